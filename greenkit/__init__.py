@@ -1,0 +1,50 @@
+"""Meter data in Jupyter: Green Button (ESPI) and Smart Meter Texas (SMT) as tidy pandas DataFrames.
+
+>>> import greenkit
+>>> df = greenkit.load_espi(greenkit.samples.path("espi"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from greenkit import accessor as _accessor  # noqa: F401 registers df.gk
+
+__version__ = "0.1.0"
+
+# public name → the module that holds it; a name that equals its module's last part is the module itself
+_PUBLIC = {
+    "Finding": "greenkit.findings",
+    "Findings": "greenkit.findings",
+    "GreenkitError": "greenkit.errors",
+    "Secret": "greenkit.secret",
+    "concat": "greenkit.frame",
+    "errors": "greenkit.errors",
+    "frame": "greenkit.frame",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from greenkit import errors as errors
+    from greenkit import frame as frame
+    from greenkit.errors import GreenkitError as GreenkitError
+    from greenkit.findings import Finding as Finding
+    from greenkit.findings import Findings as Findings
+    from greenkit.frame import concat as concat
+    from greenkit.secret import Secret as Secret
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        where = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'greenkit' has no attribute {name!r}") from None
+    module = import_module(where)
+    found = module if where == f"greenkit.{name}" else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,51 @@
+"""Small HTML reprs: every value escaped, the notebook theme's own colours, a text fallback.
+
+Colours come from JupyterLab's ``--jp-*`` variables, so light and dark follow the theme; elsewhere the fallbacks
+after the comma hold. The ``<pre>`` is what an untrusted notebook shows, since it drops the style that hides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+_STYLE = (
+    ".gk{font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;color:var(--jp-ui-font-color1,inherit)}"
+    ".gk h4{margin:.4em 0}"
+    ".gk table{border-collapse:collapse}"
+    ".gk th,.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
+    "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
+    ".gk .serious{color:var(--jp-error-color1,#c62828)}"
+    ".gk .warning{color:var(--jp-warn-color1,#b26a00)}"
+    ".gk+pre.gk-text{display:none}"
+)
+
+
+def text(value: object) -> str:
+    """Escape a value for HTML, quotes too."""
+    return escape(str(value), quote=True)
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out a table; a cell that is a severity is coloured."""
+    body = "".join("<tr>" + "".join(_cell(c) for c in row) + "</tr>" for row in rows)
+    return "<table><tr>" + "".join(f"<th>{text(h)}</th>" for h in head) + f"</tr>{body}</table>"
+
+
+def _cell(value: object) -> str:
+    mark = f' class="{value}"' if value in ("serious", "warning") else ""
+    return f"<td{mark}>{value if isinstance(value, Markup) else text(value)}</td>"
+
+
+class Markup(str):
+    """HTML that is already escaped, such as a strip of coloured cells."""
+
+    __slots__ = ()
+
+
+def block(title: str, body: str, *, text: str) -> str:
+    """One repr: a title, a body of escaped HTML, and its plain text for where styles are not allowed."""
+    return (
+        f"<style>{_STYLE}</style><div class='gk'><h4>{escape(title)}</h4>{body}</div>"
+        f"<pre class='gk-text'>{escape(text)}</pre>"
+    )

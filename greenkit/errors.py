@@ -1,0 +1,162 @@
+"""Every error that greenkit raises, grouped by what the user does next.
+
+    GreenkitError
+    ├── FormatError            the file is not what you think: look at the file
+    ├── LimitError             the input is dangerous or too big: raise a limit, or distrust the file
+    ├── DecryptError           OpenPGP: one subclass for each cause
+    │   ├── NoGpgProgram           install gpg
+    │   ├── NoSecretKey            import the key that the file was encrypted to
+    │   ├── BadPassphrase          give the right passphrase
+    │   ├── DamagedMessage         fetch the file again
+    │   ├── NotOpenPGP             it is something else: look at the file
+    │   └── DecryptedTooLarge      raise the limit (also a LimitError)
+    ├── SettingsError          a setting is missing or wrong: edit the settings
+    │   └── CertificateError       a key or certificate is missing, expired or does not match
+    ├── RemoteError            the server is not reachable, or refused us
+    │   ├── ServerUnavailable      try again later
+    │   │   └── RateLimited            wait as long as it says
+    │   ├── CertificateRejected    the TLS handshake: register or renew the certificate
+    │   ├── HostRejected           the server is not the one you named: check it before you go on
+    │   ├── LoginRejected          user name, password or key: never retried
+    │   ├── TransferError          a file came cut or changed: it is fetched again
+    │   ├── ClientRejected         the utility does not accept this client's id or secret
+    │   ├── StateMismatch          the redirect does not belong to this authorization: start again
+    │   ├── AuthorizationDenied    the customer said no
+    │   ├── AuthorizationExpired   authorize again
+    │   └── NotReady               the utility is still preparing the data: ask again later
+    ├── BusyError              another greenkit works on the same folder: wait for it
+    └── SchemaError            the frame is not a greenkit frame: use greenkit.frame.tidy
+
+Each message is one sentence that names the thing and the next step; it never holds a secret or a query string.
+"""
+
+from __future__ import annotations
+
+
+class GreenkitError(Exception):
+    """The root of every error that greenkit raises on purpose."""
+
+
+class FormatError(GreenkitError, ValueError):
+    """The input is not the format it was taken for.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what was expected.
+    source : str, optional
+        Name of the file or member.
+    line : int, optional
+        Line in it, counted from 1.
+    """
+
+    def __init__(self, message: str, *, source: str | None = None, line: int | None = None) -> None:
+        self.source, self.line = source, line
+        place = source or ""
+        if line is not None:
+            place = f"{place}, line {line}" if place else f"line {line}"
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class LimitError(GreenkitError, ValueError):
+    """The input is larger, deeper or more dangerous than the limits allow."""
+
+
+class DecryptError(GreenkitError):
+    """An OpenPGP file could not be decrypted; each cause is a subclass."""
+
+
+class NoGpgProgram(DecryptError):
+    """The gpg program is not installed or not found."""
+
+
+class NoSecretKey(DecryptError):
+    """The file is encrypted to a key that the keyring does not hold."""
+
+
+class BadPassphrase(DecryptError):
+    """The secret key's passphrase is missing or wrong."""
+
+
+class DamagedMessage(DecryptError):
+    """The message is cut, altered or unprotected; its plain text is not used."""
+
+
+class NotOpenPGP(DecryptError):
+    """The file holds no OpenPGP message."""
+
+
+class DecryptedTooLarge(DecryptError, LimitError):
+    """The plain text is larger than the limit allows."""
+
+
+class SettingsError(GreenkitError, ValueError):
+    """A setting is missing or wrong."""
+
+
+class CertificateError(SettingsError):
+    """A certificate or its key is missing, expired, or does not match."""
+
+
+class RemoteError(GreenkitError):
+    """A server could not be reached, or refused us."""
+
+
+class ServerUnavailable(RemoteError):
+    """The server does not answer, or says that it cannot now."""
+
+
+class RateLimited(ServerUnavailable):
+    """The server asks for fewer requests; ``retry_after`` is in seconds where it said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CertificateRejected(RemoteError):
+    """The TLS handshake failed on a certificate, theirs or ours."""
+
+
+class HostRejected(RemoteError):
+    """The server's identity (host key, host name, certificate) is not the expected one."""
+
+
+class LoginRejected(RemoteError):
+    """The server refused the user name, password or key; never retried, since that locks accounts."""
+
+
+class TransferError(RemoteError):
+    """A file came incomplete or changed under way."""
+
+
+class ClientRejected(RemoteError):
+    """The utility does not accept this client's id, secret or registration."""
+
+
+class StateMismatch(RemoteError):
+    """The redirect does not belong to the authorization that was begun."""
+
+
+class AuthorizationDenied(RemoteError):
+    """The customer refused the authorization."""
+
+
+class AuthorizationExpired(RemoteError):
+    """The grant has ended; the customer must authorize again."""
+
+
+class NotReady(RemoteError):
+    """The utility has accepted the request and is still preparing the data."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BusyError(GreenkitError):
+    """Another process holds the lock."""
+
+
+class SchemaError(GreenkitError, ValueError):
+    """A DataFrame does not have the columns, dtypes or order of a greenkit frame."""

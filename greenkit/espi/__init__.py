@@ -1,0 +1,1 @@
+"""Green Button (ESPI) feeds to tidy frames."""

@@ -1,0 +1,141 @@
+"""Findings: what was doubtful in the data, as objects with stable dotted names.
+
+An error stops the work; a finding does not. Findings travel with what was read, so an analyst can filter them
+by name, and a report can show them with their evidence.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from greenkit import _html
+
+SEVERITIES = ("info", "warning", "serious")
+"""From least to most: for the record; look at it; the numbers mislead until it is mended."""
+
+
+class GreenkitWarning(UserWarning):
+    """The one line by which a ``load_*`` call says that there are findings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One doubtful thing.
+
+    Parameters
+    ----------
+    name : str
+        Stable dotted name, ``espi.time.local-as-utc``.
+    severity : {"info", "warning", "serious"}
+        How much it matters.
+    text : str
+        One sentence: what was seen, what was done, and the fix where there is one.
+    evidence : mapping
+        Small plain JSON: file, entry, counts, examples.
+    """
+
+    name: str
+    severity: str
+    text: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise ValueError(f"severity {self.severity!r} is none of {', '.join(SEVERITIES)}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON, as it stands in ``df.attrs["greenkit"]["findings"]``."""
+        return {
+            "name": self.name,
+            "severity": self.severity,
+            "text": self.text,
+            "evidence": dict(self.evidence),
+        }
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.name}: {self.text}"
+
+
+class Findings(Sequence[Finding]):
+    """The findings of one reading, in the order in which they were made.
+
+    Examples
+    --------
+    >>> found = Findings()
+    >>> found.add("espi.link.only-one", "The only ReadingType was taken.", entries=2)
+    >>> found.names
+    ['espi.link.only-one']
+    >>> print(found)
+    info: espi.link.only-one: The only ReadingType was taken.
+    """
+
+    def __init__(self, found: Iterable[Finding] = ()) -> None:
+        self._found = list(found)
+
+    def add(self, name: str, text: str, *, severity: str = "info", **evidence: Any) -> None:
+        """Add a finding."""
+        self._found.append(Finding(name, severity, text, evidence))
+
+    def extend(self, others: Iterable[Finding]) -> None:
+        """Add the findings of another reading."""
+        self._found.extend(others)
+
+    @overload
+    def __getitem__(self, i: int) -> Finding: ...
+    @overload
+    def __getitem__(self, i: slice) -> Findings: ...
+    def __getitem__(self, i: int | slice) -> Finding | Findings:
+        return Findings(self._found[i]) if isinstance(i, slice) else self._found[i]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._found)
+
+    @property
+    def names(self) -> list[str]:
+        """Each dotted name once, in order of first appearance."""
+        return list(dict.fromkeys(f.name for f in self._found))
+
+    def named(self, name: str) -> Findings:
+        """Those with this name, or below it (``espi.time`` holds ``espi.time.local-as-utc``)."""
+        return Findings(f for f in self._found if f.name == name or f.name.startswith(name + "."))
+
+    @property
+    def worst(self) -> Finding | None:
+        """The first of the most severe ones; None when there are none."""
+        return max(self._found, key=lambda f: SEVERITIES.index(f.severity), default=None)
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """Plain JSON."""
+        return [f.as_dict() for f in self._found]
+
+    def warn(self, what: str, *, stacklevel: int = 3) -> None:
+        """Warn once, in one line, when any finding is more than ``info``; each serious one is said by itself."""
+        doubtful = [f for f in self._found if f.severity != "info"]
+        serious = [f for f in doubtful if f.severity == "serious"]
+        for f in serious:
+            warnings.warn(f"{what}: {f.text} [{f.name}]", GreenkitWarning, stacklevel=stacklevel)
+        if len(doubtful) > len(serious):
+            first = next(f for f in doubtful if f.severity == "warning")
+            count = f"{len(self)} finding{'s' if len(self) > 1 else ''}"
+            warnings.warn(f"{what}: {count}; {first.text} [{first.name}]", GreenkitWarning, stacklevel=stacklevel)
+
+    def __repr__(self) -> str:
+        return f"<Findings: {len(self)}>" if not self._found else str(self)
+
+    def __str__(self) -> str:
+        return "\n".join(str(f) for f in self._found) or "no findings"
+
+    def _repr_html_(self) -> str:
+        rows = [[f.severity, f.name, f.text, _evidence(f.evidence)] for f in self._found]
+        body = _html.table(["severity", "name", "what", "evidence"], rows) if rows else "<p>no findings</p>"
+        return _html.block(f"Findings: {len(self)}", body, text=str(self))
+
+
+def _evidence(evidence: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in evidence.items())

@@ -1,0 +1,309 @@
+"""The tidy interval frame: one row for an interval of a series, the same columns from every source.
+
+Columns and no time index, since an index invites ``df.resample("D")``, which on a long frame silently adds what
+was received to what was delivered. Rows are sorted by meter, flow, series, start; times label an interval by its
+start, and its end is exclusive.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_float_dtype, is_string_dtype, union_categoricals
+
+from greenkit.errors import SchemaError
+from greenkit.findings import Finding, Findings
+
+# column → (dtype, meaning). "time" is datetime64[us] in the site's zone, or in UTC when the frame holds several.
+COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
+    "meter": ("category", "ESI ID, or the ESPI usage point's id"),
+    "series": ("category", "which of the meter's series: the ESPI MeterReading's id, the SMT channel"),
+    "flow": ("category", "delivered (to the customer), received (from the customer), net, total, …, unknown"),
+    "start": ("time", "start of the interval, a true instant"),
+    "end": ("time", "exclusive end of the interval"),
+    "value": ("float64", "in unit; NaN when the source gives none; never zero-filled"),
+    "unit": ("category", "kWh, kW, kvarh, V, A, therm, m3, ft3, gal, …"),
+    "zone": ("category", "the site's IANA zone"),
+    "quality": ("category", "actual, estimated, missing, …"),
+}
+EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
+    "quality_code": ("category", "the source's own quality code"),
+    "cost": ("float64", "in units of currency"),
+    "currency": ("category", "ISO 4217 letters"),
+    "tou": ("Int16", "time-of-use code"),
+    "cpp": ("Int16", "critical-peak code"),
+    "tier": ("Int16", "consumption tier"),
+    "commodity": ("category", "electricity, natural gas, potable water, …"),
+    "kind": ("category", "energy, demand, volume, …"),
+    "reading_type": ("category", "the ESPI ReadingType's id"),
+    "revision": ("time", "when the source made this version of the day"),
+    "usage_date": ("date", "the local day that the source filed the interval under"),
+    "source": ("category", "the file or member it came from"),
+}
+_DTYPES: Final = {name: dtype for name, (dtype, _) in {**COLUMNS, **EXTRAS}.items()}
+SERIES: Final = ("meter", "flow", "series", "unit")
+"""What keeps one series apart from another."""
+_SORT: Final = ("meter", "flow", "series", "start")
+_FILLED: Final = ("meter", "series", "flow", "start", "end", "unit", "zone", "quality")
+
+
+def empty(extras: Sequence[str] = (), zone: str = "UTC") -> pd.DataFrame:
+    """Make a frame without rows that has every dtype of a full one.
+
+    Examples
+    --------
+    >>> list(empty(["cost"]).columns)[-2:]
+    ['quality', 'cost']
+    """
+    names = [*COLUMNS, *extras]
+    return pd.DataFrame({name: _cast(pd.Series([], dtype=object), name, zone) for name in names})
+
+
+def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
+    """Give the frame back when it is a tidy interval frame; SchemaError with the reason when not.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Strings in place of categories, and any datetime resolution, are accepted.
+    exact : bool
+        Demand the very dtypes, order and index that readers return.
+
+    Raises
+    ------
+    SchemaError
+        The first thing that is wrong, with the fix.
+    """
+    if not isinstance(df, pd.DataFrame):
+        raise SchemaError(f"a greenkit frame is a pandas DataFrame, not {type(df).__name__}")
+    missing = [name for name in COLUMNS if name not in df.columns]
+    if missing:
+        raise SchemaError(f"the frame lacks {', '.join(missing)}: load it with greenkit, or add the columns")
+    for name in df.columns.intersection(list(_DTYPES)):
+        if not _fits(df[name], name, exact=exact):
+            raise SchemaError(
+                f"column {name} is {df[name].dtype}, not {_DTYPES[name]}: greenkit.frame.tidy(df) restores the dtypes"
+            )
+    for name in _FILLED:
+        if df[name].isna().any():
+            raise SchemaError(f"column {name} has empty cells: fill or drop those rows")
+    _check_times(df)
+    if exact:
+        _check_exact(df)
+    return df
+
+
+def _fits(column: pd.Series[Any], name: str, *, exact: bool) -> bool:
+    want, dtype = _DTYPES[name], column.dtype
+    if want == "category":
+        return isinstance(dtype, pd.CategoricalDtype) or (not exact and is_string_dtype(column))
+    if want == "time":
+        return isinstance(dtype, pd.DatetimeTZDtype) and (not exact or dtype.unit == "us")
+    if exact or want == "date":
+        return bool(dtype == ("datetime64[us]" if want == "date" else want)) or (not exact and dtype.kind == "M")
+    return want != "float64" or is_float_dtype(dtype)
+
+
+def _check_times(df: pd.DataFrame) -> None:
+    zones = list(df["zone"].unique())
+    for zone in zones:
+        _zone(zone)
+    want = zones[0] if len(zones) == 1 else "UTC"
+    for name in ("start", "end"):
+        if len(df) and str(df[name].dt.tz) != want:
+            raise SchemaError(
+                f"column {name} is in {df[name].dt.tz}, but column zone says {want}: use greenkit.frame.tidy(df)"
+            )
+    if (df["end"] < df["start"]).any():
+        row = int(np.flatnonzero((df["end"] < df["start"]).to_numpy())[0])
+        raise SchemaError(f"row {row} ends before it starts: mend start and end")
+
+
+def _check_exact(df: pd.DataFrame) -> None:
+    if list(df.columns[: len(COLUMNS)]) != list(COLUMNS):
+        raise SchemaError("the columns are not in the order of greenkit.frame.COLUMNS: use greenkit.frame.tidy(df)")
+    if not df.index.equals(pd.RangeIndex(len(df))):
+        raise SchemaError("the index is not 0, 1, 2, …: use greenkit.frame.tidy(df)")
+    for name in df.columns:
+        if isinstance(df[name].dtype, pd.CategoricalDtype) and df[name].nunique() != len(df[name].cat.categories):
+            raise SchemaError(f"column {name} has categories that no row holds: use greenkit.frame.tidy(df)")
+    if not is_sorted(df):
+        raise SchemaError("the rows are not sorted by meter, flow, series, start: use greenkit.frame.tidy(df)")
+
+
+def tidy(df: pd.DataFrame) -> pd.DataFrame:
+    """Restore the dtypes, order and index of a greenkit frame, after ``pd.concat`` or an edit of the user's own.
+
+    Several zones become UTC. Columns that greenkit does not know are kept as they are, at the end.
+
+    Raises
+    ------
+    SchemaError
+        When a column is missing, or cannot become what it has to be.
+    """
+    missing = [name for name in COLUMNS if name not in df.columns]
+    if missing:
+        raise SchemaError(f"the frame lacks {', '.join(missing)}: load it with greenkit, or add the columns")
+    zones = df["zone"].dropna().unique()
+    zone = str(zones[0]) if len(zones) == 1 else "UTC"
+    names = [*COLUMNS, *(n for n in EXTRAS if n in df.columns), *(n for n in df.columns if n not in _DTYPES)]
+    out = pd.DataFrame({n: _cast(df[n], n, zone) if n in _DTYPES else df[n] for n in names}, index=df.index, copy=False)
+    out.attrs = dict(df.attrs)
+    return check(sort(out))
+
+
+def _cast(column: pd.Series[Any], name: str, zone: str) -> pd.Series[Any]:
+    want = _DTYPES[name]
+    try:
+        if want == "category":
+            return observed(column)
+        if want == "time":
+            times = pd.to_datetime(column) if column.dtype.kind != "M" else column
+            times = times.dt.tz_localize("UTC") if not len(times) and times.dt.tz is None else times
+            return times.dt.as_unit("us").dt.tz_convert(_zone(zone))
+        cast: pd.Series[Any] = column.astype(np.dtype("M8[us]") if want == "date" else pd.api.types.pandas_dtype(want))
+        return cast
+    except (TypeError, ValueError, AttributeError) as e:
+        raise SchemaError(f"column {name} cannot become {want}: {e}") from None
+
+
+def observed(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Make a category column that holds its observed values only, in alphabetical order."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype("category") if len(column) else pd.Series([], dtype="str", index=column.index)
+        column = column.astype("category")
+    column = column.cat.remove_unused_categories()
+    ordered = sorted(column.cat.categories)
+    return column if ordered == list(column.cat.categories) else column.cat.reorder_categories(ordered)
+
+
+def is_sorted(df: pd.DataFrame) -> bool:
+    """Tell whether the rows stand in the order of meter, flow, series, start."""
+    tied = np.ones(max(len(df) - 1, 0), dtype=bool)
+    for name in _SORT:
+        key = _key(df[name])
+        before, after = key[:-1], key[1:]
+        if (tied & (before > after)).any():
+            return False
+        tied &= before == after
+    return True
+
+
+def sort(df: pd.DataFrame) -> pd.DataFrame:
+    """Sort the rows by meter, flow, series, start; rows with equal keys keep their order."""
+    if not is_sorted(df):
+        df = df.iloc[np.lexsort([_key(df[name]) for name in reversed(_SORT)])]
+    return df.reset_index(drop=True)
+
+
+def _key(column: pd.Series[Any]) -> np.ndarray[Any, Any]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy()
+    return column.to_numpy("datetime64[us]") if column.dtype.kind == "M" else column.to_numpy()
+
+
+def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put greenkit frames together: categories and zones united, rows sorted, findings kept.
+
+    Frames of several zones come back in UTC, with the finding ``frame.zones.mixed`` in
+    ``df.attrs["greenkit"]["findings"]``. No frame gives an empty one.
+
+    Examples
+    --------
+    >>> len(concat([empty(), empty()]))
+    0
+    """
+    parts = [check(df) for df in frames]
+    full = [df for df in parts if len(df)]
+    if not full:
+        return parts[0].copy() if parts else empty()
+    zones = sorted({str(z) for df in full for z in df["zone"].unique()})
+    zone = zones[0] if len(zones) == 1 else "UTC"
+    names = [n for n in [*COLUMNS, *EXTRAS] if any(n in df.columns for df in full)]
+    names += [n for n in dict.fromkeys(n for df in full for n in df.columns) if n not in _DTYPES]
+    out = sort(pd.DataFrame({n: _joined([_part(df, n, zone) for df in full], n) for n in names}))
+    findings = Findings(f for df in parts for f in findings_of(df))
+    if len(zones) > 1:
+        findings.add("frame.zones.mixed", f"The frame holds {len(zones)} zones, so its times are in UTC.", zones=zones)
+    return note(out, findings)
+
+
+def _part(df: pd.DataFrame, name: str, zone: str) -> pd.Series[Any]:
+    if name in df.columns:
+        return _cast(df[name], name, zone) if name in _DTYPES else df[name]
+    return (
+        _cast(pd.Series([None] * len(df), dtype=object), name, zone) if name in _DTYPES else pd.Series([None] * len(df))
+    )
+
+
+def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
+    if _DTYPES.get(name) == "category":
+        return union_categoricals(parts, sort_categories=True)
+    return pd.concat(parts, ignore_index=True)
+
+
+def series(df: pd.DataFrame) -> pd.Series[float]:
+    """Give the one series of a frame, indexed by the start of its intervals in local time.
+
+    Raises
+    ------
+    SchemaError
+        When the frame holds none or several, with their names; or one start twice.
+    """
+    check(df)
+    found = df[list(SERIES)].astype(str).drop_duplicates()
+    if len(found) != 1:
+        names = "; ".join(" / ".join(row) for row in found.head(6).itertuples(index=False))
+        raise SchemaError(
+            f"the frame holds {len(found)} series, not one ({names or 'it is empty'}): "
+            "filter it by meter, flow and series first"
+        )
+    twice = df["start"].duplicated()
+    if twice.any():
+        raise SchemaError(
+            f"{int(twice.sum())} starts stand twice, first {df.loc[twice, 'start'].iloc[0]}: choose one of each"
+        )
+    flow, unit = found.iloc[0]["flow"], found.iloc[0]["unit"]
+    return pd.Series(df["value"].to_numpy(), index=pd.DatetimeIndex(df["start"], name="start"), name=f"{flow} [{unit}]")
+
+
+def wide(df: pd.DataFrame) -> pd.DataFrame:
+    """Pivot to a DatetimeIndex of starts with a column for each (meter, flow, series, unit).
+
+    Raises
+    ------
+    SchemaError
+        When a series has the same start twice.
+    """
+    check(df)
+    keys = [df[name].astype(str) for name in SERIES]
+    flat = pd.DataFrame({**dict(zip(SERIES, keys, strict=True)), "start": df["start"], "value": df["value"]})
+    twice = flat.duplicated([*SERIES, "start"])
+    if twice.any():
+        raise SchemaError(
+            f"{int(twice.sum())} starts stand twice in their series, first {flat.loc[twice, 'start'].iloc[0]}"
+        )
+    out = flat.pivot(index="start", columns=list(SERIES), values="value")
+    return out.sort_index(axis=1)
+
+
+def note(df: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
+    """Keep the findings in ``df.attrs["greenkit"]`` as small plain JSON: a convenience, never needed."""
+    df.attrs["greenkit"] = {"findings": [f.as_dict() for f in findings]}
+    return df
+
+
+def findings_of(df: pd.DataFrame) -> Findings:
+    """Read back the findings that :func:`note` keeps; none when pandas has dropped them."""
+    return Findings(Finding(**f) for f in df.attrs.get("greenkit", {}).get("findings", ()))
+
+
+def _zone(name: object) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(str(name))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise SchemaError(f"{name!r} is no IANA time zone: use a name such as America/Chicago") from None

@@ -1,0 +1,1 @@
+"""Smart Meter Texas files to tidy frames."""
