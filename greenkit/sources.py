@@ -224,7 +224,8 @@ def _unpack(
         return
     if depth >= budget.limits.nesting:
         raise LimitError(
-            f"{source.name}: archives more than {budget.limits.nesting} deep: pass a larger limits.nesting if you trust it"
+            f"{source.name}: archives more than {budget.limits.nesting} deep: "
+            "pass a larger limits.nesting if you trust it"
         )
     inner: Iterable[Source]
     if head.startswith(_GZIP):
