@@ -22,12 +22,14 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "settings": "greenkit.settings",
 }
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from greenkit import errors as errors
     from greenkit import frame as frame
+    from greenkit import settings as settings
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.findings import Finding as Finding
     from greenkit.findings import Findings as Findings
