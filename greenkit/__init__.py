@@ -22,6 +22,7 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "samples": "greenkit.samples",
     "settings": "greenkit.settings",
 }
 __all__ = ["__version__", *_PUBLIC]
@@ -29,6 +30,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from greenkit import errors as errors
     from greenkit import frame as frame
+    from greenkit import samples as samples
     from greenkit import settings as settings
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.findings import Finding as Finding

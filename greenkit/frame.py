@@ -242,6 +242,9 @@ def _part(df: pd.DataFrame, name: str, zone: str) -> pd.Series[Any]:
 
 def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
     if _DTYPES.get(name) == "category":
+        # a part without categories has a dtype of its own, which union_categoricals refuses
+        index = next((p.cat.categories for p in parts if len(p.cat.categories)), parts[0].cat.categories)
+        parts = [p if len(p.cat.categories) else p.cat.set_categories(index[:0]) for p in parts]
         return union_categoricals(parts, sort_categories=True)
     return pd.concat(parts, ignore_index=True)
 

@@ -1,0 +1,42 @@
+"""Seeded meters and the files in which they would appear: one truth behind every format, any size, streamed.
+
+>>> from greenkit import synthetic
+>>> home = synthetic.household(1, solar=5.0)
+>>> truth = home.frame("2024-11-01", "2024-11-08")
+>>> synthetic.write_espi("/dev/null", [home], "2024-11-01", "2024-11-08")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from greenkit.synthetic.dialects import DIALECTS, Dialect
+from greenkit.synthetic.espi_feed import stream as stream_espi
+from greenkit.synthetic.espi_feed import write as write_espi
+from greenkit.synthetic.faults import Fault
+from greenkit.synthetic.meters import (
+    TDSPS,
+    Channel,
+    Meter,
+    fleet,
+    fleet_frame,
+    gas_meter,
+    household,
+    shop,
+    water_meter,
+)
+
+__all__ = [
+    "DIALECTS",
+    "TDSPS",
+    "Channel",
+    "Dialect",
+    "Fault",
+    "Meter",
+    "fleet",
+    "fleet_frame",
+    "gas_meter",
+    "household",
+    "shop",
+    "stream_espi",
+    "water_meter",
+    "write_espi",
+]

@@ -1,0 +1,432 @@
+"""Green Button feeds of seeded meters, written as a stream in any dialect.
+
+>>> import io
+>>> from greenkit.synthetic.meters import household
+>>> file = io.BytesIO()
+>>> write(file, [household(1)], "2024-03-10", "2024-03-11")
+>>> file.getvalue().count(b"<IntervalReading>")
+92
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from greenkit import days
+from greenkit._files import atomic
+from greenkit.synthetic import clock, loads, resources, tariff
+from greenkit.synthetic.chance import Ints
+from greenkit.synthetic.dialects import CONFORMING, Dialect, named
+from greenkit.synthetic.markup import Markup, Node, leaf, node
+from greenkit.synthetic.meters import DELIVERED, Channel, Meter, Readings
+
+REGISTER: Final = replace(DELIVERED, series="register")
+NAMESPACE: Final = uuid.UUID("6a2f5c1e-8b0d-4c7a-9a55-0d3f1f6e2b90")
+"""Of the entries' ids: the same link gives the same id."""
+_PLACEHOLDER: Final = "1899-12-30T00:00:00Z"
+
+
+def write(
+    file: str | os.PathLike[str] | BinaryIO,
+    meters: Iterable[Meter],
+    start: Any,
+    end: Any,
+    *,
+    dialect: str | Dialect = CONFORMING,
+) -> None:
+    """Write a feed to a path or a binary file, in pieces: memory does not grow with the feed.
+
+    Parameters
+    ----------
+    file : path or binary file
+        A path is replaced whole or not at all.
+    meters : iterable of Meter
+        Their usage points, in this order.
+    start, end : date or time
+        Window of interval starts, ``end`` exclusive; without an offset in each meter's zone.
+    dialect : str or Dialect
+        A name of :data:`greenkit.synthetic.dialects.DIALECTS`.
+    """
+    if isinstance(file, str | os.PathLike):
+        with atomic(file) as out:
+            write(out, meters, start, end, dialect=dialect)
+        return
+    for piece in stream(meters, start, end, dialect=dialect):
+        file.write(piece)
+
+
+def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:
+    """Give a feed as pieces of bytes."""
+    style = named(dialect)
+    return _encoded(_Feed(style, start, end).text(list(meters)), style)
+
+
+def _encoded(texts: Iterable[str], dialect: Dialect) -> Iterator[bytes]:
+    codec, first = dialect.encoding, True
+    for text in texts:
+        if dialect.newline != "\n":
+            text = text.replace("\n", dialect.newline)
+        yield text.encode(codec if first or codec != "utf-16" else "utf-16-le")
+        # one byte order mark at the beginning, none later
+        codec, first = ("utf-8" if codec == "utf-8-sig" else codec), False
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry: what it is, its own links, and the text of its content."""
+
+    resource: str
+    self: str
+    related: tuple[tuple[str, str], ...]
+    title: str
+    content: str
+    updated: int
+    up: str | None = None
+
+    @property
+    def parent(self) -> str:
+        return self.self.rpartition("/")[0] if self.up is None else self.up
+
+
+class _Feed:
+    """One feed in the making: the window, the style, and the entries in the dialect's order."""
+
+    def __init__(self, dialect: Dialect, start: Any, end: Any) -> None:
+        self.dialect, self.markup, self.window = dialect, Markup(dialect), (start, end)
+        self.base = dialect.base
+        self.depth = 3 if dialect.root == "feed" else 0
+
+    # -- the document
+
+    def text(self, meters: list[Meter]) -> Iterator[str]:
+        dialect, markup = self.dialect, self.markup
+        end = max((m.instant(self.window[1]) for m in meters), default=0)
+        yield (
+            dialect.before
+            + dialect.prolog.format(encoding=dialect.encoding.upper().removesuffix("-SIG"))
+            + dialect.after_prolog
+        )
+        if dialect.root == "feed":
+            name, (_, line) = markup.tag("a:feed"), markup.around(0)
+            spaces = ("a", "", "c") if dialect.customer_prefix else ("a", "")
+            yield f"<{name}{markup.root_attributes(*spaces)}>{line}"
+            head = (
+                leaf("a:id", f"urn:uuid:{self._id('feed')}"),
+                node("a:link", rel="self", href=f"{self.base}/Batch/Subscription/1"),
+                node("a:link", rel="up", href=f"{self.base}/Batch/Subscription"),
+                leaf("a:title", "Usage data"),
+                leaf("a:updated", self._date(end)),
+            )
+            yield "".join(markup.text(n, 1) for n in head if n is not None)
+        for entry in self._entries(meters, end):
+            yield self._entry_text(entry) if dialect.root == "feed" else entry.content
+        if dialect.root == "feed":
+            yield f"</{markup.tag('a:feed')}>\n"
+
+    def _entry_text(self, entry: _Entry) -> str:
+        markup, dialect = self.markup, self.dialect
+        links = self._links(entry)
+        dates = [leaf(f"a:{name}", self._date(entry.updated)) for name in ("published", "updated")]
+        attributes = {"type": dialect.content_type} if dialect.content_type else {}
+        head = (leaf("a:id", f"urn:uuid:{self._id(entry.self)}"), *links, leaf("a:title", entry.title))
+        first, last = markup.halves(node("a:entry"), 1)
+        opened, closed = markup.halves(node("a:content", **attributes), 2)
+        inside = "".join(markup.text(d, 3) for d in dates if d) if dialect.dates_in_content else ""
+        after = "" if dialect.dates_in_content else "".join(markup.text(d, 2) for d in dates if d)
+        return (
+            first
+            + "".join(markup.text(n, 2) for n in head if n is not None)
+            + opened
+            + inside
+            + entry.content
+            + closed
+            + after
+            + last
+        )
+
+    def _links(self, entry: _Entry) -> list[Node]:
+        style = self.dialect.links
+        if style == "none":
+            return []
+        links = [node("a:link", rel="self", href=entry.self)]
+        if style not in ("direct", "back"):
+            links.append(node("a:link", rel="up", href=entry.parent))
+        return links + [node("a:link", rel="related", href=href, type=kind) for href, kind in entry.related]
+
+    def _id(self, key: str) -> uuid.UUID:
+        return uuid.uuid5(NAMESPACE, "entry" if self.dialect.same_ids and key != "feed" else key)
+
+    def _date(self, instant: int) -> str:
+        time = datetime.fromtimestamp(instant // days.US, UTC)
+        forms = {"utc": "%Y-%m-%dT%H:%M:%SZ", "naive": "%Y-%m-%dT%H:%M:%S", "offset": "%Y-%m-%dT%H:%M:%S+00:00"}
+        return time.strftime(forms[self.dialect.dates]) if self.dialect.dates in forms else _PLACEHOLDER
+
+    # -- the entries
+
+    def _entries(self, meters: list[Meter], end: int) -> Iterator[_Entry]:
+        parents = self._clocks(meters, end)
+        types: list[_Entry] = []
+        series = [(m, c) for m in meters for c in self._channels(m)]
+        if self.dialect.reading_type:
+            types = list({e.self: e for m, c in series for e in [self._type(m, c, end)]}.values())
+        if self.dialect.order == "parents":
+            yield from parents
+            yield from types
+            for meter in meters:
+                yield from self._points(meter)
+                for channel in self._channels(meter):
+                    yield self._meter_reading(meter, channel)
+                    yield from self._blocks(meter, channel)
+                yield from self._summaries(meter)
+            return
+        readings = (e for m, c in series for e in self._blocks(m, c))
+        above = [e for m in meters for e in (*self._points(m), *(self._meter_reading(m, c) for c in self._channels(m)))]
+        summaries = (e for m in meters for e in self._summaries(m))
+        yield from readings if self.dialect.order == "readings" else above
+        if self.dialect.order == "readings":
+            yield from (*types, *above)
+        else:
+            yield from readings
+            yield from types
+        yield from summaries
+        yield from parents
+
+    def _channels(self, meter: Meter) -> tuple[Channel, ...]:
+        electric = meter.channels[0].unit == "kWh"
+        more = self.dialect.more_channels if electric else ()
+        register = (REGISTER,) if self.dialect.registers and electric else ()
+        return (*meter.channels, *more, *register) if self.dialect.readings else ()
+
+    def _resource(self, element: Node) -> str:
+        return self.markup.text(element, self.depth, root=True)
+
+    def _clocks(self, meters: list[Meter], end: int) -> list[_Entry]:
+        zones = dict.fromkeys(m.zone for m in meters)
+        if self.dialect.local_time == "absent":
+            return []
+        return [
+            _Entry(
+                "LocalTimeParameters",
+                f"{self.base}/LocalTimeParameters/{i}",
+                (),
+                "Local time",
+                self._resource(resources.local_time(zone, self.dialect)),
+                end,
+            )
+            for i, zone in enumerate(zones, 1)
+        ]
+
+    def _point(self, meter: Meter) -> str:
+        return f"{self.base}/RetailCustomer/{meter.seed}/UsagePoint/{meter.id}"
+
+    def _points(self, meter: Meter) -> Iterator[_Entry]:
+        dialect, here = self.dialect, self._point(meter)
+        if not dialect.usage_point:
+            return
+        kinds = ["MeterReading", dialect.summary, "ElectricPowerQualitySummary" if dialect.power_quality else None]
+        related: list[tuple[str, str]] = []
+        if dialect.links == "collection":
+            related = [(f"{here}/{kind}", f"espi-feed/{kind}") for kind in kinds if kind]
+            if dialect.local_time != "absent":
+                related.append((f"{self.base}/LocalTimeParameters/1", "espi-entry/LocalTimeParameters"))
+        elif dialect.links == "direct":
+            related = [(self._series(meter, c), "espi-entry/MeterReading") for c in self._channels(meter)]
+        content = self._resource(resources.usage_point(meter, dialect))
+        updated = meter.instant(self.window[1])
+        yield _Entry("UsagePoint", here, tuple(related), f"Service {meter.id}", content, updated)
+        for i in range(dialect.empty_usage_points):
+            yield _Entry("UsagePoint", f"{here}-{i + 2}", (), f"Service {meter.id}-{i + 2}", content, updated)
+
+    def _series(self, meter: Meter, channel: Channel) -> str:
+        return f"{self._point(meter)}/MeterReading/{channel.series}"
+
+    def _type_href(self, meter: Meter, channel: Channel) -> str:
+        if self.dialect.links == "nested":
+            return f"{self._series(meter, channel)}/ReadingType/1"
+        length = "register" if channel is REGISTER else channel.interval
+        return f"{self.base}/ReadingType/{channel.kind}-{channel.flow}-{channel.unit}-{length}"
+
+    def _type(self, meter: Meter, channel: Channel, end: int) -> _Entry:
+        made = resources.reading_type(channel, self.dialect, register=channel is REGISTER)
+        title = f"{channel.kind.capitalize()} {channel.flow} ({channel.unit})"
+        return _Entry("ReadingType", self._type_href(meter, channel), (), title, self._resource(made), end)
+
+    def _meter_reading(self, meter: Meter, channel: Channel) -> _Entry:
+        dialect, here = self.dialect, self._series(meter, channel)
+        related: list[tuple[str, str]] = []
+        if dialect.links == "collection":
+            related = [(f"{here}/IntervalBlock", "espi-feed/IntervalBlock")]
+        elif dialect.links == "direct":
+            related = [(e.self, "espi-entry/IntervalBlock") for e in self._blocks(meter, channel)]
+        elif dialect.links == "back":
+            related = [(self._point(meter), "espi-entry/UsagePoint")]
+        if dialect.reading_type and dialect.links != "nested":
+            related.append((self._type_href(meter, channel), "espi-entry/ReadingType"))
+        content = self._resource(node("MeterReading"))
+        title = f"Readings {channel.series}"
+        return _Entry("MeterReading", here, tuple(related), title, content, meter.instant(self.window[1]))
+
+    def _summaries(self, meter: Meter) -> Iterator[_Entry]:
+        dialect = self.dialect
+        start, end = (meter.instant(t) for t in self.window)
+        for bill in meter.bills(start, end) if dialect.summary or dialect.power_quality else ():
+            number = bill.end // days.US
+            if dialect.summary:
+                content = self._resource(resources.usage_summary(meter, bill, dialect))
+                here = f"{self._point(meter)}/{dialect.summary}/{number}"
+                yield _Entry(dialect.summary, here, (), "Bill", content, bill.end)
+            if dialect.power_quality and bill.unit == "kWh":
+                content = self._resource(resources.power_quality(meter, bill))
+                here = f"{self._point(meter)}/ElectricPowerQualitySummary/{number}"
+                yield _Entry("ElectricPowerQualitySummary", here, (), "Power quality", content, bill.end)
+
+    # -- the readings
+
+    def _blocks(self, meter: Meter, channel: Channel) -> Iterator[_Entry]:
+        """Entries of a series, each with its share of IntervalBlocks."""
+        here, back = self._series(meter, channel), self.dialect.links == "back"
+        place = urlsplit(here).path if self.dialect.links == "nested" else here
+        related = ((here, "espi-entry/MeterReading"),) if back else ()
+        texts: list[str] = []
+        number = 0
+        for text, updated in self._block_texts(meter, channel):
+            texts.append(text)
+            if len(texts) == self.dialect.blocks_in_content:
+                number += 1
+                yield _Entry("IntervalBlock", f"{place}/IntervalBlock/{number}", related, "", "".join(texts), updated)
+                texts = []
+        if texts:
+            yield _Entry("IntervalBlock", f"{place}/IntervalBlock/{number + 1}", related, "", "".join(texts), updated)
+
+    def _block_texts(self, meter: Meter, channel: Channel) -> Iterator[tuple[str, int]]:
+        start, end = (meter.instant(t) for t in self.window)
+        if channel is REGISTER:
+            pieces: Iterable[Readings] = [_register_readings(meter, start, end)]
+        elif self.dialect.block == "all":
+            pieces = [meter.readings(channel, start, end)]
+        else:
+            pieces = meter.chunks(channel, start, end)
+        if self.dialect.newest_first:
+            pieces = reversed(list(pieces))
+        writer = _BlockWriter(self.markup, meter, channel, self.depth)
+        for piece in pieces:
+            yield from writer.blocks(piece)
+
+
+class _BlockWriter:
+    """Writes the IntervalBlocks of one series: the text of a reading is made once and filled for each."""
+
+    def __init__(self, markup: Markup, meter: Meter, channel: Channel, depth: int) -> None:
+        self.markup, self.meter, self.channel, self.depth = markup, meter, channel, depth
+        self.dialect = markup.dialect
+        electric = channel.commodity.startswith("electricity")
+        priced = channel.flow == "delivered" and channel.kind != "demand" and channel is not REGISTER
+        absent = {
+            "timePeriod": not self.dialect.time_period,
+            "quality": self.dialect.quality == "none",
+            "cost": not priced,
+            "tou": not electric or channel is REGISTER,
+            "cpp": not electric or channel is REGISTER,
+            "tier": not priced,
+        }
+        self.members = [name for name in self.dialect.members if not absent.get(name, False)]
+        self.template = self._template()
+        uom_exponent = resources.UNITS[channel.unit][1] - channel.decimals
+        self.scale = 10 ** (uom_exponent - resources.exponent(channel, self.dialect))
+
+    def _template(self) -> str:
+        markup, depth = self.markup, self.depth + 2
+        zone = leaf("timezone", "-0600") if self.dialect.timezone_element else None
+        texts = {
+            "cost": markup.text(Node("cost", "%d"), depth),
+            "quality": "%s",
+            "timePeriod": markup.text(node("timePeriod", leaf("duration", "%d"), leaf("start", "%s"), zone), depth),
+            "value": markup.text(Node("value", "%d"), depth),
+            "tier": markup.text(Node("consumptionTier", "%d"), depth),
+            "tou": markup.text(Node("tou", "%d"), depth),
+            "cpp": markup.text(Node("cpp", "%d"), depth),
+        }
+        first, last = markup.halves(node("IntervalReading"), self.depth + 1)
+        return first + "".join(texts[name] for name in self.members) + last
+
+    def blocks(self, readings: Readings) -> Iterator[tuple[str, int]]:
+        """Write some whole days: each block's text, and the instant at which it was complete."""
+        if not len(readings):
+            return
+        times = clock.written(self.meter, readings, self.dialect)
+        columns = self._columns(readings, times)
+        edges = self._edges(times)
+        pairs = list(itertools.pairwise(edges))
+        for a, b in reversed(pairs) if self.dialect.newest_first else pairs:
+            rows = list(zip(*(column[a:b] for column in columns), strict=True))
+            if self.dialect.newest_first:
+                rows.reverse()
+            body = "".join([self.template % row for row in rows])
+            yield self._block(times, a, b, body), int(readings.end[times.keep[b - 1]])
+
+    def _edges(self, times: clock.Written) -> list[int]:
+        count, block = len(times.start), self.dialect.block
+        if isinstance(block, int):
+            return [*range(0, count, block), count]
+        if block == "day":
+            return [*np.flatnonzero(np.diff(times.day, prepend=-1)).tolist(), count]
+        return [0, count]
+
+    def _block(self, times: clock.Written, a: int, b: int, body: str) -> str:
+        interval = ""
+        if self.dialect.block_interval:
+            start, end = int(times.start[a]), int(times.start[b - 1] + times.duration[b - 1])
+            if self.dialect.smt_blocks:
+                end = start + 86_400
+            made = node("interval", leaf("duration", end - start), leaf("start", start))
+            interval = self.markup.text(made, self.depth + 1)
+        first, last = self.markup.halves(node("IntervalBlock"), self.depth, root=True)
+        return first + interval + body + last
+
+    def _columns(self, readings: Readings, times: clock.Written) -> list[list[Any]]:
+        """Give the slots of the template, one list for each, in its order."""
+        keep = times.keep
+        tou, cpp = tariff.periods(loads.moments(readings.start, self.meter.zone))
+        starts: list[Any] = times.start.tolist()
+        if self.dialect.one_start:
+            starts = [clock.EXPORTED] * len(starts)
+        found: dict[str, list[list[Any]]] = {
+            "timePeriod": [times.duration.tolist(), starts],
+            "value": [(readings.amount[keep] * self.scale).tolist()],
+            "tou": [tou[keep].tolist()],
+            "cpp": [cpp[keep].tolist()],
+        }
+        if "quality" in self.members:
+            found["quality"] = [self._qualities(readings.estimated[keep])]
+        if "cost" in self.members:
+            cost = tariff.cost(self.channel.unit, readings.amount, tou, cpp)[keep]
+            found["cost"] = [(cost * (not self.dialect.free)).tolist()]
+        if "tier" in self.members:
+            found["tier"] = [self._tiers(readings)[keep].tolist()]
+        return [column for name in self.members for column in found[name]]
+
+    def _qualities(self, estimated: np.ndarray[Any, Any]) -> list[str]:
+        made = [
+            self.markup.text(node("ReadingQuality", leaf("quality", code)), self.depth + 2)
+            for code in (resources.VALIDATED, resources.ESTIMATED)
+        ]
+        usual = made[0] if self.dialect.quality == "all" else ""
+        return [made[1] if flag else usual for flag in estimated.tolist()]
+
+    def _tiers(self, readings: Readings) -> Ints:
+        """Tier 2 begins where the use since the first of the local month passes the limit."""
+        return self.meter.tiers(readings)
+
+
+def _register_readings(meter: Meter, start: int, end: int) -> Readings:
+    at, shown = meter.registers(start, end)
+    return Readings(REGISTER, at, at, shown, np.zeros(len(at), dtype=bool))

@@ -1,0 +1,422 @@
+"""Seeded meters: the one truth behind every synthetic file, in any window, the same whoever asks.
+
+>>> home = household(1, solar=5.0)
+>>> df = home.frame("2024-11-01", "2024-11-05")
+>>> df.groupby("flow", observed=True)["value"].size().to_dict()
+{'delivered': 388, 'received': 388}
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from greenkit import days, frame
+from greenkit.synthetic import faults as planted
+from greenkit.synthetic import loads, tariff
+from greenkit.synthetic.chance import Ints, one
+from greenkit.synthetic.faults import Fault
+from greenkit.synthetic.loads import DAY_US
+
+QUARTER: Final = 900
+WEEK_US: Final = 7 * DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A series of a meter. ``interval`` is in seconds; 86400 means the local day, whatever it holds.
+
+    The truth counts whole steps of 10^-``decimals`` of the unit. ``of`` says what it is made from.
+    """
+
+    series: str
+    flow: str
+    unit: str
+    decimals: int
+    interval: int
+    of: str
+    commodity: str = "electricity, secondary metered"
+    kind: str = "energy"
+
+
+# The series numbers are those of Smart Meter Texas: channel 4 is load, channel 1 generation.
+DELIVERED: Final = Channel("4", "delivered", "kWh", 3, QUARTER, "delivered")
+RECEIVED: Final = Channel("1", "received", "kWh", 3, QUARTER, "received")
+NET: Final = Channel("net", "net", "kWh", 3, QUARTER, "net")
+DEMAND: Final = Channel("demand", "delivered", "kW", 3, QUARTER, "demand", kind="demand")
+GAS: Final = Channel("gas", "delivered", "therm", 3, 86_400, "gas", "natural gas")
+GAS_M3: Final = Channel("gas", "delivered", "m3", 3, 3_600, "gas m3", "natural gas", "volume")
+WATER: Final = Channel("water", "delivered", "gal", 0, 3_600, "water", "potable water", "volume")
+
+# tdsp → (DUNS, ESI ID prefix, digits); after the prefix comes the seed, so no ESI ID is anybody's.
+TDSPS: Final[Mapping[str, tuple[str, str, int]]] = {
+    "oncor": ("1039940674000", "10443720", 17),
+    "centerpoint": ("957877905", "1008901", 22),
+    "aep central": ("007924772", "10032789", 17),
+    "aep north": ("007923311", "10204049", 17),
+    "tnmp": ("007929441", "10400511", 17),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings of one channel: instants in microseconds since 1970 UTC, amounts in the channel's steps."""
+
+    channel: Channel
+    start: Ints
+    end: Ints
+    amount: Ints
+    estimated: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def value(self) -> npt.NDArray[np.float64]:
+        """Amounts in the unit."""
+        return np.asarray(self.amount / 10.0**self.channel.decimals)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A seeded meter. Make one with :func:`household`, :func:`shop`, :func:`gas_meter` or :func:`water_meter`.
+
+    ``faults`` None plants some by the seed, each kind seldom; an empty tuple plants none.
+    ``read_day`` is the day of the month on which a billing period ends and the next begins.
+    """
+
+    seed: int
+    id: str
+    zone: str
+    kind: str
+    channels: tuple[Channel, ...]
+    solar: float = 0.0
+    ev: bool = False
+    faults: tuple[Fault, ...] | None = None
+    read_day: int = 1
+    installed: str = "2020-01-01"
+    tdsp: str | None = None
+
+    # -- time
+
+    def instant(self, when: Any) -> int:
+        """Give a date or time as microseconds since 1970 UTC; without an offset it is the site's wall clock."""
+        time = pd.Timestamp(when)
+        if time.tzinfo is None:
+            midnight = int(days.midnights([np.datetime64(time.date(), "D")], self.zone)[0])
+            return (
+                midnight
+                if time == time.normalize()
+                else int(days.instants(pd.DatetimeIndex([time.tz_localize(self.zone)]))[0])
+            )
+        return int(days.instants(pd.DatetimeIndex([time]))[0])
+
+    def plant(self, kind: str, start: Any, end: Any) -> Meter:
+        """Give the same meter with one more fault (and without those of the seed)."""
+        return replace(self, faults=(*(self.faults or ()), Fault(kind, self.instant(start), self.instant(end))))
+
+    def faults_between(self, start: int, end: int) -> list[Fault]:
+        """Give the faults that touch a window of instants."""
+        if self.faults is None:
+            return list(planted.seeded(self.seed, self.zone, start, end))
+        return [f for f in self.faults if f.start < end and f.end >= start]
+
+    # -- truth
+
+    def frame(self, start: Any, end: Any) -> pd.DataFrame:
+        """Give the truth of a window as a tidy interval frame, with cost, currency, tou, commodity and kind.
+
+        Parameters
+        ----------
+        start, end : date or time
+            Window of interval starts, ``end`` exclusive; without an offset in the meter's zone.
+        """
+        return fleet_frame([self], start, end)
+
+    def planted(self, start: Any, end: Any) -> pd.DataFrame:
+        """List the faults planted in a window: meter, fault, start, end, effect."""
+        found = self.faults_between(self.instant(start), self.instant(end))
+        return planted.table(((self.id, f) for f in found), self.zone)
+
+    def readings(self, channel: Channel, start: int, end: int) -> Readings:
+        """Give the readings of a channel that start within a window of instants."""
+        start = max(start, self.instant(self.installed))
+        starts, ends = _grid(start, end, channel.interval, self.zone)
+        trouble = self.faults_between(start, end)
+        amount = self._amounts(channel, starts, ends, trouble)
+        estimated = _within(starts, trouble, "estimated")
+        if estimated.any():
+            amount[estimated] = self._amounts(channel, starts[estimated] - WEEK_US, ends[estimated] - WEEK_US, [])
+        keep = ~_within(starts, trouble, "gap")
+        return Readings(channel, starts[keep], ends[keep], amount[keep], estimated[keep])
+
+    def chunks(self, channel: Channel, start: int, end: int, days_each: int = 31) -> Iterator[Readings]:
+        """Give the readings of a window in pieces of whole local days, so memory does not grow with the window."""
+        edges = _day_edges(start, end, self.zone, days_each)
+        for a, b in itertools.pairwise(edges):
+            yield self.readings(channel, a, b)
+
+    def registers(self, start: int, end: int) -> tuple[Ints, Ints]:
+        """Give what the meter's dial shows at each local midnight of a window: instants, and Wh delivered.
+
+        The dial counts what flows, also where the interval readings are lost or estimated. A new meter begins at 0.
+        """
+        since = self.instant(self.installed)
+        midnights = np.array(_day_edges(since, max(end, since), self.zone, 1), dtype=np.int64)
+        shown, dial = [], 1_000_000 + int(9_000_000 * one(self.seed, 90))
+        changes = {f.start for f in self.faults_between(since, end) if f.kind == "meter change"}
+        for midnight in midnights[:-1].tolist():
+            dial = 0 if midnight in changes else dial
+            shown.append(dial)
+            dial += self._used(midnight)
+        keep = (midnights[:-1] >= start) & (midnights[:-1] < end)
+        return midnights[:-1][keep], np.array(shown, dtype=np.int64)[keep]
+
+    def _used(self, midnight: int) -> int:
+        """Wh delivered on a local day; a whole month is worked out at once and kept."""
+        month = int(np.datetime64(midnight // days.US, "s").astype("datetime64[M]").astype(int))
+        return _used_by_day(self, month)[midnight]
+
+    def tiers(self, readings: Readings) -> Ints:
+        """Give the consumption tier of each reading: 2 once the local calendar month has passed the tariff's limit."""
+        if not len(readings):
+            return readings.amount
+        first = (
+            days.local_dates(days.times(readings.start[:1], self.zone)).astype("datetime64[M]").astype("datetime64[D]")
+        )
+        before = self.readings(readings.channel, int(days.midnights(first, self.zone)[0]), int(readings.start[0]))
+        starts = np.concatenate([before.start, readings.start])
+        amounts = np.concatenate([before.amount, readings.amount])
+        month = days.local_dates(days.times(starts, self.zone)).astype("datetime64[M]").astype(np.int64)
+        total = np.cumsum(amounts)
+        begin = np.flatnonzero(np.diff(month, prepend=-1))
+        total -= np.repeat((total - amounts)[begin], np.diff([*begin, len(month)]))
+        return np.where(total > tariff.TIER_WH, 2, 1)[len(before) :].astype(np.int64)
+
+    def bills(self, start: int, end: int) -> Iterator[tariff.Bill]:
+        """Give the bills whose period ends in a window (after its start, up to its end)."""
+        edges = self._bill_edges(start, end)
+        for a, b in itertools.pairwise(edges):
+            if start < b <= end and a >= self.instant(self.installed):
+                yield self._bill(a, b)
+
+    def _bill_edges(self, start: int, end: int) -> list[int]:
+        months = [np.datetime64(t // days.US, "s").astype("datetime64[M]") for t in (start, end)]
+        range_ = np.arange(months[0] - 2, months[1] + 2).astype("datetime64[D]") + (self.read_day - 1)
+        return [int(t) for t in days.midnights(range_, self.zone)]
+
+    def _bill(self, start: int, end: int) -> tariff.Bill:
+        main = self.readings(self.channels[0], start, end)
+        back = [self.readings(c, start, end) for c in self.channels if c.flow == "received" and c.unit == "kWh"]
+        received = sum(int(r.amount.sum()) for r in back)
+        tou, cpp = tariff.periods(loads.moments(main.start, self.zone))
+        unit, top = main.channel.unit, int(main.amount.argmax()) if len(main) and main.channel.unit == "kWh" else None
+        return tariff.Bill(
+            start,
+            end,
+            unit,
+            int(main.amount.sum()),
+            received,
+            None if top is None else int(main.amount[top]) * 3600 // main.channel.interval,
+            None if top is None else int(main.start[top]),
+            tariff.items(unit, main.amount, tou, cpp, received),
+        )
+
+    # -- what the channels are made of
+
+    def _amounts(self, channel: Channel, starts: Ints, ends: Ints, trouble: list[Fault]) -> Ints:
+        step = 3600 if channel.of in ("gas", "gas m3", "water") else QUARTER
+        if channel.interval == step:
+            return self._base(channel.of, starts, trouble)
+        counts = (ends - starts) // (step * days.US)
+        if not counts.any():
+            return np.zeros(len(starts), dtype=np.int64)
+        first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        place = np.arange(counts.sum()) - np.repeat(first, counts)
+        base = self._base(channel.of, np.repeat(starts, counts) + place * (step * days.US), trouble)
+        return np.asarray(np.add.reduceat(base, first), dtype=np.int64)
+
+    def _base(self, of: str, starts: Ints, trouble: list[Fault]) -> Ints:
+        at = loads.moments(starts, self.zone)
+        if of == "gas":
+            return _whole(1000 * loads.gas(self.seed, at))
+        if of == "gas m3":
+            return _whole(1000 * 2.83 * loads.gas(self.seed, at))
+        if of == "water":
+            return _whole(loads.water(self.seed, at))
+        watts = loads.shop(self.seed, at) if self.kind == "shop" else loads.household(self.seed, at, ev=self.ev)
+        made = loads.solar(self.seed, at, self.solar) if self.solar else np.zeros(len(starts))
+        flow = _whole((watts - made) / 4)
+        flow[_within(starts, trouble, "outage")] = 0
+        flow[_within(starts, trouble, "spike")] *= 12
+        if of == "received":
+            return np.maximum(-flow, 0)
+        if of == "net":
+            return flow
+        return np.maximum(flow, 0) * (4 if of == "demand" else 1)
+
+
+@functools.lru_cache(maxsize=240)
+def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
+    first, last = (np.datetime64(m, "M").astype("datetime64[D]") for m in (month, month + 1))
+    edges = days.midnights(np.arange(first - 1, last + 2), meter.zone)
+    starts, ends = edges[:-1], edges[1:]
+    trouble = meter.faults_between(int(edges[0]), int(edges[-1]))
+    amounts = meter._amounts(replace(DELIVERED, interval=86_400), starts, ends, trouble)
+    return dict(zip(starts.tolist(), amounts.tolist(), strict=True))
+
+
+def household(
+    seed: int,
+    *,
+    zone: str = "America/Chicago",
+    solar: float = 0.0,
+    ev: bool | None = None,
+    tdsp: str | None = None,
+    faults: tuple[Fault, ...] | None = None,
+    **more: Any,
+) -> Meter:
+    """Make a household with a 15-minute electricity meter.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed is the same household for ever.
+    zone : str
+        IANA zone; it brings the weather and the sun.
+    solar : float
+        Rated power of the panels in kW; more than 0 adds the series of what is received from the customer.
+    ev : bool, optional
+        Whether a car is charged at night; None lets the seed say (one in three).
+    tdsp : str, optional
+        A Texas utility of :data:`TDSPS`: the meter's id is then a made-up ESI ID.
+    faults : tuple of Fault, optional
+        None plants some by the seed; ``()`` none.
+
+    Examples
+    --------
+    >>> household(7, tdsp="centerpoint").id
+    '1008901000000000000007'
+    """
+    car = one(seed, 91) < 1 / 3 if ev is None else ev
+    channels = (DELIVERED, RECEIVED) if solar else (DELIVERED,)
+    return _meter(seed, "household", channels, zone, tdsp=tdsp, solar=solar, ev=car, faults=faults, **more)
+
+
+def shop(seed: int, *, zone: str = "America/Chicago", tdsp: str | None = None, **more: Any) -> Meter:
+    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays."""
+    return _meter(seed, "shop", (DELIVERED,), zone, tdsp=tdsp, **more)
+
+
+def gas_meter(seed: int, *, zone: str = "America/Los_Angeles", channel: Channel = GAS, **more: Any) -> Meter:
+    """Make a gas meter: therms by the local day, or m³ by the hour with ``channel=GAS_M3``."""
+    return _meter(seed, "gas", (channel,), zone, **more)
+
+
+def water_meter(seed: int, *, zone: str = "America/Los_Angeles", **more: Any) -> Meter:
+    """Make a water meter: US gallons by the hour."""
+    return _meter(seed, "water", (WATER,), zone, **more)
+
+
+def fleet(count: int, *, seed: int = 1, tdsps: tuple[str, ...] = tuple(TDSPS)) -> Iterator[Meter]:
+    """Give any number of Texas meters: mostly households, one in four with panels, one in ten a shop."""
+    for i in range(seed, seed + count):
+        tdsp = tdsps[i % len(tdsps)]
+        if i % 10 == 0:
+            yield shop(i, tdsp=tdsp)
+        else:
+            yield household(i, tdsp=tdsp, solar=4.0 + 4.0 * one(i, 92) if i % 4 == 0 else 0.0)
+
+
+def fleet_frame(meters: list[Meter], start: Any, end: Any) -> pd.DataFrame:
+    """Give the truth of several meters in one tidy frame."""
+    parts = [
+        _frame_of(meter, meter.readings(channel, meter.instant(start), meter.instant(end)))
+        for meter in meters
+        for channel in meter.channels
+    ]
+    extras = ("cost", "currency", "tou", "commodity", "kind")
+    return frame.concat(parts) if parts else frame.empty(extras)
+
+
+def _frame_of(meter: Meter, r: Readings) -> pd.DataFrame:
+    channel, count = r.channel, len(r)
+    tou, cpp = tariff.periods(loads.moments(r.start, meter.zone))
+    priced = channel.flow == "delivered" and channel.unit != "kW"
+    cost = tariff.cost(channel.unit, r.amount, tou, cpp) / 1e5 if priced else np.full(count, np.nan)
+    timed = channel.commodity.startswith("electricity")
+
+    def word(text: str | None) -> pd.Categorical:
+        return pd.Categorical([text] * count, categories=[text] if text and count else [])
+
+    made = pd.DataFrame(
+        {
+            "meter": word(meter.id),
+            "series": word(channel.series),
+            "flow": word(channel.flow),
+            "start": days.times(r.start, meter.zone),
+            "end": days.times(r.end, meter.zone),
+            "value": r.value,
+            "unit": word(channel.unit),
+            "zone": word(meter.zone),
+            "quality": pd.Categorical(np.where(r.estimated, "estimated", "actual")),
+            "cost": cost,
+            "currency": word(tariff.CURRENCY if priced else None),
+            "tou": pd.array(tou if timed else [None] * count, dtype="Int16"),
+            "commodity": word(channel.commodity),
+            "kind": word(channel.kind),
+        }
+    )
+    return frame.tidy(made) if count else frame.empty(list(made.columns[9:]), meter.zone)
+
+
+def _meter(
+    seed: int, kind: str, channels: tuple[Channel, ...], zone: str, tdsp: str | None = None, **more: Any
+) -> Meter:
+    name = f"{kind}-{seed:04d}"
+    if tdsp is not None:
+        _, prefix, digits = TDSPS[tdsp]
+        name, zone = prefix + str(seed).zfill(digits - len(prefix)), "America/Chicago"
+    return Meter(seed, more.pop("id", name), zone, kind, more.pop("channels", channels), tdsp=tdsp, **more)
+
+
+def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:
+    """Give starts and ends of the intervals that begin in a window: on the UTC line, or local midnights for days."""
+    if interval != 86_400:
+        step = interval * days.US
+        starts = np.arange(-(-start // step) * step, end, step, dtype=np.int64)
+        return starts, starts + step
+    edges = np.array(_day_edges(start, end + 2 * DAY_US, zone, 1), dtype=np.int64)
+    starts, ends = edges[:-1], edges[1:]
+    inside = (
+        (starts >= start)
+        & (starts < end)
+        & (starts == days.midnights(days.local_dates(days.times(starts, zone)), zone))
+    )
+    return starts[inside], ends[inside]
+
+
+def _day_edges(start: int, end: int, zone: str, days_each: int) -> list[int]:
+    """Cut a window at local midnights: its start, every ``days_each`` days a midnight, its end."""
+    first, last = days.local_dates(days.times(np.array([start, end], dtype=np.int64), zone))
+    inner = days.midnights(np.arange(first + 1, last + 1, days_each), zone)
+    return [start, *(int(t) for t in inner if start < t < end), end]
+
+
+def _within(starts: Ints, trouble: list[Fault], kind: str) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(len(starts), dtype=bool)
+    for f in trouble:
+        if f.kind == kind:
+            mask |= (starts >= f.start) & (starts < f.end)
+    return mask
+
+
+def _whole(amounts: npt.NDArray[np.float64]) -> Ints:
+    return np.rint(amounts).astype(np.int64)

@@ -1,0 +1,136 @@
+"""The ESPI writer: what it writes, read by a tiny independent walk, is the truth; the conforming dialect validates."""
+
+import datetime as dt
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from greenkit import synthetic
+from greenkit.synthetic import data_samples, espi_feed
+from greenkit.synthetic.dialects import variant
+
+XSD = Path(__file__).parents[2] / ".." / "shared" / "xsd"
+ATOM = "{http://www.w3.org/2005/Atom}"
+ESPI = "{http://naesb.org/espi}"
+ZONES = ["America/Chicago", "America/Los_Angeles", "America/Phoenix", "Europe/Berlin"]
+
+
+def feed(meters, start, end, dialect="conforming"):
+    file = io.BytesIO()
+    espi_feed.write(file, meters, start, end, dialect=dialect)
+    return file.getvalue()
+
+
+def read(data):
+    """Rows (meter, series, start, duration, value, cost, quality) of a feed with ids in its links, by hand."""
+    rows = []
+    for block in etree.fromstring(data).iter(ESPI + "IntervalBlock"):
+        entry = next(block.iterancestors(ATOM + "entry"))
+        parts = next(x.get("href") for x in entry.iter(ATOM + "link") if x.get("rel") == "self").split("/")
+        meter, series = parts[parts.index("UsagePoint") + 1], parts[parts.index("MeterReading") + 1]
+        for r in block.iter(ESPI + "IntervalReading"):
+            cell = {e.tag.removeprefix(ESPI): e.text for e in r.iter() if e.text and e.text.strip()}
+            numbers = [int(cell[name]) for name in ("start", "duration", "value")]
+            rows.append((meter, series, *numbers, int(cell.get("cost", -1)), int(cell.get("quality", 17))))
+    return rows
+
+
+def true_rows(df, steps=1000):
+    epoch = df["start"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[s]").astype(int).tolist()
+    length = (df["end"] - df["start"]).dt.total_seconds().astype(int)
+    cost = (df["cost"] * 1e5).round().fillna(-1).astype(int)
+    quality = [8 if q == "estimated" else 17 for q in df["quality"]]
+    value = (df["value"] * steps).round().astype(int)
+    meters, series = df["meter"].astype(str), df["series"].astype(str)
+    return list(zip(meters, series, epoch, length, value, cost, quality, strict=True))
+
+
+def validate(data):
+    """Check a feed against the schemas: its Atom, and every resource; give how many resources there were."""
+    if not XSD.is_dir():
+        pytest.skip("the ESPI schemas are not beside the checkout")
+    both = etree.XMLSchema(
+        etree.fromstring(
+            b'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">'
+            b'<xs:import namespace="http://www.w3.org/2005/Atom" schemaLocation="atom.xsd"/>'
+            b'<xs:import namespace="http://naesb.org/espi" schemaLocation="espi.xsd"/>'
+            b'<xs:import namespace="http://naesb.org/espi/customer" schemaLocation="customer.xsd"/></xs:schema>',
+            base_url=str(XSD.resolve()) + "/all.xsd",
+        )
+    )
+    document = etree.fromstring(data)
+    both.assertValid(document)
+    return sum(len(content) for content in document.iter(ATOM + "content"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(1, 10**6),
+    day=st.dates(dt.date(2021, 1, 1), dt.date(2026, 12, 1)),
+    length=st.integers(1, 40),
+    zone=st.sampled_from(ZONES),
+    solar=st.sampled_from([0.0, 5.0]),
+    pretty=st.booleans(),
+    block=st.sampled_from(["day", "month", "all", 24]),
+)
+def test_readings_are_the_truth(seed, day, length, zone, solar, pretty, block):
+    home = synthetic.household(seed, zone=zone, solar=solar)
+    end = day + dt.timedelta(days=length)
+    data = feed([home], day, end, variant(pretty=pretty, block=block))
+    assert sorted(read(data)) == sorted(true_rows(home.frame(day, end)))
+
+
+@pytest.mark.parametrize(
+    "meter",
+    [
+        synthetic.household(3, solar=4.0, read_day=9),
+        synthetic.shop(4, zone="America/New_York", read_day=9),
+        synthetic.gas_meter(5, read_day=9),
+        synthetic.water_meter(6, read_day=9),
+    ],
+    ids=lambda m: m.kind,
+)
+def test_conforming_feeds_validate(meter):
+    data = feed([meter], "2024-10-20", "2024-11-10")
+    assert validate(data) > 5
+    assert etree.fromstring(data).find(f".//{ESPI}UsageSummary/{ESPI}billLastPeriod") is not None
+
+
+def test_bills_are_the_sum_of_their_items_and_of_the_readings():
+    home = synthetic.household(8, solar=3.0, faults=())
+    (bill,) = home.bills(home.instant("2024-06-02"), home.instant("2024-07-02"))
+    df = home.frame("2024-06-01", "2024-07-01")
+    out, back = (df[df["flow"] == flow] for flow in ("delivered", "received"))
+    assert bill.delivered == round(out["value"].sum() * 1000)
+    assert bill.received == round(back["value"].sum() * 1000)
+    assert sum(i.amount for i in bill.items if i.kind == 3) == round(out["cost"].sum() * 1e5)
+    assert bill.total == sum(i.amount for i in bill.items)
+    assert bill.peak == round(out["value"].max() * 4000)
+    summary = etree.fromstring(feed([home], "2024-06-02", "2024-07-02")).find(f".//{ESPI}UsageSummary")
+    amounts = [int(a.text) for a in summary.findall(f"{ESPI}costAdditionalDetailLastPeriod/{ESPI}amount")]
+    assert sum(amounts) == int(summary.findtext(ESPI + "billLastPeriod")) == bill.total
+
+
+def test_a_path_is_written_like_a_file(tmp_path):
+    home = synthetic.household(2)
+    synthetic.write_espi(tmp_path / "a.xml", [home], "2024-05-01", "2024-05-03")
+    assert (tmp_path / "a.xml").read_bytes() == feed([home], "2024-05-01", "2024-05-03")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.xml"]
+
+
+def test_an_unknown_dialect_is_named_with_the_list():
+    with pytest.raises(ValueError, match=r"no dialect 'conform': use one of conforming"):
+        feed([], "2024-05-01", "2024-05-03", "conform")
+
+
+def test_data_samples_come_out_of_the_generator_byte_for_byte(tmp_path):
+    folder = Path(__file__).parents[2] / "data-samples"
+    made = {p.name: p.read_bytes() for p in data_samples.make(tmp_path)}
+    kept = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert sorted(made) == sorted(kept)
+    wrong = [name for name in made if made[name] != kept[name]]
+    assert not wrong, "run python -m greenkit.synthetic"

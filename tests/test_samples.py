@@ -1,0 +1,28 @@
+"""The data samples by name."""
+
+import pytest
+
+from greenkit import samples
+
+
+def test_every_sample_has_a_path():
+    assert samples.names()
+    for name in samples.names():
+        assert samples.path(name).name.split(".")[0] == name
+        assert 0 < samples.path(name).stat().st_size < 500_000
+
+
+def test_a_typo_gets_the_nearest_name_and_the_list():
+    with pytest.raises(FileNotFoundError, match=r"no sample 'epsi' \(near it: espi\b.*use one of espi"):
+        samples.path("epsi")
+
+
+def test_names_are_unique():
+    files = [p for p in samples.folder().iterdir() if not p.name.startswith(".")]
+    assert len(files) == len(samples.names())
+
+
+def test_missing_folder_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(samples, "__file__", str(tmp_path / "greenkit" / "samples.py"))
+    with pytest.raises(FileNotFoundError, match="reinstall greenkit"):
+        samples.names()
