@@ -24,6 +24,8 @@ _PUBLIC = {
     "frame": "greenkit.frame",
     "samples": "greenkit.samples",
     "settings": "greenkit.settings",
+    "plot": "greenkit.plot",
+    "write_report": "greenkit.report",
 }
 __all__ = ["__version__", *_PUBLIC]
 
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
     from greenkit import frame as frame
     from greenkit import samples as samples
     from greenkit import settings as settings
+    from greenkit import plot as plot
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.findings import Finding as Finding
     from greenkit.findings import Findings as Findings
     from greenkit.frame import concat as concat
+    from greenkit.report import write_report as write_report
     from greenkit.secret import Secret as Secret
 
 

@@ -1,0 +1,65 @@
+"""What a result was computed from: a hash of the data, its rows and span, and the versions of what computed it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from greenkit import __version__, days, frame
+
+
+def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
+    """Describe the frame that a result came from, as small plain JSON.
+
+    Returns
+    -------
+    dict
+        ``sha256`` of the frame's own columns (:func:`fingerprint`), ``rows``, ``series``, ``first`` and ``last``
+        instant in UTC, ``sources`` (the file names that the reader noted) and ``versions``.
+    """
+    frame.check(df)
+    return {
+        "sha256": fingerprint(df),
+        "rows": len(df),
+        "series": len(df[list(frame.SERIES)].astype(str).drop_duplicates()),
+        "first": _utc(df["start"].min()),
+        "last": _utc(df["end"].max()),
+        "sources": sorted(map(str, df["source"].dropna().unique())) if "source" in df.columns else [],
+        "versions": {
+            "greenkit": __version__,
+            "pandas": pd.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def fingerprint(df: pd.DataFrame) -> str:
+    """Hash the rows: equal for equal data, whatever the pandas version, the dtypes of text, or the row order.
+
+    Examples
+    --------
+    >>> from greenkit import frame
+    >>> fingerprint(frame.empty())[:12]
+    'e3b0c44298fc'
+    """
+    df = frame.sort(df)
+    digest = hashlib.sha256()
+    for name in frame.COLUMNS if len(df) else ():
+        column = df[name]
+        if name in ("start", "end"):
+            digest.update(days.instants(column).astype("<i8").tobytes())
+        elif name == "value":
+            digest.update((column.to_numpy(dtype=np.float64) + 0.0).astype("<f8").tobytes())
+        else:
+            codes, words = pd.factorize(column.astype(str), sort=True)
+            digest.update(codes.astype("<i8").tobytes() + "\0".join(words).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _utc(time: Any) -> str | None:
+    return None if pd.isna(time) else pd.Timestamp(time).tz_convert("UTC").isoformat()

@@ -1,0 +1,12 @@
+"""Pictures: a tidy frame in, a plotly Figure out; none shows itself.
+
+Each picture is right on the days of daylight-saving change, shows gaps as gaps, names its unit on every axis, and
+can be read on a light and on a dark page, also by colour-blind eyes.
+"""
+
+from __future__ import annotations
+
+from greenkit.plot._grids import heatmap
+from greenkit.plot._lines import load
+
+__all__ = ["heatmap", "load"]

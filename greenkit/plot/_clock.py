@@ -1,0 +1,91 @@
+"""The time axis: plotly drops time zones, so an axis in clock time runs backwards for an hour each autumn.
+
+The axis therefore has one fixed offset from UTC: the clock's own when all of the data share it, else the zone's
+standard time, and it says which. Hover text always tells the true local time with its zone letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis.intervals import Ints
+from greenkit.days import US, Instants
+
+HOVER = "%a %d %b %Y %H:%M %Z"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A fixed offset from UTC for an axis.
+
+    Parameters
+    ----------
+    zone : str
+        IANA zone of the hover text.
+    offset : int
+        Microseconds to add to UTC.
+    title : str
+        What the axis says of itself.
+    """
+
+    zone: str
+    offset: int
+    title: str
+
+    def axis(self, instants: Instants) -> npt.NDArray[np.datetime64]:
+        """Give places on the axis, evenly spaced in true time and never running backwards."""
+        return np.asarray((instants + self.offset) // US, dtype=np.int64).view("datetime64[s]")
+
+    def hover(self, instants: Instants) -> list[str]:
+        """Give the true local time of each instant, such as ``Sun 03 Nov 2024 01:15 CST``."""
+        return list(days.times(np.asarray(instants, dtype=np.int64), self.zone).strftime(HOVER))
+
+
+def clock(instants: Instants, zones: Sequence[str]) -> Clock:
+    """Choose the axis for some instants of sites in these zones; several zones share UTC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> summer_and_winter = np.array([1_720_000_000_000_000, 1_735_000_000_000_000])
+    >>> clock(summer_and_winter, ["America/Chicago"]).title
+    'standard time, UTC−06:00 (hover: clock time)'
+    >>> clock(summer_and_winter[:1], ["America/Chicago"]).title
+    'CDT, UTC−05:00'
+    """
+    zone = zones[0] if len(set(zones)) == 1 else "UTC"
+    if zone == "UTC" or not len(instants):
+        return Clock(zone, 0, "UTC")
+    here = days.times(np.array([instants.min(), instants.max()], dtype=np.int64), zone)
+    offsets = np.unique(_offsets(np.asarray(instants), zone))
+    if len(offsets) == 1:
+        return Clock(zone, int(offsets[0]), f"{here[0].tzname()}, {_utc(int(offsets[0]))}")
+    standard = _standard(here[0].year, zone)
+    return Clock(zone, standard, f"standard time, {_utc(standard)} (hover: clock time)")
+
+
+def _offsets(instants: Instants, zone: str) -> Ints:
+    # a zone changes on whole hours of UTC or their quarters, so one look at each day and at both ends is enough
+    day = 24 * 3600 * US
+    seen = np.unique(np.concatenate([np.unique(instants // day) * day, [instants.min(), instants.max()]]))
+    seen = seen[(seen >= instants.min()) & (seen <= instants.max())]
+    wall = days.times(seen, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    return np.asarray(wall - seen)
+
+
+def _standard(year: int, zone: str) -> int:
+    """Offset without daylight saving; the tz database calls Irish winter time negative saving, hence the minimum."""
+    months: Any = pd.date_range(f"{year}-01-01", periods=12, freq="MS", tz="UTC").as_unit("us")
+    return int(_offsets(days.instants(months), zone).min())
+
+
+def _utc(offset: int) -> str:
+    minutes = abs(offset) // (60 * US)
+    return f"UTC{'−' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"

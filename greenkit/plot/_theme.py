@@ -1,0 +1,114 @@
+"""What all pictures share: colours for light and dark and for colour-blind eyes, names of series, an empty sheet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from greenkit.analysis.intervals import Intervals
+from greenkit.errors import SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+# Mid-grey text has the same contrast (4.3 : 1) on white and on near-black; the background is left to the page.
+INK: Final = "#797979"
+GRID: Final = "rgba(128,128,128,0.25)"
+FAINT: Final = "rgba(128,128,128,0.35)"
+CLEAR: Final = "rgba(0,0,0,0)"
+# From the palette of Okabe and Ito, without the pale ones: each has at least 3 : 1 on white and on near-black.
+COLORS: Final = ("#1f7fbf", "#009E73", "#C77CA8", "#D55E00", "#8c7ae6", "#b08a00", "#7f7f7f")
+FLOW_COLOR: Final = {"delivered": COLORS[0], "received": COLORS[1], "net": COLORS[2]}
+ESTIMATED: Final = "#D55E00"
+SCALE: Final = "Cividis"  # even in lightness, and the same to colour-blind eyes
+DIVERGING: Final = "PuOr_r"
+MOST: Final = 12
+"""Series in one picture: more cannot be told apart."""
+
+
+def sheet(title: str, *, note: str = "", height: int = 420, **layout: Any) -> go.Figure:
+    """Make an empty figure in the house style; nothing is registered with plotly."""
+    import plotly.graph_objects as go
+
+    axis: dict[str, Any] = {
+        "gridcolor": GRID,
+        "zerolinecolor": FAINT,
+        "linecolor": FAINT,
+        "tickcolor": FAINT,
+        "title": {"standoff": 8, "font": {"size": 13}},
+        "automargin": True,
+    }
+    style: dict[str, Any] = {
+        "template": "none",
+        "font": {"color": INK, "size": 13},
+        "title": {
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "font": {"size": 16},
+            "y": 0.98,
+            "yref": "container",
+        },
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "margin": {"l": 60, "r": 24, "t": 76, "b": 48},
+        "height": height,
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        "hoverlabel": {"namelength": -1},
+        "modebar": {"bgcolor": CLEAR, "color": INK, "activecolor": COLORS[0]},
+        "xaxis": axis,
+        "yaxis": axis,
+    }
+    if note:
+        style["title"]["subtitle"] = {"text": note, "font": {"size": 12, "color": INK}}
+    figure = go.Figure(layout=style)
+    figure.update_layout(**layout)
+    return figure
+
+
+def names(keys: pd.DataFrame) -> list[str]:
+    """Name each series by as little as sets it apart from the others; the flow when there is only one."""
+    for parts in (["flow"], ["meter"], ["meter", "flow"], ["flow", "series"], ["flow", "unit"]):
+        if not keys.duplicated(parts).any():
+            break
+    else:
+        parts = ["meter", "flow", "series", "unit"]
+    return [plain(" · ".join(row)) for row in keys[parts].itertuples(index=False)]
+
+
+def plain(text: str) -> str:
+    """Keep a name from elsewhere from being read as plotly's HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def colors(keys: pd.DataFrame) -> list[str]:
+    """Give each flow its colour when the flows tell the series apart, else one colour after another."""
+    flows = [str(f) for f in keys["flow"]]
+    if len(set(flows)) == len(flows) and set(flows) <= set(FLOW_COLOR):
+        return [FLOW_COLOR[f] for f in flows]
+    return [COLORS[i % len(COLORS)] for i in range(len(flows))]
+
+
+def few(found: Intervals, most: int = MOST) -> Intervals:
+    """Refuse what no picture can show: nothing, or too many series."""
+    if not found.valid.any():
+        raise SchemaError("the frame holds no value to draw: look at it with df.gk.quality()")
+    if len(found.keys) > most:
+        raise SchemaError(
+            f"the frame holds {len(found.keys)} series, and one picture shows at most {most}: "
+            'filter it first, as in df[df["meter"] == …]'
+        )
+    return found
+
+
+def rgba(color: str, alpha: float) -> str:
+    """Give a ``#rrggbb`` colour some transparency."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def subject(keys: pd.DataFrame) -> str:
+    """Say whose data it is, for a title: the meter when there is one, else how many."""
+    meters = keys["meter"].unique()
+    return f"meter {plain(meters[0])}" if len(meters) == 1 else f"{len(meters)} meters"

@@ -1,0 +1,97 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from greenkit import frame
+from greenkit.analysis import intervals, receipt
+from greenkit.findings import GreenkitWarning
+
+
+def test_series_never_mix(make_series):
+    df = frame.concat(
+        [
+            make_series([1, 2], meter="B"),
+            make_series([3, 4], meter="A", flow="received"),
+            make_series([5, 6], meter="A", unit="therm", series="gas", zone="America/Denver"),
+        ]
+    )
+    found = intervals.read(df)
+    assert found.keys.to_dict("list") == {
+        "meter": ["A", "A", "B"],
+        "flow": ["delivered", "received", "delivered"],
+        "series": ["gas", "received", "delivered"],
+        "unit": ["therm", "kWh", "kWh"],
+        "zone": ["America/Denver", "America/Chicago", "America/Chicago"],
+    }
+    assert found.value.tolist() == [5, 6, 3, 4, 1, 2]
+    # local midnight in each series' own zone
+    assert (found.wall[::2] % (24 * intervals.HOUR) == 0).all()
+
+
+def test_power_is_value_over_hours_and_a_state_stays(make_series):
+    energy = make_series([1.5, 3.0], every="15min")
+    state = make_series([240.0, 241.0], every="15min", unit="V", series="volts")
+    found = intervals.read(frame.concat([energy, state]))
+    assert found.power.tolist() == [6.0, 12.0, 240.0, 241.0]
+    assert found.amount.tolist() == [1.5, 3.0, 60.0, 60.25]
+
+
+def test_an_unsorted_frame_is_sorted_and_its_rows_are_known(make_series):
+    df = make_series([1, 2, 3]).iloc[[2, 0, 1]].reset_index(drop=True)
+    found = intervals.read(df)
+    assert found.value.tolist() == [1, 2, 3]
+    assert found.row.tolist() == [1, 2, 0]
+
+
+def test_an_interval_that_stands_twice_is_used_once_with_a_warning(make_series):
+    df = make_series([1, 2, 3])
+    twice = frame.concat([df, df.iloc[[1]]])
+    with pytest.warns(GreenkitWarning, match="1 intervals stand twice"):
+        assert intervals.used(twice).value.tolist() == [1, 2, 3]
+    assert intervals.unique(twice)["value"].tolist() == [1, 2, 3]
+    assert intervals.unique(df) is df
+
+
+def test_the_newest_revision_wins_and_a_value_beats_none(make_series):
+    old = make_series([1, 5], revision=pd.Timestamp("2024-08-01", tz="UTC"))
+    new = make_series([2, np.nan], revision=pd.Timestamp("2024-08-02", tz="UTC"))
+    assert intervals.unique(frame.concat([new, old]))["value"].tolist() == [2, 5]
+
+
+def test_overlaps_are_seen_within_a_series_only(make_series):
+    df = frame.concat(
+        [make_series([1, 2, 3]), make_series([9], start="2024-07-01 00:30"), make_series([4, 5], meter="M2")]
+    )
+    found = intervals.read(df)
+    assert found.overlap.tolist() == [False, True, True, False, False, False]
+    with pytest.warns(GreenkitWarning, match="2 intervals overlap"):
+        assert len(intervals.used(df)) == 6
+
+
+def test_an_empty_frame_has_no_series():
+    found = intervals.read(frame.empty())
+    assert (len(found), len(found.keys), found.interval.tolist(), found.overlap.tolist()) == (0, 0, [], [])
+
+
+def test_the_usual_interval_of_each_series(make_series):
+    df = frame.concat(
+        [make_series([1, 2, 3], every="15min"), make_series([1], "2024-07-02"), make_series([1, 1], meter="M2")]
+    )
+    assert intervals.read(df).interval.tolist() == [900, 3600]
+
+
+def test_the_fingerprint_is_of_the_data_alone(make_series):
+    df = make_series([1, 2, np.nan])
+    assert receipt.fingerprint(df) == receipt.fingerprint(df.astype({"meter": "str"}).iloc[::-1])
+    other = df.copy()
+    other.loc[0, "value"] = 1.0000001
+    assert receipt.fingerprint(df) != receipt.fingerprint(other)
+    assert receipt.fingerprint(df) != receipt.fingerprint(make_series([1, 2, np.nan], meter="M2"))
+
+
+def test_the_receipt_says_what_was_used(make_series):
+    made = receipt.make_receipt(make_series([1, 2], source="a.xml"))
+    assert (made["rows"], made["series"], made["sources"]) == (2, 1, ["a.xml"])
+    assert (made["first"], made["last"]) == ("2024-07-01T05:00:00+00:00", "2024-07-01T07:00:00+00:00")
+    assert made["versions"]["pandas"] == pd.__version__
+    assert receipt.make_receipt(frame.empty())["first"] is None

@@ -1,0 +1,37 @@
+"""What the tests of several folders share."""
+
+import pandas as pd
+import pytest
+
+from greenkit import frame
+
+
+@pytest.fixture(scope="session")
+def make_series():
+    """Build a tidy frame of one series from its values, laid one after another from a local start."""
+
+    def make(
+        values,
+        start="2024-07-01",
+        *,
+        zone="America/Chicago",
+        every="1h",
+        meter="M1",
+        flow="delivered",
+        series=None,
+        unit="kWh",
+        quality="actual",
+        **extras,
+    ):
+        step = pd.Timedelta(every)
+        first = pd.Timestamp(start, tz=zone)
+        starts = pd.date_range(first, periods=len(values), freq=step).as_unit("us") if len(values) else []
+        if not len(values):
+            return frame.empty(zone=zone)
+        columns = {
+            "meter": meter, "series": series or flow, "flow": flow, "start": starts, "end": starts + step,
+            "value": pd.Series(values, dtype="float64"), "unit": unit, "zone": zone, "quality": quality, **extras,
+        }  # fmt: skip
+        return frame.tidy(pd.DataFrame(columns))
+
+    return make
