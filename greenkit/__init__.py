@@ -22,9 +22,9 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "plot": "greenkit.plot",
     "samples": "greenkit.samples",
     "settings": "greenkit.settings",
-    "plot": "greenkit.plot",
     "write_report": "greenkit.report",
 }
 __all__ = ["__version__", *_PUBLIC]
@@ -32,9 +32,9 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from greenkit import errors as errors
     from greenkit import frame as frame
+    from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import settings as settings
-    from greenkit import plot as plot
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.findings import Finding as Finding
     from greenkit.findings import Findings as Findings
