@@ -22,6 +22,7 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
     "settings": "greenkit.settings",
@@ -32,6 +33,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from greenkit import errors as errors
     from greenkit import frame as frame
+    from greenkit import pgp as pgp
     from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import settings as settings

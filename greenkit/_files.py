@@ -29,13 +29,34 @@ def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if not private:
-            os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
+        _rename(part, path, private)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+@contextlib.contextmanager
+def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
+    """Do as :func:`atomic` for a program that writes by name: give the path of its part, which exists and is 0600."""
+    path = Path(path)
+    fd, part = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    os.close(fd)
+    try:
+        yield Path(part)
+        with open(part, "r+b") as file:
+            os.fsync(file.fileno())
+        _rename(part, path, private)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise
+
+
+def _rename(part: str, path: Path, private: bool) -> None:
+    if not private:
+        os.chmod(part, 0o666 & ~_umask())
+    os.replace(part, path)
     sync_folder(path.parent)
 
 

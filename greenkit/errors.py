@@ -4,12 +4,15 @@
     ├── FormatError            the file is not what you think: look at the file
     ├── LimitError             the input is dangerous or too big: raise a limit, or distrust the file
     ├── DecryptError           OpenPGP: one subclass for each cause
-    │   ├── NoGpgProgram           install gpg
+    │   ├── NoGpgProgram           install gpg, or let its agent start
     │   ├── NoSecretKey            import the key that the file was encrypted to
     │   ├── BadPassphrase          give the right passphrase
     │   ├── DamagedMessage         fetch the file again
+    │   │   └── UnprotectedMessage     ask the sender for integrity protection
     │   ├── NotOpenPGP             it is something else: look at the file
-    │   └── DecryptedTooLarge      raise the limit (also a LimitError)
+    │   │   └── NotEncrypted           signed or packed, but anybody could have written it
+    │   ├── DecryptedTooLarge      raise the limit (also a LimitError)
+    │   └── PlainTextNotWritten    make room on the disk, or give another folder
     ├── SettingsError          a setting is missing or wrong: edit the settings
     │   └── CertificateError       a key or certificate is missing, expired or does not match
     ├── RemoteError            the server is not reachable, or refused us
@@ -67,7 +70,7 @@ class DecryptError(GreenkitError):
 
 
 class NoGpgProgram(DecryptError):
-    """The gpg program is not installed or not found."""
+    """The gpg program is not installed, not found, or its agent does not start."""
 
 
 class NoSecretKey(DecryptError):
@@ -79,15 +82,27 @@ class BadPassphrase(DecryptError):
 
 
 class DamagedMessage(DecryptError):
-    """The message is cut, altered or unprotected; its plain text is not used."""
+    """The message is cut or altered; its plain text is not used."""
+
+
+class UnprotectedMessage(DamagedMessage):
+    """The message has no integrity protection: nobody can tell whether it was altered."""
 
 
 class NotOpenPGP(DecryptError):
     """The file holds no OpenPGP message."""
 
 
+class NotEncrypted(NotOpenPGP):
+    """The file is OpenPGP, signed or only packed, but not encrypted."""
+
+
 class DecryptedTooLarge(DecryptError, LimitError):
     """The plain text is larger than the limit allows."""
+
+
+class PlainTextNotWritten(DecryptError):
+    """The plain text could not be written: the disk is full, or the folder is missing or not writable."""
 
 
 class SettingsError(GreenkitError, ValueError):
