@@ -34,6 +34,7 @@ class Dialect:
     root: Literal["feed", "resources"] = "feed"
     blocks_in_content: int = 1
     """IntervalBlocks in one content; 0 puts all of a series in one."""
+    title: str = "Usage data"
     content_type: str | None = "application/xml"
     dates: Literal["utc", "offset", "naive", "placeholder"] = "utc"
     dates_in_content: bool = False

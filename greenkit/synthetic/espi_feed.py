@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import os
 import uuid
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 import numpy as np
+import pandas as pd
 
 from greenkit import days
 from greenkit._files import atomic
@@ -67,17 +69,14 @@ def write(
 def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:
     """Give a feed as pieces of bytes."""
     style = named(dialect)
-    return _encoded(_Feed(style, start, end).text(list(meters)), style)
+    return _encoded(_Feed(style, start, end).text(meters), style)
 
 
 def _encoded(texts: Iterable[str], dialect: Dialect) -> Iterator[bytes]:
-    codec, first = dialect.encoding, True
+    codec = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}.get(dialect.encoding, dialect.encoding)
+    yield {"utf-16": codecs.BOM_UTF16_LE, "utf-8-sig": codecs.BOM_UTF8}.get(dialect.encoding, b"")
     for text in texts:
-        if dialect.newline != "\n":
-            text = text.replace("\n", dialect.newline)
-        yield text.encode(codec if first or codec != "utf-16" else "utf-16-le")
-        # one byte order mark at the beginning, none later
-        codec, first = ("utf-8" if codec == "utf-8-sig" else codec), False
+        yield (text.replace("\n", dialect.newline) if dialect.newline != "\n" else text).encode(codec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,34 +102,40 @@ class _Feed:
     def __init__(self, dialect: Dialect, start: Any, end: Any) -> None:
         self.dialect, self.markup, self.window = dialect, Markup(dialect), (start, end)
         self.base = dialect.base
+        self.zones: list[str] = []
+        self.types: set[str] = set()
+        # the feed is made at noon of the day after its last reading
+        self.end = int(days.instants(pd.DatetimeIndex([_utc(end)]))[0]) + 12 * loads.HOUR_US
         self.depth = 3 if dialect.root == "feed" else 0
 
     # -- the document
 
-    def text(self, meters: list[Meter]) -> Iterator[str]:
+    def text(self, meters: Iterable[Meter]) -> Iterator[str]:
         dialect, markup = self.dialect, self.markup
-        end = max((m.instant(self.window[1]) for m in meters), default=0)
-        yield (
-            dialect.before
-            + dialect.prolog.format(encoding=dialect.encoding.upper().removesuffix("-SIG"))
-            + dialect.after_prolog
+        if dialect.order != "parents":
+            meters = list(meters)
+        encoding = dialect.encoding.upper().removesuffix("-SIG")
+        yield dialect.before + dialect.prolog.format(encoding=encoding) + dialect.after_prolog
+        if dialect.root == "resources":
+            for entry in self._entries(meters):
+                yield entry.content
+            return
+        yield self._head()
+        for entry in self._entries(meters):
+            yield self._entry_text(entry)
+        yield f"</{markup.tag('a:feed')}>\n"
+
+    def _head(self) -> str:
+        markup, (_, line) = self.markup, self.markup.around(0)
+        head = (
+            leaf("a:id", f"urn:uuid:{self._id('feed')}"),
+            node("a:link", rel="self", href=f"{self.base}/Batch/Subscription/1"),
+            node("a:link", rel="up", href=f"{self.base}/Batch/Subscription"),
+            leaf("a:title", self.dialect.title),
+            leaf("a:updated", self._date(self.end)),
         )
-        if dialect.root == "feed":
-            name, (_, line) = markup.tag("a:feed"), markup.around(0)
-            spaces = ("a", "", "c") if dialect.customer_prefix else ("a", "")
-            yield f"<{name}{markup.root_attributes(*spaces)}>{line}"
-            head = (
-                leaf("a:id", f"urn:uuid:{self._id('feed')}"),
-                node("a:link", rel="self", href=f"{self.base}/Batch/Subscription/1"),
-                node("a:link", rel="up", href=f"{self.base}/Batch/Subscription"),
-                leaf("a:title", "Usage data"),
-                leaf("a:updated", self._date(end)),
-            )
-            yield "".join(markup.text(n, 1) for n in head if n is not None)
-        for entry in self._entries(meters, end):
-            yield self._entry_text(entry) if dialect.root == "feed" else entry.content
-        if dialect.root == "feed":
-            yield f"</{markup.tag('a:feed')}>\n"
+        opened = f"<{markup.tag('a:feed')}{markup.root_attributes('a', '')}>{line}"
+        return opened + "".join(markup.text(n, 1) for n in head if n is not None)
 
     def _entry_text(self, entry: _Entry) -> str:
         markup, dialect = self.markup, self.dialect
@@ -172,33 +177,31 @@ class _Feed:
 
     # -- the entries
 
-    def _entries(self, meters: list[Meter], end: int) -> Iterator[_Entry]:
-        parents = self._clocks(meters, end)
-        types: list[_Entry] = []
-        series = [(m, c) for m in meters for c in self._channels(m)]
-        if self.dialect.reading_type:
-            types = list({e.self: e for m, c in series for e in [self._type(m, c, end)]}.values())
+    def _entries(self, meters: Iterable[Meter]) -> Iterator[_Entry]:
         if self.dialect.order == "parents":
-            yield from parents
-            yield from types
-            for meter in meters:
-                yield from self._points(meter)
-                for channel in self._channels(meter):
-                    yield self._meter_reading(meter, channel)
-                    yield from self._blocks(meter, channel)
-                yield from self._summaries(meter)
+            yield from self._in_order(meters)
             return
-        readings = (e for m, c in series for e in self._blocks(m, c))
+        meters = list(meters)
+        series = [(m, c) for m in meters for c in self._channels(m)]
+        clocks = [e for m in meters for e in self._clock(m)]
+        types = [e for m, c in series for e in self._type(m, c)]
         above = [e for m in meters for e in (*self._points(m), *(self._meter_reading(m, c) for c in self._channels(m)))]
+        readings = (e for m, c in series for e in self._blocks(m, c))
         summaries = (e for m in meters for e in self._summaries(m))
-        yield from readings if self.dialect.order == "readings" else above
-        if self.dialect.order == "readings":
-            yield from (*types, *above)
-        else:
-            yield from readings
-            yield from types
-        yield from summaries
-        yield from parents
+        parts = [readings, types, above] if self.dialect.order == "readings" else [above, readings, types]
+        yield from itertools.chain(*parts, summaries, clocks)
+
+    def _in_order(self, meters: Iterable[Meter]) -> Iterator[_Entry]:
+        """Parents before children, meter by meter; what is shared comes before its first use."""
+        for meter in meters:
+            yield from self._clock(meter)
+            for channel in self._channels(meter):
+                yield from self._type(meter, channel)
+            yield from self._points(meter)
+            for channel in self._channels(meter):
+                yield self._meter_reading(meter, channel)
+                yield from self._blocks(meter, channel)
+            yield from self._summaries(meter)
 
     def _channels(self, meter: Meter) -> tuple[Channel, ...]:
         electric = meter.channels[0].unit == "kWh"
@@ -209,21 +212,15 @@ class _Feed:
     def _resource(self, element: Node) -> str:
         return self.markup.text(element, self.depth, root=True)
 
-    def _clocks(self, meters: list[Meter], end: int) -> list[_Entry]:
-        zones = dict.fromkeys(m.zone for m in meters)
-        if self.dialect.local_time == "absent":
-            return []
-        return [
-            _Entry(
-                "LocalTimeParameters",
-                f"{self.base}/LocalTimeParameters/{i}",
-                (),
-                "Local time",
-                self._resource(resources.local_time(zone, self.dialect)),
-                end,
-            )
-            for i, zone in enumerate(zones, 1)
-        ]
+    def _clock(self, meter: Meter) -> Iterator[_Entry]:
+        """Give the LocalTimeParameters of the meter's zone, the first time that it is met."""
+        if self.dialect.local_time != "absent" and meter.zone not in self.zones:
+            self.zones.append(meter.zone)
+            content = self._resource(resources.local_time(meter.zone, self.dialect))
+            yield _Entry("LocalTimeParameters", self._clock_href(meter), (), "Local time", content, self.end)
+
+    def _clock_href(self, meter: Meter) -> str:
+        return f"{self.base}/LocalTimeParameters/{self.zones.index(meter.zone) + 1}"
 
     def _point(self, meter: Meter) -> str:
         return f"{self.base}/RetailCustomer/{meter.seed}/UsagePoint/{meter.id}"
@@ -237,14 +234,13 @@ class _Feed:
         if dialect.links == "collection":
             related = [(f"{here}/{kind}", f"espi-feed/{kind}") for kind in kinds if kind]
             if dialect.local_time != "absent":
-                related.append((f"{self.base}/LocalTimeParameters/1", "espi-entry/LocalTimeParameters"))
+                related.append((self._clock_href(meter), "espi-entry/LocalTimeParameters"))
         elif dialect.links == "direct":
             related = [(self._series(meter, c), "espi-entry/MeterReading") for c in self._channels(meter)]
         content = self._resource(resources.usage_point(meter, dialect))
-        updated = meter.instant(self.window[1])
-        yield _Entry("UsagePoint", here, tuple(related), f"Service {meter.id}", content, updated)
+        yield _Entry("UsagePoint", here, tuple(related), f"Service {meter.id}", content, self.end)
         for i in range(dialect.empty_usage_points):
-            yield _Entry("UsagePoint", f"{here}-{i + 2}", (), f"Service {meter.id}-{i + 2}", content, updated)
+            yield _Entry("UsagePoint", f"{here}-{i + 2}", (), f"Service {meter.id}-{i + 2}", content, self.end)
 
     def _series(self, meter: Meter, channel: Channel) -> str:
         return f"{self._point(meter)}/MeterReading/{channel.series}"
@@ -255,10 +251,14 @@ class _Feed:
         length = "register" if channel is REGISTER else channel.interval
         return f"{self.base}/ReadingType/{channel.kind}-{channel.flow}-{channel.unit}-{length}"
 
-    def _type(self, meter: Meter, channel: Channel, end: int) -> _Entry:
-        made = resources.reading_type(channel, self.dialect, register=channel is REGISTER)
-        title = f"{channel.kind.capitalize()} {channel.flow} ({channel.unit})"
-        return _Entry("ReadingType", self._type_href(meter, channel), (), title, self._resource(made), end)
+    def _type(self, meter: Meter, channel: Channel) -> Iterator[_Entry]:
+        """Give the ReadingType of a series, the first time that it is met: series alike share one."""
+        here = self._type_href(meter, channel)
+        if self.dialect.reading_type and here not in self.types:
+            self.types.add(here)
+            made = resources.reading_type(channel, self.dialect, register=channel is REGISTER)
+            title = f"{channel.kind.capitalize()} {channel.flow} ({channel.unit})"
+            yield _Entry("ReadingType", here, (), title, self._resource(made), self.end)
 
     def _meter_reading(self, meter: Meter, channel: Channel) -> _Entry:
         dialect, here = self.dialect, self._series(meter, channel)
@@ -273,7 +273,7 @@ class _Feed:
             related.append((self._type_href(meter, channel), "espi-entry/ReadingType"))
         content = self._resource(node("MeterReading"))
         title = f"Readings {channel.series}"
-        return _Entry("MeterReading", here, tuple(related), title, content, meter.instant(self.window[1]))
+        return _Entry("MeterReading", here, tuple(related), title, content, self.end)
 
     def _summaries(self, meter: Meter) -> Iterator[_Entry]:
         dialect = self.dialect
@@ -425,6 +425,11 @@ class _BlockWriter:
     def _tiers(self, readings: Readings) -> Ints:
         """Tier 2 begins where the use since the first of the local month passes the limit."""
         return self.meter.tiers(readings)
+
+
+def _utc(when: Any) -> pd.Timestamp:
+    time = pd.Timestamp(when)
+    return time.tz_localize("UTC") if time.tzinfo is None else time
 
 
 def _register_readings(meter: Meter, start: int, end: int) -> Readings:

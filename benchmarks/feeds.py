@@ -1,0 +1,82 @@
+"""Files of any size to measure with, streamed from the synthetic writers.
+
+python benchmarks/feeds.py out.xml --size 100 --layout compact --readings 24 --prefix espi --members all
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from greenkit import synthetic
+from greenkit.synthetic.dialects import CONFORMING, Dialect, variant
+
+PREFIXES = {"default": {}, "espi": {"espi_prefix": "espi"}, "ns0": {"espi_prefix": "ns0", "atom_prefix": "ns1"}}
+MEMBERS = {
+    "few": {"members": ("timePeriod", "value"), "summary": None, "power_quality": False},
+    "all": {"members": ("cost", "quality", "timePeriod", "value", "tier", "tou", "cpp"), "quality": "all"},
+}
+
+
+class _Counted:
+    """A file that counts its bytes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.size = file, 0
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        self.file.write(data)
+
+
+def dialect(
+    layout: str = "pretty",
+    readings: int = 96,
+    prefix: str = "default",
+    members: str = "few",
+    irregular: bool = False,
+) -> Dialect:
+    """The switches of a feed; an irregular one is UTF-16, which no byte-wise fast path can take."""
+    odd = {"encoding": "utf-16"} if irregular else {}
+    return variant(pretty=layout == "pretty", block=readings, **PREFIXES[prefix], **MEMBERS[members], **odd)
+
+
+def espi(path: str | Path, size: int, style: Dialect = CONFORMING) -> Path:
+    """Write a feed of at least ``size`` bytes (and less than one meter's quarter of a year more)."""
+    window = ("2024-01-01", "2024-04-01") if size >= 20_000_000 else ("2024-03-04", "2024-03-18")
+    with open(path, "wb") as file:
+        counted = _Counted(file)
+
+        def meters() -> Iterator[synthetic.Meter]:
+            seed = 0
+            while counted.size < size or not seed:
+                seed += 1
+                yield synthetic.household(seed)
+
+        synthetic.write_espi(counted, meters(), *window, dialect=style)
+    return Path(path)
+
+
+def main() -> None:
+    """Write one file and say how fast."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--size", type=float, default=100.0, help="megabytes (10^6)")
+    parser.add_argument("--layout", choices=["pretty", "compact"], default="pretty")
+    parser.add_argument("--readings", type=int, default=96, help="readings in a block")
+    parser.add_argument("--prefix", choices=list(PREFIXES), default="default")
+    parser.add_argument("--members", choices=list(MEMBERS), default="few")
+    parser.add_argument("--irregular", action="store_true")
+    args = parser.parse_args()
+    begun = time.process_time()
+    style = dialect(args.layout, args.readings, args.prefix, args.members, args.irregular)
+    espi(args.path, int(args.size * 1e6), style)
+    spent, size = time.process_time() - begun, args.path.stat().st_size
+    print(f"{args.path}: {size:,} bytes, {size / 1e6 / spent:.0f} MB/s of CPU time")
+
+
+if __name__ == "__main__":
+    main()
