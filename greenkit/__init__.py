@@ -22,6 +22,8 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "load_espi": "greenkit.espi",
+    "open_espi": "greenkit.espi",
     "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from greenkit import samples as samples
     from greenkit import settings as settings
     from greenkit.errors import GreenkitError as GreenkitError
+    from greenkit.espi import load_espi as load_espi
+    from greenkit.espi import open_espi as open_espi
     from greenkit.findings import Finding as Finding
     from greenkit.findings import Findings as Findings
     from greenkit.frame import concat as concat

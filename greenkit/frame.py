@@ -47,6 +47,10 @@ EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
 _DTYPES: Final = {name: dtype for name, (dtype, _) in {**COLUMNS, **EXTRAS}.items()}
 SERIES: Final = ("meter", "flow", "series", "unit")
 """What keeps one series apart from another."""
+ADDITIVE: Final = frozenset(
+    {"kWh", "kVAh", "kvarh", "therm", "m3", "ft3", "gal", "imperial gal", "L", "Btu", "J", "Ah"}
+)
+"""Units of quantities that add up over time; kW, V, A or °C do not."""
 _SORT: Final = ("meter", "flow", "series", "start")
 _FILLED: Final = ("meter", "series", "flow", "start", "end", "unit", "zone", "quality")
 
@@ -292,6 +296,39 @@ def wide(df: pd.DataFrame) -> pd.DataFrame:
         )
     out = flat.pivot(index="start", columns=list(SERIES), values="value")
     return out.sort_index(axis=1)
+
+
+def summary(df: pd.DataFrame) -> pd.DataFrame:
+    """Tell at a glance what a frame holds: one row for each series.
+
+    Returns
+    -------
+    DataFrame
+        ``meter``, ``series``, ``flow``, ``unit``, ``first`` and ``last`` (start of the first interval, end of the
+        last), ``interval`` (seconds, the most frequent), ``rows``, ``complete`` (distinct starts with a value, as a
+        share of the intervals between first and last), ``total`` (NaN where values cannot be added, as kW).
+
+    Examples
+    --------
+    >>> summary(empty())["rows"].sum()
+    0
+    """
+    check(df)
+    rows = [_summed(keys, part) for keys, part in df.groupby(list(SERIES), observed=True, sort=False)]
+    names = ["meter", "series", "flow", "unit", "first", "last", "interval", "rows", "complete", "total"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _summed(keys: Any, part: pd.DataFrame) -> tuple[Any, ...]:
+    meter, flow, series, unit = keys
+    first, last = part["start"].min(), part["end"].max()
+    spans = (part["end"] - part["start"]).dt.total_seconds()
+    interval = int(spans.mode().iloc[0])
+    expected = (last - first).total_seconds() / interval if interval else float("nan")
+    present = part.loc[part["value"].notna(), "start"].nunique()
+    total = float(part["value"].sum()) if unit in ADDITIVE else float("nan")
+    complete = round(present / expected, 4) if expected else float("nan")
+    return meter, series, flow, unit, first, last, interval, len(part), complete, round(total, 6)
 
 
 def note(df: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:

@@ -1,0 +1,253 @@
+"""LocalTimeParameters to an IANA zone, and epochs that are not what they claim to be (TimeType, DstRuleType).
+
+ESPI's instants are seconds since 1970 UTC, and LocalTimeParameters only say how to show them. Some utilities write
+their local wall clock, or their standard time, as if it were UTC: that is told by where their days begin.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit.days import US, Instants, local_dates, midnights, times
+from greenkit.espi.codes import integer
+
+EPOCHS: Final = ("utc", "local", "standard")
+DAY: Final = 86_400 * US
+
+# Zones are tried in this order, so that an offset and its rules give the one that most meters with them are in.
+ZONES: Final = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Halifax",
+    "America/St_Johns",
+    "America/Anchorage",
+    "America/Adak",
+    "Pacific/Honolulu",
+    "America/Phoenix",
+    "America/Regina",
+    "America/Panama",
+    "America/Puerto_Rico",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Athens",
+    "Asia/Seoul",
+    "Asia/Kolkata",
+    "Australia/Sydney",
+    "Australia/Adelaide",
+    "Australia/Brisbane",
+    "Pacific/Auckland",
+)
+NORTH_AMERICA: Final = ZONES[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class DstRule:
+    """A day of change and its hour, as the bits of DstRuleType say them."""
+
+    month: int
+    operator: int  # 0 that day; 1 weekday on or after the day; 2 to 6 first to fifth weekday; 7 last weekday
+    day: int
+    weekday: int  # 1 Monday to 7 Sunday
+    hour: int
+    second: int
+
+    def date(self, year: int) -> date:
+        """Give the day of change in a year; ValueError where the bits name no day."""
+        if self.operator == 0:
+            return date(year, self.month, self.day)
+        if self.operator == 7:
+            last = date(year + self.month // 12, self.month % 12 + 1, 1) - timedelta(days=1)
+            return last - timedelta(days=(last.isoweekday() - self.weekday) % 7)
+        first = date(year, self.month, self.day if self.operator == 1 else 1)
+        found = first + timedelta(days=(self.weekday - first.isoweekday()) % 7)
+        return found if self.operator == 1 else found + timedelta(weeks=self.operator - 2)
+
+
+def dst_rule(text: str | None) -> DstRule | None:
+    """Decode a DstRuleType: eight hexadecimal digits.
+
+    Parameters
+    ----------
+    text : str or None
+        ``FFFFFFFF`` means no daylight saving.
+
+    Returns
+    -------
+    DstRule or None
+        None for no daylight saving.
+
+    Raises
+    ------
+    ValueError
+        The text is none, or names no day of the year.
+
+    Examples
+    --------
+    >>> dst_rule("360E2000").date(2024), dst_rule("B40E2000").date(2024)
+    (datetime.date(2024, 3, 10), datetime.date(2024, 11, 3))
+    """
+    if text is None or not re.fullmatch(r"[0-9A-Fa-f]{8}", text.strip()):
+        raise ValueError(f"{text!r} is no DstRuleType of eight hexadecimal digits")
+    bits = int(text, 16)
+    if bits == 0xFFFFFFFF:
+        return None
+    rule = DstRule(bits >> 28, bits >> 25 & 7, bits >> 20 & 31, bits >> 17 & 7, bits >> 12 & 31, bits & 0xFFF)
+    if (rule.operator and not rule.weekday) or rule.hour > 23:
+        raise ValueError(f"{text!r} names no day")
+    rule.date(2024)  # ValueError where there is no such month or day
+    return rule
+
+
+@functools.cache
+def _habits(zone: str, year: int) -> tuple[int, tuple[date, ...]]:
+    """Give a zone's standard offset in seconds, and its days of change in a year."""
+    info = zoneinfo.ZoneInfo(zone)
+    first = datetime(year, 1, 1, 12, tzinfo=info)
+    standard = (first.utcoffset() or timedelta()) - (first.dst() or timedelta())
+    changes, before = [], first.utcoffset()
+    for n in range(1, 366):
+        noon = datetime(year, 1, 1, 12, tzinfo=info) + timedelta(days=n)
+        if noon.utcoffset() != before:
+            changes.append(noon.date())
+            before = noon.utcoffset()
+    return int(standard.total_seconds()), tuple(changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The IANA zone found, and what was odd about the LocalTimeParameters: (finding name, text) pairs."""
+
+    name: str | None
+    oddities: tuple[tuple[str, str], ...] = ()
+
+
+def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: str | None, year: int) -> Zone:
+    """Find the IANA zone that has these LocalTimeParameters.
+
+    Parameters
+    ----------
+    offset, dst_offset : str or None
+        ``tzOffset`` and ``dstOffset`` in seconds, as the feed has them.
+    start, end : str or None
+        ``dstStartRule`` and ``dstEndRule``.
+    year : int
+        The year whose days of change are compared (2007 at the earliest, when today's rules began).
+    """
+    seconds, oddities = integer(offset), []
+    if seconds is None:
+        return Zone(None)
+    try:
+        rules = [rule.date(max(year, 2007)) for rule in (dst_rule(start), dst_rule(end)) if rule]
+        changes: tuple[date, ...] | None = tuple(sorted(rules))
+    except ValueError:
+        changes = None
+        text = "The daylight-saving rules cannot be decoded"
+        oddities.append(("espi.time.rules-undecodable", f"{text}: the usual ones for the offset were taken."))
+    saving = integer(dst_offset)
+    if saving is not None and saving not in (0, 1800, 3600, 7200):
+        oddities.append(("espi.time.dst-offset", f"dstOffset {saving} is no daylight saving: it was passed over."))
+    name = _search(seconds, changes, saving, max(year, 2007))
+    if name is None and (flipped := _search(-seconds, changes, saving, max(year, 2007))):
+        name = flipped
+        text = f"tzOffset {seconds} has the wrong sign for its daylight-saving rules: {-seconds} was taken ({name})."
+        oddities.append(("espi.time.offset-sign", text))
+    if name is None:
+        text = f"No zone has tzOffset {seconds} with these daylight-saving rules"
+        oddities.append(("espi.time.no-such-zone", f"{text}: pass tz=, as in tz='America/Los_Angeles'."))
+    return Zone(name, tuple(oddities))
+
+
+def _search(seconds: int, changes: tuple[date, ...] | None, saving: int | None, year: int) -> str | None:
+    for name in ZONES:
+        standard, days = _habits(name, year)
+        if standard != seconds:
+            continue
+        if changes == days or (changes is None and bool(days) == bool(saving)):
+            return name
+    if not changes and not saving and seconds % 3600 == 0 and abs(seconds) <= 12 * 3600:
+        return f"Etc/GMT{-seconds // 3600:+d}" if seconds else "UTC"  # POSIX signs: west is positive
+    return None
+
+
+def check_zone(tz: str) -> str:
+    """Give back the name of an IANA zone; ValueError where there is no such zone."""
+    try:
+        return zoneinfo.ZoneInfo(str(tz)).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"tz={tz!r} is no IANA time zone: use a name such as 'America/Los_Angeles'") from None
+
+
+def from_local(starts: Instants, zone: str) -> Instants:
+    """Give the instants of wall-clock labels that were written as if they were UTC.
+
+    In the hour that stands twice the first of two equal labels is daylight time. A label in the hour that spring
+    skips is moved to its end.
+    """
+    labels = pd.DatetimeIndex(starts.view("datetime64[us]"))
+    first = ~pd.Series(starts).duplicated().to_numpy()
+    local = labels.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    return np.asarray(local.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
+
+
+def from_standard(starts: Instants, zone: str) -> Instants:
+    """Give the instants of standard-time labels that were written as if they were UTC."""
+    return np.asarray(starts - standard_offset(zone, starts) * US, dtype=np.int64)
+
+
+def standard_offset(zone: str, starts: Instants) -> int:
+    """Give a zone's standard offset from UTC in seconds, in the year of the first start."""
+    year = datetime.fromtimestamp(int(starts[0]) // US, UTC).year if len(starts) else 2024
+    return _habits(zone, max(year, 1970))[0]
+
+
+def suspicion(begins: Instants, zone: str | None) -> tuple[str, str]:
+    """Judge by where the blocks begin whether the epochs are UTC.
+
+    Parameters
+    ----------
+    begins : array of int64
+        First start of each block, each value once.
+    zone : str or None
+        The site's zone, where it is known.
+
+    Returns
+    -------
+    kind : {"", "local", "standard", "other-zone"}
+        Empty when nothing speaks against UTC.
+    where : str
+        The zone in which the blocks do begin at midnight, for ``other-zone``.
+    """
+    if not len(begins):
+        return "", ""
+    at_utc_midnight = _share(begins % DAY == 0)
+    if zone is None:
+        return ("local" if at_utc_midnight > 0.9 else ""), ""
+    if not any(_habits(zone, 2024)) or _share(_at_midnight(begins, zone)) >= 0.5:
+        return "", ""
+    if at_utc_midnight > 0.9:
+        return "local", ""
+    if _share(_at_midnight(from_standard(begins, zone), zone)) > 0.9:
+        return "standard", ""
+    if len(begins) > 1:
+        for other in NORTH_AMERICA:
+            if _share(_at_midnight(begins, other)) > 0.9:
+                return "other-zone", other
+    return "", ""
+
+
+def _share(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+    return float(hits.mean())
+
+
+def _at_midnight(instants: Instants, zone: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return np.asarray(midnights(local_dates(times(instants, zone)), zone) == instants)

@@ -1,0 +1,192 @@
+"""Which block belongs to which MeterReading, and that to which ReadingType and UsagePoint.
+
+Entries point at each other by links (``self``: this entry; ``up``: its parent collection; ``related``: a peer, or a
+collection). Many utilities' links do not meet, so after the links come the paths' nesting, the only candidate, and
+the document's order; each of these fall-backs is a finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Final
+
+from greenkit.espi.feed import Entry, Feed
+from greenkit.findings import Findings
+
+_FALLBACKS: Final = {
+    "path": ("espi.link.path", "info", "by the nesting of their paths, since no link joins them"),
+    "only": ("espi.link.only-one", "info", "as the only one in the document, since no link joins them"),
+    "order": ("espi.link.document-order", "warning", "by the document's order, since no link joins them: check them"),
+    "none": ("espi.link.none", "warning", "to nothing, since there is none"),
+}
+
+
+class Index:
+    """The entries of one kind, to be found by their links."""
+
+    def __init__(self, feed: Feed, kind: str) -> None:
+        self.kind = kind
+        self.entries = [e for e in feed.entries if kind in e.kinds]
+        self.by_self: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.by_up: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.by_related: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.below: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.by_document: defaultdict[int, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            self.by_document[entry.document].append(entry)
+            if entry.self_:
+                self.by_self[entry.self_].append(entry)
+                for prefix in _prefixes(entry.self_):
+                    self.below[prefix].append(entry)
+            for target in entry.up:
+                self.by_up[target].append(entry)
+            for target in entry.related:
+                self.by_related[target].append(entry)
+
+
+def _prefixes(path: str) -> Iterable[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _named_by(x: Entry, ys: Index) -> list[Entry]:
+    return ys.by_related.get(x.self_, []) if x.self_ else []
+
+
+def _collection_named_by(x: Entry, ys: Index) -> list[Entry]:
+    return [y for up in x.up for y in ys.by_related.get(up, [])]
+
+
+def _names(x: Entry, ys: Index) -> list[Entry]:
+    return [y for target in (*x.related, *x.up) for y in ys.by_self.get(target, [])]
+
+
+def _names_collection(x: Entry, ys: Index) -> list[Entry]:
+    return [y for target in x.related for y in ys.by_up.get(target, [])]
+
+
+def _nested(x: Entry, ys: Index) -> list[Entry]:
+    for path in (x.self_, *x.up):
+        for prefix in _prefixes(path + "/"):
+            if prefix in ys.by_self:
+                return ys.by_self[prefix]
+    return ys.below.get(x.self_, []) if x.self_ else []
+
+
+_Rule = Callable[[Entry, Index], list[Entry]]
+# a block or a MeterReading looks for the one that names it; a MeterReading looks for the ReadingType that it names
+UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
+    ("self", _named_by),
+    ("up", _collection_named_by),
+    ("back", _names),
+    ("collection", _names_collection),
+    ("path", _nested),
+)
+ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (
+    ("self", _names),
+    ("up", _names_collection),
+    ("back", _named_by),
+    ("collection", _collection_named_by),
+    ("path", _nested),
+)
+
+
+class Resolver:
+    """Finds partners by the rules, and counts by which rule each was found."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.used: Counter[tuple[str, str, str]] = Counter()
+
+    def find(
+        self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], *, order: bool = True
+    ) -> Entry | None:
+        """Find the entry of the other kind that belongs to this one; None when there is none."""
+        if not ys.entries:
+            return None
+        rule, found = self._find(x, ys, rules, order)
+        self.used[of, ys.kind, rule] += 1
+        return found
+
+    def _find(self, x: Entry, ys: Index, rules: tuple[tuple[str, _Rule], ...], order: bool) -> tuple[str, Entry | None]:
+        if ys.kind in x.kinds:
+            return "entry", x
+        several: list[Entry] = []
+        for name, rule in rules:
+            found = _distinct(rule(x, ys), x)
+            if len(found) == 1:
+                return name, found[0]
+            several = several or found
+        here = several or ys.by_document.get(x.document, [])
+        # a document without any: the answer to another request, which must then be the only one of all documents
+        distinct = _distinct(here or ys.entries, x)
+        if len(distinct) == 1:
+            return "only", distinct[0]
+        if not order or not here:
+            return "none", None
+        before = [y for y in here if y.number <= x.number]
+        return "order", before[-1] if before else here[0]
+
+    def report(self, findings: Findings) -> None:
+        """Add a finding for each pair of kinds that fell back."""
+        for (of, kind, rule), count in sorted(self.used.items()):
+            if rule in _FALLBACKS:
+                name, severity, how = _FALLBACKS[rule]
+                plural = "entries" if count > 1 else "entry"
+                text = f"{count:,} {of} {plural} joined to a {kind} {how}."
+                findings.add(name, text, severity=severity, of=of, to=kind, count=count)
+
+
+def _distinct(found: list[Entry], x: Entry) -> list[Entry]:
+    """Keep those of the same document when there are any, and one of entries that are the same resource sent twice."""
+    if len(found) < 2:
+        return found
+    found = [y for y in found if y.document == x.document] or found
+    kept: dict[object, Entry] = {}
+    for y in found:
+        kept[y.self_ or y.number] = y
+    return list(kept.values())
+
+
+def identifiers(entries: list[Entry]) -> dict[int, str]:
+    """Name each entry by the shortest end of its ``self`` path that tells it apart; by its Atom id without one.
+
+    Entries with the same ``self`` are one resource and share the name.
+    """
+    out: dict[int, str] = {}
+    paths = {e.self_ for e in entries if e.self_}
+    ends = Counter(path.rpartition("/")[2] for path in paths)
+    for entry in entries:
+        if entry.self_:
+            last = entry.self_.rpartition("/")[2]
+            out[entry.number] = last if ends[last] == 1 else _unlike(entry.self_, paths)
+        else:
+            out[entry.number] = entry.id.removeprefix("urn:uuid:") or f"entry {entry.number + 1}"
+    return out
+
+
+def _unlike(path: str, paths: set[str]) -> str:
+    parts = path.split("/")
+    for n in range(2, len(parts) + 1):
+        end = "/".join(parts[-n:])
+        if sum(p == end or p.endswith("/" + end) for p in paths) == 1:
+            return end
+    return path
+
+
+def segment(path: str, after: str) -> str:
+    """Give the path's segment after a name: the id in ``…/UsagePoint/1/MeterReading/2`` after ``UsagePoint``.
+
+    Examples
+    --------
+    >>> segment("RetailCustomer/5/UsagePoint/1/MeterReading/2", "UsagePoint")
+    '1'
+    """
+    parts = path.split("/")
+    for name, value in pairwise(parts):
+        if name == after:
+            return value
+    return ""

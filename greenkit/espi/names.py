@@ -1,0 +1,80 @@
+"""The names of elements, whatever prefix or namespace style the document has.
+
+Feeds declare Atom and ESPI as default, prefixed, or not at all (a fragment cut from a feed); a release of a utility's
+software may change the prefixes. So an element is known by its namespace's family and its local name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ATOM_NAMES: Final = frozenset(
+    {
+        "feed",
+        "entry",
+        "link",
+        "content",
+        "id",
+        "title",
+        "published",
+        "updated",
+        "author",
+        "category",
+        "rights",
+        "summary",
+    }
+)
+USAGE: Final = (
+    "UsagePoint",
+    "MeterReading",
+    "ReadingType",
+    "IntervalBlock",
+    "LocalTimeParameters",
+    "UsageSummary",
+    "ElectricPowerUsageSummary",
+    "ElectricPowerQualitySummary",
+)
+SERVICE: Final = ("ApplicationInformation", "Authorization", "BatchList", "ServiceStatus", "ServiceCategory")
+CUSTOMER: Final = (
+    "Customer",
+    "CustomerAccount",
+    "CustomerAgreement",
+    "ServiceLocation",
+    "ServiceSupplier",
+    "Meter",
+    "EndDevice",
+    "ProgramDateIdMappings",
+    "Statement",
+    "StatementRef",
+)
+RESOURCES: Final = frozenset((*USAGE, *SERVICE, *CUSTOMER))
+ALIASES: Final = {"TimeConfiguration": "LocalTimeParameters", "statement": "Statement"}
+
+
+class Names(dict[str, str | None]):
+    """Tag → local name; Atom's as ``atom:entry``; None for an element of a foreign namespace, or a comment.
+
+    Examples
+    --------
+    >>> names = Names()
+    >>> names["{http://naesb.org/espi}value"], names["{http://www.w3.org/2005/Atom}entry"], names["ns1:entry"]
+    ('value', 'atom:entry', 'atom:entry')
+    >>> names["{urn:vendor}value"] is None
+    True
+    """
+
+    def __missing__(self, tag: str) -> str | None:
+        self[tag] = found = _known(tag) if isinstance(tag, str) else None
+        return found
+
+
+def _known(tag: str) -> str | None:
+    if not tag.startswith("{"):
+        # no namespace at all, or a prefix that nobody declared: the local name alone tells
+        local = tag.rpartition(":")[2]
+        return f"atom:{local}" if local in ATOM_NAMES else local
+    uri, _, local = tag[1:].partition("}")
+    uri = uri.lower().rstrip("/").partition("://")[2] or uri.lower()
+    if uri.startswith("naesb.org/espi"):
+        return local
+    return f"atom:{local}" if uri.endswith("w3.org/2005/atom") else None

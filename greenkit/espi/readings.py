@@ -1,0 +1,241 @@
+"""IntervalBlocks to columns: one row for an IntervalReading, exactly as the document says it.
+
+Nothing is scaled, moved or dropped here; :mod:`greenkit.espi.assemble` does that with the reading types and zones
+that stand elsewhere in the feed.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from greenkit.days import US
+from greenkit.errors import FormatError
+from greenkit.espi.names import Names
+from greenkit.findings import Findings
+
+NONE: Final = -(1 << 63)
+"""No instant or duration."""
+NO_CODE: Final = -(1 << 15)
+"""No tou, cpp or tier."""
+_NAN: Final = math.nan
+RUN: Final = "{urn:greenkit:run}run"
+"""The element that stands for readings which the fast path has already read."""
+
+# column → array type code: start and duration in microseconds, quality an index into Readings.quality_texts
+COLUMNS: Final = {
+    "start": "q",
+    "duration": "q",
+    "value": "d",
+    "cost": "d",
+    "quality": "h",
+    "tou": "h",
+    "cpp": "h",
+    "tier": "h",
+}
+# what is counted in Readings.doubtful → the finding's name, severity and sentence
+_DOUBTFUL: Final = {
+    "fractional": (
+        "espi.time.fractional",
+        "info",
+        "{count:,} times have fractions of a second: kept to the microsecond.",
+    ),
+    "milliseconds": (
+        "espi.time.milliseconds",
+        "warning",
+        "{count:,} times are in milliseconds, not seconds: read as such.",
+    ),
+    "iso": ("espi.time.iso", "warning", "{count:,} times are dates in words, not seconds: read as such."),
+    "not-a-number": (
+        "espi.value.not-a-number",
+        "warning",
+        "{count:,} times the member {member} holds no number: empty.",
+    ),
+    "not-a-time": (
+        "espi.time.not-a-time",
+        "warning",
+        "{count:,} times a {member} is outside the years 1 to 9999: empty.",
+    ),
+}
+# Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
+_FIRST, _LAST = -62135510400 * US, 253402214400 * US
+
+
+@dataclass(slots=True)
+class Block:
+    """One IntervalBlock: its own interval (NONE where it has none), and its rows in the columns."""
+
+    start: int
+    duration: int
+    first: int
+    rows: int
+    entry: int = -1
+
+
+class Readings:
+    """The readings of all documents, in document order."""
+
+    def __init__(self, names: Names) -> None:
+        self.columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
+        self.blocks: list[Block] = []
+        self.quality_texts: list[str] = []
+        self.doubtful: Counter[tuple[str, str]] = Counter()
+        self._quality_ids: dict[str, int] = {}
+        self._names = names
+        self.runs: Any = None  # set by the fast path: RUN number → rows appended
+
+    def __len__(self) -> int:
+        return len(self.columns["start"])
+
+    def mark(self) -> tuple[int, int]:
+        """Remember where the columns end, for :meth:`rollback`."""
+        return len(self), len(self.blocks)
+
+    def rollback(self, mark: tuple[int, int]) -> None:
+        """Forget what was read since the mark."""
+        for column in self.columns.values():
+            del column[mark[0] :]
+        del self.blocks[mark[1] :]
+
+    def read_block(self, element: Any) -> Block:
+        """Read one IntervalBlock."""
+        names, first = self._names, len(self)
+        start = duration = NONE
+        for child in element:
+            tag = child.tag
+            name = names[tag]
+            if name == "IntervalReading":
+                self._reading(child)
+            elif name == "interval":
+                start, duration = self._period(child)
+            elif tag == RUN:
+                self.runs.append_to(self, int(child.get("n")))
+        block = Block(start, duration, first, len(self) - first)
+        self.blocks.append(block)
+        return block
+
+    def _reading(self, element: Any) -> None:
+        names = self._names
+        start = duration = NONE
+        value = cost = _NAN
+        quality = -1
+        tou = cpp = tier = NO_CODE
+        for child in element:
+            name = names[child.tag]
+            if name == "timePeriod":
+                start, duration = self._period(child)
+            elif name == "value":
+                value = self.number("value", child.text)
+            elif name == "cost":
+                cost = self.number("cost", child.text)
+            elif name == "ReadingQuality":
+                quality = self._quality(child, quality)
+            elif name == "tou":
+                tou = self.code("tou", child.text)
+            elif name == "cpp":
+                cpp = self.code("cpp", child.text)
+            elif name == "consumptionTier":
+                tier = self.code("consumptionTier", child.text)
+        for column, cell in zip(
+            self.columns.values(), (start, duration, value, cost, quality, tou, cpp, tier), strict=True
+        ):
+            column.append(cell)
+
+    def _period(self, element: Any) -> tuple[int, int]:
+        names = self._names
+        start = duration = NONE
+        for child in element:
+            name = names[child.tag]
+            if name == "start":
+                start = self.instant(child.text)
+            elif name == "duration":
+                duration = self.duration(child.text)
+        return start, duration
+
+    def instant(self, text: str | None) -> int:
+        """Read epoch seconds (TimeType) as microseconds; NONE when there is no number."""
+        try:
+            instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" go the slow way
+        except (TypeError, ValueError):
+            instant = self._odd_instant(text)
+        if instant != NONE and not _FIRST < instant < _LAST:
+            instant = self._milliseconds(instant)
+        return instant
+
+    def _odd_instant(self, text: str | None) -> int:
+        text = (text or "").strip()
+        if not text:
+            return NONE
+        try:
+            instant = int(Decimal(text).scaleb(6).to_integral_value())
+            self.doubtful["fractional", "start"] += 1
+            return instant
+        except (InvalidOperation, ValueError, OverflowError):
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.doubtful["not-a-number", "start"] += 1
+            return NONE
+        self.doubtful["iso", "start"] += 1
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * US
+
+    def _milliseconds(self, instant: int) -> int:
+        if _FIRST < instant // 1000 < _LAST:
+            self.doubtful["milliseconds", "start"] += 1
+            return instant // 1000
+        raise FormatError(f"{instant // US} is no time in seconds since 1970: mend the start or timePeriod")
+
+    def duration(self, text: str | None) -> int:
+        """Read whole seconds (UInt32) as microseconds; NONE when there is no number."""
+        seconds = self.number("duration", text)
+        return NONE if seconds != seconds or not 0 <= seconds < 1 << 32 else round(seconds * US)
+
+    def number(self, member: str, text: str | None) -> float:
+        """Read an Int48 (or a decimal, which some write); NaN when there is none."""
+        try:
+            return float(text)  # type: ignore[arg-type]  # None goes the slow way
+        except (TypeError, ValueError):
+            if text is not None and text.strip():
+                self.doubtful["not-a-number", member] += 1
+            return _NAN
+
+    def code(self, member: str, text: str | None) -> int:
+        """Read an Int16; NO_CODE when there is none."""
+        try:
+            code = int(text)  # type: ignore[arg-type]  # None goes the slow way
+        except (TypeError, ValueError):
+            code = NO_CODE
+            if text is not None and text.strip():
+                self.doubtful["not-a-number", member] += 1
+        return code if NO_CODE < code < 1 << 15 else NO_CODE
+
+    def _quality(self, element: Any, before: int) -> int:
+        """Give the number of the quality's text; several on one reading are kept as ``8+14``."""
+        for child in element:
+            if self._names[child.tag] == "quality" and child.text is not None and child.text.strip():
+                text = child.text.strip()
+                return self.quality_id(text if before < 0 else f"{self.quality_texts[before]}+{text}")
+        return before
+
+    def quality_id(self, text: str) -> int:
+        """Give the number under which a quality's text is kept."""
+        number = self._quality_ids.get(text)
+        if number is None:
+            if len(self.quality_texts) >= 1 << 15:
+                raise FormatError("the feed holds more than 32,768 different quality codes: it is not ESPI")
+            number = self._quality_ids[text] = len(self.quality_texts)
+            self.quality_texts.append(text)
+        return number
+
+    def report(self, findings: Findings) -> None:
+        """Add the findings on texts that were no plain numbers."""
+        for (what, member), count in sorted(self.doubtful.items()):
+            name, severity, text = _DOUBTFUL[what]
+            findings.add(name, text.format(count=count, member=member), severity=severity, member=member, count=count)

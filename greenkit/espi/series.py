@@ -1,0 +1,258 @@
+"""The series of a feed: what a MeterReading, its ReadingType, UsagePoint and LocalTimeParameters say together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from greenkit.days import US
+from greenkit.espi import clock, links
+from greenkit.espi.codes import COMMODITY, CURRENCY, FLOW, KIND, SERVICE, Codes, Unit, integer
+from greenkit.espi.feed import Entry, Feed, Tree
+from greenkit.espi.readings import NO_CODE, NONE
+
+# A dial that goes on counting: bulk quantity, continuous cumulative, cumulative, summation.
+DIALS: Final = frozenset({"1", "2", "3", "9"})
+_COMMODITY_OF_SERVICE: Final = {"electricity": "electricity", "gas": "natural gas", "water": "potable water"}
+_COMMODITY_OF_UNIT: Final = {
+    **dict.fromkeys(("kWh", "kW", "kVA", "kvar", "kVAh", "kvarh"), "electricity"),
+    "therm": "natural gas",
+}
+_MULTIPLIER_LIMIT: Final = 30
+_LOCAL_TIME: Final = ("tzOffset", "dstOffset", "dstStartRule", "dstEndRule")
+# members of a ReadingType that keep two series of one name apart
+_IDENTITY: Final = (
+    *("uom", "flowDirection", "kind", "accumulationBehaviour", "dataQualifier"),
+    *("phase", "tou", "consumptionTier", "timeAttribute", "measuringPeriod"),
+)
+
+
+@dataclass(slots=True)
+class Series:
+    """One series: the rows of the frame that share meter, series, flow and unit."""
+
+    meter: str
+    name: str
+    zone: str
+    flow: str
+    unit: Unit
+    power: int
+    dial: bool
+    commodity: str | None
+    kind: str | None
+    currency: str | None
+    reading_type: str | None
+    default_quality: str | None
+    interval: int  # intervalLength in microseconds, NONE where there is none
+    tou: int
+    cpp: int
+    tier: int
+    identity: tuple[Any, ...] = ()
+
+    @property
+    def frame_key(self) -> tuple[str, str, str]:
+        """What the frame is sorted by before start."""
+        return self.meter, self.flow, self.name
+
+
+@dataclass
+class Plan:
+    """Which series each block belongs to."""
+
+    series: list[Series] = field(default_factory=list)
+    of_block: list[int] = field(default_factory=list)
+
+
+def one(tree: Tree | None, name: str) -> str | None:
+    """Give the first text of a member; None where it is missing or empty."""
+    for value in (tree or {}).get(name, ()):
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def branch(tree: Tree | None, name: str) -> Tree | None:
+    """Give the first member of this name that has members of its own."""
+    return next((v for v in (tree or {}).get(name, ()) if isinstance(v, dict)), None)
+
+
+class Planner:
+    """Joins the entries of a feed and describes each series once."""
+
+    def __init__(self, feed: Feed, codes: Codes, tz: str | None) -> None:
+        self.feed, self.codes, self.tz = feed, codes, tz
+        self.resolver = links.Resolver(feed)
+        self.meter_readings = links.Index(feed, "MeterReading")
+        self.reading_types = links.Index(feed, "ReadingType")
+        self.usage_points = links.Index(feed, "UsagePoint")
+        self.local_times = links.Index(feed, "LocalTimeParameters")
+        self.names = {
+            index.kind: links.identifiers(index.entries)
+            for index in (self.meter_readings, self.reading_types, self.usage_points)
+        }
+        self._data = {(r.kind, r.entry): r.data for r in reversed(feed.resources)}
+        self._zones: dict[int, str] = {}
+        self._zone_unknown = False
+        self._year = self._last_year()
+        self._currencies = self._bill_currencies()
+
+    def data(self, kind: str, entry: Entry | None) -> Tree | None:
+        """Give the first resource of a kind in an entry."""
+        return self._data.get((kind, entry.number)) if entry else None
+
+    def _last_year(self) -> int:
+        starts = [b.start for b in self.feed.readings.blocks if b.start != NONE]
+        last = max(starts, default=NONE)
+        return datetime.fromtimestamp(last // US, UTC).year if last != NONE else 2024
+
+    def plan(self) -> Plan:
+        """Give each block its series."""
+        plan = Plan()
+        by_entry: dict[int, int] = {}
+        by_key: dict[tuple[Any, ...], int] = {}
+        for block in self.feed.readings.blocks:
+            if block.entry not in by_entry:
+                key, described = self._described(self.feed.entries[block.entry])
+                if key not in by_key:
+                    by_key[key] = len(plan.series)
+                    plan.series.append(described)
+                by_entry[block.entry] = by_key[key]
+            plan.of_block.append(by_entry[block.entry])
+        _tell_apart(plan.series)
+        self.resolver.report(self.feed.findings)
+        if self._zone_unknown:
+            text = "The feed does not say its time zone: times are in UTC; pass tz=, as in tz='America/Los_Angeles'."
+            self.feed.findings.add("espi.time.no-zone", text, severity="warning")
+        return plan
+
+    def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
+        meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, links.UPWARD)
+        anchor = meter_reading or entry
+        of = "MeterReading" if meter_reading else "IntervalBlock"
+        reading_type = self.resolver.find(anchor, of, self.reading_types, links.ACROSS)
+        usage_point = self.usage_point(anchor, of)
+        meter = self.meter(anchor, usage_point)
+        described = self._series(meter, self._name(entry, meter_reading, reading_type), reading_type, usage_point)
+        data = self.data("ReadingType", reading_type)
+        length = described.interval if described.interval < 2 * clock.DAY else NONE  # nominal months differ
+        described.identity = (length, *(one(data, name) for name in _IDENTITY))
+        return (meter, described.name, described.power, described.identity), described
+
+    def usage_point(self, entry: Entry, of: str) -> Entry | None:
+        """Find the UsagePoint that an entry belongs to."""
+        return self.resolver.find(entry, of, self.usage_points, links.UPWARD)
+
+    def meter(self, entry: Entry, usage_point: Entry | None) -> str:
+        """Name the usage point: its id, or the one in the entry's path, or ``unknown``."""
+        if usage_point:
+            return self.names["UsagePoint"][usage_point.number]
+        for path in (entry.self_, *entry.up):
+            if found := links.segment(path, "UsagePoint"):
+                return found
+        return "unknown"
+
+    def _name(self, block: Entry, meter_reading: Entry | None, reading_type: Entry | None) -> str:
+        if meter_reading:
+            return self.names["MeterReading"][meter_reading.number]
+        for path in (block.self_, *block.up):
+            if found := links.segment(path, "MeterReading"):
+                return found
+        return self.names["ReadingType"][reading_type.number] if reading_type else "unknown"
+
+    def _series(self, meter: str, name: str, reading_type: Entry | None, usage_point: Entry | None) -> Series:
+        data, word = self.data("ReadingType", reading_type), self.codes.word
+        unit = self.codes.unit(one(data, "uom"))
+        currency = word(CURRENCY, "currency", one(data, "currency")) or self._currencies.get(meter)
+        if unit.name == "currency" and currency:
+            unit = Unit(currency)
+        length = integer(one(data, "intervalLength"))
+        return Series(
+            meter=meter,
+            name=name,
+            zone=self.zone(usage_point),
+            flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
+            unit=unit,
+            power=self._power(one(data, "powerOfTenMultiplier"), name),
+            dial=one(data, "accumulationBehaviour") in DIALS,
+            commodity=self._commodity(one(data, "commodity"), usage_point, unit.name),
+            kind=word(KIND, "kind", one(data, "kind")),
+            currency=currency,
+            reading_type=self.names["ReadingType"][reading_type.number] if reading_type else None,
+            default_quality=one(data, "defaultQuality"),
+            interval=length * US if length and length > 0 else NONE,
+            tou=integer(one(data, "tou")) or NO_CODE,
+            cpp=integer(one(data, "cpp")) or NO_CODE,
+            tier=integer(one(data, "consumptionTier")) or NO_CODE,
+        )
+
+    def _power(self, text: str | None, name: str) -> int:
+        power = integer(text) or 0
+        if abs(power) <= _MULTIPLIER_LIMIT:
+            return power
+        said = f"powerOfTenMultiplier {power} of series {name} is a placeholder: its values are not scaled."
+        self.feed.findings.add("espi.value.multiplier", said, severity="warning", series=name, multiplier=power)
+        return 0
+
+    def _commodity(self, text: str | None, usage_point: Entry | None, unit: str) -> str | None:
+        found = self.codes.word(COMMODITY, "commodity", text)
+        if found and found != "none":
+            return found
+        service = branch(self.data("UsagePoint", usage_point), "ServiceCategory")
+        word = self.codes.word(SERVICE, "ServiceCategory", one(service, "kind"))
+        return _COMMODITY_OF_UNIT.get(unit) or _COMMODITY_OF_SERVICE.get(word or "", word)
+
+    def zone(self, usage_point: Entry | None) -> str:
+        """Give the zone of a usage point: the caller's, the feed's, or UTC."""
+        if self.tz:
+            return self.tz
+        number = usage_point.number if usage_point else -1
+        if number not in self._zones:
+            anchor = usage_point or next(iter(self.local_times.entries), None)
+            found = self.resolver.find(anchor, "UsagePoint", self.local_times, links.ACROSS) if anchor else None
+            self._zones[number] = self._decoded(self.data("LocalTimeParameters", found))
+        return self._zones[number]
+
+    @property
+    def table_zone(self) -> str:
+        """The one zone of the feed, in which its tables show their times; UTC when there are several."""
+        zones = {self.zone(e) for e in self.usage_points.entries} or {self.zone(None)}
+        return zones.pop() if len(zones) == 1 else "UTC"
+
+    def zone_named(self, data: Tree) -> str | None:
+        """Give the IANA zone of LocalTimeParameters; None when there is none."""
+        return self._zone_found(data).name
+
+    def _zone_found(self, data: Tree | None) -> clock.Zone:
+        offset, saving, start, end = (one(data, name) for name in _LOCAL_TIME)
+        return clock.zone_of(offset, saving, start, end, self._year)
+
+    def _decoded(self, data: Tree | None) -> str:
+        found = self._zone_found(data)
+        findings = self.feed.findings
+        for name, text in found.oddities:
+            if name not in findings.names:
+                findings.add(name, text, severity="info" if "sign" in name or "offset" in name else "warning")
+        self._zone_unknown |= found.name is None
+        return found.name or "UTC"
+
+    def _bill_currencies(self) -> dict[str, str]:
+        out: dict[str, str] = {}
+        for resource in self.feed.of("UsageSummary", "ElectricPowerUsageSummary"):
+            currency = self.codes.word(CURRENCY, "currency", one(resource.data, "currency"))
+            if currency:
+                entry = self.feed.entries[resource.entry]
+                usage_point = self.usage_point(entry, resource.kind)
+                out.setdefault(self.meter(entry, usage_point), currency)
+        return out
+
+
+def _tell_apart(series: list[Series]) -> None:
+    """Put a number behind series whose meter, name, flow and unit are the same, such as an hourly and a daily one."""
+    seen: dict[tuple[str, str, str, str], list[tuple[Any, ...]]] = {}
+    for each in series:
+        alike = seen.setdefault((each.meter, each.name, each.flow, each.unit.name), [])
+        if each.identity not in alike:
+            alike.append(each.identity)
+        if n := alike.index(each.identity):
+            each.name = f"{each.name} ({n + 1})"
