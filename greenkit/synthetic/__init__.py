@@ -23,6 +23,12 @@ from greenkit.synthetic.meters import (
     shop,
     water_meter,
 )
+from greenkit.synthetic.smt_csv import IntervalCsv
+from greenkit.synthetic.smt_csv import write as write_interval_csv
+from greenkit.synthetic.smt_csv import write_daily as write_daily_csv
+from greenkit.synthetic.smt_csv import write_monthly as write_monthly_csv
+from greenkit.synthetic.smt_lse import Lse
+from greenkit.synthetic.smt_lse import write as write_lse
 
 __all__ = [
     "DIALECTS",
@@ -30,6 +36,8 @@ __all__ = [
     "Channel",
     "Dialect",
     "Fault",
+    "IntervalCsv",
+    "Lse",
     "Meter",
     "fleet",
     "fleet_frame",
@@ -38,5 +46,9 @@ __all__ = [
     "shop",
     "stream_espi",
     "water_meter",
+    "write_daily_csv",
     "write_espi",
+    "write_interval_csv",
+    "write_lse",
+    "write_monthly_csv",
 ]

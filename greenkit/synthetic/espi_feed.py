@@ -433,5 +433,5 @@ def _utc(when: Any) -> pd.Timestamp:
 
 
 def _register_readings(meter: Meter, start: int, end: int) -> Readings:
-    at, shown = meter.registers(start, end)
+    at, shown, _ = meter.registers(start, end)
     return Readings(REGISTER, at, at, shown, np.zeros(len(at), dtype=bool))

@@ -163,21 +163,28 @@ class Meter:
         for a, b in itertools.pairwise(edges):
             yield self.readings(channel, a, b)
 
-    def registers(self, start: int, end: int) -> tuple[Ints, Ints]:
-        """Give what the meter's dial shows at each local midnight of a window: instants, and Wh delivered.
+    def registers(self, start: int, end: int) -> tuple[Ints, Ints, Ints]:
+        """Give the meter's dial at each local midnight of a window.
 
         The dial counts what flows, also where the interval readings are lost or estimated. A new meter begins at 0.
+
+        Returns
+        -------
+        tuple of arrays
+            The midnights; what the dial shows then, in Wh; and the Wh delivered on the day that begins.
         """
         since = self.instant(self.installed)
-        midnights = np.array(_day_edges(since, max(end, since), self.zone, 1), dtype=np.int64)
-        shown, dial = [], 1_000_000 + int(9_000_000 * one(self.seed, 90))
+        midnights = _day_edges(since, max(end, since), self.zone, 1)[:-1]
         changes = {f.start for f in self.faults_between(since, end) if f.kind == "meter change"}
-        for midnight in midnights[:-1].tolist():
+        used = [self._used(midnight) for midnight in midnights]
+        shown, dial = [], 1_000_000 + int(9_000_000 * one(self.seed, 90))
+        for midnight, amount in zip(midnights, used, strict=True):
             dial = 0 if midnight in changes else dial
             shown.append(dial)
-            dial += self._used(midnight)
-        keep = (midnights[:-1] >= start) & (midnights[:-1] < end)
-        return midnights[:-1][keep], np.array(shown, dtype=np.int64)[keep]
+            dial += amount
+        rows = np.array([midnights, shown, used], dtype=np.int64)
+        at, dials, amounts = rows[:, (rows[0] >= start) & (rows[0] < end)]
+        return at, dials, amounts
 
     def _used(self, midnight: int) -> int:
         """Wh delivered on a local day; a whole month is worked out at once and kept."""

@@ -110,12 +110,12 @@ def test_the_seed_plants_faults_of_every_kind_in_some_months():
 def test_the_register_counts_what_flows_and_a_new_meter_begins_at_0():
     home = synthetic.household(9, faults=(), installed="2024-01-01")
     start, end = home.instant("2024-03-08"), home.instant("2024-03-13")
-    at, dial = home.registers(start, end)
+    at, dial, _ = home.registers(start, end)
     daily = home.frame("2024-03-08", "2024-03-12").groupby(lambda i: 0)["value"].sum()[0]
     assert len(at) == 5
     assert dial[-1] - dial[0] == round(daily * 1000)
     changed = home.plant("meter change", "2024-03-10", "2024-03-10")
-    _, shown = changed.registers(start, end)
+    _, shown, _ = changed.registers(start, end)
     assert shown[:2].tolist() == dial[:2].tolist()
     assert shown[2] == 0
     assert (shown[3:] - shown[2] == dial[3:] - dial[2]).all()

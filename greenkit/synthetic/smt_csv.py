@@ -1,0 +1,219 @@
+"""The CSV files of Smart Meter Texas for seeded meters: 15-minute intervals, daily registers, monthly billing.
+
+The interval file labels the days of daylight-saving change in a way of its own: in autumn 100 rows, the first of the
+repeated ones labelled 02:00 to 01:15; in spring 96 rows, the four of the hour that is not there without a value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final, Literal
+
+import numpy as np
+
+from greenkit import days
+from greenkit._files import atomic
+from greenkit.synthetic import smt_days
+from greenkit.synthetic.meters import Meter
+from greenkit.synthetic.smt_days import MISSING, Day
+
+INTERVAL: Final = (
+    "ESIID",
+    "USAGE_DATE",
+    "REVISION_DATE",
+    "USAGE_START_TIME",
+    "USAGE_END_TIME",
+    "USAGE_KWH",
+    "ESTIMATED_ACTUAL",
+    "CONSUMPTION_SURPLUSGENERATION",
+)
+DAILY: Final = ("ESIID", "READ_DATE", "REVISION_DATE", "START_READING", "END_READING", "ENERGY_DATA_KWH")
+MONTHLY: Final = ("ESIID", "START_DATE", "END_DATE", "ACTL_KWH_USG")
+FLOWS: Final = {"delivered": "Consumption", "received": "Surplus Generation"}
+HOUR: Final = 4
+"""Intervals of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalCsv:
+    """How an interval file is laid out. The defaults are the portal's own."""
+
+    id_guard: Literal["apostrophe", "formula", "none"] = "apostrophe"
+    dates: Literal["portal", "spreadsheet", "iso"] = "portal"
+    """``spreadsheet`` as a spreadsheet saves the file again: 5/3/2025, 6:22, 0:15."""
+    columns: tuple[str, ...] = INTERVAL
+    leading_space: bool = False
+    short_numbers: bool = False
+    """.145 and 1.05, as until 2022; else 0.145 and 1.050."""
+    flows: Literal["by day", "interleaved", "one after the other"] = "by day"
+    surplus: str = "Surplus Generation"
+    gap: Literal["blank", "absent"] = "blank"
+    """Whether an interval that never came is a row without a value, or no row."""
+    newline: str = "\n"
+    byte_order_mark: bool = False
+    redelivered: int = 0
+    """Every so many days stands twice; see :func:`greenkit.synthetic.smt_days.of_meter`."""
+
+
+PORTAL: Final = IntervalCsv()
+# the layouts of 2012 and of about 2015
+LEGACY_2012: Final = IntervalCsv(
+    id_guard="none", dates="iso", leading_space=True, columns=(*INTERVAL[:2], *INTERVAL[3:7]), short_numbers=True
+)
+LEGACY_2015: Final = IntervalCsv(columns=(*INTERVAL[:2], *INTERVAL[3:]), short_numbers=True)
+SPREADSHEET: Final = IntervalCsv(dates="spreadsheet", short_numbers=False)
+
+
+def write(
+    file: str | os.PathLike[str] | BinaryIO,
+    meters: Iterable[Meter],
+    start: Any,
+    end: Any,
+    *,
+    layout: IntervalCsv = PORTAL,
+) -> None:
+    """Write an interval file to a path or a binary file, day by day.
+
+    Parameters
+    ----------
+    file : path or binary file
+        A path is replaced whole or not at all.
+    meters : iterable of Meter
+        Meters in Texas; their ids are the ESI IDs.
+    start, end : date or time
+        Window in local days, ``end`` exclusive.
+    layout : IntervalCsv
+        The switches.
+    """
+    with _opened(file) as out:
+        mark = "\ufeff" if layout.byte_order_mark else ""
+        out.write(f"{mark}{','.join(layout.columns)}{layout.newline}".encode())
+        for meter in meters:
+            for rows in _pieces(meter, start, end, layout):
+                out.write("".join([row + layout.newline for row in rows]).encode())
+
+
+def _opened(file: str | os.PathLike[str] | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return atomic(file) if isinstance(file, str | os.PathLike) else nullcontext(file)
+
+
+def _pieces(meter: Meter, start: Any, end: Any, layout: IntervalCsv) -> Iterator[list[str]]:
+    found = smt_days.of_meter(meter, start, end, redelivered=layout.redelivered)
+    if layout.flows == "one after the other":
+        held = list(found)
+        for i in range(max(map(len, held), default=0)):
+            for channels in held:
+                yield list(_rows(channels[i], layout))
+        return
+    for channels in found:
+        series = [_rows(day, layout) for day in channels]
+        if layout.flows == "interleaved":
+            yield [row for rows in zip(*series, strict=True) for row in rows]
+        else:
+            yield [row for rows in series for row in rows]
+
+
+def _rows(day: Day, layout: IntervalCsv) -> list[str]:
+    """Give the rows of a day in the order in which Smart Meter Texas lists them."""
+    guard = {"apostrophe": "'{}", "formula": '="{}"', "none": "{}"}[layout.id_guard]
+    at, made = day.date, day.revision
+    word = layout.surplus if day.channel.flow == "received" else FLOWS[day.channel.flow]
+    dates = {
+        "portal": (f"{at:%m/%d/%Y}", f"{made:%m/%d/%Y %H:%M:%S}"),
+        "spreadsheet": (f"{at.month}/{at.day}/{at.year}", f"{made.month}/{made.day}/{made.year} {made.hour}:{made:%M}"),
+        "iso": (f"{at:%Y-%m-%d}", f"{made:%Y-%m-%d %H:%M:%S}"),
+    }[layout.dates]
+    kept = [i for i, name in enumerate(INTERVAL) if name in layout.columns]
+    rows = []
+    for begin, end, place in labels(len(day.amounts)):
+        amount = None if place is None else day.amounts[place]
+        if amount == MISSING and layout.gap == "absent":
+            continue
+        value, status = "", ""
+        if place is not None and amount is not None and amount != MISSING:
+            value, status = number(amount, short=layout.short_numbers), "E" if day.estimated[place] else "A"
+        times = [_clock(minutes, layout) for minutes in (begin, end)]
+        cells = (guard.format(day.meter.id), *dates, *times, value, status, word)
+        rows.append(",".join([cells[i] for i in kept]))
+    return rows
+
+
+def labels(count: int) -> Iterator[tuple[int, int, int | None]]:
+    """Give the rows of a day of ``count`` intervals: start and end label in minutes, and which interval it is.
+
+    Examples
+    --------
+    >>> [row for row in labels(100)][7:13]
+    [(105, 120, 7), (120, 75, 8), (75, 90, 9), (90, 105, 10), (105, 120, 11), (120, 135, 12)]
+    >>> [row for row in labels(92)][7:13]
+    [(105, 120, 7), (120, 135, None), (135, 150, None), (150, 165, None), (165, 180, None), (180, 195, 8)]
+    """
+    change = 2 * HOUR
+    for row in range(max(count, 96)):
+        if count == 100 and row >= change:
+            begin = 15 * (row - HOUR)
+            yield (120 if row == change else begin), begin + 15, row
+        elif count == 92 and row >= change:
+            yield 15 * row, 15 * row + 15, row - HOUR if row >= change + HOUR else None
+        else:
+            yield 15 * row, 15 * row + 15, row
+
+
+def number(amount: int, *, short: bool = False) -> str:
+    """Write Wh as kWh.
+
+    Examples
+    --------
+    >>> [number(145), number(1050), number(145, short=True), number(1050, short=True), number(0, short=True)]
+    ['0.145', '1.050', '.145', '1.05', '0']
+    """
+    text = f"{amount // 1000}.{amount % 1000:03d}"
+    return (text.rstrip("0").rstrip(".").lstrip("0") or "0") if short else text
+
+
+def _clock(minutes: int, layout: IntervalCsv) -> str:
+    hour, minute = divmod(minutes % 1440, 60)
+    text = f"{hour}:{minute:02d}" if layout.dates == "spreadsheet" else f"{hour:02d}:{minute:02d}"
+    return f" {text}" if layout.leading_space else text
+
+
+def write_daily(file: str | os.PathLike[str] | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
+    """Write a file of daily register reads: what the dial showed at both ends of each local day, and the difference."""
+    with _opened(file) as out:
+        out.write((",".join(DAILY) + "\n").encode())
+        for meter in meters:
+            for read in register_days(meter, start, end):
+                out.write((",".join((f"'{meter.id}", *read)) + "\n").encode())
+
+
+def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str, str, str, str]]:
+    """Give the register reads of each local day: date, revision, dial at its start and end, kWh.
+
+    On the day of a meter change, both reads are the new meter's.
+    """
+    first, last = meter.instant(start), meter.instant(end)
+    at, dial, used = meter.registers(first, last)
+    dates = days.local_dates(days.times(at, meter.zone)).tolist()
+    for day, shown, amount in zip(dates, dial.tolist(), used.tolist(), strict=True):
+        made = smt_days.revision(meter, day)
+        reads = (number(shown), number(shown + amount), number(amount))
+        yield (f"{day:%m/%d/%Y}", f"{made:%m/%d/%Y %H:%M:%S}", *reads)
+
+
+def write_monthly(file: str | os.PathLike[str] | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
+    """Write a file of monthly billing: each billing period that ends in the window, and its kWh."""
+    with _opened(file) as out:
+        out.write((",".join(MONTHLY) + "\n").encode())
+        for meter in meters:
+            for period in bill_periods(meter, start, end):
+                out.write((",".join((f"'{meter.id}", *period)) + "\n").encode())
+
+
+def bill_periods(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str, str]]:
+    """Give the billing periods that end in a window: first day, day of the next read, kWh delivered."""
+    for bill in meter.bills(meter.instant(start), meter.instant(end)):
+        edges = days.local_dates(days.times(np.array([bill.start, bill.end], dtype=np.int64), meter.zone)).tolist()
+        yield (f"{edges[0]:%m/%d/%Y}", f"{edges[1]:%m/%d/%Y}", number(bill.delivered))
