@@ -22,6 +22,7 @@
     │   ├── HostRejected           the server is not the one you named: check it before you go on
     │   ├── LoginRejected          user name, password or key: never retried
     │   ├── TransferError          a file came cut or changed: it is fetched again
+    │   ├── AccessRefused          the account has no right to that file or folder: ask for it
     │   ├── ClientRejected         the utility does not accept this client's id or secret
     │   ├── StateMismatch          the redirect does not belong to this authorization: start again
     │   ├── AuthorizationDenied    the customer said no
@@ -143,6 +144,10 @@ class LoginRejected(RemoteError):
 
 class TransferError(RemoteError):
     """A file came incomplete or changed under way."""
+
+
+class AccessRefused(RemoteError):
+    """The server does not let this account read or delete that file, or enter that folder."""
 
 
 class ClientRejected(RemoteError):
