@@ -1,0 +1,475 @@
+"""Keys and certificates: make what Smart Meter Texas and the utilities ask for, read what one has, check both.
+
+SMT wants one client certificate for each machine, whose common name is the machine's host name: self-signed while
+testing, from a public authority in production. Private keys are written as new files that only their owner may read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from greenkit import _files
+from greenkit.errors import CertificateError
+from greenkit.secret import Secret
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes as PrivateKey
+
+RSA_BITS: Final = 3072
+DAYS: Final = 397
+"""How long a certificate is good for; browsers and public authorities set this bound, so every server takes it."""
+_SKEW: Final = timedelta(hours=1)  # clocks differ
+
+
+class Pair(NamedTuple):
+    """Paths of a certificate (or signing request) and of its private key, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a certificate says.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    common_name : str
+        Of its subject.
+    names : tuple of str
+        The host names and addresses of its subjectAltName.
+    issuer : str
+        The common name, or else the whole name, of who signed it.
+    self_signed : bool
+        It signed itself: for testing only.
+    begins, ends : datetime
+        In UTC.
+    key_type : str
+        ``RSA 3072``, ``EC secp256r1``.
+    for_clients : bool
+        It may be used to log in (clientAuth, or no restriction at all).
+    """
+
+    path: Path
+    common_name: str
+    names: tuple[str, ...]
+    issuer: str
+    self_signed: bool
+    begins: datetime
+    ends: datetime
+    key_type: str
+    for_clients: bool
+
+    def days_left(self, at: datetime | None = None) -> float:
+        """Days until it ends; negative once it has."""
+        return (self.ends - (at or datetime.now(UTC))) / timedelta(days=1)
+
+
+def new_certificate(
+    folder: _files.StrPath, host: str, *, password: Secret | None, organization: str = "", days: int = DAYS
+) -> Pair:
+    """Make a client key (RSA 3072) and a certificate that it signs itself, for testing with SMT.
+
+    Parameters
+    ----------
+    folder : path
+        Gets ``<host>.crt.pem`` and ``<host>.key.pem``; made when it is not there.
+    host : str
+        This machine's host name: the common name and the only subjectAltName.
+    password : Secret or None
+        Encrypts the key's file; with None the file's mode alone guards it.
+    organization : str, optional
+        The company.
+    days : int, optional
+        How long it is good for.
+
+    Returns
+    -------
+    Pair
+        The two files.
+
+    Raises
+    ------
+    CertificateError
+        A file of that name is there already, or the host name is none.
+    """
+    key = _new_rsa()
+    subject = _subject(host, organization)
+    made = sign(key.public_key(), key, subject=subject, issuer=subject, names=[host], usage=["client"], days=days)
+    return write_pair(Path(folder), host, made, key, password)
+
+
+def new_request(folder: _files.StrPath, host: str, *, password: Secret | None, organization: str = "") -> Pair:
+    """Make a client key and a signing request, which a public authority turns into the certificate for production.
+
+    The files are ``<host>.csr.pem`` and ``<host>.key.pem``; else as :func:`new_certificate`.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    key = _new_rsa()
+    asked = x509.CertificateSigningRequestBuilder().subject_name(_subject(host, organization))
+    asked = asked.add_extension(x509.SubjectAlternativeName(_general_names([host])), critical=False)
+    return write_pair(Path(folder), host, asked.sign(key, hashes.SHA256()), key, password)
+
+
+def new_ssh_key(path: _files.StrPath, *, password: Secret | None, comment: str = "greenkit") -> str:
+    """Make an SSH key (RSA 3072) for SFTP as ``path`` and ``path.pub``; give the public line, which SMT needs.
+
+    Raises
+    ------
+    CertificateError
+        A file of that name is there already.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
+
+    key = _new_rsa()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, _encryption(password))
+    public: str = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + f" {comment}\n"
+    _create({Path(path): private, Path(f"{path}.pub"): public.encode()})
+    return public
+
+
+def from_pkcs12(
+    path: _files.StrPath, password: Secret, folder: _files.StrPath, *, key_password: Secret | None = None
+) -> Pair:
+    """Turn a ``.p12`` or ``.pfx`` file, as Java's keytool and Windows write it, into PEM files.
+
+    Old Java's RC2-40 encryption is read too, which OpenSSL 3 refuses.
+
+    Parameters
+    ----------
+    path : path
+        The PKCS#12 file.
+    password : Secret
+        Its password.
+    folder : path
+        Gets ``<stem>.crt.pem`` (with the chain, if there is one) and ``<stem>.key.pem``.
+    key_password : Secret, optional
+        Encrypts the new key's file; the PKCS#12 file's own password when absent.
+
+    Raises
+    ------
+    CertificateError
+        The file is missing or no PKCS#12, the password is wrong, or it holds no key or no certificate.
+    """
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    data = _read(path)
+    try:
+        key, certificate, chain = pkcs12.load_key_and_certificates(data, password.reveal().encode())
+    except ValueError:
+        raise CertificateError(f"{path} cannot be opened: its password is wrong, or it is no PKCS#12 file") from None
+    if key is None or certificate is None:
+        raise CertificateError(f"{path} holds no {'key' if key is None else 'certificate'}: export it with both")
+    return write_pair(Path(folder), Path(path).stem, certificate, key, key_password or password, chain)
+
+
+def read(path: _files.StrPath) -> Certificate:
+    """Read a PEM certificate file (the first certificate in it).
+
+    Raises
+    ------
+    CertificateError
+        The file is missing, or is not PEM: it says how to convert it.
+    """
+    from cryptography import x509
+
+    found = _load(path)
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        listed = (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+    except x509.ExtensionNotFound:
+        listed = ()
+    return Certificate(
+        path=Path(path),
+        common_name=_common_name(found.subject),
+        names=listed,
+        issuer=_common_name(found.issuer) or found.issuer.rfc4514_string(),
+        self_signed=_signed_by_itself(found),
+        begins=found.not_valid_before_utc,
+        ends=found.not_valid_after_utc,
+        key_type=_key_type(found.public_key()),
+        for_clients=_for_clients(found),
+    )
+
+
+def check_dates(certificate: Certificate, at: datetime | None = None) -> None:
+    """CertificateError when the certificate has ended, or has not begun."""
+    at = at or datetime.now(UTC)
+    if at >= certificate.ends:
+        raise CertificateError(
+            f"the certificate {certificate.path} expired on {certificate.ends:%Y-%m-%d}: make a new one and register it"
+        )
+    if at < certificate.begins:
+        raise CertificateError(
+            f"the certificate {certificate.path} is not valid before {certificate.begins:%Y-%m-%d %H:%M} UTC: "
+            "see whether this machine's clock is right"
+        )
+
+
+def check_host(certificate: Certificate, host: str) -> None:
+    """CertificateError when the certificate's common name is not the host name, as SMT asks."""
+    if certificate.common_name.lower() != host.lower():
+        raise CertificateError(
+            f"the certificate {certificate.path} is for {certificate.common_name or 'nobody'}, and this machine is "
+            f"{host}: SMT wants one for each machine, whose common name is its host name"
+        )
+
+
+def check_key(certificate: _files.StrPath, key: _files.StrPath | None = None, password: Secret | None = None) -> None:
+    """CertificateError when the private key is missing, stays closed, or belongs to another certificate.
+
+    Parameters
+    ----------
+    certificate : path
+        PEM.
+    key : path, optional
+        PEM; the certificate's own file when absent.
+    password : Secret, optional
+        Of the key's file.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key = key or certificate
+    data = _read(key)
+    if b"PRIVATE KEY-----" not in data:
+        raise CertificateError(f"{key} holds no private key in PEM: {_convert(data)}")
+    locked = b"ENCRYPTED" in data
+    if locked and not password:
+        raise CertificateError(f"the key {key} is encrypted: give its password")
+    start = data.index(b"-----BEGIN", max(data.index(b"PRIVATE KEY-----") - 40, 0))
+    try:
+        found = load_pem_private_key(data[start:], password.reveal().encode() if locked and password else None)
+    except (ValueError, TypeError):
+        fault = "its password is wrong" if locked else "its file is damaged"
+        raise CertificateError(f"the key {key} cannot be read: {fault}") from None
+    if found.public_key() != _load(certificate).public_key():
+        raise CertificateError(f"the key {key} belongs to another certificate than {certificate}: name the right one")
+
+
+def public_pem(path: _files.StrPath) -> bytes:
+    """Give the certificate alone, Base-64 X.509, as SMT wants it by mail: never the key, even if it is in the file."""
+    return pem(_load(path))
+
+
+def sign(
+    public: Any,
+    signer: PrivateKey,
+    *,
+    subject: x509.Name,
+    issuer: x509.Name,
+    names: Iterable[str] = (),
+    usage: Iterable[str] = (),
+    days: float = DAYS,
+    begins: datetime | None = None,
+    authority: bool = False,
+) -> x509.Certificate:
+    """Sign a certificate with all that strict verifiers (Python 3.13) demand.
+
+    Parameters
+    ----------
+    public : public key
+        Whom it is for.
+    signer : private key
+        Who signs.
+    subject, issuer : Name
+        Their names.
+    names : iterable of str
+        Host names and addresses of the subjectAltName.
+    usage : iterable of {"client", "server"}
+        What it may be used for.
+    days : float
+        How long it is good for.
+    begins : datetime, optional
+        An hour ago when absent.
+    authority : bool
+        It may sign others.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+    begins = begins or datetime.now(UTC) - _SKEW
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public)
+    made = made.serial_number(x509.random_serial_number())
+    made = made.not_valid_before(begins).not_valid_after(begins + timedelta(days=days))
+    made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    made = made.add_extension(_key_usage(authority), critical=True)
+    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    made = made.add_extension(by, critical=False)
+    if usages := [{"client": Usage.CLIENT_AUTH, "server": Usage.SERVER_AUTH}[one] for one in usage]:
+        made = made.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if listed := _general_names(names):
+        made = made.add_extension(x509.SubjectAlternativeName(listed), critical=False)
+    return made.sign(signer, hashes.SHA256())
+
+
+def _key_usage(authority: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    unused = ("content_commitment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        **dict.fromkeys(unused, False),
+    )
+
+
+def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
+    from cryptography import x509
+
+    found: list[x509.GeneralName] = []
+    for name in names:
+        try:
+            found.append(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.append(x509.DNSName(name))
+    return found
+
+
+def _subject(host: str, organization: str) -> x509.Name:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    label = set("abcdefghijklmnopqrstuvwxyz0123456789-._")
+    if not host or len(host) > 64 or not set(host.lower()) <= label:
+        raise CertificateError(
+            f"{host!r} cannot be a certificate's common name: give the host name, of 64 letters at most"
+        )
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, host)]
+    if organization:
+        parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(parts)
+
+
+def write_pair(
+    folder: Path,
+    stem: str,
+    made: x509.Certificate | x509.CertificateSigningRequest,
+    key: Any,
+    password: Secret | None,
+    chain: Iterable[x509.Certificate] = (),
+) -> Pair:
+    """Write ``<stem>.crt.pem`` (a request: ``.csr.pem``) and ``<stem>.key.pem`` as new files, 0600; both or none."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
+
+    kind = "crt" if isinstance(made, x509.Certificate) else "csr"
+    pair = Pair(_files.private_folder(folder) / f"{stem}.{kind}.pem", folder / f"{stem}.key.pem")
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, _encryption(password))
+    _create({pair.key: private, pair.certificate: b"".join(map(pem, (made, *chain)))})
+    return pair
+
+
+def _create(files: dict[Path, bytes]) -> None:
+    """Make all of the files or none, and never over one that is there: an overwritten key is lost for good."""
+    with contextlib.ExitStack() as undo:
+        for path, data in files.items():
+            try:
+                _files.create_private(path, data)
+            except FileExistsError:
+                raise CertificateError(
+                    f"there is a file {path} already: move it away, or name another folder"
+                ) from None
+            except OSError as e:
+                raise CertificateError(f"{path} cannot be written ({e.strerror}): name another folder") from None
+            undo.callback(path.unlink)
+        undo.pop_all()
+
+
+def _new_rsa() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+
+
+def _encryption(password: Secret | None) -> Any:
+    from cryptography.hazmat.primitives import serialization
+
+    if not password:
+        return serialization.NoEncryption()
+    return serialization.BestAvailableEncryption(password.reveal().encode())
+
+
+def _read(path: _files.StrPath) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise CertificateError(f"{path} cannot be read ({e.strerror}): name the right file") from None
+
+
+def _load(path: _files.StrPath) -> x509.Certificate:
+    from cryptography import x509
+
+    data = _read(path)
+    try:
+        return x509.load_pem_x509_certificate(data)
+    except ValueError:
+        raise CertificateError(f"{path} holds no certificate in PEM: {_convert(data)}") from None
+
+
+def _convert(data: bytes) -> str:
+    if data.lstrip().startswith(b"-----BEGIN CERTIFICATE REQUEST"):
+        return "it is the signing request; give the certificate that the authority made of it"
+    if data.startswith(b"\x30"):  # DER's SEQUENCE begins both
+        return (
+            "if it is a .p12 or .pfx file, convert it with greenkit.certificates.from_pkcs12; if DER, with openssl x509"
+        )
+    return "name the right file"
+
+
+def pem(made: Any) -> bytes:
+    """Give a certificate or signing request in PEM."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return bytes(made.public_bytes(Encoding.PEM))
+
+
+def _common_name(name: x509.Name) -> str:
+    from cryptography.x509.oid import NameOID
+
+    return next((str(part.value) for part in name.get_attributes_for_oid(NameOID.COMMON_NAME)), "")
+
+
+def _signed_by_itself(found: x509.Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        found.verify_directly_issued_by(found)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _for_clients(found: x509.Certificate) -> bool:
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
+
+    try:
+        listed = set(found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return True
+    return bool({Usage.CLIENT_AUTH, Usage.ANY_EXTENDED_KEY_USAGE} & listed)
+
+
+def _key_type(public: Any) -> str:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(public, rsa.RSAPublicKey):
+        return f"RSA {public.key_size}"
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return f"EC {public.curve.name}"
+    return type(public).__name__.removesuffix("PublicKey")

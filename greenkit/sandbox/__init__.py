@@ -1,0 +1,1 @@
+"""A pretend utility on loopback, to try greenkit with."""

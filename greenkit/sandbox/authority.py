@@ -1,0 +1,107 @@
+"""The sandbox's own certificate authority: certificates for servers and clients on loopback, in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import tempfile
+from datetime import datetime
+from typing import Any, Final, Self
+
+from greenkit import _files, certificates
+from greenkit.certificates import Pair
+from greenkit.secret import Secret
+
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+class Authority:
+    """A certificate authority for one run: never trust it elsewhere.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Gets its files; a temporary folder when absent, which goes at the end of the ``with`` block.
+    name : str, optional
+        Common name of the authority.
+
+    Attributes
+    ----------
+    file : Path
+        The authority's certificate, PEM: what clients and servers are told to trust.
+
+    Examples
+    --------
+    >>> with Authority() as authority:
+    ...     pair = authority.server()
+    ...     certificates.read(pair.certificate).names
+    ('localhost', '127.0.0.1', '::1')
+    """
+
+    def __init__(self, folder: _files.StrPath | None = None, *, name: str = "greenkit-sandbox-authority") -> None:
+        self._held = contextlib.ExitStack()
+        if folder is None:
+            folder = self._held.enter_context(tempfile.TemporaryDirectory(prefix="gk-"))
+        self.folder = _files.private_folder(folder)
+        self._key, self._name = _new_key(), _name(name)
+        made = certificates.sign(
+            self._key.public_key(), self._key, subject=self._name, issuer=self._name, authority=True
+        )
+        self.file = self.folder / f"{name}.crt.pem"
+        _files.write_private(self.file, certificates.pem(made))
+
+    def server(self, *names: str, stem: str = "server", **options: Any) -> Pair:
+        """Make a server's certificate and key, for ``localhost`` and its addresses or for the given names."""
+        return self._issue(names or LOOPBACK, stem, "server", **options)
+
+    def client(self, name: str = "localhost", *, stem: str = "client", **options: Any) -> Pair:
+        """Make a client's certificate and key, whose common name is ``name``."""
+        return self._issue((name,), stem, "client", **options)
+
+    def _issue(
+        self,
+        names: tuple[str, ...],
+        stem: str,
+        usage: str,
+        *,
+        days: float = 1.0,
+        begins: datetime | None = None,
+        password: Secret | None = None,
+    ) -> Pair:
+        key = _new_key()
+        made = certificates.sign(
+            key.public_key(), self._key, subject=_name(names[0]), issuer=self._name,
+            names=names, usage=[usage], days=days, begins=begins,
+        )  # fmt: skip
+        return certificates.write_pair(self.folder, stem, made, key, password)
+
+    def server_context(self, server: Pair, *, require_client: bool = False) -> ssl.SSLContext:
+        """Give the TLS settings of a server that shows ``server``, and may demand a client's certificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.file))
+        context.load_cert_chain(server.certificate, server.key)
+        if require_client:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def close(self) -> None:
+        """Remove a temporary folder."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _new_key() -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _name(text: str) -> Any:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
