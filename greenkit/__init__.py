@@ -19,6 +19,7 @@ _PUBLIC = {
     "Findings": "greenkit.findings",
     "GreenkitError": "greenkit.errors",
     "Secret": "greenkit.secret",
+    "certificates": "greenkit.certificates",
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
@@ -33,6 +34,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from greenkit import certificates as certificates
     from greenkit import errors as errors
     from greenkit import frame as frame
     from greenkit import pgp as pgp
