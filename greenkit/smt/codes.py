@@ -1,0 +1,64 @@
+"""Smart Meter Texas: the facts that all its file formats share.
+
+Sources: ERCOT Retail Market Guide, section 9, appendix G (LSE); the AMS Data Practices Matrix of the TDSPs; real
+interval files of the SMT portal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+ZONE: Final = "America/Chicago"
+"""ERCOT's market time, Central Prevailing; no meter of SMT lies outside it."""
+STANDARD: Final = -6 * 3600
+"""Seconds from UTC in standard time, for the LSE records that do not take part in daylight saving."""
+STEP: Final = 900
+"""Seconds of a settlement interval, where a file does not say."""
+KWH: Final = "kWh"
+
+
+class Channel(NamedTuple):
+    """One series of a meter: its SMT channel as text, and which way the energy flows."""
+
+    series: str
+    flow: str
+
+
+LOAD: Final = Channel("4", "delivered")
+GENERATION: Final = Channel("1", "received")
+
+# What the formats call a channel, in lower-case letters and digits only: LSE header 1, the CSV's last column, JSON RT.
+CHANNELS: Final[Mapping[str, Channel]] = {
+    "4": LOAD,
+    "consumption": LOAD,
+    "c": LOAD,
+    "delivered": LOAD,
+    "1": GENERATION,
+    "surplusgeneration": GENERATION,
+    "generation": GENERATION,
+    "g": GENERATION,
+    "received": GENERATION,
+}
+
+# Status letters and words → quality. A blank has no letter; an unknown one is "other", and stays in quality_code.
+QUALITIES: Final[Mapping[str, str]] = {
+    "A": "actual",
+    "ACTUAL": "actual",
+    "E": "estimated",
+    "ESTIMATED": "estimated",
+}
+
+
+def squeezed(text: str) -> str:
+    """Give lower-case letters and digits only, by which names are compared: ``USAGE (KWH)`` → ``usagekwh``."""
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def channel(name: str) -> Channel:
+    """Give the channel of a name or number; one that SMT does not define keeps its own name."""
+    known = CHANNELS.get(squeezed(name))
+    if known is None and name.strip().isdigit():
+        number = str(int(name))
+        known = CHANNELS.get(number) or Channel(number, f"channel {number}")
+    return known or Channel(name.strip(), name.strip().lower() or "unknown")

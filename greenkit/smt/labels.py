@@ -1,0 +1,273 @@
+"""Rows that name their interval by a date and two clock times → blocks on the UTC line.
+
+SMT labels the days of change in its own way (seen in portal exports of 2022, 2025 and 2026):
+
+* autumn: 100 rows, the first row of the repeated hour is labelled 02:00 → 01:15 and means 01:00 standard time;
+* spring: 96 rows, the four of the skipped hour blank.
+
+A day that looks just like one of these, or like a plain day of 96 rows, is laid on the day's grid by position. Any
+other day is laid by its labels, where the first of two equal labels is the earlier.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from greenkit import days
+from greenkit.days import US
+from greenkit.smt import stamps
+from greenkit.smt.blocks import Blocks, Store, blocks_of
+from greenkit.smt.codes import ZONE
+from greenkit.smt.notes import Notes
+from greenkit.smt.stamps import DAY
+
+Ints = npt.NDArray[Any]
+
+_MINUTES: Final = 15
+_FOLD: Final = (60, 120)
+"""Clock minutes of the hour that autumn repeats; spring skips the one after it."""
+_SKIPPED: Final = (120, 180)
+_MISLABELLED: Final = 120
+"""Start label of the first repeated row; its end is 01:15."""
+
+_PLAIN_START: Final = np.arange(0, DAY, _MINUTES)
+_FOLD_START: Final = np.concatenate([_PLAIN_START[:8], [_MISLABELLED], _PLAIN_START[5:8], _PLAIN_START[8:]])
+_FOLD_END: Final = np.concatenate([_PLAIN_START[1:9], _PLAIN_START[5:9], _PLAIN_START[9:], [0]])
+# length of the day in seconds → start and end labels of its rows, as SMT writes them
+_PATTERNS: Final = {
+    86400: (_PLAIN_START, np.roll(_PLAIN_START, -1)),
+    82800: (_PLAIN_START, np.roll(_PLAIN_START, -1)),
+    90000: (_FOLD_START, _FOLD_END),
+}
+_LENGTHS: Final = np.array(sorted(_PATTERNS))
+_LONGEST: Final = 100
+_SIZES: Final = np.array([len(_PATTERNS[length][0]) for length in _LENGTHS])
+
+
+def _table(which: int) -> npt.NDArray[np.int16]:
+    table = np.full((len(_LENGTHS), _LONGEST), -1, dtype=np.int16)
+    for row, length in enumerate(_LENGTHS):
+        labels = _PATTERNS[length][which]
+        table[row, : len(labels)] = labels
+    return table.ravel()
+
+
+_STARTS: Final = _table(0)
+_ENDS: Final = _table(1)
+
+
+@lru_cache(1 << 14)
+def midnight(day: int) -> int:
+    """Give the instant at which one day (days since 1970) begins."""
+    return stamps.instant(day * 86400 * US)
+
+
+def length(day: int) -> int:
+    """Give the seconds of one day."""
+    return (midnight(day + 1) - midnight(day)) // US
+
+
+@dataclass
+class Rows:
+    """Labelled rows as columns: numbers of the store's vocabularies, days, and minutes of the local clock."""
+
+    meter: Ints
+    channel: Ints
+    day: Ints
+    revision: Ints
+    start: Ints
+    end: Ints
+    value: npt.NDArray[np.float64]
+    code: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def take(self, which: Ints) -> Rows:
+        """Give some of the rows, by a mask or by their places."""
+        return Rows(*(getattr(self, f.name)[which] for f in dataclasses.fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Rows]) -> Rows:
+        """Put rows one after another."""
+        parts = list(parts)
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(cls)))
+
+
+def lay(rows: Rows, store: Store, source: int) -> list[Rows]:
+    """Store the days that look just as SMT writes them; give back the rows of all others, for :func:`settle`.
+
+    Consumption and surplus generation may be interleaved, so each channel is looked at by itself.
+    """
+    if not len(rows):
+        return []
+    channels = np.flatnonzero(np.bincount(rows.channel))
+    if len(channels) == 1:
+        return [odd for odd in [_lay_channel(rows, store, source)] if len(odd)]
+    parts = [_lay_channel(rows.take(rows.channel == c), store, source) for c in channels]
+    return [odd for odd in parts if len(odd)]
+
+
+def _lay_channel(rows: Rows, store: Store, source: int) -> Rows:
+    first = _breaks(rows.meter, rows.day, rows.revision)
+    count = np.diff(first, append=len(rows))
+    length = days.seconds(rows.day[first].astype("M8[D]"), ZONE)
+    kind = np.minimum(np.searchsorted(_LENGTHS, length), len(_LENGTHS) - 1)
+    whole = (count == _SIZES[kind]) & (_LENGTHS[kind] == length)
+    if whole.any():
+        place = np.minimum(np.arange(len(rows)) - np.repeat(first, count), _LONGEST - 1)
+        place += np.repeat(kind * _LONGEST, count)
+        fits = (rows.start == _STARTS[place]) & (rows.end == _ENDS[place])
+        whole &= np.logical_and.reduceat(fits, first)
+    for run in np.flatnonzero(whole & (length < 86400)):
+        skipped = slice(first[run] + 8, first[run] + 12)
+        whole[run] = bool(np.isnan(rows.value[skipped]).all() and not rows.code[skipped].any())
+    kept = np.repeat(whole, count)
+    odd = rows.take(~kept)
+    if whole.any():
+        places = np.cumsum(np.where(whole, count, 0)) - np.where(whole, count, 0)
+        blocks = _whole_days(rows, first[whole], places[whole], length[whole], source)
+        values, codes = (rows.value, rows.code) if whole.all() else (rows.value[kept], rows.code[kept])
+        store.add(blocks, values, codes)
+    return odd
+
+
+def _whole_days(rows: Rows, first: Ints, place: Ints, length: Ints, source: int) -> Blocks:
+    """Make the block of each whole day; a spring day is two of them, either side of its blank rows."""
+    day = rows.day[first]
+    blocks = blocks_of(
+        {
+            "meter": rows.meter[first],
+            "channel": rows.channel[first],
+            "source": source,
+            "day": day,
+            "length": length,
+            "start": days.midnights(day.astype("M8[D]"), ZONE),
+            "step": _MINUTES * 60 * US,
+            "revision": rows.revision[first],
+            "first": place,
+            "rows": length // (_MINUTES * 60),
+        },
+        len(first),
+    )
+    spring = blocks[length < 86400]
+    if len(spring):
+        before = _SKIPPED[0] // _MINUTES
+        blocks["rows"][length < 86400] = before
+        spring["start"] += before * _MINUTES * 60 * US
+        spring["first"] += before + 4
+        spring["rows"] -= before
+        blocks = np.concatenate([blocks, spring])
+    return blocks
+
+
+def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
+    """Lay days that are not whole, not in order, or not labelled as SMT does, by their labels."""
+    if not parts:
+        return
+    rows = Rows.joined(parts)
+    length = days.seconds(rows.day.astype("M8[D]"), ZONE)
+    minutes = np.where(rows.end > rows.start, 0, DAY) + rows.end - rows.start
+    folded = (length > 86400) & (rows.end < rows.start) & (rows.end >= _FOLD[0])
+    minutes[folded] = rows.end[folded] + 60 - rows.start[folded]
+    elapsed = rows.start.astype(np.int64)
+    if (length != 86400).any():
+        for group in _groups(rows, np.flatnonzero(length != 86400)):
+            place = _autumn if length[group[0]] > 86400 else _spring
+            elapsed[group] = place(rows.take(group), store, source, notes)
+    kept = np.flatnonzero(elapsed >= 0)
+    order = np.lexsort([column[kept] for column in (elapsed, minutes, rows.revision, rows.day, rows.channel, rows.meter)])
+    order = kept[order]
+    rows, elapsed, minutes, length = rows.take(order), elapsed[order], minutes[order], length[order]
+    if not len(rows):
+        return
+    gap = np.ones(len(rows), dtype=bool)
+    gap[1:] = elapsed[1:] != elapsed[:-1] + minutes[:-1]
+    first = _breaks(rows.meter, rows.channel, rows.day, rows.revision, minutes, also=gap)
+    blocks = blocks_of(
+        {
+            "meter": rows.meter[first],
+            "channel": rows.channel[first],
+            "source": source,
+            "day": rows.day[first],
+            "length": length[first],
+            "start": days.midnights(rows.day[first].astype("M8[D]"), ZONE) + elapsed[first] * 60 * US,
+            "step": minutes[first] * 60 * US,
+            "revision": rows.revision[first],
+            "first": first,
+            "rows": np.diff(first, append=len(rows)),
+        },
+        len(first),
+    )
+    store.add(blocks, rows.value, rows.code)
+
+
+def _breaks(*columns: Ints, also: Ints | None = None) -> Ints:
+    """Give the places where any column differs from the row before it; the first is 0."""
+    changed = np.zeros(len(columns[0]), dtype=bool) if also is None else also.copy()
+    changed[0] = True
+    for column in columns:
+        changed[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(changed)
+
+
+def _groups(rows: Rows, which: Ints) -> Iterable[Ints]:
+    """Give the places of the rows of each meter, channel, day and revision, in the order of the file."""
+    some = rows.take(which)
+    order = np.lexsort([some.revision, some.day, some.channel, some.meter])
+    some = some.take(order)
+    return np.split(which[order], _breaks(some.meter, some.channel, some.day, some.revision)[1:])
+
+
+def _spring(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
+    """Minutes since midnight of a 23-hour day's rows; -1 for those that have no place in it."""
+    filled = ~np.isnan(day.value)
+    start: Ints = day.start.astype(np.int64)
+    if filled.sum() == len(_PLAIN_START) - 4 and (start[filled] == _PLAIN_START[:-4]).all():
+        return np.where(filled, start, -1)  # 92 rows counted on through the skipped hour: their place is meant
+    elapsed = np.where(start < _SKIPPED[1], start, start - 60)
+    skipped = (start >= _SKIPPED[0]) & (start < _SKIPPED[1])
+    elapsed[skipped] = -1
+    lost = skipped & filled
+    if lost.any():
+        example, file = _name(day, store), store.sources.word(source)
+        notes.add("smt.time.skipped-hour", example, n=int(lost.sum()), file=file, kwh=float(day.value[lost].sum()))
+    return elapsed
+
+
+def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
+    """Minutes since midnight of a 25-hour day's rows."""
+    start: Ints = day.start.astype(np.int64)
+    if len(day) > _LONGEST:  # the day came more than once
+        again = np.flatnonzero((start[1:] < start[:-1]) & (start[1:] < _FOLD[0])) + 1
+        if len(again):
+            parts = np.split(np.arange(len(day)), again)
+            return np.concatenate([_autumn(day.take(part), store, source, notes) for part in parts])
+    if len(day) == _LONGEST:
+        outside = np.r_[0:4, 12:_LONGEST]
+        if (start[outside] == _FOLD_START[outside]).all():
+            return np.arange(_LONGEST) * _MINUTES  # whole and in order, however its repeated hour is labelled
+    else:
+        notes.add("smt.time.repeated-hour", _name(day, store), file=store.sources.word(source))
+    second = (start == _MISLABELLED) & (day.end < start) & (day.end > _FOLD[0])
+    label = np.where(second, _FOLD[0], start)
+    for i in range(1, len(label)):  # what follows the mislabelled row without a gap is of the second hour too
+        if second[i - 1] and label[i] == label[i - 1] + _MINUTES and label[i] < _FOLD[1]:
+            second[i] = True
+    window = (label >= _FOLD[0]) & (label < _FOLD[1])
+    seen: dict[int, int] = {}
+    for i in np.flatnonzero(window & ~second):
+        seen[label[i]] = seen.get(label[i], -1) + 1
+        second[i] = seen[label[i]] % 2 == 1
+    return np.where(second | (label >= _FOLD[1]), label + 60, label)
+
+
+def _name(day: Rows, store: Store) -> str:
+    return f"{np.datetime64(int(day.day[0]), 'D')} of {store.meters.word(day.meter[0])}"

@@ -1,0 +1,132 @@
+"""The findings of Smart Meter Texas files: each kind once, however many rows, days or files it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from greenkit.errors import FormatError
+from greenkit.findings import Findings
+
+_SHOWN: Final = 5
+
+# name → (severity, sentence). {n} counts what is concerned, {first} is the first of it.
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    # files
+    "smt.file.empty": ("warning", "{n} file(s) hold no readings, first {first}: ask SMT for the data again."),
+    "smt.file.skipped": ("warning", "{n} file(s) are no Smart Meter Texas data and were left out, first {first}."),
+    "smt.file.error": ("serious", "{n} answer(s) of SMT are an error instead of data, first {first}."),
+    "smt.file.headerless": ("info", "{n} CSV file(s) have no header; the columns were taken in SMT's order."),
+    "smt.file.other-reads": ("info", "{n} row(s) are register reads or bills: see open_smt(…).registers and .bills."),
+    # rows
+    "smt.row.unreadable": ("serious", "{n} row(s) cannot be read and were left out, first {first}."),
+    "smt.row.repeated-header": ("info", "{n} header line(s) stand again among the rows, as after a concatenation."),
+    "smt.flow.assumed": ("info", "{n} file(s) do not say consumption or generation; it was taken as consumption."),
+    "smt.flow.other": ("warning", "{n} channel(s) are neither load nor generation and keep their name, first {first}."),
+    "smt.unit.other": ("serious", "{n} record(s) are not in kWh and were not converted, first {first}: see column unit."),
+    "smt.meter.unknown": ("warning", "{n} file(s) do not name their ESI ID; the meter is called unknown."),
+    # values
+    "smt.value.unreadable": ("serious", "{n} value(s) are no number and are missing, first {first}."),
+    "smt.value.missing": ("warning", "{n} interval(s) have no value, first {first}; a sum leaves them out."),
+    "smt.value.negative": ("warning", "{n} value(s) are negative and were kept, first {first}."),
+    "smt.value.zero-estimated": (
+        "warning",
+        "{n} value(s) are an estimated zero, first {first}: TDSPs write 0,E where they hold no data, so the energy "
+        "may be missing rather than zero.",
+    ),
+    "smt.quality.other": ("info", "{n} value(s) have a status other than A and E, first {first}: see quality_code."),
+    # days
+    "smt.day.incomplete": ("warning", "{n} day(s) lack intervals, first {first}; nothing was filled in."),
+    "smt.day.duplicate": ("info", "{n} day(s) came more than once in the same words, first {first}; one was kept."),
+    "smt.day.conflict": (
+        "warning",
+        "{n} day(s) came more than once with different values and the same revision, first {first}; the later "
+        "reading was kept.",
+    ),
+    "smt.day.overlap": ("serious", "{n} day(s) hold intervals that overlap, first {first}; all were kept."),
+    "smt.day.replaced": ("info", "{n} day(s) were replaced by a newer revision, first {first}."),
+    "smt.day.shortened": (
+        "warning",
+        "{n} day(s) have a newest revision with fewer intervals than an older one, first {first}: compare them with "
+        'revisions="all".',
+    ),
+    "smt.time.skipped-hour": (
+        "serious",
+        "{n} value(s) stand in the hour that spring skips, so they have no instant and were left out, first {first}.",
+    ),
+    "smt.time.repeated-hour": (
+        "warning",
+        "{n} day(s) of the autumn change are not whole, first {first}: which of the two hours from 01:00 a reading "
+        "belongs to was told by its order.",
+    ),
+    # LSE
+    "smt.lse.count": (
+        "serious",
+        "{n} record(s) do not hold as many intervals as lie between their start and stop, first {first}; they were "
+        "laid from the start on.",
+    ),
+    "smt.lse.stop": ("warning", "{n} record(s) have no readable stop after their start, first {first}."),
+    "smt.lse.beyond": ("serious", "{n} interval(s) lie beyond the last day of their record and were left out, first {first}."),
+    "smt.lse.sort-code": ("serious", "{n} record(s) have gaps in their sort codes, first {first}: detail rows may be lost."),
+    "smt.lse.no-details": ("warning", "{n} record(s) have a header and no intervals, first {first}."),
+    "smt.lse.orphan": ("serious", "{n} line(s) stand before the first header and were left out, first {first}."),
+    "smt.lse.invalid": ("warning", "{n} record(s) carry the invalid-record flag, first {first}; they were kept."),
+    "smt.lse.interval": ("warning", "{n} record(s) have no readable seconds per interval, first {first}; 900 was taken."),
+}
+
+
+@dataclass
+class _Tally:
+    n: int = 0
+    first: str = ""
+    examples: list[str] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+    kwh: float | None = None
+
+
+class Notes:
+    """Counts what is doubtful while files are read; with ``strict`` the first of it is an error instead.
+
+    Parameters
+    ----------
+    strict : bool
+        Raise FormatError for whatever would be a finding of severity warning or serious.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self._tallies: dict[str, _Tally] = {}
+
+    def add(
+        self, name: str, example: str = "", *, n: int = 1, file: str = "", line: int | None = None, kwh: float | None = None
+    ) -> None:
+        """Count one thing (or ``n`` alike), with where it is."""
+        tally = self._tallies.setdefault(name, _Tally())
+        where = file + (f", line {line}" if line is not None else "")
+        shown = f"{where}: {example}" if where and example else where or example
+        tally.n += n
+        tally.first = tally.first or shown
+        if len(tally.examples) < _SHOWN:
+            tally.examples.append(shown)
+        if file and (file in tally.files or len(tally.files) < _SHOWN):
+            tally.files[file] = tally.files.get(file, 0) + n
+        if kwh is not None:
+            tally.kwh = (tally.kwh or 0.0) + kwh
+        severity, _ = KINDS[name]
+        if self._strict and severity != "info":
+            raise FormatError(self._text(name), source=file or None, line=line)
+
+    def _text(self, name: str) -> str:
+        tally = self._tallies[name]
+        return KINDS[name][1].format(n=f"{tally.n:,}", first=tally.first)
+
+    def findings(self) -> Findings:
+        """Give them as findings, in the order in which they were first met."""
+        found = Findings()
+        for name, tally in self._tallies.items():
+            evidence = {"count": tally.n, "examples": tally.examples, "files": tally.files}
+            if tally.kwh is not None:
+                evidence["kwh"] = round(tally.kwh, 6)
+            found.add(name, self._text(name), severity=KINDS[name][0], **evidence)
+        return found

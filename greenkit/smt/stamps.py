@@ -1,0 +1,154 @@
+"""Dates, clock times and time stamps as SMT, its older exports and spreadsheets write them.
+
+Each distinct text is read once. All of them are local times of :data:`greenkit.smt.codes.ZONE`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from greenkit.days import US, Instants
+from greenkit.smt.codes import STANDARD, ZONE
+
+NEVER: Final = np.iinfo(np.int64).min
+"""The instant of a stamp that is not there; pandas reads it as NaT."""
+DAY: Final = 1440
+"""Minutes of a clock's day."""
+
+_CHICAGO: Final = zoneinfo.ZoneInfo(ZONE)
+_FIXED: Final = dt.timezone(dt.timedelta(seconds=STANDARD))
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATE: Final = re.compile(
+    r"(?:(?P<Y>\d{4})[-/](?P<M>\d{1,2})[-/](?P<D>\d{1,2})"  # 2025-07-06
+    r"|(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4}|\d\d)"  # 07/06/2025, after a spreadsheet 7/6/2025 or 7/6/25
+    r"|(?P<e>\d{1,2})-(?P<b>[A-Za-z]{3})-(?P<c>\d{4}|\d\d)"  # 06-JUL-2025
+    r"|(?P<Y4>\d{4})(?P<M2>\d\d)(?P<D2>\d\d))"  # 20250706
+    r"(?:[T ]\s*(?P<clock>\S.*))?$"
+)
+_CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(?:([ap])\.?m\.?)?$", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?$")
+
+
+@lru_cache(1 << 16)
+def _date_and_clock(text: str) -> tuple[dt.date, str] | None:
+    found = _DATE.match(text.strip())
+    if not found:
+        return None
+    g = found.groupdict()
+    month = g["M"] or g["m"] or g["M2"]
+    if g["b"]:
+        name = g["b"].lower()
+        month = str(_MONTHS.index(name) + 1) if name in _MONTHS else "0"
+    year = int(g["Y"] or g["y"] or g["c"] or g["Y4"])
+    try:
+        date = dt.date(year + 2000 if year < 100 else year, int(month or 0), int(g["D"] or g["d"] or g["e"] or g["D2"]))
+    except ValueError:
+        return None
+    return date, g["clock"] or ""
+
+
+@lru_cache(1 << 16)
+def day(text: str) -> int | None:
+    """Give a date as days since 1970; None when it is none.
+
+    Examples
+    --------
+    >>> day("11/06/2022") == day("11/6/22") == day("2022-11-06") == 19302
+    True
+    """
+    found = _date_and_clock(text)
+    return found[0].toordinal() - _EPOCH if found else None
+
+
+@lru_cache(1 << 14)
+def minute(text: str) -> int | None:
+    """Give a clock time as minutes since midnight, 24:00 as 0; None when it is none.
+
+    Examples
+    --------
+    >>> [minute(t) for t in ("00:15", " 0:15", "12:15 am", "00:15:00", "0015", "24:00")]
+    [15, 15, 15, 15, 15, 0]
+    """
+    seconds = _clock_seconds(text)
+    return None if seconds is None or seconds % 60 else seconds // 60 % DAY
+
+
+def _clock_seconds(text: str) -> int | None:
+    text = text.strip()
+    whole = _date_and_clock(text)
+    if whole and whole[1]:
+        text = whole[1]
+    if re.fullmatch(r"\d{3,4}", text):
+        text = f"{text[:-2]}:{text[-2:]}"
+    found = _CLOCK.match(text)
+    if not found:
+        return _fraction_of_day(text)
+    hour, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
+    if found[4]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if found[4] in "pP" else 0)
+    total = hour * 3600 + minutes * 60 + seconds
+    return total if minutes < 60 and seconds < 60 and total <= 86400 else None
+
+
+def _fraction_of_day(text: str) -> int | None:
+    """Read what a spreadsheet makes of a clock time when it forgets its format: 0.0104166667 is 00:15."""
+    if not re.fullmatch(r"0?\.\d+|[01]", text):
+        return None
+    return round(float(text) * DAY) * 60
+
+
+@lru_cache(1 << 16)
+def stamp(text: str) -> int | None:
+    """Give a local date and time as microseconds since 1970 *of the local clock*; None when it is none.
+
+    Examples
+    --------
+    >>> stamp("11/07/2022 09:40:14") == stamp("20221107094014") == stamp("2022-11-07T09:40:14")
+    True
+    """
+    text = text.strip()
+    digits = _DIGITS.match(text)
+    try:
+        if digits:
+            return _micros(dt.datetime(*(int(part or 0) for part in digits.groups())))  # type: ignore[arg-type]
+        found = _date_and_clock(text)
+        if found:
+            seconds = _clock_seconds(found[1]) if found[1] else 0
+            if seconds is not None:
+                return (found[0].toordinal() - _EPOCH) * 86400 * US + seconds * US
+        when = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return _micros(when.astimezone(_CHICAGO).replace(tzinfo=None) if when.tzinfo else when)
+
+
+def _micros(when: dt.datetime) -> int:
+    return (when - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)
+
+
+def instants(local: npt.NDArray[np.int64]) -> Instants:
+    """Give revision stamps (local microseconds, or NEVER) as instants.
+
+    A stamp of the repeated hour is taken as standard time, one of the skipped hour as the first instant after it.
+    """
+    naive = pd.DatetimeIndex(local.view("datetime64[us]"))
+    aware = naive.tz_localize(ZONE, ambiguous=np.zeros(len(naive), dtype=bool), nonexistent="shift_forward")
+    return np.asarray(aware.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
+
+
+def instant(local: int, *, fold: int = 0, fixed: bool = False) -> int:
+    """Give one local time (microseconds of the local clock) as an instant; ``fixed`` is standard time all year."""
+    when = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=local)
+    zone = _FIXED if fixed else _CHICAGO
+    return int(when.replace(tzinfo=zone, fold=fold).timestamp()) * US

@@ -1,0 +1,138 @@
+"""Bytes of a text file as pieces of whole lines, and decimals read from them in bulk."""
+
+from __future__ import annotations
+
+import codecs
+import math
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from greenkit.sources import Source
+
+PIECE: Final = 1 << 23
+Advance = Callable[[int], object]
+Bytes = npt.NDArray[np.uint8]
+Positions = npt.NDArray[np.int64]
+_DIGITS_EXACT: Final = 15
+_POWERS: Final = 10.0 ** np.arange(_DIGITS_EXACT + 1)
+
+
+def encoding(head: bytes) -> str:
+    """Tell UTF-16 and a byte order mark by the first bytes; anything else is read as a superset of ASCII."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if len(head) >= 4 and head[1] == head[3] == 0 and head[0] and head[2]:
+        return "utf-16-le"
+    if len(head) >= 4 and head[0] == head[2] == 0 and head[1] and head[3]:
+        return "utf-16-be"
+    return ""
+
+
+def decode(raw: bytes) -> str:
+    """Decode one cell or head: UTF-8, else Latin-1, which cannot fail."""
+    name = encoding(raw)
+    if name:
+        return raw.decode(name, errors="replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def number(text: str) -> float | None:
+    """Read one number; None for anything else, and for what only a program would take for one (nan, inf, 1_0)."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = PIECE) -> Iterator[tuple[bytes, int]]:
+    r"""Give a file as pieces that end where ``cut`` begins a new one, each with the number of its first line.
+
+    Line ends are ``\n``, whatever they were, and every piece ends with one; a byte order mark and a DOS
+    end-of-file mark are gone, UTF-16 has become UTF-8.
+    """
+    line, rest = 1, b""
+    with source.open() as file:
+        for chunk in _chunks(file, size, advance):
+            whole = rest + chunk
+            at = whole.rfind(cut)
+            if at < 0:
+                rest = whole
+                continue
+            yield whole[: at + 1], line
+            line += whole.count(b"\n", 0, at + 1)
+            rest = whole[at + 1 :]
+    rest = rest.rstrip(b"\x1a\0")
+    if rest:
+        yield rest + b"\n", line
+
+
+def _chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
+    decoder = None
+    first = True
+    while chunk := file.read(size):
+        advance(len(chunk))
+        if first:
+            name = encoding(chunk[:4])
+            decoder = codecs.getincrementaldecoder(name)(errors="replace") if name.startswith("utf-16") else None
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+            first = False
+        if decoder:
+            chunk = decoder.decode(chunk).encode()
+        if b"\r" in chunk:
+            if chunk.endswith(b"\r"):
+                chunk += _next_byte(file, decoder)
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield chunk
+
+
+def _next_byte(file: BinaryIO, decoder: codecs.IncrementalDecoder | None) -> bytes:
+    return decoder.decode(file.read(2)).encode() if decoder else file.read(1)
+
+
+def decimals(text: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Read decimals such as ``0.207``, ``.145`` or ``-12`` at given places, all at once.
+
+    Returns
+    -------
+    values : array of float64
+        The very float that ``float()`` gives, since an integer below 10**15 over a power of ten is rounded once.
+        NaN where the place is blank.
+    odd : array of bool
+        Places that hold anything else (blanks around it, an exponent, letters): their value is NaN.
+    """
+    width = stop - start
+    longest = int(width.max(initial=0))
+    mantissa = np.zeros(len(start), dtype=np.int64)
+    digits = np.zeros(len(start), dtype=np.int64)
+    point = np.full(len(start), -1, dtype=np.int64)
+    odd = width > _DIGITS_EXACT + 2
+    negative = np.zeros(len(start), dtype=bool)
+    for k in range(min(longest, _DIGITS_EXACT + 2)):
+        here = k < width
+        byte = text[np.minimum(start + k, len(text) - 1)]
+        digit = here & (byte - np.uint8(48) <= 9)
+        mantissa = np.where(digit, mantissa * 10 + (byte - np.uint8(48)), mantissa)
+        digits += digit
+        dot = here & (byte == 46) & (point < 0)
+        point[dot] = digits[dot]
+        other = here & ~digit & ~dot
+        if k == 0:
+            negative = other & (byte == 45)
+            other &= ~negative
+        odd |= other
+    blank = width == 0
+    odd |= ~blank & ((digits == 0) | (digits > _DIGITS_EXACT))
+    decimal_places = np.where(point < 0, 0, digits - point)
+    values = mantissa / _POWERS[np.minimum(decimal_places, _DIGITS_EXACT)]
+    values[negative] *= -1
+    values[blank | odd] = np.nan
+    return values, odd
