@@ -23,8 +23,11 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
     "frame": "greenkit.frame",
+    "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
+    "load_smt": "greenkit.smt",
     "open_espi": "greenkit.espi",
+    "open_smt": "greenkit.smt",
     "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from greenkit import samples as samples
     from greenkit import settings as settings
     from greenkit.errors import GreenkitError as GreenkitError
+    from greenkit.detect import load as load
     from greenkit.espi import load_espi as load_espi
     from greenkit.espi import open_espi as open_espi
     from greenkit.findings import Finding as Finding
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from greenkit.frame import concat as concat
     from greenkit.report import write_report as write_report
     from greenkit.secret import Secret as Secret
+    from greenkit.smt import load_smt as load_smt
+    from greenkit.smt import open_smt as open_smt
 
 
 def __getattr__(name: str) -> Any:

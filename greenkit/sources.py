@@ -295,6 +295,10 @@ class _Guarded(io.RawIOBase):
         self._file, self._name, self._budget, self._packed, self._close = file, name, budget, packed, close
         self._position = 0
 
+    @property
+    def name(self) -> str:
+        return self._name
+
     def readable(self) -> bool:
         return True
 

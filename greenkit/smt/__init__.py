@@ -1,1 +1,5 @@
-"""Smart Meter Texas files to tidy frames."""
+"""Smart Meter Texas files (LSE, interval CSV, JSON) to tidy frames."""
+
+from greenkit.smt.reader import SmtData, load_smt, open_smt
+
+__all__ = ["SmtData", "load_smt", "open_smt"]

@@ -275,7 +275,13 @@ def _lay_rows(
 def _register_reads(doc: Doc, meter: str, sink: Sink, file: str) -> int:
     reads = [
         *(
-            (r.get("readDate"), r.get("revisionDate"), r.get("startReading"), r.get("endReading"), r.get("energyDataKwh"))
+            (
+                r.get("readDate"),
+                r.get("revisionDate"),
+                r.get("startReading"),
+                r.get("endReading"),
+                r.get("energyDataKwh"),
+            )
             for r in _list(doc, "registeredReads")
         ),
         *((r.get("readDate"), None, None, r.get("registeredRead"), None) for r in _list(doc, "odrRead")),
@@ -291,7 +297,9 @@ def _register_reads(doc: Doc, meter: str, sink: Sink, file: str) -> int:
             sink.notes.add("smt.row.unreadable", f"read date {date!r} of {meter}", file=file)
             continue
         numbers = {"start_reading": start, "end_reading": end, "value": value}
-        found = {name: number(str(text)) if text not in (None, "") else None for name, text in numbers.items()}
+        found: dict[str, Any] = {
+            n: number(str(text)) if text not in (None, "") else None for n, text in numbers.items()
+        }
         sink.registers.add(meter, LOAD, revision=_revision(revision), usage_date=day, source=file, **found)
     return 0 if pending else len(reads)
 

@@ -17,50 +17,57 @@ from greenkit.smt.text import decode
 
 Roles = Mapping[str, tuple[str, ...]]
 
-_METER: Final = ("esiid", "esi", "esiidnumber", "esiidno", "esinumber", "electricserviceidentifier")
-_REVISION: Final = ("revisiondate", "revision", "revisiontimestamp", "revisiondatetime", "revts")
-_QUALITY: Final = ("estimatedactual", "actualestimated", "estact", "actest", "estimatedoractual", "readquality", "quality")
-_FLOW: Final = (
-    "consumptionsurplusgeneration",
-    "consumptiongeneration",
-    "consumptionorsurplusgeneration",
-    "consumptionsurplus",
-    "readingtype",
-    "flow",
-    "type",
-    "channel",
+
+def _any(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
+
+
+_METER: Final = _any("esiid esi esiidnumber esiidno esinumber electricserviceidentifier")
+_REVISION: Final = _any("revisiondate revision revisiontimestamp revisiondatetime revts")
+_QUALITY: Final = _any("estimatedactual actualestimated estact actest estimatedoractual readquality quality")
+_FLOW: Final = _any(
+    "consumptionsurplusgeneration consumptiongeneration consumptionorsurplusgeneration consumptionsurplus readingtype "
+    "flow type channel"
 )
 
 INTERVAL: Final[Roles] = {
     "meter": _METER,
-    "date": ("usagedate", "date", "intervaldate", "readdate", "servicedate"),
+    "date": _any("usagedate date intervaldate readdate servicedate"),
     "revision": _REVISION,
-    "start": ("usagestarttime", "starttime", "intervalstarttime", "intervalstart", "usagestart", "start", "time"),
-    "end": ("usageendtime", "endtime", "intervalendtime", "intervalend", "usageend", "end"),
-    "value": ("usagekwh", "kwh", "usage", "kwhusage", "energykwh", "intervalkwh", "consumptionkwh", "value"),
+    "start": _any("usagestarttime starttime intervalstarttime intervalstart usagestart start time"),
+    "end": _any("usageendtime endtime intervalendtime intervalend usageend end"),
+    "value": _any("usagekwh kwh usage kwhusage energykwh intervalkwh consumptionkwh value"),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
 REGISTER: Final[Roles] = {
     "meter": _METER,
-    "date": ("readdate", "usagedate", "date", "meterreaddate", "readingdate"),
+    "date": _any("readdate usagedate date meterreaddate readingdate"),
     "revision": _REVISION,
-    "start_reading": ("startreading", "startread", "startmeterreading", "startregisterread", "beginreading"),
-    "end_reading": ("endreading", "endread", "endmeterreading", "endregisterread", "meterreading", "reading")
-    + ("meterreadingkwh", "registerread", "registeredread"),
-    "value": ("energydatakwh", "usagekwh", "kwh", "usage", "dailyusagekwh", "consumptionkwh", "energykwh", "consumption"),
+    "start_reading": _any("startreading startread startmeterreading startregisterread beginreading"),
+    "end_reading": _any(
+        "endreading endread endmeterreading endregisterread meterreading reading meterreadingkwh registerread "
+        "registeredread"
+    ),
+    "value": _any("energydatakwh usagekwh kwh usage dailyusagekwh consumptionkwh energykwh consumption"),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
 BILLING: Final[Roles] = {
     "meter": _METER,
-    "start": ("startdate", "billstartdate", "billstart", "billingstartdate", "billperiodstart", "servicestartdate")
-    + ("fromdate", "usagestartdate", "periodstart", "readstartdate"),
-    "end": ("enddate", "billenddate", "billend", "billingenddate", "billperiodend", "serviceenddate")
-    + ("todate", "usageenddate", "periodend", "readenddate"),
+    "start": _any(
+        "startdate billstartdate billstart billingstartdate billperiodstart servicestartdate fromdate usagestartdate "
+        "periodstart readstartdate"
+    ),
+    "end": _any(
+        "enddate billenddate billend billingenddate billperiodend serviceenddate todate usageenddate periodend "
+        "readenddate"
+    ),
     "revision": _REVISION,
-    "value": ("actlkwhusg", "actualkwhusage", "actualkwh", "kwh", "usagekwh", "billedkwh", "billedusage", "usage")
-    + ("energykwh", "monthlyusagekwh", "consumptionkwh", "energydatakwh", "totalkwh"),
+    "value": _any(
+        "actlkwhusg actualkwhusage actualkwh kwh usagekwh billedkwh billedusage usage energykwh monthlyusagekwh "
+        "consumptionkwh energydatakwh totalkwh"
+    ),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
@@ -108,7 +115,7 @@ class Layout:
 
 
 def find(head: bytes) -> Layout | None:
-    """Find the header among the first lines (line ends as ``\\n``); None when the text is no table of SMT."""
+    r"""Find the header among the first lines (line ends as ``\n``); None when the text is no table of SMT."""
     lines = head.split(b"\n")[:_PREAMBLE]
     for i, raw in enumerate(lines):
         line = decode(raw)

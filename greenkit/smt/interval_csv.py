@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -37,8 +37,8 @@ _RUINED: Final = re.compile(r"\d(?:[.,]\d+)?E\+?\d+$|\d{15,}\.0+$", re.IGNORECAS
 _UNREADABLE: Final = -(2**31)
 
 
-class _Unfit(Exception):  # noqa: N818 it steers, and never leaves this module
-    """A piece has a cell or row that the bulk reader cannot take."""
+class _Unfit(Exception):
+    """A piece has a cell or row that the bulk reader cannot take; it never leaves this module."""
 
 
 def meter_id(text: str) -> str | None:
@@ -170,13 +170,15 @@ class _Columns:
                     raise _Unfit
                 known = seen[raw] = found
             numbers[i] = known
-        return numbers[column.indices.to_numpy()]
+        out: npt.NDArray[np.int32] = numbers[column.indices.to_numpy()]
+        return out
 
     def _stamps(self, column: Any) -> npt.NDArray[np.int64]:
         local = [_revision(decode(raw)) for raw in column.dictionary.to_pylist()]
         if None in local:
             raise _Unfit
-        return stamps.instants(np.array(local, dtype=np.int64))[column.indices.to_numpy()]
+        out: npt.NDArray[np.int64] = stamps.instants(np.array(local, dtype=np.int64))[column.indices.to_numpy()]
+        return out
 
     # by row
 
@@ -194,7 +196,9 @@ class _Columns:
                     kept[role].append(found)
         local = kept.pop("revision", None)
         more = {} if local is None else {"revision": stamps.instants(np.array(local, dtype=np.int64))}
-        return self._made({r: np.array(n, dtype=np.int32) for r, n in kept.items()}, np.array(values, dtype=float), more)
+        return self._made(
+            {r: np.array(n, dtype=np.int32) for r, n in kept.items()}, np.array(values, dtype=float), more
+        )
 
     def _row(self, cells: list[str], line: int) -> tuple[float, dict[str, int]] | None:
         cells = [cell.strip() for cell in cells]
@@ -205,7 +209,8 @@ class _Columns:
             self._notes.add("smt.row.repeated-header", file=self._file)
             return None
         if any(cells[width:]) or len(cells) <= max(self._layout.roles[r] for r in ("meter", "date", "start", "value")):
-            return self._unreadable(f"{len(cells)} columns instead of {width}", line)
+            self._unreadable(f"{len(cells)} columns instead of {width}", line)
+            return None
         cells += [""] * (width - len(cells))
         numbers = {}
         for role, place in self._layout.roles.items():
@@ -216,7 +221,8 @@ class _Columns:
             except FormatError as e:
                 raise FormatError(str(e), source=self._file, line=line) from None
             if found is None:
-                return self._unreadable(f"{self._layout.names[place]} is {cells[place][:40]!r}", line)
+                self._unreadable(f"{self._layout.names[place]} is {cells[place][:40]!r}", line)
+                return None
             numbers[role] = found
         return self._value(cells[self._layout.roles["value"]], line), numbers
 
@@ -285,6 +291,3 @@ def kind_of(head: bytes) -> Layout | None:
     """See :func:`greenkit.smt.headers.find`; the head may be of any encoding."""
     text = decode(head).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     return headers.find(text.encode())
-
-
-__all__: Iterable[str] = ("kind_of", "meter_id", "read")

@@ -183,7 +183,9 @@ def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
             place = _autumn if length[group[0]] > 86400 else _spring
             elapsed[group] = place(rows.take(group), store, source, notes)
     kept = np.flatnonzero(elapsed >= 0)
-    order = np.lexsort([column[kept] for column in (elapsed, minutes, rows.revision, rows.day, rows.channel, rows.meter)])
+    order = np.lexsort(
+        [column[kept] for column in (elapsed, minutes, rows.revision, rows.day, rows.channel, rows.meter)]
+    )
     order = kept[order]
     rows, elapsed, minutes, length = rows.take(order), elapsed[order], minutes[order], length[order]
     if not len(rows):
@@ -251,9 +253,9 @@ def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
             parts = np.split(np.arange(len(day)), again)
             return np.concatenate([_autumn(day.take(part), store, source, notes) for part in parts])
     if len(day) == _LONGEST:
-        outside = np.r_[0:4, 12:_LONGEST]
+        outside = np.r_[0:8, 12:_LONGEST]
         if (start[outside] == _FOLD_START[outside]).all():
-            return np.arange(_LONGEST) * _MINUTES  # whole and in order, however its repeated hour is labelled
+            return np.arange(_LONGEST) * _MINUTES  # whole and in order, however its second hour is labelled
     else:
         notes.add("smt.time.repeated-hour", _name(day, store), file=store.sources.word(source))
     second = (start == _MISLABELLED) & (day.end < start) & (day.end > _FOLD[0])
@@ -263,9 +265,10 @@ def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
             second[i] = True
     window = (label >= _FOLD[0]) & (label < _FOLD[1])
     seen: dict[int, int] = {}
-    for i in np.flatnonzero(window & ~second):
-        seen[label[i]] = seen.get(label[i], -1) + 1
-        second[i] = seen[label[i]] % 2 == 1
+    for i in np.flatnonzero(window & ~second).tolist():
+        clock = int(label[i])
+        seen[clock] = seen.get(clock, -1) + 1
+        second[i] = seen[clock] % 2 == 1
     return np.where(second | (label >= _FOLD[1]), label + 60, label)
 
 

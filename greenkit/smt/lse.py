@@ -87,7 +87,14 @@ def read(source: Source, store: Store, notes: Notes, advance: Advance, register:
 
 def _tight(piece: bytes) -> bytes:
     """Take away quotes, and blanks around commas."""
-    for needless, instead in ((b'"', b""), (b" ,", b","), (b", ", b","), (b" \n", b"\n"), (b"\n ", b"\n"), (b"\t", b"")):
+    for needless, instead in (
+        (b'"', b""),
+        (b" ,", b","),
+        (b", ", b","),
+        (b" \n", b"\n"),
+        (b"\n ", b"\n"),
+        (b"\t", b""),
+    ):
         while needless in piece:
             piece = piece.replace(needless, instead)
     return piece
@@ -122,14 +129,15 @@ def span(start: str, stop: str, dst: str, step: int) -> Span | None:
             end += US
         elif end % _DAY and (end - begin) % (step * US):
             end += 60 * US
-    known = end is not None and end > begin
+    if end is not None and end <= begin:
+        end = None
     day = begin // _DAY
     return Span(
         start=stamps.instant(begin, fixed=fixed),
-        stop=stamps.instant(end, fold=1, fixed=fixed) if known else None,
+        stop=stamps.instant(end, fold=1, fixed=fixed) if end else None,
         day=day,
         length=_length(day, fixed),
-        limit=stamps.instant(((end - 1) // _DAY + 1) * _DAY, fixed=fixed) if known else _NO_LIMIT,
+        limit=stamps.instant(((end - 1) // _DAY + 1) * _DAY, fixed=fixed) if end else _NO_LIMIT,
         fixed=fixed,
     )
 
@@ -185,7 +193,7 @@ class _Piece:
         self._sort_codes = (heads - np.uint8(48)).astype(np.int64) @ 10 ** np.arange(7, -1, -1)
         for i in np.flatnonzero((self._kind == 6) | ((self._record < 0) & (self._kind > 0))):
             name = "smt.row.unreadable" if self._kind[i] == 6 else "smt.lse.orphan"
-            self._notes.add(name, repr(self._line_text(i)[:40]), file=self._file, line=self._line + int(i))
+            self._notes.add(name, repr(self._line_text(int(i))[:40]), file=self._file, line=self._line + int(i))
         self._kind[self._record < 0] = 0
 
     def _line_text(self, i: int) -> str:
@@ -210,7 +218,7 @@ class _Piece:
         final = np.repeat(line_last, count)
         self._value, odd = decimals(body, marks[value - 1] + 1, marks[value])
         for i in np.flatnonzero(odd):
-            self._value[i] = self._odd_value(body[marks[value[i] - 1] + 1 : marks[value[i]]].tobytes(), i)
+            self._value[i] = self._odd_value(body[marks[value[i] - 1] + 1 : marks[value[i]]].tobytes(), int(i))
         status = np.minimum(value + 1, final)
         begin, width = marks[value] + 1, marks[status] - marks[value] - 1
         self._code = self._statuses(body, begin, np.where(value < final, width, 0))
@@ -316,7 +324,7 @@ class _Piece:
         self._store.add(np.concatenate(parts), self._value, self._code)
 
     def _unordered(self, of_line: Ints, n: int) -> npt.NDArray[np.bool_]:
-        """Tell the records whose sort codes do not run 10000000, 10000001, …"""
+        """Tell the records whose sort codes do not run 10000000, 10000001 and so on."""
         begin = np.append(True, of_line[1:] != of_line[:-1])
         at = np.arange(len(of_line))
         expected = FIRST_DETAIL + at - np.maximum.accumulate(np.where(begin, at, 0))

@@ -1,8 +1,8 @@
 """What Smart Meter Texas file names and ESI IDs say. Both are hints: content decides.
 
-    999999999IntervalData20240702063000001.lse                         a TDSP's LSE file (LSE File Definition, v.04)
-    IntervalMeterUsage20240702063000123<32 hex digits>EML.CSV          e-mail subscription
-    DailyMeterUsage20240702063000….CSV.<requester's DUNS>.asc          ad-hoc request, OpenPGP
+999999999IntervalData20240702063000001.lse                         a TDSP's LSE file (LSE File Definition, v.04)
+IntervalMeterUsage20240702063000123<32 hex digits>EML.CSV          e-mail subscription
+DailyMeterUsage20240702063000….CSV.<requester's DUNS>.asc          ad-hoc request, OpenPGP
 """
 
 from __future__ import annotations

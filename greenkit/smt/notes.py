@@ -24,7 +24,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "smt.row.repeated-header": ("info", "{n} header line(s) stand again among the rows, as after a concatenation."),
     "smt.flow.assumed": ("info", "{n} file(s) do not say consumption or generation; it was taken as consumption."),
     "smt.flow.other": ("warning", "{n} channel(s) are neither load nor generation and keep their name, first {first}."),
-    "smt.unit.other": ("serious", "{n} record(s) are not in kWh and were not converted, first {first}: see column unit."),
+    "smt.unit.other": (
+        "serious",
+        "{n} record(s) are not in kWh and were not converted, first {first}: see column unit.",
+    ),
     "smt.meter.unknown": ("warning", "{n} file(s) do not name their ESI ID; the meter is called unknown."),
     # values
     "smt.value.unreadable": ("serious", "{n} value(s) are no number and are missing, first {first}."),
@@ -67,12 +70,21 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         "laid from the start on.",
     ),
     "smt.lse.stop": ("warning", "{n} record(s) have no readable stop after their start, first {first}."),
-    "smt.lse.beyond": ("serious", "{n} interval(s) lie beyond the last day of their record and were left out, first {first}."),
-    "smt.lse.sort-code": ("serious", "{n} record(s) have gaps in their sort codes, first {first}: detail rows may be lost."),
+    "smt.lse.beyond": (
+        "serious",
+        "{n} interval(s) lie beyond the last day of their record and were left out, first {first}.",
+    ),
+    "smt.lse.sort-code": (
+        "serious",
+        "{n} record(s) have gaps in their sort codes, first {first}: detail rows may be lost.",
+    ),
     "smt.lse.no-details": ("warning", "{n} record(s) have a header and no intervals, first {first}."),
     "smt.lse.orphan": ("serious", "{n} line(s) stand before the first header and were left out, first {first}."),
     "smt.lse.invalid": ("warning", "{n} record(s) carry the invalid-record flag, first {first}; they were kept."),
-    "smt.lse.interval": ("warning", "{n} record(s) have no readable seconds per interval, first {first}; 900 was taken."),
+    "smt.lse.interval": (
+        "warning",
+        "{n} record(s) have no readable seconds per interval, first {first}; 900 was taken.",
+    ),
 }
 
 
@@ -99,7 +111,14 @@ class Notes:
         self._tallies: dict[str, _Tally] = {}
 
     def add(
-        self, name: str, example: str = "", *, n: int = 1, file: str = "", line: int | None = None, kwh: float | None = None
+        self,
+        name: str,
+        example: str = "",
+        *,
+        n: int = 1,
+        file: str = "",
+        line: int | None = None,
+        kwh: float | None = None,
     ) -> None:
         """Count one thing (or ``n`` alike), with where it is."""
         tally = self._tallies.setdefault(name, _Tally())

@@ -57,7 +57,8 @@ def _newest(store: Store, blocks: Blocks, notes: Notes) -> Blocks:
         older = _longest(blocks[day][~kept[day]], seconds[day][~kept[day]])
         shorter = seconds[day][kept[day]].sum() < older
         notes.add("smt.day.shortened" if shorter else "smt.day.replaced", name_of(store, blocks[last[i]]))
-    return blocks[kept]
+    out: Blocks = blocks[kept]
+    return out
 
 
 def _longest(blocks: Blocks, seconds: Ints) -> int:
@@ -104,18 +105,21 @@ def _joined(store: Store, flat: tuple[Values, Codes], day: Blocks, notes: Notes)
         if all(alike):
             notes.add("smt.day.duplicate", name_of(store, day[0]))
             return day[1:]
-    values, codes = (np.concatenate([part[place] for place in places]) for part in flat)
+    values: Values = np.concatenate([flat[0][place] for place in places])
+    codes: Codes = np.concatenate([flat[1][place] for place in places])
     which = np.repeat(np.arange(len(day)), day["rows"])
     start = np.concatenate([b["start"] + b["step"] * np.arange(b["rows"]) for b in day])
     step, unit = day["step"][which], day["unit"][which]
     order = np.lexsort([which, ~np.isnan(values), start, step, unit])
-    values, codes, which, start, step, unit = (a[order] for a in (values, codes, which, start, step, unit))
+    values, codes = values[order], codes[order]
+    which, start, step, unit = (a[order] for a in (which, start, step, unit))
     again = (start[1:] == start[:-1]) & (step[1:] == step[:-1]) & (unit[1:] == unit[:-1])
     differ = again & ~((values[1:] == values[:-1]) | np.isnan(values[:-1]))
     if again.any():
         notes.add("smt.day.conflict" if differ.any() else "smt.day.duplicate", name_of(store, day[0]))
     last = np.flatnonzero(~np.append(again, False))
-    values, codes, which, start, step, unit = (a[last] for a in (values, codes, which, start, step, unit))
+    values, codes = values[last], codes[last]
+    which, start, step, unit = (a[last] for a in (which, start, step, unit))
     go_on = (which[1:] == which[:-1]) & (start[1:] == start[:-1] + step[1:]) & (unit[1:] == unit[:-1])
     first = np.flatnonzero(~np.append(False, go_on))
     out = day[which[first]].astype(BLOCK)

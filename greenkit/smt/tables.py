@@ -54,7 +54,12 @@ BILLS: Final[Mapping[str, str]] = {
 _VERSIONS_OF: Final = ("meter", "series", "flow", "usage_date", "start_date", "end_date")
 # role of a header → column
 _COLUMNS: Final = {
-    "register": {"date": "usage_date", "start_reading": "start_reading", "end_reading": "end_reading", "value": "value"},
+    "register": {
+        "date": "usage_date",
+        "start_reading": "start_reading",
+        "end_reading": "end_reading",
+        "value": "value",
+    },
     "billing": {"start": "start_date", "end": "end_date", "value": "value"},
 }
 
@@ -130,7 +135,9 @@ def _row(cells: list[str], line: int, file: str, layout: Layout, table: Table, n
         if role not in layout.roles:
             continue
         cell = cells[layout.roles[role]]
-        found = number(cell.replace(",", "")) if column in ("value", "start_reading", "end_reading") else stamps.day(cell)
+        found = (
+            number(cell.replace(",", "")) if column in ("value", "start_reading", "end_reading") else stamps.day(cell)
+        )
         if found is None and (cell or column.endswith("date")):
             notes.add("smt.row.unreadable", f"{names[layout.roles[role]]} is {cell[:40]!r}", file=file, line=line)
             return

@@ -1,0 +1,81 @@
+"""``load``: a tidy frame from any file that greenkit reads, told by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from greenkit._progress import Progress
+from greenkit.sources import Limits, Source, is_openpgp, walk
+
+_HEAD = 4096
+
+
+def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Limits | None = None) -> pd.DataFrame:
+    """Read interval readings, whatever the source is: Green Button or Smart Meter Texas.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file, or a list of these
+        XML, LSE, CSV or JSON; a zip or gzip of them, encrypted or not; a folder or a glob gives all that is in it.
+        Never a URL. When all of it is XML, it is read as one Green Button feed.
+    pgp : Keyring or callable, optional
+        For files encrypted with OpenPGP, as in :func:`greenkit.load_smt`.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (bytes done, bytes in all).
+    limits : Limits, optional
+        What archives may unpack to.
+
+    Returns
+    -------
+    DataFrame
+        A tidy frame, as :func:`greenkit.load_espi` or :func:`greenkit.load_smt` gives it; call these for their
+        other options.
+
+    Raises
+    ------
+    FormatError
+        It is neither, or damaged.
+    DecryptError
+        It is encrypted, and ``pgp`` is missing or does not open it.
+    LimitError
+        It is hostile, or larger than the limits.
+    FileNotFoundError
+        There is no such file.
+
+    Examples
+    --------
+    >>> from greenkit import samples
+    >>> load(samples.path("espi"))["unit"].iloc[0]
+    'kWh'
+    """
+    source = _rereadable(source)
+    heads = [(one.name, _first_bytes(one)) for one in walk(source, limits=limits)]
+    if heads and all(head.startswith(b"<") for _, head in heads):
+        from greenkit.espi import load_espi
+
+        return load_espi(source, progress=progress, limits=limits)
+    from greenkit.smt import load_smt
+
+    return load_smt(source, pgp=pgp, progress=progress, limits=limits)
+
+
+def _rereadable(source: Any) -> Any:
+    """Hold on to what can be read only once: a generator, or a file that cannot seek."""
+    if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
+        return source
+    if hasattr(source, "read"):
+        return source if source.seekable() else source.read()
+    return [_rereadable(one) for one in source] if isinstance(source, Iterable) else source
+
+
+def _first_bytes(source: Source) -> bytes:
+    """Give the first characters as ASCII, without a byte order mark, blanks and UTF-16's zeros."""
+    head = source.head(_HEAD)
+    if is_openpgp(head):
+        return head
+    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        head = head.removeprefix(mark)
+    return head.replace(b"\0", b"").lstrip()
