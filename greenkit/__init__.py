@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import settings as settings
-    from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.detect import load as load
+    from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.espi import load_espi as load_espi
     from greenkit.espi import open_espi as open_espi
     from greenkit.findings import Finding as Finding
