@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from greenkit.synthetic.data_samples import truth
 from greenkit.synthetic.dialects import DIALECTS, Dialect
 from greenkit.synthetic.espi_feed import stream as stream_espi
 from greenkit.synthetic.espi_feed import write as write_espi
@@ -45,6 +46,7 @@ __all__ = [
     "household",
     "shop",
     "stream_espi",
+    "truth",
     "water_meter",
     "write_daily_csv",
     "write_espi",

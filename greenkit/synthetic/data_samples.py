@@ -1,53 +1,58 @@
-"""The files of ``data-samples/``: which meters, which window, which shape. A test makes them again and compares."""
+"""The files of ``data-samples/``: which meters, which window, which shape. A test makes them again and compares.
+
+>>> truth("smt-interval")["flow"].value_counts().sort_index().to_dict()
+{'delivered': 964, 'received': 480}
+"""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import pandas as pd
+
 from greenkit._files import atomic
 from greenkit.synthetic import espi_feed, smt_csv, smt_json, smt_lse, smt_names
-from greenkit.synthetic.dialects import CONFORMING
-from greenkit.synthetic.meters import Meter, gas_meter, household, shop, water_meter
+from greenkit.synthetic.dialects import CONFORMING, DIALECTS, Dialect
+from greenkit.synthetic.meters import GAS_M3, QUARTER, Meter, fleet_frame, gas_meter, household, shop, water_meter
 
-Maker = Callable[[BinaryIO], None]
-AUTUMN: Final = ("2024-10-28", "2024-11-11")
-"""Two weeks with the end of daylight saving on 3 November, a Sunday of 25 hours."""
-CHANGE: Final = ("2024-11-02", "2024-11-07")
-"""Five days of the SMT samples with the same end of daylight saving."""
+Maker = Callable[[BinaryIO, list[Meter], str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A file: its meters, its window of local days (the end exclusive), and what writes it."""
+
+    meters: Callable[[], list[Meter]]
+    start: str
+    end: str
+    write: Maker
+
+    def make(self, file: BinaryIO) -> None:
+        """Write it."""
+        self.write(file, self.meters(), self.start, self.end)
+
+
+# -- meters; the windows hold the end of daylight saving on 3 November 2024, a Sunday of 25 hours
 
 
 def solar_home() -> Meter:
     """Make the household of the ``espi`` sample: panels, a car, an estimated morning, an outage and a gap."""
     home = household(1, solar=6.0, ev=True, read_day=29, faults=())
     home = home.plant("estimated", "2024-10-30 06:00", "2024-10-30 12:00")
-    return home.plant("outage", "2024-11-05 15:00", "2024-11-05 18:00").plant(
-        "gap", "2024-11-08 02:00", "2024-11-08 05:00"
-    )
+    home = home.plant("outage", "2024-11-05 15:00", "2024-11-05 18:00")
+    return home.plant("gap", "2024-11-08 02:00", "2024-11-08 05:00")
 
 
-def _espi(file: BinaryIO) -> None:
-    espi_feed.write(file, [solar_home()], *AUTUMN, dialect=replace(CONFORMING, pretty=False))
-
-
-def _gas(file: BinaryIO) -> None:
-    espi_feed.write(
-        file, [gas_meter(1, faults=())], "2024-10-01", "2025-04-01", dialect=replace(CONFORMING, block="month")
-    )
-
-
-def _water(file: BinaryIO) -> None:
-    espi_feed.write(file, [water_meter(1, faults=())], "2024-07-01", "2024-07-15")
-
-
-def _shops(file: BinaryIO) -> None:
-    shops = [shop(seed, zone="America/New_York", faults=()) for seed in (3, 4)]
-    espi_feed.write(file, shops, "2024-03-08", "2024-03-12", dialect=replace(CONFORMING, pretty=False))
+def quiet_home(interval: int = 3600, solar: float = 0.0) -> Meter:
+    """Make the household in which each quirk is shown: one series by the hour, nothing else to look at."""
+    return household(11, interval=interval, solar=solar, read_day=4, faults=())
 
 
 def texas_home() -> Meter:
@@ -62,81 +67,129 @@ def texas_shop() -> Meter:
     return shop(43, tdsp="centerpoint", faults=())
 
 
-def _lse(file: BinaryIO) -> None:
-    smt_lse.write(file, [texas_home(), texas_shop()], *CHANGE, layout=smt_lse.Lse(per_row=4))
+def _home() -> list[Meter]:
+    return [texas_home()]
 
 
-def _lse_rows(file: BinaryIO) -> None:
-    layout = smt_lse.Lse(
-        per_row=1, trailing_comma=True, stop="235900", gap="null", newline="\r\n", made=True, redelivered=2
-    )
-    smt_lse.write(file, [texas_home()], "2024-11-04", "2024-11-07", layout=layout)
+def _both() -> list[Meter]:
+    return [texas_home(), texas_shop()]
 
 
-def _interval(file: BinaryIO) -> None:
-    smt_csv.write(file, [texas_home(), texas_shop()], *CHANGE)
+# -- Green Button
 
 
-def _spring(file: BinaryIO) -> None:
-    smt_csv.write(file, [texas_home()], "2024-03-09", "2024-03-12", layout=smt_csv.SPREADSHEET)
+def _feed(dialect: Dialect, meters: Callable[[], list[Meter]], start: str, end: str) -> Sample:
+    return Sample(meters, start, end, partial(_write_feed, dialect))
 
 
-def _legacy(file: BinaryIO) -> None:
-    smt_csv.write(file, [texas_shop()], "2023-11-04", "2023-11-07", layout=smt_csv.LEGACY_2012)
+def _write_feed(dialect: Dialect, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    espi_feed.write(file, meters, start, end, dialect=dialect)
 
 
-def _revised(file: BinaryIO) -> None:
-    layout = replace(smt_csv.PORTAL, flows="interleaved", surplus="SurplusGeneration", redelivered=2)
-    smt_csv.write(file, [texas_home()], *CHANGE, layout=layout)
-
-
-def _zip(file: BinaryIO) -> None:
-    made = datetime(2024, 11, 8, 6, 30)
-    members = {
-        smt_names.lse_name("oncor", made): _bytes(_lse),
-        smt_names.csv_name("IntervalMeterUsage", made): _bytes(_interval),
-        smt_names.csv_name("DailyMeterUsage", made): _bytes(_daily),
-    }
-    file.write(smt_names.pack("samples.lse", members, compress=False)[1])
-
-
-def _daily(file: BinaryIO) -> None:
-    smt_csv.write_daily(file, [texas_home(), texas_shop()], "2024-10-01", "2024-12-01")
-
-
-def _monthly(file: BinaryIO) -> None:
-    smt_csv.write_monthly(file, [texas_home(), texas_shop()], "2023-12-31", "2025-01-02")
-
-
-def _put(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-
-
-def _bytes(maker: Maker) -> bytes:
-    file = io.BytesIO()
-    maker(file)
-    return file.getvalue()
-
-
-# file name → what writes it
-SAMPLES: Final[Mapping[str, Maker]] = {
-    "espi.xml": _espi,
-    "espi-gas.xml": _gas,
-    "espi-water.xml": _water,
-    "espi-shops.xml": _shops,
-    "smt-lse.lse": _lse,
-    "smt-lse-rows.lse": _lse_rows,
-    "smt-interval.csv": _interval,
-    "smt-interval-spring.csv": _spring,
-    "smt-interval-legacy.csv": _legacy,
-    "smt-interval-revised.csv": _revised,
-    "smt-daily.csv": _daily,
-    "smt-monthly.csv": _monthly,
-    "smt-api.json": lambda file: _put(file, smt_json.intervals(texas_home(), *CHANGE)),
-    "smt-api-daily.json": lambda file: _put(file, smt_json.daily(texas_home(), "2024-10-01", "2024-12-01")),
-    "smt-portal.json": lambda file: _put(file, smt_json.portal_intervals(texas_home(), *CHANGE)),
-    "smt-files.zip": _zip,
+_COMPACT: Final = replace(CONFORMING, pretty=False)
+_MONTHS: Final = replace(CONFORMING, block="month")
+_GAS: Final = ("2024-10-20", "2024-11-20")
+# dialects that need another meter or window than the quiet home's three days
+_OTHERS: Final[Mapping[str, tuple[Callable[[], list[Meter]], str, str]]] = {
+    "gas-1e-8": (lambda: [gas_meter(5, faults=())], *_GAS),
+    "gas-day-86400": (lambda: [gas_meter(5, faults=())], *_GAS),
+    "wrong-kind": (lambda: [gas_meter(5, faults=())], *_GAS),
+    "empty-kind": (lambda: [gas_meter(5, faults=())], *_GAS),
+    "bills-only": (
+        lambda: [gas_meter(6, channel=GAS_M3, zone="America/Toronto", faults=())],
+        "2024-09-15",
+        "2024-12-15",
+    ),
+    "energy-and-demand": (lambda: [quiet_home(QUARTER)], "2024-11-02", "2024-11-04"),
+    "many-units": (lambda: [quiet_home(QUARTER)], "2024-11-03", "2024-11-04"),
+    "net": (lambda: [quiet_home(QUARTER, solar=5.0)], "2024-11-03", "2024-11-04"),
+    "nested-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
+    "direct-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
+    "back-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
+    "eastern-epochs": (lambda: [replace(quiet_home(), zone="America/Los_Angeles")], "2024-11-02", "2024-11-05"),
+    "smt": (_home, "2024-11-02", "2024-11-05"),
 }
+
+
+def _quirk(name: str) -> Sample:
+    return _feed(DIALECTS[name], *_OTHERS.get(name, (lambda: [quiet_home()], "2024-11-02", "2024-11-05")))
+
+
+# -- Smart Meter Texas
+
+
+def _lse(layout: smt_lse.Lse, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    smt_lse.write(file, meters, start, end, layout=layout)
+
+
+def _csv(layout: smt_csv.IntervalCsv, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    smt_csv.write(file, meters, start, end, layout=layout)
+
+
+def _json(
+    answer: Callable[[Meter, str, str], bytes], file: BinaryIO, meters: list[Meter], start: str, end: str
+) -> None:
+    file.write(answer(meters[0], start, end))
+
+
+def _zip(file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    made = datetime(2024, 11, 8, 6, 30)
+    lse, interval = BytesIO(), BytesIO()
+    smt_lse.write(lse, meters[:1], start, end)
+    smt_csv.write(interval, meters[1:], start, end)
+    members = {
+        smt_names.lse_name("oncor", made): lse.getvalue(),
+        smt_names.csv_name("IntervalMeterUsage", made): interval.getvalue(),
+    }
+    file.write(smt_names.pack("", members, compress=False)[1])
+
+
+_CHANGE: Final = ("2024-11-02", "2024-11-07")
+_ROWS: Final = smt_lse.Lse(per_row=1, trailing_comma=True, stop="235900", gap="null", newline="\r\n", redelivered=2)
+_REVISED: Final = smt_csv.IntervalCsv(flows="interleaved", surplus="SurplusGeneration", redelivered=2)
+
+# file name → what is in it
+SAMPLES: Final[Mapping[str, Sample]] = {
+    "espi.xml": _feed(_COMPACT, lambda: [solar_home()], "2024-10-28", "2024-11-11"),
+    "espi-gas.xml": _feed(_MONTHS, lambda: [gas_meter(1, faults=())], "2024-10-01", "2025-04-01"),
+    "espi-water.xml": _feed(CONFORMING, lambda: [water_meter(1, faults=())], "2024-07-01", "2024-07-15"),
+    "espi-shops.xml": _feed(
+        _COMPACT,
+        lambda: [shop(seed, zone="America/New_York", faults=()) for seed in (3, 4)],
+        "2024-03-08",
+        "2024-03-12",
+    ),
+    **{f"espi-{name}.xml": _quirk(name) for name in DIALECTS if name != "conforming"},
+    "smt-lse.lse": Sample(_both, *_CHANGE, partial(_lse, smt_lse.Lse(per_row=4))),
+    "smt-lse-rows.lse": Sample(_home, "2024-11-04", "2024-11-07", partial(_lse, _ROWS)),
+    "smt-interval.csv": Sample(_both, *_CHANGE, partial(_csv, smt_csv.PORTAL)),
+    "smt-interval-spring.csv": Sample(_home, "2024-03-09", "2024-03-12", partial(_csv, smt_csv.SPREADSHEET)),
+    "smt-interval-legacy.csv": Sample(
+        lambda: [texas_shop()], "2023-11-04", "2023-11-07", partial(_csv, smt_csv.LEGACY_2012)
+    ),
+    "smt-interval-revised.csv": Sample(_home, *_CHANGE, partial(_csv, _REVISED)),
+    "smt-daily.csv": Sample(_both, "2024-10-01", "2024-12-01", smt_csv.write_daily),
+    "smt-monthly.csv": Sample(_both, "2023-12-31", "2025-01-02", smt_csv.write_monthly),
+    "smt-api.json": Sample(_home, *_CHANGE, partial(_json, smt_json.intervals)),
+    "smt-api-daily.json": Sample(_home, "2024-10-01", "2024-12-01", partial(_json, smt_json.daily)),
+    "smt-portal.json": Sample(_home, *_CHANGE, partial(_json, smt_json.portal_intervals)),
+    "smt-files.zip": Sample(_both, *_CHANGE, _zip),
+}
+
+
+def truth(name: str) -> pd.DataFrame:
+    """Give the true intervals behind a sample, whatever the file makes of them, as a tidy frame.
+
+    Parameters
+    ----------
+    name : str
+        A sample's name, as :func:`greenkit.samples.path` takes it. A dialect may hold more series (demand, net) or
+        fewer readings than its truth.
+    """
+    for file, sample in SAMPLES.items():
+        if file.split(".")[0] == name:
+            return fleet_frame(sample.meters(), sample.start, sample.end)
+    raise ValueError(f"there is no sample {name!r}: see greenkit.samples.names()")
 
 
 def make(folder: str | os.PathLike[str]) -> list[Path]:
@@ -144,5 +197,5 @@ def make(folder: str | os.PathLike[str]) -> list[Path]:
     paths = [Path(folder) / name for name in SAMPLES]
     for path in paths:
         with atomic(path) as file:
-            SAMPLES[path.name](file)
+            SAMPLES[path.name].make(file)
     return paths

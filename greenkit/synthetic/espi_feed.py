@@ -25,7 +25,7 @@ import pandas as pd
 
 from greenkit import days
 from greenkit._files import atomic
-from greenkit.synthetic import clock, loads, resources, tariff
+from greenkit.synthetic import bills, clock, loads, resources, tariff
 from greenkit.synthetic.chance import Ints
 from greenkit.synthetic.dialects import CONFORMING, Dialect, named
 from greenkit.synthetic.markup import Markup, Node, leaf, node
@@ -106,7 +106,7 @@ class _Feed:
         self.types: set[str] = set()
         # the feed is made at noon of the day after its last reading
         self.end = int(days.instants(pd.DatetimeIndex([_utc(end)]))[0]) + 12 * loads.HOUR_US
-        self.depth = 3 if dialect.root == "feed" else 0
+        self.depth = 0 if dialect.root == "resource" else 3
 
     # -- the document
 
@@ -116,14 +116,18 @@ class _Feed:
             meters = list(meters)
         encoding = dialect.encoding.upper().removesuffix("-SIG")
         yield dialect.before + dialect.prolog.format(encoding=encoding) + dialect.after_prolog
-        if dialect.root == "resources":
-            for entry in self._entries(meters):
-                yield entry.content
+        if dialect.root != "feed":
+            yield self._alone(next(iter(meters)))
             return
         yield self._head()
         for entry in self._entries(meters):
-            yield self._entry_text(entry)
+            yield dialect.between + self._entry_text(entry)
         yield f"</{markup.tag('a:feed')}>\n"
+
+    def _alone(self, meter: Meter) -> str:
+        """Write one block as an interface answers for it: a bare entry, or the bare resource."""
+        first = next(iter(self._blocks(meter, meter.channels[0])))
+        return self._entry_text(first) if self.dialect.root == "entry" else first.content
 
     def _head(self) -> str:
         markup, (_, line) = self.markup, self.markup.around(0)
@@ -131,6 +135,7 @@ class _Feed:
             leaf("a:id", f"urn:uuid:{self._id('feed')}"),
             node("a:link", rel="self", href=f"{self.base}/Batch/Subscription/1"),
             node("a:link", rel="up", href=f"{self.base}/Batch/Subscription"),
+            self._certificate(),
             leaf("a:title", self.dialect.title),
             leaf("a:updated", self._date(self.end)),
         )
@@ -143,7 +148,10 @@ class _Feed:
         dates = [leaf(f"a:{name}", self._date(entry.updated)) for name in ("published", "updated")]
         attributes = {"type": dialect.content_type} if dialect.content_type else {}
         head = (leaf("a:id", f"urn:uuid:{self._id(entry.self)}"), *links, leaf("a:title", entry.title))
-        first, last = markup.halves(node("a:entry"), 1)
+        top = self.dialect.root == "entry"
+        first, last = markup.halves(node("a:entry"), 0 if top else 1)
+        if top:
+            first = first.replace(">", markup.root_attributes("a", "") + ">", 1)
         opened, closed = markup.halves(node("a:content", **attributes), 2)
         inside = "".join(markup.text(d, 3) for d in dates if d) if dialect.dates_in_content else ""
         after = "" if dialect.dates_in_content else "".join(markup.text(d, 2) for d in dates if d)
@@ -165,7 +173,14 @@ class _Feed:
         links = [node("a:link", rel="self", href=entry.self)]
         if style not in ("direct", "back"):
             links.append(node("a:link", rel="up", href=entry.parent))
+        certificate = self._certificate() if entry.resource == "UsagePoint" else None
+        links += [certificate] if certificate else []
         return links + [node("a:link", rel="related", href=href, type=kind) for href, kind in entry.related]
+
+    def _certificate(self) -> Node | None:
+        """Give the link to a certificate that certified feeds carry; it relates to no resource."""
+        href = "https://certificates.example/green-button/1"
+        return node("a:link", rel="related", href=href) if self.dialect.certificate else None
 
     def _id(self, key: str) -> uuid.UUID:
         return uuid.uuid5(NAMESPACE, "entry" if self.dialect.same_ids and key != "feed" else key)
@@ -269,7 +284,7 @@ class _Feed:
             related = [(e.self, "espi-entry/IntervalBlock") for e in self._blocks(meter, channel)]
         elif dialect.links == "back":
             related = [(self._point(meter), "espi-entry/UsagePoint")]
-        if dialect.reading_type and dialect.links != "nested":
+        if dialect.reading_type and dialect.type_link and dialect.links != "nested":
             related.append((self._type_href(meter, channel), "espi-entry/ReadingType"))
         content = self._resource(node("MeterReading"))
         title = f"Readings {channel.series}"
@@ -279,9 +294,9 @@ class _Feed:
         dialect = self.dialect
         start, end = (meter.instant(t) for t in self.window)
         for bill in meter.bills(start, end) if dialect.summary or dialect.power_quality else ():
-            number = bill.end // days.US
+            number = f"{bill.end // days.US:,}" if dialect.thousands else str(bill.end // days.US)
             if dialect.summary:
-                content = self._resource(resources.usage_summary(meter, bill, dialect))
+                content = self._resource(bills.usage_summary(meter, bill, dialect))
                 here = f"{self._point(meter)}/{dialect.summary}/{number}"
                 yield _Entry(dialect.summary, here, (), "Bill", content, bill.end)
             if dialect.power_quality and bill.unit == "kWh":
@@ -296,16 +311,11 @@ class _Feed:
         here, back = self._series(meter, channel), self.dialect.links == "back"
         place = urlsplit(here).path if self.dialect.links == "nested" else here
         related = ((here, "espi-entry/MeterReading"),) if back else ()
-        texts: list[str] = []
-        number = 0
-        for text, updated in self._block_texts(meter, channel):
-            texts.append(text)
-            if len(texts) == self.dialect.blocks_in_content:
-                number += 1
-                yield _Entry("IntervalBlock", f"{place}/IntervalBlock/{number}", related, "", "".join(texts), updated)
-                texts = []
-        if texts:
-            yield _Entry("IntervalBlock", f"{place}/IntervalBlock/{number + 1}", related, "", "".join(texts), updated)
+        texts = self._block_texts(meter, channel)
+        for number, held in enumerate(_batched(texts, self.dialect.blocks_in_content), 1):
+            self_ = f"{place}/IntervalBlock" if self.dialect.same_ids else f"{place}/IntervalBlock/{number}"
+            up = f"{place}/IntervalBlock"
+            yield _Entry("IntervalBlock", self_, related, "", "".join(t for t, _ in held), held[-1][1], up)
 
     def _block_texts(self, meter: Meter, channel: Channel) -> Iterator[tuple[str, int]]:
         start, end = (meter.instant(t) for t in self.window)
@@ -329,7 +339,7 @@ class _BlockWriter:
         self.markup, self.meter, self.channel, self.depth = markup, meter, channel, depth
         self.dialect = markup.dialect
         electric = channel.commodity.startswith("electricity")
-        priced = channel.flow == "delivered" and channel.kind != "demand" and channel is not REGISTER
+        priced = channel.priced and channel is not REGISTER
         absent = {
             "timePeriod": not self.dialect.time_period,
             "quality": self.dialect.quality == "none",
@@ -425,6 +435,13 @@ class _BlockWriter:
     def _tiers(self, readings: Readings) -> Ints:
         """Tier 2 begins where the use since the first of the local month passes the limit."""
         return self.meter.tiers(readings)
+
+
+def _batched(texts: Iterable[tuple[str, int]], size: int) -> Iterator[list[tuple[str, int]]]:
+    """Give texts in groups; 0 gives them all in one."""
+    source = iter(texts)
+    while held := list(itertools.islice(source, size or None)):
+        yield held
 
 
 def _utc(when: Any) -> pd.Timestamp:

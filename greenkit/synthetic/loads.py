@@ -124,6 +124,11 @@ def solar(seed: int, at: Moments, kilowatts: float) -> Floats:
     return np.asarray(1000.0 * kilowatts * 0.9 * at.sun() * sky * gusts)
 
 
+def voltage(seed: int, at: Moments) -> Floats:
+    """Tenths of a volt at the service."""
+    return np.asarray(2380.0 + 40.0 * uniform(seed, 19, at.utc // (900 * days.US)))
+
+
 def gas(seed: int, at: Moments) -> Floats:
     """Therms in an hour: hot water, and heating when it is cold."""
     cold = np.maximum(0.0, 16.0 - at.temperature())

@@ -53,7 +53,7 @@ class Markup:
     def root_attributes(self, *spaces: str) -> str:
         """Give the namespace declarations of the root element."""
         if not self.dialect.declared:
-            return ""
+            return ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"' if self.dialect.xsi_types else ""
         found = []
         for space in spaces:
             if space not in self.inline:

@@ -45,11 +45,18 @@ class Channel:
     commodity: str = "electricity, secondary metered"
     kind: str = "energy"
 
+    @property
+    def priced(self) -> bool:
+        """Whether the tariff sets a price on it."""
+        return self.flow == "delivered" and self.unit in ("kWh", *tariff.FLAT)
+
 
 # The series numbers are those of Smart Meter Texas: channel 4 is load, channel 1 generation.
 DELIVERED: Final = Channel("4", "delivered", "kWh", 3, QUARTER, "delivered")
 RECEIVED: Final = Channel("1", "received", "kWh", 3, QUARTER, "received")
 NET: Final = Channel("net", "net", "kWh", 3, QUARTER, "net")
+REACTIVE: Final = Channel("reactive", "delivered", "kvarh", 3, QUARTER, "reactive")
+VOLTAGE: Final = Channel("voltage", "none", "V", 1, QUARTER, "voltage", kind="voltage")
 DEMAND: Final = Channel("demand", "delivered", "kW", 3, QUARTER, "demand", kind="demand")
 GAS: Final = Channel("gas", "delivered", "therm", 3, 86_400, "gas", "natural gas")
 GAS_M3: Final = Channel("gas", "delivered", "m3", 3, 3_600, "gas m3", "natural gas", "volume")
@@ -248,7 +255,9 @@ class Meter:
         first = np.concatenate([[0], np.cumsum(counts)[:-1]])
         place = np.arange(counts.sum()) - np.repeat(first, counts)
         base = self._base(channel.of, np.repeat(starts, counts) + place * (step * days.US), trouble)
-        return np.asarray(np.add.reduceat(base, first), dtype=np.int64)
+        total = np.add.reduceat(base, first)
+        # energy adds up over an hour, demand and voltage are means
+        return np.asarray(total // counts if channel.of in ("demand", "voltage") else total, dtype=np.int64)
 
     def _base(self, of: str, starts: Ints, trouble: list[Fault]) -> Ints:
         at = loads.moments(starts, self.zone)
@@ -258,6 +267,8 @@ class Meter:
             return _whole(1000 * 2.83 * loads.gas(self.seed, at))
         if of == "water":
             return _whole(loads.water(self.seed, at))
+        if of == "voltage":
+            return _whole(loads.voltage(self.seed, at))
         watts = loads.shop(self.seed, at) if self.kind == "shop" else loads.household(self.seed, at, ev=self.ev)
         made = loads.solar(self.seed, at, self.solar) if self.solar else np.zeros(len(starts))
         flow = _whole((watts - made) / 4)
@@ -267,6 +278,8 @@ class Meter:
             return np.maximum(-flow, 0)
         if of == "net":
             return flow
+        if of == "reactive":
+            return np.maximum(flow, 0) // 5
         return np.maximum(flow, 0) * (4 if of == "demand" else 1)
 
 
@@ -286,6 +299,7 @@ def household(
     zone: str = "America/Chicago",
     solar: float = 0.0,
     ev: bool | None = None,
+    interval: int = QUARTER,
     tdsp: str | None = None,
     faults: tuple[Fault, ...] | None = None,
     **more: Any,
@@ -302,6 +316,8 @@ def household(
         Rated power of the panels in kW; more than 0 adds the series of what is received from the customer.
     ev : bool, optional
         Whether a car is charged at night; None lets the seed say (one in three).
+    interval : int
+        Seconds of an interval: 900, 3600, or 86400 for local days.
     tdsp : str, optional
         A Texas utility of :data:`TDSPS`: the meter's id is then a made-up ESI ID.
     faults : tuple of Fault, optional
@@ -313,7 +329,7 @@ def household(
     '1008901000000000000007'
     """
     car = one(seed, 91) < 1 / 3 if ev is None else ev
-    channels = (DELIVERED, RECEIVED) if solar else (DELIVERED,)
+    channels = tuple(replace(c, interval=interval) for c in ((DELIVERED, RECEIVED) if solar else (DELIVERED,)))
     return _meter(seed, "household", channels, zone, tdsp=tdsp, solar=solar, ev=car, faults=faults, **more)
 
 
@@ -356,7 +372,7 @@ def fleet_frame(meters: list[Meter], start: Any, end: Any) -> pd.DataFrame:
 def _frame_of(meter: Meter, r: Readings) -> pd.DataFrame:
     channel, count = r.channel, len(r)
     tou, cpp = tariff.periods(loads.moments(r.start, meter.zone))
-    priced = channel.flow == "delivered" and channel.unit != "kW"
+    priced = channel.priced
     cost = tariff.cost(channel.unit, r.amount, tou, cpp) / 1e5 if priced else np.full(count, np.nan)
     timed = channel.commodity.startswith("electricity")
 

@@ -13,20 +13,24 @@ from greenkit.synthetic.chance import one
 from greenkit.synthetic.dialects import Dialect
 from greenkit.synthetic.markup import Node, leaf, node
 from greenkit.synthetic.meters import Channel, Meter
-from greenkit.synthetic.tariff import Bill, Item
+from greenkit.synthetic.tariff import Bill
 
 # unit → (uom, exponent of the unit over uom's own: a kWh is 10^3 Wh)
 UNITS: Final[Mapping[str, tuple[int, int]]] = {
     "kWh": (72, 3),
     "kW": (38, 3),
+    "kvarh": (73, 3),
+    "V": (29, 0),
     "therm": (169, 0),
     "m3": (42, 0),
     "gal": (128, 0),
 }
-FLOWS: Final[Mapping[str, int]] = {"delivered": 1, "received": 19, "net": 4}
+FLOWS: Final[Mapping[str, int]] = {"none": 0, "delivered": 1, "received": 19, "net": 4}
 COMMODITIES: Final[Mapping[str, int]] = {"electricity, secondary metered": 1, "natural gas": 7, "potable water": 9}
 SERVICES: Final[Mapping[str, int]] = {"electricity, secondary metered": 0, "natural gas": 1, "potable water": 2}
-KINDS: Final[Mapping[str, int]] = {"energy": 12, "demand": 8, "volume": 58}
+KINDS: Final[Mapping[str, int]] = {"energy": 12, "demand": 8, "voltage": 54, "volume": 58}
+ACCUMULATIONS: Final[Mapping[str, int]] = {"demand": 12, "voltage": 6}
+"""Instantaneous and indicating; all else is deltaData (4)."""
 USD: Final = 840
 VALIDATED: Final = 17
 ESTIMATED: Final = 8
@@ -64,6 +68,10 @@ def local_time(zone: str, dialect: Dialect) -> Node:
         values = [""] * 4
     elif dialect.local_time == "four digits":
         values[0], values[2] = "B40E", "B60E"
+    elif dialect.local_time == "smt":
+        values[3] = 18_000
+    elif dialect.local_time == "odd dst":
+        values[1] = offset
     names = ("dstEndRule", "dstOffset", "dstStartRule", "tzOffset")
     return node("LocalTimeParameters", *(leaf(n, v) for n, v in zip(names, values, strict=True)))
 
@@ -101,10 +109,10 @@ def reading_type(channel: Channel, dialect: Dialect, *, register: bool = False) 
     uom, _ = UNITS[channel.unit]
     electric = channel.commodity.startswith("electricity")
     members: dict[str, int | None] = {
-        "accumulationBehaviour": 1 if register else 12 if channel.kind == "demand" else 4,
+        "accumulationBehaviour": 1 if register else ACCUMULATIONS.get(channel.kind, 4),
         "commodity": COMMODITIES[channel.commodity],
         "currency": USD,
-        "dataQualifier": 2 if channel.kind == "demand" else 12,
+        "dataQualifier": 12 if channel.kind in ("energy", "volume") else 2,
         "defaultQuality": VALIDATED,
         "flowDirection": FLOWS[channel.flow],
         "intervalLength": 0 if register else channel.interval,
@@ -126,55 +134,12 @@ def span(name: str, start: int, end: int) -> Node:
     return node(name, leaf("duration", (end - start) // days.US), leaf("start", start // days.US))
 
 
-def _measure(name: str, value: int | None, uom: int, power: int, stamp: int | None = None) -> Node | None:
+def measure(name: str, value: int | None, uom: int, power: int, stamp: int | None = None) -> Node | None:
+    """Make a SummaryMeasurement; None makes none."""
     if value is None:
         return None
     return node(
         name, leaf("powerOfTenMultiplier", power), leaf("timeStamp", stamp), leaf("uom", uom), leaf("value", value)
-    )
-
-
-def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
-    """UsageSummary (or the deprecated ElectricPowerUsageSummary) of a bill, with its line items."""
-    channel = meter.channels[0]
-    scale, stamp = (1000 if dialect.milliseconds else 1), bill.end // days.US
-    uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
-    day = meter.readings(channel, bill.end - loads.DAY_US, bill.end)
-    peak_at = None if bill.peak_at is None else bill.peak_at // days.US * scale
-    members = [
-        span("billingPeriod", bill.start, bill.end),
-        leaf("billLastPeriod", bill.total),
-        leaf("billToDate", 0),
-        leaf("costAdditionalLastPeriod", bill.additional),
-        *(_line_item(item, bill, uom, power) for item in bill.items),
-        leaf("currency", USD),
-        _measure("overallConsumptionLastPeriod", bill.delivered, uom, power, stamp * scale),
-        _measure("peakDemand", bill.peak, UNITS["kW"][0], 0, peak_at),
-        _measure("previousDayOverallConsumption", int(day.amount.sum()), uom, power, stamp * scale),
-        leaf("qualityOfReading", VALIDATED),
-        leaf("statusTimeStamp", stamp * scale),
-        leaf("commodity", COMMODITIES[channel.commodity]),
-    ]
-    if dialect.summary == "UsageSummary":
-        members += [
-            leaf("tariffProfile", "TOU-1" if channel.unit == "kWh" else "FLAT-1"),
-            leaf("readCycle", str(meter.read_day)),
-            node("billingChargeSource", leaf("agencyName", "Example Utility")),
-        ]
-    return node(dialect.summary or "UsageSummary", *members)
-
-
-def _line_item(item: Item, bill: Bill, uom: int, power: int) -> Node:
-    return node(
-        "costAdditionalDetailLastPeriod",
-        leaf("amount", item.amount),
-        leaf("rounding", 0),
-        leaf("dateTime", bill.end // days.US),
-        leaf("note", item.note),
-        _measure("measurement", item.quantity, uom, power),
-        leaf("itemKind", item.kind),
-        leaf("unitCost", None if not item.quantity else abs(item.amount) // item.quantity),
-        span("itemPeriod", bill.start, bill.end),
     )
 
 
