@@ -22,6 +22,7 @@ _PUBLIC = {
     "certificates": "greenkit.certificates",
     "concat": "greenkit.frame",
     "errors": "greenkit.errors",
+    "fetch_smt": "greenkit.transfer.pull",
     "frame": "greenkit.frame",
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt
+    from greenkit.transfer.pull import fetch_smt as fetch_smt
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,125 @@
+"""Kill a pull at its n-th line, run it again, and see that nothing was lost, doubled or left over.
+
+A program of its own, so that forks are cheap and pytest has no part in them:
+``python kill_driver.py FOLDER SHARE DELETE`` tries every SHARE-th point, twice killed at every other one, and prints
+how many points there were. The counter counts lines of greenkit's own code that run during a pull, so it needs no
+hook there.
+"""
+
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from directory_remote import DirectoryRemote, Unsealer, put, seal
+
+import greenkit
+from greenkit.transfer.ledger import Home, Ledger
+from greenkit.transfer.pull import pull
+
+OURS = (str(Path(greenkit.__file__).parent / "transfer"), str(Path(greenkit.__file__).parent / "_files.py"))
+FILES = {"a.lse": b"a" * 2500, "b.csv": b"b" * 100, "c.lse": b"c" * 4000}
+
+
+class Lines:
+    """Counts lines of our code; kills this process at the given one."""
+
+    def __init__(self, deadly=None):
+        self.count, self.deadly = 0, deadly
+
+    def __call__(self, frame, event, arg):
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count == self.deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self
+
+
+def go(base, delete, lines=None):
+    """Two pulls; the first transfer of c.lse is cut, so that going on with a part is killed at too."""
+    sys.settrace(lines)
+    try:
+        for faults in ({"c.lse.asc": [1500]}, {}):
+            remote = DirectoryRemote(base / "server", faults=faults)
+            pull(remote, "intervaldata", into=base / "into", pgp=Unsealer(), delete=delete)
+    finally:
+        sys.settrace(None)
+
+
+def go_in_child(base, delete, deadly):
+    """True when the child was killed at the point, False when it came to its end first."""
+    child = os.fork()
+    if child == 0:
+        try:
+            go(base, delete, Lines(deadly))
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 a child must end here, whatever it met
+            traceback.print_exc()
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, f"point {deadly}: the pull failed"
+    return os.WIFSIGNALED(status)
+
+
+def fresh(base):
+    shutil.rmtree(base, ignore_errors=True)
+    for name, plain in FILES.items():
+        put(base / "server", f"{name}.asc", seal(plain))
+
+
+def plain_files(base):
+    into = base / "into"
+    return {p.name: p.read_bytes() for p in into.iterdir() if p.is_file()} if into.exists() else {}
+
+
+def check_after_kill(base, at):
+    """Whatever the point: no part under a final name, nothing deleted that is not here whole."""
+    for name, data in plain_files(base).items():
+        assert FILES[name] == data, f"point {at}: {name} is not whole"
+    received = base / "into" / ".greenkit" / "received"
+    for path in received.iterdir() if received.exists() else ():
+        assert path.read_bytes() == seal(FILES[path.name.removesuffix(".asc")]), f"point {at}: {path.name} is not whole"
+    on_server = os.listdir(base / "server" / "intervaldata")
+    for name in FILES:
+        assert f"{name}.asc" in on_server or name in plain_files(base), f"point {at}: {name} is lost"
+
+
+def check_at_end(base, at, delete):
+    home = Home(base / "into")
+    assert plain_files(base) == FILES, f"point {at}: {sorted(plain_files(base))}"
+    assert not list(home.parts.iterdir()), f"point {at}: leftovers"
+    assert sorted(p.name for p in home.received.iterdir()) == sorted(f"{n}.asc" for n in FILES), f"point {at}"
+    with Ledger(home.ledger) as ledger:
+        rows = [(row.name, row.state, row.part_bytes) for row in ledger.rows()]
+    state = "done" if delete != "never" else "decrypted"
+    assert sorted(rows) == sorted((f"{n}.asc", state, 0) for n in FILES), f"point {at}: {rows}"
+    log = base / "server" / "deleted.log"
+    deleted = sorted(log.read_text().splitlines()) if log.exists() else []
+    want = sorted(f"intervaldata/{n}.asc {hashlib.sha256(seal(p)).hexdigest()}" for n, p in FILES.items())
+    assert deleted == (want if delete != "never" else []), f"point {at}: {deleted}"
+
+
+def main(base, share, delete):
+    fresh(base)
+    counter = Lines()
+    go(base, delete, counter)
+    points = range(1, counter.count + 1, share)
+    for at in points:
+        fresh(base)
+        assert go_in_child(base, delete, at), f"point {at} of {counter.count} was not reached"
+        check_after_kill(base, at)
+        if at % 2:
+            go_in_child(base, delete, max(1, counter.count - at))
+            check_after_kill(base, at)
+        go(base, delete)
+        check_at_end(base, at, delete)
+    print(len(points), counter.count)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

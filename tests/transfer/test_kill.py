@@ -1,0 +1,36 @@
+"""Kill -9 at every line of a pull, then run it again (see kill_driver)."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks, which this system cannot")
+
+
+def kill(share, delete):
+    """Give how many points were tried, and how many there are; on a RAM disk if there is one, being no power cut."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    driver = str(Path(__file__).parent / "kill_driver.py")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        command = [sys.executable, driver, str(Path(folder) / "k"), str(share), delete]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return tuple(map(int, done.stdout.split()))
+
+
+def test_kills_at_some_points():
+    tried, points = kill(31, "decrypted")
+    assert tried >= 20
+    assert points > 500
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("delete", ["never", "decrypted", "fetched"])
+def test_kills_at_every_point(delete):
+    tried, points = kill(1, delete)
+    assert tried == points > 500
