@@ -151,19 +151,7 @@ class Intervals:
     @cached_property
     def reached(self) -> Instants:
         """Latest end among the earlier intervals of the same series; the own start for the first."""
-        if not len(self):
-            return np.zeros(0, dtype=np.int64)
-        # the end of an earlier series must not count: lift each series above all before it
-        low, span = self.start.min(), int(self.end.max() - self.start.min()) + 1
-        if len(self.keys) * span < 2**62:
-            lift = self.code * span
-            latest = np.maximum.accumulate(self.end - low + lift)
-            before = np.concatenate([[0], latest[:-1]]) - lift + low
-        else:
-            latest = pd.Series(self.end).groupby(self.code).cummax().to_numpy()
-            before = np.concatenate([[0], latest[:-1]])
-        first = np.concatenate([[True], self.code[1:] != self.code[:-1]])
-        return np.where(first, self.start, before)
+        return reach(self.code, self.start, self.end)
 
     @cached_property
     def overlap(self) -> Bools:
@@ -174,6 +162,16 @@ class Intervals:
         """Name one series for a message."""
         key = self.keys.iloc[code]
         return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
+
+
+def reach(code: Ints, start: Instants, end: Instants) -> Instants:
+    """Give, for intervals sorted by series and start, the latest end of those before in the series.
+
+    For the first interval of a series it is the interval's own start.
+    """
+    latest = pd.Series(end).groupby(code).cummax().to_numpy(dtype=np.int64)
+    first = np.append(np.ones(min(len(code), 1), dtype=bool), code[1:] != code[:-1])
+    return np.where(first, start, np.append(start[:1], latest[:-1]))
 
 
 def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str]) -> Instants:
@@ -227,6 +225,14 @@ def twins(found: Intervals) -> Bools:
     same = (found.code[1:] == found.code[:-1]) & (found.start[1:] == found.start[:-1])
     twin[1:] = same & (found.end[1:] == found.end[:-1])
     return twin
+
+
+def repeats(found: Intervals) -> tuple[Ints, Ints]:
+    """Give the rows that repeat the interval before them with the same value, and those that contradict it."""
+    here = np.flatnonzero(twins(found))
+    a, b = found.value[here], found.value[here - 1]
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
+    return here[equal], here[~equal]
 
 
 def once(found: Intervals, df: pd.DataFrame) -> Intervals:

@@ -1,0 +1,269 @@
+"""What the checks saw, put together for each series, and said as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis import checks, intervals, periods
+from greenkit.analysis.checks import Limits
+from greenkit.analysis.intervals import HOUR, Intervals, Ints
+from greenkit.days import US
+from greenkit.findings import SEVERITIES, Finding
+
+DAILY: Final = 25 * 3600
+"""Longest interval, in seconds, of which a local day can hold one."""
+_EXAMPLES: Final = 3
+Doubt = tuple[str, str, str, dict[str, Any]]
+"""Last part of the name, severity, sentence without its subject, evidence."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The tables of all checks; each has a column ``code``, the row of ``found.keys``."""
+
+    found: Intervals
+    table: pd.DataFrame
+    days: pd.DataFrame
+    months: pd.DataFrame
+    gaps: pd.DataFrame
+    runs: pd.DataFrame
+    spikes: pd.DataFrame
+
+    @classmethod
+    def of(cls, rows: Intervals, found: Intervals, limits: Limits) -> Seen:
+        """Run the checks on all ``rows``, and on ``found``, which has each interval once."""
+        gaps, runs, spikes = checks.gaps(found), checks.runs(found, limits), checks.spikes(found, limits)
+        table = _table(rows, found, gaps, spikes)
+        return cls(found, table, _days(found), checks.months(found, limits), gaps, runs, spikes)
+
+    @cached_property
+    def registers(self) -> set[int]:
+        """Series that look like a register's."""
+        return set(checks.registers(self.found).tolist())
+
+    @cached_property
+    def thousands(self) -> set[int]:
+        """Series that look like watt-hours taken for kWh."""
+        return set(checks.whole_thousands(self.found).tolist())
+
+    @cached_property
+    def highest(self) -> Any:
+        """Highest power of each series."""
+        power = pd.Series(self.found.power).groupby(self.found.code).max()
+        return power.reindex(range(len(self.found.keys))).to_numpy()
+
+    @cached_property
+    def odd(self) -> Ints:
+        """Count of intervals of another length than the usual one in each series."""
+        found = self.found
+        other = found.end - found.start != (found.interval * US)[found.code]
+        return _count(found.code[other], len(found.keys))
+
+    @cached_property
+    def empty(self) -> Ints:
+        """Count of intervals without length in each series."""
+        return _count(self.found.code[self.found.end == self.found.start], len(self.found.keys))
+
+    def rows(self, name: str, code: int) -> pd.DataFrame:
+        """Rows of one table that belong to one series."""
+        if name not in self._groups:
+            self._groups[name] = dict(iter(getattr(self, name).groupby("code", observed=True)))
+        empty: pd.DataFrame = getattr(self, name).iloc[:0]
+        return self._groups[name].get(code, empty)
+
+    @cached_property
+    def _groups(self) -> dict[str, dict[int, pd.DataFrame]]:
+        return {}
+
+
+def _count(codes: Ints, n: int) -> Ints:
+    return np.bincount(codes, minlength=n).astype(np.int64)
+
+
+def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame:
+    n, (first, last) = len(found.keys), periods.span(found)
+    repeated, contradicting = intervals.repeats(rows)
+    zones = found.keys["zone"].unique()
+    zone = str(zones[0]) if len(zones) == 1 else "UTC"
+    table = found.keys.drop(columns="zone").assign(
+        start=days.times(first, zone),
+        end=days.times(last, zone),
+        minutes=found.interval / 60,
+        expected=np.round((last - first) / np.maximum(found.interval * US, 1)).astype(np.int64),
+        present=_count(found.code[found.valid], n),
+    )
+    missing = np.bincount(gaps["code"], gaps["intervals"], n).astype(np.int64)
+    covered = np.bincount(gaps["code"], gaps["end"] - gaps["start"], n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = 1 - covered / (last - first)
+        guessed = _count(found.code[found.estimated & found.valid], n)
+        measured = whole * (1 - guessed / table["present"].to_numpy())
+    longest = (gaps["end"] - gaps["start"]).groupby(gaps["code"]).max().reindex(range(n)).fillna(0) / HOUR
+    return table.assign(
+        missing=missing,
+        completeness=whole,
+        measured=measured,
+        gaps=_count(gaps["code"].to_numpy(dtype=np.int64), n),
+        longest_gap=longest.to_numpy(dtype=np.float64),
+        repeated=_count(rows.code[repeated], n),
+        contradicting=_count(rows.code[contradicting], n),
+        overlapping=_count(found.code[found.overlap], n),
+        estimated=guessed,
+        placeholders=_count(found.code[checks.placeholders(found)], n),
+        zeros=_count(found.code[found.value == 0], n),
+        negative=_count(found.code[checks.negative(found)], n),
+        spike_days=_count(spikes["code"].to_numpy(dtype=np.int64), n),
+    )
+
+
+def _days(found: Intervals) -> pd.DataFrame:
+    fine = found.take((found.interval <= DAILY)[found.code])
+    laid = periods.lay(fine, periods.DAYS)
+    sums = periods.tally(fine, laid, within=True)
+    date = pd.to_datetime(pd.Series(laid.name, dtype="str")).astype("datetime64[us]")
+    return pd.DataFrame(
+        {
+            "code": laid.code,
+            "date": date,
+            "expected": sums.expected,
+            "present": sums.present,
+            "estimated": sums.estimated,
+        }
+    )
+
+
+def findings(seen: Seen, code: int, limits: Limits) -> list[Finding]:
+    """Say what is doubtful in one series, the most severe first."""
+    key = seen.found.keys.iloc[code]
+    subject = {name: str(key[name]) for name in ("meter", "flow", "series", "unit")}
+    found = [
+        Finding(f"quality.{name}", severity, f"{seen.found.label(code)}: {text}", {**subject, **evidence})
+        for check in (_whole, _twice, _values, _guesses, _shape)
+        for name, severity, text, evidence in check(seen, code, limits)
+    ]
+    return sorted(found, key=lambda f: -SEVERITIES.index(f.severity))
+
+
+def _whole(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
+    row, gaps = seen.table.iloc[code], seen.rows("gaps", code)
+    if not row["present"]:
+        yield "empty", "serious", "no interval has a value.", {"intervals": int(row["expected"])}
+        return
+    if len(gaps):
+        longest = gaps.iloc[int((gaps["end"] - gaps["start"]).to_numpy().argmax())]
+        bad = row["completeness"] < limits.completeness or row["longest_gap"] >= 24
+        text = (
+            f"{row['missing']:,} of {row['expected']:,} intervals are missing in {_plural(len(gaps), 'gap')}, "
+            f"the longest of {row['longest_gap']:g} h from {_at(seen, code, longest['start'])}."
+        )
+        evidence = {"missing": int(row["missing"]), "completeness": round(float(row["completeness"]), 5)}
+        yield "gap", "warning" if bad else "info", text, {**evidence, "first": _first(seen, code, gaps)}
+
+
+def _twice(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
+    row = seen.table.iloc[code]
+    if row["repeated"]:
+        text = f"{row['repeated']:,} intervals stand twice with the same value; one of each counts."
+        yield "repeated", "info", text, {"intervals": int(row["repeated"])}
+    if row["contradicting"]:
+        text = (
+            f"{row['contradicting']:,} intervals stand twice with different values; the newest revision counts, "
+            "else the last row: greenkit.analysis.intervals.unique(df) keeps just those."
+        )
+        yield "contradicting", "warning", text, {"intervals": int(row["contradicting"])}
+    if row["overlapping"]:
+        text = f"{row['overlapping']:,} intervals overlap others, so sums count that time more than once: choose one."
+        yield "overlap", "serious", text, {"intervals": int(row["overlapping"])}
+
+
+def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
+    row, runs = seen.table.iloc[code], seen.rows("runs", code)
+    if row["negative"]:
+        text = f"{row['negative']:,} values are negative, which a flow of one direction cannot be."
+        yield "negative", "warning", text, {"intervals": int(row["negative"])}
+    zero, frozen = runs[runs["kind"] == "zero"], runs[runs["kind"] == "frozen"]
+    if len(zero):
+        text = f"{_plural(len(zero), 'run')} of zeros, {_longest(seen, code, zero)}: an outage, or nobody there?"
+        yield "zero-run", "warning", text, {"runs": len(zero), "first": _first(seen, code, zero)}
+    if len(frozen):
+        text = f"{_plural(len(frozen), 'run')} of one repeated value, {_longest(seen, code, frozen)}: a stuck meter?"
+        yield "frozen", "info", text, {"runs": len(frozen), "first": _first(seen, code, frozen)}
+    if row["spike_days"]:
+        spikes = seen.rows("spikes", code)
+        most = spikes.iloc[int(spikes["excess"].to_numpy().argmax())]
+        text = (
+            f"on {_plural(row['spike_days'], 'day')} the highest interval exceeds the third highest by more than "
+            f"{limits.spike:.0%}, most on {_at(seen, code, most['start'])} ({most['excess']:.0%})."
+        )
+        yield "spike", "info", text, {"days": int(row["spike_days"]), "first": _first(seen, code, spikes)}
+    if row["unit"] in ("kWh", "kW") and seen.highest[code] > limits.ceiling:
+        text = f"the highest power is {seen.highest[code]:,.1f} kW, above the ceiling of {limits.ceiling:,g} kW."
+        yield "ceiling", "warning", text, {"kW": float(seen.highest[code])}
+
+
+def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
+    row, months = seen.table.iloc[code], seen.rows("months", code)
+    over = months[months["estimated"] > limits.estimated]
+    if row["estimated"]:
+        share = row["estimated"] / row["present"]
+        text = f"{row['estimated']:,} of {row['present']:,} values are estimated ({share:.1%})"
+        text += f", more than {limits.estimated:.0%} in {', '.join(over['month'].head(6))}." if len(over) else "."
+        evidence = {"share": round(float(share), 4), "months": list(over["month"])}
+        yield "estimated", "warning" if len(over) else "info", text, evidence
+    if row["placeholders"]:
+        text = (
+            f"{row['placeholders']:,} zeros are marked as estimates; utilities in Texas write that where they have "
+            "no value, so count them as missing."
+        )
+        yield "placeholder", "warning", text, {"intervals": int(row["placeholders"])}
+    changed = months[months["change"].abs() > limits.high_low]
+    if len(changed):
+        most = changed.iloc[int(changed["change"].abs().to_numpy().argmax())]
+        text = (
+            f"in {_plural(len(changed), 'month')} the average day differs by more than {limits.high_low:.0%}, "
+            f"most in {most['month']}: {most['change']:+.0%} against {most['against']}."
+        )
+        yield "change", "info", text, {"months": list(changed["month"])}
+
+
+def _shape(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
+    found, row = seen.found, seen.table.iloc[code]
+    odd = int(seen.odd[code])
+    if odd:
+        text = f"{odd:,} intervals are not {row['minutes']:g} min long, as the others are."
+        yield "interval.mixed", "info", text, {"intervals": odd}
+    if seen.empty[code]:
+        text = f"{seen.empty[code]:,} intervals have no length, so they have no power."
+        yield "interval.empty", "warning", text, {"intervals": int(seen.empty[code])}
+    if code in seen.registers:
+        text = "the values only ever rise: they look like a register's, and must not be added up."
+        yield "unit.register", "serious", text, {"intervals": int(row["present"])}
+    if code in seen.thousands:
+        mean = float(np.nanmean(found.power[found.code == code]))
+        text = f"all values are whole numbers and the mean is {mean:,.0f} kW: are they watt-hours?"
+        yield "unit.watt-hours", "warning", text, {"kW": round(mean, 3)}
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def _longest(seen: Seen, code: int, runs: pd.DataFrame) -> str:
+    run = runs.iloc[int(runs["intervals"].to_numpy().argmax())]
+    return f"the longest of {run['intervals']:,} intervals from {_at(seen, code, run['start'])}"
+
+
+def _first(seen: Seen, code: int, table: pd.DataFrame) -> list[str]:
+    return [_at(seen, code, start) for start in table["start"].head(_EXAMPLES)]
+
+
+def _at(seen: Seen, code: int, instant: int) -> str:
+    zone = str(seen.found.keys["zone"].iloc[code])
+    return f"{pd.Timestamp(int(instant), unit='us', tz='UTC').tz_convert(zone):%Y-%m-%d %H:%M %Z}"

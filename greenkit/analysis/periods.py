@@ -1,0 +1,245 @@
+"""Calendar periods on the local calendar, and what the intervals of each series amount to in them.
+
+An interval belongs to the period in which it starts. A period's length, and so the number of intervals it should
+hold, is measured in true time between two local midnights: 23, 24 or 25 hours for a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, Ints, adds_up, local
+from greenkit.days import US, Instants
+
+DAY: Final = 24 * HOUR
+SEASONS: Final[Mapping[str, tuple[int, ...]]] = {
+    "winter": (12, 1, 2),
+    "spring": (3, 4, 5),
+    "summer": (6, 7, 8),
+    "autumn": (9, 10, 11),
+}
+"""Meteorological seasons of the northern half of the Earth, by their months."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A way to cut local dates into numbered periods without holes.
+
+    Parameters
+    ----------
+    number : callable
+        Local dates (days since 1970) → number of the period.
+    first : callable
+        Number of a period → its first date.
+    name : callable
+        First dates → how the periods are called.
+    """
+
+    number: Callable[[Ints], Ints]
+    first: Callable[[Ints], Ints]
+    name: Callable[[Ints], list[str]]
+
+
+def _dates(numbers: Ints) -> Any:
+    return numbers.astype("datetime64[D]")
+
+
+def _by_unit(unit: str, text: str) -> Calendar:
+    return Calendar(
+        lambda d: _dates(d).astype(f"datetime64[{unit}]").astype(np.int64),
+        lambda n: n.astype(f"datetime64[{unit}]").astype("datetime64[D]").astype(np.int64),
+        lambda d: list(pd.DatetimeIndex(_dates(d).astype("datetime64[us]")).strftime(text)),
+    )
+
+
+DAYS: Final = _by_unit("D", "%Y-%m-%d")
+# 1970-01-01 was a Thursday, so ISO weeks begin three days before it
+WEEKS: Final = Calendar(lambda d: (d + 3) // 7, lambda n: n * 7 - 3, lambda d: list(_iso_week(d)))
+MONTHS: Final = _by_unit("M", "%Y-%m")
+YEARS: Final = _by_unit("Y", "%Y")
+
+
+def _iso_week(first: Ints) -> list[str]:
+    return list(pd.DatetimeIndex(_dates(first).astype("datetime64[us]")).strftime("%G-W%V"))
+
+
+def seasons(months: Mapping[str, tuple[int, ...]] = SEASONS) -> Calendar:
+    """Make the calendar of some seasons; each runs from its first month to the first month of the next.
+
+    Examples
+    --------
+    >>> tariff = seasons({"summer": (6, 7, 8, 9), "winter": (10, 11, 12, 1, 2, 3, 4, 5)})
+    >>> tariff.name(tariff.first(tariff.number(np.array([19_723]))))
+    ['winter 2023']
+    """
+    season = {month: name for name, those in months.items() for month in those}
+    if sorted(season) != list(range(1, 13)) or sum(map(len, months.values())) != 12:
+        raise ValueError("seasons must hold each month from 1 to 12 once")
+    # months of a year in which another season begins, and how many have begun by each month
+    begins = np.array([season[m] != season[(m - 2) % 12 + 1] for m in range(1, 13)])
+    begun = np.cumsum(begins)
+    starts = np.flatnonzero(begins)
+    each = max(len(starts), 1)
+    if not len(starts):
+        starts = np.array([0])
+        begun = np.ones(12, dtype=np.int64)
+
+    def number(dates: Ints) -> Ints:
+        month = _dates(dates).astype("datetime64[M]").astype(np.int64)
+        return np.asarray(month // 12 * each + begun[month % 12])
+
+    def first(numbers: Ints) -> Ints:
+        month = (numbers - 1) // each * 12 + starts[(numbers - 1) % each]
+        return np.asarray(month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64))
+
+    def name(dates: Ints) -> list[str]:
+        stamps = pd.DatetimeIndex(_dates(dates).astype("datetime64[us]"))
+        return [f"{season[t.month]} {t.year}" for t in stamps]
+
+    return Calendar(number, first, name)
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Consecutive periods of each series, sorted by series and start.
+
+    Parameters
+    ----------
+    code : array of int64
+        Row of ``Intervals.keys`` that the period belongs to.
+    start, end : array of int64
+        Microseconds since 1970 UTC.
+    name : list of str
+        How each period is called: ``2024-07-04``, ``2024-W27``, ``2024-07``, ``summer 2024``, ``2024``.
+    where : array of int64
+        Period of each interval.
+    """
+
+    code: Ints
+    start: Instants
+    end: Instants
+    name: list[str]
+    where: Ints
+
+
+def lay(found: Intervals, calendar: Calendar) -> Periods:
+    """Lay the periods of a calendar over each series, from its first interval to its last."""
+    number = calendar.number(found.date)
+    code, here, where = _consecutive(found, number)
+    first, after = calendar.first(here), calendar.first(here + 1)
+    zones = found.keys["zone"].to_numpy(dtype=str)[code]
+    start, end = _midnights(first, zones), _midnights(after, zones)
+    distinct, which = np.unique(first, return_inverse=True)
+    names = np.array(calendar.name(distinct), dtype=object)
+    return Periods(code, start, end, list(names[which.reshape(-1)]), where)
+
+
+def lay_hours(found: Intervals) -> Periods:
+    """Lay the hours of the local clock over each series; a repeated hour is two of them."""
+    # the clock's hour begins on the hour of UTC but for zones with half or quarter hours
+    shift = (found.wall - found.start) % HOUR
+    code, here, where = _consecutive(found, (found.start + shift) // HOUR)
+    first = np.zeros(len(found.keys), dtype=np.int64)
+    first[found.code[::-1]] = shift[::-1]
+    start = here * HOUR - first[code]
+    wall = local(start, code, found.keys["zone"])
+    names = list(pd.DatetimeIndex(wall.view("datetime64[us]")).strftime("%Y-%m-%d %H:%M"))
+    return Periods(code, start, start + HOUR, names, where)
+
+
+def _consecutive(found: Intervals, number: Ints) -> tuple[Ints, Ints, Ints]:
+    """Give series and number of every period from a series' first to its last, and the place of each interval."""
+    n = len(found.keys)
+    if not len(found):
+        return (np.zeros(0, dtype=np.int64),) * 3
+    edge = np.flatnonzero(np.append(True, found.code[1:] != found.code[:-1]))
+    present = found.code[edge]
+    low, high = np.zeros(n, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    low[present] = np.minimum.reduceat(number, edge)
+    high[present] = np.maximum.reduceat(number, edge)
+    count = high - low + 1
+    offset = np.cumsum(count) - count
+    code = np.repeat(np.arange(n), count)
+    here = np.arange(count.sum()) - offset[code] + low[code]
+    return code, here, offset[found.code] + number - low[found.code]
+
+
+def _midnights(dates: Ints, zones: Any) -> Instants:
+    out = np.empty(len(dates), dtype=np.int64)
+    for zone in np.unique(zones):
+        out[zones == zone] = days.midnights(_dates(dates[zones == zone]), str(zone))
+    return out
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the intervals of each period amount to; arrays of one length, one element for a period."""
+
+    value: Floats
+    hours: Floats
+    present: Ints
+    estimated: Ints
+    expected: Ints
+
+
+def tally(found: Intervals, periods: Periods, *, within: bool = False) -> Tally:
+    """Add up the valid intervals of each period: a sum, or for a state the mean weighted by hours.
+
+    Parameters
+    ----------
+    found : Intervals
+        Each interval once.
+    periods : Periods
+        Laid over ``found``.
+    within : bool
+        Expect intervals only between a series' first start and its last end, not in the whole of its outer periods.
+
+    Returns
+    -------
+    Tally
+        ``value`` is NaN where no interval has one.
+    """
+    n = len(periods.code)
+    where, hours, amount = periods.where, found.hours, found.amount
+    if not found.valid.all():
+        where, hours, amount = where[found.valid], hours[found.valid], amount[found.valid]
+    guess = found.estimated & found.valid
+    present = np.bincount(where, minlength=n)
+    covered = np.bincount(where, hours, n).astype(np.float64)
+    total = np.bincount(where, amount, n)
+    state = np.array([not adds_up(u) for u in found.keys["unit"]], dtype=bool)[periods.code]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(present == 0, np.nan, np.where(state, total / covered, total))
+    estimated = np.bincount(periods.where[guess], minlength=n)
+    return Tally(value, covered, present, estimated, _expected(found, periods, within=within))
+
+
+def span(found: Intervals) -> tuple[Instants, Instants]:
+    """Give the first start and the last end of each series."""
+    n = len(found.keys)
+    first, last = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    if len(found):
+        edge = np.flatnonzero(np.append(True, found.code[1:] != found.code[:-1]))
+        first[found.code[edge]] = found.start[edge]
+        last[found.code[edge]] = np.maximum.reduceat(found.end, edge)
+    return first, last
+
+
+def _expected(found: Intervals, periods: Periods, *, within: bool) -> Ints:
+    start, end = periods.start, periods.end
+    if within:
+        first, last = span(found)
+        start, end = np.maximum(start, first[periods.code]), np.minimum(end, last[periods.code])
+    length = np.maximum(found.interval * US, 1)[periods.code]
+    return np.asarray(np.round(np.maximum(end - start, 0) / length), dtype=np.int64)
+
+
+def cross(found: Intervals, periods: Periods) -> Bools:
+    """Where an interval reaches beyond the end of the period in which it starts."""
+    return np.asarray(found.end > periods.end[periods.where], dtype=bool)
