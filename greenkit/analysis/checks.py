@@ -117,7 +117,7 @@ def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
 def spikes(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
     """Find local days whose highest interval stands far above their third highest.
 
-    Days of fewer than three values, or whose third highest is zero, cannot be checked.
+    Days of less than twelve hours of values, or whose third highest is zero, are not checked.
 
     Returns
     -------
@@ -140,7 +140,8 @@ def spikes(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
         at = at[np.append(True, np.diff(day[at]) != 0)]
         left[at] = -np.inf
         where = at if i == 0 else where
-    ok = (count >= 3) & (top[2] > 0)
+    half = count * found.interval[one.code[first]] >= 12 * 3600
+    ok = half & (count >= 3) & (top[2] > 0)
     excess = np.divide(top[0] - top[2], top[2], out=np.zeros(len(first)), where=ok)
     bad = ok & (excess > limits.spike)
     return pd.DataFrame(
@@ -213,7 +214,7 @@ def registers(found: Intervals) -> Ints:
     n = len(found.keys)
     count = np.bincount(code, minlength=n)
     rises, falls = np.bincount(code[step > 0], minlength=n), np.bincount(code[step < 0], minlength=n)
-    return np.flatnonzero((count >= 24) & (falls == 0) & (rises * 2 > count))
+    return np.flatnonzero((count >= 48) & (falls == 0) & (rises * 2 > count))
 
 
 def whole_thousands(found: Intervals) -> Ints:

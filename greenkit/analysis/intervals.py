@@ -26,18 +26,17 @@ HOUR: Final = 3600 * US
 
 # Units of which intervals add up, and the rate that an interval's value over its hours is. All others (kW, V, °C…)
 # are states: over a longer time their mean, weighted by hours, is what can be said.
+# fmt: off
 POWER: Final = {
-    "kWh": "kW",
-    "kVAh": "kVA",
-    "kvarh": "kvar",
-    "therm": "therm/h",
-    "m3": "m3/h",
-    "ft3": "ft3/h",
-    "gal": "gal/h",
-    "L": "L/h",
-    "BTU": "BTU/h",
+    "kWh": "kW", "kVAh": "kVA", "kvarh": "kvar", "Ah": "A", "V2h": "V2", "A2h": "A2",
+    "Qh": "Q", "Q45h": "Q45", "Q60h": "Q60",
+    **{unit: f"{unit}/h" for unit in (
+        "therm", "Btu", "J", "m3", "m3 (compensated)", "m3 (uncompensated)", "ft3", "ft3 (compensated)", "gal",
+        "imperial gal", "L", "L (compensated)", "L (uncompensated)", "currency", "count", "rev",
+    )},
 }
-ESTIMATED: Final = frozenset({"estimated", "projected", "derived"})
+# fmt: on
+ESTIMATED: Final = frozenset({"estimated", "projected"})
 """Qualities of values that nobody measured."""
 
 Bools = npt.NDArray[np.bool_]
@@ -270,18 +269,19 @@ def unique(df: pd.DataFrame) -> pd.DataFrame:
     return df if len(kept) == len(df) else df.iloc[np.sort(kept.row)].reset_index(drop=True)
 
 
-def used(df: pd.DataFrame, *, stacklevel: int = 3) -> Intervals:
+def used(df: pd.DataFrame) -> Intervals:
     """Read a frame for a computation: each interval once, with a warning that says so when one stood twice."""
     found = read(df)
     kept = once(found, df)
     dropped, overlap = len(found) - len(kept), int(kept.overlap.sum())
     if dropped:
-        _warn(f"{dropped} intervals stand twice, so one of each was used: df.gk.quality() shows them", stacklevel)
+        warn(f"{dropped} intervals stand twice, so one of each was used: df.gk.quality() shows them")
     if overlap:
-        _warn(f"{overlap} intervals overlap others of their series and count as often as they stand: "
-              "df.gk.quality() shows them", stacklevel)  # fmt: skip
+        text = "intervals overlap others of their series and count as often as they stand: df.gk.quality() shows them"
+        warn(f"{overlap} {text}")
     return kept
 
 
-def _warn(text: str, stacklevel: int) -> None:
-    warnings.warn(text, GreenkitWarning, stacklevel=stacklevel + 2)
+def warn(text: str) -> None:
+    """Warn in the name of the caller of a public function of the analysis."""
+    warnings.warn(text, GreenkitWarning, stacklevel=4)

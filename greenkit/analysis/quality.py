@@ -170,5 +170,7 @@ def _gaps(row: dict[Any, Any]) -> str:
 
 
 def _percent(share: float) -> str:
-    # 99.996 % is not all of it, so it must not read as 100 %
-    return "100 %" if share == 1 else f"{np.floor(share * 1e5) / 1e3:.3f} %" if np.isfinite(share) else "none"
+    if not np.isfinite(share):
+        return "none"
+    # 99.9999 % is not all of it, so it must not read as 100 %
+    return "100 %" if share == 1 else f"{min(round(100 * share, 3), 99.999):.3f} %"

@@ -1,0 +1,173 @@
+"""Bills beside intervals: their periods, and what the intervals amount to in them.
+
+A bill runs from the start of its first day to the start of the day after its last, as ESPI's ``billingPeriod`` does;
+dates without a time are local midnights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis import periods
+from greenkit.analysis.intervals import Intervals, adds_up
+from greenkit.analysis.periods import Periods, Tally
+from greenkit.days import US
+from greenkit.errors import SchemaError
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "meter": "whose bill; empty: any meter's",
+    "flow": "empty when the bill does not say",
+    "start": "UTC instant; empty when the bill does not say",
+    "end": "UTC instant, exclusive",
+    "value": "what was billed",
+    "unit": "its unit",
+    "cost": "in units of currency",
+    "currency": "ISO 4217 letters",
+    "field": "the column that the value came from",
+}
+# where an ESPI UsageSummary says what was used in its billingPeriod, the clearer one first
+_ESPI: Final = ("current_billing_period_over_all_consumption", "overall_consumption_last_period")
+Slices = list[tuple[int, int]]
+_NO_BILLS: Final = pd.DataFrame(columns=[*COLUMNS])
+
+
+def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
+    """Bring bills of any source into one form.
+
+    Parameters
+    ----------
+    bills : DataFrame or sequence of dates
+        ``open_espi(…).bills``, ``open_smt(…).bills``, a frame of your own with ``start`` and ``end`` (and any of
+        the other columns), or dates: one bill from each to the next.
+    zone : str
+        IANA zone in which dates without a zone are midnights.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``greenkit.analysis.bills.COLUMNS``, sorted by meter and start. Of an ESPI summary that gives
+        two different amounts for its period, each is a row.
+
+    Raises
+    ------
+    SchemaError
+        When there are no columns or dates to take the periods from, or a bill ends before it starts.
+    """
+    raw = bills if isinstance(bills, pd.DataFrame) else _from_dates(bills)
+    if set(_ESPI) <= set(raw.columns):
+        raw = _from_espi(raw)
+    raw = raw.rename(columns={"start_date": "start", "end_date": "end"})
+    if not {"start", "end"} <= set(raw.columns):
+        raise SchemaError("bills need the columns start and end: name yours so")
+    out = pd.DataFrame(index=raw.index)
+    for name in COLUMNS:
+        column = raw[name] if name in raw.columns else pd.Series(None, index=raw.index, dtype="object")
+        if name in ("start", "end"):
+            out[name] = _instants(column, zone)
+        else:
+            out[name] = column.astype("float64") if name in ("value", "cost") else _words(column)
+    if (out["end"] < out["start"]).any():
+        raise SchemaError(f"a bill ends before it starts, on {out.loc[out['end'] < out['start'], 'start'].iloc[0]}")
+    return out.sort_values(["meter", "start"], kind="stable", ignore_index=True)
+
+
+def _from_dates(dates: Sequence[Any]) -> pd.DataFrame:
+    if len(dates) < 2:
+        raise SchemaError("one bill needs two dates: its first day, and the first day after it")
+    return pd.DataFrame({"start": pd.Series(list(dates[:-1])), "end": pd.Series(list(dates[1:]))})
+
+
+def _from_espi(raw: pd.DataFrame) -> pd.DataFrame:
+    base = raw[["meter", "start", "end", "currency"]].assign(cost=raw["bill_last_period"])
+    parts = [
+        base.assign(value=raw[field], unit=raw[f"{field}_unit"], field=field)[raw[field].notna()] for field in _ESPI
+    ]
+    parts.append(base[raw[list(_ESPI)].isna().all(axis=1)])
+    both = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    return both.drop_duplicates([n for n in ("meter", "start", "end", "value", "unit") if n in both.columns])
+
+
+def _instants(column: pd.Series[Any], zone: str) -> pd.Series[Any]:
+    times = pd.to_datetime(column)
+    if times.dt.tz is None:
+        given = times.notna().to_numpy()
+        at = np.full(len(times), np.iinfo(np.int64).min, dtype=np.int64)
+        dates = times[given].to_numpy().astype("datetime64[D]")
+        at[given] = days.midnights(dates, zone) + _time_of_day(times[given])
+        times = pd.Series(days.times(at, "UTC"), index=column.index)
+    return times.dt.tz_convert("UTC").dt.as_unit("us")
+
+
+def _time_of_day(times: pd.Series[Any]) -> Any:
+    return ((times - times.dt.normalize()) // pd.Timedelta("1us")).to_numpy(dtype=np.int64)
+
+
+def _words(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.astype("object").where(column.notna(), "").astype("str")
+
+
+def windows(found: Intervals, bills: pd.DataFrame | Sequence[Any]) -> tuple[Periods, Slices]:
+    """Lay the bills of each meter over each of its series.
+
+    Returns
+    -------
+    Periods
+        ``where`` is empty: bills may overlap, so an interval may belong to two of them.
+    list of (int, int)
+        The intervals of each period, as a slice of ``found``: those that start in it.
+    """
+    first, last = periods.span(found)
+    edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
+    rows: list[tuple[int, int, int, str]] = []
+    slices: Slices = []
+    of_zone = {zone: _of_meters(tidy_bills(bills, zone)) for zone in found.keys["zone"].unique()}
+    for code, key in enumerate(found.keys.to_dict("records")):
+        of_meter = of_zone[key["zone"]]
+        mine = pd.concat([of_meter[m] for m in {"", key["meter"]} & set(of_meter)] or [_NO_BILLS])
+        mine = mine[mine["flow"].isin(("", key["flow"]))].drop_duplicates(["start", "end"])
+        starts = found.start[edges[code] : edges[code + 1]]
+        for bill in mine.to_dict("records"):
+            a, b = bounds(bill, int(first[code]), int(last[code]))
+            low, high = np.searchsorted(starts, [a, b]) + edges[code]
+            rows.append((code, a, b, _name(a, b, key["zone"])))
+            slices.append((int(low), int(high)))
+    codes, begins, ends = (np.array([r[i] for r in rows], dtype=np.int64) for i in range(3))
+    return Periods(codes, begins, ends, [r[3] for r in rows], np.zeros(0, dtype=np.int64)), slices
+
+
+def _of_meters(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(meter): part for meter, part in table.groupby("meter", observed=True)}
+
+
+def bounds(bill: dict[Any, Any], first: int, last: int) -> tuple[int, int]:
+    """Give the bounds of a bill as instants; a bill that does not say them is for all of the data."""
+    start = first if pd.isna(bill["start"]) else int(days.instants(pd.DatetimeIndex([bill["start"]]))[0])
+    end = last if pd.isna(bill["end"]) else int(days.instants(pd.DatetimeIndex([bill["end"]]))[0])
+    return start, end
+
+
+def _name(start: int, end: int, zone: str) -> str:
+    a, b = days.times(np.array([start, end - 1]), zone)
+    return f"{a:%Y-%m-%d} – {b:%Y-%m-%d}"
+
+
+def tally(found: Intervals, laid: Periods, slices: Slices) -> Tally:
+    """Add up the valid intervals of each bill."""
+    n = len(slices)
+    value, hours = np.full(n, np.nan), np.zeros(n)
+    present, estimated = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    for i, (low, high) in enumerate(slices):
+        valid = found.valid[low:high]
+        hours[i] = found.hours[low:high][valid].sum()
+        present[i], estimated[i] = valid.sum(), (found.estimated[low:high] & valid).sum()
+        if present[i]:
+            total = found.amount[low:high][valid].sum()
+            value[i] = total if adds_up(found.keys["unit"].iloc[laid.code[i]]) else total / hours[i]
+    length = np.maximum(found.interval * US, 1)[laid.code]
+    expected = np.round((laid.end - laid.start) / length).astype(np.int64)
+    return Tally(value, hours, present, estimated, expected)

@@ -1,0 +1,166 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from greenkit import frame
+from greenkit.analysis import bills, calendarise, reconcile
+from greenkit.errors import SchemaError
+
+ZONE = "America/Chicago"
+
+
+def bill(value, start="2024-07-01", end="2024-07-31", **more):
+    return pd.DataFrame(
+        {"start": [start], "end": [end], "value": [value], "unit": ["kWh"], **{k: [v] for k, v in more.items()}}
+    )
+
+
+def month(make_series, **more):
+    """Thirty days of 1 kWh an hour: 720 kWh."""
+    return make_series([1.0] * 720, **more)
+
+
+def status(df, table, **more):
+    out = reconcile.compare_bills(df, table, **more)
+    assert len(out) == 1
+    return out["status"].iloc[0]
+
+
+def test_dates_are_local_midnights():
+    table = bills.tidy_bills(["2024-03-01", "2024-04-01", "2024-05-01"], ZONE)
+    assert table["start"].astype(str).tolist() == ["2024-03-01 06:00:00+00:00", "2024-04-01 05:00:00+00:00"]
+    assert list(table.columns) == list(bills.COLUMNS)
+    with pytest.raises(SchemaError, match="two dates"):
+        bills.tidy_bills(["2024-03-01"], ZONE)
+    with pytest.raises(SchemaError, match="columns start and end"):
+        bills.tidy_bills(pd.DataFrame({"from": [1]}), ZONE)
+    with pytest.raises(SchemaError, match="ends before it starts"):
+        bills.tidy_bills(bill(1, end="2024-06-01"), ZONE)
+
+
+def test_an_espi_summary_with_two_amounts_is_two_rows():
+    when = pd.to_datetime(["2024-07-01"]).tz_localize("UTC")
+    espi = pd.DataFrame({
+        "meter": ["M1"], "start": when, "end": when + pd.Timedelta(days=30), "currency": ["USD"],
+        "bill_last_period": [80.0], "current_billing_period_over_all_consumption": [700.0],
+        "current_billing_period_over_all_consumption_unit": ["kWh"],
+        "overall_consumption_last_period": [720.0], "overall_consumption_last_period_unit": ["kWh"],
+    })  # fmt: skip
+    table = bills.tidy_bills(espi, ZONE)
+    assert table[["value", "cost", "currency"]].to_numpy().tolist() == [[700.0, 80.0, "USD"], [720.0, 80.0, "USD"]]
+    same = espi.assign(overall_consumption_last_period=700.0)
+    assert len(bills.tidy_bills(same, ZONE)) == 1
+    none = espi.assign(overall_consumption_last_period=np.nan, current_billing_period_over_all_consumption=np.nan)
+    assert bills.tidy_bills(none, ZONE)[["cost"]].to_numpy().tolist() == [[80.0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (720.0, "match"),
+        (721.5, "rounding"),
+        (7200.0, "power of ten"),
+        (0.72, "power of ten"),
+        (744.0, "shifted"),
+        (696.0, "shifted"),
+        (650.0, "differs"),
+        (np.nan, "no amount"),
+    ],
+)
+def test_what_a_bill_says_of_whole_data(make_series, value, expected):
+    df = make_series([1.0] * 24 * 40, "2024-06-25")
+    assert status(df, bill(value)) == expected
+
+
+def test_a_tolerance_of_a_thousandth_for_large_bills(make_series):
+    df = make_series([100.0] * 720)
+    assert status(df, bill(72_050.0)) == "rounding"
+    assert status(df, bill(72_050.0), share=0.0) == "differs"
+
+
+def test_gaps_explain_a_shortfall(make_series):
+    df = month(make_series)
+    out = reconcile.compare_bills(df[~df["start"].dt.day.eq(9)], bill(720.0))
+    assert out["status"].tolist() == ["gaps"]
+    assert out["detail"].tolist() == ["24 h have no value; 1.000 per hour would fill them"]
+    assert out[["billed", "metered", "difference", "present", "expected"]].to_numpy().tolist() == [
+        [720, 696, -24, 696, 720]
+    ]
+    # more than the gap can hold
+    assert status(df[~df["start"].dt.day.eq(9)], bill(900.0)) == "differs"
+
+
+def test_a_net_bill(make_series):
+    df = frame.concat([month(make_series), make_series([0.4] * 720, flow="received")])
+    assert status(df, bill(720 - 288.0)) == "net"
+    assert status(df, bill(288.0, flow="received")) == "match"
+
+
+def test_estimates_explain_what_they_amount_to(make_series):
+    df = month(make_series, quality=["estimated"] * 100 + ["actual"] * 620)
+    assert status(df, bill(650.0)) == "estimated"
+    assert status(df, bill(500.0)) == "differs"
+
+
+def test_a_bill_of_another_time_unit_or_meter(make_series):
+    df = month(make_series)
+    assert status(df, bill(720.0, start="2023-07-01", end="2023-07-31")) == "no intervals"
+    assert len(reconcile.compare_bills(df, bill(720.0, meter="M9"))) == 0
+    assert len(reconcile.compare_bills(df, bill(720.0).assign(unit="therm"))) == 0
+    assert len(reconcile.compare_bills(frame.empty(), bill(720.0))) == 0
+
+
+def test_a_bill_without_bounds_is_for_all_of_the_data(make_series):
+    assert status(month(make_series), bill(720.0, start=None, end=None)) == "match"
+
+
+def test_every_status_is_explained():
+    tried = [reconcile._power_of_ten, reconcile._net, reconcile._gaps, reconcile._shifted, reconcile._estimated]
+    assert {f.__name__.strip("_").replace("_", " ") for f in tried} < set(reconcile.STATUSES)
+
+
+def test_daily_registers_are_the_sum_check(make_series):
+    registers = pd.DataFrame({
+        "meter": "M1", "series": "delivered", "flow": "delivered", "unit": "kWh",
+        "usage_date": pd.to_datetime(["2024-07-01", "2024-07-02", "2024-07-03"]),
+        "start_reading": [99_960.0, 99_984.0, 8.0], "end_reading": [99_984.0, 8.0, 40.0],
+        "value": [np.nan, np.nan, 32.0],
+    })  # fmt: skip
+    out = reconcile.compare_registers(month(make_series), registers)
+    assert out["billed"].tolist() == [24, 24, 32]
+    assert out["status"].tolist() == ["match", "match", "differs"]
+
+
+def test_a_dial_read_now_and_then(make_series):
+    dial = make_series([1000.0, 1024.0, 1048.0], every="24h")
+    out = reconcile.compare_registers(month(make_series), dial)
+    assert out[["billed", "status"]].to_numpy().tolist() == [[24, "match"], [24, "match"]]
+
+
+def test_months_of_bills_by_days():
+    table = pd.concat(
+        [bill(310.0, "2024-01-15", "2024-02-15", cost=31.0), bill(280.0, "2024-02-14", "2024-03-14", cost=28.0)]
+    )
+    out = calendarise.bills_to_months(table, ZONE)
+    # the later bill owns 14 February; what the earlier one billed stays whole
+    assert out["value"].sum() == pytest.approx(590)
+    assert out["cost"].sum() == pytest.approx(59)
+    assert out[["month", "days", "of", "by"]].to_numpy().tolist() == [
+        ["2024-01", 17, 31, "days"], ["2024-02", 29, 29, "days"], ["2024-03", 13, 31, "days"]
+    ]  # fmt: skip
+    assert out["value"].iloc[0] == pytest.approx(310 * 17 / 30)
+
+
+def test_months_of_bills_by_the_shape_of_intervals(make_series):
+    df = make_series([3.0] * 24 * 10 + [1.0] * 24 * 20, "2024-01-22")
+    out = calendarise.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=df)
+    assert out[["value", "by"]].to_numpy().tolist() == [[pytest.approx(300), "shape"], [pytest.approx(200), "shape"]]
+    hole = df.drop(index=5)
+    assert (
+        calendarise.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=hole)["by"].tolist()
+        == ["days"] * 2
+    )
+
+
+def test_bills_without_amounts_give_no_months():
+    assert len(calendarise.bills_to_months(bill(np.nan), ZONE)) == 0

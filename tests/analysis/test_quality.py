@@ -1,0 +1,237 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenkit import frame
+from greenkit.analysis import checks, quality
+from greenkit.analysis.checks import Limits
+
+
+def wave(n):
+    """Values that rise and fall."""
+    return 1 + np.arange(n) % 7 / 10
+
+
+def without(df, *rows):
+    return df.drop(index=list(rows)).reset_index(drop=True)
+
+
+def test_a_whole_series_is_whole(make_series):
+    report = quality.assess(make_series(wave(48)))
+    row = report.table.iloc[0]
+    assert (row["expected"], row["present"], row["missing"], row["completeness"], row["measured"]) == (48, 48, 0, 1, 1)
+    assert (row["minutes"], row["gaps"], row["worst"]) == (60, 0, "none")
+    assert list(report.findings) == []
+    assert report.days[["expected", "present"]].to_numpy().tolist() == [[24, 24], [24, 24]]
+
+
+@pytest.mark.parametrize(
+    ("day", "every", "count"),
+    [("2024-03-10", "1h", 23), ("2024-11-03", "1h", 25), ("2024-03-10", "15min", 92), ("2024-11-03", "15min", 100)],
+)
+def test_a_day_of_change_is_whole_with_its_own_count(make_series, day, every, count):
+    report = quality.assess(make_series(range(1, count + 1), day, every=every, flow="net"))
+    assert report.days[["expected", "present"]].to_numpy().tolist() == [[count, count]]
+    assert report.table["completeness"].tolist() == [1.0]
+    assert report.table["repeated"].tolist() == [0]  # the repeated hour is no repeat
+
+
+def test_gaps_are_counted_and_placed(make_series):
+    df = make_series(wave(48))
+    df.loc[20, "value"] = np.nan
+    report = quality.assess(without(df, 5, 6, 7))
+    row = report.table.iloc[0]
+    assert (row["present"], row["expected"], row["missing"], row["gaps"], row["longest_gap"]) == (44, 48, 4, 2, 3.0)
+    assert row["completeness"] == pytest.approx(44 / 48)
+    assert report.gaps[["start", "end", "intervals"]].astype(str).to_numpy().tolist() == [
+        ["2024-07-01 05:00:00-05:00", "2024-07-01 08:00:00-05:00", "3"],
+        ["2024-07-01 20:00:00-05:00", "2024-07-01 21:00:00-05:00", "1"],
+    ]
+    (found,) = report.findings
+    assert (found.name, found.severity) == ("quality.gap", "info")
+    assert "4 of 48 intervals are missing in 2 gaps, the longest of 3 h from 2024-07-01 05:00 CDT" in found.text
+
+
+def test_missing_values_at_the_ends_are_gaps_too(make_series):
+    report = quality.assess(make_series([np.nan, 1, 2, np.nan]))
+    assert report.gaps["intervals"].tolist() == [1, 1]
+    assert report.table["completeness"].tolist() == [0.5]
+    assert report.findings[0].severity == "warning"
+
+
+def test_repeats_and_contradictions_are_told_apart(make_series):
+    df = make_series([1, 2, 3, 4])
+    other = df.iloc[[2]].assign(value=9.0)
+    report = quality.assess(frame.concat([df, df.iloc[[0, 1]], other]))
+    assert report.table[["repeated", "contradicting", "overlapping"]].to_numpy().tolist() == [[2, 1, 0]]
+    assert report.findings.names == ["quality.contradicting", "quality.repeated"]
+    assert report.table["completeness"].tolist() == [1.0]
+
+
+def test_an_overlap_is_serious(make_series):
+    report = quality.assess(frame.concat([make_series([1, 2]), make_series([5], "2024-07-01 00:30")]))
+    assert report.findings[0].name == "quality.overlap"
+    assert report.table["worst"].tolist() == ["serious"]
+
+
+def test_negative_amounts_but_not_in_net(make_series):
+    both = frame.concat([make_series([1, -2]), make_series([1, -2], flow="net")])
+    assert quality.assess(both).table["negative"].tolist() == [1, 0]
+
+
+def test_runs_of_zeros_and_of_one_value(make_series):
+    values = np.random.default_rng(1).uniform(0.2, 2, 24 * 30)
+    values[100:108], values[300:306], values[400:405] = 0, 0.7, 0.9
+    report = quality.assess(make_series(values))
+    assert report.runs[["kind", "intervals", "value"]].to_numpy().tolist() == [["zero", 8, 0.0], ["frozen", 6, 0.7]]
+    assert {"quality.zero-run", "quality.frozen"} <= set(report.findings.names)
+
+
+def test_zeros_every_night_are_no_finding_but_a_long_run_is(make_series):
+    night_and_day = np.tile([0.0] * 12 + list(range(1, 13)), 40)
+    report = quality.assess(make_series(night_and_day, flow="received"))
+    assert len(report.runs) == 0
+    night_and_day[240:280] = 0
+    assert quality.assess(make_series(night_and_day, flow="received")).runs["intervals"].tolist() == [40]
+
+
+def test_a_run_does_not_bridge_a_gap(make_series):
+    values = np.random.default_rng(1).uniform(0.2, 2, 240)
+    values[100:108] = 0
+    assert len(quality.assess(without(make_series(values), 104)).runs) == 0
+
+
+def test_the_spike_check_of_a_day(make_series):
+    values = [1.0] * 21 + [2.0, 2.0, 5.7]  # third highest 2.0: (5.7 − 2)/2 = 1.85
+    report = quality.assess(make_series(values, flow="net"))
+    assert report.spikes[["value", "third"]].to_numpy().tolist() == [[5.7, 2.0]]
+    assert report.spikes["excess"].tolist() == [pytest.approx(1.85)]
+    assert str(report.spikes["start"].iloc[0]) == "2024-07-01 23:00:00-05:00"
+    values[-1] = 5.5
+    assert len(quality.assess(make_series(values)).spikes) == 0
+
+
+def test_the_third_highest_counts_equal_values(make_series):
+    report = quality.assess(make_series([9.0, 9.0, 9.0] + [0.1] * 21))
+    assert len(report.spikes) == 0
+
+
+def test_a_month_of_estimates(make_series):
+    quality_of = ["estimated"] * 100 + ["actual"] * 644
+    report = quality.assess(make_series(wave(744), quality=quality_of))
+    found = report.findings.named("quality.estimated")[0]
+    assert found.severity == "warning"
+    assert found.evidence["months"] == ["2024-07"]
+    assert report.table["measured"].tolist() == [pytest.approx(644 / 744)]
+    report = quality.assess(make_series(wave(744), quality=["estimated"] * 50 + ["actual"] * 694))
+    assert report.findings.named("quality.estimated")[0].severity == "info"
+
+
+def test_an_estimated_zero_is_a_placeholder(make_series):
+    report = quality.assess(make_series([0, 1, 0], quality=["estimated", "estimated", "actual"]))
+    assert report.table[["placeholders", "zeros"]].to_numpy().tolist() == [[1, 2]]
+    assert "count them as missing" in report.findings.named("quality.placeholder")[0].text
+
+
+def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_series):
+    hours = 24 * (366 + 31)
+    values = np.ones(hours) + np.arange(hours) % 7 / 100
+    values[24 * 366 :] *= 1.5
+    months = quality.assess(make_series(values, "2024-01-01")).months
+    last = months.iloc[-1]
+    assert (last["month"], last["against"]) == ("2025-01", "2024-01")
+    assert last["change"] == pytest.approx(0.5, abs=0.01)
+    assert months["against"].tolist()[:3] == ["", "2024-01", "2024-02"]
+
+
+def test_values_that_only_rise_are_a_register(make_series):
+    report = quality.assess(make_series(np.cumsum(np.random.default_rng(3).uniform(0.1, 1, 72))))
+    assert report.findings[0].name == "quality.unit.register"
+
+
+def test_watt_hours_taken_for_kwh(make_series):
+    values = np.random.default_rng(3).integers(200, 900, 48)
+    assert "quality.unit.watt-hours" in quality.assess(make_series(values)).findings.names
+    assert "quality.unit.watt-hours" not in quality.assess(make_series(values / 1000)).findings.names
+
+
+def test_a_ceiling_is_checked_when_given(make_series):
+    df = make_series([2.0, 3.0], every="15min")
+    assert "quality.ceiling" in quality.assess(df, limits=Limits(ceiling=10)).findings.names
+    assert "quality.ceiling" not in quality.assess(df).findings.names
+
+
+def test_mixed_and_empty_intervals(make_series):
+    df = make_series([1, 2, 3, 4])
+    df.loc[3, "end"] = df.loc[3, "start"]
+    report = quality.assess(df)
+    assert {"quality.interval.mixed", "quality.interval.empty"} <= set(report.findings.names)
+
+
+def test_daily_and_monthly_series_have_sane_counts(make_series):
+    daily = make_series(range(1, 31), every="24h", series="daily")
+    month = make_series([1, 2, 3], every="720h", series="monthly")
+    report = quality.assess(frame.concat([daily, month]))
+    assert report.table["expected"].tolist() == [30, 3]
+    assert set(report.days["series"]) == {"daily"}
+
+
+def test_a_frame_without_values_and_an_empty_one(make_series):
+    report = quality.assess(make_series([np.nan, np.nan]))
+    assert report.findings.names == ["quality.empty"]
+    assert report.table["completeness"].tolist() == [0.0]
+    none = quality.assess(frame.empty())
+    assert (len(none.table), len(none.days), len(none.findings)) == (0, 0, 0)
+    assert "no findings" in repr(none)
+    assert "Nothing doubtful" in none._repr_html_()
+
+
+def test_series_are_judged_apart(make_series):
+    good, bad = make_series(wave(24)), without(make_series(wave(24), meter="M2"), 3)
+    report = quality.assess(frame.concat([good, bad]))
+    assert report.table["gaps"].tolist() == [0, 1]
+    assert report.findings[0].evidence["meter"] == "M2"
+
+
+def test_the_repr_is_escaped_and_small(make_series):
+    report = quality.assess(make_series(wave(24 * 366), meter="<b>"))
+    html = report._repr_html_()
+    assert "<b>" not in html
+    assert "&lt;b&gt;" in html
+    assert "<svg" in html
+    assert len(html) < 5000
+    many = frame.concat([make_series([1, 2], meter=f"M{i:02d}") for i in range(30)])
+    assert "10 more series" in repr(quality.assess(many))
+
+
+@settings(deadline=None, max_examples=40)
+@given(holes=st.sets(st.integers(1, 98)), day=st.sampled_from(["2024-03-09", "2024-07-01", "2024-11-02"]))
+def test_present_and_missing_always_make_the_expected(make_series, holes, day):
+    report = quality.assess(without(make_series(range(1, 101), day, flow="net"), *holes))
+    row = report.table.iloc[0]
+    assert row["present"] + row["missing"] == row["expected"] == 100
+    assert report.days["expected"].sum() == 100
+    assert report.days["present"].sum() == row["present"]
+    assert report.gaps["intervals"].sum() == len(holes)
+    assert row["completeness"] == pytest.approx(row["present"] / 100)
+
+
+def test_the_strip_shows_the_worst_day(make_series):
+    from greenkit.analysis import _strip
+
+    status = _strip.status(np.array([24, 20, 24, 0]), np.array([24] * 4), np.array([0, 0, 3, 0]))
+    assert status.tolist() == [0, 2, 1, 3]
+    assert _strip.strip(status).count("<rect") == 4
+    assert _strip.strip(np.zeros(2000, dtype=np.int64)).count("<rect") == 1
+
+
+def test_limits_are_the_pages_of_ubp():
+    assert (checks.LIMITS.spike, checks.LIMITS.high_low, checks.LIMITS.estimated) == (1.8, 0.25, 0.1)
+
+
+def test_times_are_utc_when_zones_differ(make_series):
+    df = frame.concat([make_series([1, 2]), make_series([1, 2], meter="M2", zone="America/New_York")])
+    assert str(quality.assess(df).table["start"].dt.tz) == "UTC"
+    assert isinstance(quality.assess(df).table["start"].iloc[0], pd.Timestamp)
