@@ -1,0 +1,25 @@
+"""UtilityAPI, which serves Green Button Connect for many utilities, under their own hosts too.
+
+Sources
+-------
+* utilityapi.com/docs/greenbutton/oauth and /api (endpoints, scope syntax, ``customerResourceURI``, ISO dates).
+* A branded host takes the same paths: ``Profile.at("https://…")``.
+"""
+
+from greenkit.custodian.profiles import Profile
+
+PROFILE = Profile(
+    name="utilityapi",
+    title="UtilityAPI",
+    authorize_url="https://utilityapi.com/DataCustodian/oauth/authorize",
+    token_url="https://utilityapi.com/DataCustodian/oauth/token",  # noqa: S106 an address
+    resource_url="https://utilityapi.com/DataCustodian/espi/1_1/resource/",
+    grants=("authorization_code", "client_credentials"),
+    dates="iso",
+    mutual_tls=False,
+    unverified=(
+        "the longest window of one request",
+        "the request limits",
+        "whether PKCE is accepted: not documented, so not sent",
+    ),
+)
