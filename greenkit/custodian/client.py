@@ -12,19 +12,20 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from greenkit import _files, _html, frame
 from greenkit import settings as settings_
 from greenkit._progress import Progress
-from greenkit.custodian import authorization, documents, profiles, urls, windows
+from greenkit.custodian import authorization, notifications, profiles, urls, windows
 from greenkit.custodian.authorization import Authorization, Method
-from greenkit.custodian.documents import BatchList, after
+from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.oauth import TokenEndpoint
 from greenkit.custodian.profiles import Profile
 from greenkit.custodian.resources import LIMIT, Bearer, Resources
-from greenkit.custodian.tokens import FileStore, KeyringStore, MemoryStore, Store, Token, default_folder
+from greenkit.custodian.tokens import FileStore, KeyringStore, MemoryStore, Store, Token, default_folder, scope_parts
 from greenkit.custodian.transport import Tls
+from greenkit.custodian.urls import after
 from greenkit.custodian.windows import Document, Pending, Window
 from greenkit.errors import (
     AuthorizationExpired,
@@ -42,7 +43,10 @@ from greenkit.secret import Secret
 if TYPE_CHECKING:
     import pandas as pd
 
+    from greenkit.espi import GreenButton
+
 StrPath = str | os.PathLike[str]
+_NOTHING: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
 Grant = Literal["authorization_code", "client_credentials"]
 
 
@@ -67,8 +71,13 @@ class Status:
     scope: str | None = None
 
     @property
+    def granted(self) -> dict[str, tuple[str, ...]]:
+        """Give the granted scope as its keys and their lists: function blocks, interval and block durations."""
+        return scope_parts(self.scope)
+
+    @property
     def authorized(self) -> bool:
-        """Data can be asked for."""
+        """Tell whether data can be asked for."""
         return self.state in ("authorized", "client credentials")
 
     def __str__(self) -> str:
@@ -464,7 +473,7 @@ class Client:
         FormatError, LimitError
             It is no BatchList; it is too big, or has a DOCTYPE.
         """
-        batch = documents.batch_list(notification) if isinstance(notification, bytes) else notification
+        batch = notifications.parse(notification) if isinstance(notification, bytes) else notification
         checked = [urls.resource(self.profile, uri) for uri in batch]
         came, awaited = list[Document](), list[Pending]()
         for url in checked:
@@ -522,22 +531,18 @@ class Client:
 
     def usage_points(self) -> pd.DataFrame:
         """List the usage points of the subscription, as ``open_espi(…).usage_points`` gives them."""
-        from greenkit.espi import open_espi
-
         address = urls.below(self.profile, "Subscription", self._subscription(), "UsagePoint")
-        return open_espi(self._get(address, self._customer)).usage_points
+        found: pd.DataFrame = self._read(address, self._customer).usage_points
+        return found
 
     def customers(self) -> pd.DataFrame:
         """Fetch name and address of the retail customer, as ``open_espi(…).customers`` gives them."""
-        from greenkit.espi import open_espi
-
-        token = self._access()
-        number = after(token.customer_uri, "RetailCustomer")
+        number = after(self._access().customer_uri, "RetailCustomer")
         if not number:
             raise FormatError("the token answer named no retail customer: ask the utility whether the scope covers it")
-        return open_espi(
-            self._get(urls.below(self.profile, "Batch", "RetailCustomer", number), self._customer)
-        ).customers
+        address = urls.below(self.profile, "Batch", "RetailCustomer", number)
+        found: pd.DataFrame = self._read(address, self._customer).customers
+        return found
 
     def authorizations(self) -> pd.DataFrame:
         """List the authorizations that customers have given us.
@@ -545,21 +550,37 @@ class Client:
         Returns
         -------
         DataFrame
-            id, status, scope, subscription, bulk, customer, start, end, published_start, published_end (UTC) and
-            the addresses; no row when there are none.
+            As ``open_espi(…).authorizations`` gives them, then the ids in their addresses: ``subscription``,
+            ``bulk``, ``customer`` (empty text where there is none).
         """
-        data = self._get(urls.below(self.profile, "Authorization"), self._client)
-        return documents.authorizations(data or b"<feed xmlns='http://www.w3.org/2005/Atom'/>")
+        found: pd.DataFrame = self._read(urls.below(self.profile, "Authorization"), self._client).authorizations
+        for column, uri, name in (
+            ("subscription", "resource_uri", "Subscription"),
+            ("bulk", "resource_uri", "Bulk"),
+            ("customer", "customer_resource_uri", "RetailCustomer"),
+        ):
+            found[column] = found[uri].map(lambda u, name=name: after(u if isinstance(u, str) else None, name))
+        return found.astype({"subscription": "str", "bulk": "str", "customer": "str"})
 
-    def service_status(self) -> str:
-        """Ask whether the service is available."""
-        return documents.service_status(self._get(urls.below(self.profile, "ReadServiceStatus"), self._client))
+    def service_status(self) -> bool:
+        """Ask whether the utility's service is up."""
+        found = self._read(urls.below(self.profile, "ReadServiceStatus"), self._client).service_status
+        if not len(found):
+            raise FormatError("the answer holds no ServiceStatus: see what the utility sent")
+        return bool(str(found["current_status"].iloc[0]) == "1")
 
-    def application_information(self) -> dict[str, str | Secret]:
-        """Fetch our registration, each member by its ESPI name; secrets and tokens in it are Secret."""
+    def application_information(self) -> pd.DataFrame:
+        """Fetch our registration, as ``open_espi(…).application_information`` gives it: without its secrets."""
         held = self._registration
         bearer = self._client if held is None else Bearer(lambda _: held, ClientRejected)
-        return documents.application_information(self._get(urls.below(self.profile, "ApplicationInformation"), bearer))
+        address = urls.below(self.profile, "ApplicationInformation")
+        found: pd.DataFrame = self._read(address, bearer).application_information
+        return found
+
+    def _read(self, address: str, bearer: Bearer) -> GreenButton:
+        from greenkit.espi import open_espi
+
+        return open_espi(self._get(address, bearer) or _NOTHING)
 
     def _get(self, address: str, bearer: Bearer) -> bytes:
         answer = self._resources.get(address, bearer)
@@ -599,7 +620,7 @@ def _serves(token: Token | None, rejected: Secret | None) -> bool:
 
 
 def _or_none(load: Callable[[], Token | None]) -> Token | None:
-    """A grant that cannot be understood does not keep a new one from being given."""
+    """Load a grant; one that cannot be understood does not keep a new one from being given."""
     try:
         return load()
     except AuthorizationExpired:

@@ -107,6 +107,18 @@ class Token:
         return found
 
 
+def scope_parts(scope: str | None) -> dict[str, tuple[str, ...]]:
+    """Take a granted ESPI scope apart; unknown keys are kept, and no value is interpreted.
+
+    Examples
+    --------
+    >>> scope_parts("FB=1_3_13;IntervalDuration=900_3600;BR=third")["IntervalDuration"]
+    ('900', '3600')
+    """
+    parts = (p.partition("=") for p in (scope or "").split(";") if "=" in p)
+    return {key.strip(): tuple(v for v in value.split("_") if v) for key, _, value in parts}
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import HostRejected
@@ -97,6 +97,22 @@ def below(profile: Profile, *segments: object) -> str:
     if not all(texts) or {".", ".."} & set(texts):
         raise HostRejected("an id is empty or made of dots: give the id as the utility writes it")
     return profile.resource_url + "/".join(quote(t, safe="=") for t in texts)
+
+
+def after(uri: str | None, name: str) -> str:
+    """Give the path segment behind a resource's name, unquoted; empty when there is none.
+
+    Examples
+    --------
+    >>> after("https://api.pge.com/GreenButtonConnect/epi/1_1/resource/Batch/Bulk/50916?x=1", "Bulk")
+    '50916'
+    """
+    try:
+        segments = urlsplit(uri or "").path.split("/")
+    except ValueError:
+        return ""
+    found = segments[segments.index(name) + 1 :] if name in segments else []
+    return unquote(found[0]) if found else ""
 
 
 def _allowed(profile: Profile) -> set[str]:
