@@ -21,6 +21,7 @@ _PUBLIC = {
     "Secret": "greenkit.secret",
     "certificates": "greenkit.certificates",
     "concat": "greenkit.frame",
+    "connect": "greenkit.custodian.client",
     "errors": "greenkit.errors",
     "fetch_smt": "greenkit.transfer.pull",
     "frame": "greenkit.frame",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import settings as settings
+    from greenkit.custodian.client import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.espi import load_espi as load_espi

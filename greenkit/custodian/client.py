@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ from greenkit.errors import (
     SettingsError,
     StateMismatch,
 )
-from greenkit.findings import Findings
+from greenkit.findings import Findings, GreenkitWarning
 from greenkit.secret import Secret
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from greenkit.espi import GreenButton
 
 StrPath = str | os.PathLike[str]
+SOON: Final = 30
+"""Days before the end of a certificate from which on it is warned of."""
 _NOTHING: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
 Grant = Literal["authorization_code", "client_credentials"]
 
@@ -766,10 +769,18 @@ def _secret(given: Secret | str | None, kept: settings_.SecretRef | None) -> Sec
 
 
 def _check_tls(profile: Profile, tls: Tls) -> None:
-    if tls.ca_file is not None and not Path(tls.ca_file).is_file():
-        raise CertificateError(f"there is no file of authorities {tls.ca_file}: check ca_file")
-    if tls.certificate is None and profile.mutual_tls:
-        raise CertificateError(f"{profile.name} demands a client certificate: give certificate and certificate_key")
+    ends = tls.check()
+    if ends is None:
+        if profile.mutual_tls:
+            raise CertificateError(f"{profile.name} demands a client certificate: give certificate and certificate_key")
+        return
+    left = ends - datetime.datetime.now(datetime.UTC)
+    if left < datetime.timedelta(days=SOON):
+        warnings.warn(
+            f"the certificate {tls.certificate} ends in {left.days} days: get a new one and register it",
+            GreenkitWarning,
+            stacklevel=3,
+        )
 
 
 def _store(given: Any, profile: Profile, client_id: str, customer: str) -> Store:

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -169,7 +169,7 @@ class TokenEndpoint:
             token_endpoint_auth_method=method,
             revocation_endpoint_auth_method=method,
         )
-        session.register_client_auth_method(("basic", _basic(quote_plus)))
+        session.register_client_auth_method(("basic", _basic(_form_encoded)))
         session.register_client_auth_method(("basic_raw", _basic(str)))
         session.headers["User-Agent"] = self._profile.user_agent
         transport.configure(session, self._tls, limit=ANSWER_LIMIT, proxies=self._proxies, total=TOTAL)
@@ -225,6 +225,11 @@ class TokenEndpoint:
     def _revoked(self, response: requests.Response) -> None:
         if response.status_code not in (200, 204):
             raise self._refusal(response, _json(response), "revoke")
+
+
+def _form_encoded(text: str) -> str:
+    # a space as %20, which servers that decode forms and servers that decode addresses both understand
+    return quote(text, safe="")
 
 
 def _basic(encode: Callable[[str], str]) -> Callable[..., Any]:

@@ -13,7 +13,9 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, Final
 
 import requests
@@ -21,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import create_urllib3_context
 
+from greenkit import certificates
 from greenkit.errors import (
     CertificateError,
     CertificateRejected,
@@ -59,40 +62,35 @@ class Tls:
     password: Secret | None = None
     ca_file: str | os.PathLike[str] | None = None
 
+    def check(self) -> datetime | None:
+        """Find now what would otherwise be an obscure failure of the first handshake; give the certificate's end.
+
+        Raises
+        ------
+        CertificateError
+            A file is missing, the certificate has ended, or the key is open to others, stays closed, or belongs to
+            another certificate.
+        """
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise CertificateError(f"there is no file of authorities {self.ca_file}: check ca_file")
+        if self.certificate is None:
+            return None
+        found = certificates.read(self.certificate)
+        certificates.check_dates(found)
+        certificates.check_key(self.certificate, self.key, self.password)
+        key = Path(self.key or self.certificate)
+        if os.name == "posix" and key.stat().st_mode & 0o077:
+            raise CertificateError(f"the key {key} may be read by others: run chmod 600 on it")
+        return found.ends
+
     def context(self) -> ssl.SSLContext:
         """Make the TLS context; CertificateError when certificate and key cannot be used."""
+        self.check()
         context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
-        if self.certificate is None:
-            return context
-        wrong = None
-        try:
+        if self.certificate is not None:
             # a callable, so that OpenSSL never asks on the terminal for a password that was not given
-            secret = self.password or Secret("")
-            context.load_cert_chain(self.certificate, self.key, password=secret.reveal)
-        except (OSError, ValueError) as e:
-            wrong = _certificate_fault(self, e)
-        if wrong:
-            raise wrong
+            context.load_cert_chain(self.certificate, self.key, password=(self.password or Secret("")).reveal)
         return context
-
-
-def _certificate_fault(tls: Tls, e: Exception) -> CertificateError:
-    reason = getattr(e, "reason", None) or ""
-    key = tls.key or tls.certificate
-    if isinstance(e, FileNotFoundError):
-        return CertificateError(f"there is no certificate file {tls.certificate} or key file {key}: check the paths")
-    if reason == "KEY_VALUES_MISMATCH":
-        return CertificateError(f"the key {key} does not belong to the certificate {tls.certificate}: give its own key")
-    if tls.password is None and _encrypted(key):
-        return CertificateError(f"the key {key} is encrypted: give certificate_key_password")
-    if tls.password is not None and _encrypted(key):
-        return CertificateError(f"the password does not open the key {key}: give the right certificate_key_password")
-    return CertificateError(f"{tls.certificate} and {key} cannot be used as a PEM certificate and key: check the files")
-
-
-def _encrypted(path: object) -> bool:
-    with open(str(path), "rb") as file:
-        return b"ENCRYPTED" in file.read(1 << 16)
 
 
 class _Adapter(HTTPAdapter):

@@ -140,7 +140,7 @@ def label(url: str) -> str:
     Examples
     --------
     >>> label("https://api.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Subscription/38475?published-min=1")
-    'api.pge.com/…/Batch/Subscription/~f04dcbf2'
+    'api.pge.com/…/Batch/Subscription/~21b4af14'
     """
     parts = urlsplit(url)
     for prefix in _prefixes:

@@ -4,6 +4,7 @@ Authorization codes with PKCE, refresh tokens that serve once (and end the whole
 client credentials, revocation; in the dialect of a profile.
 """
 
+# ruff: noqa: D102 what the methods have to do is documented by Authlib's mixins and grants
 from __future__ import annotations
 
 import hmac
@@ -149,7 +150,9 @@ class _Code:
 class Register:
     """The tables: customers, authorizations, codes, tokens."""
 
-    def __init__(self, profile: Profile, customers: tuple[Customer, ...], redirect_uris: list[str], secret: str) -> None:
+    def __init__(
+        self, profile: Profile, customers: tuple[Customer, ...], redirect_uris: list[str], secret: str
+    ) -> None:
         self.profile, self.customers = profile, customers
         self.application = Application("greenkit-sandbox", secret, redirect_uris, profile)
         self.lock = threading.RLock()
@@ -216,7 +219,7 @@ class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return bool(self.server.register.rotates)
 
     def authenticate_refresh_token(self, refresh_token: str) -> Issued | None:
-        register = self.server.register
+        register: Register = self.server.register
         with register.lock:
             found = next((t for t in register.tokens if t.refresh == refresh_token), None)
             if found is None or found.authorization is None or not found.authorization.active:
@@ -249,7 +252,8 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
     CLIENT_AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Issued | None:
-        return next((t for t in self.server.register.tokens if token_string in (t.access, t.refresh)), None)
+        tokens: list[Issued] = self.server.register.tokens
+        return next((t for t in tokens if token_string in (t.access, t.refresh)), None)
 
     def revoke_token(self, token: Issued, request: Any) -> None:
         token.until = 0.0
@@ -272,7 +276,9 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self.register = register
         app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
         super().__init__(app, query_client=self._application, save_token=self._save)
-        self.register_grant(_CodeGrant, [CodeChallenge(required=False), *([_Required()] if register.profile.pkce else [])])
+        self.register_grant(
+            _CodeGrant, [CodeChallenge(required=False), *([_Required()] if register.profile.pkce else [])]
+        )
         self.register_grant(_RefreshGrant)
         self.register_grant(_ClientGrant)
         self.register_endpoint(_Revocation)

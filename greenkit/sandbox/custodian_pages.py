@@ -15,7 +15,8 @@ from greenkit.sandbox.custodian_oauth import Authorization, Customer, Provider, 
 LIFE: Final = 600.0
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}"
-    "h1{font-size:1.4rem}label{display:block;margin:.5rem 0}input[type=text],input[type=password]{font:inherit;padding:.3rem;width:100%}"
+    "h1{font-size:1.4rem}label{display:block;margin:.5rem 0}"
+    "input[type=text],input[type=password]{font:inherit;padding:.3rem;width:100%}"
     "button{font:inherit;padding:.4rem 1.2rem;margin:.5rem .5rem 0 0}.note{opacity:.75;font-size:.9rem}"
 )
 
@@ -68,11 +69,12 @@ class Pages:
 
     def _sign_in(self, wrong: str = "") -> str:
         names = ", ".join(c.name for c in self._register.customers)
-        note = f"The customers are {text(names)}; the password of each is <code>{text(self._register.customers[0].password)}</code>."
+        first, password = (text(self._register.customers[0].name), text(self._register.customers[0].password))
+        note = f"The customers are {text(names)}; the password of each is <code>{password}</code>."
         return self._page(
             "Sign in",
             f"<p role='alert'>{text(wrong)}</p><form method='post'>"
-            f"<label>Name<input type='text' name='user' id='user' value='{text(self._register.customers[0].name)}'></label>"
+            f"<label>Name<input type='text' name='user' id='user' value='{first}'></label>"
             "<label>Password<input type='password' name='password' id='password' autofocus></label>"
             f"<button type='submit' id='sign-in'>Sign in</button></form><p class='note'>{note}</p>",
         )
@@ -81,7 +83,8 @@ class Pages:
         ticket = secrets.token_urlsafe(24)
         self._tickets[ticket] = (customer, time.monotonic() + LIFE)
         boxes = "".join(
-            f"<label><input type='checkbox' name='meter' value='{text(m.id)}' checked> {text(m.kind)} {text(m.id)}</label>"
+            f"<label><input type='checkbox' name='meter' value='{text(m.id)}' checked> "
+            f"{text(m.kind)} {text(m.id)}</label>"
             for m in customer.meters
         )
         return self._page(
@@ -97,5 +100,6 @@ class Pages:
             f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{text(title)}</title>"
             "<meta name='viewport' content='width=device-width'><meta name='color-scheme' content='light dark'>"
             f"<meta name='referrer' content='no-referrer'><style>{_STYLE}</style></head><body>"
-            f"<p class='note'>{text(self._title)}, a pretend utility on this machine</p><h1>{text(title)}</h1>{body}</body></html>"
+            f"<p class='note'>{text(self._title)}, a pretend utility on this machine</p>"
+            f"<h1>{text(title)}</h1>{body}</body></html>"
         )

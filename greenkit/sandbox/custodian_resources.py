@@ -17,7 +17,6 @@ import flask
 import pandas as pd
 
 from greenkit import synthetic
-from greenkit.custodian.profiles import Profile
 from greenkit.sandbox.custodian_oauth import Authorization, Issued, Register
 from greenkit.synthetic import Dialect, Meter
 
@@ -28,7 +27,7 @@ USUAL_DAYS: Final = 30
 _AUTHORIZATION_STATUS: Final = {True: 1, False: 0}
 
 
-class Refusal(Exception):  # noqa: N818 it is an answer, not a fault
+class Refusal(Exception):
     """An answer other than data."""
 
     def __init__(self, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
@@ -135,9 +134,7 @@ class Resources:
 
     def _authorization(self, a: Authorization) -> str:
         customer = f"{self._base}Batch/RetailCustomer/{a.customer.id}"
-        return self._authorization_entry(
-            a.id, a.active, a.scope, int(a.began), f"Batch/Subscription/{a.id}", customer
-        )
+        return self._authorization_entry(a.id, a.active, a.scope, int(a.began), f"Batch/Subscription/{a.id}", customer)
 
     def _authorization_entry(
         self, number: int, active: bool, scope: str, began: int, resource: str, customer: str
@@ -246,16 +243,12 @@ def _entry(href: str, content: str) -> str:
 
 def _espi(name: str, **members: Any) -> str:
     inside = "".join(
-        f"<{k}>{v if str(v).startswith('<duration>') else escape(str(v))}</{k}>" for k, v in members.items() if v is not None
+        f"<{k}>{v if str(v).startswith('<duration>') else escape(str(v))}</{k}>"
+        for k, v in members.items()
+        if v is not None
     )
     return f'<{name} xmlns="http://naesb.org/espi">{inside}</{name}>'
 
 
 def _period(start: int, duration: int) -> str:
     return f"<duration>{duration}</duration><start>{start}</start>"
-
-
-def profile_of(base: Profile, *, page: str, api: str, notification: bool = False) -> Profile:
-    """Give the profile with which a client reaches the sandbox: the utility's own, at loopback addresses."""
-    moved = base.at(api)
-    return replace(moved, authorize_url=page + moved.authorize_url.removeprefix(api), limits=((1000, 1.0),))
