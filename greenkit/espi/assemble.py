@@ -17,7 +17,7 @@ import pandas as pd
 
 from greenkit import frame
 from greenkit.days import US, Instants, times
-from greenkit.espi import clock
+from greenkit.espi import clock, quirks
 from greenkit.espi.codes import QUALITY, Codes
 from greenkit.espi.feed import Feed
 from greenkit.espi.readings import NO_CODE, NONE
@@ -27,6 +27,7 @@ EXTRAS: Final = (
     *("quality_code", "cost", "currency", "tou", "cpp", "tier"),
     *("commodity", "kind", "reading_type", "source"),
 )
+_SAME_START: Final = 3  # so many readings with one start are no conflict, but a series without times
 _MINUTE: Final = 60 * US
 _COST: Final = 1e5  # cost is in hundred-thousandths of the currency, whatever the multiplier
 
@@ -68,6 +69,8 @@ def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None
     _drop_repeated_blocks(rows)
     _lay_out(rows)
     _mend_seconds(rows)
+    if epoch == "utc":
+        quirks.smt_day_blocks(rows, tz)
     _apply_epoch(rows, epoch, tz)
     dial = _dials(rows)
     return _frame(rows, codes, ~dial), _frame(rows, codes, dial)
@@ -192,7 +195,7 @@ def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[I
 def _same_start(rows: Rows, start: Instants) -> None:
     for number, series in enumerate(rows.plan.series):
         here = start[rows.series == number]
-        if len(here) > 2 and (here == here[0]).all():
+        if len(here) >= _SAME_START and (here == here[0]).all():
             text = (
                 f"All {len(here):,} readings of series {series.name} start at the same time: when each was is not told."
             )
@@ -305,7 +308,8 @@ def _report_ties(rows: Rows, rank: Ints) -> None:
     start, value = rows.columns["start"], rows.columns["value"]
     tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1]) & (rows.series[1:] == rows.series[:-1])
     flat = _all_by_series(rows, np.concatenate(([True], tie | (rows.series[1:] != rows.series[:-1]))))
-    tie &= ~flat[1:]  # a series whose readings all have one start has its own finding
+    many = np.bincount(rows.series)[rows.series] >= _SAME_START
+    tie &= ~(flat & many)[1:]  # a series whose readings all have one start has its own finding
     differ = tie & (value[1:] != value[:-1])
     for name, hits, what in (
         ("espi.reading.conflicting", differ, "have the start of another but not its value: all are kept, newest last"),

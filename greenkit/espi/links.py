@@ -164,8 +164,13 @@ def identifiers(entries: list[Entry]) -> dict[int, str]:
             last = entry.self_.rpartition("/")[2]
             out[entry.number] = last if ends[last] == 1 else _unlike(entry.self_, paths)
         else:
-            out[entry.number] = entry.id.removeprefix("urn:uuid:") or f"entry {entry.number + 1}"
+            out[entry.number] = own_name(entry)
     return out
+
+
+def own_name(entry: Entry) -> str:
+    """Name an entry without a ``self`` link: by its Atom id, else by its place."""
+    return entry.id.removeprefix("urn:uuid:") or f"entry {entry.number + 1}"
 
 
 def _unlike(path: str, paths: set[str]) -> str:

@@ -88,7 +88,8 @@ def load_espi(
     ['delivered', '2023-11-14 16:15:00-06:00', '0.25', 'kWh']
     """
     atom, planner, codes = _read(source, tz, epoch, progress, limits, recover=False)
-    readings, _ = _assembled(atom, planner, codes, tz, epoch)
+    readings, _ = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
+    _report(atom, codes)
     atom.findings.warn("load_espi")
     return frame.note(readings, atom.findings)
 
@@ -122,7 +123,7 @@ def open_espi(
         As in :func:`load_espi`.
     """
     atom, planner, codes = _read(source, tz, epoch, progress, limits, recover=recover)
-    readings, registers = _assembled(atom, planner, codes, tz, epoch)
+    readings, registers = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
     return GreenButton(readings, registers, Tables(planner, codes))
 
 
@@ -141,13 +142,10 @@ def _read(
     return atom, Planner(atom, codes, tz), codes
 
 
-def _assembled(
-    atom: feed.Feed, planner: Planner, codes: Codes, tz: str | None, epoch: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    readings, registers = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
+def _report(atom: feed.Feed, codes: Codes) -> None:
+    """Say last what was counted on the way: texts that are no numbers, and codes that no table knows."""
     atom.readings.report(atom.findings)
     codes.report(atom.findings)
-    return readings, registers
 
 
 def _table(name: str, what: str) -> property:
@@ -179,7 +177,7 @@ class GreenButton:
                 self._table(name)
         if len(self.bills):
             self._table("line_items")
-        tables.codes.report(self.findings)
+        _report(tables.feed, tables.codes)
         frame.note(readings, self.findings)
 
     usage_points = _table("usage_points", "usage points (meters)")

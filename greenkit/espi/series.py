@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from greenkit.days import US
-from greenkit.espi import clock, links
+from greenkit.espi import clock, links, quirks
 from greenkit.espi.codes import COMMODITY, CURRENCY, FLOW, KIND, SERVICE, Codes, Unit, integer
 from greenkit.espi.feed import Entry, Feed, Tree
 from greenkit.espi.readings import NO_CODE, NONE
@@ -87,13 +87,15 @@ class Planner:
         self.reading_types = links.Index(feed, "ReadingType")
         self.usage_points = links.Index(feed, "UsagePoint")
         self.local_times = links.Index(feed, "LocalTimeParameters")
-        self.names = {
-            index.kind: links.identifiers(index.entries)
-            for index in (self.meter_readings, self.reading_types, self.usage_points)
+        self.names = {index.kind: links.identifiers(index.entries) for index in (self.reading_types, self.usage_points)}
+        # a series has to be told apart in its meter only
+        self.names["MeterReading"] = {
+            e.number: e.self_.rpartition("/")[2] or links.own_name(e) for e in self.meter_readings.entries
         }
         self._data = {(r.kind, r.entry): r.data for r in reversed(feed.resources)}
         self._zones: dict[int, str] = {}
         self._zone_unknown = False
+        self._untyped = 0
         self._year = self._last_year()
         self._currencies = self._bill_currencies()
 
@@ -121,6 +123,9 @@ class Planner:
             plan.of_block.append(by_entry[block.entry])
         _tell_apart(plan.series)
         self.resolver.report(self.feed.findings)
+        if self._untyped:
+            text = "The feed holds no ReadingType: unit, scale and flow of its readings are not known; values are raw."
+            self.feed.findings.add("espi.reading-type.missing", text, severity="serious", entries=self._untyped)
         if self._zone_unknown:
             text = "The feed does not say its time zone: times are in UTC; pass tz=, as in tz='America/Los_Angeles'."
             self.feed.findings.add("espi.time.no-zone", text, severity="warning")
@@ -130,13 +135,16 @@ class Planner:
         meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, links.UPWARD)
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
+        self._untyped += not self.reading_types.entries
         reading_type = self.resolver.find(anchor, of, self.reading_types, links.ACROSS)
         usage_point = self.usage_point(anchor, of)
         meter = self.meter(anchor, usage_point)
-        described = self._series(meter, self._name(entry, meter_reading, reading_type), reading_type, usage_point)
+        name = self._name(entry, meter_reading, reading_type)
+        described = self._series(meter, name, reading_type, usage_point, entry.document)
         data = self.data("ReadingType", reading_type)
         length = described.interval if described.interval < 2 * clock.DAY else NONE  # nominal months differ
-        described.identity = (length, *(one(data, name) for name in _IDENTITY))
+        path = meter_reading.self_ if meter_reading else ""
+        described.identity = (path, length, *(one(data, name) for name in _IDENTITY))
         return (meter, described.name, described.power, described.identity), described
 
     def usage_point(self, entry: Entry, of: str) -> Entry | None:
@@ -160,7 +168,9 @@ class Planner:
                 return found
         return self.names["ReadingType"][reading_type.number] if reading_type else "unknown"
 
-    def _series(self, meter: str, name: str, reading_type: Entry | None, usage_point: Entry | None) -> Series:
+    def _series(
+        self, meter: str, name: str, reading_type: Entry | None, usage_point: Entry | None, document: int
+    ) -> Series:
         data, word = self.data("ReadingType", reading_type), self.codes.word
         unit = self.codes.unit(one(data, "uom"))
         currency = word(CURRENCY, "currency", one(data, "currency")) or self._currencies.get(meter)
@@ -170,7 +180,7 @@ class Planner:
         return Series(
             meter=meter,
             name=name,
-            zone=self.zone(usage_point),
+            zone=self.zone(usage_point, document),
             flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
             unit=unit,
             power=self._power(one(data, "powerOfTenMultiplier"), name),
@@ -202,10 +212,12 @@ class Planner:
         word = self.codes.word(SERVICE, "ServiceCategory", one(service, "kind"))
         return _COMMODITY_OF_UNIT.get(unit) or _COMMODITY_OF_SERVICE.get(word or "", word)
 
-    def zone(self, usage_point: Entry | None) -> str:
+    def zone(self, usage_point: Entry | None, document: int = 0) -> str:
         """Give the zone of a usage point: the caller's, the feed's, or UTC."""
-        if self.tz:
-            return self.tz
+        document = usage_point.document if usage_point else document
+        known = quirks.zone(self.feed.documents[document]) if self.feed.documents else None
+        if self.tz or known:
+            return self.tz or known or "UTC"
         number = usage_point.number if usage_point else -1
         if number not in self._zones:
             anchor = usage_point or next(iter(self.local_times.entries), None)

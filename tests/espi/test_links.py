@@ -1,0 +1,183 @@
+"""Every way in which links do and do not join the entries (espi-quirks B)."""
+
+import pytest
+from build import (
+    MR,
+    RT,
+    UP,
+    block,
+    blocks,
+    entry,
+    feed,
+    hourly,
+    meter_reading,
+    reading_type,
+    resource,
+    usage_point,
+    utc,
+    whole,
+)  # fmt: skip
+
+START = utc("2024-01-05 05:00")
+DAY = block(hourly(START, [1000, 2000]))
+HOST = "https://u.example/DataCustodian/espi/1_1/resource/"
+
+
+def series(found):
+    columns = ["meter", "series", "flow", "unit"]
+    return [tuple(r) for r in found.readings[columns].astype(str).drop_duplicates().to_numpy()]
+
+
+LINKED = [("1", "2", "delivered", "kWh")]
+
+
+def test_collection_links(opened):  # B1
+    found = opened(whole(DAY))
+    assert series(found) == LINKED
+    assert not found.findings.named("espi.link")
+
+
+def test_direct_links_without_up(opened):  # B2
+    mr = meter_reading(related=("Block/9", RT))
+    found = opened(feed(usage_point(), mr, reading_type(), entry(DAY, "Block/9")))
+    assert series(found) == LINKED
+    assert not found.findings.named("espi.link")
+
+
+def test_nested_paths(opened):  # B3: the strings differ, the paths nest
+    mr = meter_reading(self_=f"{HOST}{MR}", related=(RT,))
+    found = opened(
+        feed(usage_point(related=()), mr, reading_type(), entry(DAY, f"/espi/1_1/resource/{MR}/IntervalBlock/7"))
+    )
+    assert series(found) == LINKED
+    assert found.findings.named("espi.link").names == ["espi.link.path"]
+
+
+def test_no_links_at_all(opened):  # B4
+    found = opened(feed(usage_point(self_="", related=()), reading_type(self_=""), entry(DAY)))
+    assert found.readings["value"].tolist() == [1, 2]
+    assert found.findings.named("espi.link").names == ["espi.link.only-one"]
+
+
+def test_document_order_when_nothing_else_tells(opened):  # B4
+    parts = [
+        reading_type(self_="", uom=72), entry(DAY), entry(DAY),
+        reading_type(self_="", uom=169), entry(block(hourly(START, [7]))),
+    ]  # fmt: skip
+    found = opened(feed(*parts))
+    assert sorted(found.readings["unit"].astype(str)) == ["kWh", "kWh", "therm"]
+    assert "espi.link.document-order" in found.findings.names
+    assert found.findings.named("espi.link.document-order").worst.severity == "warning"
+
+
+def test_back_links(opened):  # B5: the block names its MeterReading, that names its UsagePoint
+    mr = entry(resource("MeterReading"), MR, related=(UP, RT))
+    found = opened(feed(usage_point(related=()), mr, reading_type(), entry(DAY, "Block/9", related=(MR,))))
+    assert series(found) == LINKED
+    assert not found.findings.named("espi.link")
+
+
+def test_usage_point_absent_but_in_the_path(opened):  # B6
+    found = opened(feed(meter_reading(), reading_type(), blocks(DAY)))
+    assert series(found) == LINKED
+
+
+def test_usage_points_without_readings(opened):  # B6
+    more = "".join(usage_point(self_=f"UsagePoint/{n}", related=()) for n in (5, 6, 7))
+    found = opened(whole(DAY, more=more))
+    assert series(found) == LINKED
+    assert found.usage_points["meter"].tolist() == ["1", "5", "6", "7"]
+
+
+def test_reading_type_missing(opened):  # B7
+    found = opened(feed(blocks(DAY)))
+    assert found.readings["value"].tolist() == [1000, 2000]
+    assert set(found.readings["unit"]) == {"unknown"}
+    assert "espi.reading-type.missing" in found.findings.names
+
+
+@pytest.mark.parametrize(
+    "form",
+    [HOST, "/espi/1_1/resource/", "espi/1_1/resource/", "", "http://other.sandbox.example:8443/espi/1_1/resource/"],
+)
+def test_absolute_rooted_and_relative_links_meet(opened, form):  # B8
+    mr = meter_reading(self_=form + MR, related=(f" {MR}/IntervalBlock/ ", form + RT))
+    found = opened(feed(usage_point(related=(form + "UsagePoint/1/MeterReading",)),
+                        mr.replace("</entry>", f'<link rel="up" href="{UP}/MeterReading"/></entry>'),
+                        reading_type(), blocks(DAY)))  # fmt: skip
+    assert series(found) == LINKED
+    assert not found.findings.named("espi.link")
+
+
+def test_odd_hrefs(opened):  # B8: urn:uuid in the path, Base64 with = (also %3D), a certificate's unrelated link
+    one, other = "UsagePoint/urn:uuid:ab-12", "UsagePoint/urn:uuid:ab-12/MeterReading/Nz09=="
+    mr = entry(resource("MeterReading"), other.replace("=", "%3D"), related=(other + "/IntervalBlock", RT))
+    up = usage_point(self_=one, related=(other, "https://cert.example.org/certificate/1"))
+    found = opened(feed(up, mr, reading_type(), blocks(DAY, up=other + "/IntervalBlock")))
+    assert series(found) == [("urn:uuid:ab-12", "Nz09==", "delivered", "kWh")]
+    assert not found.findings.named("espi.link")
+
+
+def test_duplicate_self_and_ids(opened):  # B9: sent twice, one resource
+    found = opened(feed(usage_point(), usage_point(), meter_reading(), meter_reading(), reading_type(), blocks(DAY)))
+    assert series(found) == LINKED
+    assert len(found.readings) == 2
+
+
+def two_series(first, second):
+    """One usage point with two MeterReadings, each with its own ReadingType."""
+    parts = [usage_point(related=("UsagePoint/1/MeterReading/a", "UsagePoint/1/MeterReading/b"))]
+    for name, (members, day) in zip("ab", (first, second), strict=True):
+        mr = f"UsagePoint/1/MeterReading/{name}"
+        parts += [
+            meter_reading(mr, (f"{mr}/IntervalBlock", f"ReadingType/{name}")),
+            reading_type(f"ReadingType/{name}", **members),
+            blocks(day, up=f"{mr}/IntervalBlock"),
+        ]
+    return feed(*parts)
+
+
+def test_energy_and_demand_of_one_meter(opened):  # B10
+    found = opened(two_series(({"uom": 72, "kind": 12}, DAY), ({"uom": 38, "kind": 8}, block(hourly(START, [5500])))))
+    assert series(found) == [("1", "a", "delivered", "kWh"), ("1", "b", "delivered", "kW")]
+    assert found.readings["value"].tolist() == [1, 2, 5.5]
+    assert found.readings["kind"].tolist() == ["energy", "energy", "demand"]
+
+
+def test_delivered_and_received(opened):  # B10
+    found = opened(two_series(({}, DAY), ({"flowDirection": 19}, DAY)))
+    assert series(found) == [("1", "a", "delivered", "kWh"), ("1", "b", "received", "kWh")]
+
+
+def test_one_reading_type_for_several_series(opened):  # B10
+    parts = [reading_type()]
+    for n in (1, 2):
+        mr = f"UsagePoint/{n}/MeterReading/x"
+        parts += [usage_point(self_=f"UsagePoint/{n}", related=(mr,)), meter_reading(mr, (f"{mr}/IntervalBlock", RT))]
+        parts += [blocks(DAY, up=f"{mr}/IntervalBlock")]
+    assert series(opened(feed(*parts))) == [("1", "x", "delivered", "kWh"), ("2", "x", "delivered", "kWh")]
+
+
+def test_hourly_and_daily_series_of_one_name_stay_apart(opened):
+    second = meter_reading("other/2", ("other/2/IntervalBlock", "ReadingType/d"))
+    parts = [usage_point(related=(MR, "other/2")), meter_reading(), reading_type(), blocks(DAY), second]
+    parts += [reading_type("ReadingType/d", intervalLength=86400)]
+    parts += [blocks(block(hourly(START, [3000], 86400)), up="other/2/IntervalBlock")]
+    assert series(opened(feed(*parts))) == [("1", "2", "delivered", "kWh"), ("1", "2 (2)", "delivered", "kWh")]
+
+
+def test_answers_saved_apart_are_joined(opened, tmp_path):
+    """A usage point, its reading, its type and its blocks, each saved from its own request."""
+    parts = {"1": usage_point(), "2": meter_reading(), "3": reading_type(), "4": blocks(DAY)}
+    for name, part in parts.items():
+        (tmp_path / f"{name}.xml").write_bytes(feed(part))
+    assert series(opened(tmp_path)) == LINKED
+
+
+def test_monthly_files_make_one_series(opened, tmp_path):
+    for n in range(3):
+        day = block(hourly(START + n * 86400, [1000]))
+        (tmp_path / f"{n}.xml").write_bytes(whole(day, powerOfTenMultiplier=n))
+    found = opened(tmp_path)
+    assert series(found) == LINKED
+    assert found.readings["value"].tolist() == [1, 10, 100]

@@ -1,0 +1,173 @@
+"""Scale, units, codes, cost, quality, registers, duplicates (espi-quirks C)."""
+
+import math
+
+import pytest
+from build import block, entry, feed, hourly, reading, usage_point, utc, whole
+
+START = utc("2024-01-05 05:00")
+
+
+@pytest.mark.parametrize(
+    ("uom", "power", "raw", "value", "unit"),
+    [
+        (72, 0, 1500, 1.5, "kWh"), (72, 3, 2, 2, "kWh"), (72, -3, 1234567, 1.234567, "kWh"),
+        (169, -8, 103513077, 1.03513077, "therm"), (169, -5, 125000, 1.25, "therm"), (38, 0, 5500, 5.5, "kW"),
+        (61, 0, 1000, 1, "kVA"), (63, 0, 1000, 1, "kvar"), (71, 0, 1000, 1, "kVAh"), (73, 0, 1000, 1, "kvarh"),
+        (29, -1, 1203, 120.3, "V"), (5, -2, 250, 2.5, "A"), (42, -3, 1042, 1.042, "m3"), (119, 2, 3, 300, "ft3"),
+        (128, 0, 748, 748, "gal"), (132, 3, 2, 2000, "Btu"), (65, -2, 95, 0.95, "cosθ"), (6, 0, 295, 295, "K"),
+        (167, 0, 9, 9, "m3 (compensated)"), (229, 0, 9, 9, "code 229"), (72, 9, 1, 1e6, "kWh"),
+    ],
+)  # fmt: skip
+def test_scale_and_unit(opened, uom, power, raw, value, unit):  # C1, C3
+    df = opened(whole(block(hourly(START, [raw])), uom=uom, powerOfTenMultiplier=power)).readings
+    assert df["value"].tolist() == [value]
+    assert df["unit"].tolist() == [unit]
+
+
+def test_placeholders_do_not_scale(opened):  # C3
+    found = opened(whole(block(hourly(START, [7])), uom=65535, powerOfTenMultiplier=4096))
+    assert found.readings["value"].tolist() == [7]
+    assert found.readings["unit"].tolist() == ["code 65535"]
+    assert {"espi.value.multiplier", "espi.code.unknown"} <= set(found.findings.names)
+
+
+def test_unknown_codes_are_kept_and_said(opened):  # C4
+    found = opened(whole(block(hourly(START, [7])), timeAttribute=56, phase=229, flowDirection=77, kind=999))
+    assert found.readings["flow"].tolist() == ["code 77"]
+    assert found.readings["kind"].tolist() == ["code 999"]
+    assert found.reading_types[["time_attribute", "phase"]].iloc[0].tolist() == ["code 56", "code 229"]
+    members = {f.evidence["member"] for f in found.findings.named("espi.code.unknown")}
+    assert members == {"timeAttribute", "phase", "flowDirection", "kind"}
+
+
+def test_members_missing_from_the_type(opened):  # C5: as in the feeds of 2011 to 2014
+    only = dict.fromkeys(("flowDirection", "intervalLength"))
+    df = opened(whole(block(hourly(START, [7])), **only, currency=840)).readings
+    assert df[["flow", "unit", "commodity", "currency", "value"]].iloc[0].tolist() == [
+        "unknown", "kWh", "electricity", "USD", 0.007,
+    ]  # fmt: skip
+
+
+def test_registers_stand_apart(opened):  # C6
+    dial = entry(block(reading(START, 987654321, 0) + reading(START + 86400, 987655555, 0)), "x")
+    mr = '<entry><link rel="self" href="D"/><link rel="related" href="x"/><link rel="related" href="R"/>'
+    mr += '<link rel="related" href="UsagePoint/1"/>'
+    mr += '<content><MeterReading xmlns="http://naesb.org/espi"/></content></entry>'
+    rt = '<entry><link rel="self" href="R"/><content><ReadingType xmlns="http://naesb.org/espi">'
+    rt += "<accumulationBehaviour>1</accumulationBehaviour><uom>72</uom></ReadingType></content></entry>"
+    found = opened(whole(block(hourly(START, [1000, 2000])), more=dial + mr + rt))
+    assert found.readings["value"].tolist() == [1, 2]
+    assert found.registers["value"].tolist() == [987654.321, 987655.555]
+    assert (found.registers["start"] == found.registers["end"]).all()
+    assert found.findings.named("espi.register.apart")[0].evidence["count"] == 2
+
+
+def test_a_dial_that_falls_and_lasts_is_usage(opened):
+    found = opened(whole(block(hourly(START, [500, 300, 400])), accumulationBehaviour=3))
+    assert found.readings["value"].tolist() == [0.5, 0.3, 0.4]
+    assert "espi.register.not-a-dial" in found.findings.names
+
+
+def test_cost_is_in_hundred_thousandths_whatever_the_multiplier(opened):  # C7
+    df = opened(whole(block(hourly(START, [5], cost=12345)), powerOfTenMultiplier=3, currency=124)).readings
+    assert df[["cost", "currency", "value"]].iloc[0].tolist() == [0.12345, "CAD", 5]
+    assert math.isnan(opened(whole(block(hourly(START, [5])))).readings["cost"].iloc[0])
+
+
+def test_negative_net(opened):  # C10
+    df = opened(whole(block(hourly(START, [-250])), flowDirection=4)).readings
+    assert df[["flow", "value"]].iloc[0].tolist() == ["net", -0.25]
+
+
+def quality(*codes):
+    return [{"quality": code} for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("own", "default", "word", "code"),
+    [
+        ((), None, "actual", None), ((), 19, "actual", "19"), ((), 14, "raw", "14"), ((8,), 17, "estimated", "8"),
+        ((0,), 8, "actual", "0"), ((7,), None, "edited", "7"), ((0, 9), None, "estimated", "0+9"),
+        (("quality1",), None, "code quality1", "quality1"), ((99,), None, "code 99", "99"), ((12,), None, "projected", "12"),
+    ],
+)  # fmt: skip
+def test_quality_from_the_reading_else_the_type(opened, own, default, word, code):  # C11
+    feed_ = whole(block(hourly(START, [5], ReadingQuality=quality(*own))), defaultQuality=default)
+    df = opened(feed_).readings
+    assert df["quality"].tolist() == [word]
+    assert (None if df["quality_code"].isna().all() else df["quality_code"].iloc[0]) == code
+
+
+def test_tou_cpp_tier_from_the_reading_else_the_type(opened):  # C12
+    readings = (
+        reading(START, 1, tou=2) + reading(START + 3600, 1, tou=0, cpp=1, consumptionTier=3) + reading(START + 7200, 1)
+    )
+    df = opened(whole(block(readings), tou=1, consumptionTier=0)).readings
+    assert df["tou"].tolist() == [2, 0, 1]
+    assert df["cpp"].fillna(-1).tolist() == [-1, 1, -1]
+    assert df["tier"].fillna(-1).tolist() == [-1, 3, -1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "commodity"),
+    [
+        ("", {"commodity": 7, "uom": 169}, "natural gas"), (0, {"commodity": 7, "uom": 169}, "natural gas"),
+        (1, {"uom": 42}, "natural gas"), (0, {"uom": 169}, "natural gas"), (2, {"uom": 128}, "potable water"),
+        (0, {}, "electricity"), ("", {"uom": 72}, "electricity"),
+    ],
+)  # fmt: skip
+def test_commodity(opened, kind, members, commodity):  # C13
+    assert opened(whole(block(hourly(START, [5])), service=kind, **members)).readings["commodity"].tolist() == [
+        commodity
+    ]
+
+
+def test_a_reading_without_a_number_is_missing(opened):
+    found = opened(whole(block(hourly(START, [None, "", "abc", 5]))))
+    assert found.readings["quality"].tolist() == ["missing"] * 3 + ["actual"]
+    assert {"espi.value.missing", "espi.value.not-a-number"} <= set(found.findings.names)
+
+
+def test_a_block_sent_twice_whole_counts_once(opened):
+    day = block(hourly(START, range(24)), START, 86400)
+    found = opened(whole(day, day, block(hourly(START + 86400, range(24)))))
+    assert len(found.readings) == 48
+    assert found.findings.named("espi.block.repeated")[0].evidence == {"blocks": 1, "readings": 24}
+
+
+def test_same_start_other_value_is_kept_newest_last(opened):
+    up = "UsagePoint/1/MeterReading/2/IntervalBlock"
+    newest = entry(block(hourly(START, [9000])), up + "/n", up, updated="2024-03-01T00:00:00Z")
+    oldest = entry(block(hourly(START, [1000])), up + "/o", up, updated="2024-01-01T00:00:00-05:00")
+    found = opened(whole(more=newest + oldest))
+    assert found.readings["value"].tolist() == [1, 9]
+    assert found.findings.named("espi.reading.conflicting")[0].evidence["count"] == 1
+
+
+def test_the_same_reading_in_two_blocks_of_a_file_is_kept_and_said(opened):
+    found = opened(whole(block(hourly(START, [1, 2, 3])), block(hourly(START + 7200, [3, 4]))))
+    assert len(found.readings) == 5
+    assert found.findings.named("espi.reading.repeated")[0].evidence["count"] == 1
+
+
+def test_overlapping_exports_count_once(opened, tmp_path):
+    for n in (0, 1):
+        hours = hourly(START + n * 7200, [1000 * (i + 2 * n) for i in range(4)])
+        (tmp_path / f"{n}.xml").write_bytes(whole(block(hours)))
+    found = opened(tmp_path)
+    assert found.readings["value"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert "espi.reading.in-two-files" in found.findings.names
+
+
+def test_newest_first_is_sorted(opened):  # D11
+    readings = "".join(reading(START + i * 3600, i) for i in reversed(range(24)))
+    found = opened(whole(block(readings)))
+    assert found.readings["value"].tolist() == [i / 1000 for i in range(24)]
+
+
+def test_a_feed_without_readings_is_an_empty_frame(opened):
+    found = opened(feed(usage_point()))
+    assert found.readings.empty
+    assert found.readings.dtypes["cost"] == "float64"
+    assert found.readings["value"].sum() == 0

@@ -1,0 +1,184 @@
+"""Every way in which the same feed can be written (namespaces, prefixes, encodings, wrappers) reads the same."""
+
+import gzip
+import io
+import zipfile
+
+import pandas as pd
+import pytest
+from build import ATOM, ESPI, block, blocks, entry, feed, hourly, reading, resource, utc, whole
+
+from greenkit.errors import FormatError, LimitError
+
+START = utc("2024-01-05 05:00")
+PLAIN = whole(block(hourly(START, [100, 200, 300]), START, 10800))
+
+
+def prefixed(espi="espi", atom=""):
+    """The plain feed with ESPI, and Atom too when asked, under prefixes."""
+    text = PLAIN.decode().replace(f' xmlns="{ESPI}"', "").replace(f' xmlns="{ATOM}"', "")
+    names = {"entry", "link", "content", "id", "title", "updated", "feed"}
+    out, colon = "", f"{atom}:" if atom else ""
+    for piece in text.split("<")[1:]:
+        slash = "/" if piece.startswith("/") else ""
+        name = piece.lstrip("/?").split(">")[0].split()[0].rstrip("/")
+        if piece.startswith("?"):
+            out += "<" + piece
+            continue
+        out += f"<{slash}{colon if name in names else espi + ':'}{piece.removeprefix('/')}"
+    declared = f' xmlns{":" + atom if atom else ""}="{ATOM}" xmlns:{espi}="{ESPI}"'
+    return out.replace(f"<{colon}feed>", f"<{colon}feed{declared}>").encode()
+
+
+VARIANTS = {
+    "A1 default namespaces": PLAIN,
+    "A2 espi: prefix": prefixed(),
+    "A2 ns0: prefix": prefixed("ns0"),
+    "A2 Atom prefixed too": prefixed("ns0", "ns1"),
+    "A2 ESPI the default, Atom prefixed": prefixed("espi", "ns2")
+    .replace(b"espi:", b"")
+    .replace(b"xmlns:espi", b"xmlns"),
+    "A4 stray text after the prolog": PLAIN.replace(b"?>\n", b"?>\\n"),
+    "A5 blank lines before the prolog": b"\n\n  " + PLAIN,
+    "A5 text before the prolog": b"HTTP/1.1 200 OK\r\n\r\n" + PLAIN,
+    "A5 no prolog": PLAIN.partition(b"\n")[2],
+    "A5 byte-order mark": b"\xef\xbb\xbf" + PLAIN,
+    "A5 CRLF": PLAIN.replace(b"><", b">\r\n<"),
+    "A5 style sheet and comments": PLAIN.replace(
+        b"?>\n", b'?><?xml-stylesheet href="x.xsl"?><!-- <feed> ' + b"long " * 99999 + b"-->", 1
+    ).replace(b"<value>", b"<!-- here --><value>"),
+    "A6 xsi:type": PLAIN.replace(
+        b"<title>", b'<title xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="a:textType">'
+    ),
+    "A7 white space in values": PLAIN.replace(b"<value>", b"<value> ").replace(b"</uom>", b"\n </uom>"),
+    "A11 content type": PLAIN.replace(b"<content>", b'<content type="xml">'),
+    "comment inside a value": PLAIN.replace(b"<value>100", b"<value>1<!-- -->00"),
+    "CDATA": PLAIN.replace(b"<value>100", b"<value><![CDATA[100]]>"),
+    "character references": PLAIN.replace(b"<value>100", b"<value>&#49;00"),
+    "UTF-16": PLAIN.decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+    "UTF-16 without a mark": PLAIN.decode().replace("UTF-8", "UTF-16").encode("utf-16-le"),
+    "said to be UTF-16, is not": PLAIN.replace(b"UTF-8", b"utf-16"),
+    "declared Latin-1": PLAIN.decode().replace("UTF-8", "latin-1").replace("<title>", "<title>é").encode("latin-1"),
+    "declared ISO-8859-1": PLAIN.replace(b"UTF-8", b"ISO-8859-1"),
+    "A11 dates inside content": PLAIN.replace(b"<content>", b"<content><updated>2024-01-01T00:00:00Z</updated>"),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_spelling_reads_the_same(opened, name):
+    found = opened(VARIANTS[name])
+    df = found.readings
+    assert df["value"].tolist() == [0.1, 0.2, 0.3]
+    assert df["start"].iloc[0] == pd.Timestamp("2024-01-05 00:00", tz="America/New_York")
+    assert df[["meter", "series", "flow", "unit", "zone"]].astype(str).drop_duplicates().to_numpy().tolist() == [
+        ["1", "2", "delivered", "kWh", "America/New_York"]
+    ]
+    assert found.findings.names == []
+
+
+def test_wrongly_declared_utf8_is_read_as_windows_1252(opened):
+    found = opened(PLAIN.replace(b"<title>", b"<title>Caf\xe9"))
+    assert found.readings["value"].tolist() == [0.1, 0.2, 0.3]
+    assert found.findings.names == ["espi.xml.encoding"]
+
+
+def test_undeclared_prefixes_of_a_fragment(opened):  # A3
+    text = f"<ns1:entry><ns1:content><ns0:IntervalBlock>{reading(START, 5)}</ns0:IntervalBlock>"
+    text = text.replace("IntervalReading", "ns0:IntervalReading").replace("value", "ns0:value")
+    text = text.replace("timePeriod", "ns0:timePeriod").replace("start>", "ns0:start>")
+    text = text.replace("duration", "ns0:duration").replace("</ns0:ns0:", "</ns0:").replace("</start", "</ns0:start")
+    text = text.replace("</ns0:ns0", "</ns0") + "</ns1:content></ns1:entry>"
+    found = opened(text.encode())
+    assert found.readings["value"].tolist() == [5]
+    assert "espi.xml.undeclared-prefix" in found.findings.names
+
+
+@pytest.mark.parametrize(
+    ("wrap", "what"),
+    [
+        (lambda b: feed(entry(b)), "feed"),
+        (lambda b: feed(entry(b)).partition(b"<entry>")[1].replace(b">", f' xmlns="{ATOM}">'.encode(), 1)
+         + entry(b).encode()[7:], "entry"),
+        (lambda b: b.encode(), "bare resource"),
+        (lambda b: f"<response>{b}{resource('ReadingType', {'uom': 72})}</response>".encode(), "foreign wrapper"),
+    ],
+)  # fmt: skip
+def test_roots(opened, wrap, what):  # A9
+    assert opened(wrap(block(hourly(START, [1, 2])))).readings["value"].sum() in (3, 0.003), what
+
+
+def test_roots_without_readings(opened):  # A9
+    batch = (
+        f'<BatchList xmlns="{ESPI}"><resources>https://a/1</resources><resources>https://a/2</resources></BatchList>'
+    )
+    assert opened(batch.encode()).batch["resources"].tolist() == ["https://a/1; https://a/2"]
+    status = f'<ServiceStatus xmlns="{ESPI}"><currentStatus>1</currentStatus></ServiceStatus>'
+    assert opened(status.encode()).service_status["current_status"].tolist() == [1]
+    assert len(opened(feed()).readings) == 0
+
+
+def test_several_resources_in_one_content(opened):  # A10
+    days = "".join(block(hourly(START + d * 86400, [1000] * 24)) for d in range(3))
+    assert len(opened(whole(days)).readings) == 72
+
+
+def test_any_order_of_entries(opened):  # B11
+    parts = PLAIN.decode().replace("</feed>", "").split("<entry>")
+    shuffled = parts[0] + "".join("<entry>" + p for p in reversed(parts[1:])) + "</feed>"
+    assert opened(shuffled.encode()).readings["value"].tolist() == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("wrap", ["zip", "gz", "zip in zip", "folder", "glob", "list", "file", "path"])
+def test_sources(opened, tmp_path, wrap):  # A8
+    def zipped(name, data):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr(name, data)
+        return out.getvalue()
+
+    (tmp_path / "a.XML").write_bytes(PLAIN)
+    sources = {
+        "zip": zipped("a.xml", PLAIN),
+        "gz": gzip.compress(PLAIN),
+        "zip in zip": zipped("b.zip", zipped("a.xml", PLAIN)),
+        "folder": tmp_path,
+        "glob": str(tmp_path / "*.XML"),
+        "list": [tmp_path / "a.XML"],
+        "file": io.BytesIO(PLAIN),
+        "path": str(tmp_path / "a.XML"),
+    }
+    assert opened(sources[wrap]).readings["value"].tolist() == [0.1, 0.2, 0.3]
+
+
+def test_what_is_no_feed_in_a_folder_is_passed_over_with_a_finding(opened, tmp_path):
+    (tmp_path / "feed.xml").write_bytes(PLAIN)
+    (tmp_path / "notes.txt").write_text("nothing here")
+    found = opened(tmp_path)
+    assert len(found.readings) == 3
+    assert found.findings.names == ["espi.file.passed-over"]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "says"),
+    [
+        (b"", FormatError, "bytes: the file is empty"),
+        (b"   \n", FormatError, "the file is empty"),
+        (b"<!DOCTYPE html><html></html>", LimitError, "DOCTYPE"),
+        (b"<html><body>Sign in</body></html>", FormatError, "web page"),
+        (b"ESIID,USAGE_DATE\n1,2\n", FormatError, "CSV"),
+        (b'{"a": 1}', FormatError, "JSON"),
+        (b"%PDF-1.4", FormatError, "PDF"),
+        (b"<rss><channel/></rss>", FormatError, "no ESPI resource"),
+        (PLAIN[:-20], FormatError, "the document is cut .*recover=True"),
+        (PLAIN.replace(b"</value>", b"</valu>", 1), FormatError, "the XML is damaged"),
+        (b'<!DOCTYPE feed [<!ENTITY a "b">]>' + PLAIN.partition(b"\n")[2], LimitError, "DOCTYPE"),
+        (PLAIN.replace(str(START).encode(), b"99999999999999999"), FormatError, "no time in seconds"),
+    ],
+)
+def test_errors_are_typed_and_say_what_is_wrong(opened, data, error, says):
+    with pytest.raises(error, match=says):
+        opened(data)
+
+
+def test_blocks_helper_makes_linked_entries():
+    assert blocks("x", "y").count("<entry>") == 2
