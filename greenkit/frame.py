@@ -153,11 +153,17 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise SchemaError(f"the frame lacks {', '.join(missing)}: load it with greenkit, or add the columns")
     zones = df["zone"].dropna().unique()
-    zone = str(zones[0]) if len(zones) == 1 else "UTC"
+    zone = str(zones[0]) if len(zones) == 1 else _empty_zone(df) if not len(df) else "UTC"
     names = [*COLUMNS, *(n for n in EXTRAS if n in df.columns), *(n for n in df.columns if n not in _DTYPES)]
     out = pd.DataFrame({n: _cast(df[n], n, zone) if n in _DTYPES else df[n] for n in names}, index=df.index, copy=False)
     out.attrs = dict(df.attrs)
     return check(sort(out))
+
+
+def _empty_zone(df: pd.DataFrame) -> str:
+    """Give the zone of a frame without rows, which stands in the dtype of its times alone."""
+    dtype = df["start"].dtype
+    return str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else "UTC"
 
 
 def _cast(column: pd.Series[Any], name: str, zone: str) -> pd.Series[Any]:
@@ -181,6 +187,8 @@ def observed(column: pd.Series[Any]) -> pd.Series[Any]:
         column = column.astype("category") if len(column) else pd.Series([], dtype="str", index=column.index)
         column = column.astype("category")
     column = column.cat.remove_unused_categories()
+    if not len(column.cat.categories):
+        return column.cat.set_categories(pd.Index([], dtype="str"))
     ordered = sorted(column.cat.categories)
     return column if ordered == list(column.cat.categories) else column.cat.reorder_categories(ordered)
 

@@ -25,7 +25,7 @@ UNITS: Final[Mapping[str, tuple[int, int]]] = {
     "m3": (42, 0),
     "gal": (128, 0),
 }
-FLOWS: Final[Mapping[str, int]] = {"none": 0, "delivered": 1, "received": 19, "net": 4}
+FLOWS: Final[Mapping[str, int]] = {"unknown": 0, "delivered": 1, "received": 19, "net": 4}
 COMMODITIES: Final[Mapping[str, int]] = {"electricity, secondary metered": 1, "natural gas": 7, "potable water": 9}
 SERVICES: Final[Mapping[str, int]] = {"electricity, secondary metered": 0, "natural gas": 1, "potable water": 2}
 KINDS: Final[Mapping[str, int]] = {"energy": 12, "demand": 8, "voltage": 54, "volume": 58}
