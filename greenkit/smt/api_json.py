@@ -231,6 +231,7 @@ def places(slots: int, blank: list[bool], intervals: int) -> list[int]:
 def _labelled(entries: list[Doc], meter: str, source: int, sink: Sink, file: str) -> int:
     """Lay the portal's intervals, which carry a date and clock times."""
     rows: dict[Channel, list[tuple[int, int, int, float, int]]] = {LOAD: [], GENERATION: []}
+    generates = any(entry.get("generation") or entry.get("generation_est_act") for entry in entries)
     for i, entry in enumerate(entries):
         day = stamps.day(str(entry.get("date", "")))
         start, end = (stamps.minute(str(entry.get(name, ""))) for name in ("starttime", "endtime"))
@@ -239,8 +240,8 @@ def _labelled(entries: list[Doc], meter: str, source: int, sink: Sink, file: str
             continue
         for channel, name in ((LOAD, "consumption"), (GENERATION, "generation")):
             value, status = entry.get(name), entry.get(f"{name}_est_act")
-            if channel is GENERATION and not status and not value:
-                continue  # a meter without generation
+            if channel is GENERATION and not generates:
+                continue
             cell = "" if value is None else str(value).strip()
             read_as = number(cell) if cell else np.nan
             if read_as is None:

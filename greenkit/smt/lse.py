@@ -375,7 +375,7 @@ class _Piece:
     def _explicit(self, start: Ints, first: int, rows: int, step: int, fixed: bool) -> Ints:
         """Honour the times that intervals carry; those after one follow it."""
         given = sorted(i for i in self._times if first <= i < first + rows)
-        for i, until in zip(given, [*given[1:], first + rows], strict=True):
+        for i, until in zip(given, [*given, first + rows][1:], strict=True):
             text = decode(self._times[i]).strip()
             local = stamps.stamp(text)
             if local is None:
