@@ -98,4 +98,4 @@ def instants(times: pd.Series[Any] | pd.DatetimeIndex) -> Instants:
 
 def times(instants: Instants, zone: str = "UTC") -> pd.DatetimeIndex:
     """Give microseconds since 1970 UTC as times in a zone (datetime64[us, zone])."""
-    return pd.DatetimeIndex(instants.view("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
+    return pd.DatetimeIndex(instants, dtype=pd.DatetimeTZDtype("us", zone), copy=False)

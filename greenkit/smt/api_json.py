@@ -25,7 +25,7 @@ from greenkit.smt.codes import GENERATION, LOAD, STEP, Channel
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
 from greenkit.smt.tables import Table
-from greenkit.smt.text import Advance, decode, number
+from greenkit.smt.text import Advance, decode_head, number
 
 Source = Any
 Doc = Mapping[str, Any]
@@ -58,7 +58,7 @@ def read(source: Source, sink: Sink, advance: Advance) -> None:
         raw = file.read()
     advance(len(raw))
     found = False
-    for doc in _documents(decode(raw), source.name):
+    for doc in _documents(decode_head(raw), source.name):
         for part in _parts(doc):
             found = True
             _part(part, source, sink)
@@ -71,7 +71,7 @@ def read(source: Source, sink: Sink, advance: Advance) -> None:
 def _documents(text: str, file: str) -> Iterator[Any]:
     """Give JSON documents that stand one after another."""
     decoder = json.JSONDecoder()
-    text = text.removeprefix("\ufeff").rstrip("\x00\x1a \t\r\n")
+    text = text.rstrip("\x00\x1a \t\r\n")
     at = 0
     while at < len(text):
         while text[at] in " \t\r\n,":

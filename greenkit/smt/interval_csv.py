@@ -25,7 +25,7 @@ from greenkit.smt.codes import Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Advance, decode, number, pieces
+from greenkit.smt.text import Advance, decode, decode_head, number, pieces
 
 Source = Any
 _HEAD: Final = 1 << 16
@@ -55,12 +55,14 @@ def meter_id(text: str) -> str | None:
     ('10000000000000017', '10000000000000017', None)
     """
     text = text.strip(_AROUND_ID)
+    if text.isascii() and text.isdigit():
+        return text
     if _RUINED.match(text):
         raise FormatError(
             f"the ESI ID {text} was turned to a number by a spreadsheet and its last digits are lost: export the file "
             "again and load it without opening it in a spreadsheet"
         )
-    return text if text.isascii() and text.isdigit() else None
+    return None
 
 
 def read(source: Source, layout: Layout, store: Store, notes: Notes, advance: Advance) -> None:
@@ -117,7 +119,7 @@ class _Columns:
         if self._layout.header and again in body:
             self._notes.add("smt.row.repeated-header", n=body.count(again), file=self._file)
             body = body.replace(again, b"")
-        if not body.strip():
+        if not body or body.isspace():
             return self._made({}, np.empty(0), {})
         table = self._table(body)
         by_role = {role: table.column(str(place)).chunk(0) for role, place in self._layout.roles.items()}
@@ -289,5 +291,5 @@ def _after(piece: bytes, skip: int) -> bytes:
 
 def kind_of(head: bytes) -> Layout | None:
     """See :func:`greenkit.smt.headers.find`; the head may be of any encoding."""
-    text = decode(head).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = decode_head(head).replace("\r\n", "\n").replace("\r", "\n")
     return headers.find(text.encode())

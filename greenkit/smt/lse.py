@@ -13,7 +13,8 @@ intervals in real time, so the days of change have 92 and 100.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -62,7 +63,7 @@ _RECORD: Final = b"\n00000001"
 _DAY: Final = 86400 * US
 _CODE_1: Final = int.from_bytes(b"00000001", "big")
 _NO_LIMIT: Final = np.iinfo(np.int64).max
-_SLOW: Final = 1 << 12
+_CACHED: Final = 1 << 12
 
 
 def is_lse(head: bytes) -> bool:
@@ -87,17 +88,10 @@ def read(source: Source, store: Store, notes: Notes, advance: Advance, register:
 
 def _tight(piece: bytes) -> bytes:
     """Take away quotes, and blanks around commas."""
-    for needless, instead in (
-        (b'"', b""),
-        (b" ,", b","),
-        (b", ", b","),
-        (b" \n", b"\n"),
-        (b"\n ", b"\n"),
-        (b"\t", b""),
-    ):
-        while needless in piece:
-            piece = piece.replace(needless, instead)
-    return piece
+    for needless in (b'"', b"\t"):
+        if needless in piece:
+            piece = piece.replace(needless, b"")
+    return re.sub(rb" *([,\n]) *", rb"\1", piece) if b" " in piece else piece
 
 
 class Span(NamedTuple):
@@ -250,34 +244,36 @@ class _Piece:
     def _headers(self) -> None:
         """Read header 1 to 4 of each record."""
         self._records = _Records()
-        lines = {kind: self._last_of(kind) for kind in (1, 2, 4)}
-        text, starts, ends = self._text, self._starts.tolist(), self._ends.tolist()
-        for r, first in enumerate(lines[1]):
-            fields = {kind: text[starts[at[r]] : ends[at[r]]] if at[r] >= 0 else b"" for kind, at in lines.items()}
-            self._header(fields[1], fields[2], fields[4], self._line + first)
+        lines = [self._lines_of(kind) for kind in (1, 2, 4)]
+        for line, one, two, four in zip(np.flatnonzero(self._kind == 1).tolist(), *lines, strict=True):
+            self._header(one, two, four, self._line + line)
 
-    def _last_of(self, kind: int) -> list[int]:
-        at = np.full(int(self._record[-1]) + 1, -1)
-        where = np.flatnonzero(self._kind == kind)
-        at[self._record[where]] = where
-        return list(at.tolist())
+    def _lines_of(self, kind: int) -> list[bytes]:
+        """Give the header line of one kind of each record; empty where a record has none."""
+        which = np.flatnonzero(self._kind == kind)
+        out = [b""] * (int(self._record[-1]) + 1)
+        places = zip(
+            self._record[which].tolist(), self._starts[which].tolist(), self._ends[which].tolist(), strict=True
+        )
+        for record, start, end in places:
+            out[record] = self._text[start:end]
+        return out
 
     def _header(self, one: bytes, two: bytes, four: bytes, line: int) -> None:
-        meter, channel, start, stop, dst, invalid = (one.split(b",") + [b""] * 6)[1:7]
+        name, number_of_channel, start, stop, dst, invalid = (decode(one).split(",") + [""] * 6)[1:7]
         step, unit, readings = _header_2(two)
         if step is None:
             self._notes.add("smt.lse.interval", decode(two), file=self._file, line=line)
             step = STEP
         records, store = self._records, self._store
-        name = decode(meter).strip()
-        when = span(decode(start), decode(stop), decode(dst), step)
-        where = f"{name} from {decode(start)}"
-        found = codes.channel(decode(channel))
+        when = span(start, stop, dst, step)
+        where = f"{name} from {start}"
+        found = _channel(number_of_channel)
         if found not in store.channels and found not in (codes.LOAD, codes.GENERATION):
             self._notes.add("smt.flow.other", found.flow, file=self._file, line=line)
         if unit != KWH:
             self._notes.add("smt.unit.other", f"{unit} of {where}", file=self._file, line=line)
-        if invalid.strip().upper() == b"Y":
+        if invalid.strip().upper() == "Y":
             self._notes.add("smt.lse.invalid", where, file=self._file, line=line)
         if when is None or not name:
             self._notes.add("smt.row.unreadable", f"header 1 of {where}", file=self._file, line=line)
@@ -421,7 +417,10 @@ def _is_one_day(when: Span | None, step: int, rows: int) -> bool:
     return when.stop - when.start == rows * step * US and when.stop <= when.limit <= when.start + when.length * US
 
 
-@lru_cache(_SLOW)
+_channel = lru_cache(_CACHED)(codes.channel)
+
+
+@lru_cache(_CACHED)
 def _header_2(line: bytes) -> tuple[int | None, str, dict[str, float | None]]:
     """Give the interval's seconds (None when they cannot be read), the unit, and the meter readings if any."""
     cells = [decode(cell).strip() for cell in line.split(b",")[1:]]
@@ -435,8 +434,8 @@ def _header_2(line: bytes) -> tuple[int | None, str, dict[str, float | None]]:
     return step, unit, readings if any(v is not None for v in readings.values()) else {}
 
 
-@lru_cache(_SLOW)
+@lru_cache(_CACHED)
 def _time_stamp(line: bytes) -> int:
-    cells: Sequence[bytes] = line.split(b",")
-    found = stamps.stamp(decode(cells[1])) if len(cells) > 1 and cells[1].strip() else None
+    cells = decode(line).split(",")
+    found = stamps.stamp(cells[1]) if len(cells) > 1 and cells[1] else None
     return stamps.NEVER if found is None else found

@@ -26,12 +26,12 @@ from greenkit.smt.codes import ZONE
 from greenkit.smt.names import parse_name
 from greenkit.smt.notes import Notes
 from greenkit.smt.tables import BILLS, REGISTERS, Table
-from greenkit.smt.text import Advance, decode
+from greenkit.smt.text import Advance, decode_head
 from greenkit.sources import Limits, Source, is_openpgp, walk
 
 REVISIONS: Final = ("latest", "all")
 _HEAD: Final = 1 << 16
-_BINARY: Final = frozenset(range(9)) | {11} | set(range(14, 32)) - {26, 27}
+_BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
 """Control characters that no text has."""
 
 
@@ -237,7 +237,7 @@ class _Reading:
     def _csv(self, source: Source, head: bytes, advance: Advance) -> None:
         layout = interval_csv.kind_of(head)
         if layout is None:
-            line = next((line for line in _readable(head).splitlines() if line.strip()), "")
+            line = next((line for line in decode_head(head).splitlines() if line.strip()), "")
             self._foreign(source, "text", line)
         elif layout.kind == "interval":
             interval_csv.read(source, layout, self._store, self._notes, advance)
@@ -296,7 +296,7 @@ def _kind(head: bytes) -> tuple[str, str]:
         return "empty", ""
     if is_openpgp(head):
         return "openpgp", ""
-    text = _readable(head).lstrip()
+    text = decode_head(head).lstrip()
     start = text[:200].lower()
     if start.startswith(("<!doctype html", "<html")):
         return "html", text
@@ -309,13 +309,9 @@ def _kind(head: bytes) -> tuple[str, str]:
         return "lse", text
     if lse.is_standard(raw):
         return "standard", text
-    if sum(ord(c) in _BINARY for c in text) > len(text) // 100:
+    if len(text) - len(text.translate(_BINARY)) > len(text) // 100:
         return "binary", ""
     return "csv", text
-
-
-def _readable(head: bytes) -> str:
-    return decode(head).removeprefix("\ufeff")
 
 
 def _age(name: str) -> str:

@@ -33,11 +33,14 @@ def encoding(head: bytes) -> str:
     return ""
 
 
-def decode(raw: bytes) -> str:
-    """Decode one cell or head: UTF-8, else Latin-1, which cannot fail."""
+def decode_head(raw: bytes) -> str:
+    """Decode the first bytes of a file, of whatever encoding."""
     name = encoding(raw)
-    if name:
-        return raw.decode(name, errors="replace")
+    return (raw.decode(name, errors="replace") if name else decode(raw)).removeprefix("\ufeff")
+
+
+def decode(raw: bytes) -> str:
+    """Decode a cell or line of a piece: UTF-8, else Latin-1, which cannot fail."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -62,7 +65,7 @@ def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = 
     line, rest = 1, b""
     with source.open() as file:
         for chunk in _chunks(file, size, advance):
-            whole = rest + chunk
+            whole = rest + chunk if rest else chunk
             at = whole.rfind(cut)
             if at < 0:
                 rest = whole
