@@ -107,11 +107,13 @@ class Resolver:
         """Find the entry of the other kind that belongs to this one; None when there is none."""
         if not ys.entries:
             return None
-        rule, found = self._find(x, ys, rules, order)
+        rule, found = self._find(x, of, ys, rules, order)
         self.used[of, ys.kind, rule] += 1
         return found
 
-    def _find(self, x: Entry, ys: Index, rules: tuple[tuple[str, _Rule], ...], order: bool) -> tuple[str, Entry | None]:
+    def _find(
+        self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], order: bool
+    ) -> tuple[str, Entry | None]:
         if ys.kind in x.kinds:
             return "entry", x
         several: list[Entry] = []
@@ -127,6 +129,10 @@ class Resolver:
             return "only", distinct[0]
         if not order or not here:
             return "none", None
+        # as many types as readings: the first belongs to the first; else the nearest before
+        peers = [e for e in self.feed.entries if e.document == x.document and of in e.kinds]
+        if of != "IntervalBlock" and len(peers) == len(here):
+            return "order", here[peers.index(x)]
         before = [y for y in here if y.number <= x.number]
         return "order", before[-1] if before else here[0]
 
