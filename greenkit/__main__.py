@@ -7,13 +7,20 @@ import platform
 import sys
 from importlib import metadata
 
+import pandas as pd
+
+from greenkit import __version__, frame
 from greenkit.errors import GreenkitError
+from greenkit.findings import GreenkitWarning
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a sub-command; give the exit code: 0 done, 1 a greenkit error, 2 wrong arguments."""
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    load = commands.add_parser("load", help="say what a Green Button or Smart Meter Texas file holds")
+    load.add_argument("source", nargs="+", help="a file, folder, glob, zip or gzip")
+    load.set_defaults(run=_load)
     commands.add_parser("versions", help="what is installed").set_defaults(run=_versions)
     args = parser.parse_args(argv)
     try:
@@ -23,9 +30,24 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _load(args: argparse.Namespace) -> None:
+    import warnings
+
+    import greenkit
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GreenkitWarning)  # the findings are printed below, all of them
+        df = greenkit.load(args.source if len(args.source) > 1 else args.source[0], progress=sys.stderr.isatty())
+    with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_colwidth", 40):
+        print(frame.summary(df).to_string(index=False) if len(df) else "no interval readings")
+        print(f"\nthe first of {len(df):,} rows:\n{df[list(frame.COLUMNS)].head().to_string(index=False)}")
+    print(f"\n{df.gk.findings}")
+
+
 def _versions(_: argparse.Namespace) -> None:
     print(f"Python {platform.python_version()} on {platform.platform()}")
-    for name in ("greenkit", "pandas", "numpy", "pyarrow", "lxml", "plotly", "ipywidgets", "paramiko", "authlib"):
+    print(f"greenkit {__version__}")
+    for name in ("pandas", "numpy", "pyarrow", "lxml", "plotly", "ipywidgets", "paramiko", "authlib"):
         print(f"{name} {metadata.version(name)}")
 
 

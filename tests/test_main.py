@@ -1,0 +1,41 @@
+"""The command line, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from greenkit import samples
+from greenkit.__main__ import main
+
+
+def test_load_prints_the_summary_the_rows_and_the_findings(capsys):
+    assert main(["load", str(samples.path("espi"))]) == 0
+    out = capsys.readouterr().out
+    for shown in ("household-0001", "delivered", "received", "kWh", "the first of 2,672 rows", "no findings"):
+        assert shown in out
+
+
+def test_load_says_what_is_doubtful(capsys):
+    assert main(["load", str(samples.path("espi-local-as-utc"))]) == 0
+    assert "serious: espi.time.local-as-utc" in capsys.readouterr().out
+
+
+def test_a_typo_is_one_sentence(capsys):
+    assert main(["load", str(samples.path("espi")) + "l"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("FileNotFoundError: no file ")
+    assert "did you mean espi.xml?" in err
+    assert err.count("\n") == 1
+
+
+def test_versions_in_a_process():
+    out = subprocess.run([sys.executable, "-m", "greenkit", "versions"], capture_output=True, text=True, check=True)
+    assert "pandas" in out.stdout
+
+
+def test_an_unknown_command_is_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["lod"])
+    assert caught.value.code == 2
+    assert "load" in capsys.readouterr().err
