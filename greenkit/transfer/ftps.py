@@ -1,0 +1,599 @@
+"""FTP over explicit TLS (RFC 4217) with a client certificate.
+
+:mod:`ftplib` does the dialogue. What it leaves out is here: the data channel takes up the control channel's TLS
+session, which vsftpd, proftpd, FileZilla Server and AWS Transfer demand; the end of a file is told from the end of a
+broken connection; the final reply is always read; nothing is ever sent in clear text.
+"""
+
+# ruff: noqa: S321 it is FTP inside TLS, which is what the rule asks for
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import re
+import socket
+import ssl
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from greenkit import _files, certificates
+from greenkit.errors import (
+    AccessRefused,
+    CertificateError,
+    CertificateRejected,
+    HostRejected,
+    LimitError,
+    LoginRejected,
+    RemoteError,
+    ServerUnavailable,
+    SettingsError,
+    TransferError,
+)
+from greenkit.secret import Secret
+from greenkit.transfer.remote import SMT_FTPS, Endpoint, Sink, Stat
+from greenkit.transfer.session import BACKOFF, SessionRemote, Tap
+
+TLS_VERSIONS: Final = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+_CHUNK: Final = 1 << 18
+_MOST_NAMES: Final = 64 << 20  # bytes of one listing
+_MOST_LINES: Final = 10_000  # lines of one reply
+_UNKNOWN_COMMAND: Final = ("500", "501", "502", "504")
+_LOST: Final = ("421", "425", "522")  # closing; no data connection; TLS session not reused: a new session may do
+
+# ssl.SSLError.reason, by what the user does next
+_OURS_REFUSED: Final = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate: give certificate= and key=",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not know who signed the client certificate: have it installed there",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired: make a new one and have it installed there",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "the client certificate was revoked: make a new one and have it installed there",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not accept the client certificate: have it installed there",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the client certificate: see its dates and this machine's clock",
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "the client certificate is of the wrong kind: make one for clients",
+    "TLSV1_ALERT_ACCESS_DENIED": "it does not accept the client certificate: have it installed there",
+}
+_NO_COMMON_TLS: Final = {
+    "WRONG_VERSION_NUMBER": "it did not answer in TLS: a proxy or another service may stand in between",
+    "TLSV1_ALERT_PROTOCOL_VERSION": 'it only has an old TLS: if you must, allow it with minimum_tls="1.0"',
+    "UNSUPPORTED_PROTOCOL": 'it only has an old TLS: if you must, allow it with minimum_tls="1.0"',
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "there is no cipher in common, or it wants a client certificate: give one, "
+    'or allow old ciphers with minimum_tls="1.0"',
+    "NO_SHARED_CIPHER": 'there is no cipher in common: if you must, allow old ones with minimum_tls="1.0"',
+}
+_SERVERS_OWN: Final = {  # X509_V_ERR_…, of ssl.SSLCertVerificationError.verify_code
+    10: "has expired",
+    9: "is not valid yet: see this machine's clock",
+    18: "is self-signed: give it as ca_file=, if you got it from SMT itself",
+    19: "is signed by an authority that is not trusted here: give that one as ca_file=",
+    20: "is signed by an authority that is not trusted here: give that one as ca_file=",
+    21: "cannot be verified: its chain is incomplete; give the missing authority as ca_file=",
+    62: "is for another host name: see that the name is right",
+    64: "is for another address: give the server's name",
+}
+
+
+def tls_context(
+    *,
+    ca_file: _files.StrPath | None = None,
+    certificate: _files.StrPath | None = None,
+    key: _files.StrPath | None = None,
+    key_password: Secret | None = None,
+    minimum_tls: str = "1.2",
+) -> ssl.SSLContext:
+    """Make the TLS settings of a client that verifies the server and shows its own certificate.
+
+    Parameters
+    ----------
+    ca_file : path, optional
+        Authorities (or the one server certificate) to trust, in place of the system's.
+    certificate, key : path, optional
+        The client's, PEM; without ``key`` it stands in the certificate's file.
+    key_password : Secret, optional
+        Of the key's file; it is never asked for on the terminal.
+    minimum_tls : {"1.2", "1.3", "1.1", "1.0"}
+        Below 1.2 old ciphers are allowed with it; the server is verified all the same.
+
+    Raises
+    ------
+    CertificateError
+        A file is missing, is not PEM, or does not match.
+    """
+    if minimum_tls not in TLS_VERSIONS:
+        raise SettingsError(f"minimum_tls is {minimum_tls!r}: give one of {', '.join(TLS_VERSIONS)}")
+    try:
+        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except (OSError, ssl.SSLError) as e:
+        why = e.strerror if not isinstance(e, ssl.SSLError) else "it holds no certificate in PEM"
+        raise CertificateError(f"the authorities' file {ca_file} cannot be used ({why}): name the right one") from None
+    if minimum_tls in ("1.0", "1.1"):
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings():  # that it is old is what the caller just said
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = TLS_VERSIONS[minimum_tls]
+    else:
+        context.minimum_version = TLS_VERSIONS[minimum_tls]
+    if certificate is not None:
+        certificates.check_key(certificate, key, key_password)
+        # a callable, since without one OpenSSL would ask on the terminal
+        context.load_cert_chain(certificate, key, lambda: key_password.reveal().encode() if key_password else b"")
+    return context
+
+
+class FtpsRemote(SessionRemote["_Session"]):
+    """A file server that speaks FTP over explicit TLS.
+
+    Parameters
+    ----------
+    endpoint : Endpoint
+        Where it is; :data:`~greenkit.transfer.remote.SMT_FTPS` when absent.
+    user : str
+        Account.
+    password : Secret
+        Of the account.
+    certificate, key : path, optional
+        The client's certificate and key, PEM.
+    key_password : Secret, optional
+        Of the key's file.
+    ca_file : path, optional
+        Authorities to trust in place of the system's.
+    minimum_tls : str, optional
+        ``"1.2"``; lower only for a server that has nothing better.
+    timeout : float, optional
+        Seconds that the connection and each answer may take.
+    backoff : float, optional
+        Seconds before the one new attempt after a lost session.
+
+    Raises
+    ------
+    CertificateError
+        The client's certificate or key is not usable.
+
+    Examples
+    --------
+    >>> with FtpsRemote(  # doctest: +SKIP
+    ...     user="rep1", password=Secret.env("SMT_PASSWORD"), certificate="client.crt.pem", key="client.key.pem"
+    ... ) as remote:
+    ...     remote.names("intervaldata")
+    """
+
+    _ERRORS = (OSError, EOFError, ftplib.Error)
+
+    def __init__(
+        self,
+        endpoint: Endpoint = SMT_FTPS,
+        *,
+        user: str,
+        password: Secret,
+        certificate: _files.StrPath | None = None,
+        key: _files.StrPath | None = None,
+        key_password: Secret | None = None,
+        ca_file: _files.StrPath | None = None,
+        minimum_tls: str = "1.2",
+        timeout: float = 60.0,
+        backoff: float = BACKOFF,
+    ) -> None:
+        super().__init__(endpoint, timeout=timeout, backoff=backoff)
+        if not user:
+            raise SettingsError(f"there is no user name for {endpoint}: give the one that you got from SMT")
+        self._user, self._password = user, Secret(password)
+        self._context = tls_context(
+            ca_file=ca_file, certificate=certificate, key=key, key_password=key_password, minimum_tls=minimum_tls
+        )
+        self._size: tuple[str, int | None] = ("", None)  # what stat said last
+
+    # ── the four questions ──
+
+    def names(self, folder: str) -> list[str]:
+        """List a folder; see :class:`~greenkit.transfer.remote.Remote`."""
+        return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
+
+    def stat(self, path: str) -> Stat:
+        """Give size and time; see :class:`~greenkit.transfer.remote.Remote`."""
+        found = self._run(lambda session: self._stat(session, path), f"ask for {path!r}")
+        self._size = path, found.size
+        return found
+
+    def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
+        """Give a file's bytes to ``sink``; see :class:`~greenkit.transfer.remote.Remote`.
+
+        A connection that ends without saying so (no close_notify, as many servers do) is taken for the end only
+        where that agrees with the size, or the server gives none.
+        """
+        self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
+
+    def delete(self, path: str) -> None:
+        """Delete a file; see :class:`~greenkit.transfer.remote.Remote`."""
+        self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
+
+    def _list(self, session: _Session, folder: str) -> list[str]:
+        listing = bytearray()
+
+        def gather(chunk: bytes) -> None:
+            listing.extend(chunk)
+            if len(listing) > _MOST_NAMES:
+                raise LimitError(f"the listing of {folder!r} on {self._endpoint} is longer than {_MOST_NAMES:,} bytes")
+
+        line = self._line(folder)
+        try:
+            session.voidcmd("TYPE A")
+            session.receive(f"NLST {line}" if line else "NLST", gather)
+        except (ftplib.error_perm, ftplib.error_temp) as e:
+            # an empty or a missing folder, according to the server
+            if _code(e) not in ("450", "550"):
+                raise
+        if not listing and folder:
+            self._probe(session, folder)
+        # a name may hold a line feed; the lines then end in CR LF
+        lines = bytes(listing).split(b"\r\n" if b"\r\n" in listing else b"\n")
+        bare = (_bare(name, folder.encode()) for name in lines)
+        return [self._names.text(folder, name) for name in bare if name not in (b"", b".", b"..")]
+
+    def _probe(self, session: _Session, folder: str) -> None:
+        """Tell an empty folder from one that is not there: vsftpd lists both alike."""
+        home = session.pwd()
+        try:
+            session.voidcmd(f"CWD {self._line(folder)}")
+        except ftplib.error_perm:
+            raise FileNotFoundError(
+                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
+            ) from None
+        session.voidcmd(f"CWD {home}")
+
+    def _stat(self, session: _Session, path: str) -> Stat:
+        session.voidcmd("TYPE I")  # several servers give no SIZE in text mode
+        size = self._ask(session, "SIZE", path)
+        modified = self._ask(session, "MDTM", path)
+        return Stat(_number(size), _instant(modified))
+
+    def _ask(self, session: _Session, command: str, path: str) -> str:
+        """Give the answer, empty where the server does not know the command; FileNotFoundError without the file."""
+        try:
+            return session.sendcmd(f"{command} {self._line(path)}")
+        except ftplib.error_perm as e:
+            if _code(e) == "550" and not self._is_listed(session, path):
+                raise self._gone(path) from None
+            if _code(e) not in ("550", *_UNKNOWN_COMMAND):
+                raise
+        return ""
+
+    def _receive(self, session: _Session, path: str, tap: Tap, offset: int) -> None:
+        if offset:
+            size = self._stat(session, path).size
+            if size == offset:
+                return  # servers answer REST to the very end in several ways
+            if size is not None and offset > size:
+                raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
+        session.voidcmd("TYPE I")
+        try:
+            clean, said = session.receive(f"RETR {self._line(path)}", tap, offset)
+        except ftplib.error_perm as e:
+            if _code(e) != "550":
+                raise
+            if self._is_listed(session, path):
+                raise AccessRefused(
+                    f"{self._endpoint} lists {path!r}, but does not give it: it may be a folder"
+                ) from None
+            raise self._gone(path) from None
+        size = self._size[1] if self._size[0] == path else said
+        if not clean and size is not None and offset + tap.count != size:
+            raise TransferError(
+                f"{path!r} came cut: {offset + tap.count:,} of {size:,} bytes, and then the connection broke: "
+                "it is fetched again"
+            )
+
+    def _delete(self, session: _Session, path: str) -> None:
+        try:
+            session.voidcmd(f"DELE {self._line(path)}")
+        except ftplib.error_perm as e:
+            if _code(e) == "550" and not self._is_listed(session, path):
+                raise self._gone(path) from None
+            raise AccessRefused(
+                f"{self._endpoint} does not let this account delete {path!r} ({self._words(e)}): ask SMT for the right"
+            ) from None
+
+    def _is_listed(self, session: _Session, path: str) -> bool:
+        """Tell what a 550 means, "not there" or "you may not": the listing knows."""
+        folder, _, name = path.rpartition("/")
+        try:
+            return name in self._list(session, folder)
+        except FileNotFoundError:
+            return False
+
+    def _gone(self, path: str) -> FileNotFoundError:
+        return FileNotFoundError(f"{self._endpoint} has no file {path!r}")
+
+    def _line(self, path: str) -> str:
+        raw = self._names.raw(path)
+        if b"\n" in raw or b"\r" in raw or b"\0" in raw:
+            raise AccessRefused(f"{path!r} holds a line break, with which FTP cannot ask for it")
+        return _wire(raw)
+
+    # ── the session ──
+
+    def _connect(self) -> _Session:
+        """Connect, TLS, log in, private data channel; each step's failure means something else."""
+        session = _Session(self._context, self._timeout)
+        try:
+            self._step(session, lambda: session.connect(self._endpoint.host, self._endpoint.port), self._not_reached)
+            self._step(session, session.auth, self._no_tls)
+            self._step(
+                session, lambda: session.login(self._user, _wire(self._password.reveal().encode())), self._no_login
+            )
+            self._step(session, session.prot_p, self._not_private)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _step(
+        self, session: _Session, do: Callable[[], object], explain: Callable[[Any, _Session], RemoteError]
+    ) -> None:
+        try:
+            do()
+        except self._ERRORS as e:
+            if _code(e) == "421":
+                raise ServerUnavailable(
+                    f"{self._endpoint} takes no new session now ({self._words(e)}): try again later"
+                ) from None
+            raise explain(e, session) from None
+
+    def _not_reached(self, e: Exception, session: _Session) -> RemoteError:
+        where = f"{self._endpoint}"
+        if isinstance(e, socket.gaierror):
+            return ServerUnavailable(f"the name of {where} is not known here: see the name, the network or the VPN")
+        if isinstance(e, ConnectionRefusedError):
+            return ServerUnavailable(f"{where} refuses connections: see the port, or try again later")
+        if isinstance(e, TimeoutError) and session.sock is None:
+            return ServerUnavailable(
+                f"{where} did not answer within {self._timeout:g} s: a firewall may drop it; is this machine's public "
+                "address on SMT's list?"
+            )
+        if isinstance(e, TimeoutError):
+            return ServerUnavailable(
+                f"{where} took the connection but did not greet within {self._timeout:g} s: see the port"
+            )
+        if isinstance(e, ftplib.error_proto) and str(e).startswith("SSH-"):
+            return RemoteError(f"{where} speaks SSH, not FTP: use SFTP there")
+        if isinstance(e, ftplib.Error):
+            return RemoteError(f"{where} does not greet as an FTP server ({self._words(e)}): see host and port")
+        return ServerUnavailable(f"{where} closed the connection at once ({_cause(e)}): is this address on SMT's list?")
+
+    def _no_tls(self, e: Exception, session: _Session) -> RemoteError:
+        if isinstance(e, ftplib.Error):
+            return RemoteError(f"{self._endpoint} refuses TLS ({self._words(e)}), and nothing is sent in clear text")
+        return self._handshake(e) or ServerUnavailable(
+            f"{self._endpoint} broke off the TLS handshake ({_cause(e)}): a proxy may stand in between, "
+            "or it does not accept the client certificate"
+        )
+
+    def _no_login(self, e: Exception, session: _Session) -> RemoteError:
+        """TLS 1.3 refuses a client's certificate only here, after the handshake, by an alert or by hanging up."""
+        if isinstance(e, ftplib.Error):
+            return LoginRejected(
+                f"{self._endpoint} refuses the user name or password ({self._words(e)}): it is not tried again"
+            )
+        if isinstance(e, TimeoutError):
+            return ServerUnavailable(
+                f"{self._endpoint} did not answer the log-in within {self._timeout:g} s: try later"
+            )
+        return self._handshake(e) or CertificateRejected(
+            f"{self._endpoint} hung up right after the TLS handshake ({_cause(e)}): most often it does not accept the "
+            "client certificate; has SMT installed it?"
+        )
+
+    def _not_private(self, e: Exception, session: _Session) -> RemoteError:
+        said = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
+        return RemoteError(
+            f"{self._endpoint} does not encrypt the data channel ({said}), and nothing is fetched in clear text"
+        )
+
+    def _handshake(self, e: Exception) -> RemoteError | None:
+        if isinstance(e, ssl.SSLCertVerificationError):
+            fault = _SERVERS_OWN.get(e.verify_code, f"cannot be verified ({e.verify_message})")
+            return HostRejected(f"the certificate that {self._endpoint} shows {fault}")
+        reason = getattr(e, "reason", None) or ""
+        # OpenSSL 3.2 and later write TLSV1_ALERT_… for what was SSLV3_ALERT_…
+        names = {reason, reason.replace("TLSV1_ALERT", "SSLV3_ALERT"), reason.replace("SSLV3_ALERT", "TLSV1_ALERT")}
+        for name in sorted(names):
+            if name in _OURS_REFUSED:
+                return CertificateRejected(f"{self._endpoint} ends the TLS handshake: {_OURS_REFUSED[name]}")
+            if name in _NO_COMMON_TLS:
+                return RemoteError(f"{self._endpoint} and this machine find no common TLS: {_NO_COMMON_TLS[name]}")
+        return None
+
+    def _lost(self, error: Exception) -> bool:
+        if isinstance(error, ftplib.Error):
+            return _code(error) in _LOST
+        return isinstance(error, EOFError | ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+    def _explain(self, error: Exception, doing: str) -> RemoteError:
+        said = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
+        if _code(error) == "421" or (isinstance(error, OSError | EOFError) and not doing.startswith("fetch")):
+            return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
+        if _code(error).startswith("53"):
+            return AccessRefused(f"{self._endpoint}: could not {doing} ({said}): ask SMT for the right")
+        if doing.startswith("fetch"):
+            return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
+        return RemoteError(f"{self._endpoint}: could not {doing} ({said})")
+
+    def _words(self, e: Exception) -> str:
+        """Give the server's own words, cut short, in one line, and without the password if it repeats that."""
+        text = "".join(c if c.isprintable() else " " for c in str(e))[:120]
+        secret = self._password.reveal()
+        return text.replace(secret, "***") if secret else text
+
+    def _leave(self, session: _Session, *, politely: bool) -> None:
+        with contextlib.suppress(*self._ERRORS):
+            if politely and session.sock is not None:
+                session.sock.settimeout(min(self._timeout, 2.0))
+                session.quit()
+        with contextlib.suppress(*self._ERRORS):
+            session.close()
+
+
+class _Session(ftplib.FTP_TLS):
+    """:class:`ftplib.FTP_TLS` with what real servers need; text is Latin-1, that is, bytes."""
+
+    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+        super().__init__(context=context, timeout=timeout, encoding="latin-1")
+        self._extended = True  # EPSV, until the server does not know it
+        self._lines = 0
+
+    def connect(self, host: str = "", port: int = 0, timeout: float = -999, source_address: Any = None) -> str:
+        welcome = super().connect(host, port, timeout, source_address)
+        assert self.sock is not None  # noqa: S101 set by connect
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return welcome
+
+    def getline(self) -> str:
+        """Refuse a greeting that is none (of SSH, HTTP: ftplib would wait for its end) and a reply without an end."""
+        line = super().getline()
+        if self._lines == 0 and not re.match(r"\d\d\d", line):
+            raise ftplib.error_proto(line)
+        self._lines += 1
+        if self._lines > _MOST_LINES:
+            raise ftplib.error_proto(f"a reply of more than {_MOST_LINES:,} lines")
+        return line
+
+    def getresp(self) -> str:
+        self._lines = 0
+        return super().getresp()
+
+    def makepasv(self) -> tuple[str, int]:
+        """Ask for a data port: EPSV, which passes every NAT, then PASV; the address in its answer is not believed."""
+        assert self.sock is not None  # noqa: S101 connected
+        if self._extended:
+            try:
+                return ftplib.parse229(self.sendcmd("EPSV"), self.sock.getpeername())
+            except ftplib.error_perm:
+                if self.af != socket.AF_INET:
+                    raise
+                self._extended = False
+        return self.sock.getpeername()[0], ftplib.parse227(self.sendcmd("PASV"))[1]
+
+    def receive(self, command: str, sink: Callable[[bytes], object], offset: int = 0) -> tuple[bool, int | None]:
+        """Receive what a command sends, to its final reply; give whether the end was announced, and the size if said.
+
+        Bytes before ``offset`` are passed over where the server cannot.
+        """
+        data, size, skip = self._start(command, offset)
+        try:
+            clean = _drain(data, sink, skip)
+        except OSError:
+            self._last_words(data)
+            raise
+        finally:
+            data.close()
+        self.voidresp()
+        return clean, size
+
+    def _start(self, command: str, offset: int) -> tuple[ssl.SSLSocket, int | None, int]:
+        assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 logged in
+        host, port = self.makepasv()
+        plain = socket.create_connection((host, port), self.timeout)
+        try:
+            skip = offset if offset and not self._restart(offset) else 0
+            reply = self.sendcmd(command)
+            if reply[0] == "2":  # some say 200 before 150
+                reply = self.getresp()
+            if reply[0] != "1":
+                raise ftplib.error_reply(reply)
+            return self._wrapped(plain), ftplib.parse150(reply) if reply.startswith("150") else None, skip
+        except BaseException:
+            plain.close()
+            raise
+
+    def _restart(self, offset: int) -> bool:
+        try:
+            self.sendcmd(f"REST {offset}")
+        except ftplib.error_perm as e:
+            if _code(e) not in _UNKNOWN_COMMAND:
+                raise
+            return False
+        return True
+
+    def _wrapped(self, plain: socket.socket) -> ssl.SSLSocket:
+        assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 logged in
+        try:
+            return self.context.wrap_socket(
+                plain, server_hostname=self.host, session=self.sock.session, suppress_ragged_eofs=False
+            )
+        except OSError as e:
+            # the reply says why, 425 or 522; the socket's error does not
+            if not isinstance(e, TimeoutError):
+                self.voidresp()
+            raise
+
+    def _last_words(self, data: socket.socket) -> None:
+        """Raise the server's reply to a transfer that broke, if it gives one: it says more than the socket does."""
+        data.close()
+        assert self.sock is not None  # noqa: S101 connected
+        self.sock.settimeout(min(self.timeout or 2.0, 2.0))
+        with contextlib.suppress(OSError, EOFError):
+            self.getresp()
+
+
+def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int) -> bool:
+    """Read to the end; give whether it was announced by close_notify."""
+    while True:
+        try:
+            chunk = data.recv(_CHUNK)
+        except ssl.SSLEOFError:
+            return False
+        if not chunk:
+            break
+        if skip:
+            chunk, skip = chunk[skip:], max(0, skip - len(chunk))
+        if chunk:
+            sink(chunk)
+    with contextlib.suppress(OSError):
+        data.settimeout(1.0)
+        data.unwrap()
+    return True
+
+
+def _bare(line: bytes, folder: bytes) -> bytes:
+    """Take the folder off, which most servers put before each name."""
+    line = line.removeprefix(b"./")
+    for prefix in (folder.rstrip(b"/") + b"/", b"/" + folder.strip(b"/") + b"/"):
+        if folder and line.startswith(prefix):
+            return line[len(prefix) :]
+    return line
+
+
+def _wire(raw: bytes) -> str:
+    """Give bytes as the text that ftplib, set to Latin-1, sends as these bytes."""
+    return raw.decode("latin-1")
+
+
+def _code(e: Exception) -> str:
+    return str(e)[:3] if isinstance(e, ftplib.Error) else ""
+
+
+def _cause(e: Exception) -> str:
+    if isinstance(e, TimeoutError):
+        return "no answer in time"
+    if isinstance(e, EOFError):
+        return "the connection was closed"
+    return getattr(e, "reason", None) or getattr(e, "strerror", None) or type(e).__name__
+
+
+def _number(reply: str) -> int | None:
+    found = re.match(r"213 +(\d{1,18})\s*$", reply)
+    return int(found[1]) if found else None
+
+
+def _instant(reply: str) -> datetime | None:
+    """Read ``213 YYYYMMDDhhmmss[.sss]`` (RFC 3659, 3.1)."""
+    found = re.match(r"213 +(\d{14})", reply)
+    try:
+        return datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
