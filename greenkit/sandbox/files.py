@@ -220,8 +220,8 @@ class FtpsServer(FileServer):
 def _ftps_handler(server: FtpsServer, authorizer_: Any, context: Any) -> Any:
     """Give the class that pyftpdlib makes an object of for each session; its settings are class attributes."""
     from pyftpdlib.filesystems import AbstractedFS
-    from pyftpdlib.log import logger
     from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+    from pyftpdlib.log import logger
 
     class Files(AbstractedFS):  # type: ignore[misc]
         def open(self, filename: str, mode: str) -> Any:
@@ -417,8 +417,8 @@ def _sftp_handler(server: SftpServer, channel: Any) -> Any:
             if faults.rate:
                 await asyncio.sleep(size / faults.rate)
             if offset + size > faults.after and (faults.cut or faults.stall):
-                if faults.stall:
-                    await asyncio.sleep(3600)
+                while server.faults.stall and not channel.is_closing():
+                    await asyncio.sleep(0.02)
                 if faults.cut != "clean":
                     self._break(reset=faults.cut == "reset")
                 size = max(faults.after - offset, 0)
