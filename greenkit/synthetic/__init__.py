@@ -8,22 +8,15 @@
 
 from __future__ import annotations
 
+from greenkit.synthetic.channels import TDSPS, Channel
 from greenkit.synthetic.data_samples import truth
 from greenkit.synthetic.dialects import DIALECTS, Dialect
 from greenkit.synthetic.espi_feed import stream as stream_espi
 from greenkit.synthetic.espi_feed import write as write_espi
 from greenkit.synthetic.faults import Fault
-from greenkit.synthetic.meters import (
-    TDSPS,
-    Channel,
-    Meter,
-    fleet,
-    fleet_frame,
-    gas_meter,
-    household,
-    shop,
-    water_meter,
-)
+from greenkit.synthetic.frames import fleet_frame
+from greenkit.synthetic.households import fleet, gas_meter, household, shop, water_meter
+from greenkit.synthetic.meters import Meter
 from greenkit.synthetic.smt_csv import IntervalCsv
 from greenkit.synthetic.smt_csv import write as write_interval_csv
 from greenkit.synthetic.smt_csv import write_daily as write_daily_csv

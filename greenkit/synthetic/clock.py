@@ -10,8 +10,9 @@ import numpy as np
 from greenkit import days
 from greenkit.synthetic import loads
 from greenkit.synthetic.chance import Ints
+from greenkit.synthetic.channels import Readings
 from greenkit.synthetic.dialects import Dialect
-from greenkit.synthetic.meters import Meter, Readings
+from greenkit.synthetic.meters import Meter
 from greenkit.synthetic.resources import offsets
 
 EXPORTED: Final = "1721154384.66136"

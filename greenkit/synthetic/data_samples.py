@@ -19,8 +19,11 @@ import pandas as pd
 
 from greenkit._files import atomic
 from greenkit.synthetic import espi_feed, smt_csv, smt_json, smt_lse, smt_names
+from greenkit.synthetic.channels import GAS_M3, QUARTER
 from greenkit.synthetic.dialects import CONFORMING, DIALECTS, Dialect
-from greenkit.synthetic.meters import GAS_M3, QUARTER, Meter, fleet_frame, gas_meter, household, shop, water_meter
+from greenkit.synthetic.frames import fleet_frame
+from greenkit.synthetic.households import gas_meter, household, shop, water_meter
+from greenkit.synthetic.meters import Meter
 
 Maker = Callable[[BinaryIO, list[Meter], str, str], None]
 

@@ -1,10 +1,4 @@
-"""Seeded meters: the one truth behind every synthetic file, in any window, the same whoever asks.
-
->>> home = household(1, solar=5.0)
->>> df = home.frame("2024-11-01", "2024-11-05")
->>> df.groupby("flow", observed=True)["value"].size().to_dict()
-{'delivered': 388, 'received': 388}
-"""
+"""A seeded meter: the one truth behind every synthetic file, in any window, the same whoever asks."""
 
 from __future__ import annotations
 
@@ -18,82 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days, frame
+from greenkit import days
 from greenkit.synthetic import faults as planted
 from greenkit.synthetic import loads, tariff
 from greenkit.synthetic.chance import Ints, one
+from greenkit.synthetic.channels import DELIVERED, QUARTER, Channel, Readings
 from greenkit.synthetic.faults import Fault
+from greenkit.synthetic.frames import fleet_frame
 from greenkit.synthetic.loads import DAY_US
 
-QUARTER: Final = 900
 WEEK_US: Final = 7 * DAY_US
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A series of a meter. ``interval`` is in seconds; 86400 means the local day, whatever it holds.
-
-    The truth counts whole steps of 10^-``decimals`` of the unit. ``of`` says what it is made from.
-    """
-
-    series: str
-    flow: str
-    unit: str
-    decimals: int
-    interval: int
-    of: str
-    commodity: str = "electricity, secondary metered"
-    kind: str = "energy"
-
-    @property
-    def priced(self) -> bool:
-        """Whether the tariff sets a price on it."""
-        return self.flow == "delivered" and self.unit in ("kWh", *tariff.FLAT)
-
-
-# The series numbers are those of Smart Meter Texas: channel 4 is load, channel 1 generation.
-DELIVERED: Final = Channel("4", "delivered", "kWh", 3, QUARTER, "delivered")
-RECEIVED: Final = Channel("1", "received", "kWh", 3, QUARTER, "received")
-NET: Final = Channel("net", "net", "kWh", 3, QUARTER, "net")
-REACTIVE: Final = Channel("reactive", "delivered", "kvarh", 3, QUARTER, "reactive")
-VOLTAGE: Final = Channel("voltage", "unknown", "V", 1, QUARTER, "voltage", kind="voltage")
-DEMAND: Final = Channel("demand", "delivered", "kW", 3, QUARTER, "demand", kind="demand")
-GAS: Final = Channel("gas", "delivered", "therm", 3, 86_400, "gas", "natural gas")
-GAS_M3: Final = Channel("gas", "delivered", "m3", 3, 3_600, "gas m3", "natural gas", "volume")
-WATER: Final = Channel("water", "delivered", "gal", 0, 3_600, "water", "potable water", "volume")
-
-# tdsp → (DUNS, ESI ID prefix, digits); after the prefix comes the seed, so no ESI ID is anybody's.
-TDSPS: Final[Mapping[str, tuple[str, str, int]]] = {
-    "oncor": ("1039940674000", "10443720", 17),
-    "centerpoint": ("957877905", "1008901", 22),
-    "aep central": ("007924772", "10032789", 17),
-    "aep north": ("007923311", "10204049", 17),
-    "tnmp": ("007929441", "10400511", 17),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """The readings of one channel: instants in microseconds since 1970 UTC, amounts in the channel's steps."""
-
-    channel: Channel
-    start: Ints
-    end: Ints
-    amount: Ints
-    estimated: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    @property
-    def value(self) -> npt.NDArray[np.float64]:
-        """Amounts in the unit."""
-        return np.asarray(self.amount / 10.0**self.channel.decimals)
 
 
 @dataclass(frozen=True)
 class Meter:
-    """A seeded meter. Make one with :func:`household`, :func:`shop`, :func:`gas_meter` or :func:`water_meter`.
+    """A seeded meter. Make one with the functions of :mod:`greenkit.synthetic.households`.
 
     ``faults`` None plants some by the seed, each kind seldom; an empty tuple plants none.
     ``read_day`` is the day of the month on which a billing period ends and the next begins.
@@ -291,123 +224,6 @@ def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
     trouble = meter.faults_between(int(edges[0]), int(edges[-1]))
     amounts = meter._amounts(replace(DELIVERED, interval=86_400), starts, ends, trouble)
     return dict(zip(starts.tolist(), amounts.tolist(), strict=True))
-
-
-def household(
-    seed: int,
-    *,
-    zone: str = "America/Chicago",
-    solar: float = 0.0,
-    ev: bool | None = None,
-    interval: int = QUARTER,
-    tdsp: str | None = None,
-    faults: tuple[Fault, ...] | None = None,
-    **more: Any,
-) -> Meter:
-    """Make a household with a 15-minute electricity meter.
-
-    Parameters
-    ----------
-    seed : int
-        The same seed is the same household for ever.
-    zone : str
-        IANA zone; it brings the weather and the sun.
-    solar : float
-        Rated power of the panels in kW; more than 0 adds the series of what is received from the customer.
-    ev : bool, optional
-        Whether a car is charged at night; None lets the seed say (one in three).
-    interval : int
-        Seconds of an interval: 900, 3600, or 86400 for local days.
-    tdsp : str, optional
-        A Texas utility of :data:`TDSPS`: the meter's id is then a made-up ESI ID.
-    faults : tuple of Fault, optional
-        None plants some by the seed; ``()`` none.
-
-    Examples
-    --------
-    >>> household(7, tdsp="centerpoint").id
-    '1008901000000000000007'
-    """
-    car = one(seed, 91) < 1 / 3 if ev is None else ev
-    channels = tuple(replace(c, interval=interval) for c in ((DELIVERED, RECEIVED) if solar else (DELIVERED,)))
-    return _meter(seed, "household", channels, zone, tdsp=tdsp, solar=solar, ev=car, faults=faults, **more)
-
-
-def shop(seed: int, *, zone: str = "America/Chicago", tdsp: str | None = None, **more: Any) -> Meter:
-    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays."""
-    return _meter(seed, "shop", (DELIVERED,), zone, tdsp=tdsp, **more)
-
-
-def gas_meter(seed: int, *, zone: str = "America/Los_Angeles", channel: Channel = GAS, **more: Any) -> Meter:
-    """Make a gas meter: therms by the local day, or m³ by the hour with ``channel=GAS_M3``."""
-    return _meter(seed, "gas", (channel,), zone, **more)
-
-
-def water_meter(seed: int, *, zone: str = "America/Los_Angeles", **more: Any) -> Meter:
-    """Make a water meter: US gallons by the hour."""
-    return _meter(seed, "water", (WATER,), zone, **more)
-
-
-def fleet(count: int, *, seed: int = 1, tdsps: tuple[str, ...] = tuple(TDSPS)) -> Iterator[Meter]:
-    """Give any number of Texas meters: mostly households, one in four with panels, one in ten a shop."""
-    for i in range(seed, seed + count):
-        tdsp = tdsps[i % len(tdsps)]
-        if i % 10 == 0:
-            yield shop(i, tdsp=tdsp)
-        else:
-            yield household(i, tdsp=tdsp, solar=4.0 + 4.0 * one(i, 92) if i % 4 == 0 else 0.0)
-
-
-def fleet_frame(meters: list[Meter], start: Any, end: Any) -> pd.DataFrame:
-    """Give the truth of several meters in one tidy frame."""
-    parts = [
-        _frame_of(meter, meter.readings(channel, meter.instant(start), meter.instant(end)))
-        for meter in meters
-        for channel in meter.channels
-    ]
-    extras = ("cost", "currency", "tou", "commodity", "kind")
-    return frame.concat(parts) if parts else frame.empty(extras)
-
-
-def _frame_of(meter: Meter, r: Readings) -> pd.DataFrame:
-    channel, count = r.channel, len(r)
-    tou, cpp = tariff.periods(loads.moments(r.start, meter.zone))
-    priced = channel.priced
-    cost = tariff.cost(channel.unit, r.amount, tou, cpp) / 1e5 if priced else np.full(count, np.nan)
-    timed = channel.commodity.startswith("electricity")
-
-    def word(text: str | None) -> pd.Categorical:
-        return pd.Categorical([text] * count, categories=[text] if text and count else [])
-
-    made = pd.DataFrame(
-        {
-            "meter": word(meter.id),
-            "series": word(channel.series),
-            "flow": word(channel.flow),
-            "start": days.times(r.start, meter.zone),
-            "end": days.times(r.end, meter.zone),
-            "value": r.value,
-            "unit": word(channel.unit),
-            "zone": word(meter.zone),
-            "quality": pd.Categorical(np.where(r.estimated, "estimated", "actual")),
-            "cost": cost,
-            "currency": word(tariff.CURRENCY if priced else None),
-            "tou": pd.array(tou if timed else [None] * count, dtype="Int16"),
-            "commodity": word(channel.commodity),
-            "kind": word(channel.kind),
-        }
-    )
-    return frame.tidy(made) if count else frame.empty(list(made.columns[9:]), meter.zone)
-
-
-def _meter(
-    seed: int, kind: str, channels: tuple[Channel, ...], zone: str, tdsp: str | None = None, **more: Any
-) -> Meter:
-    name = f"{kind}-{seed:04d}"
-    if tdsp is not None:
-        _, prefix, digits = TDSPS[tdsp]
-        name, zone = prefix + str(seed).zfill(digits - len(prefix)), "America/Chicago"
-    return Meter(seed, more.pop("id", name), zone, kind, more.pop("channels", channels), tdsp=tdsp, **more)
 
 
 def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:

@@ -10,9 +10,10 @@ from typing import Final
 from greenkit import days
 from greenkit.synthetic import loads
 from greenkit.synthetic.chance import one
+from greenkit.synthetic.channels import Channel
 from greenkit.synthetic.dialects import Dialect
 from greenkit.synthetic.markup import Node, leaf, node
-from greenkit.synthetic.meters import Channel, Meter
+from greenkit.synthetic.meters import Meter
 from greenkit.synthetic.tariff import Bill
 
 # unit → (uom, exponent of the unit over uom's own: a kWh is 10^3 Wh)

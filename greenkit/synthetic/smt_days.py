@@ -11,7 +11,8 @@ import numpy as np
 
 from greenkit import days
 from greenkit.synthetic.chance import one
-from greenkit.synthetic.meters import QUARTER, Channel, Meter
+from greenkit.synthetic.channels import QUARTER, Channel
+from greenkit.synthetic.meters import Meter
 
 ZONE: Final = "America/Chicago"
 MISSING: Final = -1

@@ -3,7 +3,7 @@ r"""LSE (LodeStar Enhanced) files of seeded meters, as the Texas utilities file 
 A record is four header rows and detail rows of (value, status, start) triplets; records are put end to end.
 
 >>> import io
->>> from greenkit.synthetic.meters import household
+>>> from greenkit.synthetic.households import household
 >>> file = io.BytesIO()
 >>> write(file, [household(1, tdsp="oncor", faults=())], "2024-07-01", "2024-07-02", layout=Lse(per_row=3))
 >>> print(*file.getvalue().decode().splitlines()[:5], sep="\n")
@@ -25,7 +25,8 @@ from typing import Any, BinaryIO, Final, Literal
 from greenkit import days
 from greenkit._files import atomic
 from greenkit.synthetic import smt_days
-from greenkit.synthetic.meters import QUARTER, Meter
+from greenkit.synthetic.channels import QUARTER
+from greenkit.synthetic.meters import Meter
 from greenkit.synthetic.smt_days import MISSING, Day
 
 FIRST_DETAIL: Final = 10_000_000

@@ -48,7 +48,7 @@ def true_rows(df, steps=1000):
     return list(zip(meters, series, epoch, length, value, cost, quality, strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(1, 10**6),
     day=st.dates(dt.date(2021, 1, 1), dt.date(2026, 12, 1)),

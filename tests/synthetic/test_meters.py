@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from greenkit import frame, synthetic
 from greenkit.synthetic.chance import uniform
-from greenkit.synthetic.meters import GAS_M3
+from greenkit.synthetic.channels import GAS_M3
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_truth_is_a_tidy_frame_of_whole_days(meter):
     assert df["end"].max().tz_localize(None) == df["end"].max().tz_localize(None).normalize()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(1, 10**9),
     first=st.dates(dt.date(2021, 1, 1), dt.date(2026, 1, 1)),

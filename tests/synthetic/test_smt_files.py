@@ -57,7 +57,7 @@ def read_lse(text, *, placeholders=()):
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=SEEDS,
     day=DAYS,
@@ -87,7 +87,7 @@ def read_csv(text):
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=SEEDS,
     day=DAYS,
@@ -177,7 +177,7 @@ def test_a_record_may_hold_several_days():
     assert counts == [4 * 96 + 100, 2 * 96]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=SEEDS, day=DAYS, solar=st.sampled_from([0.0, 5.0]))
 def test_json_holds_the_truth(seed, day, solar):
     home, end = synthetic.household(seed, tdsp="oncor", solar=solar), day + dt.timedelta(days=2)

@@ -1,0 +1,128 @@
+"""Atom documents around ESPI resources: the feed, its entries, their links and dates, in a dialect's style."""
+
+from __future__ import annotations
+
+import codecs
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from greenkit import days
+from greenkit.synthetic.dialects import Dialect
+from greenkit.synthetic.markup import Markup, Node, leaf, node
+
+NAMESPACE: Final = uuid.UUID("6a2f5c1e-8b0d-4c7a-9a55-0d3f1f6e2b90")
+"""Of the entries' ids: the same link gives the same id."""
+CERTIFICATE: Final = "https://certificates.example/green-button/1"
+_DATES: Final = {"utc": "%Y-%m-%dT%H:%M:%SZ", "naive": "%Y-%m-%dT%H:%M:%S", "offset": "%Y-%m-%dT%H:%M:%S+00:00"}
+_PLACEHOLDER: Final = "1899-12-30T00:00:00Z"
+_MARKS: Final = {"utf-16": codecs.BOM_UTF16_LE, "utf-8-sig": codecs.BOM_UTF8}
+_CODECS: Final = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry: what it is, its own links, and the text of its content."""
+
+    resource: str
+    self: str
+    related: tuple[tuple[str, str], ...]
+    title: str
+    content: str
+    updated: int
+    up: str | None = None
+
+    @property
+    def parent(self) -> str:
+        """The collection to which it belongs."""
+        return self.self.rpartition("/")[0] if self.up is None else self.up
+
+
+class Document:
+    """A feed, an entry or a resource in the making; ``made`` is when (microseconds since 1970 UTC)."""
+
+    def __init__(self, dialect: Dialect, made: int) -> None:
+        self.dialect, self.markup, self.made = dialect, Markup(dialect), made
+        self.depth = 0 if dialect.root == "resource" else 3
+
+    def content(self, element: Node) -> str:
+        """Write a resource as the content of an entry."""
+        return self.markup.text(element, self.depth, root=True)
+
+    def text(self, entries: Iterable[Entry], *, here: str, title: str, spaces: tuple[str, ...]) -> Iterator[str]:
+        """Write the document: a feed of entries, or the first of them alone."""
+        dialect = self.dialect
+        encoding = dialect.encoding.upper().removesuffix("-SIG")
+        yield dialect.before + dialect.prolog.format(encoding=encoding) + dialect.after_prolog
+        if dialect.root != "feed":
+            first = next(iter(entries))
+            yield self._entry(first, spaces) if dialect.root == "entry" else first.content
+            return
+        yield self._head(here, title, spaces)
+        for entry in entries:
+            yield dialect.between + self._entry(entry, spaces)
+        yield f"</{self.markup.tag('a:feed')}>\n"
+
+    def encoded(self, texts: Iterable[str]) -> Iterator[bytes]:
+        """Give texts as bytes, with the byte order mark first where there is one."""
+        dialect = self.dialect
+        codec = _CODECS.get(dialect.encoding, dialect.encoding)
+        yield _MARKS.get(dialect.encoding, b"")
+        for text in texts:
+            yield (text.replace("\n", dialect.newline) if dialect.newline != "\n" else text).encode(codec)
+
+    def _head(self, here: str, title: str, spaces: tuple[str, ...]) -> str:
+        markup, (_, line) = self.markup, self.markup.around(0)
+        head = (
+            leaf("a:id", f"urn:uuid:{self._id(here)}"),
+            node("a:link", rel="self", href=here),
+            node("a:link", rel="up", href=here.rpartition("/")[0]),
+            self._certificate(),
+            leaf("a:title", title),
+            leaf("a:updated", self._date(self.made)),
+        )
+        opened = f"<{markup.tag('a:feed')}{markup.root_attributes('a', *spaces)}>{line}"
+        return opened + "".join(markup.text(n, 1) for n in head if n is not None)
+
+    def _entry(self, entry: Entry, spaces: tuple[str, ...]) -> str:
+        markup, dialect = self.markup, self.dialect
+        alone = dialect.root == "entry"
+        first, last = markup.halves(node("a:entry"), 0 if alone else 1)
+        if alone:
+            first = first.replace(">", markup.root_attributes("a", *spaces) + ">", 1)
+        attributes = {"type": dialect.content_type} if dialect.content_type else {}
+        opened, closed = markup.halves(node("a:content", **attributes), 2)
+        key = "entry" if dialect.same_ids else entry.self
+        head = (leaf("a:id", f"urn:uuid:{self._id(key)}"), *self._links(entry), leaf("a:title", entry.title))
+        above = "".join(markup.text(n, 2) for n in head if n is not None)
+        if dialect.dates_in_content:
+            return first + above + opened + self._dates(entry, 3) + entry.content + closed + last
+        return first + above + opened + entry.content + closed + self._dates(entry, 2) + last
+
+    def _links(self, entry: Entry) -> list[Node]:
+        style = self.dialect.links
+        if style == "none":
+            return []
+        links = [node("a:link", rel="self", href=entry.self)]
+        if style not in ("direct", "back"):
+            links.append(node("a:link", rel="up", href=entry.parent))
+        certificate = self._certificate() if entry.resource == "UsagePoint" else None
+        links += [certificate] if certificate else []
+        return links + [node("a:link", rel="related", href=href, type=kind) for href, kind in entry.related]
+
+    def _certificate(self) -> Node | None:
+        """Give the link to a certificate that certified feeds carry; it relates to no resource."""
+        return node("a:link", rel="related", href=CERTIFICATE) if self.dialect.certificate else None
+
+    def _id(self, key: str) -> uuid.UUID:
+        return uuid.uuid5(NAMESPACE, key)
+
+    def _dates(self, entry: Entry, depth: int) -> str:
+        dates = (leaf(f"a:{name}", self._date(entry.updated)) for name in ("published", "updated"))
+        return "".join(self.markup.text(date, depth) for date in dates if date)
+
+    def _date(self, instant: int) -> str:
+        time = datetime.fromtimestamp(instant // days.US, UTC)
+        return time.strftime(_DATES[self.dialect.dates]) if self.dialect.dates in _DATES else _PLACEHOLDER
