@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from greenkit.analysis import quality, reconcile, totals
+from greenkit.analysis import profiles, quality, reconcile, shape, totals
 from greenkit.espi import open_espi
 
 FILE = Path(__file__).parents[2] / "../shared/corpus/JenDobson+greenbutton/greenbutton__sample_data__sample_data.xml"
@@ -68,3 +68,31 @@ def test_the_top_day(feed):
     days = totals.by_period(feed.readings, "D")
     top = days.iloc[int(np.nanargmax(days["value"]))]
     assert (top["period"], round(top["value"], 2)) == ("2011-10-12", 35.36)
+
+
+def test_the_shape(feed):
+    row = shape.summarise(feed.readings).iloc[0]
+    assert (row["intervals"], row["peak"], str(row["peak_at"])) == (8727, 5.18, "2011-09-07 19:00:00-07:00")
+    assert round(row["load_factor"], 4) == 0.1126
+    assert row["base"] == pytest.approx(0.265)
+    assert round(100 * row["always_on"], 1) == 45.4
+    assert (round(row["near_base"], 4), round(row["near_peak"], 4)) == (0.2703, 1.5892)
+
+
+def test_the_percentiles(feed):
+    power = feed.readings["value"]
+    assert np.percentile(power, [2.5, 5, 10, 97.5]) == pytest.approx([0.255, 0.265, 0.275, 1.73], abs=5e-4)
+    curve = shape.at_percent(shape.duration(feed.readings), (2.5, 90, 95, 97.5)).iloc[0]
+    assert curve.tolist() == pytest.approx([1.73, 0.275, 0.265, 0.255])
+
+
+def test_weekdays_and_weekends(feed):
+    day = profiles.average_day(feed.readings)
+    mean = day.assign(sum=day["mean"] * day["count"]).groupby("day_type", observed=True)[["sum", "count"]].sum()
+    assert (mean["sum"] / mean["count"]).round(3).to_dict() == {"weekday": 0.589, "weekend": 0.568}
+
+
+def test_after_the_blackout(feed):
+    """Eight hours of the Southwest blackout of 2011 are zeros, and then everything switches on at once."""
+    after = feed.readings.set_index("start").loc["2011-09-08 16:00-07:00":"2011-09-09 01:00-07:00", "value"]
+    assert after.tolist() == [0.0] * 8 + [0.015, 1.0]
