@@ -24,8 +24,9 @@ def make_series():
         **extras,
     ):
         step = pd.Timedelta(every)
-        first = pd.Timestamp(start, tz=zone)
-        starts = pd.date_range(first, periods=len(values), freq=step).as_unit("us") if len(values) else []
+        # in UTC, since a step of 24 hours is a calendar day to some versions of pandas
+        first = pd.Timestamp(start, tz=zone).tz_convert("UTC")
+        starts = pd.date_range(first, periods=len(values), freq=step).as_unit("us").tz_convert(zone)
         if not len(values):
             return frame.empty(zone=zone)
         columns = {

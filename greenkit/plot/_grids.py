@@ -72,7 +72,7 @@ def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, place: int
     figure.add_heatmap(
         z=grid, colorscale=_theme.DIVERGING if negative else _theme.SCALE, zmid=0 if negative else None,
         hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>",
-        colorbar={"title": {"text": unit}, "len": height - 0.06, "y": top - height / 2, "outlinewidth": 0}, **base,
+        colorbar=_theme.colorbar(unit, place, len(all_codes)), **base,
     )  # fmt: skip
     each = len([s for s in slots if not s.startswith("2nd")]) // 24
     shared = {"linecolor": _theme.FAINT, "tickcolor": _theme.FAINT, "automargin": True, "showgrid": False}

@@ -90,16 +90,78 @@ def colors(keys: pd.DataFrame) -> list[str]:
     return [COLORS[i % len(COLORS)] for i in range(len(flows))]
 
 
+def grid(
+    title: str,
+    rows: int,
+    columns: int,
+    titles: list[str] | None,
+    *,
+    height: int = 90,
+    each: int = 300,
+    note: str = "",
+    second: bool = False,
+) -> go.Figure:
+    """Make an empty figure of panels in the house style; ``second`` gives each a second axis on the right."""
+    from plotly.subplots import make_subplots
+
+    total = height + each * rows
+    gap = min(95 / total, 1 / rows) if rows > 1 else 0
+    panels = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=titles,
+        shared_yaxes=columns > 1,
+        vertical_spacing=gap,
+        horizontal_spacing=0.03,
+        specs=[[{"secondary_y": second}] * columns] * rows,
+    )
+    base = sheet(title, note=note, height=total).layout.to_plotly_json()
+    # above the titles of the panels
+    base["legend"]["y"] = 1 + (24 if titles and any(titles) else 0) / (total - 124)
+    axes = {"xaxis": base.pop("xaxis"), "yaxis": base.pop("yaxis")}
+    panels.update_layout(base)
+    panels.update_xaxes(axes["xaxis"])
+    panels.update_yaxes(axes["yaxis"])
+    panels.update_annotations(font={"size": 13, "color": INK})
+    return panels
+
+
+def colorbar(unit: str, row: int, rows: int) -> dict[str, Any]:
+    """Make the colour bar that stands beside one of the panels below each other."""
+    return {
+        "title": {"text": unit},
+        "len": 0.94 / rows,
+        "y": 1 - (row + 0.5) / rows,
+        "thickness": 14,
+        "outlinewidth": 0,
+    }
+
+
 def few(found: Intervals, most: int = MOST) -> Intervals:
     """Refuse what no picture can show: nothing, or too many series."""
     if not found.valid.any():
-        raise SchemaError("the frame holds no value to draw: look at it with df.gk.quality()")
+        raise nothing()
     if len(found.keys) > most:
-        raise SchemaError(
-            f"the frame holds {len(found.keys)} series, and one picture shows at most {most}: "
-            'filter it first, as in df[df["meter"] == …]'
-        )
+        raise too_many(len(found.keys), most, "series")
     return found
+
+
+def nothing() -> SchemaError:
+    """Say that there is nothing to draw."""
+    return SchemaError("the frame holds no value to draw: look at it with df.gk.quality()")
+
+
+def too_many(count: int, most: int, what: str) -> SchemaError:
+    """Say that one picture cannot show so many."""
+    return SchemaError(
+        f"the frame holds {count} {what}, and this picture shows at most {most}: "
+        'filter it first, as in df[df["meter"] == …]'
+    )
+
+
+def one_unit(units: list[str]) -> SchemaError:
+    """Say that units cannot share an axis."""
+    return SchemaError(f"the series are in {' and '.join(units)}, and this picture has one axis: filter by unit first")
 
 
 def rgba(color: str, alpha: float) -> str:

@@ -1,0 +1,138 @@
+"""Pictures in cells: the calendar of days, weekday by hour, and the completeness of many series."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit.analysis import _strip, daytypes, intervals, profiles, quality, totals
+from greenkit.analysis.intervals import power_unit
+from greenkit.analysis.shape import SERIES
+from greenkit.plot import _theme
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_PANELS: Final = 8
+_ROWS: Final = 200
+_SHORT: Final = tuple(d[:3] for d in daytypes.WEEKDAYS)
+
+
+def calendar(df: pd.DataFrame) -> go.Figure:
+    """Draw a cell for each local day: a row for each weekday, a column for each week, a panel for each year.
+
+    A grey cell has no value; a cell with a dot has less than all of its intervals.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame; series × years must be at most eight.
+    """
+    found = _theme.few(intervals.used(df), _PANELS)
+    table = totals.by_period(df, "day")
+    date = table["period"].to_numpy().astype("datetime64[D]")
+    table = table.assign(date=date, year=date.astype("datetime64[Y]").astype(int) + 1970)
+    panels = list(table.groupby([*SERIES, "year"], observed=True, sort=False))
+    if len(panels) > _PANELS:
+        raise _theme.too_many(len(panels), _PANELS, "panels of series and years")
+    names = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), _theme.names(found.keys), strict=True))
+    titles = [f"{key[-1]}" + (f" {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
+    figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150)
+    for i, (_, part) in enumerate(panels):
+        unit = str(part["unit"].iloc[0])
+        _year(figure, part, unit, i + 1, len(panels))
+    return figure
+
+
+def _year(figure: go.Figure, part: pd.DataFrame, unit: str, row: int, rows: int) -> None:
+    year = int(part["year"].iloc[0])
+    first = np.datetime64(f"{year}-01-01", "D")
+    every = np.arange(first, np.datetime64(f"{year + 1}-01-01", "D"))
+    # ISO weekday as the row; weeks from the Monday on or before 1 January as the column
+    weekday = (every.astype(np.int64) + 3) % 7
+    week = (np.arange(len(every)) + weekday[0]) // 7
+    place = (part["date"].to_numpy().astype("datetime64[D]") - first).astype(np.int64)
+    value, share = np.full(len(every), np.nan), np.full(len(every), np.nan)
+    value[place] = part["value"]
+    share[place] = part["present"] / part["expected"]
+    text = np.array([f"{d:%a %d %b %Y}" for d in pd.DatetimeIndex(every.astype("datetime64[us]"))], dtype=object)
+    cells = {n: np.full((7, 54), np.nan) for n in ("value", "share", "none")}
+    words = np.full((7, 54), "", dtype=object)
+    cells["value"][weekday, week], cells["share"][weekday, week], words[weekday, week] = value, share, text
+    cells["none"][weekday[share == 0], week[share == 0]] = 1.0
+    base = {"y": list(_SHORT), "hoverongaps": False, "xgap": 1, "ygap": 1, "text": words}
+    figure.add_heatmap(
+        z=cells["none"], colorscale=[[0, _theme.FAINT], [1, _theme.FAINT]], showscale=False, row=row, col=1,
+        hovertemplate="%{text}<br>no value<extra></extra>", **base,
+    )  # fmt: skip
+    figure.add_heatmap(
+        z=cells["value"], colorscale=_theme.SCALE, customdata=100 * cells["share"], row=row, col=1,
+        hovertemplate=f"%{{text}}<br>%{{z:.4g}} {unit}<br>%{{customdata:.3g}} % of its intervals<extra></extra>",
+        colorbar=_theme.colorbar(unit, row - 1, rows), **base,
+    )  # fmt: skip
+    part_days = (share > 0) & (share < 1)
+    figure.add_scatter(
+        x=week[part_days], y=[_SHORT[d] for d in weekday[part_days]], mode="markers", hoverinfo="skip",
+        marker={"size": 4, "color": "white", "line": {"width": 1, "color": "black"}}, showlegend=False, row=row, col=1,
+    )  # fmt: skip
+    months = [int(week[d]) for d in np.flatnonzero(np.array([str(e)[8:] == "01" for e in every]))]
+    figure.update_xaxes(tickvals=months, ticktext=list("JFMAMJJASOND"), showgrid=False, row=row, col=1)
+    figure.update_yaxes(autorange="reversed", showgrid=False, row=row, col=1)
+
+
+def week(df: pd.DataFrame) -> go.Figure:
+    """Draw the mean power by weekday and local time of day; one panel for each of at most eight series."""
+    found = _theme.few(intervals.used(df), _PANELS)
+    table = profiles.average_day(df, ("weekday",))
+    parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
+    titles = _theme.names(found.keys) if len(parts) > 1 else None
+    figure = _theme.grid(f"Weekday by hour, {_theme.subject(found.keys)}", len(parts), 1, titles, height=110, each=220)
+    for i, part in enumerate(parts):
+        unit = power_unit(str(part["unit"].iloc[0]))
+        cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
+        cells = cells.reindex(list(daytypes.WEEKDAYS))
+        lowest = float(np.nanmin(cells.to_numpy()))
+        figure.add_heatmap(
+            z=cells.to_numpy(), x=cells.columns.to_numpy(), y=list(_SHORT), xgap=1, ygap=1, hoverongaps=False,
+            colorscale=_theme.DIVERGING if lowest < 0 else _theme.SCALE, zmid=0 if lowest < 0 else None,
+            colorbar=_theme.colorbar(unit, i, len(parts)),
+            hovertemplate=f"%{{y}} %{{x:.4g}} h<br>%{{z:.4g}} {unit}<extra></extra>", row=i + 1, col=1,
+        )  # fmt: skip
+        figure.update_xaxes(title_text="local hour", dtick=3, showgrid=False, row=i + 1, col=1)
+        figure.update_yaxes(autorange="reversed", showgrid=False, row=i + 1, col=1)
+    return figure
+
+
+def completeness(df: pd.DataFrame) -> go.Figure:
+    """Draw a row for each series and a cell for each local day: whole, estimated, some missing, no value."""
+    report = quality.assess(df)
+    if not len(report.days):
+        raise _theme.nothing()
+    keys = report.days[SERIES].drop_duplicates(ignore_index=True)
+    if len(keys) > _ROWS:
+        raise _theme.too_many(len(keys), _ROWS, "series")
+    names = _theme.names(keys)
+    row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
+    date = report.days["date"].to_numpy().astype("datetime64[D]")
+    every = np.arange(date.min(), date.max() + 1)
+    z, present, expected = (np.full((len(keys), len(every)), np.nan) for _ in range(3))
+    place = (date - every[0]).astype(np.int64)
+    counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
+    z[row, place] = _strip.status(*counts)
+    present[row, place], expected[row, place] = counts[0], counts[1]
+    figure = _theme.sheet("Completeness", height=150 + 22 * max(len(keys), 3))
+    steps = [s for i, (color, _) in enumerate(_strip.STATUS) for s in ((i / 4, color), ((i + 1) / 4, color))]
+    figure.add_heatmap(
+        z=z, x=every.astype("datetime64[s]"), y=names, zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False, ygap=2,
+        hoverongaps=False, customdata=np.dstack([present, expected]),
+        hovertemplate="%{y}<br>%{x|%a %d %b %Y}<br>%{customdata[0]} of %{customdata[1]}<extra></extra>",
+    )  # fmt: skip
+    for color, meaning in _strip.STATUS:
+        figure.add_scatter(
+            x=[None], y=[None], mode="markers", name=meaning, marker={"symbol": "square", "size": 10, "color": color}
+        )
+    figure.update_xaxes(type="date", showgrid=False, title_text="local date")
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="series")
+    return figure

@@ -1,0 +1,187 @@
+"""Pictures of shape: the average day, the load duration curve, the days of the highest peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis import daytypes, intervals, profiles, shape
+from greenkit.analysis.intervals import HOUR, Intervals, power_unit
+from greenkit.analysis.shape import SERIES
+from greenkit.plot import _theme
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_KIND_COLOR: Final = dict(zip(daytypes.DAY_TYPES, (_theme.COLORS[0], _theme.COLORS[3], _theme.COLORS[1]), strict=True))
+_FACETS: Final = 6
+_CORNERS: Final = 2000
+"""Points that a duration curve is drawn with."""
+
+
+def average_day(
+    df: pd.DataFrame, by: Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
+) -> go.Figure:
+    """Draw the average day of each day type, with the band in which 80 % of the days lie.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame of at most six series with intervals of an hour or less; one row of panels for each series.
+    by : ("day_type",), or with "season" or "month" added
+        The second one gives a panel for each of its values.
+    holidays : str, or iterable of dates, optional
+        As in :func:`greenkit.analysis.profiles.average_day`.
+    """
+    found = _theme.few(intervals.used(df), _FACETS)
+    table = profiles.average_day(df, by, holidays=holidays)
+    others = [n for n in by if n != "day_type"]
+    facets = list(dict.fromkeys(table[others[0]])) if others else [None]
+    rows = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
+    series = _theme.names(found.keys) if len(rows) > 1 else [""] * len(rows)
+    titles = [" · ".join(filter(None, (name, "" if f is None else str(f)))) for name in series for f in facets]
+    figure = _theme.grid(
+        "Average day (line: mean; band: 10th to 90th percentile)", len(rows), len(facets), titles, height=90
+    )
+    for i, part in enumerate(rows):
+        unit = power_unit(str(part["unit"].iloc[0]))
+        for j, facet in enumerate(facets):
+            one = part if facet is None else part[part[others[0]] == facet]
+            _days(figure, one, unit, i + 1, j + 1)
+        figure.update_yaxes(title_text=unit, row=i + 1, col=1)
+    figure.update_xaxes(title_text="local hour", tickvals=[0, 6, 12, 18, 24], range=[0, 24])
+    return figure
+
+
+def _days(figure: go.Figure, one: pd.DataFrame, unit: str, row: int, col: int) -> None:
+    kinds = one["day_type"] if "day_type" in one.columns else pd.Series("day", index=one.index)
+    for kind, part in one.groupby(kinds.astype("str"), sort=False):
+        color, name = _KIND_COLOR.get(str(kind), _theme.COLORS[0]), str(kind)
+        # the last slot is held to its end, so that a day reaches midnight
+        last = part.iloc[[-1]].assign(hour=24.0)
+        part = pd.concat([part, last])
+        shared = {"x": part["hour"], "legendgroup": name, "mode": "lines"}
+        for edge, fill in (("p10", None), ("p90", "tonexty")):
+            figure.add_scatter(
+                y=part[edge], line={"shape": "hv", "width": 0}, fill=fill, fillcolor=_theme.rgba(color, 0.2),
+                hoverinfo="skip", showlegend=False, **shared, row=row, col=col,
+            )  # fmt: skip
+        figure.add_scatter(
+            y=part["mean"], name=name, line={"shape": "hv", "width": 2, "color": color}, text=part["time"],
+            customdata=part[["p10", "p90", "count"]], showlegend=row == 1 and col == 1,
+            hovertemplate=f"{name} %{{text}}<br>%{{y:.3g}} {unit} (%{{customdata[0]:.3g}} to %{{customdata[1]:.3g}}, "
+            "%{customdata[2]} days)<extra></extra>", **shared, row=row, col=col,
+        )  # fmt: skip
+
+
+def duration(df: pd.DataFrame) -> go.Figure:
+    """Draw the load duration curve: how much of the time the load is at least so high.
+
+    Of a single series it marks base load, near-peak and the mean, and gives the load factor.
+    """
+    found = _theme.few(intervals.used(df))
+    curve = shape.duration(df)
+    units = list(dict.fromkeys(power_unit(u) for u in found.keys["unit"]))
+    if len(units) > 1:
+        raise _theme.one_unit(units)
+    figure = _theme.sheet(f"Load duration, {_theme.subject(found.keys)}", height=400, hovermode="closest")
+    names, colors = _theme.names(found.keys), _theme.colors(found.keys)
+    code = pd.MultiIndex.from_frame(found.keys[SERIES])
+    for key, part in curve.groupby(SERIES, observed=True, sort=False):
+        place = code.get_loc(key)
+        keep = np.unique(np.linspace(0, len(part) - 1, min(len(part), _CORNERS)).round().astype(int))
+        percent, power = part["percent"].to_numpy()[keep], part["power"].to_numpy()[keep]
+        figure.add_scatter(
+            x=np.append(0.0, percent), y=np.append(power[:1], power), name=names[place], mode="lines",
+            line={"shape": "vh", "width": 2, "color": colors[place]},
+            hovertemplate=f"at least %{{y:.4g}} {units[0]}<br>in %{{x:.3g}} % of the hours"
+            f"<extra>{names[place]}</extra>",
+        )  # fmt: skip
+    if len(found.keys) == 1:
+        _marks(figure, shape.summarise(df).iloc[0], units[0])
+    figure.update_xaxes(title_text="share of the hours [%]", range=[0, 100])
+    figure.update_yaxes(title_text=units[0], rangemode="tozero")
+    return figure
+
+
+def _marks(figure: go.Figure, row: pd.Series[Any], unit: str) -> None:
+    # the lines may lie close together, so their words stand side by side
+    marks = [("base (5th percentile)", "base", 0.2), ("mean", "mean", 0.5), ("near-peak", "near_peak", 0.8)]
+    for label, name, x in marks:
+        figure.add_hline(y=row[name], line={"dash": "dot", "width": 1, "color": _theme.INK})
+        figure.add_annotation(
+            x=x, xref="paper", y=row[name], text=f"{label} {row[name]:.3g} {unit}", showarrow=False, yanchor="bottom",
+            font={"size": 12},
+        )  # fmt: skip
+    peak = f"{row['peak']:.4g} {unit} in {row['minutes']:g} min"
+    figure.layout.title.subtitle = {
+        "text": f"load factor {row['load_factor']:.3f}: mean ÷ peak ({peak})",
+        "font": {"size": 12, "color": _theme.INK},
+    }
+
+
+def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Iterable[Any] = ()) -> go.Figure:
+    """Draw the days of the highest peaks over each other.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame of one series.
+    n : int
+        How many days.
+    moments : iterable of times with zones
+        Such as the four coincident peaks (4CP): those that lie on a drawn day are marked.
+    """
+    found = _theme.few(intervals.used(df), 1)
+    top = shape.peaks(df, n)
+    unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])
+    figure = _theme.sheet(f"Days of the highest peaks, {_theme.subject(found.keys)}", height=420, hovermode="closest")
+    one = found.take(found.valid & (found.hours > 0))
+    marks = shape.coincident(df, moments) if list(moments := list(moments)) else None
+    for rank, start in zip(top["rank"], top["start"], strict=True):
+        color = _theme.COLORS[(rank - 1) % len(_theme.COLORS)]
+        date = days.local_dates(pd.DatetimeIndex([start]).tz_convert(zone))[0]
+        _peak_day(figure, one, date, rank, color, unit, zone)
+        if marks is not None:
+            _coincident(figure, marks, date, unit, zone)
+    figure.update_xaxes(title_text="hours since local midnight", range=[0, 25], dtick=3)
+    figure.update_yaxes(title_text=unit, rangemode="tozero")
+    return figure
+
+
+def _peak_day(figure: go.Figure, one: Intervals, date: Any, rank: int, color: str, unit: str, zone: str) -> None:
+    day = one.take(one.date == date.astype(np.int64))
+    since = (day.start - days.midnights([date], zone)[0]) / HOUR
+    x, y = _with_breaks(since, day.hours, day.power)
+    clock = days.times(day.start, zone).strftime("%H:%M %Z")
+    text = np.interp(x, since, np.arange(len(since))).astype(int)
+    figure.add_scatter(
+        x=x, y=y, name=f"{rank}. {date}", mode="lines", text=[clock[i] for i in text], connectgaps=False,
+        line={"shape": "hv", "width": 2.4 if rank == 1 else 1.4, "color": color},
+        hovertemplate=f"%{{text}}<br>%{{y:.4g}} {unit}<extra>%{{fullData.name}}</extra>",
+    )  # fmt: skip
+
+
+def _with_breaks(x: Any, length: Any, y: Any) -> tuple[Any, Any]:
+    """Close each run of touching intervals at its end, as a step line needs it."""
+    closes = np.append(x[1:] > (x + length)[:-1] + 1e-9, True)
+    at = np.repeat(np.flatnonzero(closes) + 1, 2)
+    ends = np.repeat((x + length)[closes], 2)
+    last = np.stack([y[closes], np.full(closes.sum(), np.nan)], axis=1).reshape(-1)
+    return np.insert(x, at, ends)[:-1], np.insert(y, at, last)[:-1]
+
+
+def _coincident(figure: go.Figure, marks: pd.DataFrame, date: Any, unit: str, zone: str) -> None:
+    local = marks["start"].dt.tz_convert(zone)
+    mine = marks[(local.dt.tz_localize(None).to_numpy().astype("datetime64[D]") == date) & marks["power"].notna()]
+    if len(mine):
+        instants = days.instants(mine["start"])
+        figure.add_scatter(
+            x=(instants - days.midnights([date], zone)[0]) / HOUR, y=mine["power"], mode="markers",
+            name=f"coincident {date}", marker={"symbol": "diamond-open", "size": 12, "color": _theme.INK},
+            hovertemplate=f"coincident peak<br>%{{y:.4g}} {unit}<extra></extra>",
+        )  # fmt: skip
