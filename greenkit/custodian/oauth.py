@@ -140,10 +140,12 @@ class TokenEndpoint:
 
     def _call(self, url: str, call: Callable[[Any, Check], None], demand: Callable[[requests.Response], None]) -> None:
         """Make one call with a fresh session; whatever fails leaves here without the frames that hold secrets."""
-        what, fault, session = urls.label(url), None, self._session()
+        what, fault, session, met = urls.label(url), None, self._session(), False
 
         def check(response: requests.Response) -> requests.Response:
+            nonlocal met
             demand(response)
+            met = True
             return response
 
         try:
@@ -153,7 +155,8 @@ class TokenEndpoint:
         except (requests.RequestException, HTTPError, OSError) as e:
             fault = transport.failure(e, what)
         except Exception:  # noqa: BLE001 whatever else Authlib makes of an answer, its text may hold the answer
-            fault = FormatError(f"{what} gave no token answer that can be understood: check the token address")
+            if not met:
+                fault = FormatError(f"{what} gave no token answer that can be understood: check the token address")
         finally:
             session.close()
         if fault is not None:

@@ -118,12 +118,12 @@ class Custodian:
         self.authority, self.behaviour, self.notification_uri = authority, Behaviour(), notification_uri
         self.seen: list[tuple[str, str, str, bool]] = []
         self.notified: list[bytes] = []
-        self.client_certificate = authority.client("greenkit-client", stem="custodian-client", days=60)
-        self._pair = server_certificate or authority.server(stem="custodian")
         self.client_secret = Secret(new_secret())
         self.registration_token = Secret("registration-" + new_secret()[:18])
         api, page = _free_port(), _free_port()
         self.url, self.page_url = f"https://127.0.0.1:{api[1]}", f"http://127.0.0.1:{page[1]}"
+        self.client_certificate = authority.client("greenkit-client", stem=f"client-{api[1]}", days=60)
+        self._pair = server_certificate or authority.server(stem=f"server-{api[1]}")
         moved = profile.at(self.url)
         self.profile = replace(
             moved, authorize_url=self.page_url + urlsplit(moved.authorize_url).path, limits=((1000, 1.0),)
@@ -375,6 +375,8 @@ class Custodian:
 
 
 class _QuietServer(cheroot.wsgi.Server):
+    expiration_interval = 0.05  # how soon it sees that it has to stop [s]
+
     def error_log(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing: a refused handshake is not worth a traceback."""
 

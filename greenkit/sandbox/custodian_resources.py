@@ -23,7 +23,7 @@ from greenkit.synthetic import Dialect, Meter
 ATOM: Final = "application/atom+xml"
 BULK_ID: Final = 50_916
 USUAL_DAYS: Final = 30
-"""Without a window the last so many days are given."""
+"""Without a window the last so many days are given, where the profile has no longest window."""
 _AUTHORIZATION_STATUS: Final = {True: 1, False: 0}
 
 
@@ -81,8 +81,8 @@ class Resources:
         if end is not None and end > now and self._profile.clip_future:
             raise Refusal(400)
         end = end or now
-        start = start if start is not None else end - pd.Timedelta(days=USUAL_DAYS)
         longest = self._profile.window_days
+        start = start if start is not None else end - pd.Timedelta(days=longest or USUAL_DAYS)
         if start >= end or (longest and end - start > pd.Timedelta(days=longest, hours=1)):
             raise Refusal(400)
         return start, min(end, now)

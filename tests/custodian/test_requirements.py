@@ -1,0 +1,790 @@
+"""The security requirements of the client, numbered; each test fails when its requirement is not met.
+
+Requirement 1 (no secret shows anywhere) has its own file, test_leaks.py.
+"""
+
+import base64
+import gzip
+import hashlib
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import flask
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pretend import authorized, click, query_of, token_requests
+
+from greenkit import errors
+from greenkit.custodian import profiles, redirect, transport, urls
+from greenkit.custodian.oauth import TokenEndpoint
+from greenkit.custodian.pacing import Pacer
+from greenkit.custodian.tokens import FileStore, Token
+from greenkit.custodian.transport import Tls
+from greenkit.sandbox import custodian
+from greenkit.sandbox.authority import Authority
+from greenkit.secret import Secret
+
+REDIRECT = "http://127.0.0.1:8123/callback"
+MARCH = ("2024-03-01", "2024-03-02")
+BASE = "https://api.pge.com/GreenButtonConnect/espi/1_1/resource/"
+HOSTILE = [
+    "https://api.pge.com.evil/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://api.pge.com@evil/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://user:word@api.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://api.pge.com:8443/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://api.pge.com:port/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "http://api.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "sftp://api.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "file:///GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "//api.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://api.pge.com/GreenButtonConnect/espi/1_1/resourceX/Batch/Bulk/1",
+    "https://api.pge.com/other",
+    BASE,
+    BASE + "../../../datacustodian/oauth/v2/token",
+    BASE + "%2e%2e/%2e%2e/token",
+    BASE + "Batch/..%2f..%2ftoken",
+    BASE + "Batch/%252e%252e/token",
+    BASE + "Batch\\..\\token",
+    BASE + "Batch/Bulk/1#fragment",
+    BASE + "Batch/Bulk/1\r\nX-Evil: 1",
+    BASE + "Batch/Bulk/ 1",
+    BASE + "Batch//token",
+    "https://api.pge.com\t.evil/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "https://аpi.pge.com/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",  # a Cyrillic letter
+    "https://[::1/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1",
+    "",
+]
+
+# -- 2: state
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [
+            "state=right",
+            "state=wrong",
+            "state=",
+            "code=c",
+            "code=d",
+            "code=",
+            "error=access_denied",
+            "iss=i",
+            "x=1",
+            "&",
+        ]
+    ),
+    max_size=6,
+)
+
+
+@given(PARTS)
+@settings(deadline=None, max_examples=200)
+def test_r02_a_code_comes_out_only_with_one_right_state_and_nothing_twice(parts):
+    url = Secret(f"{REDIRECT}?{'&'.join(parts)}")
+    real = [p for p in parts if p != "&"]
+    sound = real.count("state=right") == 1 and not any(p.startswith("state=") for p in real if p != "state=right")
+    once = all(sum(p.split("=")[0] == q.split("=")[0] for q in real) == 1 for p in real)
+    try:
+        code = redirect.code_of(url, redirect_uri=REDIRECT, state=Secret("right"))
+    except errors.AuthorizationDenied:
+        assert sound
+        assert once
+    except errors.StateMismatch:
+        assert not (sound and once and {"code=c", "code=d"} & set(real) and "error=access_denied" not in real)
+    else:
+        assert sound
+        assert once
+        assert f"code={code.reveal()}" in real
+
+
+def test_r02_a_forged_callback_makes_no_token_request_and_the_wait_goes_on(utility):
+    client = utility.connect()
+    flow = client.authorize("loopback")
+    for forged in ("state=forged&code=c", "code=c", "", "state=a&state=a&code=c", "error=access_denied"):
+        assert requests.get(f"{flow.redirect_uri}?{forged}", timeout=5).status_code == 400
+    assert flow.status == "waiting"
+    assert token_requests(utility) == 0
+    assert click(flow.url).status_code == 200
+    flow.wait(5)
+    assert client.status().authorized
+
+
+def test_r02_a_refusal_is_an_error_and_never_another_grant(utility):
+    client = utility.connect()
+    flow = client.authorize("loopback")
+    click(flow.url, decision="refuse")
+    with pytest.raises(errors.AuthorizationDenied, match="customer refused"):
+        flow.wait(5)
+    assert flow.status == "denied"
+    assert token_requests(utility) == 0
+    with pytest.raises(errors.AuthorizationExpired, match="call authorize"):
+        client.usage(*MARCH)
+    assert token_requests(utility) == 0  # no client-credentials token stands in for the customer's
+
+
+def test_r02_a_state_serves_once_and_each_flow_has_its_own(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    url = click(flow.url, follow=False)
+    other = client.authorize("paste", again=True)
+    assert flow.status == "cancelled"
+    with pytest.raises(errors.StateMismatch):
+        other.finish(url)
+    assert token_requests(utility) == 0
+    right = click(other.url, follow=False)
+    other.finish(right)
+    with pytest.raises(errors.StateMismatch, match="over"):
+        other.finish(right)
+    assert utility.counts["token authorization_code"] == 1
+    states = {query_of(client.authorize("paste", again=True).url)["state"] for _ in range(5)}
+    assert len(states) == 5
+    assert min(map(len, states)) >= 43
+
+
+def test_r02_a_callback_delivered_by_many_at_once_is_exchanged_once(utility):
+    flow = utility.connect().authorize("paste")
+    url, outcomes = click(flow.url, follow=False), []
+
+    def deliver():
+        try:
+            flow.finish(url)
+            outcomes.append("done")
+        except errors.StateMismatch:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=deliver) for _ in range(6)]
+    [t.start() for t in threads]
+    [t.join(10) for t in threads]
+    assert sorted(outcomes) == ["done"] + ["refused"] * 5
+    assert utility.counts["token authorization_code"] == 1
+
+
+# -- 3: PKCE and issuer
+
+
+def test_r03_pkce_s256_where_the_profile_says_so(generic, utility):
+    from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+    # RFC 7636, appendix B
+    assert create_s256_code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == (
+        "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
+    flow = generic.connect().authorize("paste")
+    verifier, sent = flow._verifier.reveal(), query_of(flow.url)
+    assert 43 <= len(verifier) <= 128
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    assert sent["code_challenge"] == digest
+    assert sent["code_challenge_method"] == "S256"
+    flow.finish(click(flow.url, follow=False))
+    assert flow.status == "authorized"
+    assert "code_challenge" not in query_of(utility.connect().authorize("paste").url)
+
+
+def test_r03_a_wrong_verifier_is_refused_by_the_server(generic):
+    flow = generic.connect().authorize("paste")
+    flow._verifier = Secret("x" * 64)
+    with pytest.raises(errors.AuthorizationExpired, match="invalid_grant"):
+        flow.finish(click(flow.url, follow=False))
+
+
+def test_r03_the_issuer_is_checked_where_the_profile_names_one(authority):
+    named = replace(profiles.load("generic"), issuer="https://issuer.example")
+    with custodian.start(named, authority=authority) as utility:
+        flow = utility.connect().authorize("paste")
+        url = click(flow.url, follow=False)
+        for wrong in (url.replace("issuer.example", "evil.example"), url.partition("&iss=")[0]):
+            with pytest.raises(errors.StateMismatch, match="issuer"):
+                flow.finish(wrong)
+        assert token_requests(utility) == 0
+        flow.finish(url)
+        assert flow.status == "authorized"
+
+
+# -- 4: https only
+
+
+@pytest.mark.parametrize("field", ["token_url", "resource_url", "revoke_url", "authorize_url"])
+@pytest.mark.parametrize(
+    "address",
+    ["http://api.pge.com/x/", "http://localhost:80@evil/x/", "http://127.0.0.1.evil/x/", "ftp://api.pge.com/x/",
+     "api/x/", "https://user@api.pge.com/x/", "https:///x/", "https://api.pge.com/x/#f", "https://api.pge.com/x/?q=1"],
+)  # fmt: skip
+def test_r04_addresses_are_https_and_nothing_more(field, address):
+    with pytest.raises(errors.SettingsError, match=r"https|more than host and path|slash"):
+        replace(profiles.load("pge"), **{field: address})
+
+
+def test_r04_plain_http_is_for_the_page_and_the_redirect_on_this_machine_only():
+    replace(profiles.load("pge"), authorize_url="http://127.0.0.1:8000/authorize")
+    with pytest.raises(errors.SettingsError, match="https"):
+        replace(profiles.load("pge"), token_url="http://127.0.0.1:8000/token")
+    assert redirect.is_loopback("http://127.0.0.1:0/callback")
+    for other in (
+        "http://192.168.1.1/cb",
+        "https://127.0.0.1/cb",
+        "http://127.0.0.1.evil/cb",
+        "http://localhost@evil/",
+    ):
+        assert not redirect.is_loopback(other)
+
+
+# -- 5: TLS
+
+
+def test_r05_a_server_of_another_authority_gets_nothing_whatever_the_environment_says(utility, tmp_path, monkeypatch):
+    with Authority(tmp_path / "rogue", name="rogue") as rogue:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(rogue.file))
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(rogue.file))
+        with custodian.start("pge", authority=utility.authority, server_certificate=rogue.server()) as evil:
+            client = evil.connect(grant="client_credentials")
+            with pytest.raises(errors.HostRejected, match="not trusted"):
+                client.service_status()
+            assert evil.seen == []
+    assert utility.connect(grant="client_credentials").service_status()
+
+
+def test_r05_the_name_in_the_certificate_is_checked_and_an_ended_one_refused(authority):
+    from datetime import UTC, datetime, timedelta
+
+    for wrong in (
+        authority.server("other.example", stem="wrong-name"),
+        authority.server(stem="ended", begins=datetime.now(UTC) - timedelta(days=9), days=2),
+    ):
+        with custodian.start("pge", authority=authority, server_certificate=wrong) as evil:
+            with pytest.raises(errors.HostRejected, match="not trusted"):
+                evil.connect(grant="client_credentials").service_status()
+            assert evil.seen == []
+
+
+def test_r05_there_is_no_switch_for_unverified_tls():
+    import inspect
+
+    import greenkit
+
+    assert not any("verify" in name for name in inspect.signature(greenkit.connect).parameters)
+    for path in Path(transport.__file__).parent.rglob("*.py"):
+        assert "verify = False" not in path.read_text()
+        assert "CERT_NONE" not in path.read_text()
+
+
+@pytest.mark.parametrize("what", ["token", "resource"])
+def test_r05_redirects_are_not_followed(utility, authority, what):
+    with custodian.start("pge", authority=authority) as other:
+        client = authorized(utility) if what == "resource" else utility.connect(grant="client_credentials")
+        to = {"Location": f"{other.url}/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1"}
+        for status in (301, 302, 303, 307, 308):
+            away = flask.Response("", status, to)
+            utility.behaviour.replace = lambda path, a=away: a if path.endswith("token") == (what == "token") else None
+            with pytest.raises((errors.HostRejected, errors.ClientRejected), match="not followed"):
+                client.usage(*MARCH)
+        assert other.seen == []
+
+
+# -- 6: where the token goes
+
+
+@pytest.mark.parametrize("uri", HOSTILE)
+def test_r06_hostile_addresses_are_refused(uri):
+    with pytest.raises(errors.HostRejected) as caught:
+        urls.resource(profiles.load("pge"), uri)
+    assert not uri or uri == BASE or uri not in str(caught.value)
+
+
+def test_r06_the_utilitys_own_addresses_pass_and_further_hosts_by_name():
+    pge = profiles.load("pge")
+    for good in ("Batch/Bulk/1", "Batch/Subscription/a%20b/UsagePoint/YWI=?published-min=1", "Authorization"):
+        assert urls.resource(pge, BASE + good) == BASE + good
+    assert urls.resource(pge, BASE.replace("pge.com", "pge.com:443") + "Batch/Bulk/1") == BASE + "Batch/Bulk/1"
+    more = replace(pge, hosts=("data.pge.com:8443",))
+    assert urls.resource(more, BASE.replace("api.pge.com", "data.pge.com:8443") + "Batch/Bulk/1")
+    with pytest.raises(errors.HostRejected):
+        urls.resource(more, BASE.replace("api.pge.com", "data.pge.com") + "Batch/Bulk/1")
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+@settings(deadline=None, max_examples=100)
+def test_r06_what_passes_stays_with_the_host_however_it_is_read(host, tail):
+    from urllib3.util import parse_url
+
+    for uri in (f"https://{host}/GreenButtonConnect/espi/1_1/resource/{tail}", BASE + tail):
+        try:
+            passed = urls.resource(profiles.load("pge"), uri)
+        except errors.HostRejected:
+            continue
+        assert parse_url(passed).host == "api.pge.com"
+        assert parse_url(passed).path.startswith("/GreenButtonConnect/espi/1_1/resource/")
+
+
+def test_r06_ids_cannot_leave_their_segment():
+    assert urls.below(profiles.load("pge"), "Batch", "Bulk", "a/../b?c#d") == BASE + "Batch/Bulk/a%2F..%2Fb%3Fc%23d"
+    for bad in ("..", ".", ""):
+        with pytest.raises(errors.HostRejected):
+            urls.below(profiles.load("pge"), "Batch", "Bulk", bad)
+
+
+# -- 7: notifications
+
+
+def test_r07_a_hostile_notification_makes_no_request_at_all(utility):
+    client = authorized(utility)
+    good = f"{utility.profile.resource_url}Batch/Subscription/50000"
+    before = len(utility.seen)
+    for uri in HOSTILE[:-1]:
+        evil = escape(uri.replace("https://api.pge.com/", f"{utility.url}/"))
+        inside = f"<resources>{good}</resources><resources>{evil}</resources>"
+        with pytest.raises(errors.GreenkitError):
+            client.fetch_notified(f"<BatchList xmlns='http://naesb.org/espi'>{inside}</BatchList>".encode())
+    assert len(utility.seen) == before
+    assert len(client.fetch_notified(f"<BatchList><resources>{good}</resources></BatchList>".encode())) == 1
+
+
+def test_r07_a_notification_is_bounded(utility):
+    client, before = utility.connect(), len(utility.seen)
+    for body, error in (
+        (b"<!DOCTYPE b [<!ENTITY e 'x'>]><BatchList><resources>&e;</resources></BatchList>", errors.LimitError),
+        (b"<BatchList>" + b"<resources>https://a/</resources>" * 1001 + b"</BatchList>", errors.LimitError),
+        (b"<BatchList>" + b" " * (1 << 20) + b"</BatchList>", errors.LimitError),
+        (b"<feed/>", errors.FormatError),
+        (b"", errors.FormatError),
+        (b"{}", errors.FormatError),
+        (b"<BatchList>" + b"<a>" * 100_000, errors.FormatError),
+    ):
+        with pytest.raises(error):
+            client.fetch_notified(body)
+    assert len(utility.seen) == before
+
+
+# -- 8: hostile answers
+
+
+def _answer(body, **headers):
+    return lambda path: None if path.endswith("token") else flask.Response(body, 200, headers)
+
+
+def test_r08_hostile_xml_is_a_clear_error(utility):
+    client = authorized(utility)
+    laughs = b"".join(b"<!ENTITY e%d '%s'>" % (i, b"&e%d;" % (i - 1) * 20) for i in range(1, 30))
+    for body in (
+        b"<!DOCTYPE f [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><feed xmlns='http://www.w3.org/2005/Atom'>&e;</feed>",
+        b"<!DOCTYPE f [" + laughs + b"]><f>&e29;</f>",
+        b"<feed xmlns='http://www.w3.org/2005/Atom'>" + b"<a>" * 200_000,
+        b"<html><body>Sign in</body></html>",
+    ):
+        utility.behaviour.replace = _answer(body)
+        for ask in (lambda: client.usage(*MARCH), client.usage_points, client.authorizations, client.service_status):
+            with pytest.raises((errors.LimitError, errors.FormatError)):
+                ask()
+
+
+def test_r08_an_answer_is_limited_after_decompression(utility, tmp_path):
+    client = authorized(utility, limit=1 << 20)
+    bomb = gzip.compress(b"\0" * (64 << 20))
+    utility.behaviour.replace = _answer(bomb, **{"Content-Encoding": "gzip"})
+    with pytest.raises(errors.LimitError, match="larger than 1,048,576 bytes"):
+        client.usage(*MARCH)
+    with pytest.raises(errors.LimitError):
+        client.fetch_usage(*MARCH, into=tmp_path / "files")
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+def test_r08_a_token_answer_is_limited(utility):
+    utility.behaviour.replace = lambda path: flask.Response(b"[" * (2 << 20), 200)
+    with pytest.raises(errors.LimitError):
+        utility.connect(grant="client_credentials").service_status()
+
+
+# -- 9: the token file
+
+
+def test_r09_the_token_file_is_private_from_its_first_byte(utility, tmp_path):
+    mask = os.umask(0)
+    try:
+        authorized(utility, tokens=tmp_path / "a" / "tokens")
+    finally:
+        os.umask(mask)
+    (file,) = (tmp_path / "a" / "tokens").glob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert not list(file.parent.glob(".*part"))
+
+
+def test_r09_what_others_may_touch_is_refused(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    (file,) = (tmp_path / "tokens").glob("*.json")
+    for path, mode, right in ((file, 0o640, 0o600), (file, 0o602, 0o600), (file.parent, 0o770, 0o700)):
+        path.chmod(mode)
+        with pytest.raises(errors.SettingsError, match=r"read or changed by others.*chmod"):
+            client.usage(*MARCH)
+        path.chmod(right)
+    assert len(client.usage(*MARCH)) == 288
+
+
+def test_r09_a_link_in_the_files_place_is_refused(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    (file,) = (tmp_path / "tokens").glob("*.json")
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(errors.SettingsError, match="read or changed by others"):
+        client.usage(*MARCH)
+
+
+def test_r09_a_rotated_token_is_saved_before_it_is_used(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    (file,) = (tmp_path / "tokens").glob("*.json")
+    utility.register.expire_access()
+    on_disk = []
+
+    def look(path):
+        if "/Batch/" in path:
+            bearer = flask.request.headers["Authorization"].removeprefix("Bearer ")
+            on_disk.append(bearer in file.read_text())
+
+    utility.behaviour.replace = look
+    assert len(client.usage(*MARCH)) > 0
+    assert on_disk == [True, True]
+
+
+def test_r09_a_store_that_cannot_be_written_spends_no_refresh_token(utility):
+    class Full(FileStore):
+        def save(self, token):
+            raise errors.SettingsError("the disk is full")
+
+    client = authorized(utility)
+    token = client._store.load()
+    client._store = Full("unused")
+    client._store.load = lambda: replace(token, expires_at=0.0)
+    import contextlib
+
+    client._store.locked = contextlib.nullcontext
+    with pytest.raises(errors.SettingsError, match="full"):
+        client.usage(*MARCH)
+    assert utility.counts["token refresh_token"] == 0
+
+
+KILLED = """
+import os, sys
+from greenkit.custodian import client, tokens
+from greenkit import connect, Secret, settings
+
+c = connect("pge", settings=sys.argv[1])
+when = sys.argv[2]
+saves = 0
+original = tokens._files.write_private
+def write(path, data):
+    global saves
+    saves += 1
+    if saves == 2 and when == "before":
+        os._exit(9)
+    if saves == 2 and when == "during":
+        with open(os.path.join(os.path.dirname(path), "." + os.path.basename(path) + ".x.part"), "wb") as f:
+            f.write(data[: len(data) // 2])
+            f.flush()
+            os._exit(9)
+    original(path, data)
+    if saves == 2 and when == "after":
+        os._exit(9)
+if when != "never":
+    tokens._files.write_private = write
+try:
+    print(len(c.usage("2024-03-01", "2024-03-02")))
+except Exception as e:
+    print(type(e).__name__, e)
+"""
+
+
+def _run(settings_file, when):
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(settings_file), when], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(transport.__file__).parents[2])},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_r09_a_killed_process_leaves_a_usable_store_or_says_authorize_again(utility, tmp_path, when):
+    from greenkit import connect
+
+    settings_file = utility.write_settings(tmp_path / "s")
+    client = connect("pge", settings=settings_file)
+    flow = client.authorize("paste")
+    flow.finish(click(flow.url, follow=False))
+    utility.register.expire_access()
+    dead = _run(settings_file, when)
+    dead.communicate(timeout=60)
+    assert dead.returncode == 9
+    if when == "after":
+        assert len(client.usage(*MARCH)) == 288
+        assert utility.counts["token refresh_token"] == 1
+        return
+    # the refresh token was spent, and its successor is lost: the next use is a reuse
+    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+        client.usage(*MARCH)
+    assert client.status().state == "expired"
+    flow = client.authorize("paste")
+    flow.finish(click(flow.url, follow=False))
+    assert len(client.usage(*MARCH)) == 288
+    client.forget()
+    left = [p.name for p in (tmp_path / "s" / "tokens").iterdir()]
+    assert all(name.endswith(".lock") for name in left)
+
+
+# -- 10: refresh, retry
+
+
+def test_r10_two_threads_at_expiry_make_one_refresh(utility):
+    client, rows = authorized(utility), []
+    utility.register.expire_access()
+    threads = [threading.Thread(target=lambda: rows.append(len(client.usage(*MARCH)))) for _ in range(4)]
+    [t.start() for t in threads]
+    [t.join(30) for t in threads]
+    assert rows == [288] * 4
+    assert utility.counts["token refresh_token"] == 1
+    assert utility.counts["reuse detected"] == 0
+
+
+def test_r10_two_processes_at_expiry_make_one_refresh(utility, tmp_path):
+    from greenkit import connect
+
+    settings_file = utility.write_settings(tmp_path / "s")
+    flow = connect("pge", settings=settings_file).authorize("paste")
+    flow.finish(click(flow.url, follow=False))
+    utility.register.expire_access()
+    running = [_run(settings_file, "never") for _ in range(2)]
+    assert [p.communicate(timeout=60)[0].strip() for p in running] == ["288", "288"]
+    assert utility.counts["token refresh_token"] == 1
+
+
+def test_r10_a_refused_token_is_renewed_once_and_the_request_sent_once_more(utility):
+    client = authorized(utility)
+    utility.register.expire_access()  # the client believes that its token lives: 403 tells
+    assert len(client.usage(*MARCH)) == 288
+    assert utility.counts["token refresh_token"] == 1
+    what = "GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"
+    assert utility.counts[what] == 2
+    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response("", 403)
+    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+        client.usage(*MARCH)
+    assert utility.counts[what] == 4
+    assert utility.counts["token refresh_token"] == 2
+
+
+def test_r10_the_end_of_a_grant_says_authorize_again_and_is_not_tried_twice(utility):
+    client = authorized(utility)
+    utility.register.authorizations[50_000].active = False
+    for _ in range(3):
+        with pytest.raises(errors.AuthorizationExpired, match="authorize"):
+            client.usage(*MARCH)
+    assert utility.counts["token refresh_token"] == 1
+    assert client.status().state == "expired"
+
+
+def test_r10_our_own_fault_does_not_end_the_customers_grant(utility):
+    client = authorized(utility)
+    right, utility.register.application.secret = utility.register.application.secret, "another"
+    utility.register.expire_access()
+    with pytest.raises(errors.ClientRejected, match="invalid_client"):
+        client.usage(*MARCH)
+    assert client.status().authorized
+    utility.register.application.secret = right
+    assert len(client.usage(*MARCH)) == 288
+
+
+def test_r10_busy_answers_are_waited_for_as_they_say_with_a_cap(utility):
+    client, naps = authorized(utility), []
+    client._resources._sleep = naps.append
+    utility.behaviour.busy.extend([(429, "7"), (503, None)])
+    assert len(client.usage(*MARCH)) == 288
+    assert naps == [7.0, 4.0]
+    utility.behaviour.busy.extend([(503, None)] * 9)
+    with pytest.raises(errors.ServerUnavailable, match="try again later"):
+        client.usage(*MARCH)
+    assert len(utility.behaviour.busy) == 6  # three attempts
+    utility.behaviour.busy.clear()
+    utility.behaviour.busy.append((429, "9000"))
+    with pytest.raises(errors.RateLimited, match="fewer requests") as caught:
+        client.usage(*MARCH)
+    assert caught.value.retry_after == 9000
+    assert len(naps) == 4  # nothing was slept for the last one
+
+
+def test_r10_a_token_request_is_never_repeated_by_itself(utility):
+    client = authorized(utility)
+    utility.register.expire_access()
+    utility.behaviour.replace = lambda path: flask.Response("", 503) if path.endswith("token") else None
+    with pytest.raises(errors.ServerUnavailable):
+        client.usage(*MARCH)
+    assert sum(path.endswith("/token") for _, path, _, _ in utility.seen) == 2  # the code's, and one refresh
+
+
+# -- 11: time-outs
+
+
+@pytest.fixture
+def silent():
+    """A server that takes connections and says nothing."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_r11_a_silent_server_is_given_up(silent, authority, monkeypatch):
+    monkeypatch.setattr(transport, "CONNECT", 0.3)
+    profile, tls = profiles.load("generic").at(silent), Tls(ca_file=authority.file)
+    endpoint = TokenEndpoint(profile, "id", Secret("secret"), tls, timeout=0.3)
+    began = time.monotonic()
+    with pytest.raises(errors.ServerUnavailable, match=r"in time|cannot be reached"):
+        endpoint.client_credentials()
+    assert time.monotonic() - began < 5
+
+
+def test_r11_an_answer_that_does_not_come_or_drips_is_given_up(utility):
+    client = authorized(utility, timeout=0.4)
+    utility.behaviour.slow = 0.8
+    with pytest.raises(errors.ServerUnavailable, match="did not answer in time"):
+        client.usage(*MARCH)
+    utility.behaviour.slow = 0.0
+
+    def drip():
+        for _ in range(12):
+            yield b" " * 10
+            time.sleep(0.1)
+
+    client._resources._total = 0.5
+    utility.behaviour.replace = lambda path: flask.Response(drip(), 200)
+    began = time.monotonic()
+    with pytest.raises(errors.TransferError, match="not complete after"):
+        client.usage(*MARCH)
+    assert time.monotonic() - began < 2.5
+
+
+# -- 12: pacing
+
+
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
+@settings(deadline=None, max_examples=60)
+def test_r12_no_window_ever_holds_more_requests_than_its_limit(pauses):
+    now, sent, limits = [0.0], [], [(1, 1.0), (5, 20.0)]
+
+    def nap(seconds):
+        now[0] += seconds
+
+    pacer = Pacer(limits, clock=lambda: now[0], sleep=nap)
+    for pause in pauses:
+        now[0] += pause
+        pacer.wait()
+        sent.append(now[0])
+    for count, span in limits:
+        for i in range(len(sent) - count):
+            assert sent[i + count] - sent[i] >= span - 1e-6
+
+
+def test_r12_a_wait_of_hours_is_an_error_and_the_client_paces_itself(utility):
+    pacer = Pacer([(2, 3600.0)], clock=lambda: 0.0, sleep=lambda s: None)
+    pacer.wait()
+    pacer.wait()
+    with pytest.raises(errors.RateLimited, match="60 minutes") as caught:
+        pacer.wait()
+    assert caught.value.retry_after == 3600
+    client, naps = authorized(utility), []
+    client._resources._pacer = Pacer(profiles.load("pge").limits, sleep=naps.append)
+    client.fetch_usage("2024-01-01", "2024-03-20")
+    assert len(naps) == 2  # three windows of 28 days, a second apart
+    assert all(0 < n <= 2 for n in naps)
+
+
+# -- 13: revoke and forget
+
+
+def test_r13_revoke_ends_the_grant_there_and_here(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    done = client.revoke()
+    assert done.ended == ("the authorization",)
+    assert done.not_ended == ()
+    assert not utility.register.authorizations[50_000].active
+    assert not list((tmp_path / "tokens").glob("*.json"))
+    assert client.status().state == "not authorized"
+
+
+def test_r13_revoke_uses_rfc_7009_where_it_is_offered(generic):
+    client = authorized(generic)
+    assert client.revoke().ended == ("the authorization", "the tokens")
+    assert not any(a.active for a in generic.register.authorizations.values())
+
+
+def test_r13_revoke_says_what_it_could_not_end_and_forgets_all_the_same(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    utility.behaviour.replace = lambda path: flask.Response("", 500)
+    done = client.revoke()
+    assert done.ended == ()
+    assert "status 500" in str(done)
+    assert "Ask the customer to end it" in str(done)
+    assert not list((tmp_path / "tokens").glob("*.json"))
+
+
+def test_r13_a_utility_without_an_address_for_it_is_named(authority):
+    profile = replace(profiles.load("generic"), revoke_url=None)
+    with custodian.start(profile, authority=authority) as utility:
+        client = authorized(utility)
+        with client._store.locked():
+            client._store.save(replace(client._store.load(), authorization_uri=None))
+        assert "no address for it" in str(client.revoke())
+
+
+# -- 14: customers' ids
+
+
+def test_r14_customers_ids_are_hashed_in_every_log(utility, caplog):
+    caplog.set_level(1)
+    logging.getLogger("urllib3").setLevel(1)
+    client = authorized(utility)
+    client.usage(*MARCH, usage_point="household-0001")
+    with pytest.raises(errors.RemoteError) as caught:
+        client.usage(*MARCH, usage_point="unknown-meter")
+    lines = [r.getMessage() for r in caplog.records if r.name.startswith(("urllib3", "greenkit", "requests"))]
+    assert any("Batch/Subscription/~" in line for line in lines if "GET" in line)
+    for secret_id in ("50000", "household-0001", "unknown-meter", "published-min"):
+        assert not any(secret_id in line for line in lines), secret_id
+        assert secret_id not in str(caught.value)
+
+
+# -- 15: time
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "age", "expired"),
+    [(3600, 3539, False), (3600, 3541, True), (5, 4.4, False), (5, 4.6, True), (600, 539, False), (600, 541, True)],
+)
+def test_r15_a_token_is_renewed_60_s_or_a_tenth_of_its_life_before_its_end(lifetime, age, expired):
+    token = Token.from_answer({}, access="a", lifetime=lifetime, now=1000.0)
+    assert token.expires_at == 1000.0 + lifetime
+    assert token.expired(1000.0 + age) is expired
+
+
+def test_r15_expires_in_may_be_a_number_a_text_or_missing(utility):
+    endpoint = utility.connect(grant="client_credentials")._endpoint
+    for given_, lifetime in ((3600, 3600), ("120", 120), (None, 3600), ("soon", 3600), (-5, 3600), ([], 3600)):
+        answer = {"client_access_token": "t", "token_type": "BEARER", "expires_in": given_}
+        utility.behaviour.replace = lambda path, a=answer: flask.jsonify(a)
+        assert endpoint.client_credentials().lifetime == lifetime
+
+
+def test_r15_short_lives_are_renewed_in_time_and_never_seen_to_end(utility):
+    client = authorized(utility)
+    token = client._store.load()
+    # a life of 5 s, of which 4.6 s are over: the utility would still take it
+    client._store.save(replace(token, lifetime=5.0, expires_at=time.time() + 0.4))
+    assert len(client.usage(*MARCH)) == 288
+    resource = "GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"
+    assert utility.counts[resource] == 1
+    assert utility.counts["token refresh_token"] == 1
