@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from greenkit.synthetic.channels import TDSPS, Channel
+from greenkit.synthetic.customer_feed import stream as stream_customers
+from greenkit.synthetic.customer_feed import write as write_customers
 from greenkit.synthetic.data_samples import truth
 from greenkit.synthetic.dialects import DIALECTS, Dialect
 from greenkit.synthetic.espi_feed import stream as stream_espi
@@ -38,9 +40,11 @@ __all__ = [
     "gas_meter",
     "household",
     "shop",
+    "stream_customers",
     "stream_espi",
     "truth",
     "water_meter",
+    "write_customers",
     "write_daily_csv",
     "write_espi",
     "write_interval_csv",

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 import pandas as pd
 
 from greenkit._files import atomic
-from greenkit.synthetic import espi_feed, smt_csv, smt_json, smt_lse, smt_names
+from greenkit.synthetic import customer_feed, espi_feed, services, smt_csv, smt_json, smt_lse, smt_names
 from greenkit.synthetic.channels import GAS_M3, QUARTER
 from greenkit.synthetic.dialects import CONFORMING, DIALECTS, Dialect
 from greenkit.synthetic.frames import fleet_frame
@@ -118,6 +118,20 @@ def _quirk(name: str) -> Sample:
     return _feed(DIALECTS[name], *_OTHERS.get(name, (lambda: [quiet_home()], "2024-11-02", "2024-11-05")))
 
 
+def _grants(file: BinaryIO, _: list[Meter], start: str, end: str) -> None:
+    began, day = (int(pd.Timestamp(t, tz="UTC").timestamp()) for t in (start, end))
+    grants = [
+        services.Grant(1, began, began + 365 * 86_400, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
+        services.Grant(2, began - 400 * 86_400, began - 35 * 86_400, "Batch/Subscription/2", active=False),
+    ]
+    file.write(services.authorizations(grants, day))
+
+
+def _notification(file: BinaryIO, _: list[Meter], __: str, ___: str) -> None:
+    uris = [f"{CONFORMING.base}/Batch/Subscription/{i}" for i in (1, 2)]
+    file.write(services.batch_list(uris, dialect=services.ODD_NOTIFICATION))
+
+
 # -- Smart Meter Texas
 
 
@@ -162,6 +176,9 @@ SAMPLES: Final[Mapping[str, Sample]] = {
         "2024-03-08",
         "2024-03-12",
     ),
+    "espi-customers.xml": Sample(lambda: [solar_home(), texas_shop()], "2024-09-15", "2024-11-15", customer_feed.write),
+    "espi-authorizations.xml": Sample(list, "2024-11-01", "2024-11-02", _grants),
+    "espi-notification.xml": Sample(list, "2024-11-01", "2024-11-02", _notification),
     **{f"espi-{name}.xml": _quirk(name) for name in DIALECTS if name != "conforming"},
     "smt-lse.lse": Sample(_both, *_CHANGE, partial(_lse, smt_lse.Lse(per_row=4))),
     "smt-lse-rows.lse": Sample(_home, "2024-11-04", "2024-11-07", partial(_lse, _ROWS)),

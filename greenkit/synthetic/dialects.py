@@ -19,7 +19,7 @@ class Dialect:
     # -- A: XML
     espi_prefix: str = ""
     atom_prefix: str = ""
-    customer_prefix: str = ""
+    customer_prefix: str = "cust"
     declared: bool = True
     """False leaves the prefixes undeclared, as in a fragment cut from a feed."""
     encoding: str = "utf-8"

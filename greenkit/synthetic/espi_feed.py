@@ -64,6 +64,11 @@ def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dial
     return _Feed(style, start, end).pieces(meters)
 
 
+def usage_point_href(base: str, meter: Meter) -> str:
+    """Give the self link of a meter's usage point."""
+    return f"{base}/RetailCustomer/{meter.seed}/UsagePoint/{meter.id}"
+
+
 def made(end: Any) -> int:
     """Say when a feed is made: where its window ends at an instant, then; where with a date, at noon UTC of that."""
     time = pd.Timestamp(end)
@@ -136,7 +141,7 @@ class _Feed:
         return f"{self.base}/LocalTimeParameters/{self.zones.index(meter.zone) + 1}"
 
     def _point(self, meter: Meter) -> str:
-        return f"{self.base}/RetailCustomer/{meter.seed}/UsagePoint/{meter.id}"
+        return usage_point_href(self.base, meter)
 
     def _points(self, meter: Meter) -> Iterator[Entry]:
         dialect, here = self.dialect, self._point(meter)
