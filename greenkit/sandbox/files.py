@@ -368,6 +368,7 @@ class SftpServer(FileServer):
 
         key = asyncssh.generate_private_key("ssh-ed25519")
         self.host_key = key.get_fingerprint()
+        self.public_host_key = key.export_public_key().decode().strip()
         acceptor = await asyncssh.create_server(
             lambda: _ssh_account(self),
             "127.0.0.1",

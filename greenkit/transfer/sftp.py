@@ -254,7 +254,7 @@ class SftpRemote(SessionRemote["_Session"]):
                 f"{where} did not answer within {self._timeout:g} s: a firewall may drop it; is this machine's public "
                 "address on SMT's list?"
             )
-        if "banner" in str(e):
+        if "banner" in str(e) or "No existing session" in str(e):  # the latter when its own time-out came first
             return ServerUnavailable(
                 f"{where} did not greet as an SSH server: see the port; is this address on SMT's list?"
             )
@@ -363,10 +363,10 @@ def _load_key(path: _files.StrPath, passphrase: Secret | None) -> Any:
         return paramiko.PKey.from_path(Path(path).expanduser(), passphrase.reveal().encode() if passphrase else None)
     except OSError as e:
         raise CertificateError(f"the SSH key {path} cannot be read ({e.strerror}): name the right file") from None
-    except paramiko.PasswordRequiredException:
+    except (paramiko.PasswordRequiredException, TypeError):
         raise CertificateError(f"the SSH key {path} is encrypted: give its passphrase") from None
-    except (paramiko.SSHException, ValueError, TypeError):
-        fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key, or encrypted"
+    except (paramiko.SSHException, ValueError):
+        fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key"
         raise CertificateError(f"the SSH key {path} cannot be used: {fault}") from None
 
 

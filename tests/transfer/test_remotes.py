@@ -1,0 +1,587 @@
+"""Both remotes against the sandbox's servers (pyftpdlib, asyncssh), well-behaved and not."""
+
+import contextlib
+import os
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from greenkit import Secret, certificates, errors
+from greenkit.sandbox.authority import Authority
+from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.transfer import ftps
+from greenkit.transfer.ftps import FtpsRemote
+from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Stat
+from greenkit.transfer.session import NameTable
+from greenkit.transfer.sftp import SftpRemote
+
+DATA = os.urandom(300_000)
+PATH = "intervaldata/a.asc"
+
+
+@pytest.fixture(scope="module", params=[FtpsServer, SftpServer], ids=["ftps", "sftp"])
+def running(request):
+    with request.param() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    """A server in its right mind, with one file."""
+    for path in running.root.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    running.put(PATH, DATA)
+    good = running.faults
+    yield running
+    running.faults = good
+
+
+@pytest.fixture
+def remote(server):
+    with server.remote(timeout=5) as remote:
+        yield remote
+
+
+def fetched(remote, path=PATH, offset=0):
+    got = bytearray()
+    remote.fetch(path, got.extend, offset)
+    return bytes(got)
+
+
+def test_endpoints_of_smt():
+    assert str(SMT_SFTP) == "sftp://ftp.smartmetertexas.biz:22"
+    assert str(SMT_FTPS) == "ftps://ftp.smartmetertexas.biz:21"
+    assert SMT_SFTP.folders == SMT_FTPS.folders == ("intervaldata", "adhocusage")
+
+
+def test_the_four_questions(server, remote):
+    assert remote.names("intervaldata") == ["a.asc"]
+    assert remote.names("adhocusage") == []
+    assert sorted(remote.names("")) in ([], ["adhocusage", "intervaldata"])  # SFTP tells folders from files
+    found = remote.stat(PATH)
+    assert found.size == len(DATA)
+    assert abs(found.modified - datetime.now(UTC)) < timedelta(minutes=1)
+    assert fetched(remote) == DATA
+    assert fetched(remote, offset=123_456) == DATA[123_456:]
+    assert fetched(remote, offset=len(DATA)) == b""
+    remote.delete(PATH)
+    assert remote.names("intervaldata") == []
+    assert not (server.root / PATH).exists()
+
+
+def test_empty_file_and_many_in_one_session(server, remote):
+    server.put("intervaldata/empty", b"")
+    assert fetched(remote, "intervaldata/empty") == b""
+    for i in range(30):
+        server.put(f"intervaldata/{i}", bytes([i]) * 1000)
+    assert set(remote.names("intervaldata")) == {"a.asc", "empty", *map(str, range(30))}
+    session = remote._session
+    assert all(fetched(remote, f"intervaldata/{i}") == bytes([i]) * 1000 for i in range(30))
+    assert remote._session is session
+
+
+def test_what_is_not_there(remote):
+    for ask in (remote.stat, remote.delete, lambda path: remote.fetch(path, lambda chunk: None)):
+        with pytest.raises(FileNotFoundError, match=r"intervaldata/none"):
+            ask("intervaldata/none")
+    with pytest.raises(FileNotFoundError, match="intervaldate"):
+        remote.names("intervaldate")
+    assert remote.names("intervaldata") == ["a.asc"]
+
+
+def test_file_that_shrank_is_not_resumed(remote):
+    with pytest.raises(errors.TransferError, match="300,000 bytes, fewer than were fetched"):
+        fetched(remote, offset=300_001)
+    assert fetched(remote) == DATA
+
+
+def test_names_pass_as_they_are(server, remote):
+    names = ["a b.asc", "grün.asc", "-rf", "a'b\"c", "%2e%2e", "..\\..\\win.asc", "x" * 200]
+    for name in names:
+        (server.root / "intervaldata" / name).write_bytes(name.encode())
+    assert set(remote.names("intervaldata")) == {"a.asc", *names}
+    for name in names:
+        path = f"intervaldata/{name}"
+        assert remote.stat(path).size == len(name.encode())
+        assert fetched(remote, path) == name.encode()
+        remote.delete(path)
+    assert remote.names("intervaldata") == ["a.asc"]
+
+
+def test_cut_in_good_order_is_told_by_the_size_alone(server, remote):
+    server.misbehave(cut="clean")
+    assert fetched(remote) == DATA[:100_000]
+    assert remote.stat(PATH).size == 300_000
+
+
+@pytest.mark.parametrize("cut", ["unannounced", "reset"])
+def test_cut_is_an_error_and_can_be_taken_up(server, remote, cut):
+    server.misbehave(cut=cut)
+    got = bytearray()
+    with pytest.raises(errors.TransferError, match="fetch"):
+        remote.fetch(PATH, got.extend)
+    assert 0 < len(got) <= 100_000
+    assert bytes(got) == DATA[: len(got)]
+    assert remote._session is None
+    server.misbehave(cut="")
+    remote.fetch(PATH, got.extend, len(got))
+    assert bytes(got) == DATA
+
+
+def test_stall_ends_in_time(server):
+    server.misbehave(stall=True)
+    with server.remote(timeout=0.5) as remote:
+        began = time.monotonic()
+        with pytest.raises(errors.TransferError, match="no answer in time"):
+            fetched(remote)
+        assert time.monotonic() - began < 5
+
+
+def test_late_error_is_heard(server, remote):
+    server.misbehave(late_error=True)
+    with pytest.raises(errors.TransferError, match="error in reading"):
+        fetched(remote)
+    server.misbehave(late_error=False)
+    # the next answers belong to their questions
+    assert remote.stat(PATH).size == 300_000
+    assert fetched(remote) == DATA
+
+
+def test_lost_reply_to_a_delete(server, remote):
+    server.misbehave(lose_delete_reply=True)
+    server.put("intervaldata/b.asc", b"other")
+    with pytest.raises(errors.ServerUnavailable, match=r"delete 'intervaldata/a\.asc'"):
+        remote.delete(PATH)
+    server.misbehave(lose_delete_reply=False)
+    with pytest.raises(FileNotFoundError):
+        remote.stat(PATH)
+    assert remote.names("intervaldata") == ["b.asc"]
+
+
+def test_delete_is_never_asked_twice(server, remote):
+    """A new file may have taken the name between the lost reply and a second try."""
+    server.misbehave(lose_delete_reply=True)
+    with pytest.raises(errors.ServerUnavailable):
+        remote.delete(PATH)
+    if isinstance(server, FtpsServer):
+        assert server.commands[-1] == f"DELE {PATH}"
+    server.put(PATH, b"new")
+    assert remote.stat(PATH).size == 3
+
+
+def test_wrong_and_missing_size(server, remote):
+    server.misbehave(size_off=5)
+    assert remote.stat(PATH).size == 300_005
+    assert fetched(remote) == DATA
+    server.misbehave(size_off=0, no_size=True, no_time=True)
+    assert remote.stat(PATH) == Stat(None, None)
+    assert fetched(remote) == DATA
+    assert fetched(remote, offset=1000) == DATA[1000:]
+
+
+def test_sinks_own_error_comes_through(server, remote):
+    """Also one that looks like the network's: it is not retried, and not taken for a missing file."""
+    for error in (BrokenPipeError("mine"), FileNotFoundError("mine"), KeyboardInterrupt()):
+        seen = []
+
+        def sink(chunk, seen=seen, error=error):
+            seen.append(chunk)
+            raise error
+
+        with pytest.raises(type(error)) as caught:
+            remote.fetch(PATH, sink)
+        assert caught.value is error
+        assert len(seen) == 1
+        assert remote._session is None
+    assert fetched(remote) == DATA
+
+
+def test_lost_session_is_replaced_once(server, remote):
+    remote.names("intervaldata")
+    _break(remote)
+    assert remote.names("intervaldata") == ["a.asc"]
+    _break(remote)
+    assert fetched(remote) == DATA
+
+
+def _break(remote):
+    """Cut the session's socket under it, as an idle time-out of a firewall does."""
+    session = remote._session
+    wire = session.sock if isinstance(remote, FtpsRemote) else session.client.get_transport().sock
+    wire.shutdown(socket.SHUT_RDWR)
+
+
+def test_wrong_password_is_tried_once_and_never_shown(server):
+    wrong = Secret("wrong-password-7261")
+    remote = server.remote(password=wrong)
+    before = len(server.commands)
+    with pytest.raises(errors.LoginRejected, match="not tried again") as caught:
+        remote.open()
+    assert "7261" not in str(caught.value) + repr(remote) + str(vars(remote))
+    if isinstance(server, FtpsServer):
+        assert server.commands[before:].count("PASS") == 1
+
+
+def test_no_server(server):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    gone = Endpoint(server.endpoint.protocol, "localhost", port)
+    remote = server.remote()
+    remote._endpoint = gone
+    with pytest.raises(errors.ServerUnavailable, match="refuses"):
+        remote.open()
+    remote._endpoint = Endpoint(gone.protocol, "no-such-host.invalid", port)
+    with pytest.raises(errors.ServerUnavailable, match="is not known here"):
+        remote.names("intervaldata")
+
+
+def test_server_that_does_not_greet(server):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        remote = server.remote(timeout=0.3)
+        remote._endpoint = Endpoint(server.endpoint.protocol, "localhost", silent.getsockname()[1])
+        with pytest.raises(errors.ServerUnavailable, match=r"did not (greet|answer)"):
+            remote.open()
+
+
+def test_user_is_needed(server):
+    with pytest.raises(errors.SettingsError, match="no user name"):
+        server.remote(user="")
+
+
+# ── FTPS alone ──
+
+
+@pytest.fixture(scope="module")
+def ftps_server():
+    with FtpsServer() as server:
+        yield server
+
+
+def test_missing_close_notify_is_fine_when_the_size_agrees(ftps_server):
+    ftps_server.put(PATH, DATA)
+    ftps_server.misbehave(no_close_notify=True)
+    with ftps_server.remote() as remote:
+        assert remote.stat(PATH).size == 300_000
+        assert fetched(remote) == DATA
+        ftps_server.misbehave(size_off=5)
+        remote.stat(PATH)
+        with pytest.raises(errors.TransferError, match="300,000 of 300,005 bytes, and then the connection broke"):
+            fetched(remote)
+        ftps_server.misbehave(no_size=True)
+        assert remote.stat(PATH).size is None
+        assert fetched(remote) == DATA
+    ftps_server.misbehave(no_close_notify=False, size_off=0, no_size=False)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_tls_versions_and_session_reuse(ftps_server, monkeypatch, version):
+    ftps_server.put(PATH, DATA)
+    remote, seen, drain = ftps_server.remote(), [], ftps._drain
+    remote._context.maximum_version = ssl.TLSVersion[version]
+
+    def watched(data, *rest):
+        seen.append((data.version(), data.session_reused))
+        return drain(data, *rest)
+
+    monkeypatch.setattr(ftps, "_drain", watched)
+    with remote:
+        assert fetched(remote) == DATA
+        assert remote._session.sock.version() == version.replace("_", ".")
+    assert seen == [(version.replace("_", "."), True)]
+
+
+def test_epsv_then_pasv(ftps_server, monkeypatch):
+    ftps_server.put(PATH, DATA)
+    with ftps_server.remote() as remote:
+        fetched(remote)
+        assert "EPSV" in ftps_server.commands
+        assert "PASV" not in ftps_server.commands
+        monkeypatch.setattr(remote._session, "_extended", False)
+        assert fetched(remote) == DATA
+        assert "PASV" in ftps_server.commands
+
+
+def test_type_is_binary_before_size_and_retr(ftps_server):
+    ftps_server.put(PATH, DATA)
+    with ftps_server.remote() as remote:
+        remote.names("intervaldata")
+        remote.stat(PATH)
+        remote.names("intervaldata")
+        fetched(remote)
+        modes = [c for c in ftps_server.commands if c.split()[0] in ("TYPE", "SIZE", "RETR", "NLST")]
+    assert modes[-7:] == [
+        "TYPE A", "NLST intervaldata", "TYPE I", f"SIZE {PATH}", "TYPE A", "NLST intervaldata", "TYPE I",
+    ] or modes[-8:] == [
+        "TYPE A", "NLST intervaldata", "TYPE I", f"SIZE {PATH}", "TYPE A", "NLST intervaldata", "TYPE I", f"RETR {PATH}",
+    ]  # fmt: skip
+
+
+def test_server_certificate_is_verified(ftps_server):
+    untrusted = pytest.raises(errors.HostRejected, match="is signed by an authority that is not trusted here")
+    with Authority(name="other") as other, untrusted:
+        ftps_server.remote(ca_file=other.file).open()
+    with pytest.raises(errors.HostRejected, match="certificate"):
+        ftps_server.remote(ca_file=None).open()
+    named = ftps_server.remote()
+    named._endpoint = Endpoint("ftps", "127.0.0.2", ftps_server.endpoint.port)
+    with pytest.raises((errors.HostRejected, errors.ServerUnavailable)):
+        named.open()
+
+
+def test_expired_and_misnamed_server_certificates():
+    now = datetime.now(UTC)
+    with Authority() as authority:
+        for stem, names, begins, match in (
+            ("old", (), now - timedelta(days=3), "has expired"),
+            ("other", ("ftp.example.org",), None, "is for another host name"),
+        ):
+            pair = authority.server(*names, stem=stem, begins=begins)
+            original, authority.server = authority.server, lambda *a, pair=pair, **k: pair
+            with FtpsServer(authority=authority) as server, pytest.raises(errors.HostRejected, match=match):
+                server.remote().open()
+            authority.server = original
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_client_certificate_is_demanded(ftps_server, version):
+    """TLS 1.3 refuses only after the handshake."""
+    with Authority(name="other") as other:
+        stranger = other.client("stranger")
+        for given in ({"certificate": None, "key": None}, {"certificate": stranger.certificate, "key": stranger.key}):
+            remote = ftps_server.remote(**given)
+            remote._context.maximum_version = ssl.TLSVersion[version]
+            with pytest.raises((errors.CertificateRejected, errors.RemoteError), match="certificate") as caught:
+                remote.open()
+            assert not isinstance(caught.value, errors.LoginRejected | errors.HostRejected)
+
+
+def test_own_certificate_is_accepted_when_registered(ftps_server, tmp_path):
+    password = Secret("key password")
+    pair = certificates.new_certificate(tmp_path, "meter-pc", password=password)
+    ftps_server.register(pair.certificate)
+    with ftps_server.remote(certificate=pair.certificate, key=pair.key, key_password=password) as remote:
+        assert "a.asc" in remote.names("intervaldata")
+    with pytest.raises(errors.CertificateError, match="is encrypted: give its password"):
+        ftps_server.remote(certificate=pair.certificate, key=pair.key)
+
+
+def test_tls_settings_refuse_what_they_cannot_use(ftps_server, tmp_path):
+    with pytest.raises(errors.CertificateError, match="authorities' file"):
+        ftps_server.remote(ca_file=tmp_path / "none.pem")
+    (tmp_path / "junk.pem").write_text("junk")
+    with pytest.raises(errors.CertificateError, match="it holds no certificate"):
+        ftps_server.remote(ca_file=tmp_path / "junk.pem")
+    with pytest.raises(errors.SettingsError, match=r"minimum_tls is '0\.9'"):
+        ftps_server.remote(minimum_tls="0.9")
+
+
+def test_old_tls_only_by_opt_in(ftps_server):
+    assert ftps_server.remote()._context.minimum_version == ssl.TLSVersion.TLSv1_2
+    old = ftps_server.remote(minimum_tls="1.0")._context
+    assert old.minimum_version == ssl.TLSVersion.TLSv1
+    assert (old.verify_mode, old.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@contextlib.contextmanager
+def scripted(*answers):
+    """A server that gives the same answers to everybody, whatever is said; for what no real server here does."""
+    heard = []
+
+    def serve(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                wire, _ = listener.accept()
+                with wire:
+                    wire.settimeout(2)
+                    for answer in answers:
+                        if answer is None:
+                            break
+                        wire.sendall(answer)
+                        heard.append(wire.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield Endpoint("ftps", "localhost", listener.getsockname()[1]), heard
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "match"),
+    [
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], errors.RemoteError, "speaks SSH, not FTP"),
+        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], errors.RemoteError, "does not greet as an FTP server"),
+        ([b"421 too many sessions\r\n"], errors.ServerUnavailable, "takes no new session now"),
+        ([None], errors.ServerUnavailable, "closed the connection at once"),
+        ([b"220 hi\r\n", b"502 no\r\n", b""], errors.RemoteError, "refuses TLS"),
+        ([b"220 hi\r\n", b"234 ok\r\n", b"421 plain text after all\r\n"], errors.RemoteError, "did not answer in TLS"),
+        ([b"220 hi\r\n", b"234 ok\r\n", None], errors.ServerUnavailable, "broke off the TLS handshake"),
+        ([b"220-" + b"x\r\n" * 11_000], errors.RemoteError, "does not greet"),
+        ([b"2" * 20_000 + b"\r\n"], errors.RemoteError, "does not greet"),
+    ],
+)
+def test_servers_that_are_not_what_they_should_be(answers, error, match):
+    secret = Secret("never-in-clear-4711")
+    with scripted(*answers) as (endpoint, heard):
+        remote = FtpsRemote(endpoint, user="me", password=secret, timeout=2, backoff=0)
+        with pytest.raises(error, match=match) as caught:
+            remote.open()
+    assert type(caught.value) is error
+    assert not any(b"4711" in line or b"USER" in line for line in heard)
+
+
+@pytest.mark.parametrize(
+    ("line", "bare"),
+    [
+        (b"intervaldata/a.asc", b"a.asc"),
+        (b"/intervaldata/a.asc", b"a.asc"),
+        (b"./intervaldata/a.asc", b"a.asc"),
+        (b"a.asc", b"a.asc"),
+        (b"intervaldata/../../etc/passwd", b"../../etc/passwd"),
+        (b"/etc/passwd", b"/etc/passwd"),
+        (b"other/a.asc", b"other/a.asc"),
+    ],
+)
+def test_folder_is_taken_off_the_listing(line, bare):
+    assert ftps._bare(line, b"intervaldata") == bare
+
+
+@pytest.mark.parametrize(
+    ("reply", "number"),
+    [("213 5", 5), ("213  12 ", 12), ("213 -1", None), ("213 1e9", None), ("", None), ("213 " + "9" * 40, None)],
+)
+def test_size_replies(reply, number):
+    assert ftps._number(reply) == number
+
+
+@pytest.mark.parametrize(
+    ("reply", "instant"),
+    [
+        ("213 20260712013000", datetime(2026, 7, 12, 1, 30, tzinfo=UTC)),
+        ("213 20260712013000.123", datetime(2026, 7, 12, 1, 30, tzinfo=UTC)),
+        ("213 191000712013000", None),  # a bug of the year 2000 that is still met
+        ("213 20261312013000", None),
+        ("", None),
+    ],
+)
+def test_time_replies(reply, instant):
+    assert ftps._instant(reply) == instant
+
+
+def test_line_break_in_a_name_is_never_sent(ftps_server):
+    with ftps_server.remote() as remote:
+        before = len(ftps_server.commands)
+        with pytest.raises(errors.AccessRefused, match="line break"):
+            remote.delete("intervaldata/a\r\nDELE intervaldata/a.asc")
+        assert len(ftps_server.commands) == before
+
+
+def test_name_table_gives_every_name_its_bytes_back():
+    names = NameTable()
+    raws = [b"a", "ü".encode(), "ü".encode("latin-1"), b"\xff\xfe", "日".encode(), "Ã¼".encode(), b"x\\xfc"]
+    texts = [names.text("in", raw) for raw in raws]
+    assert len(set(texts)) == len(raws)
+    assert [names.raw(f"in/{text}") for text in texts] == [b"in/" + raw for raw in raws]
+    assert names.raw("never/listed-ü") == "never/listed-ü".encode()
+
+
+# ── SFTP alone ──
+
+
+@pytest.fixture(scope="module")
+def sftp_server():
+    with SftpServer() as server:
+        server.put(PATH, DATA)
+        yield server
+
+
+def test_unknown_host_is_refused_before_the_password_is_sent(sftp_server, tmp_path):
+    with pytest.raises(errors.HostRejected, match=r"is not in .*known_hosts; it shows SHA256:") as caught:
+        sftp_server.remote(host_key=None, known_hosts=tmp_path / "known_hosts").open()
+    assert sftp_server.host_key in str(caught.value)
+
+
+def test_known_hosts(sftp_server, tmp_path):
+    file, port = tmp_path / "known_hosts", sftp_server.endpoint.port
+    line = sftp_server.public_host_key
+    file.write_text(f"[localhost]:{port} {line}\n")
+    with sftp_server.remote(host_key=None, known_hosts=file) as remote:
+        assert remote.names("intervaldata") == ["a.asc"]
+    with SftpServer() as other:
+        file.write_text(f"[localhost]:{other.endpoint.port} {line}\n")
+        with pytest.raises(errors.HostRejected, match="another host key"):
+            other.remote(host_key=None, known_hosts=file).open()
+
+
+def test_pinned_fingerprint(sftp_server):
+    with SftpServer() as other, pytest.raises(errors.HostRejected, match="than the one that was pinned") as caught:
+        sftp_server.remote(host_key=other.host_key).open()
+    assert sftp_server.host_key in str(caught.value)
+    for wrong in ("SHA256:abc", "MD5:00:11", sftp_server.host_key[:-1], "x" * 43):
+        with pytest.raises(errors.SettingsError, match="no fingerprint"):
+            sftp_server.remote(host_key=wrong)
+
+
+def test_key_with_passphrase(sftp_server, tmp_path):
+    passphrase = Secret("open ß")
+    sftp_server.register(certificates.new_ssh_key(tmp_path / "id", password=passphrase))
+    with sftp_server.remote(password=None, key=tmp_path / "id", key_passphrase=passphrase) as remote:
+        assert remote.names("intervaldata") == ["a.asc"]
+    for given, match in ((None, "is encrypted"), (Secret("wrong"), "passphrase is wrong")):
+        with pytest.raises(errors.CertificateError, match=match):
+            sftp_server.remote(password=None, key=tmp_path / "id", key_passphrase=given)
+    with pytest.raises(errors.CertificateError, match="cannot be read"):
+        sftp_server.remote(key=tmp_path / "none")
+    (tmp_path / "junk").write_text("junk")
+    with pytest.raises(errors.CertificateError, match="no private key"):
+        sftp_server.remote(key=tmp_path / "junk")
+    certificates.new_ssh_key(tmp_path / "stranger", password=None)
+    with pytest.raises(errors.LoginRejected, match="user name or its key"):
+        sftp_server.remote(password=None, key=tmp_path / "stranger").open()
+    with pytest.raises(errors.SettingsError, match="neither a key nor a password"):
+        sftp_server.remote(password=None)
+
+
+def test_latin_1_names_over_sftp(sftp_server):
+    raw = "größe.asc".encode("latin-1")
+    path = os.path.join(os.fsencode(sftp_server.root), b"adhocusage", raw)
+    with open(path, "wb") as file:
+        file.write(b"x")
+    with sftp_server.remote() as remote:
+        assert remote.names("adhocusage") == ["größe.asc"]
+        assert fetched(remote, "adhocusage/größe.asc") == b"x"
+        remote.delete("adhocusage/größe.asc")
+    assert not os.path.exists(path)
+
+
+def test_folder_is_no_file(sftp_server):
+    with sftp_server.remote() as remote:
+        (sftp_server.root / "intervaldata" / "folder").mkdir(exist_ok=True)
+        assert remote.names("intervaldata") == ["a.asc"]
+        with pytest.raises(errors.AccessRefused, match="folder"):
+            fetched(remote, "intervaldata/folder")
+        assert fetched(remote) == DATA
+
+
+def test_import_is_lazy():
+    import subprocess
+    import sys
+
+    code = "import sys, greenkit.transfer.sftp, greenkit.sandbox.files\n"
+    code += "print({'paramiko', 'asyncssh', 'pyftpdlib', 'cryptography', 'gnupg'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
+
+
+def test_remotes_fit_the_interface():
+    from greenkit.transfer.remote import Remote
+
+    for kind in (FtpsRemote, SftpRemote):
+        assert all(callable(getattr(kind, name)) for name in ("open", "close", "names", "stat", "fetch", "delete"))
+        assert {n for n in dir(Remote) if not n.startswith("_")} <= set(dir(kind))
