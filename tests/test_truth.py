@@ -11,6 +11,7 @@ import pytest
 import greenkit
 from greenkit import days, frame, samples, synthetic
 from greenkit.findings import GreenkitWarning
+from greenkit.synthetic import data_samples
 
 # What a sample's file cannot say, so that no reader can know it.
 NOTHING = {"espi-bills-only", "espi-customers", "espi-authorizations", "espi-notification"}
@@ -80,6 +81,35 @@ def test_green_button(name):
     assert rows(got, *told) == rows(truth, *told)
     if name not in NO_COST:
         assert got["cost"].sum() == pytest.approx(truth["cost"].sum())
+
+
+def test_bills_and_their_money():
+    (home,) = data_samples.SAMPLES["espi.xml"].meters()
+    window = (home.instant(data_samples.SAMPLES["espi.xml"].start), home.instant(data_samples.SAMPLES["espi.xml"].end))
+    (bill,) = home.bills(*window)
+    data = greenkit.open_espi(samples.path("espi"))
+    (row,) = data.bills.to_dict("records")
+    assert row["bill_last_period"] == pytest.approx(bill.total / 1e5)
+    assert row["cost_additional_last_period"] == pytest.approx(bill.additional / 1e5)
+    assert row["overall_consumption_last_period"] == pytest.approx(bill.delivered / 1e3)
+    assert row["peak_demand"] == pytest.approx(bill.peak / 1e3)
+    assert days.instants(data.bills["start"]).tolist() == [bill.start]
+    assert days.instants(data.bills["end"]).tolist() == [bill.end]
+    lines = data.line_items
+    assert lines["amount"].tolist() == pytest.approx([item.amount / 1e5 for item in bill.items])
+    assert lines["note"].tolist() == [item.note for item in bill.items]
+    assert lines["unit_cost"].dropna().tolist() == pytest.approx([0.29, 0.17, 0.09, 0.06], abs=0.002)
+    assert data.power_quality["long_interruptions"].tolist() == [0]
+
+
+def test_the_register_is_the_dial():
+    (home,) = data_samples.SAMPLES["espi-hourly-and-register.xml"].meters()
+    at, dial, _ = home.registers(home.instant("2024-11-02"), home.instant("2024-11-05"))
+    registers = greenkit.open_espi(samples.path("espi-hourly-and-register")).registers
+    assert days.instants(registers["start"]).tolist() == at.tolist()
+    assert registers["value"].tolist() == pytest.approx((dial / 1000).tolist())
+    daily = greenkit.open_smt(samples.path("smt-daily")).registers
+    assert len(daily) == 122
 
 
 @pytest.mark.parametrize(

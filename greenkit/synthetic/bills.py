@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from greenkit import days
-from greenkit.synthetic import loads
+from greenkit.synthetic import loads, tariff
+from greenkit.synthetic.channels import Channel
 from greenkit.synthetic.dialects import Dialect
 from greenkit.synthetic.markup import Node, leaf, node
 from greenkit.synthetic.meters import Meter
@@ -23,23 +24,32 @@ def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
     channel = meter.channels[0]
     uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
     scale = 1000 if dialect.milliseconds else 1
-    stamp = bill.end // days.US * scale
-    day = meter.readings(channel, bill.end - loads.DAY_US, bill.end)
+    closed, known = bill.end // days.US * scale, (bill.end + loads.DAY_US) // days.US * scale
     peak_at = None if bill.peak_at is None else bill.peak_at // days.US * scale
     unit = MILLI if dialect.bills == "thousandths" else 1
-    lines = _thousandths(bill) if dialect.bills == "thousandths" else (_line(i, bill, uom, power) for i in bill.items)
+    lines = _thousandths(bill) if dialect.bills == "thousandths" else (_line(i, bill, channel) for i in bill.items)
+    since = _FirstDay(meter, bill.end)
+
+    def amount(name: str, value: int | None, stamp: int = known) -> Node | None:
+        return measure(name, value, uom, power, stamp)
+
     members = [
         span("billingPeriod", bill.start, bill.end),
         leaf("billLastPeriod", sum(i.amount // unit for i in bill.items)),
-        leaf("billToDate", 0),
+        leaf("billToDate", since.cost // unit),
         leaf("costAdditionalLastPeriod", sum(i.amount // unit for i in bill.items if i.kind in (4, 5))),
         *lines,
         leaf("currency", USD),
-        measure("overallConsumptionLastPeriod", bill.delivered, uom, power, stamp),
+        amount("overallConsumptionLastPeriod", bill.delivered, closed),
+        amount("currentBillingPeriodOverAllConsumption", since.delivered),
         measure("peakDemand", bill.peak, UNITS["kW"][0], 0, peak_at),
-        measure("previousDayOverallConsumption", int(day.amount.sum()), uom, power, stamp),
+        amount("previousDayLastYearOverallConsumption", since.year_before),
+        amount("previousDayNetConsumption", since.net),
+        amount("previousDayOverallConsumption", since.delivered),
         leaf("qualityOfReading", VALIDATED),
-        leaf("statusTimeStamp", stamp),
+        measure("ratchetDemand", bill.peak, UNITS["kW"][0], 0, peak_at),
+        None if bill.peak is None else span("ratchetDemandPeriod", bill.start, bill.end),
+        leaf("statusTimeStamp", known),
         leaf("commodity", COMMODITIES[channel.commodity]),
     ]
     if dialect.summary == "UsageSummary":
@@ -51,7 +61,24 @@ def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
     return node(dialect.summary or "UsageSummary", *members)
 
 
-def _line(item: Item, bill: Bill, uom: int, power: int) -> Node:
+class _FirstDay:
+    """What is known of the next period a day after a bill was closed: the status of its summary."""
+
+    def __init__(self, meter: Meter, start: int) -> None:
+        end = start + loads.DAY_US
+        main, *more = [meter.readings(c, start, end) for c in meter.channels if c.flow in ("delivered", "received")]
+        tou, cpp = tariff.periods(loads.moments(main.start, meter.zone))
+        year = 364 * loads.DAY_US
+        self.cost = int(tariff.cost(main.channel.unit, main.amount, tou, cpp).sum())
+        self.delivered = int(main.amount.sum())
+        self.net = self.delivered - sum(int(r.amount.sum()) for r in more)
+        self.year_before = int(meter.readings(main.channel, start - year, end - year).amount.sum())
+
+
+def _line(item: Item, bill: Bill, channel: Channel) -> Node:
+    uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
+    # money for a whole unit, as on a paper bill: for a kWh, not for a Wh
+    rate = abs(item.amount) * 10**channel.decimals // item.quantity if item.quantity else None
     return node(
         "costAdditionalDetailLastPeriod",
         leaf("amount", item.amount),
@@ -60,7 +87,7 @@ def _line(item: Item, bill: Bill, uom: int, power: int) -> Node:
         leaf("note", item.note),
         measure("measurement", item.quantity, uom, power),
         leaf("itemKind", item.kind),
-        leaf("unitCost", None if not item.quantity else abs(item.amount) // item.quantity),
+        leaf("unitCost", rate),
         span("itemPeriod", bill.start, bill.end),
     )
 

@@ -87,7 +87,7 @@ def items(unit: str, amounts: Ints, tou: Ints, cpp: Ints, received: int) -> tupl
     """Give the lines of a bill."""
     lines = []
     if unit in FLAT:
-        lines.append(Item(3, f"Use at {FLAT[unit]}", int(cost(unit, amounts, tou, cpp).sum()), int(amounts.sum())))
+        lines.append(Item(3, "Use", int(cost(unit, amounts, tou, cpp).sum()), int(amounts.sum())))
     else:
         for code, (name, _) in PERIODS.items():
             mine = tou == code

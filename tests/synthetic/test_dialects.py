@@ -217,7 +217,7 @@ def test_money_of_other_dialects():
     document = plain(feed(quiet_home(), DIALECTS["energy-and-demand"]), CONFORMING)
     period = document.find(".//billingPeriod")
     end = int(period.findtext("start")) + int(period.findtext("duration"))
-    assert int(document.findtext(".//statusTimeStamp")) == 1000 * end
+    assert int(document.findtext(".//statusTimeStamp")) == 1000 * (end + 86_400)
     free = readings(plain(feed(quiet_home(), DIALECTS["no-usage-point"]), CONFORMING))
     assert {r["cost"] for r in free} == {"0"}
 
