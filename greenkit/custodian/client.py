@@ -332,7 +332,7 @@ class Client:
         usage_point : str, optional
             One of :meth:`usage_points`; all of the subscription when absent.
         tz, epoch
-            As in :func:`greenkit.load_espi`.
+            As in :func:`greenkit.load_espi`; dates without an offset are in ``tz``, too.
         progress : None, True or callable
 
         Returns
@@ -346,8 +346,9 @@ class Client:
             The utility is still preparing the data.
         AuthorizationExpired, ClientRejected, CertificateRejected, RateLimited, ServerUnavailable, …
         """
-        came = self.fetch_usage(start, end, usage_point, progress=progress)
-        return self._load(came, self._asked(start, end), tz=tz, epoch=epoch)
+        asked = self._asked(start, end, tz)
+        came = self.fetch_usage(asked.start, asked.end, usage_point, progress=progress)
+        return self._load(came, asked, tz=tz, epoch=epoch)
 
     def fetch_usage(
         self,
@@ -391,8 +392,9 @@ class Client:
         progress: Progress = None,
     ) -> pd.DataFrame:
         """Fetch bulk data, of every customer of ours, as one tidy frame; see :meth:`usage`."""
-        came = self.fetch_bulk(start, end, bulk_id, progress=progress)
-        return self._load(came, self._asked(start, end), tz=tz, epoch=epoch)
+        asked = self._asked(start, end, tz)
+        came = self.fetch_bulk(asked.start, asked.end, bulk_id, progress=progress)
+        return self._load(came, asked, tz=tz, epoch=epoch)
 
     def fetch_bulk(
         self,
@@ -527,8 +529,9 @@ class Client:
         findings.warn(self.profile.name, stacklevel=4)
         return frame.note(df, findings)
 
-    def _asked(self, start: Any, end: Any) -> Window:
-        return Window(windows.instant(start, self.profile.zone), windows.instant(end, self.profile.zone))
+    def _asked(self, start: Any, end: Any, tz: str | None) -> Window:
+        zone = tz or self.profile.zone
+        return Window(windows.instant(start, zone), windows.instant(end, zone))
 
     # -- everything else that can be asked for
 
@@ -720,6 +723,7 @@ def connect(
     profile = profiles.load(name)
     if url or own.url:
         profile = profile.at(url or own.url or "")
+    profile = profile.complete()
     if grant not in ("authorization_code", "client_credentials") or grant not in profile.grants:
         raise SettingsError(f"{profile.name} has no grant {grant!r}: use one of {', '.join(profile.grants)}")
     number = client_id or own.client_id

@@ -1,0 +1,535 @@
+"""The client's own work: authorize in every way, fetch in windows, wait, read, say what is missing."""
+
+import contextlib
+import doctest
+import io
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import flask
+import pandas as pd
+import pytest
+from pretend import authorized, click, query_of, truth
+
+import greenkit
+from greenkit import errors, frame
+from greenkit.custodian import authorization, notifications, profiles, windows
+from greenkit.custodian.client import Pending
+from greenkit.custodian.tokens import KeyringStore, Token, scope_parts
+from greenkit.findings import GreenkitWarning
+from greenkit.sandbox import custodian
+from greenkit.secret import Secret
+
+MARCH = ("2024-03-01", "2024-03-02")
+SPRING = ("2024-03-01", "2024-04-15")
+
+
+def check_equal(df, expected):
+    """Compare what came with what the meters measured."""
+    frame.check(df, exact=True)
+    got, want = (f.groupby(["meter", "flow", "unit", "start"], observed=True)["value"].sum() for f in (df, expected))
+    pd.testing.assert_series_equal(got.sort_index(), want.sort_index(), check_index_type=False, rtol=1e-9)
+
+
+# -- the script of connect's docstring
+
+
+def test_the_script_in_connects_docstring_runs(utility, tmp_path, monkeypatch):
+    script = "".join(e.source for e in doctest.DocTestParser().get_examples(greenkit.connect.__doc__))
+    assert "connect" in script
+    assert "prompt" in script
+    assert "usage" in script
+    (tmp_path / "config" / "greenkit").mkdir(parents=True)
+    settings = utility.write_settings(tmp_path / "own")
+    text = settings.read_text().replace('"client-secret"', f'"{tmp_path / "own" / "client-secret"}"')
+    (tmp_path / "config" / "greenkit" / "settings.toml").write_text(text)
+    monkeypatch.setattr(authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    out, names = _Watched(), {}
+    customer = threading.Thread(target=lambda: click(out.link(10)))
+    customer.start()
+    with contextlib.redirect_stdout(out):
+        exec(script, names)
+    customer.join(10)
+    check_equal(names["usage"], truth(utility, *SPRING))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(script, names)
+    assert utility.counts["token authorization_code"] == 1
+
+
+class _Watched(io.StringIO):
+    def __init__(self):
+        super().__init__()
+        self.there = threading.Event()
+
+    def write(self, text):
+        super().write(text)
+        if "http" in text:
+            self.there.set()
+        return len(text)
+
+    def link(self, timeout):
+        assert self.there.wait(timeout)
+        return re.search(r"http\S+", self.getvalue())[0]
+
+
+# -- authorize
+
+
+def test_pasting_takes_the_whole_address_and_nothing_less(utility):
+    flow = utility.connect().authorize("paste")
+    assert not flow.listening
+    url = click(flow.url, follow=False)
+    for wrong in ("", query_of(url)["code"], url.replace("/callback", "/other"), url.replace("http:", "https:"),
+                  url.replace("127.0.0.1", "evil.example"), url.replace("http://", "http://u@"), "x" * 9000):  # fmt: skip
+        with pytest.raises(errors.StateMismatch, match="paste the whole address"):
+            flow.finish(wrong)
+    assert flow.status == "waiting"
+    flow.finish(f"  {url}\n")
+    flow.wait(0)
+    assert flow.status == "authorized"
+
+
+def test_prompt_asks_again_until_the_right_address_is_pasted(utility, monkeypatch, capsys):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    answers = iter(["nonsense", click(flow.url, follow=False)])
+    monkeypatch.setattr("getpass.getpass", lambda label: next(answers))
+    flow.prompt()
+    printed = capsys.readouterr().out
+    assert flow.url in printed
+    assert "paste the whole address" in printed
+    assert client.status().authorized
+
+
+def test_the_listener_outlives_what_is_not_the_redirect(utility):
+    import requests
+
+    flow = utility.connect().authorize("loopback")
+    port = flow.redirect_uri.split(":")[2].split("/")[0]
+    base = f"http://127.0.0.1:{port}"
+    assert requests.get(f"{base}/favicon.ico", timeout=5).status_code == 404
+    url = click(flow.url, follow=False)
+    assert requests.get(url, headers={"Host": f"evil.example:{port}"}, timeout=5).status_code == 404
+    assert requests.post(url, timeout=5).status_code == 501
+    page = requests.get(url, timeout=5)
+    assert page.status_code == 200
+    assert "go back to your notebook" in page.text
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    flow.wait(5)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(base, timeout=5)
+
+
+def test_cancelling_and_the_deadline_free_the_port(utility):
+    import socket
+
+    client = utility.connect()
+    for ended, flow in (("cancelled", client.authorize("loopback")), ("timed out", None)):
+        flow = flow or client.authorize("loopback", deadline=0.1)
+        port = int(flow.redirect_uri.split(":")[2].split("/")[0])
+        if ended == "cancelled":
+            flow.cancel()
+        with pytest.raises(errors.AuthorizationExpired, match=ended):
+            flow.wait(5)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+        with pytest.raises(errors.StateMismatch, match="over"):
+            flow.finish("http://127.0.0.1/callback?code=c")
+
+
+def test_auto_listens_only_where_the_browser_is(utility, monkeypatch):
+    client = utility.connect()
+    for name in ("SSH_CONNECTION", "JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "CODESPACES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.exists", lambda self: False)
+    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    monkeypatch.setenv("SSH_CONNECTION", "1")
+    assert not client.authorize().listening
+    monkeypatch.delenv("SSH_CONNECTION")
+    if not authorization.is_remote():
+        assert client.authorize().listening
+    monkeypatch.setattr(authorization, "has_browser", lambda: False)
+    assert not client.authorize().listening
+    client.close()
+
+
+def test_a_taken_port_is_said_and_auto_falls_back_to_pasting(authority, monkeypatch):
+    import socket
+
+    monkeypatch.setattr(authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        uri = f"http://127.0.0.1:{held.getsockname()[1]}/callback"
+        with custodian.start("pge", authority=authority, redirect_uris=(uri,)) as utility:
+            client = utility.connect()
+            with pytest.raises(errors.SettingsError, match="is taken"):
+                client.authorize("loopback")
+            flow = client.authorize()
+            assert not flow.listening
+            flow.finish(click(flow.url, follow=False))
+            assert client.status().authorized
+
+
+def test_what_cannot_be_authorized_says_why(utility):
+    with pytest.raises(errors.SettingsError, match="need no sign-in"):
+        utility.connect(grant="client_credentials").authorize()
+    with pytest.raises(errors.SettingsError, match="not on this machine"):
+        utility.connect(redirect_uri="https://example.com/cb").authorize("loopback")
+    with pytest.raises(errors.SettingsError, match="auto, loopback or paste"):
+        utility.connect().authorize("magic")
+    with pytest.raises(errors.StateMismatch, match="begin one"):
+        utility.connect().finish("http://127.0.0.1/callback")
+    bare = greenkit.connect(utility.profile, client_id="i", client_secret="s", ca_file=utility.authority.file,
+                            certificate=utility.client_certificate.certificate,
+                            certificate_key=utility.client_certificate.key, tokens="memory")  # fmt: skip
+    with pytest.raises(errors.SettingsError, match="redirect_uri"):
+        bare.authorize()
+
+
+def test_a_second_authorize_keeps_the_grant_unless_it_is_asked_for_again(utility):
+    client = authorized(utility)
+    flow = client.authorize("loopback")
+    assert flow.status == "authorized"
+    flow.wait(0)
+    assert client.authorize("paste", again=True).status == "waiting"
+    assert client.status().state == "waiting"
+
+
+def test_the_flow_in_a_notebook_escapes_and_opens_safely(utility):
+    flow = utility.connect().authorize("paste")
+    html = flow._repr_html_()
+    assert "rel='noopener noreferrer'" in html
+    assert "&amp;state=" in html
+    assert flow.url in repr(flow)
+
+
+# -- connect
+
+
+def test_connect_finds_faults_before_anything_is_sent(utility, tmp_path):
+    pair, ca = utility.client_certificate, utility.authority
+    other = ca.client("other", stem=f"other-{tmp_path.name}", days=60)
+    locked = ca.client("locked", stem=f"locked-{tmp_path.name}", days=60, password=Secret("pass"))
+    from datetime import UTC, datetime, timedelta
+
+    ended = ca.client("ended", stem=f"ended-{tmp_path.name}", begins=datetime.now(UTC) - timedelta(days=9), days=2)
+    open_key = tmp_path / "open.pem"
+    open_key.write_bytes(pair.key.read_bytes())
+    open_key.chmod(0o644)
+    before = len(utility.seen)
+    for given, text in (
+        ({"certificate": None, "certificate_key": None}, "demands a client certificate"),
+        ({"certificate": tmp_path / "none.pem"}, "none.pem"),
+        ({"certificate_key": other.key}, "another certificate"),
+        ({"certificate": locked.certificate, "certificate_key": locked.key}, "encrypted"),
+        ({"certificate": locked.certificate, "certificate_key": locked.key, "certificate_key_password": Secret("x")}, "password is wrong"),
+        ({"certificate": ended.certificate, "certificate_key": ended.key}, "expired"),
+        ({"certificate_key": open_key}, "chmod 600"),
+        ({"ca_file": tmp_path / "none.pem"}, "check ca_file"),
+    ):  # fmt: skip
+        with pytest.raises(errors.CertificateError, match=re.escape(text)):
+            utility.connect(**given)
+    for given, text in (
+        ({"client_id": ""}, "no client_id is set"),
+        ({"grant": "password"}, "use one of authorization_code, client_credentials"),
+    ):
+        with pytest.raises(errors.SettingsError, match=text):
+            utility.connect(**given)
+    assert len(utility.seen) == before
+    keyed = utility.connect(
+        certificate=locked.certificate, certificate_key=locked.key, certificate_key_password=Secret("pass"),
+        grant="client_credentials",
+    )  # fmt: skip
+    with pytest.raises(errors.CertificateRejected):  # an encrypted key works; it is not the registered one
+        keyed.service_status()
+
+
+def test_a_certificate_that_ends_soon_is_warned_of(utility, tmp_path):
+    soon = utility.authority.client("greenkit-client", stem=f"soon-{tmp_path.name}", days=9.5)
+    with pytest.warns(GreenkitWarning, match="ends in 9 days"):
+        utility.connect(certificate=soon.certificate, certificate_key=soon.key)
+
+
+def test_a_wrong_or_missing_certificate_is_said_in_a_sentence(utility, generic, tmp_path):
+    other = utility.authority.client("not-registered", stem=f"not-{tmp_path.name}", days=60)
+    given = {"certificate": other.certificate, "certificate_key": other.key, "grant": "client_credentials"}
+    for server in (utility, generic):
+        with pytest.raises(errors.CertificateRejected, match="certificate is not the registered one: give that one"):
+            server.connect(**given).service_status()
+    without = custodian.connect(
+        replace(generic.profile, mutual_tls=False), client_id="i", client_secret="s", ca_file=generic.authority.file,
+        tokens="memory", grant="client_credentials",
+    )  # fmt: skip
+    with pytest.raises(errors.CertificateRejected):
+        without.service_status()
+
+
+def test_settings_give_what_is_not_given(utility, tmp_path):
+    path = utility.write_settings(tmp_path / "s")
+    client = greenkit.connect("pge", settings=path)
+    assert client.profile.token_url == utility.profile.token_url
+    assert str(tmp_path / "s" / "tokens") in str(client._store)
+    with pytest.raises(errors.SettingsError, match=r"no table \[custodian.utilityapi\]"):
+        greenkit.connect("utilityapi", settings=path)
+    with pytest.raises(errors.SettingsError, match=r"client_id.*\[custodian.utilityapi\]"):
+        greenkit.connect("utilityapi")
+    with pytest.raises(errors.SettingsError, match="name yours"):
+        greenkit.connect("london_hydro", client_id="i", client_secret="s")
+
+
+def test_each_customer_has_a_grant_of_their_own(utility, tmp_path):
+    ada = authorized(utility, tokens=tmp_path, customer="ada")
+    grace = authorized(utility, tokens=tmp_path, customer="grace", user="Grace")
+    assert set(ada.usage(*MARCH)["meter"]) == {"household-0001", "shop-0002"}
+    assert set(grace.usage(*MARCH)["meter"]) == {"household-0003"}
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    ada.forget()
+    assert grace.status().authorized
+
+
+# -- usage
+
+
+def test_usage_is_what_the_meters_measured_in_windows_the_utility_takes(utility):
+    client = authorized(utility)
+    df = client.usage(*SPRING)
+    check_equal(df, truth(utility, *SPRING))
+    assert list(df.gk.findings) == []
+    assert utility.counts["GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"] == 2
+    one = client.usage(*MARCH, usage_point="household-0001")
+    assert set(one["meter"]) == {"household-0001"}
+    assert list(client.usage_points()["meter"]) == ["household-0001", "shop-0002"]
+    assert list(client.customers()["customer_name"]) == ["Ada"]
+
+
+@pytest.mark.parametrize("name", [n for n in profiles.SHIPPED if n != "pge"])
+def test_every_profile_has_a_server_to_meet(authority, name):
+    profile = profiles.load(name)
+    profile = profile if profile.token_url.startswith("https") and name != "con_edison" else profile.at("https://x")
+    scoped = replace(profile, scope="FB=1_3_4_5_13") if profile.refresh_scope == "fixed" else profile
+    with custodian.start(scoped, authority=authority) as utility:
+        client = authorized(utility)
+        zone = utility.register.customers[0].meters[0].zone
+        check_equal(client.usage(*SPRING, tz=zone), truth(utility, *SPRING))
+        utility.register.expire_access()
+        assert len(client.usage(*MARCH)) == 288
+        assert utility.counts["token refresh_token"] == 1
+        if "client_credentials" in profile.grants:
+            assert utility.connect(grant="client_credentials").service_status()
+
+
+def test_chosen_meters_only_and_nothing_when_there_is_nothing(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    flow.finish(click(flow.url, meters=["shop-0002"], follow=False))
+    assert set(client.usage(*MARCH)["meter"]) == {"shop-0002"}
+    utility.behaviour.replace = lambda path: flask.Response(status=204)
+    with pytest.warns(GreenkitWarning, match="no reading for the window"):
+        df = client.usage(*MARCH)
+    assert len(df) == 0
+    frame.check(df, exact=True)
+    assert client.usage_points().empty
+
+
+def test_an_answer_of_less_or_more_is_a_finding_and_kept(utility):
+    client = authorized(utility)
+    bodies = {}
+    for name, days in (("less", ("2024-03-01", "2024-03-05")), ("more", ("2024-02-20", "2024-03-15"))):
+        bodies[name] = client.fetch_usage(*days)[0].read()
+        utility.behaviour.replace = lambda path, b=bodies[name]: flask.Response(b, 200)
+        asked = ("2024-03-01", "2024-03-10")
+        if name == "less":
+            with pytest.warns(GreenkitWarning, match="covers less than was asked"):
+                df = client.usage(*asked)
+        else:
+            df = client.usage(*asked)
+            assert df.gk.findings.named("custodian.window.more")[0].evidence["rows"] > 0
+        assert f"custodian.window.{name}" in df.gk.findings.names
+        check_equal(df, truth(utility, *days))
+        utility.behaviour.replace = None
+
+
+def test_the_bytes_are_kept_as_they_came_in_private_files(utility, tmp_path):
+    client = authorized(utility)
+    documents = client.fetch_usage(*SPRING, into=tmp_path / "feeds")
+    assert [d.body.parent for d in documents] == [tmp_path / "feeds"] * 2
+    assert all(d.body.stat().st_mode & 0o777 == 0o600 for d in documents)
+    assert [d.read() for d in documents] == [d.body for d in client.fetch_usage(*SPRING)]
+    check_equal(greenkit.load_espi(tmp_path / "feeds"), truth(utility, *SPRING))
+    assert not any("50000" in d.body.name for d in documents)
+    told = []
+    client.fetch_usage(*MARCH, progress=lambda done, total: told.append(done))
+    assert told[-1] == len(client.fetch_usage(*MARCH)[0].read())
+
+
+def test_a_cut_answer_is_said_and_leaves_no_file(utility, tmp_path):
+    client = authorized(utility)
+    utility.behaviour.cut_after = 5000
+    with pytest.raises(errors.TransferError, match="cut"):
+        client.fetch_usage(*MARCH, into=tmp_path / "feeds")
+    assert list((tmp_path / "feeds").iterdir()) == []
+    utility.behaviour.cut_after = None
+    assert len(client.usage(*MARCH)) == 288
+
+
+# -- 202 and notifications
+
+
+def test_what_is_pending_is_not_asked_for_twice(utility):
+    client = authorized(utility)
+    utility.behaviour.prepared.add("usage")
+    first = client.fetch_usage(*SPRING)
+    assert isinstance(first, Pending)
+    assert len(first.windows) == 2
+    assert first.retry_after == 1.0
+    assert first.transaction
+    seen = len(utility.seen)
+    with pytest.raises(
+        errors.NotReady, match=r"hand its notification to fetch_notified\(\), or ask again in"
+    ) as caught:
+        client.usage(*SPRING)
+    assert 0 < caught.value.retry_after <= 1.0
+    assert len(utility.seen) == seen
+    client._waiting = windows.Waiting()  # as if the second were over
+    import time
+
+    time.sleep(custodian.PREPARING + 0.05)
+    check_equal(client.usage(*SPRING), truth(utility, *SPRING))
+
+
+def test_self_access_needs_no_redirect_and_a_notification_brings_bulk_data(authority):
+    with (
+        notifications.Listener() as listener,
+        custodian.start("pge", authority=authority, notification_uri=listener.url) as utility,
+    ):
+        authorized(utility)  # a customer, so that there are data
+        utility.behaviour.forgets_jobs = True
+        client = utility.connect(grant="client_credentials", redirect_uri=None)
+        assert client.status().authorized
+        with pytest.raises(errors.NotReady):
+            client.usage(*MARCH)
+        batch = listener.get(timeout=10)
+        check_equal(client.load_notified(batch), truth(utility, *MARCH))
+        with pytest.raises(errors.SettingsError, match="leave usage_point out"):
+            client.usage(*MARCH, usage_point="household-0001")
+        utility.behaviour.prepared.clear()
+        check_equal(client.bulk("2024-05-01", "2024-05-03"), truth(utility, "2024-05-01", "2024-05-03"))
+        listing = client.authorizations()
+        assert sorted(listing["bulk"]) == ["", "50916"]
+        assert "50000" in set(listing["subscription"])
+
+
+def test_a_notification_of_another_customer_is_left_to_their_client(utility):
+    ada, grace = authorized(utility, user="Ada"), authorized(utility, user="Grace")
+    uris = [f"{utility.profile.resource_url}Batch/Subscription/{n}" for n in (50_000, 50_001)]
+    body = "".join(f"<resources>{u}</resources>" for u in uris)
+    notification = f"<BatchList xmlns='http://naesb.org/espi'>{body}</BatchList>".encode()
+    assert len(ada.fetch_notified(notification)) == len(grace.fetch_notified(notification)) == 1
+    assert set(grace.load_notified(notification)["meter"]) == {"household-0003"}
+
+
+def test_the_notification_listener_answers_fast_and_keeps_each_once():
+    import requests
+
+    body = b"<BatchList xmlns='http://naesb.org/espi'><resources>https://a/b?c=1&amp;d=2</resources></BatchList>"
+    with notifications.Listener() as listener:
+        assert listener.url.startswith("http://127.0.0.1:")
+        assert requests.get(listener.url, timeout=5).status_code == 200
+        assert [requests.post(listener.url, data=body, timeout=5).status_code for _ in range(3)] == [200] * 3
+        assert list(listener.get(1)) == ["https://a/b?c=1&d=2"]
+        with pytest.raises(TimeoutError):
+            listener.get(0.05)
+        assert requests.post(listener.url, data=b"<feed/>", timeout=5).status_code == 400
+        assert requests.post(listener.url + "x", data=body, timeout=5).status_code == 404
+        big = {"Content-Length": str(2 << 20), "Connection": "close"}
+        assert requests.post(listener.url, headers=big, data=b"", timeout=5).status_code in (400, 413)
+
+
+# -- tokens
+
+
+def test_a_token_that_cannot_be_understood_asks_for_a_new_authorization(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    for damage in (b"", b"{}", b"[]", b"\xff\xfe", file.read_bytes()[:50], b'{"version": 2}'):
+        file.write_bytes(damage)
+        with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+            client.usage(*MARCH)
+    flow = client.authorize("paste")
+    flow.finish(click(flow.url, follow=False))
+    assert len(client.usage(*MARCH)) == 288
+
+
+def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
+    client = authorized(utility)
+    before = client._store.load()
+    answer = {"access_token": "new", "token_type": "Bearer", "expires_in": "60", "x": [1]}
+    after = before.renewed_by(Token.from_answer(answer, access="new", lifetime=60, now=0))
+    assert after.access.reveal() == "new"
+    assert (after.refresh, after.resource_uri, after.scope) == (before.refresh, before.resource_uri, before.scope)
+    assert Token.from_json(after.to_json()) == after
+    assert scope_parts("FB=1_3;BR=x;odd") == {"FB": ("1", "3"), "BR": ("x",)}
+
+
+def test_a_subscription_may_stand_in_the_scope_of_an_old_answer(utility):
+    client = authorized(utility)
+    token = client._store.load()
+    client._store.save(replace(token, resource_uri=None, scope="50000"))
+    assert len(client.usage(*MARCH)) == 288
+    client._store.save(replace(token, resource_uri=None, scope="FB=1"))
+    with pytest.raises(errors.FormatError, match="no subscription"):
+        client.usage(*MARCH)
+
+
+class _Keyring:
+    """A keyring's two calls, in memory."""
+
+    class errors:  # noqa: N801 the module's name
+        class KeyringError(Exception):
+            pass
+
+    held = {}  # noqa: RUF012
+
+    def get_password(self, service, name):
+        return self.held.get((service, name))
+
+    def set_password(self, service, name, value):
+        self.held[service, name] = value
+
+    def delete_password(self, service, name):
+        del self.held[service, name]
+
+
+def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", _Keyring())
+    client = authorized(utility, tokens="keyring")
+    assert isinstance(client._store, KeyringStore)
+    assert utility.connect(tokens="keyring").status().authorized
+    client.forget()
+    assert not _Keyring.held
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(errors.SettingsError, match=r"greenkit\[keyring\]"):
+        client.usage(*MARCH)
+
+
+def test_the_usual_place_is_the_users_own_or_memory_on_shared_machines(utility, monkeypatch):
+    for name in ("JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "COLAB_GPU"):
+        monkeypatch.delenv(name, raising=False)
+    if not authorization.is_shared():
+        assert "tokens" in str(utility.connect(tokens=None)._store)
+    monkeypatch.setenv("JUPYTERHUB_USER", "x")
+    assert "memory" in str(utility.connect(tokens=None)._store)
+
+
+def test_importing_it_sends_and_writes_nothing(tmp_path):
+    code = "import greenkit.custodian, sys; print('authlib' in sys.modules, 'flask' in sys.modules, 'keyring' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == ["False", "False", "False"]
+    assert list(tmp_path.iterdir()) == []
