@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pandas as pd
 
 from greenkit import frame
 from greenkit.errors import SchemaError
 from greenkit.findings import Findings
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from greenkit.analysis.quality import QualityReport
+
 
 @pd.api.extensions.register_dataframe_accessor("gk")
 class GreenkitAccessor:
-    """What a greenkit frame can do: ``df.gk.series()``, ``df.gk.wide()``, ``df.gk.findings``."""
+    """What a greenkit frame can do: is it whole, what does it add up to, what shape has it, show me."""
 
     def __init__(self, df: pd.DataFrame) -> None:
         missing = [name for name in frame.COLUMNS if name not in df.columns]
@@ -36,3 +46,144 @@ class GreenkitAccessor:
     def findings(self) -> Findings:
         """See :func:`greenkit.frame.findings_of`."""
         return frame.findings_of(self._df)
+
+    def quality(self, **options: Any) -> QualityReport:
+        """See :func:`greenkit.analysis.quality.assess`."""
+        from greenkit.analysis import quality
+
+        return quality.assess(self._df, **options)
+
+    def unique(self) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.intervals.unique`."""
+        from greenkit.analysis import intervals
+
+        return intervals.unique(self._df)
+
+    def fill_gaps(self, **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.estimate.fill_gaps`."""
+        from greenkit.analysis import estimate
+
+        return estimate.fill_gaps(self._df, **options)
+
+    def totals(self, period: str = "day", **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.totals.by_period`."""
+        from greenkit.analysis import totals
+
+        return totals.by_period(self._df, period, **options)
+
+    def flows(self, period: str = "day", **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.totals.by_flow`: delivered, received and net side by side."""
+        from greenkit.analysis import totals
+
+        return totals.by_flow(self.totals(period, **options))
+
+    def reconcile(self, bills: Any, **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.reconcile.compare_bills`."""
+        from greenkit.analysis import reconcile
+
+        return reconcile.compare_bills(self._df, bills, **options)
+
+    def shape(self) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.shape.summarise`."""
+        from greenkit.analysis import shape
+
+        return shape.summarise(self._df)
+
+    def duration(self) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.shape.duration`."""
+        from greenkit.analysis import shape
+
+        return shape.duration(self._df)
+
+    def peaks(self, n: int = 10, **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.shape.peaks`."""
+        from greenkit.analysis import shape
+
+        return shape.peaks(self._df, n, **options)
+
+    def coincident(self, moments: Iterable[Any]) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.shape.coincident`."""
+        from greenkit.analysis import shape
+
+        return shape.coincident(self._df, moments)
+
+    def average_day(self, by: Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.profiles.average_day`."""
+        from greenkit.analysis import profiles
+
+        return profiles.average_day(self._df, by, **options)
+
+    def compare(self, before: tuple[Any, Any], after: tuple[Any, Any], **options: Any) -> pd.DataFrame:
+        """See :func:`greenkit.analysis.profiles.compare`."""
+        from greenkit.analysis import profiles
+
+        return profiles.compare(self._df, before, after, **options)
+
+    def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:
+        """See :func:`greenkit.export.redact`."""
+        from greenkit import export
+
+        return export.redact(self._df, salt)
+
+    def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """See :func:`greenkit.report.write_report`."""
+        from greenkit import report
+
+        return report.write_report(self._df, path, **options)
+
+    @property
+    def plot(self) -> Pictures:
+        """The frame's pictures: ``df.gk.plot.load()`` and the others of :mod:`greenkit.plot`."""
+        return Pictures(self._df)
+
+
+class Pictures:
+    """The pictures of :mod:`greenkit.plot` for one frame; each gives a plotly Figure, and none shows itself."""
+
+    def __init__(self, df: pd.DataFrame) -> None:
+        self._df = df
+
+    def _draw(self, name: str, *args: Any, **options: Any) -> go.Figure:
+        from greenkit import plot
+
+        return getattr(plot, name)(self._df, *args, **options)
+
+    def load(self, **options: Any) -> go.Figure:
+        """See :func:`greenkit.plot.load`: power over time, with a range slider."""
+        return self._draw("load", **options)
+
+    def heatmap(self) -> go.Figure:
+        """See :func:`greenkit.plot.heatmap`: the hour × date carpet."""
+        return self._draw("heatmap")
+
+    def calendar(self) -> go.Figure:
+        """See :func:`greenkit.plot.calendar`: a cell for each day."""
+        return self._draw("calendar")
+
+    def week(self) -> go.Figure:
+        """See :func:`greenkit.plot.week`: weekday × hour."""
+        return self._draw("week")
+
+    def average_day(self, by: Sequence[str] = ("day_type",), **options: Any) -> go.Figure:
+        """See :func:`greenkit.plot.average_day`: with the band of 10th to 90th percentile."""
+        return self._draw("average_day", by, **options)
+
+    def duration(self) -> go.Figure:
+        """See :func:`greenkit.plot.duration`: the load duration curve."""
+        return self._draw("duration")
+
+    def peak_days(self, n: int = 5, **options: Any) -> go.Figure:
+        """See :func:`greenkit.plot.peak_days`: the days of the highest peaks over each other."""
+        return self._draw("peak_days", n, **options)
+
+    def monthly(self, **options: Any) -> go.Figure:
+        """See :func:`greenkit.plot.monthly`: months or bills, with their cost."""
+        return self._draw("monthly", **options)
+
+    def tou(self, names: dict[int, str] | None = None) -> go.Figure:
+        """See :func:`greenkit.plot.tou`: months by time of use."""
+        return self._draw("tou", names)
+
+    def completeness(self) -> go.Figure:
+        """See :func:`greenkit.plot.completeness`: series × days."""
+        return self._draw("completeness")

@@ -173,7 +173,8 @@ def _cast(column: pd.Series[Any], name: str, zone: str) -> pd.Series[Any]:
             return observed(column)
         if want == "time":
             times = pd.to_datetime(column) if column.dtype.kind != "M" else column
-            times = times.dt.tz_localize("UTC") if not len(times) and times.dt.tz is None else times
+            # no times at all have no zone that could be wrong
+            times = times.dt.tz_localize("UTC") if times.dt.tz is None and times.isna().all() else times
             return times.dt.as_unit("us").dt.tz_convert(_zone(zone))
         cast: pd.Series[Any] = column.astype(np.dtype("M8[us]") if want == "date" else pd.api.types.pandas_dtype(want))
         return cast

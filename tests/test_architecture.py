@@ -23,7 +23,7 @@ FLOORS = [
     {"synthetic", "samples", "certificates"},
     {"transfer", "custodian"},
     {"analysis"},
-    {"plot"},
+    {"plot", "export"},
     {"report", "accessor", "scale"},
     {"widgets"},
     {"sandbox"},

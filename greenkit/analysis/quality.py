@@ -16,6 +16,7 @@ import pandas as pd
 
 from greenkit import _html, days
 from greenkit.analysis import _strip, intervals
+from greenkit.analysis._doubts import DAILY as DAILY
 from greenkit.analysis._doubts import Seen, findings
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import KEY, Intervals

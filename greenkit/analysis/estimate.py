@@ -1,0 +1,135 @@
+"""Estimates for gaps, only on request, in columns of their own: what was measured is never touched.
+
+In the manner of UBP: a short gap is a straight line between its neighbours, a longer one the mean of like days. No
+estimate is made from another, and none from or beside an outage, where zero was the truth.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days, frame
+from greenkit.analysis import checks, daytypes, intervals
+from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals
+from greenkit.days import US
+
+SHORT: Final = 2.0
+"""Longest gap, in hours, that a straight line crosses."""
+WEEKS: Final = 3
+"""How far from a gap its like days may lie."""
+_DAY: Final = 24 * HOUR
+
+
+def fill_gaps(
+    df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: daytypes.Holidays = None
+) -> pd.DataFrame:
+    """Estimate the missing intervals of each series, beside what was measured.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame of amounts or states.
+    short : float
+        Hours up to which a gap is filled by a straight line between its neighbours.
+    weeks : int
+        Like days (weekday, weekend or holiday) up to so many weeks before and after give longer gaps their mean, by
+        local time of day.
+    holidays : str, or iterable of dates, optional
+        As in :func:`greenkit.analysis.profiles.average_day`.
+
+    Returns
+    -------
+    DataFrame
+        The frame with a row for every missing interval (``value`` NaN, quality "missing") and two more columns:
+        ``filled``, the value or its estimate (NaN where none can be made), and ``filled_by``: "" (measured), "line",
+        "like-days" or "none". Rows that stood twice stand once.
+
+    Notes
+    -----
+    A line is drawn only between two measured values above zero. Like days give measured values only, and none of a
+    run of zeros that :func:`greenkit.analysis.checks.runs` reports.
+    """
+    found = intervals.used(df)
+    whole = _with_missing(df, found)
+    laid = intervals.read(whole)
+    measured = laid.valid & ~laid.estimated & ~_in_outage(laid)
+    filled, by = laid.value.copy(), np.where(laid.valid, "", "none").astype(object)
+    for code in np.unique(laid.code[~laid.valid]):
+        here = np.flatnonzero(laid.code == code)
+        one = laid.take(here)
+        line = _line(one, measured[here], short)
+        like = _like_days(one, measured[here], weeks, holidays)
+        for estimate, name in ((line, "line"), (like, "like-days")):
+            use = np.isnan(filled[here]) & np.isfinite(estimate)
+            filled[here[use]], by[here[use]] = estimate[use], name
+    out = whole.iloc[laid.row].reset_index(drop=True)
+    return out.assign(filled=filled, filled_by=pd.Categorical(by, categories=["", "line", "like-days", "none"]))
+
+
+def _with_missing(df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
+    """Add a row for each missing interval that has none."""
+    gaps = checks.gaps(found)
+    length = (found.interval * US)[gaps["code"].to_numpy(dtype=np.int64)]
+    count = gaps["intervals"].to_numpy(dtype=np.int64)
+    code = np.repeat(gaps["code"].to_numpy(dtype=np.int64), count)
+    first = np.cumsum(count) - count
+    step = np.arange(count.sum()) - np.repeat(first, count)
+    start = np.repeat(gaps["start"].to_numpy(dtype=np.int64), count) + step * np.repeat(length, count)
+    end = np.minimum(start + np.repeat(length, count), np.repeat(gaps["end"].to_numpy(dtype=np.int64), count))
+    kept = df.iloc[found.row[found.valid]]
+    keys = found.keys.iloc[code].reset_index(drop=True)
+    more = keys.assign(start=days.times(start), end=days.times(end), value=np.nan, quality="missing")
+    more = more.reindex(columns=df.columns)
+    parts = [kept, _typed(more, df)] if len(more) else [kept]
+    return frame.concat([frame.tidy(p) for p in parts])
+
+
+def _typed(more: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:
+    zone = df["start"].dt.tz
+    for name in ("start", "end"):
+        more[name] = more[name].dt.tz_convert(zone)
+    return more.astype({n: df[n].dtype for n in df.columns if n not in frame.COLUMNS and n != "revision"})
+
+
+def _in_outage(laid: Intervals) -> Bools:
+    """Where a value belongs to a reported run of zeros."""
+    runs = checks.runs(laid)
+    zero = runs[runs["kind"] == "zero"]
+    inside = np.zeros(len(laid), dtype=bool)
+    for run in zero.to_dict("records"):
+        inside |= (laid.code == run["code"]) & (laid.start >= run["start"]) & (laid.start < run["end"])
+    return inside
+
+
+def _line(one: Intervals, measured: Bools, short: float) -> Floats:
+    """Draw a line over each short run of missing intervals that has measured neighbours above zero."""
+    out = np.full(len(one), np.nan)
+    lacks = ~one.valid
+    edge = np.diff(np.concatenate([[0], lacks.astype(np.int8), [0]]))
+    for first, after in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
+        before = first - 1
+        if before < 0 or after >= len(one) or not (measured[before] and measured[after]):
+            continue
+        if one.hours[first:after].sum() > short + 1e-9 or min(one.value[before], one.value[after]) <= 0:
+            continue
+        out[first:after] = np.interp(one.start[first:after], one.start[[before, after]], one.value[[before, after]])
+    return out
+
+
+def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: daytypes.Holidays) -> Floats:
+    """Take the mean of the same time of day on like days near the gap."""
+    kind = daytypes.day_types(one.date, holidays).codes.astype(np.int64)
+    like = one.wall % _DAY * len(daytypes.DAY_TYPES) + kind
+    out = np.full(len(one), np.nan)
+    for group in np.unique(like[~one.valid]):
+        givers = np.flatnonzero(measured & (like == group))
+        takers = np.flatnonzero(~one.valid & (like == group))
+        total = np.append(0.0, np.cumsum(one.value[givers]))
+        low = np.searchsorted(one.date[givers], one.date[takers] - 7 * weeks, side="left")
+        high = np.searchsorted(one.date[givers], one.date[takers] + 7 * weeks, side="right")
+        some = high > low
+        out[takers[some]] = (total[high] - total[low])[some] / (high - low)[some]
+    return out

@@ -1,0 +1,184 @@
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenkit import export, frame, store
+from greenkit.errors import FormatError, SchemaError
+
+
+def full(make_series, **more):
+    """A frame with every kind of extra column."""
+    df = make_series(
+        [0.1 + 0.2, np.nan, 1e-9], "2024-11-03", meter="0010089", cost=[0.1, np.nan, 2.0], currency="USD",
+        tou=pd.array([1, None, 3], dtype="Int16"), usage_date=pd.Timestamp("2024-11-03"), source="a,b \"c\".xml",
+        revision=pd.Timestamp("2024-11-04 06:21:18", tz="America/Chicago"), quality=["actual", "missing", "estimated"],
+        **more,
+    )  # fmt: skip
+    return frame.concat([df, make_series([5.0], meter="=1+1", flow="received")])
+
+
+def test_csv_comes_back_whole(tmp_path, make_series):
+    df = full(make_series)
+    export.write_csv(df, tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(export.read_csv(tmp_path / "a.csv"), df)
+    raw = (tmp_path / "a.csv").read_bytes()
+    assert b"2024-11-03T01:00:00-05:00,2024-11-03T01:00:00-06:00," in raw  # the hour that is repeated
+    assert b"0.30000000000000004" in raw
+
+
+def test_csv_and_parquet_of_an_empty_frame_and_of_two_zones(tmp_path, make_series):
+    two = frame.concat([make_series([1.0]), make_series([2.0], meter="M2", zone="America/New_York")])
+    for df in (frame.empty(["cost"], "America/Chicago"), two):
+        df.attrs = {}
+        export.write_csv(df, tmp_path / "a.csv")
+        back = export.read_csv(tmp_path / "a.csv")
+        assert list(back.columns) == list(df.columns)
+        if len(df):
+            pd.testing.assert_frame_equal(back, df)
+        store.write(df, tmp_path / "a.parquet")
+        pd.testing.assert_frame_equal(store.read(tmp_path / "a.parquet"), df)
+
+
+@settings(deadline=None, max_examples=30)
+@given(values=st.lists(st.floats(allow_nan=True, allow_infinity=False, width=64), min_size=1, max_size=20))
+def test_csv_keeps_every_digit(tmp_path_factory, make_series, values):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    df = make_series(values)
+    export.write_csv(df, path)
+    pd.testing.assert_frame_equal(export.read_csv(path), df)
+
+
+def test_another_csv_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("time,kWh\n1,2\n")
+    with pytest.raises(FormatError, match="lacks meter, series"):
+        export.read_csv(tmp_path / "a.csv")
+    head = ",".join(frame.COLUMNS)
+    (tmp_path / "a.csv").write_text(f"{head}\nM1,s,delivered,yesterday,,1,kWh,UTC,actual\n")
+    with pytest.raises(FormatError, match="column start"):
+        export.read_csv(tmp_path / "a.csv")
+
+
+def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
+    openpyxl = pytest.importorskip("openpyxl")
+    df = full(make_series)
+    book = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))
+    assert book.sheetnames == ["intervals", "days", "doubts"]
+    rows = list(book["intervals"].iter_rows(values_only=True))
+    table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [r["meter"] for r in table] == ["0010089", "0010089", "0010089", "=1+1"]
+    assert all(c.data_type != "f" for sheet in book for row in sheet.iter_rows() for c in row)
+    assert [(str(r["start"]), r["utc_offset"], r["value"]) for r in table[:3]] == [
+        ("2024-11-03 00:00:00", "-0500", pytest.approx(0.3)),
+        ("2024-11-03 01:00:00", "-0500", None),
+        ("2024-11-03 01:00:00", "-0600", 1e-9),
+    ]
+    days = list(book["days"].iter_rows(values_only=True))
+    assert dict(zip(days[0], days[1], strict=True))["expected"] == 25
+
+
+def test_a_sheet_has_its_limit(tmp_path, make_series, monkeypatch):
+    monkeypatch.setattr(export, "_EXCEL_ROWS", 3)
+    with pytest.raises(SchemaError, match="4 rows do not fit in a sheet"):
+        export.write_excel(full(make_series), tmp_path / "a.xlsx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_home_assistants_rules(make_series):
+    df = frame.concat([make_series([0.25] * 10, every="15min"), make_series([1, 1], every="30min", flow="received")])
+    delivered, received = export.home_assistant(df, before=100)
+    assert (delivered["statistic_id"], received["statistic_id"]) == ("greenkit:m1_delivered", "greenkit:m1_received")
+    assert (delivered["source"], delivered["has_sum"], delivered["unit_of_measurement"]) == ("greenkit", True, "kWh")
+    assert delivered["stats"] == [
+        {"start": "2024-07-01T05:00:00+00:00", "state": 1.0, "sum": 101.0},
+        {"start": "2024-07-01T06:00:00+00:00", "state": 1.0, "sum": 102.0},
+        {"start": "2024-07-01T07:00:00+00:00", "state": 0.5, "sum": 102.5},
+    ]
+    assert json.dumps([delivered, received])
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2024-03-10", 23), ("2024-11-03", 25)])
+def test_home_assistant_has_each_true_hour_once(make_series, day, hours):
+    (made,) = export.home_assistant(make_series([1.0] * hours, day))
+    starts = [s["start"] for s in made["stats"]]
+    assert len(set(starts)) == hours
+    assert all(s.endswith(":00:00+00:00") for s in starts)
+    sums = [s["sum"] for s in made["stats"]]
+    assert sums == sorted(sums)
+    assert sums[-1] == hours
+
+
+def test_a_hole_leaves_the_sum_level(make_series):
+    (made,) = export.home_assistant(make_series([1, np.nan, 3]))
+    assert [(s["state"], s["sum"]) for s in made["stats"]] == [(1, 1), (3, 4)]
+
+
+def test_what_home_assistant_does_not_take(make_series):
+    for df in (make_series([1.0], unit="V"), make_series([1.0], every="24h"), make_series([1.0], unit="therm")):
+        with pytest.raises(SchemaError, match="filter it out"):
+            export.home_assistant(df)
+
+
+def test_home_assistant_files(tmp_path, make_series):
+    df = frame.concat([make_series([1.0, 2.0]), make_series([5.0], series="other")])
+    json_file = export.write_home_assistant(df, tmp_path / "a.json")
+    ids = [s["statistic_id"] for s in json.loads(json_file.read_text())]
+    assert ids == ["greenkit:m1_delivered_delivered", "greenkit:m1_delivered_other"]
+    tsv = export.write_home_assistant(df, tmp_path / "a.tsv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(tsv.splitlines(), delimiter="\t"))
+    assert rows[1] == {
+        "statistic_id": ids[0], "unit": "kWh", "start": "01.07.2024 06:00", "state": "2.0", "sum": "3.0"
+    }  # fmt: skip
+
+
+def test_opendsms_input(make_series):
+    df = make_series([0.25] * 95 + [np.nan], every="15min")
+    hours = pd.date_range("2024-07-01", periods=48, freq="30min", tz="America/Chicago")
+    made = export.opendsm_frame(df, pd.Series(np.arange(48.0), index=hours))
+    assert list(made.columns) == ["observed", "temperature"]
+    assert (made.index.name, str(made.index.tz), len(made)) == ("datetime", "America/Chicago", 24)
+    assert made["observed"].tolist()[:2] == [1.0, 1.0]
+    assert np.isnan(made["observed"].iloc[-1])  # a part of an hour is not its amount
+    assert made["temperature"].tolist()[:3] == [0.5, 2.5, 4.5]
+    daily = export.opendsm_frame(df, pd.Series(np.arange(48.0), index=hours), period="day")
+    assert daily["temperature"].tolist() == [23.5]
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2024-03-10", 23), ("2024-11-03", 25)])
+def test_opendsms_index_has_every_hour_once(make_series, day, hours):
+    df = make_series([1.0] * hours, day)
+    made = export.opendsm_frame(df, pd.Series([70.0], index=df["start"].iloc[:1]))
+    assert len(made) == hours
+    assert made.index.is_unique
+    assert made["temperature"].notna().sum() == 1
+
+
+def test_what_opendsm_does_not_take(make_series):
+    temperature = pd.Series([70.0], index=pd.DatetimeIndex(["2024-07-01"]))
+    with pytest.raises(SchemaError, match="index of times with a zone"):
+        export.opendsm_frame(make_series([1.0]), temperature)
+    with pytest.raises(SchemaError, match="the frame holds 2: filter it first"):
+        export.opendsm_frame(full(make_series), temperature)
+
+
+def test_a_redacted_copy_tells_no_names(make_series):
+    df = full(make_series).assign(customer="Ada Example", note="12 Main St")
+    df = frame.note(df, [])
+    out = export.redact(df, "a salt of my very own")
+    assert frame.check(out, exact=True) is out
+    text = out.to_csv() + repr(out.attrs)
+    for secret in ("0010089", "Ada", "Main", ".xml"):
+        assert secret not in text
+    assert out["meter"].str.fullmatch("meter-[0-9a-f]{16}").all()
+    assert out["value"].sum() == df["value"].sum()
+    assert {"cost", "tou", "usage_date"} <= set(out.columns)
+    again = export.redact(df, b"a salt of my very own")
+    assert set(again["meter"]) == set(out["meter"])
+    assert set(export.redact(df, "another salt, as long")["meter"]).isdisjoint(out["meter"])
+    assert set(export.redact(df)["meter"]).isdisjoint(export.redact(df)["meter"])
+    with pytest.raises(ValueError, match="at least 16"):
+        export.redact(df, "short")
