@@ -34,6 +34,8 @@ _PUBLIC = {
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
     "settings": "greenkit.settings",
+    "store": "greenkit.store",
+    "synthetic": "greenkit.synthetic",
     "write_report": "greenkit.report",
 }
 __all__ = ["__version__", *_PUBLIC]
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import settings as settings
+    from greenkit import store as store
+    from greenkit import synthetic as synthetic
     from greenkit.custodian.client import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError
