@@ -137,8 +137,8 @@ def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical,
     present = np.bincount(quality, minlength=len(names)) > 0
     squeeze = (np.cumsum(present) - 1).astype(np.int8)
     seen = np.bincount(codes, minlength=len(words)) > 0
-    shown = sorted(word for word, there in zip(words, seen, strict=True) if there and word)
-    raw = np.array([shown.index(w) if there and w else -1 for w, there in zip(words, seen, strict=True)])
+    shown = sorted(word for word, there in zip(words, seen, strict=True) if there and word.strip())
+    raw = np.array([shown.index(w) if there and w.strip() else -1 for w, there in zip(words, seen, strict=True)])
     return (
         _categorical(squeeze[quality], [name for name, there in zip(names, present, strict=True) if there]),
         _categorical(raw.astype(_smallest(len(shown)))[codes], shown),
@@ -147,7 +147,7 @@ def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical,
 
 def _note_values(store: Store, blocks: Blocks, values: Ints, codes: Ints, notes: Notes) -> None:
     estimated = np.array([QUALITIES.get(w.upper()) == "estimated" for w in store.codes.words])
-    other = np.array([bool(w) and w.upper() not in QUALITIES for w in store.codes.words])
+    other = np.array([bool(w.strip()) and w.upper() not in QUALITIES for w in store.codes.words])
     missing = np.isnan(values)
     for name, which in (
         ("smt.value.missing", missing),

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.smt.codes import KWH, Channel
+from greenkit.smt.codes import KWH, NORMAL, Channel
 
 Blocks = npt.NDArray[Any]
 Values = npt.NDArray[np.float64]
@@ -63,7 +63,7 @@ class Store:
     meters: Vocabulary[str] = field(default_factory=Vocabulary)
     channels: Vocabulary[Channel] = field(default_factory=Vocabulary)
     units: Vocabulary[str] = field(default_factory=lambda: Vocabulary(KWH))
-    codes: Vocabulary[str] = field(default_factory=lambda: Vocabulary("", "A", "E"))
+    codes: Vocabulary[str] = field(default_factory=lambda: Vocabulary("", NORMAL, "A", "E"))
     sources: Vocabulary[str] = field(default_factory=Vocabulary)
     _blocks: list[Blocks] = field(default_factory=list)
     _values: list[Values] = field(default_factory=list)

@@ -41,8 +41,12 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     "received": GENERATION,
 }
 
-# Status letters and words → quality. A blank has no letter; an unknown one is "other", and stays in quality_code.
+NORMAL: Final = " "
+"""The status of an LSE interval that has a value and no letter: Lodestar's normal quality."""
+
+# Status letters and words → quality. Any other, and none where a letter belongs, is "other"; quality_code keeps it.
 QUALITIES: Final[Mapping[str, str]] = {
+    NORMAL: "actual",
     "A": "actual",
     "ACTUAL": "actual",
     "E": "estimated",

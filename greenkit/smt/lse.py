@@ -78,12 +78,9 @@ def is_standard(head: bytes) -> bool:
 
 def read(source: Source, store: Store, notes: Notes, advance: Advance, register: Callable[..., object]) -> None:
     """Read one file into the store; ``register`` takes the meter readings of header 2, where there are any."""
-    before = store.rows
-    number = store.sources[source.name]
+    place = store.sources[source.name]
     for piece, line in pieces(source, advance, cut=_RECORD):
-        _Piece(_tight(piece), line, store, number, notes, register).read()
-    if store.rows == before:
-        notes.add("smt.file.empty", file=source.name)
+        _Piece(_tight(piece), line, store, place, notes, register).read()
 
 
 def _tight(piece: bytes) -> bytes:
@@ -233,7 +230,7 @@ class _Piece:
 
     def _statuses(self, body: Ints, begin: Ints, width: Ints) -> npt.NDArray[np.uint8]:
         letters = np.where(width == 1, body[np.minimum(begin, len(body) - 1)], 0)
-        lookup = np.zeros(256, dtype=np.uint8)
+        lookup = np.full(256, self._store.codes[codes.NORMAL], dtype=np.uint8)
         for letter in np.flatnonzero(np.bincount(letters, minlength=256)[1:]) + 1:
             lookup[letter] = self._store.code(decode(bytes([letter])))
         numbers = lookup[letters]
@@ -260,7 +257,7 @@ class _Piece:
         return out
 
     def _header(self, one: bytes, two: bytes, four: bytes, line: int) -> None:
-        name, number_of_channel, start, stop, dst, invalid = (decode(one).split(",") + [""] * 6)[1:7]
+        name, channel, start, stop, dst, invalid = (decode(one).split(",") + [""] * 6)[1:7]
         step, unit, readings = _header_2(two)
         if step is None:
             self._notes.add("smt.lse.interval", decode(two), file=self._file, line=line)
@@ -268,7 +265,7 @@ class _Piece:
         records, store = self._records, self._store
         when = span(start, stop, dst, step)
         where = f"{name} from {start}"
-        found = _channel(number_of_channel)
+        found = _channel(channel)
         if found not in store.channels and found not in (codes.LOAD, codes.GENERATION):
             self._notes.add("smt.flow.other", found.flow, file=self._file, line=line)
         if unit != KWH:

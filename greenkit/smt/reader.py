@@ -292,11 +292,11 @@ class _Reading:
 
 def _kind(head: bytes) -> tuple[str, str]:
     """Tell a format by a stream's first bytes."""
-    if not head.strip(b"\0 \t\r\n\x1a"):
-        return "empty", ""
     if is_openpgp(head):
         return "openpgp", ""
-    text = decode_head(head).lstrip()
+    text = decode_head(head).lstrip("\0 \t\r\n\x1a")
+    if not text:
+        return "empty", ""
     start = text[:200].lower()
     if start.startswith(("<!doctype html", "<html")):
         return "html", text
@@ -304,7 +304,7 @@ def _kind(head: bytes) -> tuple[str, str]:
         return "xml", text
     if text[0] in "{[":
         return "json", text
-    raw = text[:100].encode()
+    raw = text[:100].replace('"', "").replace(" ", "").encode()
     if lse.is_lse(raw):
         return "lse", text
     if lse.is_standard(raw):
