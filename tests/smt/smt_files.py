@@ -37,7 +37,7 @@ def labels(day):
     if INTERVALS.get(day) == 92:
         rows = [(s, e, not 120 <= s < 180) for s, e, _ in rows]
     if INTERVALS.get(day) == 100:
-        rows = rows[:8] + [(120, 75, True), (75, 90, True), (90, 105, True), (105, 120, True)] + rows[8:]
+        rows = [*rows[:8], (120, 75, True), (75, 90, True), (90, 105, True), (105, 120, True), *rows[8:]]
     return rows
 
 
