@@ -51,9 +51,12 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
     >>> load(samples.path("espi"))["unit"].iloc[0]
     'kWh'
     """
-    source = _rereadable(source)
-    heads = [(one.name, _first_bytes(one)) for one in walk(source, limits=limits)]
-    if heads and all(head.startswith(b"<") for _, head in heads):
+    marks: list[tuple[Any, int]] = []
+    source = _rereadable(source, marks)
+    heads = [_first_bytes(one) for one in walk(source, limits=limits)]
+    for file, start in marks:
+        file.seek(start)
+    if heads and all(head.startswith(b"<") for head in heads):
         from greenkit.espi import load_espi
 
         return load_espi(source, progress=progress, limits=limits)
@@ -62,13 +65,16 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
     return load_smt(source, pgp=pgp, progress=progress, limits=limits)
 
 
-def _rereadable(source: Any) -> Any:
-    """Hold on to what can be read only once: a generator, or a file that cannot seek."""
+def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
+    """Hold on to what can be read only once, and mark where open files stand."""
     if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
         return source
     if hasattr(source, "read"):
-        return source if source.seekable() else source.read()
-    return [_rereadable(one) for one in source] if isinstance(source, Iterable) else source
+        if not getattr(source, "seekable", bool)():
+            return source.read()
+        marks.append((source, source.tell()))
+        return source
+    return [_rereadable(one, marks) for one in source] if isinstance(source, Iterable) else source
 
 
 def _first_bytes(source: Source) -> bytes:

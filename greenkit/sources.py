@@ -242,7 +242,7 @@ def _gunzip(source: Source, budget: _Budget) -> Source:
     name = source.name.removesuffix(".gz")
 
     def reopen() -> BinaryIO:
-        return io.BufferedReader(_Guarded(gzip.open(source.open()), name, budget, source.size), 1 << 18)
+        return io.BufferedReader(_Guarded(_Gunzipped(fileobj=source.open()), name, budget, source.size), 1 << 18)
 
     return Source(name, reopen, None, source.named)
 
@@ -284,6 +284,16 @@ def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> 
     for ending in (".asc", ".pgp", ".gpg"):
         name = name.removesuffix(ending)
     return _held(name, plain, source.named)
+
+
+class _Gunzipped(gzip.GzipFile):
+    """A gzip stream that also closes the file that it reads."""
+
+    def close(self) -> None:
+        packed: Any = self.fileobj
+        super().close()
+        if packed is not None:
+            packed.close()
 
 
 class _Guarded(io.RawIOBase):
