@@ -83,6 +83,10 @@ class Findings(Sequence[Finding]):
         """Add the findings of another reading."""
         self._found.extend(others)
 
+    def truncate(self, length: int) -> None:
+        """Forget all but the first findings."""
+        del self._found[length:]
+
     @overload
     def __getitem__(self, i: int) -> Finding: ...
     @overload

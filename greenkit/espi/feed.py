@@ -98,6 +98,18 @@ class Feed:
     def __post_init__(self) -> None:
         self.readings = Readings(self.names)
 
+    def mark(self) -> tuple[Any, ...]:
+        """Remember what is there, for :meth:`rollback`."""
+        parts = (self.documents, self.entries, self.resources, self.findings)
+        return self.readings.mark(), *map(len, parts)
+
+    def rollback(self, mark: tuple[Any, ...]) -> None:
+        """Forget what was read since the mark."""
+        self.readings.rollback(mark[0])
+        for part, length in zip((self.documents, self.entries, self.resources), mark[1:], strict=False):
+            del part[length:]
+        self.findings.truncate(mark[4])
+
     def of(self, *kinds: str) -> list[Resource]:
         """Give the resources of these kinds, in document order."""
         return [r for r in self.resources if r.kind in kinds]
@@ -120,7 +132,18 @@ def href(text: str | None) -> str:
     return path.rpartition("espi/1_1/resource/")[2].strip("/") if "espi/1_1/resource/" in path else path.strip("/")
 
 
-def read(feed: Feed, source: Source, *, recover: bool, advance: Callable[[int], object], shorten: Any = None) -> None:
+class Unproved(Exception):  # noqa: N818 it is never seen outside
+    """The fast path cannot vouch for the document: it is to be read plainly."""
+
+
+def read(
+    feed: Feed,
+    source: Source,
+    *,
+    recover: bool,
+    advance: Callable[[int], object],
+    shorten: Callable[[Readings], Any] | None = None,
+) -> None:
     """Read one document into the feed.
 
     Parameters
@@ -134,7 +157,8 @@ def read(feed: Feed, source: Source, *, recover: bool, advance: Callable[[int], 
     advance : callable
         Told how many bytes were read.
     shorten : callable, optional
-        The fast path: takes and gives the document's pieces.
+        Makes the fast path, :class:`greenkit.espi.fast.Runs`. Where that cannot vouch for the document, or the
+        document is damaged, it is read again without.
 
     Raises
     ------
@@ -143,18 +167,47 @@ def read(feed: Feed, source: Source, *, recover: bool, advance: Callable[[int], 
     LimitError
         It declares a DOCTYPE, or is nested or filled beyond libxml2's limits.
     """
-    mark = feed.readings.mark(), len(feed.entries), len(feed.resources), len(feed.documents), len(feed.findings)
+    mark = feed.mark()
     for encoding in (None, "windows-1252"):
         try:
-            _Reading(feed, source, recover, encoding).run(advance, shorten)
+            if shorten is None or not _read_short(feed, source, encoding, advance, shorten):
+                _Reading(feed, source, recover, encoding).run(advance)
             return
         except UnicodeDecodeError:
             # said to be UTF-8 and is not: a name with an accent, written by an older system
-            feed.readings.rollback(mark[0])
-            del feed.entries[mark[1] :], feed.resources[mark[2] :], feed.documents[mark[3] :]
+            feed.rollback(mark)
             text = "The document is not in the encoding that it declares: it was read as Windows-1252."
             feed.findings.add("espi.xml.encoding", text, severity="warning", file=source.name)
+            mark = feed.mark()
     raise FormatError("the document is in no encoding that can be told", source=source.name)
+
+
+def _read_short(
+    feed: Feed,
+    source: Source,
+    encoding: str | None,
+    advance: Callable[[int], object],
+    shorten: Callable[[Readings], Any],
+) -> bool:
+    """Read a document by the fast path; False, and nothing read, when it has to be read plainly."""
+    mark, done = feed.mark(), 0
+
+    def advance_too(size: int) -> None:
+        nonlocal done
+        done += size
+        advance(size)
+
+    runs = feed.readings.runs = shorten(feed.readings)
+    try:
+        _Reading(feed, source, False, encoding).run(advance_too)
+        runs.finish()
+    except (FormatError, LimitError, UnicodeDecodeError, Unproved):
+        feed.rollback(mark)
+        advance(-done)
+        return False
+    finally:
+        feed.readings.runs = None
+    return True
 
 
 class _Reading:
@@ -173,14 +226,14 @@ class _Reading:
         self.whole = 0  # readings of the open block that have ended (only followed with recover)
         self.resources = 0
 
-    def run(self, advance: Callable[[int], object], shorten: Any) -> None:
+    def run(self, advance: Callable[[int], object]) -> None:
         tags = ["entry", *RESOURCES, *(["IntervalReading"] if self.recover else [])]
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:
             self.lines, pieces = document_pieces(file, self.source.name, self.encoding, advance)
             try:
-                for piece in shorten(pieces, self) if shorten else pieces:
+                for piece in self.readings.runs.cut(pieces) if self.readings.runs else pieces:
                     parser.feed(piece)
                     self._events(parser)
                 at_end = True
@@ -312,6 +365,8 @@ class _Reading:
             )
             self.feed.findings.add("espi.xml.undeclared-prefix", text, file=self.source.name)
             return
+        if self.readings.runs is not None:
+            raise Unproved from error
         line = (error.lineno or 1) + self.lines
         reason = str(error.msg).partition(", line")[0].strip()
         if error.code == _RESOURCE_LIMIT:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from greenkit import _html, frame
 from greenkit._progress import Progress, progress_bar
-from greenkit.espi import clock, feed
+from greenkit.espi import clock, fast, feed
 from greenkit.espi.assemble import assemble
 from greenkit.espi.codes import Codes
 from greenkit.espi.members import TABLES
@@ -137,7 +137,7 @@ def _read(
     atom = feed.Feed()
     for found in feed.iterate(atom, walk(source, limits=limits)):
         with progress_bar(progress, found.size, found.name) as advance:
-            feed.read(atom, found, recover=recover, advance=advance)
+            feed.read(atom, found, recover=recover, advance=advance, shorten=fast.Runs)
     codes = Codes()
     return atom, Planner(atom, codes, tz), codes
 

@@ -24,8 +24,6 @@ NONE: Final = -(1 << 63)
 NO_CODE: Final = -(1 << 15)
 """No tou, cpp or tier."""
 _NAN: Final = math.nan
-RUN: Final = "{urn:greenkit:run}run"
-"""The element that stands for readings which the fast path has already read."""
 
 # column → array type code: start and duration in microseconds, quality an index into Readings.quality_texts
 COLUMNS: Final = {
@@ -38,6 +36,10 @@ COLUMNS: Final = {
     "cpp": "h",
     "tier": "h",
 }
+EMPTY: Final = {"start": NONE, "duration": NONE, "value": _NAN, "cost": _NAN, "quality": -1} | dict.fromkeys(
+    ("tou", "cpp", "tier"), NO_CODE
+)
+"""What a column holds for a member that a reading does not have."""
 # what is counted in Readings.doubtful → the finding's name, severity and sentence
 _DOUBTFUL: Final = {
     "fractional": (
@@ -87,39 +89,39 @@ class Readings:
         self.doubtful: Counter[tuple[str, str]] = Counter()
         self._quality_ids: dict[str, int] = {}
         self._names = names
-        self.runs: Any = None  # set by the fast path: RUN number → rows appended
+        self.runs: Any = None  # the fast path's, while it reads a document
 
     def __len__(self) -> int:
         return len(self.columns["start"])
 
-    def mark(self) -> tuple[int, int]:
-        """Remember where the columns end, for :meth:`rollback`."""
-        return len(self), len(self.blocks)
+    def mark(self) -> tuple[int, int, Counter[tuple[str, str]]]:
+        """Remember what is there, for :meth:`rollback`."""
+        return len(self), len(self.blocks), self.doubtful.copy()
 
-    def rollback(self, mark: tuple[int, int]) -> None:
+    def rollback(self, mark: tuple[int, int, Counter[tuple[str, str]]]) -> None:
         """Forget what was read since the mark."""
         for column in self.columns.values():
             del column[mark[0] :]
         del self.blocks[mark[1] :]
+        self.doubtful = mark[2].copy()
 
     def read_block(self, element: Any) -> Block:
         """Read one IntervalBlock."""
         names, first = self._names, len(self)
         start = duration = NONE
         for child in element:
-            tag = child.tag
-            name = names[tag]
+            name = names[child.tag]
             if name == "IntervalReading":
-                self._reading(child)
+                if self.runs is None or not self.runs.take(child):
+                    self.read(child)
             elif name == "interval":
                 start, duration = self._period(child)
-            elif tag == RUN:
-                self.runs.append_to(self, int(child.get("n")))
         block = Block(start, duration, first, len(self) - first)
         self.blocks.append(block)
         return block
 
-    def _reading(self, element: Any) -> None:
+    def read(self, element: Any) -> None:
+        """Read one IntervalReading."""
         names = self._names
         start = duration = NONE
         value = cost = _NAN

@@ -1,0 +1,307 @@
+"""The fast path: runs of alike readings are proved and taken out before the XML parser sees them.
+
+A piece of the document is cut at each ``<IntervalReading>``. Between the digits of one reading and those of the next
+stand the same few hundred bytes: a template. A reading is *proved* when every one of its bytes is either a digit in
+a slot of a known template or equal to the template's literals; what it then means, :class:`~greenkit.espi.readings`
+itself has said, which read the template once with numbers of our choosing in its slots. Proved readings that follow
+each other are a run: the document's text gets one empty marker element in its place, the columns get the numbers in
+bulk. All else goes to the parser as it stands.
+
+Nothing is lost without this module but speed. Readings that are not proved are read plainly; and a document in which
+a marker does not turn up as a reading in a block (it stood in a comment, in CDATA, in a foreign element), or which is
+damaged, is read again plainly.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from lxml import etree
+
+from greenkit.days import US
+from greenkit.errors import FormatError
+from greenkit.espi.feed import SAFE, Unproved
+from greenkit.espi.names import Names
+from greenkit.espi.readings import COLUMNS, EMPTY, Readings
+
+_OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
+_DIGITS: Final = re.compile(rb">\s*[-+]?([0-9]{1,15})\s*<")
+_WIDEST: Final = 15  # digits whose number a float64 holds exactly
+# column → the numbers below which the plain reader does no more than multiply by a factor
+_BELOW: Final = {
+    **dict.fromkeys(("value", "cost"), 10**_WIDEST),
+    **dict.fromkeys(("tou", "cpp", "tier"), 1 << 15),
+    "start": 253402214400,
+    "duration": 1 << 32,
+}
+_SENTINELS: Final = (b"12347", b"23459")
+_TEMPLATES: Final = 32
+_FAILURES: Final = 64
+_ENOUGH: Final = 4096  # readings after which a document of which too few are proved is left to the parser
+_NAMESPACE: Final = b"http://naesb.org/espi"
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What stands between the digits of a reading, and what its digits mean.
+
+    ``literals`` are one more than ``slots``; a slot is a column and the factor on its number. ``quality`` is the
+    quality's text, whose digits are no slot.
+    """
+
+    literals: tuple[bytes, ...]
+    slots: tuple[tuple[str, int], ...]
+    quality: str | None
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The readings of one piece: where each begins (behind its opening tag) and ends, and its columns where proved."""
+
+    begin: Ints
+    end: Ints
+    proved: Bools
+    columns: Columns
+
+    @classmethod
+    def at(cls, begin: Ints) -> _Rows:
+        n = len(begin)
+        columns = {name: np.full(n, EMPTY[name], dtype=code) for name, code in COLUMNS.items()}
+        return cls(begin, begin.copy(), np.zeros(n, dtype=bool), columns)
+
+
+@dataclass
+class Runs:
+    """Cuts the proved runs out of one document, and keeps them until their markers turn up."""
+
+    readings: Readings
+    attribute: str = field(default_factory=lambda: f"run-{secrets.token_hex(8)}")  # no document can hold it
+
+    def __post_init__(self) -> None:
+        self.opening = self.closing = self.prefix = self.separator = b""
+        self.templates: list[Template] = []
+        self.seen = self.proved = self.failures = self.number = 0
+        self._waiting: dict[int, Columns] = {}
+
+    def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Give the pieces with a marker in the place of each proved run."""
+        pieces = iter(pieces)
+        for piece in pieces:
+            yield self._cut(piece)
+            if self.seen > _ENOUGH and self.proved * 2 < self.seen:
+                break
+        yield from pieces
+
+    def take(self, element: Any) -> bool:
+        """Append the run for which this IntervalReading stands, if it is a marker."""
+        number = element.get(self.attribute)
+        if number is None:
+            return False
+        columns = self._waiting.pop(int(number))
+        for name, column in self.readings.columns.items():
+            column.frombytes(columns[name].tobytes())
+        return True
+
+    def finish(self) -> None:
+        """Raise Unproved when a marker did not turn up where readings do."""
+        if self._waiting:
+            raise Unproved
+
+    def _cut(self, piece: bytes) -> bytes:
+        if not self.opening:
+            self._find_names(piece)
+        parts = piece.split(self.opening) if self.opening else []
+        if len(parts) < 3:
+            return piece
+        sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + len(self.opening)
+        rows = _Rows.at(np.cumsum(sizes)[:-1])
+        text = _Text(piece)
+        for template in self.templates:
+            self._prove(text, rows, template)
+        for template in self._learned(parts, rows):
+            self._prove(text, rows, template)
+        self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.proved.sum())
+        return self._shortened(piece, text, rows)
+
+    def _find_names(self, piece: bytes) -> None:
+        """Take the name that readings have in this document from the first of them."""
+        if found := _OPENING.search(piece):
+            self.opening, self.prefix = found[0], found[1]
+            self.closing = b"</" + found[0][1:]
+
+    def _prove(self, text: _Text, rows: _Rows, template: Template) -> None:
+        """Prove the readings, of those that are not yet, whose every byte is as the template says."""
+        left = np.flatnonzero(~rows.proved)
+        at, numbers = rows.begin[left], list[Ints]()
+        for n, literal in enumerate(template.literals):
+            fits = text.stands(literal, at)
+            at = at + len(literal)
+            if n < len(template.slots) and fits.any():
+                number, end = text.numbers(at)
+                fits &= (end > at) & (number < _BELOW[template.slots[n][0]])
+                numbers.append(number)
+                at = end
+            if not fits.all():
+                left, at, numbers = left[fits], at[fits], [number[fits] for number in numbers]
+            if not len(left):
+                return
+        for (name, factor), number in zip(template.slots, numbers, strict=True):
+            rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
+        if template.quality is not None:
+            rows.columns["quality"][left] = self.readings.quality_id(template.quality)
+        rows.proved[left], rows.end[left] = True, at
+
+    def _learned(self, parts: list[bytes], rows: _Rows) -> Iterator[Template]:
+        """Learn from readings that are not proved, one after the other."""
+        for row in np.flatnonzero(~rows.proved).tolist():
+            if len(self.templates) >= _TEMPLATES or self.failures >= _FAILURES:
+                return
+            end = parts[row + 1].find(self.closing)
+            if rows.proved[row] or end < 0:
+                continue
+            template = learn(parts[row + 1][: end + len(self.closing)], self.opening, self.prefix)
+            if template is None:
+                self.failures += 1
+            else:
+                self.templates.append(template)
+                yield template
+
+    def _shortened(self, piece: bytes, text: _Text, rows: _Rows) -> bytes:
+        """Put a marker in the place of each run."""
+        joined = self._joined(piece, text, rows)
+        firsts = np.flatnonzero(rows.proved & ~np.concatenate(([False], joined[:-1])))
+        lasts = np.flatnonzero(rows.proved & ~joined)
+        begins = rows.begin[firsts] - len(self.opening)
+        out, cursor = [], 0
+        for first, last, begin, end in zip(
+            firsts.tolist(), lasts.tolist(), begins.tolist(), rows.end[lasts].tolist(), strict=True
+        ):
+            out += [piece[cursor:begin], b'%s %s="%d"/>' % (self.opening[:-1], self.attribute.encode(), self.number)]
+            self._waiting[self.number] = {name: column[first : last + 1] for name, column in rows.columns.items()}
+            self.number += 1
+            cursor = end
+        return b"".join((*out, piece[cursor:]))
+
+    def _joined(self, piece: bytes, text: _Text, rows: _Rows) -> Bools:
+        """Tell which proved readings are followed by another, with nothing but the usual white space between them."""
+        joined = rows.proved.copy()
+        joined[-1] = False
+        joined[:-1] &= rows.proved[1:]
+        gap = np.zeros(len(joined), dtype=np.int64)
+        gap[:-1] = rows.begin[1:] - len(self.opening) - rows.end[:-1]
+        if not self.separator and joined.any():
+            first = int(np.argmax(joined))
+            between = piece[rows.end[first] : rows.end[first] + gap[first]]
+            self.separator = between if between.isspace() else b""
+        joined &= gap == len(self.separator)
+        if self.separator:
+            joined[joined] = text.stands(self.separator, rows.end[joined])
+        return joined
+
+
+class _Text:
+    """The bytes of one piece, to be compared at many places at once."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.size = len(piece)
+        self.bytes = np.frombuffer(piece + bytes(_WIDEST + 1), dtype=np.uint8)
+
+    def stands(self, literal: bytes, at: Ints) -> Bools:
+        """Tell at which places the literal stands."""
+        last = self.size - len(literal)
+        if last < 0:
+            return np.zeros(len(at), dtype=bool)
+        windows = np.ndarray((last + 1,), dtype=f"S{len(literal)}", buffer=self.bytes, strides=(1,))
+        return (windows[np.minimum(at, last)] == literal) & (at <= last)
+
+    def numbers(self, at: Ints) -> tuple[Ints, Ints]:
+        """Read the digits that begin at each place, 15 at most, and tell where they end."""
+        number = np.zeros(len(at), dtype=np.int64)
+        at = np.minimum(at, self.size)
+        going = np.ones(len(at), dtype=bool)
+        for _ in range(_WIDEST):
+            digit = self.bytes[at] - np.uint8(48)
+            going &= digit < 10
+            if not going.any():
+                break
+            number = np.where(going, number * 10 + digit, number)
+            at = at + going
+        return number, at
+
+
+def learn(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
+    """Let the plain reader say what each number of a reading is; None when it cannot be told cleanly.
+
+    Parameters
+    ----------
+    sample : bytes
+        One reading behind its opening tag, its closing tag included.
+    opening, prefix : bytes
+        Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that what they
+        mean hangs on nothing but the namespace of the reading itself.
+    """
+    if not re.fullmatch(rb"(?:</?" + re.escape(prefix) + rb"[A-Za-z]+/?>|[^<>&\x80-\xff]+)*", sample):
+        return None
+    reader = _Sentinels(opening, prefix)
+    parts, slots, cursor = list[bytes](), list[tuple[str, int]](), 0
+    for found in _DIGITS.finditer(sample):
+        begin, end = found.span(1)
+        slot = reader.slot(sample[:begin], sample[end:])
+        if slot:
+            parts.append(sample[cursor:begin])
+            slots.append(slot)
+            cursor = end
+    own = reader.row(sample)
+    if own is None or len({name for name, _ in slots}) < len(slots):
+        return None
+    numbers = {name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])}
+    if not slots or numbers != {name for name, _ in slots}:
+        return None
+    quality = reader.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
+    return Template((*parts, sample[cursor:]), tuple(slots), quality)
+
+
+class _Sentinels:
+    """Reads one reading again and again, with numbers of our choosing in it."""
+
+    def __init__(self, opening: bytes, prefix: bytes) -> None:
+        name = b":" + prefix[:-1] if prefix else b""
+        self.opening = opening[:-1] + b" xmlns" + name + b'="' + _NAMESPACE + b'">'
+        self.readings = Readings(Names())
+
+    def row(self, rest: bytes) -> dict[str, Any] | None:
+        """Read it plainly; None where the plain reader doubts anything."""
+        try:
+            element = etree.fromstring(self.opening + rest, etree.XMLParser(**SAFE))
+            self.readings.read(element)
+        except (etree.XMLSyntaxError, FormatError):
+            return None
+        if self.readings.doubtful:
+            return None
+        return {name: column[-1] for name, column in self.readings.columns.items()}
+
+    def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
+        """Tell which column follows a number of the reading, and by which factor."""
+        rows = [self.row(before + sentinel + after) for sentinel in _SENTINELS]
+        if rows[0] is None or rows[1] is None:
+            return None
+        changed = [name for name in COLUMNS if repr(rows[0][name]) != repr(rows[1][name])]
+        if len(changed) != 1 or changed[0] not in _BELOW:
+            return None
+        name = changed[0]
+        factor = rows[0][name] / int(_SENTINELS[0])
+        return (name, int(factor)) if factor in _factors(name) and rows[1][name] == factor * int(_SENTINELS[1]) else None
+
+
+def _factors(name: str) -> tuple[int, ...]:
+    return (US,) if name in ("start", "duration") else (1, -1)
