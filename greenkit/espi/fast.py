@@ -32,17 +32,20 @@ from greenkit.espi.readings import COLUMNS, EMPTY, Readings
 
 _OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _DIGITS: Final = re.compile(rb">\s*[-+]?([0-9]{1,15})\s*<")
+_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some write the date there
 _WIDEST: Final = 15  # digits whose number a float64 holds exactly
+_NOTHING: Final = ""  # what a slot in a comment means
 # column → the numbers below which the plain reader does no more than multiply by a factor
 _BELOW: Final = {
     **dict.fromkeys(("value", "cost"), 10**_WIDEST),
     **dict.fromkeys(("tou", "cpp", "tier"), 1 << 15),
     "start": 253402214400,
     "duration": 1 << 32,
+    _NOTHING: 10**_WIDEST,
 }
 _SENTINELS: Final = (b"12347", b"23459")
 _TEMPLATES: Final = 32
-_FAILURES: Final = 64
+_FAILURES: Final = 16
 _ENOUGH: Final = 4096  # readings after which a document of which too few are proved is left to the parser
 _NAMESPACE: Final = b"http://naesb.org/espi"
 
@@ -156,7 +159,8 @@ class Runs:
             if not len(left):
                 return
         for (name, factor), number in zip(template.slots, numbers, strict=True):
-            rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
+            if name != _NOTHING:
+                rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
         if template.quality is not None:
             rows.columns["quality"][left] = self.readings.quality_id(template.quality)
         rows.proved[left], rows.end[left] = True, at
@@ -222,7 +226,7 @@ class _Text:
         if last < 0:
             return np.zeros(len(at), dtype=bool)
         windows = np.ndarray((last + 1,), dtype=f"S{len(literal)}", buffer=self.bytes, strides=(1,))
-        return (windows[np.minimum(at, last)] == literal) & (at <= last)
+        return np.asarray((windows[np.minimum(at, last)] == literal) & (at <= last))
 
     def numbers(self, at: Ints) -> tuple[Ints, Ints]:
         """Read the digits that begin at each place, 15 at most, and tell where they end."""
@@ -250,25 +254,34 @@ def learn(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
         Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that what they
         mean hangs on nothing but the namespace of the reading itself.
     """
-    if not re.fullmatch(rb"(?:</?" + re.escape(prefix) + rb"[A-Za-z]+/?>|[^<>&\x80-\xff]+)*", sample):
+    left = re.sub(rb"</?" + re.escape(prefix) + rb"[A-Za-z]+/?>", b"", _COMMENT.sub(b"", sample))
+    if re.search(rb"[<>&\x80-\xff]", left):
         return None
-    reader = _Sentinels(opening, prefix)
-    parts, slots, cursor = list[bytes](), list[tuple[str, int]](), 0
-    for found in _DIGITS.finditer(sample):
-        begin, end = found.span(1)
+    reader, parts, slots, cursor = _Sentinels(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
+    for begin, end in sorted(_numbers_in(sample)):
         slot = reader.slot(sample[:begin], sample[end:])
         if slot:
             parts.append(sample[cursor:begin])
             slots.append(slot)
             cursor = end
     own = reader.row(sample)
-    if own is None or len({name for name, _ in slots}) < len(slots):
+    if own is None:
         return None
-    numbers = {name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])}
-    if not slots or numbers != {name for name, _ in slots}:
+    told = [name for name, _ in slots if name]
+    numbers = [name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])]
+    if not told or sorted(numbers) != sorted(told):
         return None
     quality = reader.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
     return Template((*parts, sample[cursor:]), tuple(slots), quality)
+
+
+def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
+    """Find the digits that may differ from reading to reading: the text of an element, and all in comments."""
+    for found in _DIGITS.finditer(sample):
+        yield found.span(1)
+    for comment in _COMMENT.finditer(sample):
+        for found in re.finditer(rb"[0-9]{1,15}", comment[0]):
+            yield found.start() + comment.start(), found.end() + comment.start()
 
 
 class _Sentinels:
@@ -291,17 +304,17 @@ class _Sentinels:
         return {name: column[-1] for name, column in self.readings.columns.items()}
 
     def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
-        """Tell which column follows a number of the reading, and by which factor."""
-        rows = [self.row(before + sentinel + after) for sentinel in _SENTINELS]
-        if rows[0] is None or rows[1] is None:
+        """Tell which column follows a number of the reading, and by which factor; none follows one in a comment."""
+        first, second = (self.row(before + sentinel + after) for sentinel in _SENTINELS)
+        if first is None or second is None:
             return None
-        changed = [name for name in COLUMNS if repr(rows[0][name]) != repr(rows[1][name])]
-        if len(changed) != 1 or changed[0] not in _BELOW:
-            return None
+        changed = [name for name in COLUMNS if repr(first[name]) != repr(second[name])]
+        if not changed:
+            return (_NOTHING, 1) if before.rfind(b"<!--") > before.rfind(b"-->") else None
         name = changed[0]
-        factor = rows[0][name] / int(_SENTINELS[0])
-        return (name, int(factor)) if factor in _factors(name) and rows[1][name] == factor * int(_SENTINELS[1]) else None
-
-
-def _factors(name: str) -> tuple[int, ...]:
-    return (US,) if name in ("start", "duration") else (1, -1)
+        if len(changed) > 1 or name not in _BELOW:
+            return None
+        for factor in (US,) if name in ("start", "duration") else (1, -1):
+            if (first[name], second[name]) == tuple(factor * int(sentinel) for sentinel in _SENTINELS):
+                return name, factor
+        return None

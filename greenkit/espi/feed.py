@@ -100,15 +100,15 @@ class Feed:
 
     def mark(self) -> tuple[Any, ...]:
         """Remember what is there, for :meth:`rollback`."""
-        parts = (self.documents, self.entries, self.resources, self.findings)
-        return self.readings.mark(), *map(len, parts)
+        counts = len(self.documents), len(self.entries), len(self.resources), len(self.findings)
+        return self.readings.mark(), *counts
 
     def rollback(self, mark: tuple[Any, ...]) -> None:
         """Forget what was read since the mark."""
-        self.readings.rollback(mark[0])
-        for part, length in zip((self.documents, self.entries, self.resources), mark[1:], strict=False):
-            del part[length:]
-        self.findings.truncate(mark[4])
+        readings, documents, entries, resources, findings = mark
+        self.readings.rollback(readings)
+        del self.documents[documents:], self.entries[entries:], self.resources[resources:]
+        self.findings.truncate(findings)
 
     def of(self, *kinds: str) -> list[Resource]:
         """Give the resources of these kinds, in document order."""
@@ -132,7 +132,7 @@ def href(text: str | None) -> str:
     return path.rpartition("espi/1_1/resource/")[2].strip("/") if "espi/1_1/resource/" in path else path.strip("/")
 
 
-class Unproved(Exception):  # noqa: N818 it is never seen outside
+class Unproved(Exception):
     """The fast path cannot vouch for the document: it is to be read plainly."""
 
 

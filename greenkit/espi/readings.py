@@ -94,16 +94,17 @@ class Readings:
     def __len__(self) -> int:
         return len(self.columns["start"])
 
-    def mark(self) -> tuple[int, int, Counter[tuple[str, str]]]:
+    def mark(self) -> tuple[Any, ...]:
         """Remember what is there, for :meth:`rollback`."""
-        return len(self), len(self.blocks), self.doubtful.copy()
+        return len(self), len(self.blocks), len(self.quality_texts), self.doubtful.copy()
 
-    def rollback(self, mark: tuple[int, int, Counter[tuple[str, str]]]) -> None:
+    def rollback(self, mark: tuple[Any, ...]) -> None:
         """Forget what was read since the mark."""
+        rows, blocks, qualities, self.doubtful = mark
         for column in self.columns.values():
-            del column[mark[0] :]
-        del self.blocks[mark[1] :]
-        self.doubtful = mark[2].copy()
+            del column[rows:]
+        del self.blocks[blocks:], self.quality_texts[qualities:]
+        self._quality_ids = {text: n for n, text in enumerate(self.quality_texts)}
 
     def read_block(self, element: Any) -> Block:
         """Read one IntervalBlock."""
@@ -125,7 +126,7 @@ class Readings:
         names = self._names
         start = duration = NONE
         value = cost = _NAN
-        quality = -1
+        quality = ""
         tou = cpp = tier = NO_CODE
         for child in element:
             name = names[child.tag]
@@ -143,9 +144,9 @@ class Readings:
                 cpp = self.code("cpp", child.text)
             elif name == "consumptionTier":
                 tier = self.code("consumptionTier", child.text)
-        for column, cell in zip(
-            self.columns.values(), (start, duration, value, cost, quality, tou, cpp, tier), strict=True
-        ):
+        number = self.quality_id(quality) if quality else -1
+        cells = (start, duration, value, cost, number, tou, cpp, tier)
+        for column, cell in zip(self.columns.values(), cells, strict=True):
             column.append(cell)
 
     def _period(self, element: Any) -> tuple[int, int]:
@@ -218,12 +219,12 @@ class Readings:
                 self.doubtful["not-a-number", member] += 1
         return code if NO_CODE < code < 1 << 15 else NO_CODE
 
-    def _quality(self, element: Any, before: int) -> int:
-        """Give the number of the quality's text; several on one reading are kept as ``8+14``."""
+    def _quality(self, element: Any, before: str) -> str:
+        """Give the quality's text; several on one reading are kept as ``8+14``."""
         for child in element:
             if self._names[child.tag] == "quality" and child.text is not None and child.text.strip():
                 text = child.text.strip()
-                return self.quality_id(text if before < 0 else f"{self.quality_texts[before]}+{text}")
+                return f"{before}+{text}" if before else text
         return before
 
     def quality_id(self, text: str) -> int:

@@ -1,0 +1,219 @@
+"""The fast path gives what the plain reader gives, on whatever it meets: readings, findings and errors."""
+
+import io
+import random
+from collections import Counter
+from dataclasses import astuple
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+import pytest
+from build import block, blocks, entry, hourly, reading, utc, whole
+from build import feed as feed_of
+from mutations import BASES, mutant
+
+from greenkit.errors import GreenkitError
+from greenkit.espi import fast, feed, load_espi, open_espi, reader
+from greenkit.sources import Source
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+SAMPLES = sorted((Path(__file__).parents[2] / "data-samples").glob("*.xml"))
+START = utc("2024-01-05 05:00")
+
+
+class Runs(fast.Runs):
+    """Counts what the fast path took out, over all documents."""
+
+    total: ClassVar[Counter[str]] = Counter()
+
+    def finish(self):
+        super().finish()
+        self.total.update(seen=self.seen, proved=self.proved, documents=1)
+
+
+def state(data, shorten, recover=False):
+    """All that a document gives: everything behind it is made from this alone."""
+    found = feed.Feed()
+    source = Source("a.xml", lambda: io.BytesIO(data), len(data))
+    done = []
+    try:
+        feed.read(found, source, recover=recover, advance=done.append, shorten=shorten)
+    except GreenkitError as e:
+        return type(e), str(e)
+    assert found.readings.runs is None
+    assert sum(done) == len(data) or recover or found.findings.named("espi.xml")
+    columns = {name: column.tobytes() for name, column in found.readings.columns.items() if name != "quality"}
+    qualities = [found.readings.quality_texts[n] if n >= 0 else None for n in found.readings.columns["quality"]]
+    rest = found.readings.blocks, found.entries, found.resources, found.documents
+    return (
+        columns,
+        qualities,
+        [list(map(astuple, part)) for part in rest],
+        found.findings.as_list(),
+        found.readings.doubtful,
+    )
+
+
+def compare(seeds, monkeypatch):
+    Runs.total.clear()
+    for seed in seeds:
+        data, rng = mutant(seed), random.Random(~seed)
+        monkeypatch.setattr(feed, "CHUNK", rng.choice([64, 700, 1500, 4000, 1 << 18]))
+        recover = rng.random() < 0.2
+        assert state(data, Runs, recover) == state(data, None, recover), f"seed {seed}"
+    return Runs.total
+
+
+def test_mutants_read_alike(monkeypatch):
+    total = compare(range(2_000), monkeypatch)
+    # the comparison would prove nothing if the fast path stood aside
+    assert total["documents"] > 800
+    assert total["proved"] > total["seen"] / 2 > 3_000
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("part", range(8))
+def test_many_more_mutants_read_alike(monkeypatch, part):
+    compare(range(2_000 + part * 2_500, 2_000 + (part + 1) * 2_500), monkeypatch)
+
+
+def opened(source, monkeypatch, shorten):
+    with monkeypatch.context() as patched:
+        patched.setattr(reader.fast, "Runs", shorten)
+        try:
+            found = open_espi(source)
+        except GreenkitError as e:
+            return type(e), str(e)
+    return found.readings, found.registers, found.findings.as_list(), found.usage_points, found.bills
+
+
+def assert_same(source, monkeypatch):
+    one, other = opened(source, monkeypatch, fast.Runs), opened(source, monkeypatch, None)
+    for a, b in zip(one, other, strict=True):
+        if isinstance(a, pd.DataFrame):
+            pd.testing.assert_frame_equal(a, b, check_exact=True)
+        else:
+            assert a == b
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_samples_read_alike(monkeypatch, path):
+    assert_same(path, monkeypatch)
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public documents is not beside the checkout")
+def test_the_corpus_reads_alike():
+    files = sorted(CORPUS.rglob("*.xml"))
+    assert len(files) == 84
+    for path in files:
+        data = path.read_bytes()
+        assert state(data, Runs) == state(data, None), path.name
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_frames_of_mutants_are_alike(monkeypatch, seed):
+    assert_same(mutant(seed), monkeypatch)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 333, 1_000, 5_000])
+def test_runs_split_over_pieces(monkeypatch, size):
+    monkeypatch.setattr(feed, "CHUNK", size)
+    for base in BASES:
+        assert state(base.encode(), Runs) == state(base.encode(), None)
+
+
+def proved(data):
+    Runs.total.clear()
+    one = state(data, Runs)
+    assert one == state(data, None)
+    return Runs.total["proved"], Runs.total["documents"]
+
+
+@pytest.mark.parametrize(
+    ("readings", "taken"),
+    [
+        (hourly(START, range(50)), 50),
+        (hourly(START, range(-50, 0)), 50),  # signs
+        (hourly(START, range(10)) + hourly(START, range(10), cost=5) + hourly(START, range(10), tou=2), 30),
+        (hourly(START, range(10), ReadingQuality={"quality": 8}) + hourly(START, range(10)), 20),
+        (hourly(START, range(10), ReadingQuality=[{"quality": 8}, {"quality": 14}]), 10),
+        (hourly(START, range(10)).replace("<value>", "\n<value> "), 10),
+        (hourly(START, range(10)).replace("<value>", "<vendor>5</vendor><value>"), 10),
+        (hourly(START, range(10)).replace("</start>", "</start><!-- 3/6/2012 5:00:00 AM  -->"), 10),
+        (hourly(START, range(10)).replace("</value>", "</value><value>7</value>"), 10),  # the last one counts
+        (hourly(START, range(10)).replace("<value>", '<value a="b">'), 0),
+        (hourly(START, range(10)).replace("<value>", "<value><!-- 5 -->"), 10),
+        (hourly(START, [0.5] * 10), 0),
+        (hourly(START, ["4294967296"] * 5) + hourly(START, ["9" * 15] * 5), 10),
+        (hourly(START, range(10)) + hourly(START, ["9" * 16] * 5), 10),
+        (hourly(START, range(5)) + hourly(START, range(5), tou=40_000), 5),
+        (hourly(START, range(5)) + hourly(START * 1000, range(5), 0), 5),  # milliseconds
+    ],
+)
+def test_what_is_proved(readings, taken):
+    assert proved(whole(block(readings, START, 36000))) == (taken, 1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda t: t.replace("<IntervalBlock", "<!-- <IntervalBlock").replace(
+            "</IntervalBlock>", "</IntervalBlock> -->"
+        ),
+        lambda t: t.replace("<interval>", "<![CDATA[<interval>").replace("</IntervalBlock>", "]]></IntervalBlock>"),
+        lambda t: t.replace('<IntervalBlock xmlns="http://naesb.org/espi"', '<IntervalBlock xmlns="urn:vendor"'),
+        lambda t: t.replace("</interval>", "</interval><x>").replace("</IntervalBlock>", "</x></IntervalBlock>"),
+        lambda t: t.replace("</interval>", "</interval><?p ").replace("</IntervalBlock>", "?></IntervalBlock>"),
+        lambda t: t.replace("IntervalBlock", "UsageSummary"),
+        lambda t: t.replace("</value>", "</valu>", 1)[: len(t) // 2],
+        lambda t: t + "<more/>",
+    ],
+)
+def test_a_document_that_it_cannot_vouch_for_is_read_plainly(damage):
+    text = whole(block(hourly(START, range(20)), START, 72000)).decode()
+    assert proved(damage(text).encode()) == (0, 0)
+
+
+def test_templates_are_learned_from_any_reading():
+    odd = "".join(reading(START, 5).replace("</value>", f"</value><x{i}>&lt;</x{i}>") for i in "abcdefgh")
+    assert proved(whole(block(odd + hourly(START, range(30)))))[0] == 30
+
+
+def test_a_feed_of_which_little_is_proved_is_left_to_the_parser():
+    odd = "".join(reading(START + i, 0.5 + i) for i in range(fast._ENOUGH * 2))
+    assert proved(whole(block(hourly(START, range(9)) + odd)))[0] == 9
+
+
+def test_no_document_can_forge_a_marker(monkeypatch):
+    runs = [fast.Runs(feed.Feed().readings).attribute for _ in range(2)]
+    assert runs[0] != runs[1]
+    monkeypatch.setattr(fast.secrets, "token_hex", lambda n: "0")
+    forged = block('<IntervalReading run-1="0"/>' + hourly(START, range(9)))
+    assert proved(whole(forged))[0] == 9
+
+
+def test_errors_name_the_line_of_the_document():
+    text = whole(block(hourly(START, range(50)))).decode().replace("<IntervalReading>", "\n<IntervalReading>")
+    late = text.replace("<value>49<", "<value>49</valu><")
+    assert "line 52:" in state(late.encode(), Runs)[1]
+    wrong = text.replace(f"<start>{START + 49 * 3600}<", "<start>99999999999999999<")
+    assert state(wrong.encode(), Runs) == state(wrong.encode(), None)
+    assert "no time in seconds" in state(wrong.encode(), Runs)[1]
+
+
+def test_progress_ends_at_the_size(monkeypatch):
+    monkeypatch.setattr(feed, "CHUNK", 500)
+    data = whole(block(hourly(START, range(50)), START, 180000))
+    forged = data.replace(b"<interval>", b"<![CDATA[<interval>").replace(b"</IntervalBlock>", b"]]></IntervalBlock>")
+    for text in (data, forged):
+        seen = []
+        load_espi(text, tz="UTC", progress=lambda done, total, seen=seen: seen.append((done, total)))
+        assert max(seen) == seen[-1] == (len(text), len(text))
+
+
+def test_two_feeds_in_one_call():
+    one = whole(block(hourly(START, range(20)), START, 72000))
+    other = one.replace(b"UsagePoint/1", b"UsagePoint/7").replace(b"</value>", b"</value><!-- 5 -->")
+    assert len(load_espi([one, other])) == 40
+    assert feed_of(entry(blocks("x"))).count(b"entry") == 4
