@@ -7,22 +7,27 @@ dark as the reader's system is.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
-from greenkit import _files, _html, frame, plot
-from greenkit.analysis import intervals, receipt
+from greenkit import _files, _html, _notebook, frame, plot
+from greenkit.analysis import intervals, quality, receipt, reconcile, shape, totals
 from greenkit.analysis.intervals import Intervals
-from greenkit.findings import Finding, Findings
+from greenkit.findings import Finding, Findings, GreenkitWarning
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PICTURED: Final = 4
-"""Series that are drawn; the tables hold all of them."""
+"""Series that are drawn."""
+_ROWS: Final = 200
+"""Rows of a table that are shown."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -64,19 +69,26 @@ def write_report(
     *,
     title: str = "Meter data report",
     findings: Iterable[Finding] | None = None,
+    bills: Any = None,
+    notebook: bool = False,
 ) -> Path:
-    """Write what a frame holds, what was doubtful, and its pictures, as one HTML page that needs no network.
+    """Write what a frame holds, whether it is whole, its totals, its shape and its pictures, as one HTML page.
 
     Parameters
     ----------
     df : DataFrame
-        A tidy frame; an empty one gives a page that says so.
+        A tidy frame; an empty one gives a page that says so. Intervals that stand twice are used once.
     path : path
-        The page; replaced whole when it exists.
+        The page; replaced whole when it exists. It needs no network.
     title : str
         Headline of the page.
     findings : iterable of Finding, optional
         Those of the reading; by default the ones that the frame carries.
+    bills : DataFrame, optional
+        What :func:`greenkit.analysis.bills.tidy_bills` takes: to be held against the intervals.
+    notebook : bool
+        Write a notebook beside the page as well, with the frame as Parquet, to go on from: ``report.ipynb`` and
+        ``report.parquet`` beside ``report.html``.
 
     Returns
     -------
@@ -90,23 +102,38 @@ def write_report(
     """
     frame.check(df)
     noted = Findings(frame.findings_of(df) if findings is None else findings)
-    body = "\n".join(f"<h2>{_html.text(head)}</h2>\n{html}" for head, html in _sections(df, noted))
+    body = "\n".join(f"<h2>{_html.text(head)}</h2>\n{html}" for head, html in _sections(df, noted, bills))
     page = _PAGE.format(title=_html.text(title), body=body)
     with _files.atomic(path) as file:
         file.write(page.encode())
+    if notebook:
+        _notebook.write(df, Path(path), title=title)
     return Path(path)
 
 
-def _sections(df: pd.DataFrame, noted: Findings) -> Iterator[tuple[str, str]]:
+def _sections(df: pd.DataFrame, noted: Findings, bills: Any) -> Iterator[tuple[str, str]]:
     once = intervals.unique(df)
-    yield "What the data holds", _wide(_summary(once))
-    yield "What was doubtful", _wide(_found(noted))
-    yield from _pictures(once)
-    yield "Receipt", _wide(_receipt(df))
+    with warnings.catch_warnings():
+        # what these would say stands in the page, under "Is it whole"
+        warnings.simplefilter("ignore", GreenkitWarning)
+        yield "What the data holds", _summary(once) + _found(noted)
+        if len(df):
+            yield "Is it whole", _wide(quality.assess(df).html())
+            yield "Totals", _totals(once)
+            if bills is not None:
+                yield "Bills", _bills(once, bills)
+            yield "Shape", _shape(once)
+        yield from _pictures(once)
+        yield "Receipt", _wide(_receipt(df))
 
 
 def _wide(table: str) -> str:
     return f"<div class='wide'>{table}</div>"
+
+
+def _table(head: Iterable[str], rows: list[list[object]]) -> str:
+    more = f"<p>… and {len(rows) - _ROWS:,} more rows.</p>" if len(rows) > _ROWS else ""
+    return _wide(_html.table(list(head), rows[:_ROWS])) + more
 
 
 def _summary(df: pd.DataFrame) -> str:
@@ -114,27 +141,77 @@ def _summary(df: pd.DataFrame) -> str:
         return "<p>The frame is empty: no interval was read.</p>"
     found = intervals.read(df)
     head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "of", "sum or mean", "highest", "at")
-    return _html.table(head, [_row(found.take(found.code == code), code) for code in range(len(found.keys))])
+    order = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
+    return _table(head, [_row(found.take(slice(a, b)), code) for code, (a, b) in enumerate(pairwise(order.tolist()))])
 
 
 def _row(one: Intervals, code: int) -> list[object]:
     key = one.keys.iloc[code]
-    start, end = (pd.Timestamp(t, unit="us", tz="UTC").tz_convert(key["zone"]) for t in (one.start[0], one.end.max()))
-    row = [key["meter"], key["flow"], key["series"], key["unit"], f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M %Z}"]
-    row += [f"{len(one):,}", f"{one.interval[code] / 60:g} min"]
+    start, end = (_clock(t, key["zone"]) for t in (one.start[0], one.end.max()))
+    row = [key["meter"], key["flow"], key["series"], key["unit"], start, end, f"{len(one):,}"]
+    row.append(f"{one.interval[code] / 60:g} min")
     used = one.take(one.valid & (one.hours > 0))
     if not len(used):
         return [*row, "no value", "", ""]
     total = used.amount.sum() if intervals.adds_up(key["unit"]) else used.amount.sum() / used.hours.sum()
     peak = int(used.power.argmax())
-    at = pd.Timestamp(used.start[peak], unit="us", tz="UTC").tz_convert(key["zone"])
     power = intervals.power_unit(key["unit"])
-    return [*row, f"{total:,.3f} {key['unit']}", f"{used.power[peak]:,.3f} {power}", f"{at:%a %Y-%m-%d %H:%M %Z}"]
+    at = _clock(used.start[peak], key["zone"])
+    return [*row, f"{total:,.3f} {key['unit']}", f"{used.power[peak]:,.3f} {power}", at]
+
+
+def _clock(instant: Any, zone: str) -> str:
+    return f"{pd.Timestamp(int(instant), unit='us', tz='UTC').tz_convert(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def _found(noted: Findings) -> str:
-    rows = [[f.severity, f.name, f.text, ", ".join(f"{k}: {v}" for k, v in f.evidence.items())] for f in noted]
-    return _html.table(["severity", "name", "what", "evidence"], rows) if rows else "<p>The reader noted nothing.</p>"
+    rows: list[list[object]] = [[f.severity, f.name, f.text, _evidence(f)] for f in noted]
+    if not rows:
+        return "<p>The reader noted nothing doubtful.</p>"
+    return "<h3>What the reader noted</h3>" + _table(["severity", "name", "what", "evidence"], rows)
+
+
+def _evidence(found: Finding) -> str:
+    return ", ".join(f"{k}: {v}" for k, v in found.evidence.items())
+
+
+def _totals(df: pd.DataFrame) -> str:
+    fits = _no_longer_than(df, 31 * 24)
+    if not len(fits):
+        return "<p>The intervals are longer than a month.</p>"
+    rows: list[list[object]] = [
+        [r["meter"], r["flow"], r["series"], r["period"], f"{r['value']:,.3f} {r['unit']}", r["statistic"],
+         f"{r['hours']:,g}", f"{r['present']:,} of {r['expected']:,}", f"{r['estimated']:,}"]
+        for r in totals.by_period(fits, "month").to_dict("records")
+    ]  # fmt: skip
+    head = ("meter", "flow", "series", "month", "total", "as", "hours with data", "intervals", "estimated")
+    return _table(head, rows)
+
+
+def _bills(df: pd.DataFrame, bills: Any) -> str:
+    rows: list[list[object]] = [
+        [r["meter"], r["flow"], f"{r['start']:%Y-%m-%d}", f"{r['end']:%Y-%m-%d}", f"{r['billed']:,.3f} {r['unit']}",
+         f"{r['metered']:,.3f} {r['unit']}", r["status"], r["detail"]]
+        for r in reconcile.compare_bills(df, bills).to_dict("records")
+    ]  # fmt: skip
+    head = ("meter", "flow", "from (UTC)", "to", "billed", "metered", "status", "detail")
+    return _table(head, rows) if rows else "<p>No bill belongs to a series of the data.</p>"
+
+
+def _shape(df: pd.DataFrame) -> str:
+    rows: list[list[object]] = [
+        [r["meter"], r["flow"], r["series"], *(f"{r[n]:,.3f} {r['power_unit']}" for n in ("mean", "peak", "base")),
+         f"{r['load_factor']:.3f}", f"{r['always_on']:.1%}", f"{r['near_base']:,.3f} / {r['near_peak']:,.3f}",
+         f"{r['high_hours']:.1f}"]
+        for r in shape.summarise(df).to_dict("records") if r["hours"]
+    ]  # fmt: skip
+    head = ("meter", "flow", "series", "mean", "peak", "base load", "load factor", "always on", "near-base / near-peak",
+            "high hours a day")  # fmt: skip
+    meaning = (
+        "<p>Load factor: mean ÷ peak. Base load: the power that 95 % of the intervals exceed. Always on: its share of "
+        "the total. Near-base and near-peak: the 2.5th and 97.5th percentile of a day, averaged over the days.</p>"
+    )
+    return _table(head, rows) + meaning
 
 
 def _pictures(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
@@ -142,9 +219,17 @@ def _pictures(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if not shown["value"].notna().any():
         return
     yield "Load", note + _figure(plot.load(shown), first=True)
-    fine = _fine(shown)
+    fine, daily = _no_longer_than(shown, 1), _no_longer_than(shown, 25)
     if fine["value"].notna().any():
         yield "Hour by date", note + _figure(plot.heatmap(fine))
+        yield "Average day", note + _figure(plot.average_day(fine))
+    if daily["value"].notna().any():
+        yield "Months", note + _figure(plot.monthly(daily))
+    yield "How often how high", note + "".join(_figure(plot.duration(one)) for one in _by_unit(shown))
+
+
+def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
+    return [part for _, part in df.groupby(df["unit"].astype("str")) if part["value"].notna().any()]
 
 
 def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -155,10 +240,10 @@ def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return first, f"<p>The first {PICTURED} of {len(found.keys)} series are drawn.</p>"
 
 
-def _fine(df: pd.DataFrame) -> pd.DataFrame:
-    """Keep the series whose intervals are an hour or less."""
+def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
+    """Keep the series whose usual interval is not longer than so many hours."""
     found = intervals.read(df)
-    return df.iloc[found.row[(found.interval <= 3600)[found.code]]]
+    return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
 
 
 def _figure(figure: go.Figure, *, first: bool = False) -> str:

@@ -24,7 +24,7 @@ FLOORS = [
     {"transfer", "custodian"},
     {"analysis"},
     {"plot", "export"},
-    {"report", "accessor", "scale"},
+    {"report", "_notebook", "accessor", "scale"},
     {"widgets"},
     {"sandbox"},
     {"demo", "__main__"},
