@@ -20,6 +20,7 @@ _PUBLIC = {
     "GreenkitError": "greenkit.errors",
     "Secret": "greenkit.secret",
     "certificates": "greenkit.certificates",
+    "check_smt": "greenkit.transfer.doctor",
     "concat": "greenkit.frame",
     "connect": "greenkit.custodian.client",
     "errors": "greenkit.errors",
@@ -34,6 +35,8 @@ _PUBLIC = {
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
     "settings": "greenkit.settings",
+    "smt_keyring": "greenkit.transfer.account",
+    "smt_remote": "greenkit.transfer.account",
     "store": "greenkit.store",
     "synthetic": "greenkit.synthetic",
     "write_report": "greenkit.report",
@@ -62,6 +65,9 @@ if TYPE_CHECKING:
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt
+    from greenkit.transfer.account import smt_keyring as smt_keyring
+    from greenkit.transfer.account import smt_remote as smt_remote
+    from greenkit.transfer.doctor import check_smt as check_smt
     from greenkit.transfer.pull import fetch_smt as fetch_smt
 
 

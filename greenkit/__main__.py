@@ -15,12 +15,15 @@ from greenkit.findings import GreenkitWarning
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a sub-command; give the exit code: 0 done, 1 a greenkit error, 2 wrong arguments."""
+    """Run a sub-command; give the exit code: 0 done, 1 a greenkit error, 2 wrong arguments, more for ``fetch``."""
+    from greenkit.transfer import command
+
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load = commands.add_parser("load", help="say what a Green Button or Smart Meter Texas file holds")
     load.add_argument("source", nargs="+", help="a file, folder, glob, zip or gzip")
     load.set_defaults(run=_load)
+    command.add_to(commands)
     commands.add_parser("versions", help="what is installed").set_defaults(run=_versions)
     args = parser.parse_args(argv)
     try:

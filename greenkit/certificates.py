@@ -257,6 +257,28 @@ def check_key(certificate: _files.StrPath, key: _files.StrPath | None = None, pa
         raise CertificateError(f"the key {key} belongs to another certificate than {certificate}: name the right one")
 
 
+def public_ssh(path: _files.StrPath, password: Secret | None = None) -> str:
+    """Give the public line of a private SSH key, as SMT wants it by mail.
+
+    Raises
+    ------
+    CertificateError
+        The file is missing, is no private key, or stays closed.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    data = _read(path)
+    ssh = b"BEGIN OPENSSH PRIVATE KEY" in data
+    load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
+    try:
+        key: Any = load(data, password.reveal().encode() if password else None)
+    except (ValueError, TypeError):
+        raise CertificateError(f"the SSH key {path} cannot be opened: give its passphrase, or the right file") from None
+    form = serialization.PublicFormat.OpenSSH
+    line: bytes = key.public_key().public_bytes(serialization.Encoding.OpenSSH, form)
+    return line.decode() + "\n"
+
+
 def public_pem(path: _files.StrPath) -> bytes:
     """Give the certificate alone, Base-64 X.509, as SMT wants it by mail: never the key, even if it is in the file."""
     return pem(_load(path))

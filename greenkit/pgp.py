@@ -288,6 +288,19 @@ class Keyring:
     def _reveal(self) -> str | None:
         return self._passphrase.reveal() if self._passphrase else None
 
+    def encrypt(self, plain: bytes, fingerprint: str) -> bytes:
+        """Encrypt to a key, armoured, as SMT does: to try the way back before the first file comes.
+
+        Raises
+        ------
+        SettingsError
+            The key is missing, has expired, or is not for encryption.
+        """
+        made = self._gpg.encrypt(plain, fingerprint, always_trust=True)
+        if not made.ok:
+            raise SettingsError(f"nothing can be encrypted to the key {fingerprint}: it is missing or has expired")
+        return bytes(made.data)
+
     def forget(self) -> None:
         """End the agent of this keyring's own folder, and with it what it remembers; the user's own is left alone."""
         if self._gpg.gnupghome:

@@ -507,8 +507,7 @@ def test_four_pullers_on_one_folder_and_one_server(server, into, tmp_path):
     assert len((server / "deleted.log").read_text().splitlines()) == len(want)
 
 
-@pytest.mark.parametrize("delete", ["never", "decrypted"])
-def test_ten_thousand_names_are_recorded_at_first_sight(tmp_path, into, delete):
+def test_ten_thousand_names_are_recorded_at_first_sight(tmp_path, into):
     class Many(DirectoryRemote):
         def names(self, folder):
             return [f"{i}.asc" for i in range(10_000)]
@@ -516,7 +515,7 @@ def test_ten_thousand_names_are_recorded_at_first_sight(tmp_path, into, delete):
         def stat(self, path):
             raise ServerUnavailable("the connection was lost")
 
-    report = run(tmp_path, into, remote=Many(tmp_path), delete=delete)
+    report = run(tmp_path, into, remote=Many(tmp_path))
     assert len(report) == 10_000
     assert set(report.frame["state"]) == {"seen"}
     assert report.frame["why"].str.startswith("not tried").sum() == 9_997

@@ -1,0 +1,130 @@
+"""``python -m greenkit fetch smt`` and ``doctor smt``, for cron, service managers and people at a terminal.
+
+Exit codes of ``fetch smt``, the first that applies:
+
+    0  every file that the server lists is here, decrypted where it was encrypted
+    1  a setting, key or certificate is wrong, or the server refused us: a person must look
+    2  wrong arguments
+    3  some files are not here, or could not be decrypted; each has its line
+    4  another fetch works on the same folder
+    5  the server does not answer: try again later
+    130  interrupted from the keyboard; like any kill, it loses nothing
+
+``doctor smt`` gives 0 when no check failed, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from greenkit import settings
+from greenkit.errors import BusyError, ServerUnavailable, SettingsError
+from greenkit.settings import SmtSettings
+from greenkit.transfer import account
+from greenkit.transfer.doctor import check_smt
+from greenkit.transfer.fetch_report import FetchReport
+from greenkit.transfer.onboarding import write_onboarding
+from greenkit.transfer.pull import pull
+
+DONE: Final = 0
+INCOMPLETE: Final = 3
+BUSY: Final = 4
+LATER: Final = 5
+INTERRUPTED: Final = 130
+
+
+def add_to(commands: Any) -> None:
+    """Add the sub-commands to an argparse parser's."""
+    fetch = commands.add_parser(
+        "fetch", help="fetch, decrypt and keep files", epilog=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    fetch.add_argument("what", choices=["smt"])
+    fetch.add_argument("--settings", metavar="FILE", help="the settings file; the usual one when absent")
+    fetch.add_argument("--dir", action="append", metavar="FOLDER", help="remote folder; may be given several times")
+    fetch.add_argument("--into", metavar="DIR", help="local folder, in place of the settings'")
+    fetch.add_argument("--watch", type=_minutes, metavar="MINUTES", help="go on, with so many minutes in between")
+    fetch.set_defaults(run=run_fetch)
+    doctor = commands.add_parser("doctor", help="see why files do not come")
+    doctor.add_argument("what", choices=["smt"])
+    doctor.add_argument("--settings", metavar="FILE", help="the settings file; the usual one when absent")
+    doctor.add_argument("--show", action="store_true", help="show the settings, without secrets")
+    doctor.add_argument("--new", action="store_true", help="write a settings file for a new user")
+    doctor.add_argument("--onboarding", metavar="DIR", help="write what SMT asks of a newcomer")
+    doctor.set_defaults(run=run_doctor)
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Check the connection, or do one of the smaller things."""
+    if args.new:
+        _say(f"wrote {settings.write_template(args.settings)}: edit it, then run doctor smt")
+        return DONE
+    if args.show:
+        _say(settings.read(args.settings).show())
+        return DONE
+    if args.onboarding:
+        for name, path in write_onboarding(args.onboarding, args.settings).items():
+            _say(f"{name}: {path}")
+        return DONE
+    found = check_smt(args.settings)
+    _say(str(found))
+    return DONE if found.ok else 1
+
+
+def run_fetch(args: argparse.Namespace, *, sleep: Callable[[float], object] = time.sleep) -> int:
+    """Fetch once, or again and again until something needs a person."""
+    smt = account.smt_settings(args.settings)
+    into = Path(args.into) if args.into else smt.into
+    if into is None:
+        raise SettingsError("it is not said where the files go: give --into DIR, or into = ... under [smt]")
+    while True:
+        try:
+            code = _once(smt, args.dir or smt.folders, into)
+        except ServerUnavailable as e:
+            _say(f"{e}", error=True)
+            code = LATER
+        except BusyError as e:
+            _say(f"{e}", error=True)
+            return BUSY
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        if args.watch is None:
+            return code
+        sleep(args.watch * 60)
+
+
+def _once(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
+    """Pull each folder over one connection; the worst of their codes."""
+    code = DONE
+    with account.smt_keyring(smt) as keyring, account.smt_remote(smt) as remote:
+        for folder in folders:
+            report = pull(remote, folder, into=into, pgp=keyring, delete=smt.delete, tell=lambda f: _say(str(f)))
+            for finding in report.findings:
+                _say(str(finding), error=True)
+            _say(str(report))
+            code = max(code, _code(report))
+    return code
+
+
+def _code(report: FetchReport) -> int:
+    if report.findings.named("smt.fetch.stopped"):
+        return LATER
+    return DONE if report.complete else INCOMPLETE
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 1 <= minutes <= 10_000:
+        raise argparse.ArgumentTypeError("give 1 minute or more: SMT adds files a few times a day")
+    return minutes
+
+
+def _say(text: str, *, error: bool = False) -> None:
+    """Write a line at once, so that a log has it before a kill; what a terminal cannot show is escaped."""
+    stream = sys.stderr if error else sys.stdout
+    stream.write(text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8") + "\n")
+    stream.flush()

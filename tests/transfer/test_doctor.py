@@ -1,0 +1,415 @@
+"""The doctor on the sandbox's servers and on sockets that misbehave; each finding is provoked."""
+
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from greenkit import certificates, pgp
+from greenkit.errors import SettingsError
+from greenkit.sandbox.authority import Authority
+from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.secret import Secret
+from greenkit.transfer.account import smt_remote
+from greenkit.transfer.doctor import check_smt
+from greenkit.transfer.pull import pull
+
+GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
+HOST = socket.gethostname()
+FTPS = ["settings", "certificate file", "certificate dates", "certificate name", "certificate issuer",
+        "certificate key", "name", "port", "greeting", "TLS", "server certificate", "client certificate", "login",
+        "folder intervaldata", "files of intervaldata"]  # fmt: skip
+SFTP = ["settings", "name", "port", "greeting", "SSH", "host key", "login", "folder intervaldata",
+        "files of intervaldata"]  # fmt: skip
+OPENPGP = ["OpenPGP program", "OpenPGP key", "OpenPGP passphrase"]
+
+
+@pytest.fixture(scope="module")
+def authority():
+    with Authority() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def mine(authority):
+    return authority.client(HOST, stem="mine", days=90)
+
+
+@pytest.fixture(scope="module")
+def ftps(authority):
+    with FtpsServer(authority=authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sftp():
+    with SftpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def on_ftps(ftps, mine):
+    """Examine the FTPS server with one thing changed."""
+
+    def examine(**changes):
+        given = {"protocol": "ftps", "host": "localhost", "port": ftps.endpoint.port, "user": ftps.user,
+                 "password": ftps.password, "certificate": mine.certificate, "certificate_key": mine.key,
+                 "ca_file": ftps.authority.file, "timeout": 3.0, "host_name": HOST}  # fmt: skip
+        return check_smt(**{**given, **changes})
+
+    return examine
+
+
+@pytest.fixture
+def on_sftp(sftp):
+    """Examine the SFTP server with one thing changed."""
+
+    def examine(**changes):
+        given = {"host": "localhost", "port": sftp.endpoint.port, "user": sftp.user, "password": sftp.password,
+                 "host_key": sftp.host_key, "timeout": 3.0}  # fmt: skip
+        return check_smt(**{**given, **changes})
+
+    return examine
+
+
+def states(found):
+    return {check.name: check.state for check in found.checks}
+
+
+def broken(found, name, state="failed"):
+    """That check did not pass, has something to do, and those that follow from it were not tried."""
+    check = found.named(name)
+    assert check.state == state, str(found)
+    assert check.do
+    if state == "failed":
+        assert not found.ok
+    return f"{check.found} | {check.do}"
+
+
+def test_all_is_well_over_ftps(on_ftps):
+    found = on_ftps()
+    assert [c.name for c in found.checks] == FTPS + [n for n in OPENPGP if n in states(found)]
+    assert all(c.state == "ok" for c in found.checks if c.name not in OPENPGP), str(found)
+
+
+def test_all_is_well_over_sftp(on_sftp):
+    found = on_sftp()
+    assert [c.name for c in found.checks][: len(SFTP)] == SFTP
+    assert all(c.state == "ok" for c in found.checks if c.name not in OPENPGP), str(found)
+    frame = found.frame
+    assert list(frame.columns) == ["name", "state", "tried", "found", "do"]
+    assert len(frame) == len(found.checks)
+    assert "came back" in found._repr_html_()
+
+
+def test_the_password_is_sent_once_and_shown_never(on_ftps, ftps):
+    ftps.commands.clear()
+    found = on_ftps(password=Secret("hunter2-wrong"))
+    assert ftps.commands.count("PASS") == 1
+    assert "refuses the user name or password" in broken(found, "login")
+    for text in (str(found), found._repr_html_(), found.frame.to_string()):
+        assert "hunter2" not in text
+    assert states(found)["folder intervaldata"] == "skipped"
+
+
+def test_nothing_to_log_in_with(on_ftps, on_sftp, monkeypatch):
+    assert "there is no user" in broken(on_sftp(user=None), "settings")
+    assert "there is no password" in broken(on_sftp(password=None), "settings")
+    from greenkit.settings import SecretRef
+
+    found = on_ftps(password=SecretRef("env", "GK_TEST_NOT_SET"))
+    assert "GK_TEST_NOT_SET is not set" in broken(found, "settings")
+    assert states(found)["greeting"] == "ok", "the network is looked at all the same"
+    assert states(found)["login"] == "skipped"
+
+
+def test_a_missing_certificate(on_ftps, tmp_path):
+    found = on_ftps(certificate=tmp_path / "none.pem")
+    broken(found, "certificate file")
+    assert states(found)["certificate dates"] == states(found)["TLS"] == "skipped"
+    assert states(found)["port"] == "ok"
+
+
+def test_no_certificate_given(on_ftps):
+    found = on_ftps(certificate=None, certificate_key=None)
+    broken(found, "certificate file", "warning")
+    assert "client certificate" in broken(found, "client certificate")
+
+
+def test_an_expired_one_and_one_that_will_be(on_ftps, authority):
+    past = datetime.now(UTC) - timedelta(days=9)
+    old = authority.client(HOST, stem="old", begins=past, days=2)
+    assert "expired on" in broken(on_ftps(certificate=old.certificate, certificate_key=old.key), "certificate dates")
+    early = authority.client(HOST, stem="early", begins=datetime.now(UTC) + timedelta(days=2))
+    found = on_ftps(certificate=early.certificate, certificate_key=early.key)
+    assert "clock" in broken(found, "certificate dates")
+    soon = authority.client(HOST, stem="soon", days=9)
+    found = on_ftps(certificate=soon.certificate, certificate_key=soon.key)
+    assert "expires in 9 days" in broken(found, "certificate dates", "warning")
+    assert states(found)["login"] == "ok"
+
+
+def test_another_machines_name(on_ftps):
+    assert "one certificate for each machine" in broken(on_ftps(host_name="other"), "certificate name", "warning")
+
+
+def test_self_signed_and_not_known_to_the_server(on_ftps, tmp_path):
+    pair = certificates.new_certificate(tmp_path, HOST, password=None)
+    found = on_ftps(certificate=pair.certificate, certificate_key=pair.key)
+    assert "testing only" in broken(found, "certificate issuer", "warning")
+    assert "client certificate" in broken(found, "client certificate")
+    assert states(found)["server certificate"] == "ok"
+    assert states(found)["login"] == "skipped"
+
+
+def test_keys_that_do_not_fit(on_ftps, authority, tmp_path):
+    other = authority.client(HOST, stem="other")
+    assert "another certificate" in broken(on_ftps(certificate_key=other.key), "certificate key")
+    locked = authority.client(HOST, stem="locked", password=Secret("open sesame"))
+    given = {"certificate": locked.certificate, "certificate_key": locked.key}
+    assert "give its password" in broken(on_ftps(**given), "certificate key")
+    found = on_ftps(**given, certificate_key_password=Secret("wrong"))
+    assert "password is wrong" in " ".join(broken(found, "certificate key").split(" | "))
+    assert states(on_ftps(**given, certificate_key_password=Secret("open sesame")))["login"] == "ok"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_a_key_that_others_may_read(on_ftps, authority):
+    pair = authority.client(HOST, stem="open")
+    pair.key.chmod(0o644)
+    found = on_ftps(certificate=pair.certificate, certificate_key=pair.key)
+    assert "chmod 600" in broken(found, "certificate key", "warning")
+
+
+def test_names_and_ports(on_sftp):
+    assert "not known here" in broken(on_sftp(host="no-such-host.invalid"), "name")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        found = on_sftp(port=free.getsockname()[1])
+    assert "refused" in broken(found, "port")
+    assert {states(found)[n] for n in ("greeting", "SSH", "host key", "login", "folder intervaldata")} == {"skipped"}
+
+
+def test_a_firewall_that_drops(on_sftp, monkeypatch):
+    def dropped(*args, **kwargs):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", dropped)
+    assert "PUBLIC address" in broken(on_sftp(), "port")
+
+
+@contextlib.contextmanager
+def speaking(words, wait=0.0):
+    """A server that says its words and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    wire, _ = server.accept()
+                    with wire:
+                        if words:
+                            wire.sendall(words)
+                        time.sleep(wait)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", 'is the greeting of SFTP | write protocol = "sftp"'),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no file server's greeting | see host and port"),
+        (b"421 Too many sessions\r\n", "421 Too many sessions | too many sessions"),
+        (b"", "it hung up without a word | is this machine's PUBLIC address"),
+    ],
+)
+def test_greetings_that_are_none(on_ftps, words, text):
+    with speaking(words) as port:
+        found = on_ftps(port=port)
+    assert text in broken(found, "greeting")
+    assert states(found)["TLS"] == "skipped"
+
+
+def test_silence_and_ftp_where_ssh_is_wanted(on_ftps, on_sftp):
+    with speaking(b"", wait=2) as port:
+        assert "implicit FTPS" in broken(on_ftps(port=port, timeout=0.3), "greeting")
+    with speaking(b"220 ready\r\n") as port:
+        assert 'protocol = "ftps", on port 21' in broken(on_sftp(port=port), "greeting")
+
+
+def test_a_server_without_tls_is_told_no_password(on_ftps):
+    heard = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    wire, _ = server.accept()
+                    with wire, wire.makefile("rwb") as lines:
+                        wire.sendall(b"220 plain\r\n")
+                        for line in lines:
+                            heard.append(line)
+                            wire.sendall(b"502 no such command\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        found = on_ftps(port=server.getsockname()[1])
+    assert "refuses TLS" in broken(found, "TLS")
+    assert not any(line.startswith((b"USER", b"PASS")) for line in heard)
+
+
+def test_a_server_certificate_that_is_not_trusted(on_ftps, authority):
+    found = on_ftps(ca_file=None)
+    assert "ca_file" in broken(found, "server certificate")
+    assert states(found)["TLS"] == "ok"
+    assert states(found)["client certificate"] == states(found)["login"] == "skipped"
+
+
+@contextlib.contextmanager
+def greeting_and_tls(context):
+    """A server that greets, takes AUTH TLS, and shakes hands as the context says."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    wire, _ = server.accept()
+                    with wire, contextlib.suppress(OSError):
+                        wire.sendall(b"220 ready\r\n")
+                        if wire.recv(100):
+                            wire.sendall(b"234 go on\r\n")
+                            context.wrap_socket(wire, server_side=True).close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_a_server_certificate_for_another_host_or_one_that_expired(on_ftps, authority):
+    context = authority.server_context(authority.server("elsewhere.example", stem="elsewhere"))
+    with greeting_and_tls(context) as port:
+        assert "another host name" in broken(on_ftps(port=port), "server certificate")
+    past = datetime.now(UTC) - timedelta(days=9)
+    context = authority.server_context(authority.server(stem="past", begins=past, days=2))
+    with greeting_and_tls(context) as port:
+        assert "has expired" in broken(on_ftps(port=port), "server certificate")
+
+
+def test_a_server_that_only_has_another_tls(on_ftps, authority):
+    context = authority.server_context(authority.server(stem="tls12"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with greeting_and_tls(context) as port:
+        assert "no common TLS" in broken(on_ftps(port=port, minimum_tls="1.3"), "TLS")
+
+
+def test_an_authorities_file_that_is_none(on_ftps, tmp_path):
+    assert "authorities' file" in broken(on_ftps(ca_file=tmp_path / "none"), "TLS")
+
+
+def test_a_host_key_that_is_unknown_or_another(on_sftp, tmp_path):
+    found = on_sftp(host_key=None, known_hosts=tmp_path / "none")
+    assert "compare that with what SMT says" in broken(found, "host key")
+    assert "SHA256:" in found.named("host key").found
+    assert states(found)["login"] == "skipped"
+    assert "another host key" in broken(on_sftp(host_key="SHA256:" + "A" * 43), "host key")
+    assert "no fingerprint" in broken(on_sftp(host_key="nonsense"), "SSH")
+
+
+def test_ssh_keys(on_sftp, sftp, tmp_path):
+    key = tmp_path / "id"
+    public = certificates.new_ssh_key(key, password=Secret("open sesame"))
+    given = {"ssh_key": key, "password": None}
+    assert "passphrase" in broken(on_sftp(**given), "SSH key")
+    given["ssh_key_passphrase"] = Secret("open sesame")
+    assert "refuses the user name or its key" in broken(on_sftp(**given), "login")
+    sftp.register(public)
+    assert states(on_sftp(**given))["login"] == "ok"
+    broken(on_sftp(ssh_key=tmp_path / "none", password=None), "SSH key")
+    if os.name == "posix":
+        key.chmod(0o644)
+        assert "chmod 600" in broken(on_sftp(**given), "SSH key", "warning")
+
+
+@pytest.mark.parametrize("on", ["on_ftps", "on_sftp"])
+def test_folders(on, request):
+    found = request.getfixturevalue(on)(folders=("intervaldata", "intervaldat"))
+    assert states(found)["folder intervaldata"] == "ok"
+    assert "no such folder" in broken(found, "folder intervaldat")
+    assert states(found)["files of intervaldat"] == "skipped"
+
+
+@pytest.mark.parametrize("server", ["ftps", "sftp"])
+def test_the_oldest_file_is_shown_and_warned_of(server, on_ftps, on_sftp, request, tmp_path):
+    examine, server = {"ftps": on_ftps, "sftp": on_sftp}[server], request.getfixturevalue(server)
+    path = server.put("intervaldata/old.csv", b"old")
+    when = time.time() - 7.5 * 86400
+    os.utime(path, (when, when))
+    try:
+        found = examine(into=tmp_path / "into")
+        assert "the oldest is 7.5 days old" in broken(found, "files of intervaldata", "warning")
+        with server.remote() as remote:
+            pull(remote, "intervaldata", into=tmp_path / "into")
+        found = examine(into=tmp_path / "into")
+        assert found.named("files of intervaldata").found == "every file is here already"
+    finally:
+        path.unlink()
+
+
+def test_no_gpg(on_sftp, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = on_sftp()
+    assert "install it" in broken(found, "OpenPGP program")
+    assert states(found)["OpenPGP passphrase"] == "skipped"
+    assert states(found)["login"] == "ok"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("g") / "home"
+    pgp.new_key(home, name="REP One", passphrase=Secret("open sesame"))
+    yield home
+    with pgp.Keyring(home) as keyring:
+        keyring.forget()
+
+
+def with_pgp(**options):
+    from greenkit.settings import PgpSettings
+
+    return {"pgp": PgpSettings(**options)}
+
+
+@GPG
+def test_openpgp_without_a_key(on_sftp, tmp_path):
+    assert "no keyring folder" in broken(on_sftp(**with_pgp(home=tmp_path / "none")), "OpenPGP program")
+    (tmp_path / "empty").mkdir(mode=0o755)
+    found = on_sftp(**with_pgp(home=tmp_path / "empty"))
+    assert "gpg --import" in broken(found, "OpenPGP key")
+    assert states(found)["OpenPGP passphrase"] == "skipped"
+    if os.name == "posix":
+        assert "chmod 700" in broken(found, "OpenPGP program", "warning")
+
+
+@GPG
+@pytest.mark.real
+def test_openpgp_on_the_way_there_and_back(on_sftp, home):
+    found = on_sftp(**with_pgp(home=home, passphrase=Secret("open sesame")))
+    assert {states(found)[n] for n in OPENPGP} == {"ok"}, str(found)
+    found = on_sftp(**with_pgp(home=home, passphrase=Secret("wrong")))
+    assert "passphrase is wrong" in broken(found, "OpenPGP passphrase")
+    assert "has a passphrase" in broken(on_sftp(**with_pgp(home=home)), "OpenPGP passphrase")
+    assert "no secret key ABCD" in broken(on_sftp(**with_pgp(home=home, key="AB CD")), "OpenPGP key")
+
+
+def test_the_real_remote_comes_from_the_same_settings(sftp):
+    options = {"host": "localhost", "port": sftp.endpoint.port, "user": sftp.user, "host_key": sftp.host_key}
+    with smt_remote(**options, password=sftp.password) as remote:
+        assert remote.names("intervaldata") == []
+    with pytest.raises(SettingsError, match="usr is no setting: did you mean user"):
+        smt_remote(usr="x")
