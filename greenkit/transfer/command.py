@@ -81,20 +81,25 @@ def run_fetch(args: argparse.Namespace, *, sleep: Callable[[float], object] = ti
     into = Path(args.into) if args.into else smt.into
     if into is None:
         raise SettingsError("it is not said where the files go: give --into DIR, or into = ... under [smt]")
-    while True:
-        try:
-            code = _once(smt, args.dir or smt.folders, into)
-        except ServerUnavailable as e:
-            _say(f"{e}", error=True)
-            code = LATER
-        except BusyError as e:
-            _say(f"{e}", error=True)
-            return BUSY
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        if args.watch is None:
-            return code
-        sleep(args.watch * 60)
+    try:
+        code = _attempt(smt, args.dir or smt.folders, into)
+        while args.watch is not None and code != BUSY:
+            sleep(args.watch * 60)
+            code = _attempt(smt, args.dir or smt.folders, into)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def _attempt(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
+    try:
+        return _once(smt, folders, into)
+    except BusyError as e:
+        _say(str(e), error=True)
+        return BUSY
+    except ServerUnavailable as e:
+        _say(str(e), error=True)
+        return LATER
 
 
 def _once(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:

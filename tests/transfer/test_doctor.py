@@ -323,18 +323,17 @@ def test_a_host_key_that_is_unknown_or_another(on_sftp, tmp_path):
 
 
 def test_ssh_keys(on_sftp, sftp, tmp_path):
-    key = tmp_path / "id"
-    public = certificates.new_ssh_key(key, password=Secret("open sesame"))
-    given = {"ssh_key": key, "password": None}
-    assert "passphrase" in broken(on_sftp(**given), "SSH key")
-    given["ssh_key_passphrase"] = Secret("open sesame")
-    assert "refuses the user name or its key" in broken(on_sftp(**given), "login")
-    sftp.register(public)
-    assert states(on_sftp(**given))["login"] == "ok"
+    locked, key = tmp_path / "locked", tmp_path / "id"
+    certificates.new_ssh_key(locked, password=Secret("open sesame"))
+    public = certificates.new_ssh_key(key, password=None)
+    assert "passphrase" in broken(on_sftp(ssh_key=locked, password=None), "SSH key")
     broken(on_sftp(ssh_key=tmp_path / "none", password=None), "SSH key")
+    assert "refuses the user name or its key" in broken(on_sftp(ssh_key=key, password=None), "login")
+    sftp.register(public)
+    assert states(on_sftp(ssh_key=key, password=None))["login"] == "ok"
     if os.name == "posix":
         key.chmod(0o644)
-        assert "chmod 600" in broken(on_sftp(**given), "SSH key", "warning")
+        assert "chmod 600" in broken(on_sftp(ssh_key=key, password=None), "SSH key", "warning")
 
 
 @pytest.mark.parametrize("on", ["on_ftps", "on_sftp"])

@@ -1,0 +1,215 @@
+"""``python -m greenkit fetch smt`` and ``doctor smt``, as cron and people call them, against the sandbox."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from greenkit import __main__, certificates, pgp, settings
+from greenkit.errors import SettingsError
+from greenkit.sandbox.authority import Authority
+from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.secret import Secret
+from greenkit.transfer import command
+from greenkit.transfer.ledger import Home
+from greenkit.transfer.onboarding import write_onboarding
+
+GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
+CSV = b"ESIID,USAGE_DATE,REVISION_DATE,USAGE_START_TIME,USAGE_END_TIME,USAGE_KWH,ESTIMATED_ACTUAL,CONSUMPTION\n"
+
+
+@pytest.fixture
+def server():
+    with SftpServer() as server:
+        server.put("intervaldata/a.csv", CSV)
+        server.put("adhocusage/b.csv", CSV)
+        yield server
+
+
+@pytest.fixture
+def file(server, tmp_path, monkeypatch):
+    """A settings file for the sandbox's server, as a user would write it."""
+    monkeypatch.setenv("GK_TEST_PASSWORD", server.password.reveal())
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        f'[smt]\nhost = "localhost"\nport = {server.endpoint.port}\nuser = "{server.user}"\ntimeout = 5\n'
+        f'password = {{env = "GK_TEST_PASSWORD"}}\nhost_key = "{server.host_key}"\n'
+        'folders = ["intervaldata", "adhocusage"]\ninto = "files"\n'
+    )
+    return path
+
+
+def fetch(file, *more):
+    return __main__.main(["fetch", "smt", "--settings", str(file), *more])
+
+
+@GPG
+def test_fetch_writes_one_line_for_each_file(file, capsys, tmp_path):
+    assert fetch(file) == command.DONE
+    out = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ copied 'a\.csv' 102 bytes", out[0]), out
+    assert out[1].startswith("intervaldata: 1 copied; 1 new in ")
+    assert "copied 'b.csv'" in out[2]
+    assert len(out) == 4
+    assert (tmp_path / "files" / "a.csv").read_bytes() == CSV
+
+
+@GPG
+def test_dir_and_into_take_the_place_of_the_settings(file, tmp_path, server):
+    assert fetch(file, "--dir", "adhocusage", "--into", str(tmp_path / "here")) == command.DONE
+    assert [p.name for p in (tmp_path / "here").iterdir() if p.is_file()] == ["b.csv"]
+    assert not (tmp_path / "files").exists()
+
+
+@GPG
+def test_a_file_that_does_not_decrypt_gives_3(file, server, capsys):
+    server.put("intervaldata/bad.lse.asc", b"<html>")
+    assert fetch(file) == command.INCOMPLETE
+    assert "undecryptable 'bad.lse.asc' 6 bytes: bad.lse.asc: it is a web page" in capsys.readouterr().out
+
+
+@GPG
+def test_a_second_copy_at_once_gives_4_and_says_so(file, tmp_path, capsys):
+    home = Home(tmp_path / "files")
+    home.make()
+    with home.locked():
+        assert fetch(file) == command.BUSY
+    assert f"another fetch works on {tmp_path / 'files'}: wait for it to end" in capsys.readouterr().err
+
+
+@GPG
+def test_a_server_that_is_down_gives_5_and_a_refusal_1(file, server, capsys, monkeypatch):
+    monkeypatch.setenv("GK_TEST_PASSWORD", "hunter2")
+    assert fetch(file) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("LoginRejected: sftp://localhost:")
+    assert "hunter2" not in said
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        file.write_text(re.sub(r"port = \d+", f"port = {free.getsockname()[1]}", file.read_text()))
+        assert fetch(file) == command.LATER
+
+
+@GPG
+def test_watch_goes_on_until_a_person_is_needed(file, server, monkeypatch):
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        server.put(f"intervaldata/{len(waits)}.csv", CSV)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
+    assert command.run_fetch(parsed, sleep=sleep) == command.INTERRUPTED
+    assert waits == [900.0] * 3
+    assert sorted(p.name for p in (file.parent / "files").glob("*.csv")) == ["1.csv", "2.csv", "a.csv"]
+
+
+def test_wrong_arguments_give_2(file, capsys):
+    for arguments in (["fetch", "pge"], ["fetch", "smt", "--watch", "0"], ["fetch", "smt", "--watch", "soon"]):
+        with pytest.raises(SystemExit) as caught:
+            __main__.main(arguments)
+        assert caught.value.code == 2
+    assert "give 1 minute or more" in capsys.readouterr().err
+
+
+def test_no_settings_and_no_place(tmp_path, capsys):
+    assert fetch(tmp_path / "none.toml") == 1
+    assert "make one with python -m greenkit doctor smt --new" in capsys.readouterr().err
+    (tmp_path / "empty.toml").touch()
+    assert fetch(tmp_path / "empty.toml") == 1
+    assert "give --into DIR" in capsys.readouterr().err
+
+
+@GPG
+def test_as_a_program_of_its_own(file):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONIOENCODING": "ascii"}
+    line = [sys.executable, "-m", "greenkit", "fetch", "smt", "--settings", str(file)]
+    done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4
+
+
+def test_doctor_prints_its_checks_and_fails_when_one_did(file, capsys):
+    __main__.main(["doctor", "smt", "--settings", str(file)])
+    out = capsys.readouterr().out
+    assert "ok      login: log in: as sandbox" in out
+    assert "ok      folder adhocusage: enter and list it: 1 files" in out
+    file.write_text(file.read_text().replace("host_key = ", "known_hosts = "))
+    assert __main__.main(["doctor", "smt", "--settings", str(file)]) == 1
+    assert "failed  host key" in capsys.readouterr().out
+
+
+def test_show_and_new(file, capsys, tmp_path, server):
+    assert __main__.main(["doctor", "smt", "--settings", str(file), "--show"]) == 0
+    out = capsys.readouterr().out
+    assert "password: environment variable GK_TEST_PASSWORD\n" in out
+    assert server.password.reveal() not in out
+    new = tmp_path / "new" / "settings.toml"
+    assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 0
+    assert settings.read(new).smt.delete == "decrypted"
+    assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 1
+
+
+def test_onboarding_says_what_is_missing(file, capsys, tmp_path):
+    assert __main__.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
+    out = capsys.readouterr().out
+    assert "client-certificate.cer: there is no certificate in the settings" in out
+    page = (tmp_path / "on" / "onboarding.md").read_text()
+    assert "DUNS number: ____" in page
+    assert "NOT ENCLOSED" in page
+    assert sorted(p.name for p in (tmp_path / "on").iterdir()) == ["onboarding.md"]
+
+
+@GPG
+def test_onboarding_encloses_public_halves_only(tmp_path):
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    (home / "gpg-agent.conf").write_text("s2k-count 65536\n")
+    phrase = Secret("open sesame")
+    key = pgp.new_key(home, name="REP One", passphrase=phrase)
+    pair = certificates.new_certificate(tmp_path, "machine.example", password=phrase)
+    ssh = certificates.new_ssh_key(tmp_path / "id", password=phrase)
+    both = tmp_path / "both.pem"
+    both.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+    options = {
+        "certificate": both, "ssh_key": tmp_path / "id", "ssh_key_passphrase": phrase, "duns": "123456789",
+        "account": "REP One", "public_addresses": ("203.0.113.5",), "host_name": "machine.example", "user": "rep1",
+        "pgp": settings.PgpSettings(home=home, passphrase=phrase),
+    }  # fmt: skip
+    made = write_onboarding(tmp_path / "on", **options)
+    assert sorted(made) == ["client-certificate.cer", "onboarding.md", "openpgp-public-key.asc", "ssh-public-key.pub"]
+    assert {p.parent.name for p in made.values()} == {"on"}
+    for path in made.values():
+        assert b"PRIVATE" not in path.read_bytes()
+    assert made["client-certificate.cer"].read_bytes() == pair.certificate.read_bytes()
+    assert certificates.read(made["client-certificate.cer"]).common_name == "machine.example"
+    assert made["ssh-public-key.pub"].read_text().split()[:2] == ssh.split()[:2]
+    with pgp.Keyring.temporary(made["openpgp-public-key.asc"]) as other:
+        assert [k.fingerprint for k in other.list_keys(secret=False)] == [key.fingerprint]
+        assert other.list_keys() == []
+    page = made["onboarding.md"].read_text()
+    for fact in ("123456789", "REP One", "203.0.113.5", "machine.example", "sftp://ftp.smartmetertexas.biz:22"):
+        assert fact in page
+    assert "NOT ENCLOSED" not in page
+    with pgp.Keyring(home) as keyring:
+        keyring.forget()
+
+
+def test_the_server_takes_what_onboarding_enclosed(tmp_path):
+    with Authority() as authority, FtpsServer(authority=authority) as server:
+        pair = certificates.new_certificate(tmp_path, "machine.example", password=None)
+        made = write_onboarding(tmp_path / "on", certificate=pair.certificate)
+        server.register(made["client-certificate.cer"])
+        with server.remote(certificate=pair.certificate, key=pair.key) as remote:
+            assert remote.names("intervaldata") == []
+
+
+def test_wrong_protocol():
+    with pytest.raises(SettingsError, match="write sftp or ftps"):
+        command.account.smt_remote(protocol="ftp")
