@@ -37,6 +37,7 @@ from greenkit.sandbox.custodian_oauth import Customer, Issued, Provider, Registe
 from greenkit.sandbox.custodian_pages import Pages
 from greenkit.sandbox.custodian_resources import BULK_ID, Refusal, Resources, allowed_meters, answer
 from greenkit.secret import Secret
+from greenkit.synthetic import services
 
 PASSWORD: Final = "sandbox"  # noqa: S105 every pretend customer's
 REDIRECT: Final = "http://127.0.0.1:0/callback"
@@ -345,7 +346,7 @@ class Custodian:
         import requests
 
         time.sleep(PREPARING + 0.05)
-        body = self._resources.batch_list([uri])
+        body = services.batch_list([uri], dialect=services.ODD_NOTIFICATION)
         self.notified.append(body)
         if self.notification_uri is not None:
             if urlsplit(self.notification_uri).hostname not in LOOPBACK:
@@ -365,7 +366,7 @@ class Custodian:
     def _customer(self, number: int) -> flask.Response:
         if flask.g.token.authorization.customer.id != number:
             raise Refusal(403)
-        return answer(self._resources.retail_customer(number))
+        return answer(self._resources.retail_customer(flask.g.token.authorization))
 
     def __enter__(self) -> Self:
         return self

@@ -10,21 +10,20 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
-from xml.sax.saxutils import escape
+from typing import Final
 
 import flask
 import pandas as pd
 
 from greenkit import synthetic
 from greenkit.sandbox.custodian_oauth import Authorization, Issued, Register
-from greenkit.synthetic import Dialect, Meter
+from greenkit.synthetic import Dialect, Meter, services
 
 ATOM: Final = "application/atom+xml"
 BULK_ID: Final = 50_916
 USUAL_DAYS: Final = 30
 """Without a window the last so many days are given, where the profile has no longest window."""
-_AUTHORIZATION_STATUS: Final = {True: 1, False: 0}
+_DAY: Final = 86_400
 
 
 class Refusal(Exception):
@@ -121,88 +120,39 @@ class Resources:
 
     def authorizations(self, one: int | None = None) -> bytes:
         """Give the authorizations that customers have given, and the bulk one of the third party itself."""
-        found = [a for a in self._register.authorizations.values() if one in (None, a.id)]
-        entries = [self._authorization(a) for a in found]
-        if one in (None, BULK_ID):
-            scope = f"FB=1_3_4_5_13;BulkAccountCollection={len(self._register.authorizations)}"
-            entries.append(
-                self._authorization_entry(BULK_ID, True, scope, int(time.time()) - 86_400, f"Batch/Bulk/{BULK_ID}", "")
-            )
-        if not entries:
+        found = [self._grant(a) for a in self._register.authorizations.values()]
+        now = int(time.time())
+        found.append(services.Grant(BULK_ID, now - _DAY, now + 365 * _DAY, f"Batch/Bulk/{BULK_ID}"))
+        found = [g for g in found if one in (None, g.number)]
+        if not found:
             raise Refusal(404)
-        return _feed(entries)
+        return services.authorizations(found, now, one=one is not None, dialect=self._dialect)
 
-    def _authorization(self, a: Authorization) -> str:
-        customer = f"{self._base}Batch/RetailCustomer/{a.customer.id}"
-        return self._authorization_entry(a.id, a.active, a.scope, int(a.began), f"Batch/Subscription/{a.id}", customer)
-
-    def _authorization_entry(
-        self, number: int, active: bool, scope: str, began: int, resource: str, customer: str
-    ) -> str:
-        here = f"{self._base}Authorization/{number}"
-        return _entry(
-            here,
-            _espi(
-                "Authorization",
-                authorizedPeriod=_period(began, 365 * 86_400),
-                publishedPeriod=_period(began - 730 * 86_400, 1095 * 86_400),
-                status=_AUTHORIZATION_STATUS[active],
-                expires_at=began + 365 * 86_400,
-                scope=scope,
-                token_type="Bearer",  # noqa: S106 a kind of token
-                resourceURI=self._base + resource,
-                authorizationURI=here,
-                customerResourceURI=customer or None,
-            ),
-        )
+    def _grant(self, a: Authorization) -> services.Grant:
+        began, customer = int(a.began), f"Batch/RetailCustomer/{a.customer.id}"
+        usage = f"Batch/Subscription/{a.id}"
+        return services.Grant(a.id, began, began + 365 * _DAY, usage, a.active, a.scope, customer)
 
     def service_status(self) -> bytes:
         """Give the service's status: up."""
-        return b'<?xml version="1.0"?>' + _espi("ServiceStatus", currentStatus=1).encode()
+        return services.status()
 
     def application_information(self) -> bytes:
         """Give the third party's registration, its secret too, as a utility does."""
-        app = self._register.application
-        return _feed(
-            [
-                _entry(
-                    f"{self._base}ApplicationInformation/1",
-                    _espi(
-                        "ApplicationInformation",
-                        dataCustodianId="SANDBOX",
-                        dataCustodianApplicationStatus=2,
-                        thirdPartyApplicationDescription="greenkit in its sandbox",
-                        client_secret=app.secret,
-                        client_name="greenkit",
-                        redirect_uri=app.redirect_uris[0],
-                        client_id=app.id,
-                    ),
-                )
-            ]
+        app, profile = self._register.application, self._profile
+        registered = services.Application(
+            app.id,
+            app.secret,
+            tuple(app.redirect_uris),
+            token_endpoint=profile.token_url,
+            authorization_endpoint=profile.authorize_url,
         )
+        return services.application(registered, int(time.time()), dialect=self._dialect)
 
-    def retail_customer(self, number: int) -> bytes:
-        """Give a pretend customer's name and address."""
-        found = next((c for c in self._register.customers if c.id == number), None)
-        if found is None:
-            raise Refusal(404)
-        content = (
-            '<cust:Customer xmlns:cust="http://naesb.org/espi/customer"><cust:Organisation><cust:streetAddress>'
-            f"<cust:streetDetail><cust:number>{found.id}</cust:number><cust:name>Sandbox Street</cust:name>"
-            "</cust:streetDetail><cust:townDetail><cust:name>Loopback</cust:name>"
-            "<cust:stateOrProvince>TX</cust:stateOrProvince></cust:townDetail></cust:streetAddress>"
-            f"<cust:organisationName>{escape(found.name)}</cust:organisationName></cust:Organisation>"
-            f"<cust:kind>residential</cust:kind><cust:customerName>{escape(found.name)}</cust:customerName></cust:Customer>"
-        )
-        return _feed([_entry(f"{self._base}RetailCustomer/{number}/Customer/1", content)])
-
-    def batch_list(self, uris: list[str]) -> bytes:
-        """Give a notification's body, in the form that PG&E's have."""
-        resources = "".join(f"<ns0:resources>{escape(u)}</ns0:resources>" for u in uris)
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?>\\n<ns0:BatchList xmlns:ns0="http://naesb.org/espi">'
-            f"{resources}</ns0:BatchList>"
-        ).encode()
+    def retail_customer(self, a: Authorization) -> Iterator[bytes]:
+        """Give name and address behind the meters of an authorization."""
+        now = pd.Timestamp.now("UTC").floor("s")
+        return synthetic.stream_customers(a.meters, now - pd.Timedelta(days=USUAL_DAYS), now, dialect=self._dialect)
 
 
 def allowed_meters(register: Register, token: Issued, subscription: int | None) -> tuple[Meter, ...]:
@@ -220,35 +170,3 @@ def allowed_meters(register: Register, token: Issued, subscription: int | None) 
 def answer(body: bytes | Iterator[bytes]) -> flask.Response:
     """Make the answer of a document."""
     return flask.Response(body, content_type=ATOM)
-
-
-def _feed(entries: list[str]) -> bytes:
-    now = pd.Timestamp.now("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom">'
-        f"<id>urn:uuid:00000000-0000-5000-8000-000000000001</id><title>greenkit sandbox</title><updated>{now}</updated>"
-        f"{''.join(entries)}</feed>"
-    ).encode()
-
-
-def _entry(href: str, content: str) -> str:
-    now = pd.Timestamp.now("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-    import uuid
-
-    return (
-        f"<entry><id>urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, href)}</id><link rel='self' href='{escape(href)}'/>"
-        f"<title/><content>{content}</content><published>{now}</published><updated>{now}</updated></entry>"
-    )
-
-
-def _espi(name: str, **members: Any) -> str:
-    inside = "".join(
-        f"<{k}>{v if str(v).startswith('<duration>') else escape(str(v))}</{k}>"
-        for k, v in members.items()
-        if v is not None
-    )
-    return f'<{name} xmlns="http://naesb.org/espi">{inside}</{name}>'
-
-
-def _period(start: int, duration: int) -> str:
-    return f"<duration>{duration}</duration><start>{start}</start>"

@@ -306,7 +306,7 @@ def test_usage_is_what_the_meters_measured_in_windows_the_utility_takes(utility)
     one = client.usage(*MARCH, usage_point="household-0001")
     assert set(one["meter"]) == {"household-0001"}
     assert list(client.usage_points()["meter"]) == ["household-0001", "shop-0002"]
-    assert list(client.customers()["customer_name"]) == ["Ada"]
+    assert list(client.customers()["customer_name"]) == ["Customer 0001", "Shop 0002"]
 
 
 @pytest.mark.parametrize("name", [n for n in profiles.SHIPPED if n != "pge"])
