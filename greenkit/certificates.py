@@ -326,7 +326,9 @@ def sign(
     made = made.serial_number(x509.random_serial_number())
     made = made.not_valid_before(begins).not_valid_after(begins + timedelta(days=days))
     made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    made = made.add_extension(_key_usage(authority), critical=True)
+    if authority or signer.public_key() != public:
+        # a leaf that signed itself must not say that it cannot sign: OpenSSL 3 would then not trust it by itself
+        made = made.add_extension(_key_usage(authority), critical=True)
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     made = made.add_extension(by, critical=False)

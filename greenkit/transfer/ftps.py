@@ -411,7 +411,8 @@ class FtpsRemote(SessionRemote["_Session"]):
     def _lost(self, error: Exception) -> bool:
         if isinstance(error, ftplib.Error):
             return _code(error) in _LOST
-        return isinstance(error, EOFError | ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        # an idle session ends in TLS errors of any kind, according to how clumsily the server leaves
+        return isinstance(error, EOFError | ConnectionError | ssl.SSLError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
         said = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
@@ -580,7 +581,7 @@ def _code(e: Exception) -> str:
 def _cause(e: Exception) -> str:
     if isinstance(e, TimeoutError):
         return "no answer in time"
-    if isinstance(e, EOFError):
+    if isinstance(e, EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the connection was closed"
     return getattr(e, "reason", None) or getattr(e, "strerror", None) or type(e).__name__
 

@@ -142,10 +142,21 @@ class SftpRemote(SessionRemote["_Session"]):
         if size is not None and offset > size:
             raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
         file.seek(offset)
+        self._quieten(file)
         file.prefetch(size or 0, _AHEAD)
         while chunk := file.read(_CHUNK):
             tap(chunk)
         file.close()  # not after an error, since the session goes then, and a close would wait for its answer
+
+    def _quieten(self, file: Any) -> None:
+        """Keep paramiko's request thread from printing a traceback of what the reader raises in one sentence."""
+        run = file._prefetch_thread
+
+        def quiet(*work: Any) -> None:
+            with contextlib.suppress(*self._ERRORS):
+                run(*work)
+
+        file._prefetch_thread = quiet
 
     def _delete(self, session: _Session, path: str) -> None:
         with self._answers(session, path):
