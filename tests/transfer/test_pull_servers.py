@@ -1,0 +1,163 @@
+"""Pulls over FTPS and SFTP from the sandbox's servers while they misbehave, and once with real OpenPGP to a frame."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from directory_remote import Unsealer, seal
+
+import greenkit
+from greenkit import pgp
+from greenkit.sandbox.files import Faults, FtpsServer, SftpServer
+from greenkit.secret import Secret
+from greenkit.transfer.ledger import Home
+from greenkit.transfer.pull import pull
+
+PLAIN = {"a.lse": b"small", "b.lse": random.Random(1).randbytes(300_000)}
+SHORT = [{"cut": "clean"}, {"cut": "unannounced"}, {"cut": "reset"}, {"stall": True}, {"late_error": True}]
+HARMLESS = [
+    {"no_close_notify": True},
+    {"no_size": True, "no_time": True},
+    *(pytest.param(faults, marks=pytest.mark.real) for faults in ({}, {"no_size": True}, {"no_time": True})),
+]
+
+
+def name(faults):
+    return "-".join(f"{k}={v}" for k, v in faults.items()) or "none"
+
+
+@pytest.fixture(scope="module", params=[FtpsServer, SftpServer], ids=["ftps", "sftp"])
+def running(request):
+    with request.param() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    running.faults = Faults()
+    for plain_name, plain in PLAIN.items():
+        running.put(f"intervaldata/{plain_name}.asc", seal(plain))
+    yield running
+    running.faults = Faults()
+    for path in (running.root / "intervaldata").iterdir():
+        path.unlink()
+
+
+def go(server, into, delete="decrypted", timeout=10.0):
+    with server.remote(timeout=timeout) as remote:
+        return pull(remote, "intervaldata", into=into, pgp=Unsealer(), delete=delete)
+
+
+def plain_files(into):
+    return {p.name: p.read_bytes() for p in into.iterdir() if p.is_file()}
+
+
+def on_server(server):
+    return sorted(os.listdir(server.root / "intervaldata"))
+
+
+@pytest.mark.parametrize("delete", ["decrypted", pytest.param("fetched", marks=pytest.mark.real)])
+@pytest.mark.parametrize("faults", SHORT, ids=name)
+def test_a_short_file_takes_no_final_name_and_deletes_nothing(server, tmp_path, faults, delete):
+    server.misbehave(**faults)
+    go(server, tmp_path, delete, timeout=0.4 if "stall" in faults else 10.0)
+    for path in Home(tmp_path).received.iterdir():
+        assert path.read_bytes() == seal(PLAIN[path.name.removesuffix(".asc")])
+    found = plain_files(tmp_path)
+    assert found.items() <= PLAIN.items()
+    assert "b.lse" not in found
+    assert "b.lse.asc" in on_server(server)
+    server.faults = Faults()
+    assert go(server, tmp_path, delete).complete
+    assert plain_files(tmp_path) == PLAIN
+    assert on_server(server) == []
+    assert list(Home(tmp_path).parts.iterdir()) == []
+
+
+@pytest.mark.parametrize("faults", HARMLESS, ids=name)
+def test_what_servers_lack_does_no_harm(server, tmp_path, faults):
+    server.misbehave(**faults)
+    assert go(server, tmp_path).complete
+    assert plain_files(tmp_path) == PLAIN
+    assert on_server(server) == []
+
+
+def test_a_cut_file_without_a_size_is_told_by_its_decryption(server, tmp_path):
+    server.misbehave(cut="clean", no_size=True)
+    report = go(server, tmp_path, "fetched")
+    assert {f.name: f.state for f in report.files} == {"a.lse.asc": "done", "b.lse.asc": "undecryptable"}
+    assert on_server(server) == ["b.lse.asc"]
+    server.faults = Faults()
+    assert go(server, tmp_path, "fetched").complete
+    assert plain_files(tmp_path) == PLAIN
+
+
+def test_a_wrong_size_is_never_deleted(server, tmp_path):
+    server.misbehave(size_off=5)
+    report = go(server, tmp_path, "fetched")
+    assert report.findings.names == ["smt.fetch.wrong-size"]
+    assert plain_files(tmp_path) == PLAIN
+    assert len(on_server(server)) == 2
+
+
+def test_a_lost_dele_reply_is_settled_next_time(server, tmp_path):
+    server.misbehave(lose_delete_reply=True)
+    go(server, tmp_path)
+    server.faults = Faults()
+    assert go(server, tmp_path).complete
+    assert plain_files(tmp_path) == PLAIN
+    assert on_server(server) == []
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path):
+    server.misbehave(cut="unannounced")
+    go(server, tmp_path)
+    (part,) = Home(tmp_path).parts.iterdir()
+    begun = part.stat().st_size
+    assert 0 < begun <= 100_000
+    server.faults = Faults()
+    told = []
+    with server.remote() as remote:
+        pull(remote, "intervaldata", into=tmp_path, pgp=Unsealer(), progress=lambda done, _: told.append(done))
+    assert told[-1] == len(seal(PLAIN["b.lse"])) - begun
+    assert plain_files(tmp_path) == PLAIN
+
+
+def test_names_with_spaces_letters_and_traps(server, tmp_path):
+    for odd in ("b c.asc", "größe.asc", "'; x.asc", "%2e.asc"):
+        server.put(f"intervaldata/{odd}", seal(odd.encode()))
+    latin = isinstance(server, SftpServer)  # pyftpdlib cannot serve a name that is not UTF-8
+    if latin:
+        os.rename(*(os.fsencode(server.root / "intervaldata") + b"/" + n for n in (b"b c.asc", b"latin\xe9.asc")))
+    (server.root / "intervaldata" / "..\\win.asc").write_bytes(seal(b"evil"))
+    report = go(server, tmp_path)
+    assert {f.name for f in report.files if f.state == "refused"} == {"..\\win.asc"}
+    found = plain_files(tmp_path)
+    assert found["größe"] == "größe.asc".encode()
+    assert found["latiné" if latin else "b c"] == b"b c.asc"
+    assert on_server(server) == ["..\\win.asc"]
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
+def test_the_whole_way_from_an_encrypted_file_to_a_frame(server, tmp_path):
+    for path in (server.root / "intervaldata").iterdir():
+        path.unlink()
+    home = tmp_path / "g"
+    home.mkdir(mode=0o700)
+    (home / "gpg-agent.conf").write_text("s2k-count 65536\n")
+    key = pgp.new_key(home, name="REP One", passphrase=Secret("open sesame"))
+    sample = Path(greenkit.samples.path("smt-lse"))
+    with pgp.Keyring(home, passphrase=Secret("open sesame")) as keyring:
+        sealed = keyring.encrypt(sample.read_bytes(), key.fingerprint)
+        server.put(f"intervaldata/{sample.name}.asc", sealed)
+        server.put("intervaldata/cut.lse.asc", sealed[: len(sealed) // 2])
+        with server.remote() as remote:
+            report = pull(remote, "intervaldata", into=tmp_path / "smt", pgp=keyring, delete="decrypted")
+        keyring.forget()
+    assert {f.name: f.state for f in report.files} == {f"{sample.name}.asc": "done", "cut.lse.asc": "undecryptable"}
+    assert on_server(server) == ["cut.lse.asc"]
+    got, want = (greenkit.open_smt(source).readings for source in (tmp_path / "smt", sample))
+    assert len(got) == len(want) > 0
+    assert got["value"].sum() == want["value"].sum()
