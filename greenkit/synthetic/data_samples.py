@@ -90,7 +90,7 @@ def _write_feed(dialect: Dialect, file: BinaryIO, meters: list[Meter], start: st
 
 
 _COMPACT: Final = replace(CONFORMING, pretty=False)
-_MONTHS: Final = replace(CONFORMING, block="month")
+_MONTHS: Final = replace(CONFORMING, block="31 days")
 _GAS: Final = ("2024-10-20", "2024-11-20")
 # dialects that need another meter or window than the quiet home's three days
 _OTHERS: Final[Mapping[str, tuple[Callable[[], list[Meter]], str, str]]] = {
@@ -110,6 +110,8 @@ _OTHERS: Final[Mapping[str, tuple[Callable[[], list[Meter]], str, str]]] = {
     "direct-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
     "back-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
     "eastern-epochs": (lambda: [replace(quiet_home(), zone="America/Los_Angeles")], "2024-11-02", "2024-11-05"),
+    # Base64 in the links, as that API has it
+    "typed-prefixes": (lambda: [replace(quiet_home(), id="MTE6NTM5MTMyMA==")], "2024-11-02", "2024-11-05"),
     "smt": (_home, "2024-11-02", "2024-11-05"),
 }
 

@@ -86,7 +86,8 @@ class Dialect:
     one_start: bool = False
     newest_first: bool = False
     time_period: bool = True
-    block: Literal["day", "month", "all"] | int = "day"
+    block: Literal["day", "31 days", "all"] | int = "day"
+    """The readings of an IntervalBlock: of a local day, of 31, all of the series, or a number of them."""
     block_interval: bool = True
     timezone_element: bool = False
     repeated_hour: Literal["whole", "dropped", "pair"] = "whole"
@@ -102,7 +103,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "conforming": CONFORMING,
     # -- A: XML
     "prefixed": Dialect(espi_prefix="espi"),
-    "typed-prefixes": Dialect(  # an API that says xsi:type on every Atom element, and puts Base64 into its links
+    "typed-prefixes": Dialect(  # an API that says xsi:type on every Atom element
         espi_prefix="ns0", atom_prefix="ns1", xsi_types=True, content_type=None, pretty=False, dates="placeholder"
     ),
     "atom-prefix": Dialect(  # ESPI is the document's default namespace; byte order mark
@@ -119,7 +120,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         base="/ThirdParty/83e269c1",
     ),
     "utf-16": Dialect(encoding="utf-16"),
-    "latin-1": Dialect(encoding="iso-8859-1", title="Données d’usage à Montréal".replace("’", "'"), dates="offset"),
+    "latin-1": Dialect(encoding="iso-8859-1", title="Données d'usage à Montréal", dates="offset"),
     "bare-entry": Dialect(root="entry", block="all"),
     "bare-resource": Dialect(root="resource", block="all", prolog=""),
     "blocks-together": Dialect(blocks_in_content=0, base="RetailCustomer/1", content_type="xml"),
@@ -137,7 +138,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "empty-usage-points": Dialect(empty_usage_points=4, clock="standard"),
     "bills-only": Dialect(readings=False, bills="thousandths", local_time="empty", power_quality=False),
     # -- C: values and units
-    "gas-1e-8": Dialect(exponents={"therm": -8}, late=1, members=("cost", "timePeriod", "value"), block="month"),
+    "gas-1e-8": Dialect(exponents={"therm": -8}, late=1, members=("cost", "timePeriod", "value"), block="31 days"),
     "milli": Dialect(exponents={"kWh": -3}),
     "energy-and-demand": Dialect(  # durations a second short, wall clock as UTC, dstOffset that is the offset
         more_channels=(DEMAND,),
@@ -176,7 +177,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "four-digit-rules": Dialect(local_time="four digits", odd_codes={"timeAttribute": 7}, free=True),
     "dropped-hour": Dialect(repeated_hour="dropped"),
     "paired-hour": Dialect(repeated_hour="pair"),
-    "gas-day-86400": Dialect(gas_day="86400", block="month"),
+    "gas-day-86400": Dialect(gas_day="86400", block="31 days"),
     "smt": Dialect(  # Smart Meter Texas's own export: the day's readings by position, types after the blocks
         title="SMT Green Button Report: Interval",
         smt_blocks=True,

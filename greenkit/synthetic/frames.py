@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def fleet_frame(meters: Iterable[Meter], start: Any, end: Any) -> pd.DataFrame:
-    """Give the truth of several meters in one tidy frame."""
+    """Give the truth of several meters in one tidy frame; none give an empty one.
+
+    Several zones come back in UTC, as from :func:`greenkit.concat`.
+    """
     parts = [
         _frame_of(meter, meter.readings(channel, meter.instant(start), meter.instant(end)))
         for meter in meters

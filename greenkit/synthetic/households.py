@@ -47,6 +47,8 @@ def household(
         A Texas utility of :data:`greenkit.synthetic.TDSPS`: the meter's id is then a made-up ESI ID.
     faults : tuple of Fault, optional
         None plants some by the seed; ``()`` none.
+    **more
+        Other fields of :class:`greenkit.synthetic.Meter`: ``read_day``, ``installed``, ``id``, ``channels``.
 
     Examples
     --------
@@ -59,7 +61,10 @@ def household(
 
 
 def shop(seed: int, *, zone: str = "America/Chicago", tdsp: str | None = None, **more: Any) -> Meter:
-    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays."""
+    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays.
+
+    ``more`` are fields of :class:`greenkit.synthetic.Meter`, here and below.
+    """
     return _meter(seed, "shop", (DELIVERED,), zone, tdsp=tdsp, **more)
 
 

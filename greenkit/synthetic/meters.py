@@ -28,8 +28,30 @@ WEEK_US: Final = 7 * DAY_US
 class Meter:
     """A seeded meter. Make one with the functions of :mod:`greenkit.synthetic.households`.
 
-    ``faults`` None plants some by the seed, each kind seldom; an empty tuple plants none.
-    ``read_day`` is the day of the month on which a billing period ends and the next begins.
+    Parameters
+    ----------
+    seed : int
+        Of all its chance.
+    id : str
+        Name of the usage point, or ESI ID.
+    zone : str
+        IANA zone; it brings the weather and the sun.
+    kind : {"household", "shop", "gas", "water"}
+        What stands behind it.
+    channels : tuple of Channel
+        Its series; the first is billed.
+    solar : float
+        Rated power of the panels, kW.
+    ev : bool
+        Whether a car is charged at night.
+    faults : tuple of Fault, optional
+        None plants some by the seed, each kind seldom; an empty tuple plants none.
+    read_day : int
+        Day of the month on which a billing period ends and the next begins.
+    installed : str
+        Local date of the first reading.
+    tdsp : str, optional
+        The Texas utility, one of :data:`greenkit.synthetic.TDSPS`.
     """
 
     seed: int
@@ -47,15 +69,15 @@ class Meter:
     # -- time
 
     def instant(self, when: Any) -> int:
-        """Give a date or time as microseconds since 1970 UTC; without an offset it is the site's wall clock."""
+        """Give a date or time as microseconds since 1970 UTC; without an offset it is the site's wall clock.
+
+        Of an hour that stands twice, the first is meant; one that is skipped is the first instant after it.
+        """
         time = pd.Timestamp(when)
         if time.tzinfo is None:
-            midnight = int(days.midnights([np.datetime64(time.date(), "D")], self.zone)[0])
-            return (
-                midnight
-                if time == time.normalize()
-                else int(days.instants(pd.DatetimeIndex([time.tz_localize(self.zone)]))[0])
-            )
+            if time == time.normalize():
+                return int(days.midnights([np.datetime64(time.date(), "D")], self.zone)[0])
+            time = time.tz_localize(self.zone, ambiguous=True, nonexistent="shift_forward")
         return int(days.instants(pd.DatetimeIndex([time]))[0])
 
     def plant(self, kind: str, start: Any, end: Any) -> Meter:
@@ -135,10 +157,9 @@ class Meter:
         """Give the consumption tier of each reading: 2 once the local calendar month has passed the tariff's limit."""
         if not len(readings):
             return readings.amount
-        first = (
-            days.local_dates(days.times(readings.start[:1], self.zone)).astype("datetime64[M]").astype("datetime64[D]")
-        )
-        before = self.readings(readings.channel, int(days.midnights(first, self.zone)[0]), int(readings.start[0]))
+        day = days.local_dates(days.times(readings.start[:1], self.zone))
+        first = int(days.midnights(day.astype("datetime64[M]"), self.zone)[0])
+        before = self.readings(readings.channel, first, int(readings.start[0]))
         starts = np.concatenate([before.start, readings.start])
         amounts = np.concatenate([before.amount, readings.amount])
         month = days.local_dates(days.times(starts, self.zone)).astype("datetime64[M]").astype(np.int64)

@@ -56,7 +56,7 @@ def true_rows(df, steps=1000):
     zone=st.sampled_from(ZONES),
     solar=st.sampled_from([0.0, 5.0]),
     pretty=st.booleans(),
-    block=st.sampled_from(["day", "month", "all", 24]),
+    block=st.sampled_from(["day", "31 days", "all", 24]),
 )
 def test_readings_are_the_truth(seed, day, length, zone, solar, pretty, block):
     home = synthetic.household(seed, zone=zone, solar=solar)

@@ -121,6 +121,13 @@ def test_the_register_counts_what_flows_and_a_new_meter_begins_at_0():
     assert (shown[3:] - shown[2] == dial[3:] - dial[2]).all()
 
 
+def test_a_wall_clock_that_stands_twice_or_not_at_all_is_an_instant():
+    home = synthetic.household(1)
+    assert home.instant("2024-11-03 01:30") == home.instant("2024-11-03T06:30Z")
+    assert home.instant("2024-03-10 02:30") == home.instant("2024-03-10T08:00Z")
+    assert home.instant(dt.date(2024, 7, 4)) == home.instant("2024-07-04T05:00Z")
+
+
 def test_a_meter_reads_nothing_before_it_was_installed():
     home = synthetic.household(10, installed="2024-06-01")
     assert len(home.frame("2024-05-01", "2024-06-01")) == 0
