@@ -57,7 +57,9 @@ class Document:
         encoding = dialect.encoding.upper().removesuffix("-SIG")
         yield dialect.before + dialect.prolog.format(encoding=encoding) + dialect.after_prolog
         if dialect.root != "feed":
-            first = next(iter(entries))
+            first = next(iter(entries), None)
+            if first is None:
+                raise ValueError("there is no reading in the window to stand alone: take a longer one, or more meters")
             yield self._entry(first, spaces) if dialect.root == "entry" else first.content
             return
         yield self._head(here, title, spaces)

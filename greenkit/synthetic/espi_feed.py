@@ -96,8 +96,8 @@ class _Feed:
     def _entries(self, meters: Iterable[Meter]) -> Iterator[Entry]:
         if self.dialect.root != "feed":
             # an interface's answer for one block
-            meter = next(iter(meters))
-            yield from self._blocks(meter, meter.channels[0])
+            for meter in itertools.islice(meters, 1):
+                yield from self._blocks(meter, meter.channels[0])
             return
         if self.dialect.order == "parents":
             yield from self._in_order(meters)

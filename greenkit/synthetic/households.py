@@ -93,6 +93,8 @@ def _meter(
 ) -> Meter:
     name = f"{kind}-{seed:04d}"
     if tdsp is not None:
+        if tdsp not in TDSPS:
+            raise ValueError(f"{tdsp!r} is no Texas utility: use one of {', '.join(TDSPS)}")
         _, prefix, digits = TDSPS[tdsp]
         name, zone = prefix + str(seed).zfill(digits - len(prefix)), "America/Chicago"
     return Meter(seed, more.pop("id", name), zone, kind, more.pop("channels", channels), tdsp=tdsp, **more)

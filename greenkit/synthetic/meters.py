@@ -66,6 +66,11 @@ class Meter:
     installed: str = "2020-01-01"
     tdsp: str | None = None
 
+    @property
+    def electric(self) -> bool:
+        """Whether it is an electricity meter."""
+        return self.channels[0].unit == "kWh"
+
     # -- time
 
     def instant(self, when: Any) -> int:
@@ -135,6 +140,8 @@ class Meter:
         tuple of arrays
             The midnights; what the dial shows then, in Wh; and the Wh delivered on the day that begins.
         """
+        if not self.electric:
+            raise ValueError(f"{self.id} is no electricity meter: its dial is not known")
         since = self.instant(self.installed)
         midnights = _day_edges(since, max(end, since), self.zone, 1)[:-1]
         changes = {f.start for f in self.faults_between(since, end) if f.kind == "meter change"}

@@ -35,9 +35,13 @@ ACCUMULATIONS: Final[Mapping[str, int]] = {"demand": 12, "voltage": 6}
 USD: Final = 840
 VALIDATED: Final = 17
 ESTIMATED: Final = 8
-# DstRuleType bit fields: month, operator, day, weekday, hour. The second Sunday of March and the first of November at
-# 02:00 (North America); the last Sundays of March at 02:00 and October at 03:00 (Central Europe).
-RULES: Final[Mapping[str, tuple[str, str]]] = {"America": ("360E2000", "B40E2000"), "Europe": ("3E0E2000", "AE0E3000")}
+# (continent, standard offset or None for all) → DstRuleType start and end; bit fields: month, operator, day, weekday,
+# hour. The second Sunday of March and the first of November at 02:00 (North America); the last Sundays of March at
+# 02:00 and October at 03:00 (Central Europe).
+RULES: Final[Mapping[tuple[str, int | None], tuple[str, str]]] = {
+    ("America", None): ("360E2000", "B40E2000"),
+    ("Europe", 3600): ("3E0E2000", "AE0E3000"),
+}
 NO_DST: Final = "FFFFFFFF"
 
 
@@ -59,7 +63,7 @@ def offsets(zone: str) -> tuple[int, int]:
 def local_time(zone: str, dialect: Dialect) -> Node:
     """LocalTimeParameters: the site's offset and rules, or what the dialect makes of them."""
     offset, dst = offsets(zone)
-    start, end = RULES[zone.split("/")[0]] if dst else (NO_DST, NO_DST)
+    start, end = _rules(zone, offset) if dst else (NO_DST, NO_DST)
     values: list[str | int] = [end, dst, start, offset]
     if dialect.local_time == "wrong sign":
         values[3] = -offset
@@ -75,6 +79,14 @@ def local_time(zone: str, dialect: Dialect) -> Node:
         values[1] = offset
     names = ("dstEndRule", "dstOffset", "dstStartRule", "tzOffset")
     return node("LocalTimeParameters", *(leaf(n, v) for n, v in zip(names, values, strict=True)))
+
+
+def _rules(zone: str, offset: int) -> tuple[str, str]:
+    continent = zone.partition("/")[0]
+    found = RULES.get((continent, None)) or RULES.get((continent, offset))
+    if found is None:
+        raise ValueError(f"the daylight-saving rules of {zone} are not known here: add them to resources.RULES")
+    return found
 
 
 def usage_point(meter: Meter, dialect: Dialect) -> Node:

@@ -47,6 +47,8 @@ def of_meter(meter: Meter, start: Any, end: Any, *, redelivered: int = 0) -> Ite
     channels = [
         c for c in meter.channels if c.unit == "kWh" and c.interval == QUARTER and c.of in ("delivered", "received")
     ]
+    if not channels:
+        raise ValueError(f"{meter.id} has no 15-minute electricity: Smart Meter Texas knows nothing else")
     series = [_days(meter, channel, meter.instant(start), meter.instant(end)) for channel in channels]
     for found in zip(*series, strict=True):
         if redelivered and found[0].date.toordinal() % redelivered == 0:

@@ -1,6 +1,7 @@
 """The truth: the same in any window, tidy, and with its faults where the table says."""
 
 import datetime as dt
+import io
 
 import numpy as np
 import pytest
@@ -132,6 +133,34 @@ def test_a_meter_reads_nothing_before_it_was_installed():
     home = synthetic.household(10, installed="2024-06-01")
     assert len(home.frame("2024-05-01", "2024-06-01")) == 0
     assert len(home.frame("2024-05-01", "2024-06-02")) == 96
+
+
+def test_what_cannot_be_says_so():
+    with pytest.raises(ValueError, match="'xcel' is no Texas utility: use one of oncor, "):
+        synthetic.household(1, tdsp="xcel")
+    gas = synthetic.gas_meter(1)
+    with pytest.raises(ValueError, match="gas-0001 is no electricity meter"):
+        gas.registers(0, 1)
+    for write in (synthetic.write_lse, synthetic.write_interval_csv):
+        with pytest.raises(ValueError, match="gas-0001 has no 15-minute electricity"):
+            write(io.BytesIO(), [gas], "2024-11-01", "2024-11-02")
+    with pytest.raises(ValueError, match="rules of Africa/Cairo are not known here"):
+        b"".join(synthetic.stream_espi([synthetic.household(1, zone="Africa/Cairo")], "2024-11-01", "2024-11-02"))
+    with pytest.raises(ValueError, match="no reading in the window to stand alone"):
+        b"".join(synthetic.stream_espi([], "2024-11-01", "2024-11-02", dialect="bare-entry"))
+
+
+@pytest.mark.parametrize(
+    "window", [("2024-11-05", "2024-11-01"), ("2024-11-05", "2024-11-05"), ("2019-01-01", "2019-02-01")]
+)
+def test_an_empty_window_gives_empty_files(window):
+    home = synthetic.household(1, tdsp="oncor", solar=3.0)
+    assert frame.check(home.frame(*window), exact=True).empty
+    assert b"IntervalBlock>" not in b"".join(synthetic.stream_espi([home], *window))
+    for write, lines in ((synthetic.write_lse, 0), (synthetic.write_interval_csv, 1), (synthetic.write_daily_csv, 1)):
+        file = io.BytesIO()
+        write(file, [home], *window)
+        assert file.getvalue().count(b"\n") == lines
 
 
 def test_a_fleet_holds_texas_meters_with_digits_for_names():
