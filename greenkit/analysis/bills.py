@@ -30,8 +30,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "currency": "ISO 4217 letters",
     "field": "the column that the value came from",
 }
-# where an ESPI UsageSummary says what was used in its billingPeriod, the clearer one first
-_ESPI: Final = ("current_billing_period_over_all_consumption", "overall_consumption_last_period")
+# What was used in the billingPeriod of an ESPI UsageSummary (espi.xsd): the first is for it by definition, the second
+# for the time after it where there is one; feeds that give the second alone mean the period by it.
+_ESPI: Final = ("overall_consumption_last_period", "current_billing_period_over_all_consumption")
 Slices = list[tuple[int, int]]
 _NO_BILLS: Final = pd.DataFrame(columns=[*COLUMNS])
 
@@ -50,8 +51,7 @@ def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of ``greenkit.analysis.bills.COLUMNS``, sorted by meter and start. Of an ESPI summary that gives
-        two different amounts for its period, each is a row.
+        The columns of ``greenkit.analysis.bills.COLUMNS``, sorted by meter and start.
 
     Raises
     ------
@@ -83,13 +83,14 @@ def _from_dates(dates: Sequence[Any]) -> pd.DataFrame:
 
 
 def _from_espi(raw: pd.DataFrame) -> pd.DataFrame:
-    base = raw[["meter", "start", "end", "currency"]].assign(cost=raw["bill_last_period"])
-    parts = [
-        base.assign(value=raw[field], unit=raw[f"{field}_unit"], field=field)[raw[field].notna()] for field in _ESPI
-    ]
-    parts.append(base[raw[list(_ESPI)].isna().all(axis=1)])
-    both = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
-    return both.drop_duplicates([n for n in ("meter", "start", "end", "value", "unit") if n in both.columns])
+    first, second = _ESPI
+    given = raw[first].notna()
+    return raw[["meter", "start", "end", "currency"]].assign(
+        cost=raw["bill_last_period"],
+        value=raw[first].where(given, raw[second]),
+        unit=raw[f"{first}_unit"].astype("object").where(given, raw[f"{second}_unit"].astype("object")),
+        field=np.where(given, first, np.where(raw[second].notna(), second, "")),
+    )
 
 
 def _instants(column: pd.Series[Any], zone: str) -> pd.Series[Any]:

@@ -45,7 +45,6 @@ def bills_to_months(bills: Any, zone: str, *, df: pd.DataFrame | None = None) ->
     [{'month': '2024-01', 'value': 100.0, 'days': 10, 'of': 31}, {'month': '2024-02', 'value': 200.0, 'days': 20, 'of': 29}]
     """  # noqa: E501 a doctest's output cannot be folded
     table = _bills.tidy_bills(bills, zone)
-    # of two amounts for one period the first field is the clearer one
     table = table[table["value"].notna() & table["start"].notna() & table["end"].notna()]
     table = table.drop_duplicates(["meter", "flow", "unit", "start", "end"])
     found = None if df is None else intervals.used(df)

@@ -202,9 +202,16 @@ def negative(found: Intervals) -> Bools:
     return np.asarray(adding(found) & one_way[found.code] & (found.value < 0), dtype=bool)
 
 
-def placeholders(found: Intervals) -> Bools:
-    """Where a zero is marked as an estimate, which in Texas stands for a value that the utility does not have."""
-    return np.asarray(found.estimated & (found.value == 0), dtype=bool)
+def placeholders(found: Intervals, limits: Limits = LIMITS) -> Bools:
+    """Where a zero is marked as an estimate, which in Texas stands for a value that the utility does not have.
+
+    In a series that is often measured as zero, as beside solar panels, an estimated zero says nothing.
+    """
+    n = len(found.keys)
+    measured = found.valid & ~found.estimated
+    zeros = np.bincount(found.code[measured & (found.value == 0)], minlength=n)
+    rare = zeros <= limits.rare * np.bincount(found.code[measured], minlength=n)
+    return np.asarray(found.estimated & (found.value == 0) & rare[found.code], dtype=bool)
 
 
 def registers(found: Intervals) -> Ints:

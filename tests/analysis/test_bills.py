@@ -38,20 +38,20 @@ def test_dates_are_local_midnights():
         bills.tidy_bills(bill(1, end="2024-06-01"), ZONE)
 
 
-def test_an_espi_summary_with_two_amounts_is_two_rows():
+def test_an_espi_summary_says_what_its_period_used():
     when = pd.to_datetime(["2024-07-01"]).tz_localize("UTC")
+    last, current = "overall_consumption_last_period", "current_billing_period_over_all_consumption"
     espi = pd.DataFrame({
         "meter": ["M1"], "start": when, "end": when + pd.Timedelta(days=30), "currency": ["USD"],
-        "bill_last_period": [80.0], "current_billing_period_over_all_consumption": [700.0],
-        "current_billing_period_over_all_consumption_unit": ["kWh"],
-        "overall_consumption_last_period": [720.0], "overall_consumption_last_period_unit": ["kWh"],
+        "bill_last_period": [80.0], current: [12.0], f"{current}_unit": ["kWh"], last: [720.0], f"{last}_unit": ["kWh"],
     })  # fmt: skip
-    table = bills.tidy_bills(espi, ZONE)
-    assert table[["value", "cost", "currency"]].to_numpy().tolist() == [[700.0, 80.0, "USD"], [720.0, 80.0, "USD"]]
-    same = espi.assign(overall_consumption_last_period=700.0)
-    assert len(bills.tidy_bills(same, ZONE)) == 1
-    none = espi.assign(overall_consumption_last_period=np.nan, current_billing_period_over_all_consumption=np.nan)
-    assert bills.tidy_bills(none, ZONE)[["cost"]].to_numpy().tolist() == [[80.0]]
+    names = ["value", "unit", "cost", "currency", "field"]
+    # the current amount is of the days after the period, unless it is the only one
+    assert bills.tidy_bills(espi, ZONE)[names].to_numpy().tolist() == [[720.0, "kWh", 80.0, "USD", last]]
+    alone = espi.assign(**{last: np.nan, f"{last}_unit": None})
+    assert bills.tidy_bills(alone, ZONE)[names].to_numpy().tolist() == [[12.0, "kWh", 80.0, "USD", current]]
+    none = alone.assign(**{current: np.nan, f"{current}_unit": None})
+    assert bills.tidy_bills(none, ZONE)[["cost", "field", "unit"]].to_numpy().tolist() == [[80.0, "", ""]]
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,14 @@ def test_a_month_of_estimates(make_series):
 
 
 def test_an_estimated_zero_is_a_placeholder(make_series):
-    report = quality.assess(make_series([0, 1, 0], quality=["estimated", "estimated", "actual"]))
-    assert report.table[["placeholders", "zeros"]].to_numpy().tolist() == [[1, 2]]
+    day = list(wave(24))
+    guessed = make_series([0.0, *day], quality=["estimated"] + ["actual"] * 24)
+    report = quality.assess(guessed)
+    assert report.table[["placeholders", "zeros"]].to_numpy().tolist() == [[1, 1]]
     assert "count them as missing" in report.findings.named("quality.placeholder")[0].text
+    # beside panels, zero is an ordinary value
+    solar = make_series([0.0] + [0.0] * 12 + day, quality=["estimated"] + ["actual"] * 36)
+    assert quality.assess(solar).table["placeholders"].tolist() == [0]
 
 
 def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_series):
