@@ -40,7 +40,7 @@ class Seen:
     def of(cls, rows: Intervals, found: Intervals, limits: Limits) -> Seen:
         """Run the checks on all ``rows``, and on ``found``, which has each interval once."""
         gaps, runs, spikes = checks.gaps(found), checks.runs(found, limits), checks.spikes(found, limits)
-        table = _table(rows, found, gaps, spikes)
+        table = _table(rows, found, gaps, spikes, limits)
         return cls(found, table, _days(found), checks.months(found, limits), gaps, runs, spikes)
 
     @cached_property
@@ -87,7 +87,7 @@ def _count(codes: Ints, n: int) -> Ints:
     return np.bincount(codes, minlength=n).astype(np.int64)
 
 
-def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.DataFrame) -> pd.DataFrame:
+def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     n, (first, last) = len(found.keys), periods.span(found)
     repeated, contradicting = intervals.repeats(rows)
     zones = found.keys["zone"].unique()
@@ -116,7 +116,7 @@ def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.Dat
         contradicting=_count(rows.code[contradicting], n),
         overlapping=_count(found.code[found.overlap], n),
         estimated=guessed,
-        placeholders=_count(found.code[checks.placeholders(found)], n),
+        placeholders=_count(found.code[checks.placeholders(found, limits)], n),
         zeros=_count(found.code[found.value == 0], n),
         negative=_count(found.code[checks.negative(found)], n),
         spike_days=_count(spikes["code"].to_numpy(dtype=np.int64), n),
@@ -249,6 +249,22 @@ def _shape(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
         mean = float(np.nanmean(found.power[found.code == code]))
         text = f"all values are whole numbers and the mean is {mean:,.0f} kW: are they watt-hours?"
         yield "unit.watt-hours", "warning", text, {"kW": round(mean, 3)}
+
+
+def sum_findings(sums: pd.DataFrame) -> Iterator[Finding]:
+    """Say in which series the registers advanced by something else than the intervals add up to."""
+    held = sums[~sums["status"].isin(("no amount", "no intervals"))] if len(sums) else sums
+    for key, part in held.groupby(["meter", "flow", "series", "unit"]) if len(held) else ():
+        bad = part[~part["status"].isin(("match", "rounding"))]
+        if len(bad):
+            most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
+            text = (
+                f"on {len(bad):,} of {_plural(len(part), 'span')} the register and the intervals differ, most from "
+                f"{most['start']:%Y-%m-%d} (UTC): {most['difference']:+,.3f} ({most['status']})."
+            )
+            evidence = dict(zip(("meter", "flow", "series", "unit"), map(str, key), strict=True))
+            subject = f"{' / '.join(map(str, key[:3]))} [{key[3]}]"
+            yield Finding("quality.sum-check", "warning", f"{subject}: {text}", {**evidence, "spans": len(bad)})
 
 
 def _plural(n: int, word: str) -> str:

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from greenkit import _html, days
-from greenkit.analysis import _strip, intervals
+from greenkit.analysis import _strip, intervals, reconcile
 from greenkit.analysis._doubts import DAILY as DAILY
-from greenkit.analysis._doubts import Seen, findings
+from greenkit.analysis._doubts import Seen, findings, sum_findings
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import KEY, Intervals
 from greenkit.findings import SEVERITIES, Findings
@@ -44,6 +44,8 @@ class QualityReport:
         One row for each series and local month: see :func:`greenkit.analysis.checks.months`.
     gaps, runs, spikes : DataFrame
         Where: times in UTC, or local when all series share a zone.
+    sums : DataFrame
+        Registers against intervals, when registers were given: see :func:`greenkit.analysis.reconcile.compare_bills`.
     findings : Findings
         What is worth a look, the most severe first within each series.
     """
@@ -54,6 +56,7 @@ class QualityReport:
     gaps: pd.DataFrame
     runs: pd.DataFrame
     spikes: pd.DataFrame
+    sums: pd.DataFrame
     findings: Findings
     _strips: list[_html.Markup] = field(default_factory=list, repr=False)
 
@@ -93,13 +96,16 @@ class QualityReport:
         return _html.table(head, rows) + more + _strip.legend() + seen + left
 
 
-def assess(df: pd.DataFrame, *, limits: Limits = LIMITS) -> QualityReport:
+def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: Limits = LIMITS) -> QualityReport:
     """Check a frame series by series: completeness, gaps, repeats, spikes, runs, estimates, units.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame. Rows without a value count as missing. An empty frame gives an empty report.
+    registers : DataFrame, optional
+        ``open_espi(…).registers`` or ``open_smt(…).registers``: what the dials advanced by is held against the sum of
+        the intervals (the sum check of UBP 1.4.3).
     limits : Limits
         Where the checks begin to speak.
 
@@ -121,6 +127,7 @@ def assess(df: pd.DataFrame, *, limits: Limits = LIMITS) -> QualityReport:
     rows = intervals.read(df)
     found = intervals.once(rows, df)
     seen = Seen.of(rows, found, limits)
+    sums = pd.DataFrame() if registers is None else reconcile.compare_registers(df, registers)
     of_series = [findings(seen, code, limits) for code in range(len(found.keys))]
     table = seen.table.assign(worst=[str(f[0].severity) if f else "none" for f in of_series])
     return QualityReport(
@@ -130,7 +137,8 @@ def assess(df: pd.DataFrame, *, limits: Limits = LIMITS) -> QualityReport:
         gaps=_named(seen.gaps, found),
         runs=_named(seen.runs, found),
         spikes=_named(seen.spikes, found),
-        findings=Findings(f for of_one in of_series for f in of_one),
+        sums=sums,
+        findings=Findings([*(f for of_one in of_series for f in of_one), *sum_findings(sums)]),
         _strips=_strips(seen.days, len(found.keys)),
     )
 

@@ -25,8 +25,8 @@ STATUSES: Final = {
     "power of ten": "the same but for a factor of ten, a hundred …: a multiplier is missing or applied twice",
     "net": "the bill is what was delivered less what was received",
     "gaps": "the intervals lack more than the difference",
-    "shifted": "the same when the bill's bounds are moved by an hour or a day",
     "estimated": "estimated intervals amount to more than the difference",
+    "shifted": "the same when the bill's bounds are moved by an hour or a day",
     "differs": "none of these",
     "no amount": "the bill does not say how much",
     "no intervals": "no interval in that time has a value",
@@ -197,14 +197,16 @@ def _explain(one: _Held, billed: float, tolerance: float) -> tuple[str, str]:
         return "match", ""
     if abs(off) <= tolerance:
         return "rounding", f"{off:+,.3f} of {billed:,.3f}"
-    for explain in (_power_of_ten, _net, _gaps, _shifted, _estimated):
-        detail = explain(one, sums, billed, tolerance)
+    # what could be chance has to fit closely
+    close = max(0.001, SHARE * abs(billed))
+    for explain in (_power_of_ten, _net, _gaps, _estimated, _shifted):
+        detail = explain(one, sums, billed, close)
         if detail:
             return explain.__name__.strip("_").replace("_", " "), detail
     return "differs", f"{off / billed:+.1%}" if billed else f"{off:+,.3f}"
 
 
-def _power_of_ten(one: _Held, sums: _Sums, billed: float, tolerance: float) -> str:
+def _power_of_ten(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     if sums.value <= 0 or billed <= 0:
         return ""
     power = round(np.log10(billed / sums.value))
@@ -212,27 +214,27 @@ def _power_of_ten(one: _Held, sums: _Sums, billed: float, tolerance: float) -> s
     return f"the bill is 10^{power} times the intervals" if near else ""
 
 
-def _net(one: _Held, sums: _Sums, billed: float, tolerance: float) -> str:
+def _net(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     received = one.received() if one.found.keys["flow"].iloc[one.code] == "delivered" else np.nan
-    near = abs(sums.value - received - billed) <= tolerance
+    near = abs(sums.value - received - billed) <= close
     return f"{sums.value:,.3f} delivered less {received:,.3f} received" if near else ""
 
 
-def _gaps(one: _Held, sums: _Sums, billed: float, tolerance: float) -> str:
+def _gaps(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     lacking = (one.end - one.start) / HOUR - sums.hours
     lost = billed - sums.value
     enough = lacking > 1e-6 and 0 < lost <= lacking * sums.highest
     return f"{lacking:g} h have no value; {lost / lacking:,.3f} per hour would fill them" if enough else ""
 
 
-def _shifted(one: _Held, sums: _Sums, billed: float, tolerance: float) -> str:
+def _shifted(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     for a in _SHIFTS:
         for b in _SHIFTS:
-            if (a or b) and abs(one.sums(one.start + a, one.end + b).value - billed) <= tolerance:
+            if (a or b) and abs(one.sums(one.start + a, one.end + b).value - billed) <= close:
                 return f"start moved by {a // HOUR:+d} h, end by {b // HOUR:+d} h"
     return ""
 
 
-def _estimated(one: _Held, sums: _Sums, billed: float, tolerance: float) -> str:
+def _estimated(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     enough = sums.estimated and abs(sums.value - billed) <= abs(sums.guessed)
     return f"{sums.estimated:,} estimated intervals amount to {sums.guessed:,.3f}" if enough else ""

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from greenkit import frame
-from greenkit.analysis import bills, calendarise, reconcile
+from greenkit.analysis import bills, calendarise, quality, reconcile
 from greenkit.errors import SchemaError
 
 ZONE = "America/Chicago"
@@ -135,6 +135,17 @@ def test_a_dial_read_now_and_then(make_series):
     dial = make_series([1000.0, 1024.0, 1048.0], every="24h")
     out = reconcile.compare_registers(month(make_series), dial)
     assert out[["billed", "status"]].to_numpy().tolist() == [[24, "match"], [24, "match"]]
+
+
+def test_the_sum_check_is_part_of_quality(make_series):
+    df = month(make_series)
+    right = make_series([1000.0, 1024.0, 1048.0], every="24h")
+    assert quality.assess(df, registers=right).findings.named("quality.sum-check").names == []
+    wrong = make_series([1000.0, 1024.0, 1100.0], every="24h")
+    report = quality.assess(df, registers=wrong)
+    (found,) = report.findings.named("quality.sum-check")
+    assert "on 1 of 2 spans the register and the intervals differ, most from 2024-07-02 (UTC): -52.000" in found.text
+    assert report.sums["status"].tolist() == ["match", "differs"]
 
 
 def test_months_of_bills_by_days():
