@@ -22,7 +22,7 @@ _PUBLIC = {
     "certificates": "greenkit.certificates",
     "check_smt": "greenkit.transfer.doctor",
     "concat": "greenkit.frame",
-    "connect": "greenkit.custodian.client",
+    "connect": "greenkit.custodian.registration",
     "errors": "greenkit.errors",
     "fetch_smt": "greenkit.transfer.pull",
     "frame": "greenkit.frame",
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from greenkit import settings as settings
     from greenkit import store as store
     from greenkit import synthetic as synthetic
-    from greenkit.custodian.client import connect as connect
+    from greenkit.custodian.registration import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.espi import load_espi as load_espi

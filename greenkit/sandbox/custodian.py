@@ -29,8 +29,9 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from greenkit import synthetic
 from greenkit.certificates import Pair
 from greenkit.custodian import profiles
-from greenkit.custodian.client import Client, connect
+from greenkit.custodian.client import Client
 from greenkit.custodian.profiles import LOOPBACK, Profile
+from greenkit.custodian.registration import connect
 from greenkit.errors import SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_oauth import Customer, Issued, Provider, Register, new_secret

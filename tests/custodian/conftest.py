@@ -5,6 +5,8 @@ import pytest
 from greenkit.sandbox import custodian
 from greenkit.sandbox.authority import Authority
 
+collect_ignore = ["toolkit_server.py"]  # run by gunicorn in ring 2; it needs what only that installs
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):

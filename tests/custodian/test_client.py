@@ -17,8 +17,8 @@ from pretend import authorized, click, query_of, truth
 import greenkit
 from greenkit import errors, frame
 from greenkit.custodian import authorization, notifications, profiles, windows
-from greenkit.custodian.client import Pending
 from greenkit.custodian.tokens import KeyringStore, Token, scope_parts
+from greenkit.custodian.windows import Pending
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
 from greenkit.secret import Secret
@@ -263,7 +263,7 @@ def test_a_wrong_or_missing_certificate_is_said_in_a_sentence(utility, generic, 
     for server in (utility, generic):
         with pytest.raises(errors.CertificateRejected, match="certificate is not the registered one: give that one"):
             server.connect(**given).service_status()
-    without = custodian.connect(
+    without = greenkit.connect(
         replace(generic.profile, mutual_tls=False), client_id="i", client_secret="s", ca_file=generic.authority.file,
         tokens="memory", grant="client_credentials",
     )  # fmt: skip
@@ -275,7 +275,7 @@ def test_settings_give_what_is_not_given(utility, tmp_path):
     path = utility.write_settings(tmp_path / "s")
     client = greenkit.connect("pge", settings=path)
     assert client.profile.token_url == utility.profile.token_url
-    assert str(tmp_path / "s" / "tokens") in str(client._store)
+    assert str(tmp_path / "s" / "tokens") in str(client._grants.store)
     with pytest.raises(errors.SettingsError, match=r"no table \[custodian.utilityapi\]"):
         greenkit.connect("utilityapi", settings=path)
     with pytest.raises(errors.SettingsError, match=r"client_id.*\[custodian.utilityapi\]"):
@@ -397,7 +397,7 @@ def test_what_is_pending_is_not_asked_for_twice(utility):
         client.usage(*SPRING)
     assert 0 < caught.value.retry_after <= 1.0
     assert len(utility.seen) == seen
-    client._waiting = windows.Waiting()  # as if the second were over
+    client._fetcher.waiting = windows.Waiting()  # as if the second were over
     import time
 
     time.sleep(custodian.PREPARING + 0.05)
@@ -469,7 +469,7 @@ def test_a_token_that_cannot_be_understood_asks_for_a_new_authorization(utility,
 
 def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
     client = authorized(utility)
-    before = client._store.load()
+    before = client._grants.store.load()
     answer = {"access_token": "new", "token_type": "Bearer", "expires_in": "60", "x": [1]}
     after = before.renewed_by(Token.from_answer(answer, access="new", lifetime=60, now=0))
     assert after.access.reveal() == "new"
@@ -480,10 +480,10 @@ def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
 
 def test_a_subscription_may_stand_in_the_scope_of_an_old_answer(utility):
     client = authorized(utility)
-    token = client._store.load()
-    client._store.save(replace(token, resource_uri=None, scope="50000"))
+    token = client._grants.store.load()
+    client._grants.store.save(replace(token, resource_uri=None, scope="50000"))
     assert len(client.usage(*MARCH)) == 288
-    client._store.save(replace(token, resource_uri=None, scope="FB=1"))
+    client._grants.store.save(replace(token, resource_uri=None, scope="FB=1"))
     with pytest.raises(errors.FormatError, match="no subscription"):
         client.usage(*MARCH)
 
@@ -510,7 +510,7 @@ class _Keyring:
 def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", _Keyring())
     client = authorized(utility, tokens="keyring")
-    assert isinstance(client._store, KeyringStore)
+    assert isinstance(client._grants.store, KeyringStore)
     assert utility.connect(tokens="keyring").status().authorized
     client.forget()
     assert not _Keyring.held
@@ -523,9 +523,9 @@ def test_the_usual_place_is_the_users_own_or_memory_on_shared_machines(utility, 
     for name in ("JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "COLAB_GPU"):
         monkeypatch.delenv(name, raising=False)
     if not authorization.is_shared():
-        assert "tokens" in str(utility.connect(tokens=None)._store)
+        assert "tokens" in str(utility.connect(tokens=None)._grants.store)
     monkeypatch.setenv("JUPYTERHUB_USER", "x")
-    assert "memory" in str(utility.connect(tokens=None)._store)
+    assert "memory" in str(utility.connect(tokens=None)._grants.store)
 
 
 def test_importing_it_sends_and_writes_nothing(tmp_path):

@@ -30,7 +30,7 @@ flow = client.authorize("paste")
 ===
 client
 ===
-print(repr(flow), vars(flow), vars(client), client._store)
+print(repr(flow), vars(flow), vars(client), client._grants.store)
 ===
 import requests, re
 def click(url, decision):
@@ -53,19 +53,19 @@ client.finish(url)
 ===
 client.finish(url)
 ===
-print(client.status(), client._store.load(), vars(client._store.load()), client)
+print(client.status(), client._grants.store.load(), vars(client._grants.store.load()), client)
 ===
 df = client.usage("2024-03-01", "2024-03-02")
 df.attrs
 ===
 client.usage("2024-04-01", "2024-04-02", "no-such-meter")
 ===
-token = client._store.load()
+token = client._grants.store.load()
 import dataclasses, pickle
-client._store.save(dataclasses.replace(token, expires_at=0.0))
+client._grants.store.save(dataclasses.replace(token, expires_at=0.0))
 client.usage("2024-03-01", "2024-03-02").shape
 ===
-client._store.save(dataclasses.replace(client._store.load(), expires_at=0.0, refresh=token.refresh))
+client._grants.store.save(dataclasses.replace(client._grants.store.load(), expires_at=0.0, refresh=token.refresh))
 client.usage("2024-03-01", "2024-03-02")
 ===
 pickle.dumps(token)
@@ -79,7 +79,7 @@ plain = greenkit.connect("pge", settings=SETTINGS, grant="client_credentials", u
 plain.service_status()
 ===
 own = greenkit.connect("pge", settings=SETTINGS, grant="client_credentials")
-print(own.service_status(), own.application_information().T.to_string(), own._own.load())
+print(own.service_status(), own.application_information().T.to_string(), own._grants.own.load())
 """
 WRONG = "wrong-secret-ä%+/:&"
 
@@ -157,9 +157,9 @@ def test_r01_tracebacks_with_locals_and_chained_errors_hold_no_secret(utility, m
         flask.Response("", 429),
     ):
         utility.register.expire_access()
-        with client._store.locked():
-            token = client._store.load()
-            client._store.save(_old(token))
+        with client._grants.store.locked():
+            token = client._grants.store.load()
+            client._grants.store.save(_old(token))
         utility.behaviour.replace = lambda path, a=answer: a if path.endswith("token") else None
         fail(lambda: client.usage("2024-03-01", "2024-03-02"), errors.GreenkitError)
     monkeypatch.setattr("os.replace", _full)
@@ -202,12 +202,20 @@ def test_r01_objects_show_and_give_away_nothing(utility):
     flow = client.authorize("paste")
     url = click(flow.url, follow=False)
     flow.finish(url)
-    token = client._store.load()
+    token = client._grants.store.load()
     secrets = [token.access.reveal(), token.refresh.reveal(), utility.client_secret.reveal()]
-    for thing in (client, flow, token, client.status(), client._endpoint, client._resources, client._store):
+    for thing in (
+        client,
+        flow,
+        token,
+        client.status(),
+        client._grants.endpoint,
+        client._resources,
+        client._grants.store,
+    ):
         shown = f"{thing!r} {thing} {getattr(thing, '_repr_html_', str)()} {getattr(thing, '__dict__', '')}"
         assert not any(s in shown for s in secrets)
-        if thing is not client._store and not isinstance(thing, type(client.status())):
+        if thing is not client._grants.store and not isinstance(thing, type(client.status())):
             for attempt in (pickle.dumps, copy.deepcopy):
                 with contextlib.suppress(TypeError):
                     assert not any(s.encode() in pickle.dumps(attempt(thing)) for s in secrets)

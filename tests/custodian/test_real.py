@@ -122,8 +122,8 @@ def server(tmp_path_factory, authority):
 
 
 def _expire(client):
-    with client._store.locked():
-        client._store.save(replace(client._store.load(), expires_at=0.0))
+    with client._grants.store.locked():
+        client._grants.store.save(replace(client._grants.store.load(), expires_at=0.0))
 
 
 def test_authorize_fetch_and_rotate(server):
@@ -133,25 +133,25 @@ def test_authorize_fetch_and_rotate(server):
     pd.testing.assert_series_equal(df["value"], expected["value"], check_index=False)
     seen = set()
     for _ in range(3):
-        seen.add(client._store.load().refresh.reveal())
+        seen.add(client._grants.store.load().refresh.reveal())
         _expire(client)
         assert len(client.usage(*MARCH)) == 96
-    seen.add(client._store.load().refresh.reveal())
+    seen.add(client._grants.store.load().refresh.reveal())
     assert len(seen) == 4  # each refresh token served once
 
 
 def test_a_refresh_token_used_twice_ends_the_grant_and_says_so(server):
     client = server.authorized()
-    old = client._store.load()
+    old = client._grants.store.load()
     _expire(client)
     client.usage(*MARCH)
-    newest = client._store.load()
-    with client._store.locked():
-        client._store.save(replace(old, expires_at=0.0))
+    newest = client._grants.store.load()
+    with client._grants.store.locked():
+        client._grants.store.save(replace(old, expires_at=0.0))
     with pytest.raises(errors.AuthorizationExpired, match=r"invalid_grant.*authorize again"):
         client.usage(*MARCH)
-    with client._store.locked():  # the reuse has ended the rotated token, too
-        client._store.save(replace(newest, expires_at=0.0))
+    with client._grants.store.locked():  # the reuse has ended the rotated token, too
+        client._grants.store.save(replace(newest, expires_at=0.0))
     with pytest.raises(errors.AuthorizationExpired):
         client.usage(*MARCH)
 
@@ -211,7 +211,7 @@ def test_a_code_serves_once(server):
     flow.finish(url)
     code = Secret(re.search(r"code=([^&]+)", url)[1])
     with pytest.raises(errors.AuthorizationExpired, match="invalid_grant"):
-        client._endpoint.exchange(code, redirect_uri=REDIRECT, verifier=verifier)
+        client._grants.endpoint.exchange(code, redirect_uri=REDIRECT, verifier=verifier)
 
 
 def test_client_credentials_and_a_wrong_secret(server):
@@ -246,9 +246,9 @@ def test_without_the_right_certificate_the_handshake_says_so(server, tmp_path):
 
 def test_revoking_ends_the_grant_at_the_server(server):
     client = server.authorized()
-    token = client._store.load()
+    token = client._grants.store.load()
     assert client.revoke().ended == ("the tokens",)
-    with client._store.locked():
-        client._store.save(token)
+    with client._grants.store.locked():
+        client._grants.store.save(token)
     with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
         client.usage(*MARCH)

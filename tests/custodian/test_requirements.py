@@ -461,12 +461,12 @@ def test_r09_a_store_that_cannot_be_written_spends_no_refresh_token(utility):
             raise errors.SettingsError("the disk is full")
 
     client = authorized(utility)
-    token = client._store.load()
-    client._store = Full("unused")
-    client._store.load = lambda: replace(token, expires_at=0.0)
+    token = client._grants.store.load()
+    client._grants.store = Full("unused")
+    client._grants.store.load = lambda: replace(token, expires_at=0.0)
     import contextlib
 
-    client._store.locked = contextlib.nullcontext
+    client._grants.store.locked = contextlib.nullcontext
     with pytest.raises(errors.SettingsError, match="full"):
         client.usage(*MARCH)
     assert utility.counts["token refresh_token"] == 0
@@ -736,8 +736,8 @@ def test_r13_a_utility_without_an_address_for_it_is_named(authority):
     profile = replace(profiles.load("generic"), revoke_url=None)
     with custodian.start(profile, authority=authority) as utility:
         client = authorized(utility)
-        with client._store.locked():
-            client._store.save(replace(client._store.load(), authorization_uri=None))
+        with client._grants.store.locked():
+            client._grants.store.save(replace(client._grants.store.load(), authorization_uri=None))
         assert "no address for it" in str(client.revoke())
 
 
@@ -772,7 +772,7 @@ def test_r15_a_token_is_renewed_60_s_or_a_tenth_of_its_life_before_its_end(lifet
 
 
 def test_r15_expires_in_may_be_a_number_a_text_or_missing(utility):
-    endpoint = utility.connect(grant="client_credentials")._endpoint
+    endpoint = utility.connect(grant="client_credentials")._grants.endpoint
     for given_, lifetime in ((3600, 3600), ("120", 120), (None, 3600), ("soon", 3600), (-5, 3600), ([], 3600)):
         answer = {"client_access_token": "t", "token_type": "BEARER", "expires_in": given_}
         utility.behaviour.replace = lambda path, a=answer: flask.jsonify(a)
@@ -781,9 +781,9 @@ def test_r15_expires_in_may_be_a_number_a_text_or_missing(utility):
 
 def test_r15_short_lives_are_renewed_in_time_and_never_seen_to_end(utility):
     client = authorized(utility)
-    token = client._store.load()
+    token = client._grants.store.load()
     # a life of 5 s, of which 4.6 s are over: the utility would still take it
-    client._store.save(replace(token, lifetime=5.0, expires_at=time.time() + 0.4))
+    client._grants.store.save(replace(token, lifetime=5.0, expires_at=time.time() + 0.4))
     assert len(client.usage(*MARCH)) == 288
     resource = "GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"
     assert utility.counts[resource] == 1
