@@ -16,7 +16,7 @@ from greenkit import days, synthetic
 from greenkit.smt.text import decimals, number
 from greenkit.synthetic import smt_json
 
-QUICK = settings(max_examples=25, deadline=None)
+QUICK = settings(max_examples=15, deadline=None)
 # every sort of day: those of change of twenty years, and any other
 CHANGES = [
     day
@@ -108,7 +108,8 @@ def test_damage_gives_a_finding_or_a_greenkit_error(meter, day, place, junk):
             except greenkit.GreenkitError:
                 continue
             greenkit.frame.check(found.readings, exact=True)
-            assert not found.readings.duplicated(["meter", "flow", "series", "start", "unit"]).any()
+            twice = found.readings.duplicated(["meter", "flow", "series", "start", "unit"]).any()
+            assert not twice or found.findings.worst.name == "smt.day.overlap"
 
 
 NUMBERS = st.one_of(
