@@ -7,6 +7,7 @@ columns that are not known are kept as text, under the name that the file gives 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -76,8 +77,9 @@ class Table:
 
     def add(self, meter: str, channel: Channel, code: str = "", revision: int = _NAT, **cells: Any) -> None:
         """Add a row; dates are days since 1970, the revision local microseconds."""
-        quality = QUALITIES.get(code.upper(), "other")
+        quality = QUALITIES.get(code.upper(), "other") if code else None
         known = {"meter": meter, "series": channel.series, "flow": channel.flow, "unit": KWH}
+        cells["source"] = os.path.basename(cells["source"])
         self._rows.append({**known, "quality": quality, "quality_code": code or None, "revision": revision, **cells})
 
     def frame(self, *, keep_all: bool) -> pd.DataFrame:
