@@ -39,6 +39,7 @@ _PUBLIC = {
     "smt_remote": "greenkit.transfer.account",
     "store": "greenkit.store",
     "synthetic": "greenkit.synthetic",
+    "widgets": "greenkit.widgets",
     "write_report": "greenkit.report",
 }
 __all__ = ["__version__", *_PUBLIC]
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from greenkit import settings as settings
     from greenkit import store as store
     from greenkit import synthetic as synthetic
+    from greenkit import widgets as widgets
     from greenkit.custodian.registration import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError

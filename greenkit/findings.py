@@ -6,8 +6,10 @@ by name, and a report can show them with their evidence.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -19,6 +21,19 @@ SEVERITIES = ("info", "warning", "serious")
 
 class GreenkitWarning(UserWarning):
     """The one line by which a ``load_*`` call says that there are findings."""
+
+
+_quiet: ContextVar[bool] = ContextVar("greenkit_quiet", default=False)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep ``load_*`` from warning, in this thread alone: for callers that show the findings themselves."""
+    before = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,8 @@ class Findings(Sequence[Finding]):
 
     def warn(self, what: str, *, stacklevel: int = 3) -> None:
         """Warn once, in one line, when any finding is more than ``info``; each serious one is said by itself."""
+        if _quiet.get():
+            return
         doubtful = [f for f in self._found if f.severity != "info"]
         serious = [f for f in doubtful if f.severity == "serious"]
         for f in serious:

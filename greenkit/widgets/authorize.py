@@ -1,0 +1,228 @@
+"""Authorize at a utility inside a notebook: a link, a status line, a box for the pasted address.
+
+It returns at once and the kernel stays free: the redirect is awaited by a thread, or pasted. The grant goes into the
+client's token store and nowhere else; ``client.usage(…)`` in the next cell uses it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from greenkit.errors import GreenkitError, SettingsError, StateMismatch
+from greenkit.secret import Secret
+from greenkit.widgets import guard, parts
+from greenkit.widgets.guard import Kind, Model
+
+if TYPE_CHECKING:
+    from greenkit.custodian import Authorization, Client
+    from greenkit.custodian.authorization import Method
+
+# state of an authorization → (what it means to whoever waits, how it is meant); a refusal has its error's own words
+_SAID: Final[dict[str, tuple[str, Kind]]] = {
+    "authorized": ("Authorized.", "good"),
+    "cancelled": ("Cancelled: nothing was shared. Begin again when you like.", "idle"),
+    "timed out": ("Nobody signed in in time: begin again.", "bad"),
+}
+_WAITING: Final = {
+    True: "Waiting: open the link, sign in, and allow. This line changes by itself.",
+    False: "Waiting: open the link, sign in, and allow; then paste the address that the browser ends at.",
+}
+
+
+class SignIn(Model):
+    """One client's way to a grant, without a widget.
+
+    Parameters
+    ----------
+    client : Client
+    method : {"auto", "loopback", "paste"}
+        How the redirect comes back; see :meth:`greenkit.custodian.Client.authorize`.
+
+    Attributes
+    ----------
+    flow : Authorization or None
+        The authorization under way.
+    """
+
+    def __init__(self, client: Client, method: Method = "auto") -> None:
+        super().__init__()
+        self.client, self.method = client, method
+        self.flow: Authorization | None = None
+        if not self.needed:
+            self.say("No sign-in is needed: this client has its own credentials.", "good")
+
+    @property
+    def name(self) -> str:
+        """The utility's name."""
+        return self.client.profile.title or self.client.profile.name
+
+    @property
+    def needed(self) -> bool:
+        """Tell whether a customer has to sign in at all."""
+        return self.client.grant == "authorization_code"
+
+    @property
+    def authorized(self) -> bool:
+        """Tell whether data can be asked for."""
+        return not self.needed or (self.flow is not None and self.flow.status == "authorized")
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a link is open."""
+        return self.flow is not None and self.flow.status == "waiting"
+
+    @property
+    def url(self) -> str:
+        """The link to open while it waits, else empty."""
+        return self.flow.url if self.flow is not None and self.waiting else ""
+
+    def begin(self, *, again: bool = False) -> None:
+        """Begin; with a grant in the store it is authorized at once, unless ``again``."""
+        if not self.needed:
+            return
+        flow = self.flow = self.client.authorize(self.method, again=again)
+        if flow.status == "waiting":
+            self.say(_WAITING[flow.listening], "busy")
+            threading.Thread(target=self._watch, args=(flow,), name="greenkit: await the sign-in", daemon=True).start()
+        else:
+            self._ended(flow)
+
+    def _watch(self, flow: Authorization) -> None:
+        """Wait for the end of a flow, which a listener, a paste, a button or the clock may bring."""
+        with self.guarded():
+            try:
+                flow.wait()
+            except GreenkitError:
+                if flow is self.flow and flow.status not in _SAID:
+                    raise
+            self._ended(flow)
+
+    def _ended(self, flow: Authorization) -> None:
+        with self.lock:
+            if flow is self.flow and flow.status in _SAID:  # not one that another has taken the place of
+                self.say(*_SAID[flow.status])
+
+    def paste(self, url: Secret) -> None:
+        """Finish with the address that the browser ended at; one of another sign-in is refused, and it goes on."""
+        flow = self.flow
+        if flow is None or not self.waiting:
+            raise StateMismatch("no sign-in is under way: begin one, then paste the address that it ends at")
+        self.start("Checking the pasted address", lambda: flow.finish(url))
+
+    def cancel(self) -> None:
+        """Give up what is under way."""
+        if self.flow is not None:
+            self.flow.cancel()
+
+    def forget(self) -> None:
+        """Delete the grant from this machine; the utility is not told."""
+        self.client.forget()
+        self.flow = None
+        self.say("Forgotten here. The utility was not told: client.revoke() ends it there.", "idle")
+
+    def prompt(self) -> None:
+        """Print the link and ask, in a terminal; SettingsError where nobody can be asked."""
+        if not self.needed:
+            return
+        flow = self.flow = self.client.authorize(self.method)
+        if flow.status == "waiting":
+            if not sys.stdin.isatty():
+                flow.cancel()
+                raise SettingsError(
+                    "nobody can be asked to sign in here: authorize once in a notebook or terminal, and keep the grant"
+                )
+            flow.prompt()
+        self._ended(flow)
+
+
+class Authorize(parts.Panel):
+    """A panel in which a customer authorizes: link, status, a box to paste into, cancel, forget.
+
+    It is shown at once and the kernel stays free. In a plain Python prompt it prints the link and asks instead.
+
+    Parameters
+    ----------
+    client : Client
+        From :func:`greenkit.connect`.
+    method : {"auto", "loopback", "paste"}
+        How the redirect comes back. ``auto`` catches it where browser and kernel share a machine; pasting works
+        in any case.
+
+    Attributes
+    ----------
+    authorized : bool
+        Whether data can be asked for.
+    error : Exception or None
+        What went wrong last.
+
+    Examples
+    --------
+    >>> client = greenkit.connect("pge")  # doctest: +SKIP
+    >>> greenkit.widgets.Authorize(client)  # doctest: +SKIP
+    >>> client.usage("2024-01-01", "2024-03-01")  # in the next cell # doctest: +SKIP
+
+    Notes
+    -----
+    The panel holds no secret: the link carries the sign-in's one-time state and is taken away when it ends, and the
+    box is emptied before it is read, since what stands in a box is saved with the notebook.
+    """
+
+    model: SignIn
+
+    def __init__(self, client: Client, *, method: Method = "auto") -> None:
+        self.model = SignIn(client, method)
+        if guard.has_front_end():
+            self._build()
+            with self.model.guarded():
+                self.model.begin()
+        else:
+            self.model.prompt()
+
+    @property
+    def authorized(self) -> bool:
+        """Whether data can be asked for."""
+        return self.model.authorized
+
+    def _build(self) -> None:
+        import ipywidgets as w
+
+        model = self.model
+        self._link = w.HTML()
+        self._box = w.Text(
+            description="Pasted address",
+            placeholder="the whole address that the browser ends at, then Enter",
+            continuous_update=False,
+            layout=w.Layout(width="40em", max_width="100%"),
+            style=parts.FIELD,
+        )
+        self._box.observe(model.guard(self._pasted), "value")
+        self._begin = parts.button("Begin again", "A new link to sign in", lambda: model.begin(again=True), model)
+        self._cancel = parts.button("Cancel", "Give up this sign-in", model.cancel, model)
+        self._forget = parts.button("Forget", "Delete the grant from this machine", model.forget, model)
+        buttons = parts.row(self._begin, self._cancel, self._forget)
+        parts.show_when(buttons, model.needed)
+        self.widget = parts.column(
+            parts.heading(f"Authorize: {model.name}"), parts.status(model), self._link, self._box, buttons
+        )
+        model.listen(self._show)
+        self._show()
+
+    def _pasted(self, change: Any) -> None:
+        if not change["new"]:
+            return
+        pasted = Secret(change["new"])
+        change["new"] = change["owner"].value = ""  # before anything else: a box's text is saved with the notebook
+        self.model.paste(pasted)
+
+    def _show(self) -> None:
+        model = self.model
+        self._link.value = parts.link(f"Sign in at {model.name} and allow", model.url) if model.url else ""
+        parts.show_when(self._link, bool(model.url))
+        parts.show_when(self._box, model.waiting)
+        parts.show_when(self._cancel, model.waiting)
+        parts.show_when(self._begin, not model.waiting and not model.busy)
+        parts.show_when(self._forget, model.authorized)
+        if not model.waiting:
+            self._box.value = ""

@@ -1,0 +1,319 @@
+"""Look at a frame: choose meter, flow, days and picture; open files in an upload box."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from greenkit import _html, days, detect, frame, plot
+from greenkit.errors import SchemaError, SettingsError
+from greenkit.findings import Findings, quiet
+from greenkit.widgets import guard, parts
+from greenkit.widgets.guard import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+ALL: Final = "all"
+# what a picture is called here → the function of greenkit.plot that draws it, whether it shows one series only
+PICTURES: Final[dict[str, tuple[str, bool]]] = {
+    "Load": ("load", False),
+    "Hour by date": ("heatmap", False),
+    "Average day": ("average_day", False),
+    "Week": ("week", False),
+    "Calendar": ("calendar", False),
+    "Months": ("monthly", False),
+    "Time of use": ("tou", True),
+    "Peak days": ("peak_days", True),
+    "Duration": ("duration", False),
+    "Completeness": ("completeness", False),
+}
+_ACCEPT: Final = ".xml,.csv,.lse,.json,.zip,.gz"
+
+
+class View(Model):
+    """A frame and what is chosen of it, without a widget.
+
+    Parameters
+    ----------
+    df : DataFrame, optional
+        A tidy frame; empty when absent.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        All of it.
+    meter, flow : str
+        The chosen ones; ``"all"`` for every one.
+    first, last : date or None
+        The chosen local days, both included; None leaves that end open.
+    picture : str
+        A key of :data:`PICTURES`.
+    figure : Figure or None
+        The picture of :attr:`chosen`; None when there is nothing to draw.
+    """
+
+    def __init__(self, df: pd.DataFrame | None = None) -> None:
+        super().__init__()
+        self.picture = next(iter(PICTURES))
+        self.figure: go.Figure | None = None
+        self._take(frame.empty() if df is None else frame.check(df))
+
+    def _take(self, df: pd.DataFrame) -> None:
+        self.frame = df
+        meters = self.meters
+        self.meter = meters[1] if len(meters) > 2 else ALL  # many meters in one picture are no picture
+        self.flow = ALL
+        self.first, self.last = self.span
+
+    # -- what can be chosen
+
+    @property
+    def meters(self) -> list[str]:
+        """``"all"`` and the meters of the frame."""
+        return [ALL, *map(str, self.frame["meter"].unique())]
+
+    @property
+    def flows(self) -> list[str]:
+        """``"all"`` and the flows of the chosen meter."""
+        return [ALL, *map(str, self._of_meter()["flow"].unique())]
+
+    @property
+    def span(self) -> tuple[datetime.date | None, datetime.date | None]:
+        """The first and the last local day that the frame reaches into."""
+        if not len(self.frame):
+            return None, None
+        start, end = self.frame["start"], self.frame["end"]
+        last = start.max() if end.max() == start.max() else end.max() - end.max().resolution
+        return start.min().date(), last.date()
+
+    @property
+    def findings(self) -> Findings:
+        """What the reader found doubtful."""
+        return frame.findings_of(self.frame)
+
+    # -- choosing
+
+    def open(self, df: pd.DataFrame) -> None:
+        """Take another frame; the choices begin anew."""
+        frame.check(df)
+        with self.lock:
+            self._take(df)
+            self.draw()
+
+    def choose(self, **choices: Any) -> None:
+        """Change ``meter``, ``flow``, ``first``, ``last`` or ``picture``, and draw."""
+        with self.lock:
+            known = {"meter": self.meters, "picture": PICTURES}
+            for name, value in choices.items():
+                if name not in ("meter", "flow", "first", "last", "picture"):
+                    raise TypeError(f"there is no choice {name!r}")
+                if name in known and value not in known[name]:
+                    raise SettingsError(f"{value!r} is no {name}: choose one of {', '.join(known[name])}")
+                setattr(self, name, value)
+            if self.flow not in self.flows:
+                self.flow = ALL
+            self.draw()
+
+    @property
+    def chosen(self) -> pd.DataFrame:
+        """The rows of the chosen meter, flow and days, the days counted in each site's own zone."""
+        df = self._of_meter()
+        if self.flow != ALL:
+            df = df[df["flow"] == self.flow]
+        for zone in df["zone"].unique() if len(df) else ():
+            df = df[(df["zone"] != zone) | self._within(df["start"], str(zone))]
+        return df
+
+    def _of_meter(self) -> pd.DataFrame:
+        return self.frame if self.meter == ALL else self.frame[self.frame["meter"] == self.meter]
+
+    def _within(self, start: pd.Series[Any], zone: str) -> pd.Series[bool]:
+        within = start.notna()
+        if self.first is not None:
+            within &= start >= _midnight(self.first, zone)
+        if self.last is not None:
+            within &= start < _midnight(self.last + datetime.timedelta(days=1), zone)
+        return within
+
+    # -- showing
+
+    def draw(self) -> None:
+        """Draw the chosen picture of the chosen rows; without any it says so."""
+        self.figure = None
+        if not len(self.frame):
+            self.say("No data yet: open a file, or give a frame.")
+            return
+        with self.guarded(), quiet():
+            df = self.chosen
+            if not len(df):
+                raise SchemaError("no interval lies in the chosen days: choose others")
+            name, single = PICTURES[self.picture]
+            series = len(df.drop_duplicates(list(frame.SERIES)))
+            if single and series > 1:
+                raise SchemaError(
+                    f"{self.picture} shows one series, and {series} are chosen: choose a meter and a flow"
+                )
+            draw: Callable[[pd.DataFrame], go.Figure] = getattr(plot, name)
+            self.figure = draw(df)
+            self.say(self._told_of(df), "good")
+
+    def _told_of(self, df: pd.DataFrame) -> str:
+        sums = df[df["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
+        totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
+        doubtful = sum(f.severity != "info" for f in self.findings)
+        notes = [f"{doubtful} findings: see .findings"] if doubtful else []
+        return "; ".join([f"{len(df):,} intervals", *totals, *notes])
+
+    def load(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Load Green Button or Smart Meter Texas files, given as (name, content), in place of the frame."""
+        named = [_named(name, content) for name, content in files]
+        if named:
+            self.start(
+                f"Loading {named[0].name if len(named) == 1 else f'{len(named)} files'}", lambda: self._load(named)
+            )
+
+    def _load(self, files: list[_Named]) -> None:
+        df = detect.load(files)
+        if not len(df):
+            raise SchemaError(f"{', '.join(f.name for f in files)}: there is no interval reading in it")
+        self.open(df)
+
+
+class _Named(io.BytesIO):
+    """A file in memory that errors and the column ``source`` can name."""
+
+    name = "file"
+
+
+def _named(name: str, content: bytes) -> _Named:
+    file = _Named(content)
+    file.name = name
+    return file
+
+
+def _midnight(day: datetime.date, zone: str) -> pd.Timestamp:
+    found: pd.Timestamp = days.times(days.midnights([day], zone))[0]
+    return found
+
+
+class Explore(parts.Panel):
+    """A panel to look at a frame: choose meter, flow, days and picture, or open files.
+
+    Parameters
+    ----------
+    df : DataFrame, optional
+        A tidy frame; the upload box can bring one instead.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        All that is loaded.
+    chosen : DataFrame
+        What the picture shows.
+    figure : Figure or None
+        The picture itself.
+    findings : Findings
+        What the reader found doubtful.
+
+    Examples
+    --------
+    >>> panel = greenkit.widgets.Explore(greenkit.load(greenkit.samples.path("espi")))  # doctest: +SKIP
+    >>> panel.chosen["value"].sum()  # doctest: +SKIP
+    """
+
+    model: View
+
+    def __init__(self, df: pd.DataFrame | None = None) -> None:
+        self.model = View(df)
+        self._showing = False
+        if guard.has_front_end():
+            self._build()
+        self.model.draw()
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All that is loaded."""
+        return self.model.frame
+
+    @property
+    def chosen(self) -> pd.DataFrame:
+        """What the picture shows."""
+        return self.model.chosen
+
+    @property
+    def figure(self) -> go.Figure | None:
+        """The picture itself."""
+        return self.model.figure
+
+    @property
+    def findings(self) -> Findings:
+        """What the reader found doubtful."""
+        return self.model.findings
+
+    def _build(self) -> None:
+        import ipywidgets as w
+
+        field = {"style": parts.FIELD, "layout": w.Layout(width="22em")}
+        self._choices: dict[str, Any] = {
+            "meter": w.Dropdown(description="Meter", **field),
+            "flow": w.Dropdown(description="Flow", **field),
+            "first": w.DatePicker(description="First day", **field),
+            "last": w.DatePicker(description="Last day", **field),
+            "picture": w.Dropdown(description="Picture", options=list(PICTURES), **field),
+        }
+        for name, box in self._choices.items():
+            box.observe(self.model.guard(lambda change, name=name: self._chose(name, change["new"])), "value")
+        self._upload = w.FileUpload(description="Open files", accept=_ACCEPT, multiple=True)
+        self._upload.layout.width = "auto"
+        self._upload.observe(self.model.guard(self._uploaded), "value")
+        self._place, self._drawn = parts.picture(), None
+        self.widget = parts.column(
+            parts.row(*self._choices.values(), self._upload), parts.status(self.model), self._place
+        )
+        self.model.listen(self._show)
+
+    def _chose(self, name: str, value: Any) -> None:
+        with (
+            self.model.lock
+        ):  # while another thread shows, its own changes are not mistaken for clicks, nor clicks for them
+            if not self._showing:
+                self.model.choose(**{name: value})
+
+    def _uploaded(self, change: Any) -> None:
+        files = [(str(f["name"]), bytes(f["content"])) for f in change["new"]]
+        if files:
+            change["owner"].value = ()  # or the whole file would be saved with the notebook
+            self.model.load(files)
+
+    def _show(self) -> None:
+        model, boxes = self.model, self._choices
+        self._showing = True  # setting a box tells its observers, who are to hear of clicks alone
+        try:
+            for name, options in (("meter", model.meters), ("flow", model.flows)):
+                if list(boxes[name].options) != options:
+                    boxes[name].options = options
+            for name, box in boxes.items():
+                box.value = getattr(model, name)
+                box.disabled = not len(model.frame)
+        finally:
+            self._showing = False
+        if self._drawn is not model.figure:
+            self._drawn = model.figure
+            parts.draw(self._place, model.figure)
+
+
+def summary_html(df: pd.DataFrame) -> str:
+    """Write what came: a row for each series."""
+    made = frame.summary(df)
+    rows = [_summary_row(dict(zip(made.columns, row, strict=True))) for row in made.itertuples(index=False)]
+    return _html.block("What came", _html.table(["meter", "flow", "from", "to", "intervals", "total"], rows), text="")
+
+
+def _summary_row(of: dict[str, Any]) -> list[str]:
+    total = f"{of['total']:,.3f} {of['unit']}" if of["unit"] in frame.ADDITIVE else of["unit"]
+    first, last = f"{of['first']:%Y-%m-%d %H:%M}", f"{of['last']:%Y-%m-%d %H:%M %Z}"
+    return [of["meter"], of["flow"], first, last, f"{of['rows']:,}", total]

@@ -1,0 +1,452 @@
+"""Fetch inside a notebook: usage from a utility once a customer has authorized, files from Smart Meter Texas."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from greenkit import frame
+from greenkit.errors import SettingsError
+from greenkit.widgets import guard, parts
+from greenkit.widgets.authorize import Authorize, SignIn
+from greenkit.widgets.explore import Explore, summary_html
+from greenkit.widgets.guard import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from greenkit.custodian import Client
+    from greenkit.custodian.authorization import Method
+    from greenkit.transfer.account import Source
+    from greenkit.transfer.checks import Diagnosis
+    from greenkit.transfer.fetch_report import FetchReport
+    from greenkit.transfer.inbox import Decrypts
+    from greenkit.transfer.remote import Remote
+
+EVERY: Final = "all usage points"
+USUAL_DAYS: Final = 30
+
+
+# -- Green Button Connect
+
+
+class UsageFetch(Model):
+    """Usage of one client, without a widget.
+
+    Parameters
+    ----------
+    client : Client
+    first, last : date, optional
+        Local days, both included; the last 30 whole days when absent.
+
+    Attributes
+    ----------
+    usage_points : list of str
+        What can be chosen: every one, and those that the utility named.
+    usage_point : str
+        The chosen one.
+    frame : DataFrame or None
+        What came last.
+    """
+
+    def __init__(self, client: Client, first: datetime.date | None = None, last: datetime.date | None = None) -> None:
+        super().__init__()
+        self.client = client
+        yesterday = datetime.date.today() - datetime.timedelta(days=1)
+        self.last = last or yesterday
+        self.first = first or self.last - datetime.timedelta(days=USUAL_DAYS - 1)
+        self.usage_points, self.usage_point = [EVERY], EVERY
+        self.frame: pd.DataFrame | None = None
+
+    def ask_usage_points(self) -> None:
+        """Ask the utility which usage points there are; one's own credentials have no such list."""
+        if self.client.grant == "authorization_code":
+            self.start("Asking for the usage points", self._ask)
+
+    def _ask(self) -> None:
+        found = sorted({str(i) for i in self.client.usage_points()["meter"]})
+        with self.lock:
+            self.usage_points = [EVERY, *found]
+            if self.usage_point not in self.usage_points:
+                self.usage_point = EVERY
+            self.say(f"{len(found)} usage points: choose days, then fetch.")
+
+    def choose(self, **choices: Any) -> None:
+        """Change ``usage_point``, ``first`` or ``last``."""
+        with self.lock:
+            for name, value in choices.items():
+                if name not in ("usage_point", "first", "last"):
+                    raise TypeError(f"there is no choice {name!r}")
+                if value is None:
+                    raise SettingsError("a day is missing: give the first and the last")
+                setattr(self, name, value)
+
+    def fetch(self) -> None:
+        """Fetch the chosen days; :attr:`frame` holds them when the job has ended."""
+        if self.last < self.first:
+            raise SettingsError(f"the last day {self.last} is before the first {self.first}: choose others")
+        self.start("Fetching", self._fetch)
+
+    def _fetch(self) -> None:
+        point = None if self.usage_point == EVERY else self.usage_point
+        end = self.last + datetime.timedelta(days=1)
+        df = self.client.usage(self.first, end, point, progress=self.progress)
+        with self.lock:
+            self.frame = df
+            self.say(
+                f"{len(df):,} intervals came." if len(df) else "The utility has no reading for these days.", "good"
+            )
+
+
+class AuthorizeAndFetch(parts.Panel):
+    """A panel that does it all: authorize, choose usage point and days, fetch, see.
+
+    A client with credentials of its own (PG&E's Self Access) needs no sign-in, and is not asked for one.
+
+    Parameters
+    ----------
+    client : Client
+        From :func:`greenkit.connect`.
+    first, last : date, optional
+        Local days to begin with, both included; the last 30 whole days when absent.
+    method : {"auto", "loopback", "paste"}
+        As in :class:`Authorize`.
+
+    Attributes
+    ----------
+    frame : DataFrame or None
+        What came last; None before.
+    authorized : bool
+        Whether data can be asked for.
+    explore : Explore
+        The picture below.
+    error : Exception or None
+        What went wrong last.
+
+    Examples
+    --------
+    >>> panel = greenkit.widgets.AuthorizeAndFetch(greenkit.connect("pge"))  # doctest: +SKIP
+    >>> panel  # doctest: +SKIP
+    >>> panel.frame  # in the next cell, after a click on Fetch # doctest: +SKIP
+    """
+
+    model: UsageFetch
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        first: datetime.date | None = None,
+        last: datetime.date | None = None,
+        method: Method = "auto",
+    ) -> None:
+        self.model = UsageFetch(client, first, last)
+        self.explore = Explore()
+        self._was_authorized = False
+        self.authorize = Authorize(client, method=method)
+        self.sign_in: SignIn = self.authorize.model
+        self.model.listen(self._came)
+        self.sign_in.listen(self._signed_in)
+        if guard.has_front_end():
+            self._build()
+        self._signed_in()
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        """What came last; None before."""
+        return self.model.frame
+
+    @property
+    def authorized(self) -> bool:
+        """Whether data can be asked for."""
+        return self.sign_in.authorized
+
+    @property
+    def error(self) -> Exception | None:
+        """What went wrong last, whole; None when nothing has."""
+        return self.model.error or self.sign_in.error
+
+    def fetch(self) -> None:
+        """Do as the button does."""
+        self.model.fetch()
+
+    def _build(self) -> None:
+        import ipywidgets as w
+
+        model = self.model
+        field = {"style": parts.FIELD, "layout": w.Layout(width="22em")}
+        self._boxes: dict[str, Any] = {
+            "usage_point": w.Dropdown(description="Usage point", options=model.usage_points, **field),
+            "first": w.DatePicker(description="First day", value=model.first, **field),
+            "last": w.DatePicker(description="Last day", value=model.last, **field),
+        }
+        for name, box in self._boxes.items():
+            box.observe(model.guard(lambda change, name=name: model.choose(**{name: change["new"]})), "value")
+        self._fetch = parts.button("Fetch", "Fetch these days", model.fetch, model, first=True)
+        self._bar = parts.bar()
+        self._summary = w.HTML()
+        below = parts.column(
+            parts.row(*self._boxes.values(), self._fetch, self._bar), parts.status(model), self._summary
+        )
+        self._picture = self.explore.widget
+        self.widget = parts.column(self.authorize.widget, below, self._picture)
+        model.listen(self._show)
+        self.sign_in.listen(self._show)
+        self._show()
+
+    def _signed_in(self) -> None:
+        before, self._was_authorized = self._was_authorized, self.sign_in.authorized
+        if self._was_authorized and not before:
+            self.model.ask_usage_points()
+
+    def _came(self) -> None:
+        df = self.model.frame
+        if df is not None and df is not self.explore.frame:
+            self.explore.model.open(df)
+
+    def _show(self) -> None:
+        model = self.model
+        if list(self._boxes["usage_point"].options) != model.usage_points:
+            self._boxes["usage_point"].options = model.usage_points
+            self._boxes["usage_point"].value = model.usage_point
+        ready = self.authorized and not model.busy
+        for box in (*self._boxes.values(), self._fetch):
+            box.disabled = not ready
+        parts.show_share(self._bar, model)
+        self._summary.value = summary_html(model.frame) if model.frame is not None and len(model.frame) else ""
+        parts.show_when(self._picture, model.frame is not None)
+
+
+# -- Smart Meter Texas
+
+
+class SmtFetch(Model):
+    """Files of one server of Smart Meter Texas, without a widget.
+
+    Parameters
+    ----------
+    remote : Remote
+    into : path
+        The folder that the files go into.
+    pgp : Keyring or callable, optional
+        Opens encrypted files.
+    delete : {"never", "decrypted", "fetched"}
+        As in :func:`greenkit.fetch_smt`.
+    settings : path, Settings or SmtSettings, optional
+        What ``remote`` was made from: it is what :meth:`check` looks at.
+
+    Attributes
+    ----------
+    folders : list of str
+        What can be chosen.
+    folder : str
+        The chosen one.
+    names : list of str or None
+        What the server listed last.
+    report : FetchReport or None
+        What the last fetch did.
+    diagnosis : Diagnosis or None
+        What the last check found.
+    frame : DataFrame or None
+        What was loaded.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        into: str | os.PathLike[str],
+        pgp: Decrypts | None = None,
+        delete: str = "never",
+        settings: Source = None,
+    ) -> None:
+        super().__init__()
+        self.remote, self.into, self.pgp, self.delete, self.settings = remote, Path(into), pgp, delete, settings
+        self.folders = list(remote.endpoint.folders) or [""]
+        self.folder = self.folders[0]
+        self.names: list[str] | None = None
+        self.report: FetchReport | None = None
+        self.diagnosis: Diagnosis | None = None
+        self.frame: pd.DataFrame | None = None
+        self.say(f"{remote.endpoint}: list, or fetch what is not here yet.")
+
+    def choose(self, folder: str) -> None:
+        """Choose the remote folder."""
+        with self.lock:
+            self.folder = folder
+            self._shown()
+            self.changed()
+
+    def _shown(
+        self,
+        names: list[str] | None = None,
+        report: FetchReport | None = None,
+        diagnosis: Diagnosis | None = None,
+    ) -> None:
+        """Keep the newest answer alone: what is shown belongs to what was clicked last."""
+        self.names, self.report, self.diagnosis = names, report, diagnosis
+
+    def check(self) -> None:
+        """Examine every step, from the settings to a decrypted file; see :func:`greenkit.check_smt`."""
+        self.start("Checking", self._check)
+
+    def _check(self) -> None:
+        from greenkit.transfer.doctor import check_smt
+
+        found = check_smt(self.settings)
+        wrong = [c for c in found.checks if c.state == "failed"]
+        with self.lock:
+            self._shown(diagnosis=found)
+            if wrong:
+                self.say(f"{wrong[0].name}: {wrong[0].found}. {wrong[0].do}", "bad")
+            else:
+                self.say("Every step works.", "good")
+
+    def list(self) -> None:
+        """Ask what the folder holds."""
+        self.start("Listing", self._list)
+
+    def _list(self) -> None:
+        folder = self.folder
+        names = self.remote.names(folder)
+        with self.lock:
+            self._shown(names=sorted(names))
+            self.say(f"{folder} holds {len(names):,} files.", "good")
+
+    def fetch(self) -> None:
+        """Fetch what is not here yet."""
+        self.start("Fetching", self._fetch)
+
+    def _fetch(self) -> None:
+        from greenkit.transfer.pull import pull
+
+        report = pull(
+            self.remote, self.folder, into=self.into, pgp=self.pgp, delete=self.delete, progress=self.progress
+        )
+        worst = report.findings.worst
+        with self.lock:
+            self._shown(report=report)
+            text = f"{len(report.new):,} new files; {len(report):,} on the server or known."
+            if worst is not None and worst.severity != "info":
+                self.say(f"{text} {worst.text}", "bad")
+            else:
+                self.say(text, "good" if report.complete else "bad")
+
+    def load(self) -> None:
+        """Load what is in the local folder."""
+        self.start("Loading", self._load)
+
+    def _load(self) -> None:
+        from greenkit.smt import load_smt
+
+        df = load_smt(self.into)
+        with self.lock:
+            self.frame = df
+            doubtful = sum(f.severity != "info" for f in frame.findings_of(df))
+            self.say(f"{len(df):,} intervals loaded{f'; {doubtful} findings' if doubtful else ''}.", "good")
+
+
+class FetchSmt(parts.Panel):
+    """A panel for Smart Meter Texas's server: check, list, fetch what is new, load, see.
+
+    Parameters
+    ----------
+    remote : Remote
+        SFTP or FTPS.
+    into : path
+        The folder that the files go into.
+    pgp : Keyring or callable, optional
+        Opens files that are encrypted.
+    delete : {"never", "decrypted", "fetched"}
+        What of the server's copies may be deleted; see :func:`greenkit.fetch_smt`.
+    settings : path, Settings or SmtSettings, optional
+        What ``remote`` was made from; with it there is a button that checks every step.
+
+    Attributes
+    ----------
+    report : FetchReport or None
+        What the last fetch did.
+    frame : DataFrame or None
+        What was loaded.
+    error : Exception or None
+        What went wrong last.
+
+    Examples
+    --------
+    >>> panel = greenkit.widgets.FetchSmt(greenkit.smt_remote("settings.toml"), into="smt")  # doctest: +SKIP
+    """
+
+    model: SmtFetch
+
+    def __init__(
+        self,
+        remote: Remote,
+        into: str | os.PathLike[str],
+        *,
+        pgp: Decrypts | None = None,
+        delete: str = "never",
+        settings: Source = None,
+    ) -> None:
+        self.model = SmtFetch(remote, into, pgp, delete, settings)
+        self.explore = Explore()
+        self.model.listen(self._came)
+        if guard.has_front_end():
+            self._build()
+
+    @property
+    def report(self) -> FetchReport | None:
+        """What the last fetch did."""
+        return self.model.report
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        """What was loaded."""
+        return self.model.frame
+
+    def _build(self) -> None:
+        import ipywidgets as w
+
+        model = self.model
+        self._folder = w.Dropdown(description="Folder", options=model.folders, style=parts.FIELD)
+        self._folder.observe(model.guard(lambda change: model.choose(change["new"])), "value")
+        jobs: tuple[tuple[str, str, Callable[[], None]], ...] = (
+            ("Check", "Examine every step to the server and back", model.check),
+            ("List", "Ask what the folder holds", model.list),
+            ("Fetch", "Fetch what is not here yet", model.fetch),
+            ("Load", "Load what is in the local folder", model.load),
+        )
+        self._buttons = [parts.button(name, tip, job, model, first=name == "Fetch") for name, tip, job in jobs]
+        parts.show_when(self._buttons[0], model.settings is not None)
+        self._bar, self._listing = parts.bar(), w.HTML()
+        self._picture = self.explore.widget
+        self.widget = parts.column(
+            parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
+            parts.row(self._folder, *self._buttons, self._bar),
+            parts.status(model),
+            self._listing,
+            self._picture,
+        )
+        model.listen(self._show)
+        self._show()
+
+    def _came(self) -> None:
+        df = self.model.frame
+        if df is not None and df is not self.explore.frame:
+            self.explore.model.open(df)
+
+    def _show(self) -> None:
+        model = self.model
+        for box in (self._folder, *self._buttons):
+            box.disabled = model.busy
+        parts.show_share(self._bar, model)
+        self._listing.value = _listing(model)
+        parts.show_when(self._picture, model.frame is not None)
+
+
+def _listing(model: SmtFetch) -> str:
+    answer = model.report if model.report is not None else model.diagnosis
+    if answer is not None:
+        return str(answer._repr_html_())
+    return parts.listing(model.names or [])

@@ -1,0 +1,191 @@
+import datetime
+
+import numpy as np
+import pytest
+
+import greenkit
+from greenkit import synthetic
+from greenkit.errors import FormatError, SchemaError, SettingsError
+from greenkit.findings import quiet
+from greenkit.widgets import Explore
+from greenkit.widgets.explore import ALL, PICTURES, View
+
+from . import hands
+
+START, END = "2024-11-01", "2024-11-08"  # the clocks go back on the 3rd
+SUNDAY = datetime.date(2024, 11, 3)
+
+
+@pytest.fixture(scope="module")
+def df():
+    meters = (synthetic.household(1, solar=5.0, faults=()), synthetic.shop(2, faults=()))
+    return synthetic.fleet_frame(list(meters), START, END)
+
+
+def area(trace):
+    """Energy under a step line [kWh], as plotly draws it: each value holds until the next corner."""
+    x, y = np.asarray(trace.x, dtype="datetime64[s]"), np.asarray(trace.y, dtype=float)
+    hours = np.diff(x) / np.timedelta64(1, "h")
+    return np.nansum(y[:-1] * hours)
+
+
+# -- the model
+
+
+def test_it_begins_with_the_first_meter_and_every_day(df):
+    view = View(df)
+    assert view.meters == [ALL, "household-0001", "shop-0002"]
+    assert view.meter == "household-0001"
+    assert view.flows == [ALL, "delivered", "received"]
+    assert view.span == (datetime.date(2024, 11, 1), datetime.date(2024, 11, 7))
+    assert len(view.chosen) == (df["meter"] == "household-0001").sum()
+
+
+def test_each_choice_narrows_the_rows_and_the_picture_follows(df):
+    view = View(df)
+    view.draw()
+    truth = df[df["meter"] == "household-0001"]
+    assert len(view.figure.data) == 2
+    view.choose(flow="delivered")
+    truth = truth[truth["flow"] == "delivered"]
+    assert area(view.figure.data[0]) == pytest.approx(truth["value"].sum())
+    assert f"{truth['value'].sum():,.3f} kWh" in str(view.line)
+    view.choose(first=SUNDAY, last=SUNDAY)
+    assert len(view.chosen) == 100  # the long day
+    day = truth[truth["start"].dt.date == SUNDAY]
+    assert area(view.figure.data[0]) == pytest.approx(day["value"].sum())
+    view.choose(picture="Hour by date")
+    assert view.figure.data[-1].type == "heatmap"
+    assert np.nansum(view.figure.data[-1].z) / 4 == pytest.approx(day["value"].sum())
+    view.choose(meter="shop-0002")
+    assert set(view.chosen["meter"]) == {"shop-0002"}
+
+
+def test_a_flow_that_the_next_meter_lacks_becomes_all(df):
+    view = View(df)
+    view.choose(flow="received")
+    view.choose(meter="shop-0002")
+    assert view.flow == ALL
+    assert len(view.chosen)
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_every_picture_can_be_drawn(df, picture):
+    view = View(df.assign(tou=np.where(df["start"].dt.hour < 12, 1, 2)))
+    view.choose(picture=picture)
+    if PICTURES[picture][1]:
+        assert str(view.line) == f"{picture} shows one series, and 2 are chosen: choose a meter and a flow"
+        view.choose(flow="delivered")
+    assert view.line.kind == "good", view.line
+    assert view.figure.data
+
+
+def test_a_picture_that_these_data_do_not_allow_says_why(df):
+    view = View(df)
+    view.choose(picture="Peak days", flow="all")
+    assert view.figure is None
+    assert view.line.kind == "bad"
+    assert isinstance(view.error, SchemaError)
+    view.choose(picture="Load")
+    assert view.line.kind == "good"
+    assert view.error is None
+
+
+def test_an_open_end_and_days_without_data(df):
+    view = View(df)
+    view.choose(first=None, last=None)
+    assert len(view.chosen) == (df["meter"] == "household-0001").sum()
+    view.choose(first=datetime.date(2025, 1, 1))
+    assert view.figure is None
+    assert str(view.line) == "No interval lies in the chosen days: choose others"
+    assert isinstance(view.error, SchemaError)
+
+
+def test_days_are_counted_in_each_sites_own_zone(df):
+    east = synthetic.fleet_frame([synthetic.household(9, zone="America/New_York", faults=())], START, END)
+    view = View(greenkit.concat([df, east]))
+    view.choose(meter=ALL, first=SUNDAY, last=SUNDAY)
+    counts = view.chosen.groupby(["meter", "flow"], observed=True).size()
+    assert set(counts) == {100}
+
+
+def test_wrong_choices_are_refused(df):
+    view = View(df)
+    with pytest.raises(SettingsError, match="'Lod' is no picture"):
+        view.choose(picture="Lod")
+    with pytest.raises(TypeError, match="no choice 'colour'"):
+        view.choose(colour="red")
+    with pytest.raises(SchemaError):
+        View(df.drop(columns="unit"))
+
+
+@pytest.mark.parametrize(("sample", "reader"), [("espi", greenkit.load_espi), ("smt-interval", greenkit.load_smt)])
+def test_files_are_loaded_by_what_they_hold(sample, reader):
+    content = greenkit.samples.path(sample).read_bytes()
+    view = View()
+    view.draw()
+    assert "open a file" in str(view.line)
+    view.load([("whatever.bin", content)])
+    view.wait(20)
+    assert view.line.kind == "good", view.line
+    with quiet():
+        assert len(view.frame) == len(reader(content))
+    assert set(view.frame["source"]) == {"whatever.bin"}
+
+
+def test_a_file_that_is_no_meter_data_leaves_what_was_there(df):
+    view = View(df)
+    view.load([("photo.jpg", b"\xff\xd8\xff not meter data"), ("b", b"")])
+    view.wait(20)
+    assert view.line.kind == "bad"
+    assert isinstance(view.error, FormatError)
+    assert view.frame is df
+    view.load([])
+    assert not view.busy
+
+
+# -- the panel
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_person_chooses(df):
+    panel = Explore(df)
+    assert {"Meter", "Flow", "First day", "Last day", "Picture", "Open files"} == hands.labels(panel)
+    (load,) = hands.figures(panel)
+    hands.control(panel, "Picture").value = "Hour by date"
+    (heat,) = hands.figures(panel)
+    assert [t["type"] for t in load["data"]] == ["scatter"] * 2
+    assert {t["type"] for t in heat["data"]} == {"heatmap"}
+    hands.control(panel, "Flow").value = "received"
+    hands.control(panel, "First day").value = SUNDAY
+    hands.control(panel, "Last day").value = SUNDAY
+    want = df[(df["flow"] == "received") & (df["start"].dt.date == SUNDAY)]
+    assert panel.chosen["value"].sum() == pytest.approx(want["value"].sum())
+    assert len(panel.chosen) == 100
+    hands.control(panel, "First day").value = datetime.date(2030, 1, 1)
+    assert hands.figures(panel) == []
+    assert "choose others" in hands.text(panel)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_person_opens_a_file_and_no_copy_of_it_stays_in_the_widget():
+    panel = Explore()
+    assert hands.control(panel, "Open files").accept
+    content = greenkit.samples.path("espi").read_bytes()
+    hands.control(panel, "Open files").value = (
+        {"name": "<b>.xml", "content": memoryview(content), "type": "text/xml", "size": len(content),
+         "last_modified": datetime.datetime.now(datetime.UTC)},
+    )  # fmt: skip
+    assert hands.control(panel, "Open files").value == ()
+    panel.wait(20)
+    assert panel.frame["value"].sum() == pytest.approx(greenkit.load_espi(content)["value"].sum())
+    assert len(hands.figures(panel)) == 1
+    assert "<b>" not in hands.text(panel)
+    assert not hands.control(panel, "Meter").disabled
+
+
+def test_without_a_front_end_it_still_has_its_figure(df):
+    panel = Explore(df)
+    assert panel.widget is None
+    assert panel.figure.data
+    assert panel._repr_mimebundle_()["text/plain"].startswith("<Explore: ")

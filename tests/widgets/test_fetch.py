@@ -1,0 +1,251 @@
+import datetime
+import io
+
+import pandas as pd
+import pytest
+
+from greenkit import synthetic
+from greenkit.errors import NotReady, RateLimited, SettingsError
+from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.sandbox.visitor import visit
+from greenkit.secret import Secret
+from greenkit.settings import SecretRef, SmtSettings
+from greenkit.widgets import AuthorizeAndFetch, FetchSmt
+from greenkit.widgets.fetch import EVERY, SmtFetch, UsageFetch
+
+from . import hands
+
+FIRST, LAST = datetime.date(2026, 3, 7), datetime.date(2026, 3, 9)  # the clocks go forward on the 8th
+END = LAST + datetime.timedelta(days=1)
+
+
+def truth(utility, meter=None):
+    meters = utility.register.customers[0].meters
+    start, end = (pd.Timestamp(d, tz=utility.profile.zone) for d in (FIRST, END))
+    return synthetic.fleet_frame([m for m in meters if meter in (None, m.id)], start, end)
+
+
+def authorized(utility, **more):
+    client = utility.connect(**more)
+    flow = client.authorize("paste")
+    flow.finish(visit(flow.url))
+    return client
+
+
+# -- usage: the model
+
+
+def test_the_chosen_days_and_usage_point_are_fetched(utility):
+    model = UsageFetch(authorized(utility), FIRST, LAST)
+    model.ask_usage_points()
+    model.wait(10)
+    assert model.usage_points == [EVERY, "household-0001", "shop-0002"]
+    model.fetch()
+    model.wait(20)
+    want = truth(utility)
+    assert len(model.frame) == len(want)
+    assert model.frame["value"].sum() == pytest.approx(want["value"].sum())
+    assert f"{len(want):,} intervals came." == str(model.line)
+    model.choose(usage_point="shop-0002", last=FIRST)
+    model.fetch()
+    model.wait(20)
+    assert set(model.frame["meter"]) == {"shop-0002"}
+    assert len(model.frame) == 96
+
+
+def test_wrong_choices_are_refused(utility):
+    model = UsageFetch(utility.connect(), LAST, FIRST)
+    with pytest.raises(SettingsError, match="before the first"):
+        model.fetch()
+    with pytest.raises(SettingsError, match="a day is missing"):
+        model.choose(first=None)
+    with pytest.raises(TypeError, match="no choice 'end'"):
+        model.choose(end=LAST)
+
+
+def test_data_in_preparation_and_a_busy_utility_are_said(utility):
+    model = UsageFetch(authorized(utility), FIRST, LAST)
+    utility.behaviour.prepared.add("usage")
+    model.fetch()
+    model.wait(20)
+    assert isinstance(model.error, NotReady)
+    assert "still preparing" in str(model.line)
+    assert model.frame is None
+    utility.behaviour.prepared.clear()
+    utility.behaviour.busy.extend([(429, "3600")] * 10)
+    model.client = authorized(utility)
+    model.fetch()
+    model.wait(20)
+    assert isinstance(model.error, RateLimited)
+    utility.behaviour.busy.clear()
+    model.fetch()
+    model.wait(20)
+    assert model.line.kind == "good"
+    assert model.error is None
+    assert len(model.frame)
+
+
+def test_days_without_readings_give_an_empty_frame(utility):
+    model = UsageFetch(authorized(utility), datetime.date(1990, 1, 1), datetime.date(1990, 1, 2))
+    model.fetch()
+    model.wait(20)
+    assert len(model.frame) == 0
+    assert str(model.line) == "The utility has no reading for these days."
+
+
+def test_the_usual_days_are_thirty_whole_ones(utility):
+    model = UsageFetch(utility.connect())
+    assert (model.last - model.first).days == 29
+    assert model.last < datetime.date.today()
+
+
+# -- usage: the panel
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_person_authorizes_fetches_and_looks(utility):
+    panel = AuthorizeAndFetch(utility.connect(), first=FIRST, last=LAST, method="paste")
+    assert panel.frame is None
+    assert not panel.authorized
+    assert hands.figures(panel) == []
+    with pytest.raises(AssertionError, match="'Fetch' is disabled"):
+        hands.click(panel, "Fetch")
+    hands.control(panel, "Pasted address").value = visit(panel.sign_in.url)
+    hands.until(lambda: "2 usage points" in hands.text(panel))
+    hands.control(panel, "Usage point").value = "household-0001"
+    hands.until(lambda: not panel.model.busy)
+    hands.click(panel, "Fetch")
+    panel.wait(20)
+    want = truth(utility, "household-0001")
+    assert panel.frame["value"].sum() == pytest.approx(want["value"].sum())
+    assert panel.error is None
+    sums = want.groupby("flow", observed=True)["value"].sum()
+    assert f"{sums['delivered']:,.3f} kWh" in hands.text(panel)
+    (figure,) = hands.figures(panel)
+    assert len(figure["data"]) == 2
+    pd.testing.assert_frame_equal(panel.explore.frame, panel.frame)
+    for secret in (panel.model.client._store.load().access.reveal(), utility.client_secret.reveal()):
+        assert secret not in hands.wire(panel.widget)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_own_credentials_skip_the_sign_in(utility):
+    authorized(utility)  # bulk data are of those customers who have allowed it
+    utility.behaviour.prepared.clear()
+    panel = AuthorizeAndFetch(utility.connect(grant="client_credentials"), first=FIRST, last=LAST)
+    assert not {"Pasted address", "Cancel", "Forget", "Begin again"} & hands.labels(panel)
+    assert "No sign-in is needed" in hands.text(panel)
+    hands.click(panel, "Fetch")
+    panel.wait(20)
+    assert panel.frame["value"].sum() == pytest.approx(truth(utility)["value"].sum())
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_kept_grant_needs_no_click_before_fetch(utility, tmp_path):
+    authorized(utility, tokens=tmp_path / "tokens")
+    panel = AuthorizeAndFetch(utility.connect(tokens=tmp_path / "tokens"), first=FIRST, last=FIRST)
+    panel.wait(10)
+    hands.click(panel, "Fetch")
+    panel.wait(20)
+    assert len(panel.frame)
+
+
+# -- Smart Meter Texas
+
+
+@pytest.fixture(params=[SftpServer, FtpsServer], ids=["sftp", "ftps"])
+def server(request):
+    with request.param() as running:
+        yield running
+
+
+def lay(server, days=3):
+    """Put files for so many days on the server; give their truth."""
+    meter, start = synthetic.household(1, tdsp="oncor", faults=()), pd.Timestamp("2024-11-01", tz="America/Chicago")
+    for i in range(days):
+        day = start + pd.DateOffset(days=i)
+        synthetic.write_interval_csv(body := io.BytesIO(), [meter], day, day + pd.DateOffset(days=1))
+        server.put(f"intervaldata/day{i}.csv", body.getvalue())
+    return synthetic.fleet_frame([meter], start, start + pd.DateOffset(days=days))
+
+
+def test_list_fetch_load_and_again(server, tmp_path):
+    want = lay(server)
+    with server.remote() as remote:
+        model = SmtFetch(remote, tmp_path / "smt")
+        assert model.folders == ["intervaldata", "adhocusage"]
+        model.list()
+        model.wait(20)
+        assert model.names == ["day0.csv", "day1.csv", "day2.csv"]
+        assert str(model.line) == "intervaldata holds 3 files."
+        model.fetch()
+        model.wait(20)
+        assert len(model.report.new) == 3
+        assert model.line.kind == "good", model.line
+        model.load()
+        model.wait(20)
+        assert model.frame["value"].sum() == pytest.approx(want["value"].sum())
+        model.fetch()
+        model.wait(20)
+        assert "0 new files; 3 " in str(model.line)
+        model.choose("adhocusage")
+        model.list()
+        model.wait(20)
+        assert model.names == []
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_person_fetches_from_smart_meter_texas(tmp_path):
+    with SftpServer() as server, server.remote() as remote:
+        want = lay(server)
+        panel = FetchSmt(remote, tmp_path / "smt")
+        assert {"Folder", "List", "Fetch", "Load"} == hands.labels(panel)
+        hands.click(panel, "List")
+        panel.wait(20)
+        assert "<li>day0.csv</li>" in hands.text(panel)
+        hands.click(panel, "Fetch")
+        panel.wait(20)
+        assert "day0.csv" in hands.text(panel)
+        hands.click(panel, "Load")
+        panel.wait(20)
+        assert panel.frame["value"].sum() == pytest.approx(want["value"].sum())
+        assert len(hands.figures(panel)) == 1
+        assert server.password.reveal() not in hands.wire(panel.widget)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_person_checks_every_step(tmp_path):
+    secret = tmp_path / "password"
+    with SftpServer() as server, server.remote() as remote:
+        secret.touch(0o600)
+        secret.write_text(server.password.reveal())
+        settings = SmtSettings(
+            host="localhost", port=server.endpoint.port, user=server.user, host_key=server.host_key,
+            password=SecretRef("file", str(secret)), folders=("intervaldata",),
+        )  # fmt: skip
+        panel = FetchSmt(remote, tmp_path / "smt", settings=settings)
+        hands.click(panel, "Check")
+        panel.wait(60)
+        assert panel.error is None
+        assert panel.model.diagnosis.named("login").state == "ok"
+        assert "host key" in hands.text(panel)
+        server.password = Secret("another")
+        hands.click(panel, "Check")
+        panel.wait(60)
+        assert str(panel.model.line).startswith("login: ")
+        assert panel.model.line.kind == "bad"
+        hands.click(panel, "List")
+        panel.wait(20)
+        assert panel.model.diagnosis is None  # the newest answer is what is shown
+        assert secret.read_text() not in hands.wire(panel.widget)
+
+
+def test_a_server_that_is_gone_is_said(tmp_path):
+    with SftpServer() as server:
+        remote = server.remote(timeout=2.0)
+    model = SmtFetch(remote, tmp_path / "smt")
+    model.list()
+    model.wait(30)
+    assert model.line.kind == "bad"
+    assert model.names is None
+    assert "did not expect" not in str(model.line)
