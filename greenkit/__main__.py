@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import platform
 import sys
 from importlib import metadata
@@ -20,10 +21,18 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the whole way from a utility to a picture, on this machine")
+    demo.add_argument("--into", default="greenkit-demo", metavar="DIR", help="folder for the files and the page")
+    demo.set_defaults(run=_demo)
     load = commands.add_parser("load", help="say what a Green Button or Smart Meter Texas file holds")
     load.add_argument("source", nargs="+", help="a file, folder, glob, zip or gzip")
     load.set_defaults(run=_load)
     command.add_to(commands)
+    box = commands.add_parser("sandbox", help="run a pretend utility on this machine until Ctrl-C")
+    box.add_argument("--into", default="greenkit-sandbox", metavar="DIR", help="folder for its settings and keys")
+    box.add_argument("--profile", default="pge", help="whose dialect of Green Button Connect it speaks")
+    box.add_argument("--day", type=float, default=60.0, metavar="SECONDS", help="length of a pretend day")
+    box.set_defaults(run=_sandbox)
     commands.add_parser("versions", help="what is installed").set_defaults(run=_versions)
     args = parser.parse_args(argv)
     try:
@@ -31,6 +40,18 @@ def main(argv: list[str] | None = None) -> int:
     except (GreenkitError, FileNotFoundError) as e:
         print(f"{type(e).__name__}: {e}", file=sys.stderr)
         return 1
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from greenkit.demo import run
+
+    run(args.into)
+
+
+def _sandbox(args: argparse.Namespace) -> None:
+    from greenkit.sandbox.utility import serve
+
+    serve(args.into, functools.partial(print, flush=True), profile=args.profile, day_length=args.day)
 
 
 def _load(args: argparse.Namespace) -> None:

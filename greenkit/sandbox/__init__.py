@@ -1,1 +1,19 @@
-"""A pretend utility on loopback, to try greenkit with."""
+"""A pretend utility on loopback: Green Button Connect, FTPS and SFTP, for demos, notebooks and tests."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from greenkit.sandbox.utility import Utility as Utility
+    from greenkit.sandbox.utility import start as start
+
+__all__ = ["Utility", "start"]
+
+
+def __getattr__(name: str) -> Any:
+    # what the servers are made of is loaded only when one is started
+    if name in __all__:
+        return getattr(import_module("greenkit.sandbox.utility"), name)
+    raise AttributeError(f"module 'greenkit.sandbox' has no attribute {name!r}")

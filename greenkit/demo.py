@@ -1,0 +1,126 @@
+"""``python -m greenkit demo``: the whole way from a utility to a picture, on this machine, in half a minute."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from greenkit import _files, frame, load_smt, pgp, write_report
+from greenkit.findings import GreenkitWarning
+from greenkit.secret import Secret
+
+if TYPE_CHECKING:
+    from greenkit.sandbox import Utility
+
+START, END = date(2024, 10, 28), date(2024, 11, 11)
+ZONE: Final = "America/Chicago"
+Talk = Callable[[str], object]
+_GPG: Final = (
+    "gpg is not installed, so the encrypted files of Smart Meter Texas are left out: "
+    "apt-get install gnupg, brew install gnupg, or gpg4win, then run the demo again"
+)
+
+
+def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path:
+    """Authorize, fetch, pull, decrypt, load, check and draw, against the sandbox; tell what came of it.
+
+    Parameters
+    ----------
+    folder : path
+        Gets the fetched files and the page; made when absent, and used again when it is there.
+    talk : callable
+        Given each line of the story.
+
+    Returns
+    -------
+    Path
+        The page with the pictures.
+    """
+    from greenkit import sandbox
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with sandbox.start() as utility:
+        talk(f"A pretend utility runs on this machine: {len(utility.meters)} meters, three servers.")
+        usage = _green_button(utility, talk)
+        frames = [usage]
+        if shutil.which("gpg"):
+            frames.append(_smart_meter_texas(utility, folder, talk))
+        else:
+            talk(_GPG)
+        _compare(utility, frames, talk)
+    page = write_report(usage, folder / "report.html", title="Two weeks at a pretend utility")
+    talk(f"The pictures: {page.absolute()}  ({time.monotonic() - began:.0f} s in all)")
+    return page
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave the findings to the lines of the story."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GreenkitWarning)
+        yield
+
+
+def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
+    from greenkit.sandbox.person import decide
+
+    with utility.custodian.connect() as client, _quiet():
+        flow = client.authorize("paste")
+        flow.finish(decide(flow.url, name="Ada"))
+        talk("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
+        usage = client.usage(*(pd.Timestamp(day, tz=ZONE) for day in (START, END)))
+        points = len(client.usage_points())
+    talk(f"  fetched {len(usage):,} readings of {points} usage points")
+    for row in frame.summary(usage).itertuples():
+        talk(f"  {row.meter}  {row.flow:<9} {row.total:9,.1f} {row.unit}, {row.complete:.1%} complete")
+    return usage
+
+
+def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFrame:
+    from greenkit.transfer.pull import fetch_smt
+
+    home = folder / "gnupg"
+    shutil.rmtree(home, ignore_errors=True)  # a key of the sandbox's, made anew in each run
+    passphrase = Secret("the demo's own passphrase")
+    key = pgp.new_key(home, name="Demo customer", passphrase=passphrase)
+    frames = []
+    with pgp.Keyring(home, passphrase=passphrase) as own, pgp.Keyring.temporary() as theirs, _quiet():
+        utility.register_key(own.public_key(key.fingerprint), theirs, days=(END - START).days)
+        utility.ask(START, END)
+        for server, remote_folder in ((utility.ftps, "adhocusage"), (utility.sftp, "intervaldata")):
+            into = folder / remote_folder
+            shutil.rmtree(into, ignore_errors=True)
+            with server.remote() as remote:
+                report = fetch_smt(remote, remote_folder, into=into, pgp=own, delete="decrypted")
+            name = server.endpoint.protocol.upper()
+            talk(f"Smart Meter Texas, {name}: {len(report.files)} encrypted files of {remote_folder}/, each whole")
+            loaded = load_smt(into)
+            talk(f"  decrypted and loaded {len(loaded):,} readings of {loaded['meter'].nunique()} ESI IDs")
+            frames.append(loaded)
+    shutil.rmtree(home, ignore_errors=True)
+    csv, lse = frames
+    same = len(csv) == len(lse) and bool((csv["value"].to_numpy() == lse["value"].to_numpy()).all())
+    talk(f"  the CSV by FTPS and the LSE by SFTP are {'the same, reading by reading' if same else 'NOT THE SAME'}")
+    return lse
+
+
+def _compare(utility: Utility, frames: list[pd.DataFrame], talk: Talk) -> None:
+    truth = utility.truth(START.isoformat(), END.isoformat())
+    keys = ["meter", "flow"]
+    real = truth.groupby(keys, observed=True)["value"].sum()
+    for name, df in zip(("Green Button", "Smart Meter Texas"), frames, strict=False):
+        got = df.groupby(keys, observed=True)["value"].sum()
+        worst = float((got - real.reindex(got.index)).abs().max())
+        local = df["start"].dt.tz_convert(ZONE).dt.date
+        quarters = int((local == date(2024, 11, 3)).sum() / df.groupby(keys, observed=True).ngroups)
+        talk(f"{name}: within {worst:.3f} kWh of what the meters measured; {quarters} quarter-hours on November 3")
