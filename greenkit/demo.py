@@ -15,7 +15,6 @@ import pandas as pd
 
 from greenkit import _files, frame, load_smt, pgp, write_report
 from greenkit.findings import GreenkitWarning
-from greenkit.secret import Secret
 
 if TYPE_CHECKING:
     from greenkit.sandbox import Utility
@@ -78,7 +77,7 @@ def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
         flow = client.authorize("paste")
         flow.finish(decide(flow.url, name="Ada"))
         talk("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
-        usage = client.usage(*(pd.Timestamp(day, tz=ZONE) for day in (START, END)))
+        usage = client.usage(pd.Timestamp(START, tz=ZONE), pd.Timestamp(END, tz=ZONE))
         points = len(client.usage_points())
     talk(f"  fetched {len(usage):,} readings of {points} usage points")
     for row in frame.summary(usage).itertuples():
@@ -91,10 +90,10 @@ def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFra
 
     home = folder / "gnupg"
     shutil.rmtree(home, ignore_errors=True)  # a key of the sandbox's, made anew in each run
-    passphrase = Secret("the demo's own passphrase")
-    key = pgp.new_key(home, name="Demo customer", passphrase=passphrase)
+    # it lives for seconds and guards nothing; yours has a passphrase
+    key = pgp.new_key(home, name="Demo customer", passphrase=None, unprotected=True)
     frames = []
-    with pgp.Keyring(home, passphrase=passphrase) as own, pgp.Keyring.temporary() as theirs, _quiet():
+    with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs, _quiet():
         utility.register_key(own.public_key(key.fingerprint), theirs, days=(END - START).days)
         utility.ask(START, END)
         for server, remote_folder in ((utility.ftps, "adhocusage"), (utility.sftp, "intervaldata")):
