@@ -211,19 +211,6 @@ class Keyring:
                 part.unlink()
             return _Plain(plain, stack.pop_all())
 
-    def encrypt(self, plain: bytes, fingerprint: str) -> bytes:
-        """Encrypt bytes to a public key of the keyring, armoured, as SMT does for its customers.
-
-        Raises
-        ------
-        SettingsError
-            The keyring holds no such key, or the key cannot encrypt.
-        """
-        made = self._gpg.encrypt(plain, [fingerprint], always_trust=True, armor=True)
-        if not made.ok:
-            raise SettingsError(f"gpg cannot encrypt to the key {fingerprint}: add a public key that is in force")
-        return bytes(made.data)
-
     def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> None:
         """Decrypt a file to ``into``: whole and verified, or not at all.
 
