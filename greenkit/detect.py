@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from greenkit._progress import Progress
+from greenkit.errors import FormatError
 from greenkit.sources import Limits, Source, is_openpgp, walk
 
 _HEAD = 4096
@@ -56,6 +57,8 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
     heads = [_first_bytes(one) for one in walk(source, limits=limits)]
     for file, start in marks:
         file.seek(start)
+    if any(head.startswith(b"PAR1") for head in heads):
+        raise FormatError("this is Parquet: read it with greenkit.store.read")
     if heads and all(head.startswith(b"<") for head in heads):
         from greenkit.espi import load_espi
 

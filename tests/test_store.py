@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import greenkit
 from greenkit import errors, frame, store, synthetic
 from greenkit.findings import Findings
 
@@ -230,3 +231,9 @@ def _umask():
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def test_load_names_the_call_that_reads_parquet(df, tmp_path):
+    path = store.write(df, tmp_path / "usage.parquet")
+    with pytest.raises(errors.FormatError, match=r"this is Parquet: read it with greenkit\.store\.read"):
+        greenkit.load(path)

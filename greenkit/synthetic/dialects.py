@@ -53,6 +53,8 @@ class Dialect:
     same_ids: bool = False
     """One Atom id for all entries, one self link for all blocks of a series."""
     certificate: bool = False
+    blocks_twice: bool = False
+    """Every IntervalBlock is sent again whole, as after a retry."""
     thousands: bool = False
     """Separators in the numbers of a bill's link."""
     summary: str | None = "UsageSummary"
@@ -135,6 +137,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "readings-first": Dialect(order="readings"),
     "types-last": Dialect(order="types last", delivery_point="ServiceDeliveryPoint"),
     "same-ids": Dialect(same_ids=True),
+    "blocks-twice": Dialect(blocks_twice=True),
     "empty-usage-points": Dialect(empty_usage_points=4, clock="standard"),
     "bills-only": Dialect(readings=False, bills="thousandths", local_time="empty", power_quality=False),
     # -- C: values and units

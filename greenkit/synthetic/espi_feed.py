@@ -218,7 +218,8 @@ class _Feed:
         for number, held in enumerate(_batched(texts, self.dialect.blocks_in_content), 1):
             self_ = f"{place}/IntervalBlock" if self.dialect.same_ids else f"{place}/IntervalBlock/{number}"
             up = f"{place}/IntervalBlock"
-            yield Entry("IntervalBlock", self_, related, "", "".join(t for t, _ in held), held[-1][1], up)
+            entry = Entry("IntervalBlock", self_, related, "", "".join(t for t, _ in held), held[-1][1], up)
+            yield from (entry, entry) if self.dialect.blocks_twice else (entry,)
 
     def _block_texts(self, meter: Meter, channel: Channel) -> Iterator[tuple[str, int]]:
         start, end = (meter.instant(t) for t in self.window)
