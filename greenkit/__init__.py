@@ -24,6 +24,7 @@ _PUBLIC = {
     "concat": "greenkit.frame",
     "connect": "greenkit.custodian.registration",
     "errors": "greenkit.errors",
+    "export": "greenkit.export",
     "fetch_smt": "greenkit.transfer.pull",
     "frame": "greenkit.frame",
     "load": "greenkit.detect",
@@ -47,6 +48,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from greenkit import certificates as certificates
     from greenkit import errors as errors
+    from greenkit import export as export
     from greenkit import frame as frame
     from greenkit import pgp as pgp
     from greenkit import plot as plot
