@@ -9,6 +9,7 @@ import hmac
 import logging
 import socket
 import stat
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,8 @@ from greenkit.transfer.remote import SMT_SFTP, Endpoint, Sink, Stat
 from greenkit.transfer.session import BACKOFF, SessionRemote, Tap
 
 _LOG: Final = "greenkit.transfer.sftp.paramiko"
-_CHUNK: Final = 1 << 15  # as paramiko asks for them: what came before a cut is then all handed on
-_AHEAD: Final = 64  # requests of 32 KiB under way at once
+_PIECE: Final = 1 << 15  # the most that every server gives for one request
+_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not count
 _KEEPALIVE: Final = 30
 _MOST_NAMES: Final = 1_000_000
 # a server has one host key of each kind, and the fingerprint that one was given may be of any
@@ -141,22 +142,9 @@ class SftpRemote(SessionRemote["_Session"]):
         size = file.stat().st_size
         if size is not None and offset > size:
             raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
-        file.seek(offset)
-        self._quieten(file)
-        file.prefetch(size or 0, _AHEAD)
-        while chunk := file.read(_CHUNK):
-            tap(chunk)
+        for piece in _Ahead(session.sftp, file.handle).pieces(offset, size or 0):
+            tap(piece)
         file.close()  # not after an error, since the session goes then, and a close would wait for its answer
-
-    def _quieten(self, file: Any) -> None:
-        """Keep paramiko's request thread from printing a traceback of what the reader raises in one sentence."""
-        run = file._prefetch_thread
-
-        def quiet(*work: Any) -> None:
-            with contextlib.suppress(*self._ERRORS):
-                run(*work)
-
-        file._prefetch_thread = quiet
 
     def _delete(self, session: _Session, path: str) -> None:
         with self._answers(session, path):
@@ -320,6 +308,64 @@ class _Session:
                 if mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                     found.append(name)
         raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names")
+
+
+class _Ahead:
+    """Reads a file with many requests under way.
+
+    paramiko's own prefetch does it in a thread, which sleeps between requests and gives up when the answers come
+    faster than it asks. Here one thread asks, and hands each piece on in order as soon as it is there.
+    """
+
+    def __init__(self, sftp: Any, handle: bytes) -> None:
+        self._sftp, self._handle = sftp, handle
+        self._arrived: dict[int, bytes] = {}
+
+    def pieces(self, start: int, size: int) -> Iterator[bytes]:
+        """Give all from ``start`` to where the server says that it ends; ``size`` is its guess, and only a guide."""
+        asked: deque[tuple[int, int, int]] = deque()
+        place = start
+        while True:
+            # the request beyond the guess, one at a time, is how the end is found
+            while len(asked) < _AHEAD and (place <= size or not asked):
+                length = min(_PIECE, size - place) if place < size else _PIECE
+                asked.append((self._ask(place, length), place, length))
+                place += length
+            number, begin, length = asked.popleft()
+            piece = self._answer(number)
+            if not piece:
+                break
+            yield piece
+            if len(piece) < length:
+                # the rest of it comes first, so what was asked for after it is asked for again
+                for later, _, _ in asked:
+                    self._answer(later)
+                asked.clear()
+                place = begin + len(piece)
+        for later, _, _ in asked:
+            self._answer(later)
+
+    def _ask(self, place: int, length: int) -> int:
+        from paramiko.sftp import CMD_READ, int64
+
+        return int(self._sftp._async_request(self, CMD_READ, self._handle, int64(place), length))
+
+    def _answer(self, number: int) -> bytes:
+        while number not in self._arrived:
+            self._sftp._read_response()
+        return self._arrived.pop(number)
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Take an answer; paramiko calls this by name."""
+        from paramiko.sftp import CMD_DATA
+
+        if kind == CMD_DATA:
+            self._arrived[number] = message.get_string()
+            return
+        try:
+            self._sftp._convert_status(message)
+        except EOFError:
+            self._arrived[number] = b""
 
 
 class _OtherKey(Exception):

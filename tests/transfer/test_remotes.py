@@ -585,3 +585,30 @@ def test_remotes_fit_the_interface():
     for kind in (FtpsRemote, SftpRemote):
         assert all(callable(getattr(kind, name)) for name in ("open", "close", "names", "stat", "fetch", "delete"))
         assert {n for n in dir(Remote) if not n.startswith("_")} <= set(dir(kind))
+
+
+@pytest.mark.parametrize("most", [1, 1000, 32_767])
+def test_servers_that_answer_with_less_than_was_asked(sftp_server, monkeypatch, most):
+    """RFC drafts allow it; what was asked for ahead must not be put after a gap."""
+    import asyncssh
+
+    data = DATA[: 200 * most]
+    sftp_server.put("adhocusage/short", data)
+    whole = asyncssh.SFTPServer.read
+    monkeypatch.setattr(
+        asyncssh.SFTPServer, "read", lambda self, file, at, size: whole(self, file, at, min(size, most))
+    )
+    with sftp_server.remote() as remote:
+        assert fetched(remote, "adhocusage/short") == data
+        assert fetched(remote, "adhocusage/short", 150) == data[150:]
+
+
+@pytest.mark.parametrize("off", [-70_000, -1, 1, 70_000, 10_000_000])
+def test_size_is_only_a_guide(sftp_server, off):
+    """A whole number of pieces, and a size that is wrong: all that the server has comes, and no more."""
+    data = DATA[: 8 * 32_768]
+    sftp_server.put("adhocusage/pieces", data)
+    sftp_server.misbehave(size_off=off)
+    with sftp_server.remote() as remote:
+        assert fetched(remote, "adhocusage/pieces") == data
+    sftp_server.misbehave(size_off=0)
