@@ -2,8 +2,10 @@
 
 >>> from greenkit import synthetic
 >>> home = synthetic.household(1, solar=5.0)
->>> truth = home.frame("2024-11-01", "2024-11-08")
->>> synthetic.write_espi("/dev/null", [home], "2024-11-01", "2024-11-08")  # doctest: +SKIP
+>>> home.frame("2024-11-03", "2024-11-04")["flow"].value_counts().sort_index().to_dict()
+{'delivered': 100, 'received': 100}
+>>> b"".join(synthetic.stream_espi([home], "2024-11-03", "2024-11-04")).count(b"<IntervalReading>")
+200
 """
 
 from __future__ import annotations

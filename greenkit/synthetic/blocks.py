@@ -36,8 +36,13 @@ class BlockWriter:
         }
         self.members = [name for name in self.dialect.members if not absent.get(name, False)]
         self.template = self._template()
-        uom_exponent = resources.UNITS[channel.unit][1] - channel.decimals
-        self.scale = 10 ** (uom_exponent - resources.exponent(channel, self.dialect))
+        exponent = resources.exponent(channel, self.dialect)
+        finest = resources.UNITS[channel.unit][1] - channel.decimals
+        if exponent > finest:
+            raise ValueError(
+                f"a powerOfTenMultiplier of {exponent} loses digits of {channel.unit}: use {finest} or less"
+            )
+        self.scale = 10 ** (finest - exponent)
 
     def _template(self) -> str:
         markup, depth = self.markup, self.depth + 2

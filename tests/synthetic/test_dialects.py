@@ -202,6 +202,11 @@ def test_gas_in_hundred_millionths_of_a_therm():
     assert [int(r["duration"]) for r in readings(plain(feed(gas, CONFORMING), CONFORMING))] == [86400, 90000, 86400]
 
 
+def test_a_multiplier_that_would_lose_digits_is_refused():
+    with pytest.raises(ValueError, match="powerOfTenMultiplier of 3 loses digits of kWh: use 0 or less"):
+        feed(quiet_home(), variant(exponents={"kWh": 3}))
+
+
 def test_bills_in_thousandths():
     gas = synthetic.gas_meter(6, faults=(), read_day=4)
     (bill,) = gas.bills(*(gas.instant(t) for t in WINDOW))
