@@ -50,6 +50,7 @@ class SignIn(Model):
         super().__init__()
         self.client, self.method = client, method
         self.flow: Authorization | None = None
+        self._watcher: threading.Thread | None = None
         if not self.needed:
             self.say("No sign-in is needed: this client has its own credentials.", "good")
 
@@ -85,7 +86,8 @@ class SignIn(Model):
         flow = self.flow = self.client.authorize(self.method, again=again)
         if flow.status == "waiting":
             self.say(_WAITING[flow.listening], "busy")
-            threading.Thread(target=self._watch, args=(flow,), name="greenkit: await the sign-in", daemon=True).start()
+            self._watcher = threading.Thread(target=self._watch, args=(flow,), name="greenkit: sign-in", daemon=True)
+            self._watcher.start()
         else:
             self._ended(flow)
 
@@ -110,6 +112,12 @@ class SignIn(Model):
         if flow is None or not self.waiting:
             raise StateMismatch("no sign-in is under way: begin one, then paste the address that it ends at")
         self.start("Checking the pasted address", lambda: flow.finish(url))
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until what runs has ended, and the end of a sign-in is told; one that still waits is not waited for."""
+        super().wait(timeout)
+        if self._watcher is not None and not self.waiting:
+            self._watcher.join(timeout)
 
     def cancel(self) -> None:
         """Give up what is under way."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import frame
-from greenkit.errors import SettingsError
+from greenkit.errors import GreenkitError, SettingsError
 from greenkit.widgets import guard, parts
 from greenkit.widgets.authorize import Authorize, SignIn
 from greenkit.widgets.explore import Explore, summary_html
@@ -169,9 +169,32 @@ class AuthorizeAndFetch(parts.Panel):
         """What went wrong last, whole; None when nothing has."""
         return self.model.error or self.sign_in.error
 
-    def fetch(self) -> None:
-        """Do as the button does."""
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until what runs now has ended, a sign-in that was just finished too; TimeoutError when it has not."""
+        self.sign_in.wait(timeout)
+        self.model.wait(timeout)
+
+    def fetch(self, timeout: float | None = None) -> pd.DataFrame:
+        """Do as the button does, and wait: for a notebook that runs without a person.
+
+        Returns
+        -------
+        DataFrame
+            The chosen days; :attr:`frame` holds them too.
+
+        Raises
+        ------
+        GreenkitError
+            What the panel says in its line.
+        TimeoutError
+            It has not ended within ``timeout`` [s]; it goes on.
+        """
+        self.wait(timeout)
         self.model.fetch()
+        self.model.wait(timeout)
+        if self.model.error is not None or self.frame is None:
+            raise self.model.error or GreenkitError("nothing was fetched: another job was running, so fetch again")
+        return self.frame
 
     def _build(self) -> None:
         import ipywidgets as w

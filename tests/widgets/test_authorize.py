@@ -4,6 +4,7 @@ import io
 import pytest
 import requests
 
+from greenkit.custodian.tokens import MemoryStore
 from greenkit.errors import AuthorizationDenied, SettingsError, StateMismatch
 from greenkit.sandbox.visitor import visit
 from greenkit.secret import Secret
@@ -132,7 +133,8 @@ def test_own_credentials_need_no_sign_in(utility):
 
 @pytest.mark.usefixtures("kernel")
 def test_a_person_pastes_and_the_box_is_emptied_first(utility):
-    panel = Authorize(utility.connect(), method="paste")
+    store = MemoryStore()
+    panel = Authorize(utility.connect(tokens=store), method="paste")
     assert {"Pasted address", "Cancel"} <= hands.labels(panel)
     assert not {"Forget", "Begin again"} & hands.labels(panel)
     assert panel.model.url.replace("&", "&amp;") in hands.text(panel)
@@ -147,7 +149,7 @@ def test_a_person_pastes_and_the_box_is_emptied_first(utility):
     assert "Pasted address" not in hands.labels(panel)
     assert {"Forget", "Begin again"} <= hands.labels(panel)
     code = address.partition("code=")[2].partition("&")[0]
-    token = panel.model.client._store.load()
+    token = store.load()
     for secret in (code, token.access.reveal(), token.refresh.reveal(), utility.client_secret.reveal()):
         assert len(secret) > 8
         assert secret not in hands.wire(panel.widget)

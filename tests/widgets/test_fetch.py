@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from greenkit import synthetic
-from greenkit.errors import NotReady, RateLimited, SettingsError
+from greenkit.custodian.tokens import MemoryStore
+from greenkit.errors import AuthorizationExpired, NotReady, RateLimited, SettingsError
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.sandbox.visitor import visit
 from greenkit.secret import Secret
@@ -104,7 +105,8 @@ def test_the_usual_days_are_thirty_whole_ones(utility):
 
 @pytest.mark.usefixtures("kernel")
 def test_a_person_authorizes_fetches_and_looks(utility):
-    panel = AuthorizeAndFetch(utility.connect(), first=FIRST, last=LAST, method="paste")
+    store = MemoryStore()
+    panel = AuthorizeAndFetch(utility.connect(tokens=store), first=FIRST, last=LAST, method="paste")
     assert panel.frame is None
     assert not panel.authorized
     assert hands.figures(panel) == []
@@ -124,8 +126,22 @@ def test_a_person_authorizes_fetches_and_looks(utility):
     (figure,) = hands.figures(panel)
     assert len(figure["data"]) == 2
     pd.testing.assert_frame_equal(panel.explore.frame, panel.frame)
-    for secret in (panel.model.client._store.load().access.reveal(), utility.client_secret.reveal()):
+    for secret in (store.load().access.reveal(), utility.client_secret.reveal()):
         assert secret not in hands.wire(panel.widget)
+
+
+def test_a_notebook_without_a_person_fetches_in_one_line(utility):
+    client = utility.connect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("greenkit.widgets.guard.has_front_end", lambda: True)
+        panel = AuthorizeAndFetch(client, first=FIRST, last=LAST, method="paste")
+    with pytest.raises(AuthorizationExpired, match="no customer has authorized"):
+        panel.fetch(20)
+    client.finish(visit(panel.sign_in.url))
+    df = panel.fetch(20)
+    assert df is panel.frame
+    assert df["value"].sum() == pytest.approx(truth(utility)["value"].sum())
+    assert panel.model.usage_points == [EVERY, "household-0001", "shop-0002"]
 
 
 @pytest.mark.usefixtures("kernel")
