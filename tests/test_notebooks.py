@@ -23,6 +23,9 @@ def test_stored_clean_and_introduced(path):
     assert re.search(r"\b(seconds?|minutes?)\b", source(book["cells"][0])), "the first cell says how long it takes"
     assert [cell["metadata"]["tags"] for cell in code if cell["metadata"].get("tags")][:1] == [["parameters"]]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert "widgets" not in book["metadata"]
+    assert book["metadata"]["kernelspec"]["name"] == "python3"
+    assert "What to try next" in source(book["cells"][-1])
     assert not re.search(r"(/home/|/root/|/tmp/|[A-Z]:\\\\)", path.read_text(encoding="utf-8"))
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit.errors import GreenkitError, SettingsError, StateMismatch
+from greenkit.errors import BusyError, GreenkitError, SettingsError, StateMismatch
 from greenkit.secret import Secret
 from greenkit.widgets import guard, parts
 from greenkit.widgets.guard import Kind, Model
@@ -111,7 +111,8 @@ class SignIn(Model):
         flow = self.flow
         if flow is None or not self.waiting:
             raise StateMismatch("no sign-in is under way: begin one, then paste the address that it ends at")
-        self.start("Checking the pasted address", lambda: flow.finish(url))
+        if not self.start("Checking the pasted address", lambda: flow.finish(url)):
+            raise BusyError("another address is being checked: paste this one again in a moment")
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until what runs has ended, and the end of a sign-in is told; one that still waits is not waited for."""
