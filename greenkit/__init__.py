@@ -1,7 +1,9 @@
 """Meter data in Jupyter: Green Button (ESPI) and Smart Meter Texas (SMT) as tidy pandas DataFrames.
 
 >>> import greenkit
->>> df = greenkit.load_espi(greenkit.samples.path("espi"))  # doctest: +SKIP
+>>> df = greenkit.load_espi(greenkit.samples.path("espi"))
+>>> df.groupby("flow", observed=True)["value"].sum().round(3).to_dict()
+{'delivered': 247.888, 'received': 227.482}
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ _PUBLIC = {
     "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
+    "sandbox": "greenkit.sandbox",
     "settings": "greenkit.settings",
     "smt_keyring": "greenkit.transfer.account",
     "smt_remote": "greenkit.transfer.account",
@@ -46,6 +49,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from greenkit import sandbox as sandbox
     from greenkit import certificates as certificates
     from greenkit import errors as errors
     from greenkit import export as export

@@ -71,11 +71,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
-    from greenkit.sandbox.person import decide
+    from greenkit.sandbox.visitor import visit
 
     with utility.custodian.connect() as client, _quiet():
         flow = client.authorize("paste")
-        flow.finish(decide(flow.url, name="Ada"))
+        flow.finish(visit(flow.url))
         talk("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
         usage = client.usage(pd.Timestamp(START, tz=ZONE), pd.Timestamp(END, tz=ZONE))
         points = len(client.usage_points())

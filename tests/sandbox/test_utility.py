@@ -15,7 +15,7 @@ from lxml import etree
 import greenkit
 from greenkit import demo, frame, pgp, sandbox
 from greenkit.errors import SettingsError
-from greenkit.sandbox.person import decide
+from greenkit.sandbox.visitor import visit
 from greenkit.synthetic import DIALECTS
 from greenkit.transfer.pull import fetch_smt
 
@@ -53,7 +53,7 @@ def test_it_is_ready_within_two_seconds():
 def test_green_button_connect_serves_the_truth(utility):
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
-        flow.finish(decide(flow.url, name="Ada"))
+        flow.finish(visit(flow.url))
         got = client.usage(*DAYS)
     truth = utility.truth("2024-11-02", "2024-11-05")
     assert sums(got) == {k: v for k, v in sums(truth).items() if k in sums(got)}
@@ -64,9 +64,9 @@ def test_who_refuses_shares_nothing(utility):
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
         with pytest.raises(greenkit.errors.AuthorizationDenied):
-            flow.finish(decide(flow.url, name="Ada", allow=False))
-    with pytest.raises(ValueError, match="Ada and Grace"):
-        decide(flow.url, name="Nobody")
+            flow.finish(visit(flow.url, allow=False))
+    with pytest.raises(SettingsError, match="did not let Nobody sign in"):
+        visit(flow.url, user="Nobody")
 
 
 @needs_gpg
@@ -124,7 +124,7 @@ def test_settings_open_every_client(utility, tmp_path):
 def test_feeds_in_a_dialect(dialect):
     with sandbox.start("generic", dialect=dialect) as running, running.custodian.connect() as client:
         flow = client.authorize("paste")
-        flow.finish(decide(flow.url, name="Grace"))
+        flow.finish(visit(flow.url, user="Grace"))
         data = client.fetch_usage(*DAYS)
     raw = data[0].read()
     assert (b"SMT Green Button Report" in raw) is (dialect == "smt")
@@ -137,7 +137,7 @@ def test_a_conforming_feed_validates(utility):
     schema = etree.XMLSchema(etree.parse(XSD))
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
-        flow.finish(decide(flow.url, name="Grace"))
+        flow.finish(visit(flow.url, user="Grace"))
         tree = etree.fromstring(client.fetch_usage(*DAYS)[0].read())
     resources = tree.xpath("//*[local-name()='content']/*")
     assert len(resources) > 5

@@ -1,0 +1,43 @@
+"""The README's examples give what it says, but for those that need a utility's registration."""
+
+import doctest
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import greenkit
+
+ROOT = Path(__file__).parent.parent
+REGISTERED = {"Fetch from Smart Meter Texas", "Green Button Connect"}  # need an account of one's own
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def examples():
+    for section in re.split(r"^## ", README, flags=re.M):
+        name = section.partition("\n")[0].strip()
+        for n, block in enumerate(re.findall(r"^```python\n(.*?)^```", section, re.S | re.M)):
+            # a warning is shown as the terminal shows it, which is no output of the example
+            if ">>>" in block and name not in REGISTERED and "GreenkitWarning" not in block:
+                yield pytest.param(block, id=f"{name[:30]} {n + 1}")
+
+
+@pytest.mark.parametrize("block", list(examples()))
+@pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
+def test_examples(block, tmp_path, monkeypatch):
+    (tmp_path / "data-samples").symlink_to(ROOT / "data-samples")
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(block, {"greenkit": greenkit, "os": os}, "README", "README.md", 0)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    said = []
+    with pd.option_context("display.width", 200, "display.max_columns", 30):
+        doctest.DocTestRunner(optionflags=flags, verbose=False).run(test, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
