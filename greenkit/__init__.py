@@ -49,7 +49,6 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from greenkit import sandbox as sandbox
     from greenkit import certificates as certificates
     from greenkit import errors as errors
     from greenkit import export as export
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
     from greenkit import pgp as pgp
     from greenkit import plot as plot
     from greenkit import samples as samples
+    from greenkit import sandbox as sandbox
     from greenkit import settings as settings
     from greenkit import store as store
     from greenkit import synthetic as synthetic
