@@ -13,6 +13,7 @@ on another port of this machine, so that a browser shows no warning of an author
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import time
 from collections import Counter, deque
@@ -22,9 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import cheroot.wsgi
 import flask
-from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from greenkit import synthetic
 from greenkit.certificates import Pair
@@ -37,6 +36,7 @@ from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_oauth import Customer, Issued, Provider, Register, new_secret
 from greenkit.sandbox.custodian_pages import Pages
 from greenkit.sandbox.custodian_resources import BULK_ID, Refusal, Resources, allowed_meters, answer
+from greenkit.sandbox.serving import Server
 from greenkit.secret import Secret
 from greenkit.synthetic import services
 
@@ -122,10 +122,11 @@ class Custodian:
         self.notified: list[bytes] = []
         self.client_secret = Secret(new_secret())
         self.registration_token = Secret("registration-" + new_secret()[:18])
-        api, page = _free_port(), _free_port()
-        self.url, self.page_url = f"https://127.0.0.1:{api[1]}", f"http://127.0.0.1:{page[1]}"
-        self.client_certificate = authority.client("greenkit-client", stem=f"client-{api[1]}", days=60)
-        self._pair = server_certificate or authority.server(stem=f"server-{api[1]}")
+        api, page = self._servers = (Server(), Server())
+        self.url, self.page_url = f"https://127.0.0.1:{api.port}", f"http://127.0.0.1:{page.port}"
+        mark = secrets.token_hex(4)  # of this service's files, where several share an authority
+        self.client_certificate = authority.client("greenkit-client", stem=f"client-{mark}", days=60)
+        api.tls(authority, server_certificate or authority.server(stem=f"custodian-{mark}"))
         moved = profile.at(self.url)
         self.profile = replace(
             moved, authorize_url=self.page_url + urlsplit(moved.authorize_url).path, limits=((1000, 1.0),)
@@ -134,8 +135,8 @@ class Custodian:
             self.behaviour.prepared.add("bulk")
         self.register = Register(self.profile, people, redirect_uris, self.client_secret.reveal())
         self._resources = Resources(self.register, self.profile.resource_url, dialect)
-        self._servers = [self._serve(api, self._app(pages_only=False), self._pair)]
-        self._servers.append(self._serve(page, self._app(pages_only=True), None))
+        api.serve(self._app(pages_only=False))
+        page.serve(self._app(pages_only=True))
 
     # -- what a client needs
 
@@ -182,24 +183,10 @@ class Custodian:
 
     # -- serving
 
-    def _serve(self, address: tuple[str, int], app: flask.Flask, pair: Pair | None) -> Any:
-        server = _QuietServer(address, app, numthreads=8, timeout=5, shutdown_timeout=1)
-        if pair is not None:
-            import ssl
-
-            adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key))
-            context = self.authority.server_context(pair)
-            context.verify_mode = ssl.CERT_OPTIONAL  # so that a client without one gets the answer of the real thing
-            adapter.context = context
-            server.ssl_adapter = adapter
-        server.prepare()
-        threading.Thread(target=server.serve, daemon=True).start()
-        return server
-
     def close(self) -> None:
         """Stop serving."""
         for server in self._servers:
-            server.stop()
+            server.close()
 
     def _app(self, *, pages_only: bool) -> flask.Flask:
         app = flask.Flask(__name__, static_folder=None)
@@ -376,13 +363,6 @@ class Custodian:
         self.close()
 
 
-class _QuietServer(cheroot.wsgi.Server):
-    expiration_interval = 0.05  # how soon it sees that it has to stop [s]
-
-    def error_log(self, *args: Any, **kwargs: Any) -> None:
-        """Write nothing: a refused handshake is not worth a traceback."""
-
-
 @contextlib.contextmanager
 def start(
     utility: str | Profile = "pge",
@@ -430,11 +410,3 @@ def start(
             server_certificate=server_certificate,
         )
         yield held.enter_context(custodian)
-
-
-def _free_port() -> tuple[str, int]:
-    import socket
-
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return "127.0.0.1", int(held.getsockname()[1])

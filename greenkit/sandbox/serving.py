@@ -1,0 +1,59 @@
+"""A WSGI server on a free port of 127.0.0.1, with TLS that shows who the client is."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import cheroot.wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from greenkit.certificates import Pair
+from greenkit.sandbox.authority import Authority
+
+
+class Server:
+    """Take a port at once, and serve on it once the application is known.
+
+    Attributes
+    ----------
+    port : int
+        Of 127.0.0.1.
+    """
+
+    def __init__(self) -> None:
+        self._server = _QuietServer(("127.0.0.1", 0), _not_yet, numthreads=8, timeout=5, shutdown_timeout=1)
+        self._server.prepare()
+        self.port = int(self._server.bind_addr[1])
+
+    def tls(self, authority: Authority, pair: Pair) -> None:
+        """Serve over TLS; a client's certificate is asked for, and checked when one is shown."""
+        adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key))
+        context = authority.server_context(pair)
+        # optional, so that a client without one gets the answer that a utility gives
+        context.verify_mode = ssl.CERT_OPTIONAL
+        adapter.context = context
+        self._server.ssl_adapter = adapter
+
+    def serve(self, application: Callable[..., Any]) -> None:
+        """Begin."""
+        self._server.wsgi_app = application
+        threading.Thread(target=self._server.serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop, and free the port."""
+        self._server.stop()
+
+
+def _not_yet(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("503 Service Unavailable", [])
+    return []
+
+
+class _QuietServer(cheroot.wsgi.Server):
+    expiration_interval = 0.05  # how soon it sees that it has to stop [s]
+
+    def error_log(self, *args: Any, **kwargs: Any) -> None:
+        """Write nothing: a refused handshake is not worth a traceback."""
