@@ -113,17 +113,24 @@ def _rows(store: Store, blocks: Blocks) -> tuple[npt.NDArray[np.float64], npt.ND
     start, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for some, rows in _stretches(blocks):
         part = blocks[some]
-        count = part["rows"]
-        before = np.cumsum(count) - count
-        place = np.arange(rows.stop - rows.start) - np.repeat(before, count)
-        step = np.repeat(part["step"], count)
-        start[rows] = np.repeat(part["start"], count) + place * step
-        end[rows] = start[rows] + step
-        place += np.repeat(part["first"], count)
+        place = _places(part["rows"])
+        step = np.repeat(part["step"], part["rows"])
+        start[rows] = np.repeat(part["start"], part["rows"])
+        start[rows] += place * step
+        np.add(start[rows], step, out=end[rows])
+        place += np.repeat(part["first"], part["rows"])
         values[rows] = all_values[place]
         codes[rows] = all_codes[place]
     store.clear()
     return values, codes, start, end
+
+
+def _places(count: Ints) -> Ints:
+    """Count the rows of each block from 0."""
+    if (count == count[0]).all():
+        return np.tile(np.arange(count[0]), len(count))
+    before = np.cumsum(count) - count
+    return np.asarray(np.arange(count.sum()) - np.repeat(before, count))
 
 
 def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical, pd.Categorical]:

@@ -20,11 +20,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit import days
 from greenkit.days import US
 from greenkit.smt import stamps
 from greenkit.smt.blocks import Blocks, Store, blocks_of
-from greenkit.smt.codes import ZONE
 from greenkit.smt.notes import Notes
 from greenkit.smt.stamps import DAY
 
@@ -41,26 +39,9 @@ _PLAIN_START: Final = np.arange(0, DAY, _MINUTES)
 _FOLD_START: Final = np.concatenate([_PLAIN_START[:8], [_MISLABELLED], _PLAIN_START[5:8], _PLAIN_START[8:]])
 _FOLD_END: Final = np.concatenate([_PLAIN_START[1:9], _PLAIN_START[5:9], _PLAIN_START[9:], [0]])
 # length of the day in seconds → start and end labels of its rows, as SMT writes them
-_PATTERNS: Final = {
-    86400: (_PLAIN_START, np.roll(_PLAIN_START, -1)),
-    82800: (_PLAIN_START, np.roll(_PLAIN_START, -1)),
-    90000: (_FOLD_START, _FOLD_END),
-}
-_LENGTHS: Final = np.array(sorted(_PATTERNS))
+_PLAIN: Final = np.array([_PLAIN_START, np.roll(_PLAIN_START, -1)], dtype=np.int16)
+_PATTERNS: Final = {82800: _PLAIN, 86400: _PLAIN, 90000: np.array([_FOLD_START, _FOLD_END], dtype=np.int16)}
 _LONGEST: Final = 100
-_SIZES: Final = np.array([len(_PATTERNS[length][0]) for length in _LENGTHS])
-
-
-def _table(which: int) -> npt.NDArray[np.int16]:
-    table = np.full((len(_LENGTHS), _LONGEST), -1, dtype=np.int16)
-    for row, length in enumerate(_LENGTHS):
-        labels = _PATTERNS[length][which]
-        table[row, : len(labels)] = labels
-    return table.ravel()
-
-
-_STARTS: Final = _table(0)
-_ENDS: Final = _table(1)
 
 
 @lru_cache(1 << 14)
@@ -72,6 +53,13 @@ def midnight(day: int) -> int:
 def length(day: int) -> int:
     """Give the seconds of one day."""
     return (midnight(day + 1) - midnight(day)) // US
+
+
+def calendar(day: Ints) -> tuple[Ints, Ints]:
+    """Give the instant at which each day begins, and its seconds; each distinct one is looked up once."""
+    distinct, where = np.unique(day, return_inverse=True)
+    table = np.array([(midnight(d), length(d)) for d in distinct.tolist()], dtype=np.int64).reshape(-1, 2)
+    return table[where, 0], table[where, 1]
 
 
 @dataclass
@@ -118,28 +106,39 @@ def lay(rows: Rows, store: Store, source: int) -> list[Rows]:
 def _lay_channel(rows: Rows, store: Store, source: int) -> Rows:
     first = _breaks(rows.meter, rows.day, rows.revision)
     count = np.diff(first, append=len(rows))
-    length = days.seconds(rows.day[first].astype("M8[D]"), ZONE)
-    kind = np.minimum(np.searchsorted(_LENGTHS, length), len(_LENGTHS) - 1)
-    whole = (count == _SIZES[kind]) & (_LENGTHS[kind] == length)
-    if whole.any():
-        place = np.minimum(np.arange(len(rows)) - np.repeat(first, count), _LONGEST - 1)
-        place += np.repeat(kind * _LONGEST, count)
-        fits = (rows.start == _STARTS[place]) & (rows.end == _ENDS[place])
-        whole &= np.logical_and.reduceat(fits, first)
-    for run in np.flatnonzero(whole & (length < 86400)):
-        skipped = slice(first[run] + 8, first[run] + 12)
-        whole[run] = bool(np.isnan(rows.value[skipped]).all() and not rows.code[skipped].any())
+    begin, length = calendar(rows.day[first])
+    whole = _as_smt_writes(rows, first, count, length)
+    if not whole.any():
+        return rows
     kept = np.repeat(whole, count)
-    odd = rows.take(~kept)
-    if whole.any():
-        places = np.cumsum(np.where(whole, count, 0)) - np.where(whole, count, 0)
-        blocks = _whole_days(rows, first[whole], places[whole], length[whole], source)
-        values, codes = (rows.value, rows.code) if whole.all() else (rows.value[kept], rows.code[kept])
-        store.add(blocks, values, codes)
-    return odd
+    place = np.cumsum(np.where(whole, count, 0)) - count
+    blocks = _whole_days(rows, first[whole], place[whole], begin[whole], length[whole], source)
+    if whole.all():
+        store.add(blocks, rows.value, rows.code)
+        return rows.take(slice(0, 0))
+    store.add(blocks, rows.value[kept], rows.code[kept])
+    return rows.take(~kept)
 
 
-def _whole_days(rows: Rows, first: Ints, place: Ints, length: Ints, source: int) -> Blocks:
+def _as_smt_writes(rows: Rows, first: Ints, count: Ints, length: Ints) -> npt.NDArray[np.bool_]:
+    """Tell the runs of rows that hold a day just as SMT writes it; runs alike are compared together."""
+    whole = np.zeros(len(first), dtype=bool)
+    ends = np.append(_breaks(count, length)[1:], len(first))
+    for begin, end in zip(_breaks(count, length), ends, strict=True):
+        pattern = _PATTERNS.get(int(length[begin]))
+        size = int(count[begin])
+        if pattern is None or size != pattern.shape[1]:
+            continue
+        part = slice(int(first[begin]), int(first[begin]) + size * (end - begin))
+        whole[begin:end] = (rows.start[part].reshape(-1, size) == pattern[0]).all(axis=1)
+        whole[begin:end] &= (rows.end[part].reshape(-1, size) == pattern[1]).all(axis=1)
+        if length[begin] < 86400:
+            skipped = slice(_SKIPPED[0] // _MINUTES, _SKIPPED[1] // _MINUTES)
+            whole[begin:end] &= np.isnan(rows.value[part].reshape(-1, size)[:, skipped]).all(axis=1)
+    return whole
+
+
+def _whole_days(rows: Rows, first: Ints, place: Ints, begin: Ints, length: Ints, source: int) -> Blocks:
     """Make the block of each whole day; a spring day is two of them, either side of its blank rows."""
     day = rows.day[first]
     blocks = blocks_of(
@@ -149,7 +148,7 @@ def _whole_days(rows: Rows, first: Ints, place: Ints, length: Ints, source: int)
             "source": source,
             "day": day,
             "length": length,
-            "start": days.midnights(day.astype("M8[D]"), ZONE),
+            "start": begin,
             "step": _MINUTES * 60 * US,
             "revision": rows.revision[first],
             "first": place,
@@ -173,7 +172,7 @@ def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
     if not parts:
         return
     rows = Rows.joined(parts)
-    length = days.seconds(rows.day.astype("M8[D]"), ZONE)
+    begin, length = calendar(rows.day)
     minutes = np.where(rows.end > rows.start, 0, DAY) + rows.end - rows.start
     folded = (length > 86400) & (rows.end < rows.start) & (rows.end >= _FOLD[0])
     minutes[folded] = rows.end[folded] + 60 - rows.start[folded]
@@ -187,7 +186,8 @@ def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
         [column[kept] for column in (elapsed, minutes, rows.revision, rows.day, rows.channel, rows.meter)]
     )
     order = kept[order]
-    rows, elapsed, minutes, length = rows.take(order), elapsed[order], minutes[order], length[order]
+    rows, elapsed, minutes = rows.take(order), elapsed[order], minutes[order]
+    begin, length = begin[order], length[order]
     if not len(rows):
         return
     gap = np.ones(len(rows), dtype=bool)
@@ -200,7 +200,7 @@ def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
             "source": source,
             "day": rows.day[first],
             "length": length[first],
-            "start": days.midnights(rows.day[first].astype("M8[D]"), ZONE) + elapsed[first] * 60 * US,
+            "start": begin[first] + elapsed[first] * 60 * US,
             "step": minutes[first] * 60 * US,
             "revision": rows.revision[first],
             "first": first,

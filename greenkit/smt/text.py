@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from greenkit.sources import Source
 
-PIECE: Final = 1 << 23
+PIECE: Final = 1 << 22
 Advance = Callable[[int], object]
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -71,7 +71,7 @@ def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = 
                 rest = whole
                 continue
             yield whole[: at + 1], line
-            line += whole.count(b"\n", 0, at + 1)
+            line += int(np.count_nonzero(np.frombuffer(whole, dtype=np.uint8, count=at + 1) == 10))
             rest = whole[at + 1 :]
     rest = rest.rstrip(b"\x1a\0")
     if rest:
