@@ -1,0 +1,106 @@
+"""A Secret shows itself nowhere, and comes from where secrets are kept."""
+
+import copy
+import json
+import logging
+import pickle
+import sys
+import traceback
+
+import pytest
+
+from greenkit import Secret, errors
+
+TEXT = "correct horse %+/"
+
+
+def test_it_is_masked_wherever_text_is_made(caplog):
+    caplog.set_level(1)
+    secret = Secret(TEXT)
+    logging.getLogger("x").debug("%s %r %s", secret, [secret], {"k": secret})
+    shown = f"{secret} {secret!r} {secret:>30} %s {[secret]} {vars(type(secret)).keys()}" % secret
+    assert TEXT not in shown + caplog.text + str(secret.__slots__)
+    assert not hasattr(secret, "__dict__")
+    with pytest.raises(TypeError):
+        json.dumps(secret)
+
+
+def test_tracebacks_with_locals_and_pickles_hold_nothing():
+    secret = Secret(TEXT)
+    try:
+        secret.reveal, 1 / 0  # noqa: B018
+    except ZeroDivisionError as e:
+        shown = "".join(traceback.TracebackException.from_exception(e, capture_locals=True).format())
+    assert "Secret(***)" in shown
+    assert TEXT not in shown.replace("TEXT", "")
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(secret, protocol)
+    assert copy.copy(secret) is copy.deepcopy(secret) is secret
+
+
+def test_it_does_not_change_and_is_made_from_text_only():
+    secret = Secret(Secret(TEXT))
+    assert secret.reveal() == TEXT
+    assert secret == Secret(TEXT) != Secret("other")
+    assert len({secret, Secret(TEXT)}) == 1
+    assert secret != TEXT
+    assert bool(secret)
+    assert not Secret("")
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        secret._value = "x"
+    for wrong in (None, b"bytes", 5):
+        with pytest.raises(TypeError, match="made from text"):
+            Secret(wrong)
+
+
+def test_it_comes_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path):
+    monkeypatch.setenv("GREENKIT_TEST_SECRET", TEXT)
+    assert Secret.env("GREENKIT_TEST_SECRET").reveal() == TEXT
+    with pytest.raises(errors.SettingsError, match="GREENKIT_NOT_SET is not set: set it"):
+        Secret.env("GREENKIT_NOT_SET")
+    file = tmp_path / "secret"
+    file.write_text(TEXT + "\nsecond line")
+    file.chmod(0o600)
+    assert Secret.file(file).reveal() == TEXT
+    monkeypatch.setattr("getpass.getpass", lambda label: TEXT)
+    assert Secret.prompt("Password").reveal() == TEXT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
+def test_a_file_that_others_may_read_or_that_cannot_be_read_is_refused(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(TEXT)
+    file.chmod(0o640)
+    with pytest.raises(errors.SettingsError, match="chmod 600"):
+        Secret.file(file)
+    with pytest.raises(errors.SettingsError, match="cannot be read: FileNotFoundError"):
+        Secret.file(tmp_path / "none")
+    file.write_bytes(b"\xff\xfe\xfd")
+    file.chmod(0o600)
+    with pytest.raises(errors.SettingsError, match="cannot be read") as caught:
+        Secret.file(file)
+    assert caught.value.__suppress_context__
+
+
+def test_the_keyring_is_asked_by_name(monkeypatch):
+    class Backend:
+        class errors:  # noqa: N801 the module's name
+            class KeyringError(Exception):
+                pass
+
+        def get_password(self, service, name):
+            if service == "broken":
+                raise self.errors.KeyringError(TEXT)
+            return {("greenkit", "smt"): TEXT}.get((service, name))
+
+    monkeypatch.setitem(sys.modules, "keyring", Backend())
+    assert Secret.keyring("greenkit", "smt").reveal() == TEXT
+    with pytest.raises(errors.SettingsError, match="keyring set"):
+        Secret.keyring("greenkit", "other")
+    with pytest.raises(errors.SettingsError, match="cannot be used") as caught:
+        Secret.keyring("broken", "smt")
+    assert TEXT not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(errors.SettingsError, match=r"greenkit\[keyring\]"):
+        Secret.keyring("greenkit", "smt")
