@@ -222,7 +222,7 @@ class FtpsRemote(SessionRemote["_Session"]):
 
         line = self._line(folder)
         try:
-            session.voidcmd("TYPE A")
+            session.mode("A")
             session.receive(f"NLST {line}" if line else "NLST", gather)
         except (ftplib.error_perm, ftplib.error_temp) as e:
             # an empty or a missing folder, according to the server
@@ -240,14 +240,16 @@ class FtpsRemote(SessionRemote["_Session"]):
         home = session.pwd()
         try:
             session.voidcmd(f"CWD {self._line(folder)}")
-        except ftplib.error_perm:
+        except ftplib.error_perm as e:
+            if _code(e) != "550":
+                return  # a server that does not grant CWD at all tells nothing by it
             raise FileNotFoundError(
                 f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
             ) from None
         session.voidcmd(f"CWD {home}")
 
     def _stat(self, session: _Session, path: str) -> Stat:
-        session.voidcmd("TYPE I")  # several servers give no SIZE in text mode
+        session.mode("I")  # several servers give no SIZE in text mode
         size = self._ask(session, "SIZE", path)
         modified = self._ask(session, "MDTM", path)
         return Stat(_number(size), _instant(modified))
@@ -270,7 +272,7 @@ class FtpsRemote(SessionRemote["_Session"]):
                 return  # servers answer REST to the very end in several ways
             if size is not None and offset > size:
                 raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
-        session.voidcmd("TYPE I")
+        session.mode("I")
         try:
             clean, said = session.receive(f"RETR {self._line(path)}", tap, offset)
         except ftplib.error_perm as e:
@@ -446,6 +448,13 @@ class _Session(ftplib.FTP_TLS):
         super().__init__(context=context, timeout=timeout, encoding="latin-1")
         self._extended = True  # EPSV, until the server does not know it
         self._lines = 0
+        self._mode = ""
+
+    def mode(self, letter: str) -> None:
+        """Set text (A) or binary (I) transfer, where it is not set."""
+        if letter != self._mode:
+            self.voidcmd(f"TYPE {letter}")
+            self._mode = letter
 
     def connect(self, host: str = "", port: int = 0, timeout: float = -999, source_address: Any = None) -> str:
         welcome = super().connect(host, port, timeout, source_address)

@@ -133,7 +133,7 @@ class NameTable:
     r"""File names as text, and back to the bytes that the server has.
 
     A name is UTF-8 where its bytes are that, else Latin-1. Of two names that look alike then, the second is written
-    with backslashes.
+    with backslashes, which no inbox stores.
 
     Examples
     --------

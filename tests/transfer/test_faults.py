@@ -93,7 +93,7 @@ def server(running, message):
 def once(server, into, keyring, **how):
     """Pull once, as a service does that goes on after any failure; give the report or the error."""
     try:
-        with server.remote(timeout=0.5) as remote:
+        with server.remote(timeout=1 if server.faults.stall else 20) as remote:
             return pull(remote, "intervaldata", into=into, pgp=keyring, **{"delete": "decrypted", **how})
     except errors.RemoteError as e:
         return e

@@ -43,7 +43,7 @@ def server(running):
 
 @pytest.fixture
 def remote(server):
-    with server.remote(timeout=5) as remote:
+    with server.remote(timeout=20) as remote:
         yield remote
 
 
@@ -135,11 +135,11 @@ def test_cut_is_an_error_and_can_be_taken_up(server, remote, cut):
 
 def test_stall_ends_in_time(server):
     server.misbehave(stall=True)
-    with server.remote(timeout=0.5) as remote:
+    with server.remote(timeout=1) as remote:
         began = time.monotonic()
         with pytest.raises(errors.TransferError, match="no answer in time"):
             fetched(remote)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
 
 
 def test_late_error_is_heard(server, remote):
@@ -306,6 +306,15 @@ def test_epsv_then_pasv(ftps_server, monkeypatch):
         assert "PASV" in ftps_server.commands
 
 
+def test_server_that_cannot_restart(ftps_server, monkeypatch):
+    """What is there already is passed over."""
+    ftps_server.put(PATH, DATA)
+    monkeypatch.setattr(ftps._Session, "_restart", lambda self, offset: False)
+    with ftps_server.remote() as remote:
+        assert fetched(remote, offset=123_456) == DATA[123_456:]
+        assert fetched(remote) == DATA
+
+
 def test_type_is_binary_before_size_and_retr(ftps_server):
     ftps_server.put(PATH, DATA)
     with ftps_server.remote() as remote:
@@ -314,9 +323,7 @@ def test_type_is_binary_before_size_and_retr(ftps_server):
         remote.names("intervaldata")
         fetched(remote)
         modes = [c for c in ftps_server.commands if c.split()[0] in ("TYPE", "SIZE", "RETR", "NLST")]
-    assert modes[-7:] == [
-        "TYPE A", "NLST intervaldata", "TYPE I", f"SIZE {PATH}", "TYPE A", "NLST intervaldata", "TYPE I",
-    ] or modes[-8:] == [
+    assert modes[-8:] == [
         "TYPE A", "NLST intervaldata", "TYPE I", f"SIZE {PATH}", "TYPE A", "NLST intervaldata", "TYPE I", f"RETR {PATH}",
     ]  # fmt: skip
 

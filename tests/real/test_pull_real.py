@@ -1,0 +1,152 @@
+"""The whole pull against the real servers: killed at random, by several at once, with a damaged message."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import gnupg
+import pytest
+from servers import Sshd
+
+from greenkit import Secret, pgp
+from greenkit.transfer.pull import pull
+
+pytestmark = pytest.mark.real
+
+FILES = {f"{i:02}_usage.lse": random.Random(i).randbytes(20_000 + 30_000 * (i % 7)) for i in range(30)}
+KILLS = 6
+
+
+@pytest.fixture(scope="module")
+def keyring():
+    with tempfile.TemporaryDirectory(prefix="gkt-") as home:
+        Path(home, "gpg-agent.conf").write_text("s2k-count 65536\n")
+        key = pgp.new_key(home, name="Example Energy", passphrase=Secret("secret"))
+        with pgp.Keyring(home, passphrase=Secret("secret")) as keyring:
+            keyring.fingerprint, keyring.home = key.fingerprint, home
+            yield keyring
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+
+
+@pytest.fixture(scope="module")
+def messages(keyring):
+    gpg = gnupg.GPG(gnupghome=keyring.home)
+    return {
+        f"{name}.asc": gpg.encrypt(plain, keyring.fingerprint, always_trust=True).data for name, plain in FILES.items()
+    }
+
+
+@pytest.fixture
+def inbox(server, messages):
+    for name, data in messages.items():
+        server.put(f"intervaldata/{name}", data)
+    return server
+
+
+def start(server, keyring, into):
+    if isinstance(server, Sshd):
+        options = {"user": "root", "key": str(server.key), "host_key": server.fingerprint("ed25519")}
+    else:
+        options = {"user": "sandbox", "password": server.password.reveal(), "ca_file": str(server.authority.file)}
+        options |= {"certificate": str(server.client.certificate), "key": str(server.client.key)}
+    job = {
+        "protocol": server.protocol,
+        "port": server.port,
+        "options": options,
+        "home": keyring.home,
+        "into": str(into),
+    }
+    command = [sys.executable, str(Path(__file__).parent / "pull_once.py"), json.dumps(job)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def plain_files(into):
+    return {path.name: path.read_bytes() for path in into.iterdir() if not path.name.startswith(".")}
+
+
+def left(server):
+    return os.listdir(server.files / "intervaldata")
+
+
+def check_all_here_once(server, *folders):
+    found = [plain_files(folder) for folder in folders]
+    assert {name: data for here in found for name, data in here.items()} == FILES
+    assert all(here[name] == FILES[name] for here in found for name in here)
+    assert left(server) == []
+    for folder in folders:
+        assert [p for p in folder.rglob("*") if p.name.endswith(".part")] == []
+
+
+def test_killed_at_random(inbox, keyring, tmp_path):
+    """Each file comes exactly once; at every moment, what is not here whole is still on the server."""
+    chance = random.Random(inbox.port)
+    killed = 0
+    for _ in range(KILLS):
+        process = start(inbox, keyring, tmp_path)
+        process.stdout.readline()
+        time.sleep(chance.uniform(0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        here = plain_files(tmp_path)
+        assert all(FILES[name] == data for name, data in here.items())
+        assert {f"{name}.asc" for name in FILES.keys() - here.keys()} <= set(left(inbox))
+    assert killed
+    for _ in range(2):
+        with start(inbox, keyring, tmp_path) as last:
+            assert last.wait(120) == 0
+    check_all_here_once(inbox, tmp_path)
+
+
+def test_four_pullers_at_once_on_one_folder(inbox, keyring, tmp_path):
+    """One works, and the others leave saying so; together with the next run all is done."""
+    running = [start(inbox, keyring, tmp_path) for _ in range(4)]
+    codes = sorted(process.wait(120) for process in running)
+    for process in running:
+        process.stdout.close()
+    assert codes[0] == 0
+    assert set(codes) <= {0, 75}
+    check_all_here_once(inbox, tmp_path)
+
+
+def test_two_machines_at_once(inbox, keyring, tmp_path):
+    """Two ledgers, one account: what the other took is no error, and nothing is lost between them."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    wrong = []
+
+    def run(into):
+        try:
+            with inbox.remote() as remote:
+                pull(remote, "intervaldata", into=into, pgp=keyring, delete="decrypted")
+        except Exception as e:  # noqa: BLE001 handed to the test's own thread
+            wrong.append(e)
+
+    threads = [threading.Thread(target=run, args=(folder,)) for folder in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(180)
+    assert wrong == []
+    check_all_here_once(inbox, *folders)
+
+
+def test_damaged_message_stays_and_comes_again(server, keyring, messages, tmp_path):
+    name, whole = next(iter(messages.items()))
+    server.put(f"intervaldata/{name}", whole[: len(whole) // 2])
+    with server.remote() as remote:
+        for _ in range(2):
+            (file,) = pull(remote, "intervaldata", into=tmp_path, pgp=keyring, delete="decrypted").files
+            assert file.state == "undecryptable"
+            assert left(server) == [name]
+            assert plain_files(tmp_path) == {}
+        server.put(f"intervaldata/{name}", whole)
+        pull(remote, "intervaldata", into=tmp_path, pgp=keyring, delete="decrypted")
+    assert plain_files(tmp_path) == {name.removesuffix(".asc"): FILES[name.removesuffix(".asc")]}
+    assert left(server) == []
