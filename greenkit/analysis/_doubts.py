@@ -44,6 +44,11 @@ class Seen:
         return cls(found, table, _days(found), checks.months(found, limits), gaps, runs, spikes)
 
     @cached_property
+    def records(self) -> list[dict[Any, Any]]:
+        """The table, as one mapping for each series."""
+        return self.table.to_dict("records")
+
+    @cached_property
     def registers(self) -> set[int]:
         """Series that look like a register's."""
         return set(checks.registers(self.found).tolist())
@@ -141,8 +146,7 @@ def _days(found: Intervals) -> pd.DataFrame:
 
 def findings(seen: Seen, code: int, limits: Limits) -> list[Finding]:
     """Say what is doubtful in one series, the most severe first."""
-    key = seen.found.keys.iloc[code]
-    subject = {name: str(key[name]) for name in ("meter", "flow", "series", "unit")}
+    subject = {name: str(seen.records[code][name]) for name in ("meter", "flow", "series", "unit")}
     found = [
         Finding(f"quality.{name}", severity, f"{seen.found.label(code)}: {text}", {**subject, **evidence})
         for check in (_whole, _twice, _values, _guesses, _shape)
@@ -152,7 +156,7 @@ def findings(seen: Seen, code: int, limits: Limits) -> list[Finding]:
 
 
 def _whole(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    row, gaps = seen.table.iloc[code], seen.rows("gaps", code)
+    row, gaps = seen.records[code], seen.rows("gaps", code)
     if not row["present"]:
         yield "empty", "serious", "no interval has a value.", {"intervals": int(row["expected"])}
         return
@@ -168,7 +172,7 @@ def _whole(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 
 def _twice(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    row = seen.table.iloc[code]
+    row = seen.records[code]
     if row["repeated"]:
         text = f"{row['repeated']:,} intervals stand twice with the same value; one of each counts."
         yield "repeated", "info", text, {"intervals": int(row["repeated"])}
@@ -184,7 +188,7 @@ def _twice(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 
 def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    row, runs = seen.table.iloc[code], seen.rows("runs", code)
+    row, runs = seen.records[code], seen.rows("runs", code)
     if row["negative"]:
         text = f"{row['negative']:,} values are negative, which a flow of one direction cannot be."
         yield "negative", "warning", text, {"intervals": int(row["negative"])}
@@ -209,7 +213,7 @@ def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 
 def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    row, months = seen.table.iloc[code], seen.rows("months", code)
+    row, months = seen.records[code], seen.rows("months", code)
     over = months[months["estimated"] > limits.estimated]
     if row["estimated"]:
         share = row["estimated"] / row["present"]
@@ -234,7 +238,7 @@ def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 
 def _shape(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    found, row = seen.found, seen.table.iloc[code]
+    found, row = seen.found, seen.records[code]
     odd = int(seen.odd[code])
     if odd:
         text = f"{odd:,} intervals are not {row['minutes']:g} min long, as the others are."

@@ -138,7 +138,9 @@ def windows(found: Intervals, bills: pd.DataFrame | Sequence[Any]) -> tuple[Peri
             rows.append((code, a, b, _name(a, b, key["zone"])))
             slices.append((int(low), int(high)))
     codes, begins, ends = (np.array([r[i] for r in rows], dtype=np.int64) for i in range(3))
-    return Periods(codes, begins, ends, [r[3] for r in rows], np.zeros(0, dtype=np.int64)), slices
+    return Periods(
+        codes, begins, ends, np.array([r[3] for r in rows], dtype=object), np.zeros(0, dtype=np.int64)
+    ), slices
 
 
 def _of_meters(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

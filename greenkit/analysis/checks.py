@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit.analysis import periods
-from greenkit.analysis.intervals import HOUR, Bools, Intervals, Ints, adds_up, reach
+from greenkit.analysis.intervals import HOUR, Bools, Intervals, Ints, adds_up
 from greenkit.days import US
 
 
@@ -61,17 +61,22 @@ def gaps(found: Intervals) -> pd.DataFrame:
     DataFrame
         ``code``, ``start``, ``end``, ``intervals`` (how many of the usual length fit in, at least 1).
     """
+    n = len(found.keys)
     first, last = periods.span(found)
-    valid = found.take(found.valid)
-    codes = np.arange(len(found.keys))
-    # what is covered, with an empty interval at both ends of each span
-    code = np.concatenate([codes, valid.code, codes])
-    start = np.concatenate([first, valid.start, last])
-    end = np.concatenate([first, valid.end, last])
-    order = np.lexsort([start, code])
-    code, start, reached = code[order], start[order], reach(code[order], start[order], end[order])
-    hole = start > reached
-    table = pd.DataFrame({"code": code[hole], "start": reached[hole], "end": start[hole]})
+    valid = found if found.valid.all() else found.take(found.valid)
+    hole = np.flatnonzero(valid.start > valid.reached)
+    # at both ends of a span; a series without any value is one gap, from its first start to its last end
+    begins, ends = periods.span(valid)
+    none = np.bincount(valid.code, minlength=n) == 0
+    begins, ends = np.where(none, last, begins), np.where(none, last, ends)
+    head, tail = np.flatnonzero(begins > first), np.flatnonzero(ends < last)
+    table = pd.DataFrame(
+        {
+            "code": np.concatenate([valid.code[hole], head, tail]),
+            "start": np.concatenate([valid.reached[hole], first[head], ends[tail]]),
+            "end": np.concatenate([valid.start[hole], begins[head], last[tail]]),
+        }
+    ).sort_values(["code", "start"], ignore_index=True)
     length = np.maximum(found.interval * US, 1)[table["code"].to_numpy()]
     table["intervals"] = np.maximum(1, np.round((table["end"] - table["start"]).to_numpy() / length)).astype(np.int64)
     return table
@@ -97,17 +102,18 @@ def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
     )
     first = np.flatnonzero(new)
     length = np.diff(np.append(first, len(one)))
-    last = first + length - 1
+    # most runs are of one interval: only the long ones are laid out
+    first, length = first[length >= limits.run], length[length >= limits.run]
     table = pd.DataFrame(
         {
             "code": one.code[first],
             "kind": np.where(one.value[first] == 0, "zero", "frozen"),
             "start": one.start[first],
-            "end": one.end[last],
+            "end": one.end[first + length - 1],
             "intervals": length,
             "value": one.value[first],
         }
-    )[length >= limits.run]
+    )
     held = table["intervals"].groupby([table["code"], table["kind"]]).transform("sum").to_numpy()
     rare = held <= limits.rare * np.bincount(one.code, minlength=len(found.keys))[table["code"]]
     long = (table["kind"] == "zero") & (table["end"] - table["start"] > 24 * HOUR)

@@ -24,8 +24,8 @@ def groups(dates: Ints, keys: pd.DataFrame, code: Ints, by: Sequence[str], holid
     for name in by:
         if name not in BY:
             raise SchemaError(f"there is no grouping {name!r}: take some of {', '.join(BY)}")
-    distinct, where = np.unique(dates, return_inverse=True)
-    return {name: _kind(name, distinct, holidays)[where.reshape(-1)] for name in by}
+    where, distinct = pd.factorize(dates, sort=True)
+    return {name: _kind(name, distinct, holidays)[where] for name in by}
 
 
 def _kind(name: str, dates: Ints, holidays: Holidays) -> Any:

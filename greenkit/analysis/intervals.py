@@ -139,10 +139,9 @@ class Intervals:
     @cached_property
     def interval(self) -> Ints:
         """The most frequent length in each series, in seconds; 0 for a series without rows."""
-        lengths, which = np.unique(self.end - self.start, return_inverse=True)
-        counts = np.bincount(
-            self.code * len(lengths) + which.reshape(-1), minlength=len(self.keys) * len(lengths)
-        ).reshape(len(self.keys), len(lengths))
+        which, lengths = pd.factorize(self.end - self.start, sort=True)
+        counts = np.bincount(self.code * len(lengths) + which, minlength=len(self.keys) * len(lengths))
+        counts = counts.reshape(len(self.keys), len(lengths))
         if not len(lengths):
             return np.zeros(len(self.keys), dtype=np.int64)
         return np.asarray(lengths[counts.argmax(axis=1)] // US, dtype=np.int64)
@@ -150,7 +149,9 @@ class Intervals:
     @cached_property
     def reached(self) -> Instants:
         """Latest end among the earlier intervals of the same series; the own start for the first."""
-        return reach(self.code, self.start, self.end)
+        latest = pd.Series(self.end).groupby(self.code).cummax().to_numpy(dtype=np.int64)
+        first = np.append(np.ones(min(len(self), 1), dtype=bool), self.code[1:] != self.code[:-1])
+        return np.where(first, self.start, np.append(self.start[:1], latest[:-1]))
 
     @cached_property
     def overlap(self) -> Bools:
@@ -161,16 +162,6 @@ class Intervals:
         """Name one series for a message."""
         key = self.keys.iloc[code]
         return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
-
-
-def reach(code: Ints, start: Instants, end: Instants) -> Instants:
-    """Give, for intervals sorted by series and start, the latest end of those before in the series.
-
-    For the first interval of a series it is the interval's own start.
-    """
-    latest = pd.Series(end).groupby(code).cummax().to_numpy(dtype=np.int64)
-    first = np.append(np.ones(min(len(code), 1), dtype=bool), code[1:] != code[:-1])
-    return np.where(first, start, np.append(start[:1], latest[:-1]))
 
 
 def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str]) -> Instants:
@@ -214,8 +205,9 @@ def _series(df: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
     where, _ = pd.factorize(code, sort=True)
     first = np.zeros(where.max() + 1 if len(where) else 0, dtype=np.int64)
     first[where[::-1]] = np.arange(len(where))[::-1]
-    keys = pd.DataFrame({name: c.astype(str).to_numpy()[first] for name, c in zip(KEY, columns, strict=True)})
-    return np.asarray(where, dtype=np.int64), keys.astype(str)
+    # the words of one row of each series, not of every row
+    keys = pd.DataFrame({name: c.iloc[first].astype("str").to_numpy() for name, c in zip(KEY, columns, strict=True)})
+    return np.asarray(where, dtype=np.int64), keys.astype("str")
 
 
 def twins(found: Intervals) -> Bools:

@@ -115,7 +115,7 @@ class Periods:
         Row of ``Intervals.keys`` that the period belongs to.
     start, end : array of int64
         Microseconds since 1970 UTC.
-    name : list of str
+    name : array of str
         How each period is called: ``2024-07-04``, ``2024-W27``, ``2024-07``, ``summer 2024``, ``2024``.
     where : array of int64
         Period of each interval.
@@ -124,7 +124,7 @@ class Periods:
     code: Ints
     start: Instants
     end: Instants
-    name: list[str]
+    name: Any
     where: Ints
 
 
@@ -135,9 +135,8 @@ def lay(found: Intervals, calendar: Calendar) -> Periods:
     first, after = calendar.first(here), calendar.first(here + 1)
     zones = found.keys["zone"].to_numpy(dtype=str)[code]
     start, end = _midnights(first, zones), _midnights(after, zones)
-    distinct, which = np.unique(first, return_inverse=True)
-    names = np.array(calendar.name(distinct), dtype=object)
-    return Periods(code, start, end, list(names[which.reshape(-1)]), where)
+    which, distinct = pd.factorize(first)
+    return Periods(code, start, end, np.array(calendar.name(distinct), dtype=object)[which], where)
 
 
 def lay_hours(found: Intervals) -> Periods:
@@ -149,8 +148,9 @@ def lay_hours(found: Intervals) -> Periods:
     first[found.code[::-1]] = shift[::-1]
     start = here * HOUR - first[code]
     wall = local(start, code, found.keys["zone"])
-    names = list(pd.DatetimeIndex(wall.view("datetime64[us]")).strftime("%Y-%m-%d %H:%M"))
-    return Periods(code, start, start + HOUR, names, where)
+    which, distinct = pd.factorize(wall)
+    names = pd.DatetimeIndex(distinct.view("datetime64[us]")).strftime("%Y-%m-%d %H:%M")
+    return Periods(code, start, start + HOUR, names.to_numpy(dtype=object)[which], where)
 
 
 def _consecutive(found: Intervals, number: Ints) -> tuple[Ints, Ints, Ints]:
