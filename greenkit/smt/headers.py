@@ -113,6 +113,10 @@ class Layout:
     skip: int
     header: bytes
 
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Tell whether a row is the header again."""
+        return [squeezed(cell) for cell in cells[: len(self.names)]] == [squeezed(name) for name in self.names]
+
 
 def find(head: bytes) -> Layout | None:
     r"""Find the header among the first lines (line ends as ``\n``); None when the text is no table of SMT."""

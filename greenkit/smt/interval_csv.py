@@ -10,7 +10,6 @@ numbers, by :func:`_by_row`.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -25,7 +24,7 @@ from greenkit.smt.codes import Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Advance, decode, decode_head, number, pieces
+from greenkit.smt.text import Advance, cells, decode, decode_head, number, pieces
 
 Source = Any
 _HEAD: Final = 1 << 16
@@ -33,8 +32,9 @@ _BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n
 """What stands for no value."""
 _AROUND_ID: Final = " \t'\"=\u2018\u2019\ufeff\xa0"
 """What portals, people and spreadsheets put around an ESI ID: 'digits, ="digits", blanks."""
+_MASKED: Final = re.compile(r"(?=.*\d)[A-Za-z0-9_*-]{1,64}")
+"""What else is taken as an id, since people mask them; a word such as Total is none."""
 _RUINED: Final = re.compile(r"\d(?:[.,]\d+)?E\+?\d+$|\d{15,}\.0+$", re.IGNORECASE)
-_UNREADABLE: Final = -(2**31)
 
 
 class _Unfit(Exception):
@@ -51,7 +51,7 @@ def meter_id(text: str) -> str | None:
 
     Examples
     --------
-    >>> meter_id("'10000000000000017"), meter_id('="10000000000000017"'), meter_id("ESIID")
+    >>> meter_id("'10000000000000017"), meter_id('="10000000000000017"'), meter_id("my house")
     ('10000000000000017', '10000000000000017', None)
     """
     text = text.strip(_AROUND_ID)
@@ -62,7 +62,7 @@ def meter_id(text: str) -> str | None:
             f"the ESI ID {text} was turned to a number by a spreadsheet and its last digits are lost: export the file "
             "again and load it without opening it in a spreadsheet"
         )
-    return None
+    return text if _MASKED.fullmatch(text) else None
 
 
 def read(source: Source, layout: Layout, store: Store, notes: Notes, advance: Advance) -> None:
@@ -116,10 +116,11 @@ class _Columns:
     def _in_bulk(self, piece: bytes, skip: int) -> Rows:
         again = self._layout.header + b"\n"
         body = _after(piece, skip)
-        if self._layout.header and again in body:
-            self._notes.add("smt.row.repeated-header", n=body.count(again), file=self._file)
+        repeated = body.count(again) if self._layout.header else 0
+        if repeated:
             body = body.replace(again, b"")
         if not body or body.isspace():
+            self._repeated(repeated)
             return self._made({}, np.empty(0), {})
         table = self._table(body)
         by_role = {role: table.column(str(place)).chunk(0) for role, place in self._layout.roles.items()}
@@ -128,6 +129,7 @@ class _Columns:
             raise _Unfit
         numbers = {role: self._numbered(role, column) for role, column in by_role.items() if role != "revision"}
         revision = self._stamps(by_role["revision"]) if "revision" in by_role else None
+        self._repeated(repeated)
         return self._made(numbers, value, {} if revision is None else {"revision": revision})
 
     def _table(self, body: bytes) -> Any:
@@ -161,7 +163,7 @@ class _Columns:
     def _numbered(self, role: str, column: Any) -> npt.NDArray[np.int32]:
         seen, read = self._seen[role], self._words[role][0]
         numbers = np.empty(len(column.dictionary), dtype=np.int32)
-        for i, raw in enumerate(column.dictionary.to_pylist()):
+        for i, raw in enumerate(_words(column)):
             known = seen.get(raw)
             if known is None:
                 try:
@@ -176,7 +178,7 @@ class _Columns:
         return out
 
     def _stamps(self, column: Any) -> npt.NDArray[np.int64]:
-        local = [_revision(decode(raw)) for raw in column.dictionary.to_pylist()]
+        local = [_revision(decode(raw)) for raw in _words(column)]
         if None in local:
             raise _Unfit
         out: npt.NDArray[np.int64] = stamps.instants(np.array(local, dtype=np.int64))[column.indices.to_numpy()]
@@ -185,48 +187,50 @@ class _Columns:
     # by row
 
     def _by_row(self, piece: bytes, line: int, skip: int) -> Rows:
-        lines = decode(piece).split("\n")[:-1]
         kept: dict[str, list[int]] = {role: [] for role in [*self._layout.roles] if role != "value"}
         values: list[float] = []
-        reader = csv.reader(lines[skip:], delimiter=self._layout.delimiter)
-        for cells in reader:
-            at = line + skip + reader.line_num - 1
-            row = self._row(cells, at)
+        for i, text in enumerate(decode(piece).split("\n")[skip:-1]):
+            found = cells(text, self._layout.delimiter)
+            row = self._row(found, line + skip + i) if found else None
             if row:
                 values.append(row[0])
-                for role, found in row[1].items():
-                    kept[role].append(found)
+                for role, code in row[1].items():
+                    kept[role].append(code)
         local = kept.pop("revision", None)
         more = {} if local is None else {"revision": stamps.instants(np.array(local, dtype=np.int64))}
         return self._made(
             {r: np.array(n, dtype=np.int32) for r, n in kept.items()}, np.array(values, dtype=float), more
         )
 
-    def _row(self, cells: list[str], line: int) -> tuple[float, dict[str, int]] | None:
-        cells = [cell.strip() for cell in cells]
-        if not any(cells):
-            return None
+    def _row(self, row: list[str], line: int) -> tuple[float, dict[str, int]] | None:
         width = len(self._layout.names)
-        if [codes.squeezed(c) for c in cells[:width]] == [codes.squeezed(n) for n in self._layout.names]:
-            self._notes.add("smt.row.repeated-header", file=self._file)
+        if self._layout.is_header(row):
+            self._repeated(1)
             return None
-        if any(cells[width:]) or len(cells) <= max(self._layout.roles[r] for r in ("meter", "date", "start", "value")):
-            self._unreadable(f"{len(cells)} columns instead of {width}", line)
+        if any(row[width:]) or len(row) <= max(self._layout.roles[r] for r in ("meter", "date", "start", "value")):
+            self._unreadable(f"{len(row)} columns instead of {width}", line)
             return None
-        cells += [""] * (width - len(cells))
+        row += [""] * (width - len(row))
         numbers = {}
         for role, place in self._layout.roles.items():
             if role == "value":
                 continue
             try:
-                found = _revision(cells[place]) if role == "revision" else self._words[role][0](cells[place])
+                found = _revision(row[place]) if role == "revision" else self._words[role][0](row[place])
             except FormatError as e:
                 raise FormatError(str(e), source=self._file, line=line) from None
+            if role == "date" and found is None and stamps.is_day_first(row[place]):
+                raise FormatError(
+                    f"the date {row[place]} has its day first, so another program has rewritten this file's dates: "
+                    "export it again",
+                    source=self._file,
+                    line=line,
+                )
             if found is None:
-                self._unreadable(f"{self._layout.names[place]} is {cells[place][:40]!r}", line)
+                self._unreadable(f"{self._layout.names[place]} is {row[place][:40]!r}", line)
                 return None
             numbers[role] = found
-        return self._value(cells[self._layout.roles["value"]], line), numbers
+        return self._value(row[self._layout.roles["value"]], line), numbers
 
     def _value(self, cell: str, line: int) -> float:
         if cell in _BLANKS:
@@ -236,6 +240,10 @@ class _Columns:
             return value
         self._notes.add("smt.value.unreadable", repr(cell[:40]), file=self._file, line=line)
         return np.nan
+
+    def _repeated(self, n: int) -> None:
+        if n:
+            self._notes.add("smt.row.repeated-header", n=n, file=self._file)
 
     def _unreadable(self, why: str, line: int) -> None:
         self._notes.add("smt.row.unreadable", why, file=self._file, line=line)
@@ -271,6 +279,14 @@ class _Columns:
         if found not in self._store.channels and found not in (codes.LOAD, codes.GENERATION):
             self._notes.add("smt.flow.other", found.flow, file=self._file)
         return self._store.channels[found]
+
+
+def _words(column: Any) -> list[bytes]:
+    """Give the distinct cells of a column; _Unfit when a stray quote has swallowed a line end."""
+    words: list[bytes] = column.dictionary.to_pylist()
+    if any(b"\n" in word for word in words):
+        raise _Unfit
+    return words
 
 
 def _end(text: str) -> int | None:

@@ -113,10 +113,8 @@ def _lay_channel(rows: Rows, store: Store, source: int) -> Rows:
     kept = np.repeat(whole, count)
     place = np.cumsum(np.where(whole, count, 0)) - count
     blocks = _whole_days(rows, first[whole], place[whole], begin[whole], length[whole], source)
-    if whole.all():
-        store.add(blocks, rows.value, rows.code)
-        return rows.take(slice(0, 0))
-    store.add(blocks, rows.value[kept], rows.code[kept])
+    values, codes = (rows.value, rows.code) if whole.all() else (rows.value[kept], rows.code[kept])
+    store.add(blocks, values, codes)
     return rows.take(~kept)
 
 

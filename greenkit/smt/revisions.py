@@ -16,7 +16,7 @@ from greenkit.smt.blocks import BLOCK, Blocks, Codes, Store, Values
 from greenkit.smt.notes import Notes
 
 Ints = npt.NDArray[Any]
-_DAY: Final = ("meter", "channel", "day")
+_DAY: Final = ("meter", "channel", "unit", "day")
 _VERSION: Final = (*_DAY, "revision")
 
 
@@ -100,7 +100,7 @@ def _overlaps(blocks: Blocks) -> Ints:
 def _joined(store: Store, flat: tuple[Values, Codes], day: Blocks, notes: Notes) -> Blocks:
     """Make one version of a day from blocks that overlap, of which the later counts, but a blank never does."""
     places = [slice(int(b["first"]), int(b["first"] + b["rows"])) for b in day]
-    if len(day) == 2 and all(day[0][n] == day[1][n] for n in ("start", "step", "rows", "unit")):
+    if len(day) == 2 and all(day[0][n] == day[1][n] for n in ("start", "step", "rows")):
         alike = [np.array_equal(part[places[0]], part[places[1]], equal_nan=True) for part in flat]
         if all(alike):
             notes.add("smt.day.duplicate", name_of(store, day[0]))
@@ -109,18 +109,18 @@ def _joined(store: Store, flat: tuple[Values, Codes], day: Blocks, notes: Notes)
     codes: Codes = np.concatenate([flat[1][place] for place in places])
     which = np.repeat(np.arange(len(day)), day["rows"])
     start = np.concatenate([b["start"] + b["step"] * np.arange(b["rows"]) for b in day])
-    step, unit = day["step"][which], day["unit"][which]
-    order = np.lexsort([which, ~np.isnan(values), start, step, unit])
+    step = day["step"][which]
+    order = np.lexsort([which, ~np.isnan(values), start, step])
     values, codes = values[order], codes[order]
-    which, start, step, unit = (a[order] for a in (which, start, step, unit))
-    again = (start[1:] == start[:-1]) & (step[1:] == step[:-1]) & (unit[1:] == unit[:-1])
+    which, start, step = which[order], start[order], step[order]
+    again = (start[1:] == start[:-1]) & (step[1:] == step[:-1])
     differ = again & ~((values[1:] == values[:-1]) | np.isnan(values[:-1]))
     if again.any():
         notes.add("smt.day.conflict" if differ.any() else "smt.day.duplicate", name_of(store, day[0]))
     last = np.flatnonzero(~np.append(again, False))
     values, codes = values[last], codes[last]
-    which, start, step, unit = (a[last] for a in (which, start, step, unit))
-    go_on = (which[1:] == which[:-1]) & (start[1:] == start[:-1] + step[1:]) & (unit[1:] == unit[:-1])
+    which, start, step = which[last], start[last], step[last]
+    go_on = (which[1:] == which[:-1]) & (start[1:] == start[:-1] + step[1:])
     first = np.flatnonzero(~np.append(False, go_on))
     out = day[which[first]].astype(BLOCK)
     out["start"], out["first"], out["rows"] = start[first], first, np.diff(first, append=len(values))

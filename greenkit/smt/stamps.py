@@ -69,6 +69,12 @@ def day(text: str) -> int | None:
     return found[0].toordinal() - _EPOCH if found else None
 
 
+def is_day_first(text: str) -> bool:
+    """Tell a date such as 13/07/2025, which no month can begin."""
+    found = _DATE.match(text.strip())
+    return bool(found and found["m"] and int(found["m"]) > 12 >= int(found["d"]) > 0)
+
+
 @lru_cache(1 << 14)
 def minute(text: str) -> int | None:
     """Give a clock time as minutes since midnight, 24:00 as 0; None when it is none.

@@ -6,7 +6,6 @@ columns that are not known are kept as text, under the name that the file gives 
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +18,7 @@ from greenkit.smt import codes, interval_csv, stamps
 from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Advance, decode, number, pieces
+from greenkit.smt.text import Advance, cells, decode, number, pieces
 
 Source = Any
 _NAT: Final = stamps.NEVER
@@ -112,23 +111,22 @@ def read(source: Source, layout: Layout, table: Table, notes: Notes, advance: Ad
     before = len(table)
     for i, (piece, line) in enumerate(pieces(source, advance)):
         skip = layout.skip if i == 0 else 0
-        reader = csv.reader(decode(piece).split("\n")[skip:-1], delimiter=layout.delimiter)
-        for cells in reader:
-            _row([c.strip() for c in cells], line + skip + reader.line_num - 1, source.name, layout, table, notes)
+        for k, text in enumerate(decode(piece).split("\n")[skip:-1]):
+            row = cells(text, layout.delimiter)
+            if row:
+                _row(row, line + skip + k, source.name, layout, table, notes)
     if len(table) == before:
         notes.add("smt.file.empty", file=source.name)
 
 
-def _row(cells: list[str], line: int, file: str, layout: Layout, table: Table, notes: Notes) -> None:
-    if not any(cells):
-        return
+def _row(row: list[str], line: int, file: str, layout: Layout, table: Table, notes: Notes) -> None:
     names = layout.names
-    if [codes.squeezed(c) for c in cells[: len(names)]] == [codes.squeezed(n) for n in names]:
+    if layout.is_header(row):
         notes.add("smt.row.repeated-header", file=file)
         return
-    cells += [""] * (len(names) - len(cells))
+    row += [""] * (len(names) - len(row))
     try:
-        meter = interval_csv.meter_id(cells[layout.roles["meter"]])
+        meter = interval_csv.meter_id(row[layout.roles["meter"]])
     except FormatError as e:
         raise FormatError(str(e), source=file, line=line) from None
     made: dict[str, Any] = {"source": file}
@@ -136,7 +134,7 @@ def _row(cells: list[str], line: int, file: str, layout: Layout, table: Table, n
     for role, column in columns.items():
         if role not in layout.roles:
             continue
-        cell = cells[layout.roles[role]]
+        cell = row[layout.roles[role]]
         found = (
             number(cell.replace(",", "")) if column in ("value", "start_reading", "end_reading") else stamps.day(cell)
         )
@@ -144,20 +142,20 @@ def _row(cells: list[str], line: int, file: str, layout: Layout, table: Table, n
             notes.add("smt.row.unreadable", f"{names[layout.roles[role]]} is {cell[:40]!r}", file=file, line=line)
             return
         made[column] = found
-    if meter is None or any(cells[len(names) :]):
-        notes.add("smt.row.unreadable", f"{len(cells)} cells, first {cells[0][:40]!r}", file=file, line=line)
+    if meter is None or any(row[len(names) :]):
+        notes.add("smt.row.unreadable", f"{len(row)} cells, first {row[0][:40]!r}", file=file, line=line)
         return
     known = {layout.roles[role] for role in layout.roles}
-    more = {name: cells[i] for i, name in enumerate(names) if i not in known and name and name not in made}
-    stamp = stamps.stamp(_cell(cells, layout, "revision"))
+    more = {name: row[i] for i, name in enumerate(names) if i not in known and name and name not in made}
+    stamp = stamps.stamp(_cell(row, layout, "revision"))
     table.add(
         meter,
-        codes.channel(_cell(cells, layout, "flow") or "4"),
-        _cell(cells, layout, "quality"),
+        codes.channel(_cell(row, layout, "flow") or "4"),
+        _cell(row, layout, "quality"),
         _NAT if stamp is None else stamp,
         **{**more, **made},
     )
 
 
-def _cell(cells: list[str], layout: Layout, role: str) -> str:
-    return cells[layout.roles[role]] if role in layout.roles else ""
+def _cell(row: list[str], layout: Layout, role: str) -> str:
+    return row[layout.roles[role]] if role in layout.roles else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import math
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
@@ -45,6 +46,22 @@ def decode(raw: bytes) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def cells(line: str, delimiter: str) -> list[str]:
+    """Split one line of a CSV, and take blanks off each cell; a blank line has none.
+
+    Each line by itself, since no cell of SMT holds a line end, and a stray quote must not swallow the lines below it.
+    """
+    if '"' in line:
+        try:
+            found = next(csv.reader([line], delimiter=delimiter))
+        except csv.Error:
+            found = [line]
+    else:
+        found = line.split(delimiter)
+    found = [cell.strip() for cell in found]
+    return found if any(found) else []
 
 
 def number(text: str) -> float | None:

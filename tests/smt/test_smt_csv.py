@@ -205,6 +205,40 @@ def test_extra_commas_and_garbage_at_the_end():
     assert len(read(csv(csv_rows()) + "\x1a").findings) == 0
 
 
+def test_dates_with_the_day_first_are_refused():
+    lines = [line.replace("07/06/2025", "13/07/2025", 1) for line in csv_rows()]
+    with pytest.raises(FormatError, match=r"line 2: the date 13/07/2025 has its day first.* export it again"):
+        read(csv(lines))
+
+
+@pytest.mark.parametrize("place", [0, 50, 95])
+@pytest.mark.parametrize("column", [0, 3, 5, 7])
+def test_a_stray_quote_costs_one_row_at_most(place, column):
+    lines = csv_rows()
+    cells = lines[place].split(",")
+    cells[column] = '"' + cells[column]
+    lines[place] = ",".join(cells)
+    found = read(csv(lines, csv_rows(flow="Surplus Generation")))
+    assert len(found.readings) in (191, 192)
+    assert len(found.readings) == 192 or "smt.row.unreadable" in found.findings.names
+
+
+def test_quotes_that_pair_over_two_lines():
+    lines = csv_rows()
+    lines[3] = lines[3].replace(",Consumption", ',"Consumption')
+    lines[4] = lines[4].replace(",Consumption", ',Consumption"')
+    found = read(csv(lines))
+    assert len(found.readings) == 96
+    assert found.readings["flow"].value_counts()["delivered"] >= 95
+
+
+def test_masked_ids_are_kept_and_words_are_not():
+    assert read(csv(csv_rows(meter="104437XXXXXXX0001"))).readings["meter"].unique().tolist() == ["104437XXXXXXX0001"]
+    found = read(csv(csv_rows(), csv_rows(meter="Total")))
+    assert found.readings["meter"].unique().tolist() == [ID]
+    assert found.findings.named("smt.row.unreadable")[0].evidence["count"] == 96
+
+
 def test_a_file_cut_in_the_middle_of_a_row():
     found = read(csv(csv_rows())[:-40])
     assert len(found.readings) == 95
