@@ -486,7 +486,11 @@ class _Session(ftplib.FTP_TLS):
                 if self.af != socket.AF_INET:
                     raise
                 self._extended = False
-        return self.sock.getpeername()[0], ftplib.parse227(self.sendcmd("PASV"))[1]
+        try:
+            return self.sock.getpeername()[0], ftplib.parse227(self.sendcmd("PASV"))[1]
+        except ftplib.error_perm as e:
+            # a 550 here must not be taken for the answer to the command that follows, "no such file"
+            raise ftplib.error_temp(f"425 no data connection ({e})") from None
 
     def receive(self, command: str, sink: Callable[[bytes], object], offset: int = 0) -> tuple[bool, int | None]:
         """Receive what a command sends, to its final reply; give whether the end was announced, and the size if said.
