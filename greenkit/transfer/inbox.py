@@ -146,9 +146,9 @@ class Inbox:
                 with _files.atomic(part) as file, original.open("rb") as source:
                     shutil.copyfileobj(source, file)
         except (DamagedMessage, NotOpenPGP) as e:
-            return self.ledger.update(row, state="undecryptable", note=str(e))
+            return self.ledger.update(row, state="undecryptable", note=str(e).removeprefix(f"{row.stored}: "))
         except DecryptError as e:
-            return self.ledger.update(row, note=str(e))
+            return self.ledger.update(row, note=str(e).removeprefix(f"{row.stored}: "))
         plain = self.ledger.claim("plain", row, self._free(ENCRYPTED.sub("", row.name), row, part))
         os.replace(part, self.home.into / plain)
         _files.sync_folder(self.home.into)

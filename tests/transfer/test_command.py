@@ -69,7 +69,7 @@ def test_dir_and_into_take_the_place_of_the_settings(file, tmp_path, server):
 def test_a_file_that_does_not_decrypt_gives_3(file, server, capsys):
     server.put("intervaldata/bad.lse.asc", b"<html>")
     assert fetch(file) == command.INCOMPLETE
-    assert "undecryptable 'bad.lse.asc' 6 bytes: bad.lse.asc: it is a web page" in capsys.readouterr().out
+    assert "undecryptable 'bad.lse.asc' 6 bytes: it is a web page" in capsys.readouterr().out
 
 
 @GPG
