@@ -259,7 +259,7 @@ class _Reading:
                 if element is self.open_entry:
                     self._entry(element)
                     self.open_entry = None
-            elif name == "IntervalReading" and element.getparent() is self.open_block:
+            elif name == "IntervalReading" and self.open_block is not None and element.getparent() is self.open_block:
                 self.whole = len(self.open_block)
 
     def _block(self, element: Any) -> None:

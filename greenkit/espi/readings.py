@@ -66,6 +66,7 @@ _DOUBTFUL: Final = {
 }
 # Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
 _FIRST, _LAST = -62135510400 * US, 253402214400 * US
+_FAR: Final = 10**17
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ class Readings:
         except (TypeError, ValueError):
             instant = self._odd_instant(text)
         if instant != NONE and not _FIRST < instant < _LAST:
-            instant = self._milliseconds(instant)
+            instant = self._milliseconds(instant, text)
         return instant
 
     def _odd_instant(self, text: str | None) -> int:
@@ -175,11 +176,16 @@ class Readings:
         if not text:
             return NONE
         try:
-            instant = int(Decimal(text).scaleb(6).to_integral_value())
-            self.doubtful["fractional", "start"] += 1
-            return instant
+            seconds = Decimal(text)
+            # an exponent makes a number of a million digits of a few: what is no time is never multiplied out
+            near = -_FAR < seconds < _FAR or seconds.is_infinite()
+            instant = int(seconds.scaleb(6).to_integral_value()) if near else _LAST * 1000
         except (InvalidOperation, ValueError, OverflowError):
-            pass
+            return self._iso_instant(text)
+        self.doubtful["fractional", "start"] += 1
+        return instant
+
+    def _iso_instant(self, text: str) -> int:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -189,11 +195,12 @@ class Readings:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * US
 
-    def _milliseconds(self, instant: int) -> int:
+    def _milliseconds(self, instant: int, text: str | None) -> int:
         if _FIRST < instant // 1000 < _LAST:
             self.doubtful["milliseconds", "start"] += 1
             return instant // 1000
-        raise FormatError(f"{instant // US} is no time in seconds since 1970: mend the start or timePeriod")
+        shown = (text or "").strip()[:40]
+        raise FormatError(f"{shown} is no time in seconds since 1970: mend the start or timePeriod")
 
     def duration(self, text: str | None) -> int:
         """Read whole seconds (UInt32) as microseconds; NONE when there is no number."""
@@ -203,11 +210,14 @@ class Readings:
     def number(self, member: str, text: str | None) -> float:
         """Read an Int48 (or a decimal, which some write); NaN when there is none."""
         try:
-            return float(text)  # type: ignore[arg-type]  # None goes the slow way
+            number = float(text)  # type: ignore[arg-type]  # None goes the slow way
         except (TypeError, ValueError):
+            number = math.inf
+        if math.isinf(number):
             if text is not None and text.strip():
                 self.doubtful["not-a-number", member] += 1
             return _NAN
+        return number
 
     def code(self, member: str, text: str | None) -> int:
         """Read an Int16; NO_CODE when there is none."""

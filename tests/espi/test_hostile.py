@@ -1,0 +1,350 @@
+"""Hostile, damaged and foreign input: a clear typed error, never another exception, never much memory or time."""
+
+import gzip
+import io
+import random
+import tracemalloc
+import zipfile
+import zlib
+
+import pytest
+from build import ATOM, ESPI, block, entry, feed, hourly, reading, usage_point, utc, whole
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from mutations import mutant
+
+from greenkit.errors import FormatError, GreenkitError, LimitError
+from greenkit.espi import load_espi, open_espi
+from greenkit.sources import Limits
+
+START = utc("2024-01-05 05:00")
+FEED = whole(block(hourly(START, range(6)), START, 21600), block(hourly(START + 21600, range(3)), START + 21600, 10800))
+BODY = FEED.partition(b"\n")[2]
+
+LAUGHS = b"".join(b'<!ENTITY l%d "%s">' % (i, b"&l%d;" % (i - 1) * 10) for i in range(1, 10))
+DOCTYPES = {
+    "plain": b"<!DOCTYPE feed>",
+    "entity expansion": b'<!DOCTYPE feed [<!ENTITY l0 "lol">' + LAUGHS + b"]>",
+    "external entity": b'<!DOCTYPE feed [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+    "parameter entity": b'<!DOCTYPE feed [<!ENTITY % p SYSTEM "http://127.0.0.1:9/x.dtd"> %p;]>',
+    "external subset": b'<!DOCTYPE feed SYSTEM "http://127.0.0.1:9/x.dtd">',
+    "lower case": b"<!doctype feed>",
+    "behind a comment": b"<!-- - --><?p ?>\n<!DOCTYPE feed>",
+    "far behind": b"<!--" + b" long" * 300_000 + b"-->" + b"<!DOCTYPE feed>",
+}
+
+
+def said(data, **kw):
+    """Read it, and give the one sentence by which it is refused."""
+    with pytest.raises(GreenkitError) as caught:
+        open_espi(data, **kw)
+    message = str(caught.value)
+    assert message.startswith("bytes")
+    assert "\n" not in message
+    return caught.type, message
+
+
+@pytest.mark.parametrize("recover", [False, True])
+@pytest.mark.parametrize("name", DOCTYPES)
+def test_a_doctype_is_refused_whatever_is_in_it(name, recover):
+    body = BODY.replace(b"<title></title>", b"<title>&l9;&x;</title>")
+    for data in (
+        DOCTYPES[name] + body,
+        b'<?xml version="1.0"?>' + DOCTYPES[name] + body,
+        b"junk" + DOCTYPES[name] + body,
+    ):
+        kind, message = said(data, recover=recover)
+        assert (kind, "DOCTYPE" in message or "not XML" in message) == (LimitError, True) or "far" in name
+    kind, _ = said(
+        ('<?xml version="1.0"?>' + DOCTYPES[name].decode() + body.decode()).encode("utf-16"), recover=recover
+    )
+    assert kind is LimitError or "far" in name
+
+
+def test_a_doctype_further_down_is_damage():
+    kind, message = said(BODY.replace(b"<title>", DOCTYPES["external entity"] + b"<title>"))
+    assert kind is FormatError
+    assert "line 1" in message
+
+
+def test_entities_that_nobody_declared_are_damage():
+    assert "damaged" in said(BODY.replace(b"<title>", b"<title>&x;"))[1]
+
+
+@pytest.mark.parametrize("tag", ["a", "entry", "feed", "IntervalBlock", "IntervalReading", "UsagePoint", "content"])
+@pytest.mark.parametrize("depth", [200, 3_000, 200_000])
+def test_nesting(tag, depth):
+    deep = f"<{tag}>".encode() * depth
+    heart = BODY.replace(b"<title>", deep + f"</{tag}>".encode() * depth + b"<title>", 1)
+    for data in (heart, deep, b'<feed xmlns="%s">' % ATOM.encode() + deep):
+        if data is heart and depth == 200:
+            open_espi(data)
+            continue
+        kind, message = said(data)
+        assert kind is LimitError if depth > 250 else kind is FormatError
+        assert "nested" in message or depth == 200
+
+
+def test_one_text_of_twenty_megabytes():
+    assert said(BODY.replace(b"<title>", b"<title>" + b"x" * 20_000_000, 1))[0] is LimitError
+
+
+def test_many_attributes_and_namespaces_do_not_take_long():
+    attributes = " ".join(f'a{i}="{i}" xmlns:n{i}="urn:{i}"' for i in range(5_000))
+    open_espi(BODY.replace(b"<title>", f"<title {attributes}>".encode(), 1))
+
+
+class _Zeros(io.RawIOBase):
+    """So many bytes of a feed's beginning and then blanks, never held at once."""
+
+    def __init__(self, size):
+        self.left, self.head = size, BODY[:100]
+
+    def chunks(self):
+        yield self.head
+        blank = b" " * (1 << 20)
+        for _ in range(self.left >> 20):
+            yield blank
+
+
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory):
+    """A gzip of 10 GB of blanks, 10 MB on disk: made of one megabyte, packed once and repeated as members."""
+    path = tmp_path_factory.mktemp("bomb") / "feed.xml.gz"
+    blanks = gzip.compress(b" " * (1 << 24), 9)
+    with path.open("wb") as file:
+        file.write(gzip.compress(b"<feed>"))
+        for _ in range(10_000_000_000 >> 24):
+            file.write(blanks)
+    return path
+
+
+@pytest.mark.parametrize("recover", [False, True])
+def test_a_gzip_of_ten_gigabytes(bomb, recover):
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError, match=r"feed\.xml: unpacks to more than 400 times its size"):
+            open_espi(bomb, recover=recover)
+        with pytest.raises(LimitError, match=r"unpacks to more than 50,000,000 bytes"):
+            open_espi(bomb, recover=recover, limits=Limits(unpacked=50_000_000, ratio=10**9))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def zipped(members, **kw):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, **kw) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["../feed.xml", "a/../../feed.xml", "/etc/feed.xml", "..\\feed.xml", "C:\\feed.xml", "C:feed.xml"]
+)
+def test_a_zip_whose_names_leave_its_folder(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    kind, message = said(zipped({name: FEED}))
+    assert kind is LimitError
+    assert "would leave its folder" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nested_zips():
+    data = zipped({"feed.xml": FEED})
+    for depth in range(2):
+        data = zipped({f"{depth}.zip": data})
+    assert len(open_espi(data).readings) == 9
+    kind, message = said(zipped({"more.zip": data}))
+    assert kind is LimitError
+    assert "more than 3 deep" in message
+
+
+def test_a_zip_of_too_many_members():
+    data = zipped({f"{i}.xml": "" for i in range(20)})
+    with pytest.raises(LimitError, match="more than 10 members"):
+        load_espi(data, limits=Limits(members=10))
+
+
+def test_a_zip_with_a_password_or_damage():
+    data = bytearray(zipped({"feed.xml": FEED}))
+    locked = bytearray(data)
+    locked[6] |= 1  # the encryption flag, in both headers
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    for broken in (bytes(locked), bytes(data[:-30]), bytes(data[:60]) + bytes(20) + bytes(data[80:])):
+        assert said(broken)[0] is FormatError
+
+
+def test_a_cut_gzip():
+    packed = gzip.compress(FEED)
+    for at in range(3, len(packed), 7):
+        assert said(packed[:at])[0] is FormatError
+
+
+FOREIGN = {
+    "HTML saved as XML": (b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"><body/></html>', "web page"),
+    "an HTML page": (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "DOCTYPE|web page"),
+    "nothing": (b"", "the file is empty"),
+    "blanks": (b" \r\n\t " * 1000, "the file is empty"),
+    "a byte-order mark only": (b"\xef\xbb\xbf", "empty|not XML"),
+    "CSV": (b"ESIID,USAGE_DATE,USAGE_KWH\r\n1008,01/05/2024,.1\r\n", "CSV"),
+    "JSON": (b'{"feed": "<entry>"}', "JSON"),
+    "a list of JSON": (b"[1, 2]", "JSON"),
+    "PDF": (b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj", "PDF"),
+    "OpenPGP": (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA", "decrypt it first"),
+    "plain text": (b"Dear customer, thank you", "CSV|not XML"),
+    "one tag": (b"<", "not XML|cut"),
+    "another XML": (b"<rss><channel><item/></channel></rss>", "no ESPI resource"),
+    "an Excel workbook of 2003": (b'<?xml version="1.0"?><Workbook xmlns="urn:x"><Worksheet/></Workbook>', "no ESPI resource"),
+    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not XML|damaged|cut|encoding"),
+    "zeros": (bytes(5000), "not XML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_feed_is_named(name):
+    import re
+
+    data, says = FOREIGN[name]
+    assert re.search(says, said(data)[1])
+
+
+def test_truncation_at_any_byte():
+    for at in range(len(FEED)):
+        kind, message = said(FEED[:at])
+        assert kind is FormatError
+        assert any(word in message for word in ("cut", "empty", "not XML")), (at, message)
+
+
+@pytest.mark.parametrize("newline", ["", "\n  "])
+def test_recovery_at_any_byte_keeps_what_was_whole(newline):
+    text = FEED.decode().replace("><", f">{newline}<")
+    data = text.encode()
+    ends = [i + len("</IntervalReading>") for i in range(len(text)) if text.startswith("</IntervalReading>", i)]
+    first = text.index("<feed") + 1
+    complete = open_espi(data).readings["value"].tolist()
+    for at in range(first + len("<feed"), len(data)):
+        found = open_espi(data[:at], recover=True)
+        # what ends before the cut is kept; the last one's closing bracket may be missing
+        whole_ones = sum(end <= at for end in ends)
+        values = found.readings["value"]
+        assert len(values) == whole_ones, at
+        unit = "kWh" if "</ReadingType>" in text[:at] else "unknown"
+        assert (values * (1 if unit == "kWh" else 1e-3)).tolist() == pytest.approx(complete[:whole_ones])
+        assert found.findings.named("espi.xml.truncated")[0].severity == "serious"
+
+
+def test_recovery_from_damage_in_the_middle():
+    found = open_espi(FEED.replace(b"<value>4<", b"<value>4</valu><"), recover=True)
+    assert found.readings["value"].tolist() == [0, 0.001, 0.002, 0.003]
+    assert found.findings.named("espi.xml.damaged")[0].severity == "serious"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e999999999", "-1e999999999", "9" * 5_000, "9" * 200_000, "inf", "nan", "1e-999999", "0x10", "\u0661", "1" * 18],
+)
+@pytest.mark.parametrize(
+    "member", ["start", "duration", "value", "cost", "tou", "uom", "powerOfTenMultiplier", "tzOffset"]
+)
+def test_monstrous_numbers(member, text):
+    if member in ("uom", "powerOfTenMultiplier"):
+        data = whole(block(hourly(START, [1, 2]), START, 7200), **{member: text})
+    elif member == "tzOffset":
+        data = whole(block(hourly(START, [1, 2]), START, 7200), local={"tzOffset": text})
+    else:
+        row = {"start": START, "duration": 3600, "value": 1, member: text}
+        data = whole(block(reading(row.pop("start"), row.pop("value"), row.pop("duration"), **row)))
+    try:
+        found = open_espi(data)
+    except FormatError as e:
+        assert len(str(e)) < 300
+        return
+    assert len(found.readings) in (1, 2)
+    assert not found.readings["value"].isin([float("inf"), float("-inf")]).any()
+
+
+def test_hostile_names_are_escaped_and_leave_no_trace():
+    evil = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    data = feed(usage_point(self_=f"UsagePoint/{evil}", title=evil), entry(block(hourly(START, [1]))), title=evil)
+    assert "<script>" not in open_espi(data)._repr_html_()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_bytes(seed):
+    rng = random.Random(seed)
+    noise = rng.randbytes(rng.choice([1, 10, 5_000]))
+    for data in (
+        noise,
+        b"<" + noise,
+        b"<feed>" + noise,
+        BODY[:200] + noise + BODY[200:],
+        b"\x1f\x8b" + noise,
+        b"PK\x03\x04" + noise,
+    ):
+        for recover in (False, True):
+            try:
+                open_espi(data, recover=recover)
+            except GreenkitError as e:
+                assert "\n" not in str(e).partition("(")[0]
+
+
+def test_a_broken_stream_of_deflate():
+    packed = bytearray(gzip.compress(FEED))
+    packed[30] ^= 0xFF
+    kind, message = said(bytes(packed))
+    assert kind is FormatError
+    assert zlib.crc32(FEED) and ("damaged" in message or "cut" in message)
+
+
+@pytest.mark.real
+@settings(max_examples=2_000, deadline=None)
+@given(st.integers(100_000, 10**9), st.sampled_from(["utc", "local", "standard"]), st.booleans())
+@example(100_000, "local", True)
+def test_fuzz_mutants(seed, epoch, recover):
+    try:
+        found = open_espi(mutant(seed), epoch=epoch, recover=recover)
+    except GreenkitError:
+        return
+    assert found._repr_html_().startswith("<")
+
+
+XML = st.recursive(
+    st.text(alphabet="0123456789 .-+eTZ:é", max_size=12),
+    lambda inner: st.builds(
+        lambda tag, parts: f"<{tag}>{''.join(parts)}</{tag.split()[0]}>",
+        st.sampled_from(
+            [*["entry", "content", "link", "id", "title", "updated", "UsagePoint", "MeterReading", "ReadingType", "IntervalBlock", "interval"],
+             *["IntervalReading", "timePeriod", "start", "duration", "value", "cost", "ReadingQuality", "quality", "tou", "UsageSummary"],
+             *["LocalTimeParameters", "tzOffset", "dstOffset", "dstStartRule", "uom", "kind", "ServiceCategory", "Customer"],
+             'link rel="self" href="a/b"', 'link rel="related" href="a"', f'x xmlns="{ESPI}"']
+        ),
+        st.lists(inner, max_size=6),
+    ),
+    max_leaves=40,
+)  # fmt: skip
+
+
+@pytest.mark.real
+@settings(max_examples=2_000, deadline=None)
+@given(st.lists(XML, max_size=5), st.sampled_from([f' xmlns="{ATOM}"', f' xmlns="{ESPI}"', ""]), st.booleans())
+def test_fuzz_shapes(parts, declared, recover):
+    """Any tree of the names that the reader knows."""
+    try:
+        open_espi(f"<feed{declared}>{''.join(parts)}</feed>".encode(), recover=recover)
+    except GreenkitError as e:
+        assert len(str(e)) < 500
+
+
+@pytest.mark.real
+@settings(max_examples=2_000, deadline=None)
+@given(
+    st.binary(max_size=3_000),
+    st.sampled_from([b"", b"<feed", b"<feed>", b"PK\x03\x04", b"\x1f\x8b\x08", b"\xff\xfe<\0"]),
+)
+def test_fuzz_bytes(noise, head):
+    try:
+        open_espi(head + noise)
+    except GreenkitError as e:
+        assert str(e).startswith("bytes")
