@@ -105,7 +105,11 @@ class _Budget:
                 f"{name}: unpacks to more than {self.limits.unpacked:,} bytes: "
                 "pass a larger limits.unpacked if you trust it"
             )
-        if packed is not None and position > 1 << 25 and position > self.limits.ratio * max(packed, 1):
+        if packed is not None:
+            self.check_ratio(name, position, packed)
+
+    def check_ratio(self, name: str, unpacked: int, packed: int) -> None:
+        if unpacked > 1 << 25 and unpacked > self.limits.ratio * max(packed, 1):
             raise LimitError(
                 f"{name}: unpacks to more than {self.limits.ratio} times its size: "
                 "pass a larger limits.ratio if you trust it"
@@ -242,7 +246,8 @@ def _gunzip(source: Source, budget: _Budget) -> Source:
     name = source.name.removesuffix(".gz")
 
     def reopen() -> BinaryIO:
-        return io.BufferedReader(_Guarded(_Gunzipped(fileobj=source.open()), name, budget, source.size), 1 << 18)
+        packed = source.open()
+        return io.BufferedReader(_Guarded(_Gunzipped(fileobj=packed), name, budget, packed.tell), 1 << 18)
 
     return Source(name, reopen, None, source.named)
 
@@ -267,12 +272,15 @@ def _unzip(source: Source, budget: _Budget, held: contextlib.ExitStack) -> Itera
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: _Budget, named: bool) -> Source:
+    # no more comes out than is declared here, so a bomb need not be unpacked to be known
+    budget.check_ratio(name, info.file_size, info.compress_size)
+
     def reopen() -> BinaryIO:
         try:
             file = archive.open(info)
         except _DAMAGED as e:
             raise FormatError(f"the archive's member cannot be read ({e})", source=name) from None
-        return io.BufferedReader(_Guarded(file, name, budget, info.compress_size), 1 << 18)
+        return io.BufferedReader(_Guarded(file, name, budget, lambda: info.compress_size), 1 << 18)
 
     return Source(name, reopen, info.file_size, named)
 
@@ -300,7 +308,13 @@ class _Guarded(io.RawIOBase):
     """A stream that counts what it unpacks, and says in one sentence when the archive is damaged."""
 
     def __init__(
-        self, file: Any, name: str, budget: _Budget | None = None, packed: int | None = None, *, close: bool = True
+        self,
+        file: Any,
+        name: str,
+        budget: _Budget | None = None,
+        packed: Callable[[], int] | None = None,
+        *,
+        close: bool = True,
     ) -> None:
         self._file, self._name, self._budget, self._packed, self._close = file, name, budget, packed, close
         self._position = 0
@@ -330,7 +344,7 @@ class _Guarded(io.RawIOBase):
         buffer[: len(data)] = data
         self._position += len(data)
         if self._budget:
-            self._budget.count(self._name, self._position, self._packed)
+            self._budget.count(self._name, self._position, self._packed() if self._packed else None)
         return len(data)
 
     def close(self) -> None:

@@ -225,8 +225,9 @@ class Codes:
 
 
 def integer(text: str | None) -> int | None:
-    """Read an integer with white space around it; None for anything else."""
+    """Read an integer of 64 bits with white space around it; None for anything else."""
     try:
-        return int(text) if text is not None and len(text) < 40 else None
+        number = int(text) if text is not None and len(text) < 40 else None
     except ValueError:
         return None
+    return number if number is not None and -(1 << 63) <= number < 1 << 63 else None

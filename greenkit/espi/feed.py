@@ -34,10 +34,17 @@ SAFE: Final[dict[str, Any]] = {
 }
 CHUNK: Final = 1 << 18
 _PROLOG: Final = 1 << 20
-_RESOURCE_LIMIT, _UNDECLARED, _EXTRA = 116, 201, 5  # libxml2's xmlParserErrors
+_NOTHING, _EXTRA, _ENTITY, _UNDECLARED = 1, 5, 26, 201  # libxml2's xmlParserErrors
 # an unfinished comment runs to the end of what is given, so that nothing in it is taken for the root
 _MARKUP: Final = re.compile(rb"<(?:\?.*?(?:\?>|\Z)|!--.*?(?:-->|\Z)|!DOCTYPE|(?=[A-Za-z_:\x80-\xff]))", re.S | re.I)
 _ENCODING: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+_FOREIGN: Final = {
+    b"%PDF": "a PDF",
+    b"{": "JSON",
+    b"[": "JSON",
+    b"-----BEGIN PGP": "an OpenPGP message: decrypt it first",
+    b"00000001,": "an LSE file: use load_smt",
+}
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -223,7 +230,9 @@ class _Reading:
         self.root: Any = None
         self.open_entry: Any = None
         self.open_block: Any = None
-        self.whole = 0  # readings of the open block that have ended (only followed with recover)
+        self.last_reading: Any = None  # the last that ended in the open block (only followed with recover)
+        self.last_resource: Any = None  # the last that ended
+        self.damaged = False
         self.resources = 0
 
     def run(self, advance: Callable[[int], object]) -> None:
@@ -240,7 +249,7 @@ class _Reading:
                 self.root = parser.close()
             except etree.XMLSyntaxError as e:
                 self._events(parser)
-                self._damaged(e, at_end)
+                self._damaged(*_fault(e, parser.feed_error_log), at_end)
         self._finish()
 
     def _events(self, parser: Any) -> None:
@@ -252,15 +261,18 @@ class _Reading:
                 if name == "atom:entry" and self.open_entry is None:
                     self.open_entry = element
                 elif name == "IntervalBlock":
-                    self.open_block, self.whole = element, 0
-            elif name == "IntervalBlock":
+                    self.open_block, self.last_reading = element, None
+                continue
+            if name != "IntervalReading":
+                self.last_resource = element
+            if name == "IntervalBlock":
                 self._block(element)
             elif name == "atom:entry":
                 if element is self.open_entry:
                     self._entry(element)
                     self.open_entry = None
             elif name == "IntervalReading" and self.open_block is not None and element.getparent() is self.open_block:
-                self.whole = len(self.open_block)
+                self.last_reading = element
 
     def _block(self, element: Any) -> None:
         self.blocks.append(len(self.readings.blocks))
@@ -357,36 +369,36 @@ class _Reading:
         elif name == "atom:link" and element.get("rel") == "self":
             self.document.self_ = href(element.get("href"))
 
-    def _damaged(self, error: Any, at_end: bool) -> None:
+    def _damaged(self, code: int, line: int, reason: str, at_end: bool) -> None:
         """Go on where the whole document was read all the same, or with recover; say what is wrong where not."""
-        if error.code == _UNDECLARED and at_end:
+        if code == _UNDECLARED and at_end:
             text = (
                 "The document uses prefixes that it does not declare (a fragment?): they were taken as Atom and ESPI."
             )
             self.feed.findings.add("espi.xml.undeclared-prefix", text, file=self.source.name)
             return
         if self.readings.runs is not None:
-            raise Unproved from error
-        line = (error.lineno or 1) + self.lines
-        reason = str(error.msg).partition(", line")[0].strip()
-        if error.code == _RESOURCE_LIMIT:
+            raise Unproved
+        line += self.lines
+        if "XML_PARSE_HUGE" in reason:
+            reason = re.split(",? (?:use|try) XML_PARSE_HUGE", reason)[0]
             raise LimitError(f"{self.source.name}, line {line}: the XML is nested or filled beyond reason ({reason})")
         if "nvalid bytes in character encoding" in reason or "not proper UTF-8" in reason:
             raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
-        if error.code == _EXTRA:
+        if code == _EXTRA:
             text = f"After the end of the document, at line {line}, stands more, which was not read: split the file."
             self.feed.findings.add("espi.xml.trailing", text, severity="serious", file=self.source.name, line=line)
             return
+        is_cut = at_end and code != _ENTITY
         if self.recover:
             self._salvage()
-            cut = "cut" if at_end else "damaged"
+            name, how = ("espi.xml.truncated", "cut") if is_cut else ("espi.xml.damaged", "damaged")
             text = (
-                f"The document is {cut} at line {line} ({reason}): what was whole before it was kept, the rest is lost."
+                f"The document is {how} at line {line} ({reason}): what was whole before it was kept, the rest is lost."
             )
-            name = "espi.xml.truncated" if at_end else "espi.xml.damaged"
             self.feed.findings.add(name, text, severity="serious", file=self.source.name, line=line)
             return
-        what = "the document is cut" if at_end else "the XML is damaged"
+        what = "the document is cut" if is_cut else "the XML is damaged"
         raise FormatError(
             f"{what} ({reason}): fetch it again, or keep what is whole with open_espi(..., recover=True)",
             source=self.source.name,
@@ -394,10 +406,20 @@ class _Reading:
         )
 
     def _salvage(self) -> None:
+        """Keep the readings of the open block, and the resources of the open entry, that have ended."""
+        self.damaged = True
         if self.open_block is not None:
-            for child in list(self.open_block)[self.whole :]:
-                self.open_block.remove(child)
+            for child in list(self.open_block)[::-1]:
+                if child is self.last_reading:
+                    break
+                if self.names[child.tag] == "IntervalReading":
+                    self.open_block.remove(child)
             self._block(self.open_block)
+        holder = self.open_entry if self.open_entry is not None else self.root
+        for parent in () if holder is None else (holder, *holder.iterchildren("{*}content", "content")):
+            last = parent[-1] if len(parent) else None
+            if last is not None and last is not self.last_resource and self.names[last.tag] in RESOURCES:
+                parent.remove(last)
         if self.open_entry is not None:
             self._entry(self.open_entry)
             self.open_entry = None
@@ -408,7 +430,7 @@ class _Reading:
             self.document.root = (self.names[root.tag] or "").removeprefix("atom:")
             for child in root:
                 self._feed_member(child)
-            if self.document.root not in ("feed", "entry"):
+            if self.document.root not in ("feed", "entry") and not (self.damaged and self.document.root in RESOURCES):
                 self._bare(root)
         if self.blocks:
             self._adopt(self._new_entry())
@@ -430,6 +452,14 @@ class _Reading:
             self._adopt(entry)
 
 
+def _fault(error: Any, log: Any) -> tuple[int, int, str]:
+    """Give libxml2's code, line and words for what went wrong; an entity that nobody declared is only in the log."""
+    for entry in log if error.code == _NOTHING else ():
+        if entry.type != _UNDECLARED:
+            return entry.type, entry.line, entry.message
+    return error.code, error.lineno or 1, str(error.msg).partition(", line")[0].strip()
+
+
 def document_pieces(
     file: BinaryIO, name: str, encoding: str | None, advance: Callable[[int], object]
 ) -> tuple[int, Iterator[bytes]]:
@@ -445,7 +475,7 @@ def document_pieces(
             break
     utf8, decoder = _decoded(head, encoding)
     at = _root(utf8)
-    if at is None:
+    if at is None or head.lstrip().startswith(tuple(_FOREIGN)):
         raise FormatError(_not_xml(head), source=name)
     if utf8[at : at + 2] == b"<!":
         raise LimitError(f"{name}: the document has a DOCTYPE, which Green Button never has and which may be an attack")
@@ -503,14 +533,7 @@ def _not_xml(head: bytes) -> str:
     start = head.lstrip()[:512]
     if not start:
         return "the file is empty"
-    looks = [
-        (b"%PDF", "a PDF"),
-        (b"{", "JSON"),
-        (b"[", "JSON"),
-        (b"-----BEGIN PGP", "an OpenPGP message: decrypt it first"),
-        (b"00000001,", "an LSE file: use load_smt"),
-    ]
-    for mark, what in looks:
+    for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             return f"this is {what}, not a Green Button feed (XML)"
     if b"," in start.split(b"\n")[0]:

@@ -3,19 +3,21 @@
 import gzip
 import io
 import random
+import re
 import tracemalloc
 import zipfile
-import zlib
 
 import pytest
-from build import ATOM, ESPI, block, entry, feed, hourly, reading, usage_point, utc, whole
+from build import ATOM, ESPI, block, entry, feed, hourly, reading, resource, usage_point, utc, whole
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mutations import mutant
 
+from greenkit import frame
 from greenkit.errors import FormatError, GreenkitError, LimitError
-from greenkit.espi import load_espi, open_espi
-from greenkit.sources import Limits
+from greenkit.espi import fast, load_espi, open_espi
+from greenkit.espi import feed as reader
+from greenkit.sources import Limits, Source
 
 START = utc("2024-01-05 05:00")
 FEED = whole(block(hourly(START, range(6)), START, 21600), block(hourly(START + 21600, range(3)), START + 21600, 10800))
@@ -72,7 +74,7 @@ def test_entities_that_nobody_declared_are_damage():
 
 
 @pytest.mark.parametrize("tag", ["a", "entry", "feed", "IntervalBlock", "IntervalReading", "UsagePoint", "content"])
-@pytest.mark.parametrize("depth", [200, 3_000, 200_000])
+@pytest.mark.parametrize("depth", [200, 200_000])
 def test_nesting(tag, depth):
     deep = f"<{tag}>".encode() * depth
     heart = BODY.replace(b"<title>", deep + f"</{tag}>".encode() * depth + b"<title>", 1)
@@ -94,28 +96,15 @@ def test_many_attributes_and_namespaces_do_not_take_long():
     open_espi(BODY.replace(b"<title>", f"<title {attributes}>".encode(), 1))
 
 
-class _Zeros(io.RawIOBase):
-    """So many bytes of a feed's beginning and then blanks, never held at once."""
-
-    def __init__(self, size):
-        self.left, self.head = size, BODY[:100]
-
-    def chunks(self):
-        yield self.head
-        blank = b" " * (1 << 20)
-        for _ in range(self.left >> 20):
-            yield blank
-
-
 @pytest.fixture(scope="module")
 def bomb(tmp_path_factory):
-    """A gzip of 10 GB of blanks, 10 MB on disk: made of one megabyte, packed once and repeated as members."""
+    """A gzip of 10 GB of entries, 10 MB on disk: 16 MB of them packed once, and repeated as the members of the gzip."""
     path = tmp_path_factory.mktemp("bomb") / "feed.xml.gz"
-    blanks = gzip.compress(b" " * (1 << 24), 9)
+    entries = gzip.compress((b"<entry>" + b" " * 65_520 + b"</entry>") * 256, 9)
     with path.open("wb") as file:
-        file.write(gzip.compress(b"<feed>"))
+        file.write(gzip.compress(f'<feed xmlns="{ATOM}">'.encode()))
         for _ in range(10_000_000_000 >> 24):
-            file.write(blanks)
+            file.write(entries)
     return path
 
 
@@ -151,6 +140,11 @@ def test_a_zip_whose_names_leave_its_folder(tmp_path, monkeypatch, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_zip_bomb_is_refused_before_it_is_unpacked():
+    kind, message = said(zipped({"feed.xml": bytes(40 << 20)}))
+    assert (kind, "unpacks to more than 400 times its size" in message) == (LimitError, True)
+
+
 def test_nested_zips():
     data = zipped({"feed.xml": FEED})
     for depth in range(2):
@@ -178,7 +172,7 @@ def test_a_zip_with_a_password_or_damage():
 
 def test_a_cut_gzip():
     packed = gzip.compress(FEED)
-    for at in range(3, len(packed), 7):
+    for at in range(3, len(packed), 40):
         assert said(packed[:at])[0] is FormatError
 
 
@@ -189,9 +183,9 @@ FOREIGN = {
     "blanks": (b" \r\n\t " * 1000, "the file is empty"),
     "a byte-order mark only": (b"\xef\xbb\xbf", "empty|not XML"),
     "CSV": (b"ESIID,USAGE_DATE,USAGE_KWH\r\n1008,01/05/2024,.1\r\n", "CSV"),
-    "JSON": (b'{"feed": "<entry>"}', "JSON"),
+    "JSON with tags": (b' {"feed": "<entry>"}', "JSON"),
     "a list of JSON": (b"[1, 2]", "JSON"),
-    "PDF": (b"%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj", "PDF"),
+    "PDF": (b"%PDF-1.7\n1 0 obj <</Type /Catalog>> <x:xmpmeta/>", "PDF"),
     "OpenPGP": (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA", "decrypt it first"),
     "plain text": (b"Dear customer, thank you", "CSV|not XML"),
     "one tag": (b"<", "not XML|cut"),
@@ -204,41 +198,74 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_is_no_feed_is_named(name):
-    import re
-
     data, says = FOREIGN[name]
     assert re.search(says, said(data)[1])
 
 
 def test_truncation_at_any_byte():
-    for at in range(len(FEED)):
-        kind, message = said(FEED[:at])
+    for at in range(0, len(FEED), 3):  # every cut stands in the test of recovery
+        with pytest.raises(FormatError) as caught:
+            reader.read(reader.Feed(), Source("bytes", lambda at=at: io.BytesIO(FEED[:at])), recover=False, advance=abs)
+        kind, message = caught.type, str(caught.value)
         assert kind is FormatError
         assert any(word in message for word in ("cut", "empty", "not XML")), (at, message)
+
+
+def recovered(data):
+    """What reading with recover=True gives: values, whether a ReadingType is there, the findings."""
+    found = reader.Feed()
+    source = Source("a.xml", lambda: io.BytesIO(data), len(data))
+    reader.read(found, source, recover=True, advance=abs, shorten=fast.Runs)
+    return list(found.readings.columns["value"]), [r.kind for r in found.resources], found.findings
 
 
 @pytest.mark.parametrize("newline", ["", "\n  "])
 def test_recovery_at_any_byte_keeps_what_was_whole(newline):
     text = FEED.decode().replace("><", f">{newline}<")
-    data = text.encode()
-    ends = [i + len("</IntervalReading>") for i in range(len(text)) if text.startswith("</IntervalReading>", i)]
-    first = text.index("<feed") + 1
-    complete = open_espi(data).readings["value"].tolist()
-    for at in range(first + len("<feed"), len(data)):
-        found = open_espi(data[:at], recover=True)
-        # what ends before the cut is kept; the last one's closing bracket may be missing
-        whole_ones = sum(end <= at for end in ends)
-        values = found.readings["value"]
-        assert len(values) == whole_ones, at
-        unit = "kWh" if "</ReadingType>" in text[:at] else "unknown"
-        assert (values * (1 if unit == "kWh" else 1e-3)).tolist() == pytest.approx(complete[:whole_ones])
-        assert found.findings.named("espi.xml.truncated")[0].severity == "serious"
+
+    def ends(tag):
+        return [found.end() for found in re.finditer(f"<{tag}[^<]*/>|</{tag}>", text)]
+
+    readings = ends("IntervalReading")
+    resources = {kind: ends(kind)[0] for kind in ("UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters")}
+    values, kinds, _ = recovered(text.encode())
+    assert (len(values), len(kinds)) == (9, 4)
+    for at in range(text.index("<feed") + 6, len(text)):
+        kept, whole_kinds, findings = recovered(text[:at].encode())
+        assert kept == values[: sum(end <= at for end in readings)], at
+        assert whole_kinds == [kind for kind, end in resources.items() if end <= at], at
+        assert [(f.name, f.severity) for f in findings] == [("espi.xml.truncated", "serious")]
+
+
+@pytest.mark.parametrize("at", range(200, 2_400, 150))
+def test_recovered_frames_are_frames(at):
+    found = open_espi(FEED[:at], recover=True)
+    frame.check(found.readings, exact=True)
+    assert found.findings.names[0] == "espi.xml.truncated"
+
+
+@pytest.mark.parametrize("kind", ["ReadingType", "UsagePoint", "IntervalBlock"])
+def test_a_bare_resource_that_is_cut_is_not_taken_for_whole(kind):
+    bare = resource(kind, {"uom": 72, "kind": 12}, reading(START, 5) + reading(START + 3600, 6)).encode()
+    values, kinds, _ = recovered(bare[:-20])
+    assert (values, kinds) == ([5.0] if kind == "IntervalBlock" else [], [])
 
 
 def test_recovery_from_damage_in_the_middle():
-    found = open_espi(FEED.replace(b"<value>4<", b"<value>4</valu><"), recover=True)
-    assert found.readings["value"].tolist() == [0, 0.001, 0.002, 0.003]
-    assert found.findings.named("espi.xml.damaged")[0].severity == "serious"
+    values, _, findings = recovered(FEED.replace(b"<value>4<", b"<value>4</valu><"))
+    assert values == [0, 1, 2, 3]
+    assert [(f.name, f.severity) for f in findings] == [("espi.xml.damaged", "serious")]
+    _, kinds, findings = recovered(BODY.replace(b"<ReadingType", b"&x;<ReadingType"))
+    assert kinds == ["UsagePoint", "MeterReading"]
+    assert findings.names == ["espi.xml.damaged"]
+
+
+def read_or_refused(data, **kw):
+    """What was read, or the message of the error; no other exception passes."""
+    try:
+        return open_espi(data, **kw)
+    except GreenkitError as e:
+        return str(e)
 
 
 @pytest.mark.parametrize(
@@ -256,12 +283,12 @@ def test_monstrous_numbers(member, text):
     else:
         row = {"start": START, "duration": 3600, "value": 1, member: text}
         data = whole(block(reading(row.pop("start"), row.pop("value"), row.pop("duration"), **row)))
-    try:
-        found = open_espi(data)
-    except FormatError as e:
-        assert len(str(e)) < 300
+    found = read_or_refused(data)
+    if isinstance(found, str):
+        assert len(found) < 300
         return
-    assert len(found.readings) in (1, 2)
+    # one whose start is no time at all is left out, and said so
+    assert len(found.readings) in (1, 2) or "espi.time.none" in found.findings.names
     assert not found.readings["value"].isin([float("inf"), float("-inf")]).any()
 
 
@@ -271,7 +298,7 @@ def test_hostile_names_are_escaped_and_leave_no_trace():
     assert "<script>" not in open_espi(data)._repr_html_()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_random_bytes(seed):
     rng = random.Random(seed)
     noise = rng.randbytes(rng.choice([1, 10, 5_000]))
@@ -284,10 +311,8 @@ def test_random_bytes(seed):
         b"PK\x03\x04" + noise,
     ):
         for recover in (False, True):
-            try:
-                open_espi(data, recover=recover)
-            except GreenkitError as e:
-                assert "\n" not in str(e).partition("(")[0]
+            found = read_or_refused(data, recover=recover)
+            assert not isinstance(found, str) or found.startswith("bytes")
 
 
 def test_a_broken_stream_of_deflate():
@@ -295,19 +320,16 @@ def test_a_broken_stream_of_deflate():
     packed[30] ^= 0xFF
     kind, message = said(bytes(packed))
     assert kind is FormatError
-    assert zlib.crc32(FEED) and ("damaged" in message or "cut" in message)
+    assert re.search("damaged|cut", message)
 
 
 @pytest.mark.real
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(st.integers(100_000, 10**9), st.sampled_from(["utc", "local", "standard"]), st.booleans())
 @example(100_000, "local", True)
 def test_fuzz_mutants(seed, epoch, recover):
-    try:
-        found = open_espi(mutant(seed), epoch=epoch, recover=recover)
-    except GreenkitError:
-        return
-    assert found._repr_html_().startswith("<")
+    found = read_or_refused(mutant(seed), epoch=epoch, recover=recover)
+    assert isinstance(found, str) or found._repr_html_().startswith("<")
 
 
 XML = st.recursive(
@@ -327,24 +349,20 @@ XML = st.recursive(
 
 
 @pytest.mark.real
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(st.lists(XML, max_size=5), st.sampled_from([f' xmlns="{ATOM}"', f' xmlns="{ESPI}"', ""]), st.booleans())
 def test_fuzz_shapes(parts, declared, recover):
     """Any tree of the names that the reader knows."""
-    try:
-        open_espi(f"<feed{declared}>{''.join(parts)}</feed>".encode(), recover=recover)
-    except GreenkitError as e:
-        assert len(str(e)) < 500
+    found = read_or_refused(f"<feed{declared}>{''.join(parts)}</feed>".encode(), recover=recover)
+    assert not isinstance(found, str) or len(found) < 500
 
 
 @pytest.mark.real
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(
     st.binary(max_size=3_000),
     st.sampled_from([b"", b"<feed", b"<feed>", b"PK\x03\x04", b"\x1f\x8b\x08", b"\xff\xfe<\0"]),
 )
 def test_fuzz_bytes(noise, head):
-    try:
-        open_espi(head + noise)
-    except GreenkitError as e:
-        assert str(e).startswith("bytes")
+    found = read_or_refused(head + noise)
+    assert not isinstance(found, str) or found.startswith("bytes")
