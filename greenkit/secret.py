@@ -52,14 +52,15 @@ class Secret:
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
         """Read the first line of a file that only its owner may read."""
+        fault = None
         try:
-            mode = Path(path).stat().st_mode
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            if os.name == "posix" and Path(path).stat().st_mode & 0o077:
+                raise SettingsError(f"the secret file {path} may be read by others: run chmod 600 on it")
+            return cls(Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r"))
         except (OSError, UnicodeDecodeError) as e:
-            raise SettingsError(f"the secret file {path} cannot be read: {type(e).__name__}") from None
-        if os.name == "posix" and mode & 0o077:
-            raise SettingsError(f"the secret file {path} may be read by others: run chmod 600 on it")
-        return cls(lines[0] if lines else "")
+            fault = type(e).__name__
+        # outside the handler, since a decoding error holds the file's bytes
+        raise SettingsError(f"the secret file {path} cannot be read: {fault}")
 
     @classmethod
     def keyring(cls, service: str, name: str) -> Secret:
@@ -68,12 +69,15 @@ class Secret:
             import keyring
         except ImportError:
             raise SettingsError('keyring is not installed: run pip install "greenkit[keyring]"') from None
+        fault = None
         try:
             value = keyring.get_password(service, name)
         except keyring.errors.KeyringError as e:
+            fault = type(e).__name__
+        if fault is not None:
             raise SettingsError(
-                f"this machine's keyring cannot be used ({type(e).__name__}): give {name} by environment or prompt"
-            ) from None
+                f"this machine's keyring cannot be used ({fault}): give {name} by environment or prompt"
+            )
         if value is None:
             raise SettingsError(f"the keyring holds no {name} for {service}: add it with keyring set")
         return cls(value)

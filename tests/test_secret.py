@@ -72,15 +72,17 @@ def test_a_file_that_others_may_read_or_that_cannot_be_read_is_refused(tmp_path)
     file = tmp_path / "secret"
     file.write_text(TEXT)
     file.chmod(0o640)
-    with pytest.raises(errors.SettingsError, match="chmod 600"):
+    with pytest.raises(errors.SettingsError, match="chmod 600") as caught:
         Secret.file(file)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    assert not any(TEXT in line for line in shown if "Secret.file(file)" not in line)
     with pytest.raises(errors.SettingsError, match="cannot be read: FileNotFoundError"):
         Secret.file(tmp_path / "none")
     file.write_bytes(b"\xff\xfe\xfd")
     file.chmod(0o600)
     with pytest.raises(errors.SettingsError, match="cannot be read") as caught:
         Secret.file(file)
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None  # a decoding error holds the bytes
 
 
 def test_the_keyring_is_asked_by_name(monkeypatch):
@@ -101,6 +103,7 @@ def test_the_keyring_is_asked_by_name(monkeypatch):
     with pytest.raises(errors.SettingsError, match="cannot be used") as caught:
         Secret.keyring("broken", "smt")
     assert TEXT not in str(caught.value)
+    assert caught.value.__context__ is None
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(errors.SettingsError, match=r"greenkit\[keyring\]"):
         Secret.keyring("greenkit", "smt")
