@@ -163,7 +163,14 @@ class AuthorizationDenied(RemoteError):
 
 
 class AuthorizationExpired(RemoteError):
-    """The grant has ended; the customer must authorize again."""
+    """The grant has ended; the customer must authorize again.
+
+    ``final`` where the utility has said so in the words of the standard: the grant is then not tried again.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class NotReady(RemoteError):

@@ -79,7 +79,6 @@ class Authorization:
         redirect_uri: str,
         exchange: Callable[[Secret, str, Secret | None], object],
         *,
-        scope: str | None = None,
         method: Method = "auto",
         deadline: float = DEADLINE,
         already: bool = False,
@@ -94,7 +93,7 @@ class Authorization:
         self.redirect_uri, self._listener = redirect_uri, self._listen("paste" if already else method, redirect_uri)
         if self._listener:
             self.redirect_uri = self._listener.redirect_uri
-        self.url = self._link(client_id, scope if scope is not None else profile.scope)
+        self.url = self._link(client_id)
         self._timer = threading.Timer(deadline, self._end, ("timed out",))
         self._timer.daemon = True
         self._timer.start()
@@ -118,10 +117,12 @@ class Authorization:
                 raise
             return None
 
-    def _link(self, client_id: str, scope: str | None) -> str:
+    def _link(self, client_id: str) -> str:
         from authlib.integrations.requests_client import OAuth2Session
 
-        session = OAuth2Session(client_id, redirect_uri=self.redirect_uri, scope=scope, code_challenge_method="S256")
+        session = OAuth2Session(
+            client_id, redirect_uri=self.redirect_uri, scope=self._profile.scope, code_challenge_method="S256"
+        )
         verifier = self._verifier.reveal() if self._verifier else None
         url, _ = session.create_authorization_url(
             self._profile.authorize_url, state=self._state.reveal(), code_verifier=verifier

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from greenkit import _html
 from greenkit._progress import Progress
-from greenkit.custodian import authorization, notifications, urls, windows
+from greenkit.custodian import authorization, notifications, pacing, urls, windows
 from greenkit.custodian.authorization import Authorization, Method
 from greenkit.custodian.fetching import Fetcher, load
 from greenkit.custodian.grants import Grants, Status
@@ -25,7 +25,15 @@ from greenkit.custodian.tokens import Store, Token
 from greenkit.custodian.transport import Tls
 from greenkit.custodian.urls import after
 from greenkit.custodian.windows import Document, Pending, Window
-from greenkit.errors import ClientRejected, FormatError, NotReady, RemoteError, SettingsError, StateMismatch
+from greenkit.errors import (
+    ClientRejected,
+    FormatError,
+    GreenkitError,
+    NotReady,
+    RemoteError,
+    SettingsError,
+    StateMismatch,
+)
 from greenkit.secret import Secret
 
 if TYPE_CHECKING:
@@ -68,7 +76,7 @@ class Client:
         Where the customer's grant is kept.
     grant : {"authorization_code", "client_credentials"}
         ``client_credentials`` is for PG&E's Self Access: no sign-in, the bulk id comes from the authorizations.
-    redirect_uri, scope, registration_token, timeout, limit, proxies
+    redirect_uri, registration_token, timeout, limit, proxies
         As in :func:`greenkit.connect`.
     """
 
@@ -82,17 +90,17 @@ class Client:
         store: Store,
         grant: Grant = "authorization_code",
         redirect_uri: str | None = None,
-        scope: str | None = None,
         registration_token: Secret | None = None,
         timeout: float = 60.0,
         limit: int = LIMIT,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self.profile, self.grant, self.redirect_uri = profile.complete(), grant, redirect_uri
-        self._id, self._scope, self._registration = client_id, scope, registration_token
-        endpoint = TokenEndpoint(profile, client_id, client_secret, tls, timeout=timeout, proxies=proxies)
+        self._id, self._registration = client_id, registration_token
+        pacer = pacing.shared(profile.resource_url, client_id, profile.limits)
+        endpoint = TokenEndpoint(profile, client_id, client_secret, tls, timeout=timeout, proxies=proxies, pacer=pacer)
         self._grants = Grants(endpoint, store)
-        self._resources = Resources(profile, tls, timeout=timeout, limit=limit, proxies=proxies)
+        self._resources = Resources(profile, tls, timeout=timeout, limit=limit, proxies=proxies, pacer=pacer)
         self._fetcher = Fetcher(profile, self._resources)
         self._flow: Authorization | None = None
 
@@ -134,16 +142,20 @@ class Client:
             raise SettingsError("client credentials need no sign-in: call usage() or bulk()")
         if self.redirect_uri is None:
             raise SettingsError("no redirect_uri is set: give the one that is registered with the utility")
+        if self.profile.authorize_url.startswith("/"):
+            raise SettingsError(
+                f"the profile {self.profile.name} does not know the sign-in page: name it as authorize_url in a TOML "
+                f'profile with based_on = "{self.profile.name}"'
+            )
         if self._flow is not None:
             self._flow.cancel()
         with self._grants.store.locked():  # a place that cannot be written shows itself before the customer signs in
-            already = not again and self._grants.any() is not None
+            already = not again and self._grants.kept() is not None
         self._flow = Authorization(
             self.profile,
             self._id,
             self.redirect_uri,
             self._grants.exchange,
-            scope=self._scope,
             method=method,
             deadline=deadline,
             already=already,
@@ -175,7 +187,7 @@ class Client:
             try:
                 end()
                 ended.append(name)
-            except RemoteError as e:
+            except GreenkitError as e:
                 failed.append(f"{name} ({e})")
         self.forget()
         return Revocation(tuple(ended), tuple(failed))

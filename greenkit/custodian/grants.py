@@ -13,7 +13,7 @@ from greenkit.custodian.oauth import TokenEndpoint
 from greenkit.custodian.resources import Bearer
 from greenkit.custodian.tokens import MemoryStore, Store, Token, scope_parts
 from greenkit.custodian.urls import after
-from greenkit.errors import AuthorizationExpired, ClientRejected, FormatError
+from greenkit.errors import AuthorizationExpired, ClientRejected, FormatError, SettingsError
 from greenkit.secret import Secret
 
 
@@ -66,12 +66,12 @@ class Grants:
 
     @property
     def of_customer(self) -> Bearer:
-        """The customer's token, for a request."""
+        """Give the customer's token to a request."""
         return Bearer(lambda rejected: self.token(rejected).access, AuthorizationExpired)
 
     @property
     def of_client(self) -> Bearer:
-        """Our own token, for a request."""
+        """Give our own token to a request."""
         return Bearer(self._own_access, ClientRejected)
 
     def exchange(self, code: Secret, redirect_uri: str, verifier: Secret | None) -> None:
@@ -88,13 +88,12 @@ class Grants:
         AuthorizationExpired
             There is no grant, or it has ended; the next step is ``authorize()``.
         """
-        token = self.store.load()
-        if _serves(token, rejected):
-            return token  # type: ignore[return-value]
+        if live := _live(self.store.load(), rejected):
+            return live
         with self.store.locked():
             token = self.store.load()
-            if _serves(token, rejected):  # another thread or process has renewed it
-                return token  # type: ignore[return-value]
+            if live := _live(token, rejected):  # another thread or process has renewed it
+                return live
             if token is None:
                 raise AuthorizationExpired("no customer has authorized yet: call authorize()")
             if token.ended:
@@ -102,19 +101,20 @@ class Grants:
             self.store.save(token)  # a full or read-only disk shows itself before the refresh token is spent
             try:
                 new = self.endpoint.refresh(token)
-            except AuthorizationExpired:
-                self.store.save(token.over())
+            except AuthorizationExpired as e:
+                if e.final:
+                    self.store.save(token.over())
                 raise
             self.store.save(new)
             return new
 
     def _own_access(self, rejected: Secret | None = None) -> Secret:
         with self.own.locked():
-            token = self.own.load()
-            if not _serves(token, rejected):
+            token = _live(self.own.load(), rejected)
+            if token is None:
                 token = self.endpoint.client_credentials()
                 self.own.save(token)
-            return token.access  # type: ignore[union-attr]
+            return token.access
 
     def subscription(self) -> str:
         """Give the id of the customer's subscription.
@@ -134,7 +134,10 @@ class Grants:
 
     def status(self) -> Status:
         """Tell where the customer's grant stands; nothing is sent."""
-        token = self.store.load()
+        try:
+            token = self.store.load()
+        except (AuthorizationExpired, SettingsError) as e:
+            return Status("not authorized", str(e))
         if token is None:
             return Status("not authorized", "no customer has authorized yet: call authorize()")
         if token.ended or (token.refresh is None and token.expired()):
@@ -142,7 +145,7 @@ class Grants:
         until = datetime.datetime.fromtimestamp(token.expires_at, datetime.UTC)
         return Status("authorized", "authorized", until, token.scope)
 
-    def any(self) -> Token | None:
+    def kept(self) -> Token | None:
         """Give the grant that is kept, if it can still serve; one that cannot be understood is none."""
         try:
             token = self.store.load()
@@ -157,5 +160,5 @@ class Grants:
         self.own = MemoryStore()
 
 
-def _serves(token: Token | None, rejected: Secret | None) -> bool:
-    return token is not None and not token.expired() and token.access != rejected
+def _live(token: Token | None, rejected: Secret | None) -> Token | None:
+    return None if token is None or token.expired() or token.access == rejected else token

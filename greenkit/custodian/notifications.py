@@ -160,8 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if self.path != self.server.path or not length.isdecimal() or int(length) > LONGEST:
-            self._say(404 if self.path != self.server.path else 413)
+        if self.path != self.server.path:
+            self._say(404)
+            return
+        if not length.isdecimal() or int(length[:12]) > LONGEST:
+            self._say(413 if length else 411)
             return
         try:
             self.server.take(parse(self.rfile.read(int(length))))

@@ -18,6 +18,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from greenkit.custodian import transport, urls
+from greenkit.custodian.pacing import Pacer
 from greenkit.custodian.profiles import Profile
 from greenkit.custodian.tokens import Token
 from greenkit.custodian.transport import Tls
@@ -68,6 +69,8 @@ class TokenEndpoint:
         Longest silence of the server [s].
     proxies : mapping, optional
         As requests takes them.
+    pacer : Pacer, optional
+        Token requests count towards the utility's limits, too.
     """
 
     def __init__(
@@ -79,7 +82,9 @@ class TokenEndpoint:
         *,
         timeout: float = 60.0,
         proxies: Mapping[str, str] | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
+        self._pacer = pacer or Pacer(profile.limits)
         self._profile, self._id, self._secret = profile.complete(), client_id, client_secret
         self._tls, self._timeout, self._proxies = tls, (transport.CONNECT, timeout), proxies
 
@@ -149,6 +154,7 @@ class TokenEndpoint:
             return response
 
         try:
+            self._pacer.wait()
             call(session, check)
         except GreenkitError as e:  # from demand, or from the adapter
             fault = transport.clean(e)
@@ -220,6 +226,8 @@ class TokenEndpoint:
             error, text = _ERRORS[str(code)]
             if error is AuthorizationExpired and grant == "client_credentials":
                 error, text = ClientRejected, "client credentials are refused: check the registration"
+            if error is AuthorizationExpired:
+                return AuthorizationExpired(f"{what} answered {code}: {text}", final=True)
             return error(f"{what} answered {code}: {text}")
         if status == 403 and grant != "client_credentials":
             return AuthorizationExpired(f"{what} refused the grant (status 403): authorize again")

@@ -62,3 +62,13 @@ class Pacer:
                 sent.append(due)
         if due > now:
             self._sleep(due - now)
+
+
+_shared: dict[tuple[str, str], Pacer] = {}
+_lock = threading.Lock()
+
+
+def shared(address: str, client_id: str, limits: tuple[tuple[int, float], ...]) -> Pacer:
+    """Give the one pacer of a client id at an address: the clients of several customers share its limits."""
+    with _lock:
+        return _shared.setdefault((address, client_id), Pacer(limits))

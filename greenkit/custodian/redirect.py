@@ -7,7 +7,7 @@ here makes a token request.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hmac
 import socket
 import threading
@@ -130,20 +130,19 @@ class Listener:
 
     def __init__(self, redirect_uri: str, receive: Callable[[Secret], object]) -> None:
         parts = urlsplit(redirect_uri)
+        taken = f"port {parts.port} of the redirect address is taken: end what listens there, or authorize by pasting"
         try:
             self._server = _Server(("127.0.0.1", parts.port or 0), _Handler)
         except OSError:
-            taken = parts.port
-        else:
-            taken = None
-        if taken is not None:
-            raise SettingsError(
-                f"port {taken} of the redirect address is taken: end what listens there, or authorize by pasting"
-            )
+            raise SettingsError(taken) from None
         self.port = int(self._server.server_address[1])
+        try:
+            self._held = _hold_ipv6(self.port) if parts.hostname == "localhost" else None
+        except OSError:
+            self._server.server_close()
+            raise SettingsError(taken) from None
         self.redirect_uri = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
         self._server.expect(self.redirect_uri, receive)
-        self._held = _hold_ipv6(self.port) if parts.hostname == "localhost" else None
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 
@@ -156,16 +155,22 @@ class Listener:
 
 
 def _hold_ipv6(port: int) -> socket.socket | None:
-    """Bind ::1 without listening, so that no other program catches what a browser sends to ``localhost``."""
-    with contextlib.suppress(OSError):
+    """Bind ::1 without listening, so that no other program catches what a browser sends to ``localhost``.
+
+    None where this machine has no ::1; OSError where another program is there already.
+    """
+    try:
         held = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        try:
-            held.bind(("::1", port))
-        except OSError:
-            held.close()
+    except OSError:
+        return None
+    try:
+        held.bind(("::1", port))
+    except OSError as e:
+        held.close()
+        if e.errno == errno.EADDRINUSE:
             raise
-        return held
-    return None
+        return None
+    return held
 
 
 class _Server(ThreadingHTTPServer):

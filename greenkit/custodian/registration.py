@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import os
@@ -104,6 +105,8 @@ def connect(
     if url or own.url:
         profile = profile.at(url or own.url or "")
     profile = profile.complete()
+    if scope or own.scope:
+        profile = dataclasses.replace(profile, scope=scope or own.scope)
     if grant not in ("authorization_code", "client_credentials") or grant not in profile.grants:
         raise SettingsError(f"{profile.name} has no grant {grant!r}: use one of {', '.join(profile.grants)}")
     number = client_id or own.client_id
@@ -126,7 +129,6 @@ def connect(
         store=_store(tokens if tokens is not None else own.tokens, profile, number, customer),
         grant=grant,
         redirect_uri=redirect_uri or own.redirect_uri,
-        scope=scope or own.scope,
         registration_token=_secret(registration_token, own.registration_token),
         timeout=timeout or own.timeout,
         limit=limit,

@@ -92,6 +92,8 @@ class Resources:
         Largest answer [bytes] after decompression.
     proxies : mapping, optional
         As requests takes them.
+    pacer : Pacer, optional
+        Of the client id, where several clients share it.
     sleep : callable
         For tests.
     """
@@ -105,11 +107,12 @@ class Resources:
         total: float = transport.TOTAL,
         limit: int = LIMIT,
         proxies: Mapping[str, str] | None = None,
+        pacer: Pacer | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._profile, self._limit, self._total, self._sleep = profile.complete(), limit, total, sleep
         self._timeout = (transport.CONNECT, timeout)
-        self._pacer = Pacer(profile.limits)
+        self._pacer = pacer or Pacer(profile.limits)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = profile.user_agent
         transport.configure(self._session, tls, proxies=proxies)

@@ -261,7 +261,7 @@ class KeyringStore:
 
     def delete(self) -> None:
         """See :class:`Store`."""
-        if self.load() is not None:
+        if self._call("get_password") is not None:
             self._call("delete_password")
 
     @contextlib.contextmanager

@@ -170,16 +170,20 @@ def compare(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
             **evidence,
         )
         return
-    first, last = df["start"].min().tz_convert("UTC"), df["end"].max().tz_convert("UTC")
-    evidence["came"] = str(Window(first, last))
-    if first > asked.start or last < min(asked.end, pd.Timestamp.now("UTC").floor("s") - _NEAR):
+    by_meter = df.groupby("meter", observed=True)
+    first, last = by_meter["start"].min().dt.tz_convert("UTC"), by_meter["end"].max().dt.tz_convert("UTC")
+    evidence["came"] = str(Window(first.min(), last.max()))
+    short = (first > asked.start) | (last < min(asked.end, pd.Timestamp.now("UTC").floor("s") - _NEAR))
+    if short.any():
         findings.add(
             "custodian.window.less",
             "The answer covers less than was asked for: the rest may not exist, or may come later.",
             severity="warning",
+            meters=[str(m) for m in first.index[short][:5]],
+            short=int(short.sum()),
             **evidence,
         )
-    if first < asked.start or last > asked.end:
+    if first.min() < asked.start or last.max() > asked.end:
         outside = int(((df["start"] < asked.start) | (df["end"] > asked.end)).sum())
         findings.add(
             "custodian.window.more",

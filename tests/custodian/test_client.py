@@ -186,6 +186,11 @@ def test_what_cannot_be_authorized_says_why(utility):
         utility.connect().authorize("magic")
     with pytest.raises(errors.StateMismatch, match="begin one"):
         utility.connect().finish("http://127.0.0.1/callback")
+    unknown = replace(utility.profile, authorize_url="/authorize")
+    with pytest.raises(errors.SettingsError, match="does not know the sign-in page"):
+        greenkit.connect(unknown, client_id="i", client_secret="s", ca_file=utility.authority.file, redirect_uri="x",
+                         certificate=utility.client_certificate.certificate, tokens="memory",
+                         certificate_key=utility.client_certificate.key).authorize()  # fmt: skip
     bare = greenkit.connect(utility.profile, client_id="i", client_secret="s", ca_file=utility.authority.file,
                             certificate=utility.client_certificate.certificate,
                             certificate_key=utility.client_certificate.key, tokens="memory")  # fmt: skip
@@ -200,6 +205,28 @@ def test_a_second_authorize_keeps_the_grant_unless_it_is_asked_for_again(utility
     flow.wait(0)
     assert client.authorize("paste", again=True).status == "waiting"
     assert client.status().state == "waiting"
+
+
+def test_a_localhost_redirect_is_held_on_both_addresses(authority):
+    import socket
+
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    from greenkit.custodian import redirect
+
+    listener = redirect.Listener("http://localhost:0/callback", print)
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            listener.close()
+            pytest.skip("this machine has no ::1")
+        with socket.socket(socket.AF_INET6) as late, pytest.raises(OSError, match="in use"):
+            late.bind(("::1", listener.port))
+        listener.close()
+        taken = other.getsockname()[1]
+        with pytest.raises(errors.SettingsError, match="is taken"):
+            redirect.Listener(f"http://localhost:{taken}/callback", print)
 
 
 def test_the_flow_in_a_notebook_escapes_and_opens_safely(utility):
@@ -462,6 +489,7 @@ def test_a_token_that_cannot_be_understood_asks_for_a_new_authorization(utility,
         file.write_bytes(damage)
         with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
             client.usage(*MARCH)
+        assert "authorize again" in repr(client)
     flow = client.authorize("paste")
     flow.finish(click(flow.url, follow=False))
     assert len(client.usage(*MARCH)) == 288
@@ -512,6 +540,8 @@ def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
     client = authorized(utility, tokens="keyring")
     assert isinstance(client._grants.store, KeyringStore)
     assert utility.connect(tokens="keyring").status().authorized
+    _Keyring.held = dict.fromkeys(_Keyring.held, "damaged")
+    assert "authorize again" in str(client.status())
     client.forget()
     assert not _Keyring.held
     monkeypatch.setitem(sys.modules, "keyring", None)

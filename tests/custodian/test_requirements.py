@@ -588,6 +588,16 @@ def test_r10_the_end_of_a_grant_says_authorize_again_and_is_not_tried_twice(util
     assert client.status().state == "expired"
 
 
+def test_r10_a_403_of_the_token_endpoint_does_not_throw_the_grant_away(utility):
+    client = authorized(utility)
+    utility.register.expire_access()
+    utility.behaviour.replace = lambda path: flask.Response("", 403) if path.endswith("token") else None
+    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+        client.usage(*MARCH)
+    utility.behaviour.replace = None  # it was a firewall's
+    assert len(client.usage(*MARCH)) == 288
+
+
 def test_r10_our_own_fault_does_not_end_the_customers_grant(utility):
     client = authorized(utility)
     right, utility.register.application.secret = utility.register.application.secret, "another"
@@ -696,6 +706,7 @@ def test_r12_a_wait_of_hours_is_an_error_and_the_client_paces_itself(utility):
     with pytest.raises(errors.RateLimited, match="60 minutes") as caught:
         pacer.wait()
     assert caught.value.retry_after == 3600
+    assert authorized(utility)._resources._pacer is authorized(utility)._grants.endpoint._pacer  # one for a client id
     client, naps = authorized(utility), []
     client._resources._pacer = Pacer(profiles.load("pge").limits, sleep=naps.append)
     client.fetch_usage("2024-01-01", "2024-03-20")
