@@ -182,6 +182,8 @@ class FtpsRemote(SessionRemote["_Session"]):
         super().__init__(endpoint, timeout=timeout, backoff=backoff)
         if not user:
             raise SettingsError(f"there is no user name for {endpoint}: give the one that you got from SMT")
+        if any(c in "\r\n\0" for c in user + password.reveal()):
+            raise SettingsError(f"the user name or password for {endpoint} holds a line break: give it without")
         self._user, self._password = user, Secret(password)
         self._context = tls_context(
             ca_file=ca_file, certificate=certificate, key=key, key_password=key_password, minimum_tls=minimum_tls
@@ -221,13 +223,16 @@ class FtpsRemote(SessionRemote["_Session"]):
                 raise LimitError(f"the listing of {folder!r} on {self._endpoint} is longer than {_MOST_NAMES:,} bytes")
 
         line = self._line(folder)
+        session.mode("A")
         try:
-            session.mode("A")
-            session.receive(f"NLST {line}" if line else "NLST", gather)
+            clean, _ = session.receive(f"NLST {line}" if line else "NLST", gather)
         except (ftplib.error_perm, ftplib.error_temp) as e:
-            # an empty or a missing folder, according to the server
-            if _code(e) not in ("450", "550"):
+            # at the start it means an empty or a missing folder, according to the server; later the listing is cut
+            if _code(e) not in ("450", "550") or listing:
                 raise
+            clean = True
+        if not clean and listing and not listing.endswith(b"\n"):
+            raise TransferError(f"the listing of {folder!r} on {self._endpoint} came cut: ask again")
         if not listing and folder:
             self._probe(session, folder)
         # a name may hold a line feed; the lines then end in CR LF
@@ -276,7 +281,7 @@ class FtpsRemote(SessionRemote["_Session"]):
         try:
             clean, said = session.receive(f"RETR {self._line(path)}", tap, offset)
         except ftplib.error_perm as e:
-            if _code(e) != "550":
+            if _code(e) != "550" or tap.count:
                 raise
             if self._is_listed(session, path):
                 raise AccessRefused(
@@ -322,11 +327,14 @@ class FtpsRemote(SessionRemote["_Session"]):
     def _connect(self) -> _Session:
         """Connect, TLS, log in, private data channel; each step's failure means something else."""
         session = _Session(self._context, self._timeout)
+        user, password = (_wire(text.encode()) for text in (self._user, self._password.reveal()))
         try:
             self._step(session, lambda: session.connect(self._endpoint.host, self._endpoint.port), self._not_reached)
             self._step(session, session.auth, self._no_tls)
             self._step(
-                session, lambda: session.login(self._user, _wire(self._password.reveal().encode())), self._no_login
+                session,
+                lambda: session.login(_wire(self._user.encode()), _wire(self._password.reveal().encode())),
+                self._no_login,
             )
             self._step(session, session.prot_p, self._not_private)
         except BaseException:
@@ -414,9 +422,12 @@ class FtpsRemote(SessionRemote["_Session"]):
         if isinstance(error, ftplib.Error):
             return _code(error) in _LOST
         # an idle session ends in TLS errors of any kind, according to how clumsily the server leaves
-        return isinstance(error, EOFError | ConnectionError | ssl.SSLError)
+        left = isinstance(error, EOFError | ConnectionError | ssl.SSLError)
+        return left and not isinstance(error, ssl.SSLCertVerificationError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
+        if isinstance(error, ssl.SSLCertVerificationError) and (found := self._handshake(error)):
+            return found  # of the data channel
         said = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
         if _code(error) == "421" or (isinstance(error, OSError | EOFError) and not doing.startswith("fetch")):
             return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
@@ -539,14 +550,12 @@ class _Session(ftplib.FTP_TLS):
             return self.context.wrap_socket(
                 plain, server_hostname=self.host, session=self.sock.session, suppress_ragged_eofs=False
             )
-        except OSError as e:
-            # the reply says why, 425 or 522; the socket's error does not
-            if not isinstance(e, TimeoutError):
-                self.voidresp()
+        except OSError:
+            self._last_words(plain)
             raise
 
     def _last_words(self, data: socket.socket) -> None:
-        """Raise the server's reply to a transfer that broke, if it gives one: it says more than the socket does."""
+        """Raise the server's reply to a transfer that broke, if there is one: 425 or 522 say more than the socket."""
         data.close()
         assert self.sock is not None  # noqa: S101 connected
         self.sock.settimeout(min(self.timeout or 2.0, 2.0))

@@ -176,7 +176,7 @@ class SftpRemote(SessionRemote["_Session"]):
             client = self._client(seen)
             try:
                 self._log_in(client, kind)
-                return _Session(client, self._timeout)
+                return self._begin(client)
             except _OtherKey:
                 client.close()
             except BaseException:
@@ -237,6 +237,15 @@ class SftpRemote(SessionRemote["_Session"]):
             raise LoginRejected(self._refused(e)) from None
         except (socket.gaierror, OSError, EOFError, paramiko.SSHException) as e:
             raise self._not_reached(e) from None
+
+    def _begin(self, client: Any) -> _Session:
+        try:
+            return _Session(client, self._timeout)
+        except self._ERRORS as e:
+            said = _plain(str(e)) or "it hung up"
+            raise RemoteError(
+                f"{self._endpoint} lets the account log in, but gives it no SFTP ({said}): ask SMT to enable it"
+            ) from None
 
     def _refused(self, e: Exception) -> str:
         given = " and ".join(["key"] * bool(self._key) + ["password"] * bool(self._password))

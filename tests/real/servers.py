@@ -242,7 +242,7 @@ UsePAM no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 AuthorizedKeysFile {self.base}/authorized
-ForceCommand internal-sftp -d {self.files}
+ForceCommand {self.variant.get("command", f"internal-sftp -d {self.files}")}
 Subsystem sftp internal-sftp
 AllowTcpForwarding no
 X11Forwarding no

@@ -382,3 +382,8 @@ def test_unknown_and_changed_host(sshd, start, tmp_path):
 def test_password_where_only_keys_are_taken(sshd):
     with pytest.raises(errors.LoginRejected, match="it takes publickey"):
         sshd.remote(key=None, password=Secret("x")).open()
+
+
+def test_account_without_sftp(start):
+    with start(Sshd, command="/bin/false") as server, pytest.raises(errors.RemoteError, match="gives it no SFTP"):
+        server.remote(timeout=10).open()

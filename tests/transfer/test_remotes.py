@@ -1,6 +1,7 @@
 """Both remotes against the sandbox's servers (pyftpdlib, asyncssh), well-behaved and not."""
 
 import contextlib
+import ftplib
 import os
 import socket
 import ssl
@@ -304,6 +305,31 @@ def test_epsv_then_pasv(ftps_server, monkeypatch):
         monkeypatch.setattr(remote._session, "_extended", False)
         assert fetched(remote) == DATA
         assert "PASV" in ftps_server.commands
+
+
+@pytest.mark.parametrize("given", [{"user": "a\r\nDELE x"}, {"password": Secret("a\nb")}])
+def test_line_break_in_the_login_is_refused(ftps_server, given):
+    with pytest.raises(errors.SettingsError, match="holds a line break"):
+        ftps_server.remote(**given)
+
+
+def test_listing_that_came_cut_is_no_listing(ftps_server, monkeypatch):
+    """What is missing in it would be taken for deleted."""
+    ftps_server.put(PATH, DATA)
+    whole = ftps._drain
+    monkeypatch.setattr(
+        ftps, "_drain", lambda data, sink, skip: whole(data, lambda chunk: sink(chunk[:-3]), skip) and False
+    )
+    with ftps_server.remote() as remote, pytest.raises(errors.TransferError, match="came cut"):
+        remote.names("intervaldata")
+
+    def late(self, command, sink, offset=0):
+        sink(b"a.asc\r\n")
+        raise ftplib.error_temp("450 disk error")
+
+    monkeypatch.setattr(ftps._Session, "receive", late)
+    with ftps_server.remote() as remote, pytest.raises(errors.RemoteError, match="450 disk error"):
+        remote.names("intervaldata")
 
 
 def test_server_that_cannot_restart(ftps_server, monkeypatch):
