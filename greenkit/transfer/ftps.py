@@ -331,11 +331,7 @@ class FtpsRemote(SessionRemote["_Session"]):
         try:
             self._step(session, lambda: session.connect(self._endpoint.host, self._endpoint.port), self._not_reached)
             self._step(session, session.auth, self._no_tls)
-            self._step(
-                session,
-                lambda: session.login(_wire(self._user.encode()), _wire(self._password.reveal().encode())),
-                self._no_login,
-            )
+            self._step(session, lambda: session.login(user, password), self._no_login)
             self._step(session, session.prot_p, self._not_private)
         except BaseException:
             session.close()
