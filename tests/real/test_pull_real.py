@@ -1,4 +1,4 @@
-"""The whole pull against the real servers: killed at random, by several at once, with a damaged message."""
+"""The whole pull against the real servers: killed at random, by two machines, with a damaged message."""
 
 import json
 import os
@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import gnupg
 import pytest
 from servers import Sshd
 
@@ -37,10 +36,7 @@ def keyring():
 
 @pytest.fixture(scope="module")
 def messages(keyring):
-    gpg = gnupg.GPG(gnupghome=keyring.home)
-    return {
-        f"{name}.asc": gpg.encrypt(plain, keyring.fingerprint, always_trust=True).data for name, plain in FILES.items()
-    }
+    return {f"{name}.asc": keyring.encrypt(plain, keyring.fingerprint) for name, plain in FILES.items()}
 
 
 @pytest.fixture
@@ -102,17 +98,6 @@ def test_killed_at_random(inbox, keyring, tmp_path):
     for _ in range(2):
         with start(inbox, keyring, tmp_path) as last:
             assert last.wait(120) == 0
-    check_all_here_once(inbox, tmp_path)
-
-
-def test_four_pullers_at_once_on_one_folder(inbox, keyring, tmp_path):
-    """One works, and the others leave saying so; together with the next run all is done."""
-    running = [start(inbox, keyring, tmp_path) for _ in range(4)]
-    codes = sorted(process.wait(120) for process in running)
-    for process in running:
-        process.stdout.close()
-    assert codes[0] == 0
-    assert set(codes) <= {0, 75}
     check_all_here_once(inbox, tmp_path)
 
 

@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import gnupg
 import pytest
 
 from greenkit import Secret, errors, pgp
@@ -70,9 +69,7 @@ def keyring():
 
 @pytest.fixture(scope="module")
 def message(keyring):
-    made = gnupg.GPG(gnupghome=keyring.home).encrypt(PLAIN, keyring.fingerprint, always_trust=True, armor=False)
-    assert made.ok
-    return made.data
+    return keyring.encrypt(PLAIN, keyring.fingerprint)
 
 
 @pytest.fixture(scope="module")
