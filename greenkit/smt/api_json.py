@@ -176,7 +176,7 @@ def _lay_slots(
     sink: Sink,
     file: str,
 ) -> None:
-    midnight, length = labels.midnight(day), labels.length(day)
+    midnight, length = stamps.midnight(day), stamps.day_seconds(day)
     intervals = length // STEP
     place = places(len(values), [v is None for v in values], intervals)
     name = f"{np.datetime64(day, 'D')} of {meter} {channel.flow}"

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -44,21 +43,12 @@ _PATTERNS: Final = {82800: _PLAIN, 86400: _PLAIN, 90000: np.array([_FOLD_START, 
 _LONGEST: Final = 100
 
 
-@lru_cache(1 << 14)
-def midnight(day: int) -> int:
-    """Give the instant at which one day (days since 1970) begins."""
-    return stamps.instant(day * 86400 * US)
-
-
-def length(day: int) -> int:
-    """Give the seconds of one day."""
-    return (midnight(day + 1) - midnight(day)) // US
-
-
 def calendar(day: Ints) -> tuple[Ints, Ints]:
     """Give the instant at which each day begins, and its seconds; each distinct one is looked up once."""
     distinct, where = np.unique(day, return_inverse=True)
-    table = np.array([(midnight(d), length(d)) for d in distinct.tolist()], dtype=np.int64).reshape(-1, 2)
+    table = np.array([(stamps.midnight(d), stamps.day_seconds(d)) for d in distinct.tolist()], dtype=np.int64).reshape(
+        -1, 2
+    )
     return table[where, 0], table[where, 1]
 
 

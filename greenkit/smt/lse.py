@@ -16,64 +16,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from greenkit import days
 from greenkit.days import US
-from greenkit.smt import codes, stamps
+from greenkit.smt import codes, lse_headers, stamps
 from greenkit.smt.blocks import Blocks, Store, blocks_of
 from greenkit.smt.codes import KWH, STEP, ZONE
+from greenkit.smt.lse_headers import Span, header_2, span, time_stamp
 from greenkit.smt.notes import Notes
 from greenkit.smt.text import Advance, decimals, decode, number, pieces
 
 Source = Any
 Ints = npt.NDArray[Any]
 
-# Header 1 to 4: the fields after the sort code, by name.
-HEADERS: Final[dict[int, tuple[str, ...]]] = {
-    1: ("meter", "channel", "start", "stop", "dst", "invalid"),
-    2: (
-        "start_reading",
-        "end_reading",
-        "meter_multiplier",
-        "meter_offset",
-        "pulse_multiplier",
-        "pulse_offset",
-        "seconds_per_interval",
-        "unit",
-        "basic_unit",
-        "time_zone",
-        "population",
-        "weight",
-    ),
-    3: ("descriptor",),
-    4: ("time_stamp", "origin"),
-}
-UNITS: Final = {"": KWH, "1": KWH}
-"""Unit of measure → unit. Only 01 is sure; any other code keeps its number."""
-STANDARD_TIME: Final = "N"
-"""DST participation of a record that keeps to standard time all year."""
 FIRST_DETAIL: Final = 10_000_000
 
 _RECORD: Final = b"\n00000001"
 _DAY: Final = 86400 * US
 _CODE_1: Final = int.from_bytes(b"00000001", "big")
-_NO_LIMIT: Final = np.iinfo(np.int64).max
-_CACHED: Final = 1 << 12
-
-
-def is_lse(head: bytes) -> bool:
-    """Tell an LSE file by its first sort code."""
-    return head[:8] in (b"00000001", b"00000002", b"00000003", b"00000004", b"10000000") and head[8:9] in b", \n\r"
-
-
-def is_standard(head: bytes) -> bool:
-    """Tell the older fixed-width Standard format (.ls) by its first sort code."""
-    return head[:4] == b"0001" and not is_lse(head) and b"," not in head[:60]
 
 
 def read(source: Source, store: Store, notes: Notes, advance: Advance, register: Callable[..., object]) -> None:
@@ -91,54 +55,6 @@ def _tight(piece: bytes) -> bytes:
     return re.sub(rb" *([,\n]) *", rb"\1", piece) if b" " in piece else piece
 
 
-class Span(NamedTuple):
-    """What header 1 and the interval length say of a record's time; instants in microseconds."""
-
-    start: int
-    stop: int | None  # exclusive; None when header 1 has no readable stop
-    day: int
-    length: int  # seconds of the day it begins in
-    limit: int  # the end of the local day in which its last interval lies
-    fixed: bool
-
-
-@lru_cache(1 << 16)
-def span(start: str, stop: str, dst: str, step: int) -> Span | None:
-    """Read a record's start and stop; None when the start is no time.
-
-    The stop is inclusive: 235959 and 235900 both mean the end of the day; a stop at midnight is that very instant,
-    and so is one that leaves whole intervals.
-    """
-    fixed = dst.strip().upper() == STANDARD_TIME
-    begin = stamps.stamp(start) if start.strip() else None
-    if begin is None:
-        return None
-    end = stamps.stamp(stop) if stop.strip() else None
-    if end is not None:
-        second = end // US % 60
-        if second == 59:
-            end += US
-        elif end % _DAY and (end - begin) % (step * US):
-            end += 60 * US
-    if end is not None and end <= begin:
-        end = None
-    day = begin // _DAY
-    return Span(
-        start=stamps.instant(begin, fixed=fixed),
-        stop=stamps.instant(end, fold=1, fixed=fixed) if end else None,
-        day=day,
-        length=_length(day, fixed),
-        limit=stamps.instant(((end - 1) // _DAY + 1) * _DAY, fixed=fixed) if end else _NO_LIMIT,
-        fixed=fixed,
-    )
-
-
-@lru_cache(1 << 12)
-def _length(day: int, fixed: bool) -> int:
-    ends = (stamps.instant(d * _DAY, fixed=fixed) for d in (day + 1, day))
-    return (next(ends) - next(ends)) // US
-
-
 @dataclass
 class _Records:
     """The headers of a piece's records, as columns."""
@@ -149,6 +65,7 @@ class _Records:
     step: list[int] = field(default_factory=list)
     revision: list[int] = field(default_factory=list)
     span: list[Span | None] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
 
 
 class _Piece:
@@ -258,28 +175,27 @@ class _Piece:
 
     def _header(self, one: bytes, two: bytes, four: bytes, line: int) -> None:
         name, channel, start, stop, dst, invalid = (decode(one).split(",") + [""] * 6)[1:7]
-        step, unit, readings = _header_2(two)
+        step, unit, readings = header_2(two)
         if step is None:
             self._notes.add("smt.lse.interval", decode(two), file=self._file, line=line)
             step = STEP
         records, store = self._records, self._store
         when = span(start, stop, dst, step)
         where = f"{name} from {start}"
-        found = _channel(channel)
+        found = lse_headers.channel(channel)
         if found not in store.channels and found not in (codes.LOAD, codes.GENERATION):
             self._notes.add("smt.flow.other", found.flow, file=self._file, line=line)
         if unit != KWH:
             self._notes.add("smt.unit.other", f"{unit} of {where}", file=self._file, line=line)
         if invalid.strip().upper() == "Y":
             self._notes.add("smt.lse.invalid", where, file=self._file, line=line)
-        if when is None or not name:
-            self._notes.add("smt.row.unreadable", f"header 1 of {where}", file=self._file, line=line)
         records.meter.append(store.meters[name])
         records.channel.append(store.channels[found])
         records.unit.append(store.units[unit])
         records.step.append(step)
-        records.revision.append(_time_stamp(four))
+        records.revision.append(time_stamp(four))
         records.span.append(when if name else None)
+        records.line.append(line)
         if readings and when:
             self._register(meter=name, channel=found, day=when.day, source=self._file, unit=unit, **readings)
 
@@ -331,6 +247,8 @@ class _Piece:
         when, step = r.span[i], r.step[i] * US
         name = f"{self._store.meters.word(r.meter[i])} {self._store.channels.word(r.channel[i]).flow}"
         if when is None:
+            what = f"header 1 of {name or 'no id'}, and so its {rows} intervals"
+            self._notes.add("smt.row.unreadable", what, file=self._file, line=r.line[i])
             return blocks_of({}, 0)
         name = f"{np.datetime64(when.day, 'D')} of {name}"
         if not rows:
@@ -397,7 +315,7 @@ class _Piece:
             "unit": r.unit[i],
             "source": self._source,
             "day": day[begin],
-            "length": [_length(int(d), fixed) for d in day[begin]],
+            "length": [stamps.day_seconds(int(d), fixed=fixed) for d in day[begin]],
             "start": start[begin],
             "step": step,
             "revision": revision,
@@ -412,27 +330,3 @@ def _is_one_day(when: Span | None, step: int, rows: int) -> bool:
     if when is None or when.stop is None or not rows:
         return False
     return when.stop - when.start == rows * step * US and when.stop <= when.limit <= when.start + when.length * US
-
-
-_channel = lru_cache(_CACHED)(codes.channel)
-
-
-@lru_cache(_CACHED)
-def _header_2(line: bytes) -> tuple[int | None, str, dict[str, float | None]]:
-    """Give the interval's seconds (None when they cannot be read), the unit, and the meter readings if any."""
-    cells = [decode(cell).strip() for cell in line.split(b",")[1:]]
-    cells += [""] * (len(HEADERS[2]) - len(cells))
-    cell = dict(zip(HEADERS[2], cells, strict=False))
-    seconds = cell["seconds_per_interval"] or str(STEP)
-    step = int(seconds) if seconds.isdigit() and 0 < int(seconds) <= 86400 else None
-    code = cell["unit"].lstrip("0")
-    unit = UNITS.get(code, f"unit {cell['unit']}")
-    readings = {name: number(cell[name]) for name in ("start_reading", "end_reading")}
-    return step, unit, readings if any(v is not None for v in readings.values()) else {}
-
-
-@lru_cache(_CACHED)
-def _time_stamp(line: bytes) -> int:
-    cells = decode(line).split(",")
-    found = stamps.stamp(cells[1]) if len(cells) > 1 and cells[1] else None
-    return stamps.NEVER if found is None else found

@@ -17,7 +17,7 @@ from greenkit import _html, frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError
 from greenkit.findings import Findings
-from greenkit.smt import api_json, interval_csv, lse, tables
+from greenkit.smt import api_json, interval_csv, lse, lse_headers, tables
 from greenkit.smt import revisions as versions
 from greenkit.smt.api_json import Sink
 from greenkit.smt.assemble import frame_of
@@ -305,9 +305,9 @@ def _kind(head: bytes) -> tuple[str, str]:
     if text[0] in "{[":
         return "json", text
     raw = text[:100].replace('"', "").replace(" ", "").encode()
-    if lse.is_lse(raw):
+    if lse_headers.is_lse(raw):
         return "lse", text
-    if lse.is_standard(raw):
+    if lse_headers.is_standard(raw):
         return "standard", text
     if len(text) - len(text.translate(_BINARY)) > len(text) // 100:
         return "binary", ""

@@ -127,7 +127,10 @@ def stamp(text: str) -> int | None:
     digits = _DIGITS.match(text)
     try:
         if digits:
-            return _micros(dt.datetime(*(int(part or 0) for part in digits.groups())))  # type: ignore[arg-type]
+            year, month, date, hour, minutes, seconds = (int(part or 0) for part in digits.groups())
+            ends = (hour, minutes, seconds) == (24, 0, 0)
+            when = dt.datetime(year, month, date, 0 if ends else hour, minutes, seconds)
+            return _micros(when + dt.timedelta(days=ends))
         found = _date_and_clock(text)
         if found:
             seconds = _clock_seconds(found[1]) if found[1] else 0
@@ -151,6 +154,23 @@ def instants(local: npt.NDArray[np.int64]) -> Instants:
     naive = pd.DatetimeIndex(local.view("datetime64[us]"))
     aware = naive.tz_localize(ZONE, ambiguous=np.zeros(len(naive), dtype=bool), nonexistent="shift_forward")
     return np.asarray(aware.tz_convert("UTC").tz_localize(None).to_numpy("datetime64[us]").view(np.int64))
+
+
+@lru_cache(1 << 14)
+def midnight(day: int, *, fixed: bool = False) -> int:
+    """Give the instant at which one day (days since 1970) begins; ``fixed`` is standard time all year."""
+    return instant(day * 86400 * US, fixed=fixed)
+
+
+def day_seconds(day: int, *, fixed: bool = False) -> int:
+    """Give the seconds of one day.
+
+    Examples
+    --------
+    >>> [day_seconds(day(text)) for text in ("03/09/2025", "07/06/2025", "11/02/2025")]
+    [82800, 86400, 90000]
+    """
+    return (midnight(day + 1, fixed=fixed) - midnight(day, fixed=fixed)) // US
 
 
 def instant(local: int, *, fold: int = 0, fixed: bool = False) -> int:

@@ -313,7 +313,7 @@ def test_22_blank_and_explicit_times():
     assert df["start"].dt.strftime("%H:%M").tolist() == ["00:00", "00:15", "12:00", "12:15"]
 
 
-@pytest.mark.parametrize("stop", ["20250706235959", "20250706235900", "20250707000000"])
+@pytest.mark.parametrize("stop", ["20250706235959", "20250706235900", "20250707000000", "20250706240000"])
 def test_23_stop_times(stop):
     found = read(lse(stop=stop))
     assert is_whole(found.readings, PLAIN)

@@ -121,7 +121,10 @@ def test_header_without_a_start(start):
     text = lse().replace("4,20250706000000,", f"4,{start},") + lse(PLAIN + dt.timedelta(days=1))
     found = read(text)
     assert len(found.readings) == 96
-    assert "line 1: header 1 of" in found.findings.named("smt.row.unreadable")[0].text
+    assert (
+        f"line 1: header 1 of {ID} delivered, and so its 96 intervals"
+        in found.findings.named("smt.row.unreadable")[0].text
+    )
 
 
 @pytest.mark.parametrize("stop", ["", "soon", "20250706000000", "20250705235959"])
