@@ -1,0 +1,151 @@
+"""Profiles are facts: shipped with their sources, or a user's own in TOML; and the windows that they cut."""
+
+import importlib
+import itertools
+import json
+from dataclasses import fields, replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenkit import errors
+from greenkit.custodian import profiles, windows
+from greenkit.custodian.profiles import Profile, load, parse
+
+OWN = """
+name = "mine"
+title = "My utility"
+authorize_url = "https://login.my.example/authorize"
+token_url = "https://api.my.example/token"
+resource_url = "https://api.my.example/espi/1_1/resource/"
+hosts = ["data.my.example"]
+zone = "America/Denver"
+dates = "epoch"
+window_days = 31
+window_parameters = ["min", "max"]
+limits = [[1, 1], [100, 60.0]]
+mutual_tls = false
+renew_on = [401]
+[meanings]
+400 = "the moon is full"
+"""
+
+
+@pytest.mark.parametrize("name", profiles.SHIPPED)
+def test_every_shipped_profile_names_its_sources_and_says_what_is_unverified(name):
+    module = importlib.import_module(f"greenkit.custodian.profiles.{name}")
+    assert "Sources\n-------" in module.__doc__
+    assert module.PROFILE.name == name
+    assert module.PROFILE.unverified or name == "generic"
+    assert load(name) is module.PROFILE
+    pd.Timestamp("2024-01-01", tz=module.PROFILE.zone)
+
+
+def test_a_users_own_toml_needs_no_code(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    mine = load(path)
+    assert mine.limits == ((1, 1.0), (100, 60.0))
+    assert mine.meanings[400] == "the moon is full"
+    assert mine.window_parameters == ("min", "max")
+    path.write_text('based_on = "pge"\nname = "pge-iso"\ndates = "iso"\n')
+    assert load(str(path)) == replace(load("pge"), name="pge-iso", dates="iso")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("tokn_url = 'x'", "tokn_url is no field"),
+        ("dates = 'julian'", "write one of epoch, iso"),
+        ("window_days = 'many'", "window_days has a value of the wrong type"),
+        ("limits = [[1]]", "limits has a value of the wrong type"),
+        ("mutual_tls = 1", "mutual_tls has a value of the wrong type"),
+        ("token_url = 'http://my.example/token'", "token_url is not an https address"),
+        ("resource_url = 'https://my.example/espi'", "must end with a slash"),
+        ("based_on = 'pgee'", "did you mean 'pge'"),
+        ("name = ", "cannot be read"),
+    ],
+)
+def test_a_wrong_toml_says_what_is_wrong(tmp_path, line, says):
+    key = line.partition(" ")[0]
+    kept = [known for known in OWN.splitlines() if not known.startswith(key + " ")]
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join([line, *kept]))
+    with pytest.raises(errors.SettingsError, match=says):
+        load(path)
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(errors.SettingsError, match="lacks authorize_url, token_url, resource_url"):
+        parse({"name": "mine"})
+    with pytest.raises(errors.SettingsError, match="shipped are pge"):
+        load("zzz")
+    with pytest.raises(errors.SettingsError, match="serves many utilities"):
+        load("savage_data").complete()
+    with pytest.raises(errors.SettingsError, match="https"):
+        load("savage_data").at("utility.example")
+    moved = load("savage_data").at("https://utility.example/gbc/").complete()
+    assert moved.token_url == "https://utility.example/gbc/connect/token"
+
+
+def test_every_field_can_stand_in_toml(tmp_path):
+    pge = load("pge")
+    plain = {f.name: getattr(pge, f.name) for f in fields(Profile)}
+    plain["meanings"] = {str(k): v for k, v in pge.meanings.items()}
+    lines = [f"{k} = {_toml(v)}" for k, v in plain.items() if v is not None]
+    path = tmp_path / "pge.toml"
+    path.write_text("\n".join(lines))
+    assert load(path) == pge
+
+
+def _toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{k}" = {_toml(v)}' for k, v in value.items()) + "}"
+    return json.dumps(value)  # texts, numbers, booleans and lists are written alike
+
+
+STARTS = st.datetimes(min_value=pd.Timestamp("2019-01-01"), max_value=pd.Timestamp("2024-12-31"))
+
+
+@given(
+    STARTS,
+    st.integers(1, 500 * 24),
+    st.sampled_from([None, 1, 28, 31]),
+    st.sampled_from(["America/Los_Angeles", "UTC"]),
+)
+@settings(deadline=None, max_examples=80)
+def test_windows_cover_what_is_asked_without_gap_or_overlap(start, hours, longest, zone):
+    profile = replace(load("pge"), zone=zone, window_days=longest)
+    first = windows.instant(start, zone)
+    last = first + pd.Timedelta(hours=hours)
+    cut = windows.split(profile, first, last)
+    assert (cut[0].start, cut[-1].end) == (first, last)
+    assert all(a.end == b.start for a, b in itertools.pairwise(cut))
+    assert all(w.start < w.end for w in cut)
+    if longest:
+        assert all(w.end - w.start <= pd.Timedelta(days=longest, hours=1) for w in cut)
+        assert len(cut) <= hours / 24 / longest + 2
+    written = windows.parameters(profile, cut[0])
+    assert written["published-min"] == str(int(first.timestamp()))
+
+
+def test_windows_obey_the_profiles_habits():
+    savage = load("savage_data").at("https://x.example")
+    now = pd.Timestamp("2024-03-10T15:30:20.7Z")
+    (window,) = windows.split(savage, "2024-03-01T13:45:00Z", "2024-04-01", now=now)
+    assert str(window.start) == "2024-03-01 05:00:00+00:00"  # local midnight, so that it does not drift
+    assert str(window.end) == "2024-03-10 15:30:20+00:00"
+    assert windows.parameters(savage, window)["published-max"] == "2024-03-10T15:30:20Z"
+    con_edison = load("con_edison")
+    assert list(windows.parameters(con_edison, window, bulk=True)) == ["publishedMin", "publishedMax"]
+    assert list(windows.parameters(con_edison, window)) == ["published-min", "published-max"]
+    for start, end, says in (
+        ("2024-03-02", "2024-03-02", "holds no time"),
+        ("2024-03-02", "2024-03-01", "holds no time"),
+        ("soon", "2024-03-01", "is no date or time"),
+        (None, "2024-03-01", "is no date or time"),
+    ):
+        with pytest.raises(errors.SettingsError, match=says):
+            windows.split(load("pge"), start, end)
