@@ -35,11 +35,22 @@ from greenkit.errors import SettingsError
 from greenkit.secret import Secret
 
 KEYRING_SERVICE: Final = "greenkit"
+
+
+def _ask(label: str) -> Secret:
+    try:
+        return Secret.prompt(label)
+    except EOFError:
+        raise SettingsError(
+            f'{label} is asked for, but nobody is here to answer: keep it as {{env = "NAME"}} or {{keyring = "NAME"}}'
+        ) from None
+
+
 _KINDS: Final[Mapping[str, Callable[[str], Secret]]] = {
     "env": Secret.env,
     "file": lambda where: Secret.file(Path(where).expanduser()),
     "keyring": lambda where: Secret.keyring(KEYRING_SERVICE, where),
-    "prompt": Secret.prompt,
+    "prompt": _ask,
 }
 
 

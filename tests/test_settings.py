@@ -64,6 +64,15 @@ def test_secrets_are_read_late_and_once(tmp_path, monkeypatch):
     assert "[custodian.pge] client_secret" in asked[0]
 
 
+def test_a_prompt_that_nobody_answers(monkeypatch):
+    def nobody(label):
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody)
+    with pytest.raises(SettingsError, match=r"\[smt\] password is asked for, but nobody is here to answer: keep it"):
+        settings.parse({"smt": {"password": {"prompt": True}}}).smt.password.get()
+
+
 def test_keyring(monkeypatch):
     class KeyringError(Exception):
         pass

@@ -16,6 +16,7 @@ Exit codes of ``fetch smt``, the first that applies:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from greenkit import settings
-from greenkit.errors import BusyError, ServerUnavailable, SettingsError
+from greenkit.errors import BusyError, NoGpgProgram, ServerUnavailable, SettingsError
 from greenkit.settings import SmtSettings
 from greenkit.transfer import account
 from greenkit.transfer.doctor import check_smt
@@ -105,7 +106,13 @@ def _attempt(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
 def _once(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
     """Pull each folder over one connection; the worst of their codes."""
     code = DONE
-    with account.smt_keyring(smt) as keyring, account.smt_remote(smt) as remote:
+    with contextlib.ExitStack() as stack:
+        keyring = None
+        try:
+            keyring = stack.enter_context(account.smt_keyring(smt))
+        except NoGpgProgram as e:
+            _say(f"files are fetched and not decrypted: {e}", error=True)  # they leave the server in ten days
+        remote = stack.enter_context(account.smt_remote(smt))
         for folder in folders:
             report = pull(remote, folder, into=into, pgp=keyring, delete=smt.delete, tell=lambda f: _say(str(f)))
             for finding in report.findings:

@@ -72,6 +72,17 @@ def test_a_file_that_does_not_decrypt_gives_3(file, server, capsys):
     assert "undecryptable 'bad.lse.asc' 6 bytes: it is a web page" in capsys.readouterr().out
 
 
+def test_without_gpg_files_come_all_the_same_and_are_not_deleted(file, server, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    server.put("intervaldata/a.lse.asc", b"-----BEGIN PGP MESSAGE-----\n")
+    file.write_text(file.read_text() + 'delete = "decrypted"\n')
+    assert fetch(file) == command.INCOMPLETE
+    said = capsys.readouterr()
+    assert "fetched 'a.lse.asc' 28 bytes: give pgp= to decrypt it" in said.out
+    assert "files are fetched and not decrypted: the program gpg is not found" in said.err
+    assert "a.lse.asc" in os.listdir(server.root / "intervaldata")
+
+
 @GPG
 def test_a_second_copy_at_once_gives_4_and_says_so(file, tmp_path, capsys):
     home = Home(tmp_path / "files")
