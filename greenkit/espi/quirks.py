@@ -15,7 +15,7 @@ from greenkit.espi.feed import Document, Feed
 from greenkit.espi.readings import NONE
 
 if TYPE_CHECKING:
-    from greenkit.espi.assemble import Rows
+    from greenkit.espi.rows import Rows
 
 SMT_TITLE: Final = "SMT Green Button Report"
 SMT_ZONE: Final = "America/Chicago"

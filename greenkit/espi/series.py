@@ -38,7 +38,7 @@ class Series:
     flow: str
     unit: Unit
     power: int
-    dial: bool
+    dial: bool | None  # None where the feed does not say
     commodity: str | None
     kind: str | None
     currency: str | None
@@ -177,6 +177,7 @@ class Planner:
         if unit.name == "currency" and currency:
             unit = Unit(currency)
         length = integer(one(data, "intervalLength"))
+        behaviour = one(data, "accumulationBehaviour")
         return Series(
             meter=meter,
             name=name,
@@ -184,7 +185,7 @@ class Planner:
             flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
             unit=unit,
             power=self._power(one(data, "powerOfTenMultiplier"), name),
-            dial=one(data, "accumulationBehaviour") in DIALS,
+            dial=None if behaviour in (None, "0") else behaviour in DIALS,
             commodity=self._commodity(one(data, "commodity"), usage_point, unit.name),
             kind=word(KIND, "kind", one(data, "kind")),
             currency=currency,

@@ -69,6 +69,14 @@ def test_a_dial_that_falls_and_lasts_is_usage(opened):
     assert "espi.register.not-a-dial" in found.findings.names
 
 
+def test_instants_of_a_growing_value_are_taken_as_a_dial(opened):
+    reads = "".join(reading(START + d * 86400, 1000 + d, 0) for d in range(3))
+    found = opened(whole(block(reads)))
+    assert found.readings.empty
+    assert found.registers["value"].tolist() == [1, 1.001, 1.002]
+    assert "espi.register.assumed" in found.findings.names
+
+
 def test_cost_is_in_hundred_thousandths_whatever_the_multiplier(opened):  # C7
     df = opened(whole(block(hourly(START, [5], cost=12345)), powerOfTenMultiplier=3, currency=124)).readings
     assert df[["cost", "currency", "value"]].iloc[0].tolist() == [0.12345, "CAD", 5]

@@ -1,0 +1,170 @@
+"""What is mended in the readings' times, and what is left out, each with its finding.
+
+Only these repairs are made unasked: starts that are all one second late are floored, durations that are all one second
+short are made whole, readings without a timePeriod are laid out from their block's start, a block that was sent twice
+whole counts once. Nothing else is moved or dropped.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+
+from greenkit.days import US, Instants
+from greenkit.espi import clock
+from greenkit.espi.readings import NONE
+from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
+
+SAME_START: Final = 3
+"""So many readings with one start are no conflict, but a series without times."""
+_MINUTE: Final = 60 * US
+
+
+def drop_repeated_blocks(rows: Rows) -> None:
+    """Leave out blocks of one series with the same interval and the same readings, but for the first."""
+    blocks = rows.feed.readings.blocks
+    seen: dict[tuple[Any, ...], int] = {}
+    repeated = np.zeros(len(blocks), dtype=bool)
+    alike: dict[tuple[int, ...], int] = {}
+    start = rows.columns["start"]
+    keys = [
+        (s, b.start, b.duration, b.rows, int(start[b.first]) if b.rows else 0)
+        for s, b in zip(rows.plan.of_block, blocks, strict=True)
+    ]
+    for key in keys:
+        alike[key] = alike.get(key, 0) + 1
+    for n, (key, b) in enumerate(zip(keys, blocks, strict=True)):
+        if alike[key] > 1 and b.rows:
+            held = (key, *(c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values()))
+            repeated[n] = held in seen
+            seen.setdefault(held, n)
+    if repeated.any():
+        count, dropped = int(repeated.sum()), repeated[rows.block]
+        text = f"{count:,} block{'s' if count > 1 else ''} stood more than once, whole and unchanged: counted once."
+        rows.feed.findings.add(
+            "espi.block.repeated", text, severity="warning", blocks=count, readings=int(dropped.sum())
+        )
+        rows.keep(~dropped)
+
+
+def lay_out(rows: Rows) -> None:
+    """Give readings without a timePeriod, or without a duration, their place after the one before."""
+    start, duration = rows.columns["start"], rows.columns["duration"]
+    lacks = (start == NONE) | (duration == NONE)
+    if not lacks.any():
+        return
+    start, duration = start.copy(), duration.copy()
+    for number in np.unique(rows.block[lacks]):
+        here = np.flatnonzero(rows.block == number)
+        block = rows.feed.readings.blocks[number]
+        interval = rows.plan.series[rows.plan.of_block[number]].interval
+        if interval == NONE and block.duration != NONE:
+            interval = block.duration // len(here)
+        _place(start, duration, here, block.start, interval)
+    lost = start == NONE
+    placed = int((lacks & ~lost).sum())
+    if placed:
+        text = f"{placed:,} readings have no timePeriod of their own: laid out by the interval length in their block."
+        rows.feed.findings.add("espi.time.laid-out", text, count=placed)
+    if lost.any():
+        text = f"{int(lost.sum()):,} readings say nothing of their time, nor does their block: they are left out."
+        total = float(np.nansum(rows.columns["value"][lost]))
+        rows.feed.findings.add("espi.time.none", text, severity="serious", count=int(lost.sum()), raw_sum=total)
+    rows.columns = {**rows.columns, "start": start, "duration": duration}
+    if lost.any():
+        rows.keep(~lost)
+
+
+def _place(start: Ints, duration: Ints, here: Ints, begin: int, interval: int) -> None:
+    after = begin
+    for row in here:
+        if start[row] == NONE:
+            start[row] = after
+        if duration[row] == NONE:
+            duration[row] = max(interval, 0)
+        after = start[row] + duration[row] if start[row] != NONE else NONE
+
+
+def mend_seconds(rows: Rows) -> None:
+    """Floor starts that are all a second late, and make whole durations that are all a second short, by series."""
+    start, duration = rows.columns["start"], rows.columns["duration"]
+    late = all_by_series(rows, start % _MINUTE == US)
+    spans = duration > 0
+    short = all_by_series(rows, (duration % _MINUTE == 59 * US) | ~spans) & spans
+    if late.any():
+        start = np.where(late, start - US, start)
+        text = f"{int(late.sum()):,} readings all start one second late: floored to the minute."
+        rows.feed.findings.add("espi.time.late-second", text, count=int(late.sum()))
+    if short.any():
+        duration = np.where(short, duration + US, duration)
+        text = f"{int(short.sum()):,} readings all last one second less than whole minutes: made whole."
+        rows.feed.findings.add("espi.time.short-duration", text, count=int(short.sum()))
+    rows.columns = {**rows.columns, "start": start, "duration": duration}
+
+
+def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
+    """Turn wall-clock or standard-time epochs into instants when asked; else say when they look like such."""
+    start, duration = rows.columns["start"].copy(), rows.columns["duration"].copy()
+    _same_start(rows, start)
+    for zone in sorted({s.zone for s in rows.plan.series}):
+        mine = np.array([s.zone == zone for s in rows.plan.series])[rows.series] if len(rows) else np.zeros(0, bool)
+        if not mine.any():
+            continue
+        if epoch == "utc":
+            _suspect(rows, start, mine, zone, known=tz is not None or zone != "UTC")
+            continue
+        for number in np.unique(rows.series[mine]):
+            here = rows.series == number
+            start[here], duration[here] = _instants(start[here], duration[here], epoch, zone)
+    rows.columns = {**rows.columns, "start": start, "duration": duration}
+
+
+def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[Instants, Ints]:
+    if epoch == "standard":
+        return clock.from_standard(start, zone), duration
+    begins = clock.from_local(start, zone)
+    # days and bills end at local midnight too; shorter intervals last as long as they say
+    long = duration >= clock.DAY
+    ends = clock.from_local(start + duration, zone)
+    return begins, np.where(long, ends - begins, duration)
+
+
+def _same_start(rows: Rows, start: Instants) -> None:
+    for number, series in enumerate(rows.plan.series):
+        here = start[rows.series == number]
+        if len(here) >= SAME_START and (here == here[0]).all():
+            text = (
+                f"All {len(here):,} readings of series {series.name} start at the same time: when each was is not told."
+            )
+            rows.feed.findings.add(
+                "espi.time.same-start", text, severity="serious", series=series.name, count=len(here)
+            )
+
+
+_SUSPICIONS: Final = {
+    "local": ("espi.time.local-as-utc", "local wall-clock time written as if it were UTC", "epoch='local'"),
+    "standard": ("espi.time.standard-as-utc", "local standard time written as if it were UTC", "epoch='standard'"),
+}
+
+
+def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool) -> None:
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = rows.block[1:] != rows.block[:-1]
+    daily = rows.columns["duration"] >= clock.DAY - 2 * 3600 * US
+    begins = np.unique(start[mine & (first | daily)])
+    kind, where = clock.suspicion(begins, zone if known else None)
+    evidence = {"zone": zone, "blocks": len(begins), "first": _shown(begins)}
+    if kind in _SUSPICIONS:
+        name, what, fix = _SUSPICIONS[kind]
+        fix = fix if known else f"tz= (the site's zone) and {fix}"
+        text = f"The hours are wrong: the blocks begin as in {what}; read it with {fix}."
+        rows.feed.findings.add(name, text, severity="serious" if known or len(begins) > 1 else "warning", **evidence)
+    elif kind:
+        text = f"The blocks begin at midnight in {where}, not in {zone}: the hours may be shifted; compare a bill."
+        rows.feed.findings.add("espi.time.other-zone", text, severity="serious", other=where, **evidence)
+
+
+def _shown(begins: Instants) -> str:
+    return datetime.fromtimestamp(int(begins[0]) // US, UTC).isoformat() if len(begins) else ""

@@ -1,0 +1,50 @@
+"""The readings of a feed as numpy columns, each row with its block and its series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from greenkit.espi.feed import Feed
+from greenkit.espi.series import Plan
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Rows:
+    """The readings as numpy columns, each row with its block and series."""
+
+    feed: Feed
+    plan: Plan
+    columns: dict[str, npt.NDArray[Any]]
+    block: Ints
+    series: Ints
+
+    @classmethod
+    def of(cls, feed: Feed, plan: Plan) -> Rows:
+        """View the columns that were read; the blocks follow each other without a hole."""
+        columns = {name: np.frombuffer(a, dtype=a.typecode) for name, a in feed.readings.columns.items()}
+        counts = np.array([b.rows for b in feed.readings.blocks], dtype=np.int64)
+        block = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        of_block = np.array(plan.of_block, dtype=np.int64)
+        return cls(feed, plan, columns, block, of_block[block] if len(block) else block)
+
+    def keep(self, rows: Bools | Ints) -> None:
+        """Keep only these rows, or bring them into this order."""
+        self.columns = {name: column[rows] for name, column in self.columns.items()}
+        self.block, self.series = self.block[rows], self.series[rows]
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+def all_by_series(rows: Rows, hit: Bools) -> Bools:
+    """Tell for each row whether all rows of its series are hit."""
+    counts = np.bincount(rows.series, minlength=len(rows.plan.series))
+    hits = np.bincount(rows.series, weights=hit, minlength=len(rows.plan.series))
+    return np.asarray((counts == hits)[rows.series]) if len(rows) else hit
