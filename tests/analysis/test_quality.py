@@ -211,7 +211,7 @@ def test_the_repr_is_escaped_and_small(make_series):
     assert "10 more series" in repr(quality.assess(many))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(holes=st.sets(st.integers(1, 98)), day=st.sampled_from(["2024-03-09", "2024-07-01", "2024-11-02"]))
 def test_present_and_missing_always_make_the_expected(make_series, holes, day):
     report = quality.assess(without(make_series(range(1, 101), day, flow="net"), *holes))

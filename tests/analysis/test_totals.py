@@ -158,7 +158,7 @@ def test_seasons_must_hold_every_month():
     assert periods.seasons({"all": tuple(range(1, 13))}).name(np.array([0])) == ["all 1970"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     values=st.lists(st.floats(0, 1e4, allow_nan=False) | st.just(float("nan")), min_size=1, max_size=300),
     first=st.datetimes(pd.Timestamp("2024-01-01").to_pydatetime(), pd.Timestamp("2025-12-31").to_pydatetime()),
@@ -184,7 +184,7 @@ def test_every_calendar_adds_up_to_the_same_sum(make_series, values, first, zone
         assert (out["present"] <= out["expected"]).all()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(shift=st.integers(0, 24 * 366))
 def test_the_zone_never_changes_a_sum(make_series, shift):
     values = np.arange(200.0)
