@@ -113,10 +113,9 @@ def advances(registers: pd.DataFrame) -> pd.DataFrame:
         return registers[["meter", "flow", "unit"]].assign(
             start=registers["usage_date"], end=after, value=amount, field="register"
         )
-    ordered = registers.sort_values(["meter", "flow", "series", "unit", "start"], kind="stable", ignore_index=True)
-    same = (ordered[["meter", "flow", "series", "unit"]].astype("str").shift(-1) == ordered[
-        ["meter", "flow", "series", "unit"]
-    ].astype("str")).all(axis=1)  # fmt: skip
+    ordered = registers.sort_values([*_SERIES, "start"], kind="stable", ignore_index=True)
+    keys = ordered[list(_SERIES)].astype("str")
+    same = (keys.shift(-1) == keys).all(axis=1)
     step = _roll(ordered["value"].shift(-1) - ordered["value"], ordered["value"])
     made = ordered[["meter", "flow", "unit", "start"]].assign(end=ordered["start"].shift(-1), value=step)
     return made[same].assign(field="register").reset_index(drop=True)
@@ -124,17 +123,19 @@ def advances(registers: pd.DataFrame) -> pd.DataFrame:
 
 def _roll(step: pd.Series[Any], before: pd.Series[Any]) -> pd.Series[Any]:
     """Mend the advance of a dial that has as many digits as its last read and began again at zero."""
-    digits = np.ceil(np.log10(before.where(before > 1, 10.0)))
+    digits = np.floor(np.log10(before.where(before >= 1, 1.0))) + 1
     return step.where(~(step < 0), step + 10.0**digits)
 
 
 def _zone_rows(found: Intervals, bills: Any, zone: str, units: float, share: float) -> Iterator[tuple[Any, ...]]:
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     first, last = periods.span(found)
-    codes = np.flatnonzero((found.keys["zone"] == zone).to_numpy())
     keys = found.keys.to_dict("records")
+    here = found.keys[found.keys["zone"] == zone]
+    of_meter = here.groupby("meter").indices
     for bill in _bills.tidy_bills(bills, zone).to_dict("records"):
-        for code in codes:
+        mine = here.index if not bill["meter"] else here.index[of_meter.get(bill["meter"], [])]
+        for code in mine:
             if _same_side(bill, keys[code]):
                 a, b = _bills.bounds(bill, int(first[code]), int(last[code]))
                 one = _Held(found, int(code), edges, a, b)
@@ -149,10 +150,9 @@ def _row(one: _Held, billed: float, units: float, share: float) -> tuple[Any, ..
 
 
 def _same_side(bill: dict[Any, Any], key: dict[Any, Any]) -> bool:
-    """Tell whether a bill may be for a series: the same meter and unit, and not the other direction."""
-    same = bill["meter"] in ("", key["meter"]) and bill["unit"] in ("", key["unit"])
+    """Tell whether a bill of a meter may be for its series: the same unit, and not the other direction."""
     side = bill["flow"] == key["flow"] or (not bill["flow"] and key["flow"] != "received")
-    return same and side and intervals.adds_up(key["unit"])
+    return bill["unit"] in ("", key["unit"]) and side and intervals.adds_up(key["unit"])
 
 
 class _Held:

@@ -169,9 +169,10 @@ def _with_cost(
     known = np.isfinite(cost)
     out["cost"] = np.where(add(known.astype(np.float64)) > 0, add(np.where(known, cost, 0.0)), np.nan)
     if "currency" in df.columns:
-        words = df["currency"].astype("str").to_numpy()[found.row][known]
-        used = pd.Series(words).groupby(found.code[known]).agg(lambda c: c.iloc[0] if c.nunique() == 1 else "mixed")
-        out["currency"] = used.reindex(code).to_numpy()
+        word, words = pd.factorize(df["currency"])
+        seen = pd.Series(word[found.row][known]).groupby(found.code[known]).agg(["min", "max"])
+        one = np.where(seen["min"] == seen["max"], np.append(words.astype("str"), "")[seen["min"]], "mixed")
+        out["currency"] = pd.Series(one, index=seen.index, dtype="str").reindex(code).to_numpy()
     return out
 
 

@@ -129,6 +129,25 @@ def test_costs_are_carried(make_series):
     assert "cost" not in totals.by_period(make_series([1.0]), "D").columns
 
 
+def test_currencies_that_differ_are_said(make_series):
+    df = make_series([1.0] * 2, cost=0.25, currency=["USD", "CAD"])
+    other = make_series([1.0], meter="M2", cost=1.0, currency="CAD")
+    out = totals.by_period(frame.concat([df, other]), "D")
+    assert out[["cost", "currency"]].to_numpy().tolist() == [[0.5, "mixed"], [1.0, "CAD"]]
+
+
+def test_each_site_has_its_own_days(make_series):
+    df = frame.concat(
+        [make_series([1.0] * 25, "2024-11-03"), make_series([1.0] * 24, "2024-11-03", meter="M2", zone="UTC")]
+    )
+    out = totals.by_period(df, "D")
+    assert rows(out, "meter", "period", "value", "expected") == [
+        ["M1", "2024-11-03", 25, 25],
+        ["M2", "2024-11-03", 24, 24],
+    ]
+    assert out["start"].astype(str).tolist() == ["2024-11-03 05:00:00+00:00", "2024-11-03 00:00:00+00:00"]
+
+
 def test_intervals_longer_than_the_period_are_refused(make_series):
     with pytest.raises(SchemaError, match=r"intervals of 24 h, too long for totals by hour"):
         totals.by_period(make_series([1, 2], every="24h"), "h")
