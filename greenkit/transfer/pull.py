@@ -228,10 +228,10 @@ class _Pull:
         if not (proven and self.inbox.is_here(row)):
             return row
         try:
-            if self._stat_or_none(row) in (None, Stat(row.size, row.modified)):
-                self.remote.delete(self._path(row.name))
-                return self._left(row, "")
-            return self.ledger.update(row, note="not deleted: it has changed on the server")
+            if self.remote.stat(self._path(row.name)) != Stat(row.size, row.modified):
+                return self.ledger.update(row, note="not deleted: it has changed on the server")
+            self.remote.delete(self._path(row.name))
+            return self._left(row, "")
         except FileNotFoundError:
             return self._left(row, "")
         except _FATAL:
@@ -243,7 +243,7 @@ class _Pull:
     def _left(self, row: Row, note: str) -> Row:
         state = {"seen": "gone", "decrypted": "done", "copied": "done"}.get(row.state, row.state)
         self.inbox.part(row).unlink(missing_ok=True)
-        note = note if state == "gone" else row.note
+        note = {"gone": note, "done": ""}.get(state, row.note)
         return self.ledger.update(row, state=state, left=datetime.now(UTC), part_bytes=0, note=note)
 
     # ── after ──

@@ -352,6 +352,18 @@ def test_another_machine_may_take_files_meanwhile(server, into, fault):
     no_leftovers(into)
 
 
+def test_what_another_machine_deleted_is_not_deleted_again(server, into):
+    class Other(Unsealer):
+        def decrypt_file(self, path, to):
+            super().decrypt_file(path, to)
+            (server / "intervaldata" / Path(path).name).unlink()
+
+    remote = DirectoryRemote(server)
+    report = run(server, into, remote=remote, pgp=Other(), delete="decrypted")
+    assert set(states(report).values()) == {"done"}
+    assert remote.count("delete") == 0, "another file may have taken the name meanwhile"
+
+
 def test_a_lost_dele_reply_is_settled_by_the_next_call(server, into):
     faults = {"DELE 1.lse.asc": ["reply lost"], "DELE 2.lse.asc": ["refused"]}
     report = run(server, into, server={"faults": faults}, delete="decrypted")
@@ -360,6 +372,7 @@ def test_a_lost_dele_reply_is_settled_by_the_next_call(server, into):
     assert listed(server) == ["2.lse.asc"]
     report = run(server, into, delete="decrypted")
     assert states(report) == {"2.lse.asc": "done"}
+    assert report.frame["why"].tolist() == [""]
     with Ledger(Home(into).ledger) as ledger:
         assert {row.state for row in ledger.rows()} == {"done"}
     assert plain_files(into) == PLAIN
