@@ -125,7 +125,10 @@ class Authorization:
         )
         verifier = self._verifier.reveal() if self._verifier else None
         url, _ = session.create_authorization_url(
-            self._profile.authorize_url, state=self._state.reveal(), code_verifier=verifier
+            self._profile.authorize_url,
+            state=self._state.reveal(),
+            code_verifier=verifier,
+            **self._profile.authorize_parameters,
         )
         return str(url)
 

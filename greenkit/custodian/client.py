@@ -16,7 +16,7 @@ from greenkit._progress import Progress
 from greenkit.custodian import authorization, notifications, pacing, urls, windows
 from greenkit.custodian.authorization import Authorization, Method
 from greenkit.custodian.fetching import Fetcher, load
-from greenkit.custodian.grants import Grants, Status
+from greenkit.custodian.grants import Grants, Status, subscription_of
 from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.oauth import TokenEndpoint
 from greenkit.custodian.profiles import Profile
@@ -365,7 +365,7 @@ class Client:
             )
         if self.grant == "client_credentials":
             return self._grants.of_client
-        return self._grants.of_customer if subscription == self._grants.subscription() else None
+        return self._grants.of_customer if subscription_of(self._grants.token()) in ("", subscription) else None
 
     def load_notified(
         self, notification: bytes | BatchList, *, tz: str | None = None, epoch: str = "utc", progress: Progress = None

@@ -124,10 +124,7 @@ class Grants:
         FormatError
             The utility did not name it.
         """
-        token = self.token()
-        found = after(token.resource_uri, "Subscription")
-        if not found and token.scope and token.scope.isascii() and token.scope.isdecimal() and not token.resource_uri:
-            found = token.scope  # PG&E's older answers carry the subscription here
+        found = subscription_of(self.token())
         if not found:
             raise FormatError("the token answer named no subscription: ask the utility for its resourceURI")
         return found
@@ -158,6 +155,13 @@ class Grants:
         with self.store.locked():
             self.store.delete()
         self.own = MemoryStore()
+
+
+def subscription_of(token: Token) -> str:
+    """Give the id of the subscription that a grant names; empty when it names none."""
+    if not token.resource_uri and token.scope and token.scope.isascii() and token.scope.isdecimal():
+        return token.scope  # PG&E's older answers carry it here
+    return after(token.resource_uri, "Subscription")
 
 
 def _live(token: Token | None, rejected: Secret | None) -> Token | None:

@@ -28,6 +28,7 @@ window_parameters = ["min", "max"]
 limits = [[1, 1], [100, 60.0]]
 mutual_tls = false
 renew_on = [401]
+authorize_parameters = {login = "guest"}
 [meanings]
 400 = "the moon is full"
 """
@@ -66,6 +67,8 @@ def test_a_users_own_toml_needs_no_code(tmp_path):
         ("resource_url = 'https://my.example/espi'", "must end with a slash"),
         ("based_on = 'pgee'", "did you mean 'pge'"),
         ("name = ", "cannot be read"),
+        ('authorize_parameters = {state = "x"}', "holds state, which greenkit sets itself"),
+        ("authorize_parameters = {login = 1}", "wrong type"),
     ],
 )
 def test_a_wrong_toml_says_what_is_wrong(tmp_path, line, says):
@@ -93,6 +96,8 @@ def test_what_is_missing_is_named():
 def test_every_field_can_stand_in_toml(tmp_path):
     pge = load("pge")
     plain = {f.name: getattr(pge, f.name) for f in fields(Profile)}
+    plain["authorize_parameters"] = {"login": "guest"}
+    pge = replace(pge, authorize_parameters={"login": "guest"})
     plain["meanings"] = {str(k): v for k, v in pge.meanings.items()}
     lines = [f"{k} = {_toml(v)}" for k, v in plain.items() if v is not None]
     path = tmp_path / "pge.toml"

@@ -31,6 +31,9 @@ SHIPPED: Final = (
     "con_edison",
     "generic",
 )
+_RESERVED: Final = frozenset(
+    {"client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"}
+)
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -54,6 +57,7 @@ class Profile:
     grants: tuple[str, ...] = ("authorization_code",)
     client_auth: Literal["basic", "basic_raw", "post"] = "basic"
     scope: str | None = None  # asked for at the authorization
+    authorize_parameters: Mapping[str, str] = field(default_factory=dict)  # further ones of the authorization's link
     client_scope: str | None = None  # asked for with client credentials
     refresh_scope: Literal["omit", "granted", "fixed"] = "omit"
     client_token_field: str = "access_token"  # noqa: S105 a field's name
@@ -82,6 +86,11 @@ class Profile:
         for name in ("authorize_url", "token_url", "resource_url", "revoke_url"):
             if getattr(self, name) is not None:
                 _check_address(f"profile {self.name}: {name}", getattr(self, name), page=name == "authorize_url")
+        taken = sorted(_RESERVED & set(self.authorize_parameters))
+        if taken:
+            raise SettingsError(
+                f"profile {self.name}: authorize_parameters holds {taken[0]}, which greenkit sets itself"
+            )
         if not self.resource_url.endswith("/"):
             raise SettingsError(f"profile {self.name}: resource_url must end with a slash, as in …/resource/")
 
@@ -182,8 +191,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         each = [inside[0]] * len(value) if inside[-1] is Ellipsis else list(inside)
         if len(each) == len(value):
             return tuple(_value(h, v, where) for h, v in zip(each, value, strict=True))
-    if kind is Mapping and isinstance(value, dict) and all(str(k).isdecimal() for k in value):
-        return types.MappingProxyType({int(k): _value(str, v, where) for k, v in value.items()})
+    if kind is Mapping and isinstance(value, dict) and (inside[0] is str or all(k.isdecimal() for k in value)):
+        return {inside[0](k): _value(str, v, where) for k, v in value.items()}
     if hint is float and type(value) in (int, float):
         return float(value)
     if hint in (str, int, bool) and type(value) is hint:

@@ -1,0 +1,128 @@
+"""What the token endpoint is sent, and how its answers are told apart."""
+
+import base64
+from dataclasses import replace
+from urllib.parse import unquote
+
+import flask
+import pytest
+from pretend import authorized, click, query_of
+
+from greenkit import errors
+from greenkit.custodian import profiles
+from greenkit.sandbox import custodian
+
+MARCH = ("2024-03-01", "2024-03-02")
+
+
+def watch(utility):
+    """Keep the form, the header and the query of each token request."""
+    sent = []
+
+    def look(path):
+        if "token" in path:
+            sent.append(
+                (dict(flask.request.form), flask.request.headers.get("Authorization"), dict(flask.request.args))
+            )
+
+    utility.behaviour.replace = look
+    return sent
+
+
+@pytest.mark.parametrize("how", ["basic", "basic_raw", "post"])
+def test_the_client_is_authenticated_as_the_profile_says_and_nothing_is_in_the_query(authority, how):
+    with custodian.start(replace(profiles.load("generic"), client_auth=how), authority=authority) as utility:
+        sent, secret = watch(utility), utility.client_secret.reveal()
+        client = authorized(utility)
+        utility.register.expire_access()
+        assert len(client.usage(*MARCH)) > 0
+        assert [form["grant_type"] for form, _, _ in sent] == ["authorization_code", "refresh_token"]
+        for form, header, query in sent:
+            assert query == {}
+            if how == "post":
+                assert (form["client_id"], form["client_secret"]) == (utility.register.application.id, secret)
+                assert header is None
+            else:
+                pair = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")[2]
+                assert pair == secret if how == "basic_raw" else (pair != secret and unquote(pair) == secret)
+                assert "client_secret" not in form
+        assert sent[0][0]["redirect_uri"] == custodian.REDIRECT
+        assert len(sent[0][0]["code_verifier"]) >= 43
+
+
+@pytest.mark.parametrize(("mode", "scope"), [("omit", None), ("granted", "FB=1_3"), ("fixed", "FB=1_3")])
+def test_a_refresh_sends_scope_as_the_profile_says(authority, mode, scope):
+    with custodian.start(
+        replace(profiles.load("generic"), refresh_scope=mode, scope="FB=1_3"), authority=authority
+    ) as utility:
+        sent = watch(utility)
+        client = authorized(utility)
+        utility.register.expire_access()
+        client.usage(*MARCH)
+        assert sent[1][0].get("scope") == scope
+
+
+def test_the_link_carries_the_profiles_parameters_escaped(authority):
+    profile = replace(profiles.load("pge"), authorize_parameters={"login": "guest & more"}, scope="a;b=c d")
+    with custodian.start(profile, authority=authority) as utility:
+        flow = utility.connect().authorize("paste")
+        sent = query_of(flow.url)
+        assert sent["login"] == "guest & more"
+        assert sent["scope"] == "a;b=c d"
+        assert sent["response_type"] == "code"
+        flow.finish(click(flow.url, follow=False))
+        assert utility.connect(scope="mine").authorize("paste").url.count("scope=mine") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "says"),
+    [
+        (400, '{"error": "invalid_grant"}', errors.ClientRejected, "client credentials are refused"),
+        (401, '{"error": "invalid_client"}', errors.ClientRejected, "invalid_client: client id or secret"),
+        (401, "", errors.ClientRejected, "client id or secret"),
+        (400, '{"error": "unauthorized_client"}', errors.ClientRejected, "may not use this grant"),
+        (400, '{"error": "invalid_scope"}', errors.ClientRejected, "scope is refused"),
+        (400, '{"error": "something-else"}', errors.ClientRejected, "status 400"),
+        (400, '"Invalid Certificate"', errors.CertificateRejected, "not the registered one"),
+        (403, "", errors.ClientRejected, "status 403"),
+        (404, "No listener for endpoint: /x", errors.ClientRejected, "status 404"),
+        (429, "", errors.RateLimited, "fewer requests"),
+        (500, "<html>", errors.ServerUnavailable, "try again later"),
+        (302, "", errors.ClientRejected, "not followed"),
+        (200, "<html>", errors.FormatError, "other than a JSON object"),
+        (200, "[]", errors.FormatError, "other than a JSON object"),
+        (200, "{}", errors.FormatError, "without an access token"),
+        (200, '{"access_token": 5}', errors.FormatError, "without an access token"),
+        (200, '{"access_token": "a\\nb", "token_type": "bearer"}', errors.FormatError, "without an access token"),
+        (200, '{"access_token": "a"}', errors.FormatError, "not of type bearer"),
+        (201, '{"access_token": "a", "token_type": "bearer"}', errors.ClientRejected, "status 201"),
+    ],
+)
+def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, says):
+    shared_utility.behaviour.replace = lambda path: flask.Response(body, status)
+    with pytest.raises(error, match=says) as caught:
+        shared_utility.connect(grant="client_credentials").service_status()
+    assert "?" not in str(caught.value)
+    assert str(caught.value).startswith("127.0.0.1/datacustodian/oauth/v2/token")
+
+
+@pytest.fixture(scope="module")
+def shared_utility(authority):
+    with custodian.start("pge", authority=authority) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [("access_denied", errors.AuthorizationDenied), ("invalid_scope", errors.ClientRejected),
+     ("server_error", errors.ServerUnavailable), ("its-own", errors.ClientRejected)],
+)  # fmt: skip
+def test_the_errors_of_a_redirect_have_their_own_types(shared_utility, error, kind):
+    flow = shared_utility.connect().authorize("paste")
+    state = query_of(flow.url)["state"]
+    with pytest.raises(kind) as caught:
+        flow.finish(f"{custodian.REDIRECT}?error={error}&error_description=reflected&state={state}")
+    assert "reflected" not in str(caught.value)
+    assert flow.status == ("denied" if kind is errors.AuthorizationDenied else "failed")
+    with pytest.raises(kind):
+        flow.wait(0)
