@@ -96,6 +96,7 @@ class Planner:
         self._zones: dict[int, str] = {}
         self._zone_unknown = False
         self._untyped = 0
+        self._of_meter_reading: dict[tuple[int, int], tuple[tuple[Any, ...], Series]] = {}
         self._year = self._last_year()
         self._currencies = self._bill_currencies()
 
@@ -133,6 +134,15 @@ class Planner:
 
     def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
         meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, links.UPWARD)
+        if not meter_reading:
+            return self._joined(entry, None)
+        # thousands of blocks have one MeterReading
+        key = meter_reading.number, entry.document
+        if key not in self._of_meter_reading:
+            self._of_meter_reading[key] = self._joined(entry, meter_reading)
+        return self._of_meter_reading[key]
+
+    def _joined(self, entry: Entry, meter_reading: Entry | None) -> tuple[tuple[Any, ...], Series]:
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
