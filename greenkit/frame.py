@@ -7,6 +7,7 @@ start, and its end is exclusive.
 
 from __future__ import annotations
 
+import functools
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -63,6 +64,11 @@ def empty(extras: Sequence[str] = (), zone: str = "UTC") -> pd.DataFrame:
     >>> list(empty(["cost"]).columns)[-2:]
     ['quality', 'cost']
     """
+    return _empty(tuple(extras), zone).copy()
+
+
+@functools.lru_cache(maxsize=32)
+def _empty(extras: tuple[str, ...], zone: str) -> pd.DataFrame:
     names = [*COLUMNS, *extras]
     return pd.DataFrame({name: _cast(pd.Series([], dtype=object), name, zone) for name in names})
 

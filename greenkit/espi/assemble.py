@@ -49,6 +49,8 @@ def _dials(rows: Rows) -> Bools:
 
 
 def _is_dial(rows: Rows, number: int, series: Series) -> bool:
+    if series.dial is False:
+        return False
     here = rows.series == number
     order = np.argsort(rows.columns["start"][here], kind="stable")
     value, spans = rows.columns["value"][here][order], rows.columns["duration"][here]

@@ -57,7 +57,7 @@ def lay_out(rows: Rows) -> None:
         return
     start, duration = start.copy(), duration.copy()
     for number in np.unique(rows.block[lacks]):
-        here = np.flatnonzero(rows.block == number)
+        here = np.arange(*np.searchsorted(rows.block, [number, number + 1]))
         block = rows.feed.readings.blocks[number]
         interval = rows.plan.series[rows.plan.of_block[number]].interval
         if interval == NONE and block.duration != NONE:
@@ -132,15 +132,14 @@ def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[I
 
 
 def _same_start(rows: Rows, start: Instants) -> None:
-    for number, series in enumerate(rows.plan.series):
-        here = start[rows.series == number]
-        if len(here) >= SAME_START and (here == here[0]).all():
-            text = (
-                f"All {len(here):,} readings of series {series.name} start at the same time: when each was is not told."
-            )
-            rows.feed.findings.add(
-                "espi.time.same-start", text, severity="serious", series=series.name, count=len(here)
-            )
+    first = np.zeros(len(rows.plan.series), dtype=np.int64)
+    first[rows.series[::-1]] = start[::-1]  # of several the last one written stays: the first of each series
+    same = all_by_series(rows, start == first[rows.series])
+    for number, count in enumerate(np.bincount(rows.series[same], minlength=len(first)).tolist()):
+        if count >= SAME_START:
+            name = rows.plan.series[number].name
+            text = f"All {count:,} readings of series {name} start at the same time: when each was is not told."
+            rows.feed.findings.add("espi.time.same-start", text, severity="serious", series=name, count=count)
 
 
 _SUSPICIONS: Final = {

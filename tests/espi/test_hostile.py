@@ -324,7 +324,7 @@ def test_a_broken_stream_of_deflate():
 
 
 @pytest.mark.real
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.integers(100_000, 10**9), st.sampled_from(["utc", "local", "standard"]), st.booleans())
 @example(100_000, "local", True)
 def test_fuzz_mutants(seed, epoch, recover):
@@ -349,7 +349,7 @@ XML = st.recursive(
 
 
 @pytest.mark.real
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(XML, max_size=5), st.sampled_from([f' xmlns="{ATOM}"', f' xmlns="{ESPI}"', ""]), st.booleans())
 def test_fuzz_shapes(parts, declared, recover):
     """Any tree of the names that the reader knows."""
@@ -358,7 +358,7 @@ def test_fuzz_shapes(parts, declared, recover):
 
 
 @pytest.mark.real
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     st.binary(max_size=3_000),
     st.sampled_from([b"", b"<feed", b"<feed>", b"PK\x03\x04", b"\x1f\x8b\x08", b"\xff\xfe<\0"]),
