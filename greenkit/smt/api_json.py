@@ -26,8 +26,8 @@ from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
 from greenkit.smt.tables import Table
 from greenkit.smt.text import Advance, decode_head, number
+from greenkit.sources import Source
 
-Source = Any
 Doc = Mapping[str, Any]
 SLOTS: Final = 100
 _REPEATED: Final = range(8, 12)

@@ -25,8 +25,8 @@ from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
 from greenkit.smt.text import Advance, cells, decode, decode_head, number, pieces
+from greenkit.sources import Source
 
-Source = Any
 _HEAD: Final = 1 << 16
 _BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-")
 """What stands for no value."""

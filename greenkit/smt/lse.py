@@ -29,8 +29,8 @@ from greenkit.smt.codes import KWH, STEP, ZONE
 from greenkit.smt.lse_headers import Span, header_2, span, time_stamp
 from greenkit.smt.notes import Notes
 from greenkit.smt.text import Advance, decimals, decode, number, pieces
+from greenkit.sources import Source
 
-Source = Any
 Ints = npt.NDArray[Any]
 
 FIRST_DETAIL: Final = 10_000_000

@@ -19,6 +19,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "smt.file.error": ("serious", "{n} answer(s) of SMT are an error instead of data, first {first}."),
     "smt.file.headerless": ("info", "{n} CSV file(s) have no header; the columns were taken in SMT's order."),
     "smt.file.other-reads": ("info", "{n} row(s) are register reads or bills: see open_smt(…).registers and .bills."),
+    "smt.format.twice": (
+        "info",
+        "{n} interval(s) came as Green Button XML and in another format, first {first}; the other format was kept.",
+    ),
     # rows
     "smt.row.unreadable": ("serious", "{n} row(s) cannot be read and were left out, first {first}."),
     "smt.row.repeated-header": ("info", "{n} header line(s) stand again among the rows, as after a concatenation."),

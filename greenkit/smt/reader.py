@@ -280,14 +280,26 @@ class _Reading:
         readings = frame_of(store, blocks, names, notes)
         if self._registers or self._bills:
             notes.add("smt.file.other-reads", n=len(self._registers) + len(self._bills))
+        readings = self._with_green_button(readings)
         findings = notes.findings()
-        if self._green_buttons:
-            parts = [readings] if len(readings) else []
-            readings = frame.concat([*parts, *(g.readings for g in self._green_buttons)])
-            for green_button in self._green_buttons:
-                findings.extend(green_button.findings)
+        for green_button in self._green_buttons:
+            findings.extend(green_button.findings)
         registers, bills = (table.frame(keep_all=keep_all) for table in (self._registers, self._bills))
         return SmtData(frame.note(readings, findings), registers, bills, findings)
+
+    def _with_green_button(self, readings: pd.DataFrame) -> pd.DataFrame:
+        """Add what came as XML; where another format has the same interval that one counts, since it has a revision."""
+        if not self._green_buttons:
+            return readings
+        parts = [readings] if len(readings) else []
+        both = frame.concat([*parts, *(g.readings for g in self._green_buttons)])
+        if not parts:
+            return both
+        again = both.duplicated([*frame.SERIES, "start"], keep=False) & both["revision"].isna()
+        if again.any():
+            self._notes.add("smt.format.twice", str(both.loc[again, "start"].iloc[0]), n=int(again.sum()))
+            both = frame.tidy(both[~again])
+        return both
 
 
 def _kind(head: bytes) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 A delivery of an ESI ID's day and channel replaces the earlier ones whole: the newest revision (REVISION_DATE, RevTS,
 the time stamp of LSE header 4) wins, and intervals of two revisions are never mixed. Where the revision is the same,
-or none is given, the later file and in it the later row wins, interval by interval.
+or none is given, the later file wins, interval by interval, and in one file what was read later; a value always
+wins over a blank.
 """
 
 from __future__ import annotations

@@ -127,9 +127,9 @@ def stamp(text: str) -> int | None:
     digits = _DIGITS.match(text)
     try:
         if digits:
-            year, month, date, hour, minutes, seconds = (int(part or 0) for part in digits.groups())
-            ends = (hour, minutes, seconds) == (24, 0, 0)
-            when = dt.datetime(year, month, date, 0 if ends else hour, minutes, seconds)
+            year, month, date, hour, minutes, rest = (int(part or 0) for part in digits.groups())
+            ends = (hour, minutes, rest) == (24, 0, 0)
+            when = dt.datetime(year, month, date, 0 if ends else hour, minutes, rest)
             return _micros(when + dt.timedelta(days=ends))
         found = _date_and_clock(text)
         if found:

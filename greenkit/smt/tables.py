@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import pandas as pd
@@ -19,8 +20,8 @@ from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.notes import Notes
 from greenkit.smt.text import Advance, cells, decode, number, pieces
+from greenkit.sources import Source
 
-Source = Any
 _NAT: Final = stamps.NEVER
 
 # column → what it holds: a category, a number, a local date, or an instant
@@ -83,6 +84,8 @@ class Table:
 
     def frame(self, *, keep_all: bool) -> pd.DataFrame:
         """Give the rows; of one meter, flow and date only the newest revision unless ``keep_all``."""
+        if not self._rows:
+            return _empty(tuple(self._columns.items())).copy()
         names = list(dict.fromkeys([*self._columns, *(name for row in self._rows for name in row)]))
         raw = {name: [row.get(name) for row in self._rows] for name in names}
         df = pd.DataFrame({name: _column(raw[name], self._columns.get(name, "text")) for name in names})
@@ -92,6 +95,11 @@ class Table:
         if not keep_all:
             df = df.drop_duplicates(keys, keep="last")
         return df.sort_values(keys, kind="stable").reset_index(drop=True)
+
+
+@lru_cache
+def _empty(columns: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    return pd.DataFrame({name: _column([], kind) for name, kind in columns})
 
 
 def _column(cells: list[Any], kind: str) -> pd.Series[Any]:

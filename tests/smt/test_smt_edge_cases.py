@@ -12,7 +12,7 @@ import pytest
 from smt_files import AUTUMN, HEADER, ID, LONG_ID, PLAIN, SPRING, csv, csv_rows, lse, read, values
 
 import greenkit
-from greenkit import days
+from greenkit import days, samples
 from greenkit.errors import DecryptError, FormatError
 
 QUARTER = pd.Timedelta(minutes=15)
@@ -487,6 +487,19 @@ def test_32_green_button_of_smt_is_handed_over():
     found = greenkit.open_smt([feed, csv(csv_rows()).encode()])
     assert len(found.readings) == 97
     assert 0.25 in found.readings["value"].tolist()
+
+
+def test_32_same_day_as_xml_and_in_another_format():
+    alone = greenkit.open_smt(samples.path("espi-smt")).readings
+    lines = [
+        f"{row.meter},{row.start:%m/%d/%Y},11/09/2024 08:00:00,{row.start:%H:%M},{row.end:%H:%M},{row.value},A,"
+        f"{'Consumption' if row.flow == 'delivered' else 'Surplus Generation'}"
+        for row in alone[alone["start"].dt.date == dt.date(2024, 11, 2)].itertuples()
+    ]
+    found = greenkit.open_smt([csv(lines).encode(), samples.path("espi-smt")])
+    assert len(found.readings) == len(alone)
+    assert found.readings["value"].sum() == pytest.approx(alone["value"].sum())
+    assert found.findings.named("smt.format.twice")[0].evidence["count"] == len(lines)
 
 
 # 33 and 34: values and files without data

@@ -16,7 +16,7 @@ from greenkit import days, synthetic
 from greenkit.smt.text import decimals, number
 from greenkit.synthetic import smt_json
 
-QUICK = settings(max_examples=15, deadline=None)
+QUICK = settings(max_examples=10, deadline=None)
 # every sort of day: those of change of twenty years, and any other
 CHANGES = [
     day
@@ -119,7 +119,7 @@ NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=20))
 def test_decimals_are_those_of_float(texts):
     raw = np.frombuffer(b",".join(t.encode() for t in texts) + b",", dtype=np.uint8)
