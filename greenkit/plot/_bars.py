@@ -97,7 +97,9 @@ def _cost(figure: go.Figure, part: pd.DataFrame, row: int) -> None:
         showlegend=row == 1, hovertemplate=f"%{{y:,.2f}} {currency}<extra>cost</extra>",
         row=row, col=1, secondary_y=True,
     )  # fmt: skip
-    figure.update_yaxes(title_text=currency, rangemode="tozero", showgrid=False, row=row, col=1, secondary_y=True)
+    figure.update_yaxes(
+        title_text=currency, rangemode="tozero", showgrid=False, tickmode="auto", row=row, col=1, secondary_y=True
+    )
 
 
 def tou(df: pd.DataFrame, names: dict[int, str] | None = None) -> go.Figure:
