@@ -182,3 +182,17 @@ def test_a_redacted_copy_tells_no_names(make_series):
     assert set(export.redact(df)["meter"]).isdisjoint(export.redact(df)["meter"])
     with pytest.raises(ValueError, match="at least 16"):
         export.redact(df, "short")
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("default")
+def test_opendsm_itself_takes_the_input(make_series):
+    opendsm = pytest.importorskip("opendsm.eemeter", reason="needs greenkit[mv], which needs pandas below 3")
+    df = make_series(2 + np.sin(np.arange(8784)), "2024-01-01")
+    index = pd.date_range("2024-01-01", periods=8784, freq="h", tz="America/Chicago")
+    temperature = pd.Series(65 + 20 * np.sin(np.arange(8784) / 8784 * 2 * np.pi), index=index)
+    for period, data in (("hour", opendsm.HourlyBaselineData), ("day", opendsm.DailyBaselineData)):
+        taken = data(export.opendsm_frame(df, temperature, period=period), is_electricity_data=True)
+        assert taken.disqualification == []
+        assert taken.df["observed"].sum() == pytest.approx(df["value"].sum())
+        assert not [w.qualified_name for w in taken.warnings if "timezone" in w.qualified_name]

@@ -58,7 +58,7 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
 def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, place: int, all_codes: Ints) -> None:
     unit = power_unit(one.keys["unit"].iloc[code])
     dates, slots, grid, exists = carpet(one, code)
-    missing = np.where(exists & np.isnan(grid), 1.0, np.nan)
+    missing = np.where(exists & np.isnan(grid), np.float32(1), np.float32(np.nan))
     height = 1 / len(all_codes)
     top = 1 - place * height
     n = "" if place == 0 else str(place + 1)
