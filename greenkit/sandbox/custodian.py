@@ -41,6 +41,8 @@ from greenkit.secret import Secret
 from greenkit.synthetic import services
 
 PASSWORD: Final = "sandbox"  # noqa: S105 every pretend customer's
+# profile → how its utility writes feeds: PG&E types every element, UtilityAPI begins with the newest
+FEEDS: Final = {"pge": "typed-prefixes", "pge_test": "typed-prefixes", "utilityapi": "newest-first"}
 REDIRECT: Final = "http://127.0.0.1:0/callback"
 PREPARING: Final = 0.2
 """Seconds for which data are prepared, where the answer is 202."""
@@ -369,7 +371,7 @@ def start(
     *,
     authority: Authority | None = None,
     people: tuple[Customer, ...] | None = None,
-    dialect: str = "conforming",
+    dialect: str | None = None,
     redirect_uris: tuple[str, ...] = (REDIRECT,),
     notification_uri: str | None = None,
     server_certificate: Pair | None = None,
@@ -384,8 +386,8 @@ def start(
         Signs the certificates; one of its own when absent.
     people : tuple of Customer, optional
         Ada and Grace when absent.
-    dialect : str
-        In which feeds are written; see :data:`greenkit.synthetic.DIALECTS`.
+    dialect : str, optional
+        In which feeds are written; see :data:`greenkit.synthetic.DIALECTS`. The utility's own when absent.
     redirect_uris : tuple of str
         The registered ones. ``http://127.0.0.1:0/…`` lets the client choose a port.
     notification_uri : str, optional
@@ -404,7 +406,7 @@ def start(
             profile,
             authority=authority,
             people=people or customers(profile.zone if profile.zone != "UTC" else "America/Chicago"),
-            dialect=dialect,
+            dialect=dialect or FEEDS.get(profile.name, "conforming"),
             redirect_uris=list(redirect_uris),
             notification_uri=notification_uri,
             server_certificate=server_certificate,
