@@ -24,7 +24,7 @@ def kill(share, delete):
 
 
 def test_kills_at_some_points():
-    tried, points = kill(67, "decrypted")
+    tried, points = kill(131, "decrypted")
     assert tried >= 10
     assert points > 500
 

@@ -497,6 +497,7 @@ def test_a_second_call_on_the_same_folder_says_so_at_once(server, into):
     assert run(server, into, remote=Nested(server)).complete
 
 
+@pytest.mark.real  # for its time: four interpreters start
 def test_four_pullers_on_one_folder_and_one_server(server, into, tmp_path):
     for day in range(3, 40):
         put(server, f"{day}.lse.asc", seal(f"{day}".encode() * 3000))
