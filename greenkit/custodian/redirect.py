@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from greenkit import _html
 from greenkit.custodian.profiles import LOOPBACK
@@ -88,7 +88,7 @@ def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
     text, want = url.reveal().strip(), urlsplit(redirect_uri)
     try:
         got = urlsplit(text) if len(text) <= LONGEST and text.isascii() else urlsplit("")
-        same = (got.scheme, got.hostname, got.port, got.path) == (want.scheme, want.hostname, want.port, want.path)
+        same = _place(got) == _place(want)
         pairs = (
             parse_qsl(got.query, keep_blank_values=True, max_num_fields=40) if same and "@" not in got.netloc else None
         )
@@ -103,6 +103,12 @@ def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return fields
+
+
+def _place(parts: SplitResult) -> tuple[object, ...]:
+    """Give what has to agree; a browser leaves out a usual port and writes an empty path as a slash."""
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or usual, parts.path or "/"
 
 
 def is_loopback(redirect_uri: str) -> bool:
@@ -193,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         want = urlsplit(self.server.redirect_uri)
         # another Host is a page that has rebound its name to this machine
-        if self.path.partition("?")[0] != want.path or self.headers.get("Host") != want.netloc:
+        if self.path.partition("?")[0] != (want.path or "/") or self.headers.get("Host") != want.netloc:
             self._say(404, "Nothing here", "This address only receives the answer of a sign-in.")
             return
         url = Secret(f"{want.scheme}://{want.netloc}{self.path}")

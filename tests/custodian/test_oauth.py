@@ -6,11 +6,13 @@ from urllib.parse import unquote
 
 import flask
 import pytest
+import requests
 from pretend import authorized, click, query_of
 
 from greenkit import errors
-from greenkit.custodian import profiles
+from greenkit.custodian import profiles, redirect
 from greenkit.sandbox import custodian
+from greenkit.secret import Secret
 
 MARCH = ("2024-03-01", "2024-03-02")
 
@@ -110,6 +112,24 @@ def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, 
 def shared_utility(authority):
     with custodian.start("pge", authority=authority) as running:
         yield running
+
+
+@pytest.mark.parametrize(
+    ("registered", "pasted"),
+    [("https://a.example:443/cb", "https://A.example/cb"), ("https://a.example", "https://a.example/"),
+     ("http://127.0.0.1:8400", "http://127.0.0.1:8400/")],
+)  # fmt: skip
+def test_a_browsers_spelling_of_the_redirect_is_the_same_address(registered, pasted):
+    url = Secret(f"{pasted}?state=s&code=c")
+    assert redirect.code_of(url, redirect_uri=registered, state=Secret("s")).reveal() == "c"
+
+
+def test_a_redirect_without_a_path_is_caught():
+    caught = []
+    listener = redirect.Listener("http://127.0.0.1:0", caught.append)
+    assert requests.get(f"{listener.redirect_uri}/?state=s&code=c", timeout=5).status_code == 200
+    listener.close()
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
