@@ -22,49 +22,19 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from lxml import etree
 
-from greenkit.days import US
-from greenkit.errors import FormatError
-from greenkit.espi.feed import SAFE, Unproved
-from greenkit.espi.names import Names
+from greenkit.espi.feed import Unproved
 from greenkit.espi.readings import COLUMNS, EMPTY, Readings
+from greenkit.espi.templates import BELOW, NOTHING, WIDEST, Template, learn
 
 _OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
-_DIGITS: Final = re.compile(rb">\s*[-+]?([0-9]{1,15})\s*<")
-_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some write the date there
-_WIDEST: Final = 15  # digits whose number a float64 holds exactly
-_NOTHING: Final = ""  # what a slot in a comment means
-# column → the numbers below which the plain reader does no more than multiply by a factor
-_BELOW: Final = {
-    **dict.fromkeys(("value", "cost"), 10**_WIDEST),
-    **dict.fromkeys(("tou", "cpp", "tier"), 1 << 15),
-    "start": 253402214400,
-    "duration": 1 << 32,
-    _NOTHING: 10**_WIDEST,
-}
-_SENTINELS: Final = (b"12347", b"23459")
 _TEMPLATES: Final = 32
 _FAILURES: Final = 16
 _ENOUGH: Final = 4096  # readings after which a document of which too few are proved is left to the parser
-_NAMESPACE: Final = b"http://naesb.org/espi"
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Columns = dict[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What stands between the digits of a reading, and what its digits mean.
-
-    ``literals`` are one more than ``slots``; a slot is a column and the factor on its number. ``quality`` is the
-    quality's text, whose digits are no slot.
-    """
-
-    literals: tuple[bytes, ...]
-    slots: tuple[tuple[str, int], ...]
-    quality: str | None
 
 
 @dataclass(slots=True)
@@ -151,7 +121,7 @@ class Runs:
             at = at + len(literal)
             if n < len(template.slots) and fits.any():
                 number, end = text.numbers(at)
-                fits &= (end > at) & (number < _BELOW[template.slots[n][0]])
+                fits &= (end > at) & (number < BELOW[template.slots[n][0]])
                 numbers.append(number)
                 at = end
             if not fits.all():
@@ -159,7 +129,7 @@ class Runs:
             if not len(left):
                 return
         for (name, factor), number in zip(template.slots, numbers, strict=True):
-            if name != _NOTHING:
+            if name != NOTHING:
                 rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
         if template.quality is not None:
             rows.columns["quality"][left] = self.readings.quality_id(template.quality)
@@ -218,7 +188,7 @@ class _Text:
 
     def __init__(self, piece: bytes) -> None:
         self.size = len(piece)
-        self.bytes = np.frombuffer(piece + bytes(_WIDEST + 1), dtype=np.uint8)
+        self.bytes = np.frombuffer(piece + bytes(WIDEST + 1), dtype=np.uint8)
 
     def stands(self, literal: bytes, at: Ints) -> Bools:
         """Tell at which places the literal stands."""
@@ -233,7 +203,7 @@ class _Text:
         number = np.zeros(len(at), dtype=np.int64)
         at = np.minimum(at, self.size)
         going = np.ones(len(at), dtype=bool)
-        for _ in range(_WIDEST):
+        for _ in range(WIDEST):
             digit = self.bytes[at] - np.uint8(48)
             going &= digit < 10
             if not going.any():
@@ -241,80 +211,3 @@ class _Text:
             number = np.where(going, number * 10 + digit, number)
             at = at + going
         return number, at
-
-
-def learn(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
-    """Let the plain reader say what each number of a reading is; None when it cannot be told cleanly.
-
-    Parameters
-    ----------
-    sample : bytes
-        One reading behind its opening tag, its closing tag included.
-    opening, prefix : bytes
-        Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that what they
-        mean hangs on nothing but the namespace of the reading itself.
-    """
-    left = re.sub(rb"</?" + re.escape(prefix) + rb"[A-Za-z]+/?>", b"", _COMMENT.sub(b"", sample))
-    if re.search(rb"[<>&\x80-\xff]", left):
-        return None
-    reader, parts, slots, cursor = _Sentinels(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
-    for begin, end in sorted(_numbers_in(sample)):
-        slot = reader.slot(sample[:begin], sample[end:])
-        if slot:
-            parts.append(sample[cursor:begin])
-            slots.append(slot)
-            cursor = end
-    own = reader.row(sample)
-    if own is None:
-        return None
-    told = [name for name, _ in slots if name]
-    numbers = [name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])]
-    if not told or sorted(numbers) != sorted(told):
-        return None
-    quality = reader.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
-    return Template((*parts, sample[cursor:]), tuple(slots), quality)
-
-
-def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Find the digits that may differ from reading to reading: the text of an element, and all in comments."""
-    for found in _DIGITS.finditer(sample):
-        yield found.span(1)
-    for comment in _COMMENT.finditer(sample):
-        for found in re.finditer(rb"[0-9]{1,15}", comment[0]):
-            yield found.start() + comment.start(), found.end() + comment.start()
-
-
-class _Sentinels:
-    """Reads one reading again and again, with numbers of our choosing in it."""
-
-    def __init__(self, opening: bytes, prefix: bytes) -> None:
-        name = b":" + prefix[:-1] if prefix else b""
-        self.opening = opening[:-1] + b" xmlns" + name + b'="' + _NAMESPACE + b'">'
-        self.readings = Readings(Names())
-
-    def row(self, rest: bytes) -> dict[str, Any] | None:
-        """Read it plainly; None where the plain reader doubts anything."""
-        try:
-            element = etree.fromstring(self.opening + rest, etree.XMLParser(**SAFE))
-            self.readings.read(element)
-        except (etree.XMLSyntaxError, FormatError):
-            return None
-        if self.readings.doubtful:
-            return None
-        return {name: column[-1] for name, column in self.readings.columns.items()}
-
-    def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
-        """Tell which column follows a number of the reading, and by which factor; none follows one in a comment."""
-        first, second = (self.row(before + sentinel + after) for sentinel in _SENTINELS)
-        if first is None or second is None:
-            return None
-        changed = [name for name in COLUMNS if repr(first[name]) != repr(second[name])]
-        if not changed:
-            return (_NOTHING, 1) if before.rfind(b"<!--") > before.rfind(b"-->") else None
-        name = changed[0]
-        if len(changed) > 1 or name not in _BELOW:
-            return None
-        for factor in (US,) if name in ("start", "duration") else (1, -1):
-            if (first[name], second[name]) == tuple(factor * int(sentinel) for sentinel in _SENTINELS):
-                return name, factor
-        return None
