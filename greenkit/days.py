@@ -6,6 +6,7 @@ local midnight on the UTC line, never by localising wall-clock labels, one hour 
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import Any, Final
 
 import numpy as np
@@ -98,4 +99,5 @@ def instants(times: pd.Series[Any] | pd.DatetimeIndex) -> Instants:
 
 def times(instants: Instants, zone: str = "UTC") -> pd.DatetimeIndex:
     """Give microseconds since 1970 UTC as times in a zone (datetime64[us, zone])."""
-    return pd.DatetimeIndex(instants, dtype=pd.DatetimeTZDtype("us", zone), copy=False)
+    # a ZoneInfo, since pandas 2 would make a pytz zone of the name, whose dtype differs from what Parquet gives back
+    return pd.DatetimeIndex(instants, dtype=pd.DatetimeTZDtype("us", zoneinfo.ZoneInfo(zone)), copy=False)
