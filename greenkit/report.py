@@ -99,8 +99,12 @@ def write_report(
     ------
     SchemaError
         When ``df`` is not a tidy frame.
+    ValueError
+        When the page has the name of its own notebook or data.
     """
     frame.check(df)
+    if Path(path).suffix.lower() in (".ipynb", ".parquet"):
+        raise ValueError(f"the page is HTML, so name it report.html, not {Path(path).name}")
     noted = Findings(frame.findings_of(df) if findings is None else findings)
     body = "\n".join(f"<h2>{_html.text(head)}</h2>\n{html}" for head, html in _sections(df, noted, bills))
     page = _PAGE.format(title=_html.text(title), body=body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -20,6 +20,28 @@ from greenkit.findings import SEVERITIES, Finding
 DAILY: Final = 25 * 3600
 """Longest interval, in seconds, of which a local day can hold one."""
 _EXAMPLES: Final = 3
+
+# name of a finding → what was seen
+NAMES: Final[Mapping[str, str]] = {
+    "quality.empty": "no interval has a value",
+    "quality.gap": "times without a value",
+    "quality.repeated": "intervals that stand twice with the same value",
+    "quality.contradicting": "intervals that stand twice with different values",
+    "quality.overlap": "intervals that overlap others of their series",
+    "quality.negative": "amounts below zero in a flow of one direction",
+    "quality.zero-run": "runs of zeros where zeros are rare, or for more than a day",
+    "quality.frozen": "runs of one repeated value where they are rare",
+    "quality.spike": "days whose highest interval stands far above their third highest",
+    "quality.ceiling": "power above the ceiling that was given",
+    "quality.estimated": "values that nobody measured",
+    "quality.placeholder": "estimated zeros where zeros are rare",
+    "quality.change": "months whose average day differs from the month they are compared with",
+    "quality.interval.mixed": "intervals of another length than the usual one",
+    "quality.interval.empty": "intervals without length",
+    "quality.unit.register": "values that only ever rise",
+    "quality.unit.watt-hours": "whole numbers with a mean above 100 kW",
+    "quality.sum-check": "registers that advanced by something else than the intervals add up to",
+}
 Doubt = tuple[str, str, str, dict[str, Any]]
 """Last part of the name, severity, sentence without its subject, evidence."""
 

@@ -17,6 +17,7 @@ import pandas as pd
 from greenkit import _html, days
 from greenkit.analysis import _strip, intervals, reconcile
 from greenkit.analysis._doubts import DAILY as DAILY
+from greenkit.analysis._doubts import NAMES as NAMES
 from greenkit.analysis._doubts import Seen, findings, sum_findings
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import KEY, Intervals
@@ -47,7 +48,8 @@ class QualityReport:
     sums : DataFrame
         Registers against intervals, when registers were given: see :func:`greenkit.analysis.reconcile.compare_bills`.
     findings : Findings
-        What is worth a look, the most severe first within each series.
+        What is worth a look, the most severe first within each series; ``greenkit.analysis.quality.NAMES`` holds
+        every name and what it means.
     """
 
     table: pd.DataFrame

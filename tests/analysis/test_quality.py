@@ -1,3 +1,6 @@
+import inspect
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import frame
-from greenkit.analysis import checks, quality
+from greenkit.analysis import _doubts, checks, quality
 from greenkit.analysis.checks import Limits
 
 
@@ -230,6 +233,12 @@ def test_the_strip_shows_the_worst_day(make_series):
     assert status.tolist() == [0, 2, 1, 3]
     assert _strip.strip(status).count("<rect") == 4
     assert _strip.strip(np.zeros(2000, dtype=np.int64)).count("<rect") == 1
+
+
+def test_every_finding_has_a_name_in_the_table():
+    source = inspect.getsource(_doubts)
+    said = {f"quality.{name}" for name in re.findall(r'yield "([a-z.-]+)"', source)}
+    assert said | {"quality.sum-check"} == set(quality.NAMES)
 
 
 def test_limits_are_the_pages_of_ubp():
