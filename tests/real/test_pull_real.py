@@ -19,8 +19,8 @@ from greenkit.transfer.pull import pull
 
 pytestmark = pytest.mark.real
 
-FILES = {f"{i:02}_usage.lse": random.Random(i).randbytes(20_000 + 30_000 * (i % 7)) for i in range(30)}
-KILLS = 6
+FILES = {f"{i:02}_usage.lse": random.Random(i).randbytes(20_000 + 30_000 * (i % 7)) for i in range(18)}
+KILLS = 5
 
 
 @pytest.fixture(scope="module")
