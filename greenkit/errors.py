@@ -2,6 +2,7 @@
 
     GreenkitError
     ├── FormatError            the file is not what you think: look at the file
+    │   └── OtherFormat            it is whole, but something else: in a folder or archive it is passed over
     ├── LimitError             the input is dangerous or too big: raise a limit, or distrust the file
     ├── DecryptError           OpenPGP: one subclass for each cause
     │   ├── NoGpgProgram           install gpg, or let its agent start
@@ -60,6 +61,10 @@ class FormatError(GreenkitError, ValueError):
         if line is not None:
             place = f"{place}, line {line}" if place else f"line {line}"
         super().__init__(f"{place}: {message}" if place else message)
+
+
+class OtherFormat(FormatError):
+    """The input is whole, but of another format than the one asked for."""
 
 
 class LimitError(GreenkitError, ValueError):

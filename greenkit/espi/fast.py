@@ -23,7 +23,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.espi.feed import Unproved
+from greenkit.espi.parse import Unproved
 from greenkit.espi.readings import COLUMNS, EMPTY, Readings
 from greenkit.espi.templates import BELOW, NOTHING, WIDEST, Template, learn
 

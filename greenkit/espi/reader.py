@@ -8,7 +8,8 @@ import pandas as pd
 
 from greenkit import _html, frame
 from greenkit._progress import Progress, progress_bar
-from greenkit.espi import clock, fast, feed
+from greenkit.errors import OtherFormat
+from greenkit.espi import clock, fast, feed, parse
 from greenkit.espi.assemble import assemble
 from greenkit.espi.codes import Codes
 from greenkit.espi.members import TABLES
@@ -135,9 +136,18 @@ def _read(
     if epoch not in clock.EPOCHS:
         raise ValueError(f"epoch={epoch!r} is none of {', '.join(map(repr, clock.EPOCHS))}")
     atom = feed.Feed()
-    for found in feed.iterate(atom, walk(source, limits=limits)):
-        with progress_bar(progress, found.size, found.name) as advance:
-            feed.read(atom, found, recover=recover, advance=advance, shorten=fast.Runs)
+    for found in walk(source, limits=limits):
+        mark = atom.mark()
+        try:
+            with progress_bar(progress, found.size, found.name) as advance:
+                parse.read(atom, found, recover=recover, advance=advance, shorten=fast.Runs)
+        except OtherFormat as e:
+            if found.named:
+                raise
+            atom.rollback(mark)
+            atom.findings.add("espi.file.passed-over", f"Passed over: {e}.", severity="warning", file=found.name)
+    if not atom.documents and atom.findings:
+        raise OtherFormat(f"nothing in it is a Green Button feed ({atom.findings[0].text})")
     codes = Codes()
     return atom, Planner(atom, codes, tz), codes
 

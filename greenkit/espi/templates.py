@@ -15,8 +15,8 @@ from lxml import etree
 
 from greenkit.days import US
 from greenkit.errors import FormatError
-from greenkit.espi.feed import SAFE
 from greenkit.espi.names import Names
+from greenkit.espi.parse import SAFE
 from greenkit.espi.readings import COLUMNS, EMPTY, Readings
 
 _DIGITS: Final = re.compile(rb">\s*[-+]?([0-9]{1,15})\s*<")

@@ -14,7 +14,7 @@ from build import feed as feed_of
 from mutations import BASES, mutant
 
 from greenkit.errors import GreenkitError
-from greenkit.espi import fast, feed, load_espi, open_espi, reader
+from greenkit.espi import document, fast, feed, load_espi, open_espi, parse, reader
 from greenkit.sources import Source
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -38,7 +38,7 @@ def state(data, shorten, recover=False):
     source = Source("a.xml", lambda: io.BytesIO(data), len(data))
     done = []
     try:
-        feed.read(found, source, recover=recover, advance=done.append, shorten=shorten)
+        parse.read(found, source, recover=recover, advance=done.append, shorten=shorten)
     except GreenkitError as e:
         return type(e), str(e)
     assert found.readings.runs is None
@@ -59,7 +59,7 @@ def compare(seeds, monkeypatch):
     Runs.total.clear()
     for seed in seeds:
         data, rng = mutant(seed), random.Random(~seed)
-        monkeypatch.setattr(feed, "CHUNK", rng.choice([64, 700, 1500, 4000, 1 << 18]))
+        monkeypatch.setattr(document, "CHUNK", rng.choice([64, 700, 1500, 4000, 1 << 18]))
         recover = rng.random() < 0.2
         assert state(data, Runs, recover) == state(data, None, recover), f"seed {seed}"
     return Runs.total
@@ -118,7 +118,7 @@ def test_frames_of_mutants_are_alike(monkeypatch, seed):
 
 @pytest.mark.parametrize("size", [1, 7, 100, 333, 1_000, 5_000])
 def test_runs_split_over_pieces(monkeypatch, size):
-    monkeypatch.setattr(feed, "CHUNK", size)
+    monkeypatch.setattr(document, "CHUNK", size)
     for base in BASES:
         assert state(base.encode(), Runs) == state(base.encode(), None)
 
@@ -203,7 +203,7 @@ def test_errors_name_the_line_of_the_document():
 
 
 def test_progress_ends_at_the_size(monkeypatch):
-    monkeypatch.setattr(feed, "CHUNK", 500)
+    monkeypatch.setattr(document, "CHUNK", 500)
     data = whole(block(hourly(START, range(50)), START, 180000))
     forged = data.replace(b"<interval>", b"<![CDATA[<interval>").replace(b"</IntervalBlock>", b"]]></IntervalBlock>")
     for text in (data, forged):

@@ -158,12 +158,29 @@ def test_what_is_no_feed_in_a_folder_is_passed_over_with_a_finding(opened, tmp_p
     assert found.findings.names == ["espi.file.passed-over"]
 
 
+def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path):
+    (tmp_path / "feed.xml").write_bytes(PLAIN)
+    (tmp_path / "GreenButtonDataStyleSheet.xslt").write_text(
+        '<x:stylesheet xmlns:x="http://www.w3.org/1999/XSL/Transform"/>'
+    )
+    (tmp_path / "index.html").write_text("<!DOCTYPE html><html><body>Help</body></html>")
+    found = opened(tmp_path)
+    assert len(found.readings) == 3
+    assert [f.evidence["file"][-5:] for f in found.findings.named("espi.file.passed-over")] == [".xslt", ".html"]
+    (tmp_path / "feed.xml").write_bytes(PLAIN[:-30])
+    with pytest.raises(FormatError, match="is cut"):
+        opened(tmp_path)
+    (tmp_path / "feed.xml").unlink()
+    with pytest.raises(FormatError, match="nothing in it is a Green Button feed"):
+        opened(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("data", "error", "says"),
     [
         (b"", FormatError, "bytes: the file is empty"),
         (b"   \n", FormatError, "the file is empty"),
-        (b"<!DOCTYPE html><html></html>", LimitError, "DOCTYPE"),
+        (b"<!DOCTYPE html><html></html>", FormatError, "web page"),
         (b"<html><body>Sign in</body></html>", FormatError, "web page"),
         (b"ESIID,USAGE_DATE\n1,2\n", FormatError, "CSV"),
         (b'{"a": 1}', FormatError, "JSON"),
