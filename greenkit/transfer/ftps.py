@@ -5,8 +5,6 @@ session, which vsftpd, proftpd, FileZilla Server and AWS Transfer demand; the en
 broken connection; the final reply is always read; nothing is ever sent in clear text.
 """
 
-# ruff: noqa: S321 it is FTP inside TLS, which is what the rule asks for
-
 from __future__ import annotations
 
 import contextlib
@@ -14,17 +12,14 @@ import ftplib
 import re
 import socket
 import ssl
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from greenkit import _files, certificates
+from greenkit import _files
 from greenkit.errors import (
     AccessRefused,
-    CertificateError,
     CertificateRejected,
-    HostRejected,
     LimitError,
     LoginRejected,
     RemoteError,
@@ -33,100 +28,16 @@ from greenkit.errors import (
     TransferError,
 )
 from greenkit.secret import Secret
+from greenkit.transfer.ftp_session import UNKNOWN_COMMAND, FtpSession, code, wire
 from greenkit.transfer.remote import SMT_FTPS, Endpoint, Sink, Stat
 from greenkit.transfer.session import BACKOFF, SessionRemote, Tap
+from greenkit.transfer.tls import handshake_error, tls_context
 
-TLS_VERSIONS: Final = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
-_CHUNK: Final = 1 << 18
 _MOST_NAMES: Final = 64 << 20  # bytes of one listing
-_MOST_LINES: Final = 10_000  # lines of one reply
-_UNKNOWN_COMMAND: Final = ("500", "501", "502", "504")
 _LOST: Final = ("421", "425", "522")  # closing; no data connection; TLS session not reused: a new session may do
 
-# ssl.SSLError.reason, by what the user does next
-_OURS_REFUSED: Final = {
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate: give certificate= and key=",
-    "TLSV1_ALERT_UNKNOWN_CA": "it does not know who signed the client certificate: have it installed there",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired: make a new one and have it installed there",
-    "SSLV3_ALERT_CERTIFICATE_REVOKED": "the client certificate was revoked: make a new one and have it installed there",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not accept the client certificate: have it installed there",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the client certificate: see its dates and this machine's clock",
-    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": "the client certificate is of the wrong kind: make one for clients",
-    "TLSV1_ALERT_ACCESS_DENIED": "it does not accept the client certificate: have it installed there",
-}
-_NO_COMMON_TLS: Final = {
-    "WRONG_VERSION_NUMBER": "it did not answer in TLS: a proxy or another service may stand in between",
-    "TLSV1_ALERT_PROTOCOL_VERSION": 'it only has an old TLS: if you must, allow it with minimum_tls="1.0"',
-    "UNSUPPORTED_PROTOCOL": 'it only has an old TLS: if you must, allow it with minimum_tls="1.0"',
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "there is no cipher in common, or it wants a client certificate: give one, "
-    'or allow old ciphers with minimum_tls="1.0"',
-    "NO_SHARED_CIPHER": 'there is no cipher in common: if you must, allow old ones with minimum_tls="1.0"',
-}
-_SERVERS_OWN: Final = {  # X509_V_ERR_…, of ssl.SSLCertVerificationError.verify_code
-    10: "has expired",
-    9: "is not valid yet: see this machine's clock",
-    18: "is self-signed: give it as ca_file=, if you got it from SMT itself",
-    19: "is signed by an authority that is not trusted here: give that one as ca_file=",
-    20: "is signed by an authority that is not trusted here: give that one as ca_file=",
-    21: "cannot be verified: its chain is incomplete; give the missing authority as ca_file=",
-    62: "is for another host name: see that the name is right",
-    64: "is for another address: give the server's name",
-}
 
-
-def tls_context(
-    *,
-    ca_file: _files.StrPath | None = None,
-    certificate: _files.StrPath | None = None,
-    key: _files.StrPath | None = None,
-    key_password: Secret | None = None,
-    minimum_tls: str = "1.2",
-) -> ssl.SSLContext:
-    """Make the TLS settings of a client that verifies the server and shows its own certificate.
-
-    Parameters
-    ----------
-    ca_file : path, optional
-        Authorities (or the one server certificate) to trust, in place of the system's.
-    certificate, key : path, optional
-        The client's, PEM; without ``key`` it stands in the certificate's file.
-    key_password : Secret, optional
-        Of the key's file; it is never asked for on the terminal.
-    minimum_tls : {"1.2", "1.3", "1.1", "1.0"}
-        Below 1.2 old ciphers are allowed with it; the server is verified all the same.
-
-    Raises
-    ------
-    CertificateError
-        A file is missing, is not PEM, or does not match.
-    """
-    if minimum_tls not in TLS_VERSIONS:
-        raise SettingsError(f"minimum_tls is {minimum_tls!r}: give one of {', '.join(TLS_VERSIONS)}")
-    try:
-        context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except (OSError, ssl.SSLError) as e:
-        why = e.strerror if not isinstance(e, ssl.SSLError) else "it holds no certificate in PEM"
-        raise CertificateError(f"the authorities' file {ca_file} cannot be used ({why}): name the right one") from None
-    if minimum_tls in ("1.0", "1.1"):
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        with warnings.catch_warnings():  # that it is old is what the caller just said
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version = TLS_VERSIONS[minimum_tls]
-    else:
-        context.minimum_version = TLS_VERSIONS[minimum_tls]
-    if certificate is not None:
-        certificates.check_key(certificate, key, key_password)
-        # a callable, since without one OpenSSL would ask on the terminal
-        context.load_cert_chain(certificate, key, lambda: key_password.reveal().encode() if key_password else b"")
-    return context
-
-
-class FtpsRemote(SessionRemote["_Session"]):
+class FtpsRemote(SessionRemote[FtpSession]):
     """A file server that speaks FTP over explicit TLS.
 
     Parameters
@@ -214,7 +125,7 @@ class FtpsRemote(SessionRemote["_Session"]):
         """Delete a file; see :class:`~greenkit.transfer.remote.Remote`."""
         self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
-    def _list(self, session: _Session, folder: str) -> list[str]:
+    def _list(self, session: FtpSession, folder: str) -> list[str]:
         listing = bytearray()
 
         def gather(chunk: bytes) -> None:
@@ -228,7 +139,7 @@ class FtpsRemote(SessionRemote["_Session"]):
             clean, _ = session.receive(f"NLST {line}" if line else "NLST", gather)
         except (ftplib.error_perm, ftplib.error_temp) as e:
             # at the start it means an empty or a missing folder, according to the server; later the listing is cut
-            if _code(e) not in ("450", "550") or listing:
+            if code(e) not in ("450", "550") or listing:
                 raise
             clean = True
         if not clean and listing and not listing.endswith(b"\n"):
@@ -240,37 +151,37 @@ class FtpsRemote(SessionRemote["_Session"]):
         bare = (_bare(name, folder.encode()) for name in lines)
         return [self._names.text(folder, name) for name in bare if name not in (b"", b".", b"..")]
 
-    def _probe(self, session: _Session, folder: str) -> None:
+    def _probe(self, session: FtpSession, folder: str) -> None:
         """Tell an empty folder from one that is not there: vsftpd lists both alike."""
         home = session.pwd()
         try:
             session.voidcmd(f"CWD {self._line(folder)}")
         except ftplib.error_perm as e:
-            if _code(e) != "550":
+            if code(e) != "550":
                 return  # a server that does not grant CWD at all tells nothing by it
             raise FileNotFoundError(
                 f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
             ) from None
         session.voidcmd(f"CWD {home}")
 
-    def _stat(self, session: _Session, path: str) -> Stat:
+    def _stat(self, session: FtpSession, path: str) -> Stat:
         session.mode("I")  # several servers give no SIZE in text mode
         size = self._ask(session, "SIZE", path)
         modified = self._ask(session, "MDTM", path)
         return Stat(_number(size), _instant(modified))
 
-    def _ask(self, session: _Session, command: str, path: str) -> str:
+    def _ask(self, session: FtpSession, command: str, path: str) -> str:
         """Give the answer, empty where the server does not know the command; FileNotFoundError without the file."""
         try:
             return session.sendcmd(f"{command} {self._line(path)}")
         except ftplib.error_perm as e:
-            if _code(e) == "550" and not self._is_listed(session, path):
+            if code(e) == "550" and not self._is_listed(session, path):
                 raise self._gone(path) from None
-            if _code(e) not in ("550", *_UNKNOWN_COMMAND):
+            if code(e) not in ("550", *UNKNOWN_COMMAND):
                 raise
         return ""
 
-    def _receive(self, session: _Session, path: str, tap: Tap, offset: int) -> None:
+    def _receive(self, session: FtpSession, path: str, tap: Tap, offset: int) -> None:
         if offset:
             size = self._stat(session, path).size
             if size == offset:
@@ -281,7 +192,7 @@ class FtpsRemote(SessionRemote["_Session"]):
         try:
             clean, said = session.receive(f"RETR {self._line(path)}", tap, offset)
         except ftplib.error_perm as e:
-            if _code(e) != "550" or tap.count:
+            if code(e) != "550" or tap.count:
                 raise
             if self._is_listed(session, path):
                 raise AccessRefused(
@@ -295,17 +206,17 @@ class FtpsRemote(SessionRemote["_Session"]):
                 "it is fetched again"
             )
 
-    def _delete(self, session: _Session, path: str) -> None:
+    def _delete(self, session: FtpSession, path: str) -> None:
         try:
             session.voidcmd(f"DELE {self._line(path)}")
         except ftplib.error_perm as e:
-            if _code(e) == "550" and not self._is_listed(session, path):
+            if code(e) == "550" and not self._is_listed(session, path):
                 raise self._gone(path) from None
             raise AccessRefused(
                 f"{self._endpoint} does not let this account delete {path!r} ({self._words(e)}): ask SMT for the right"
             ) from None
 
-    def _is_listed(self, session: _Session, path: str) -> bool:
+    def _is_listed(self, session: FtpSession, path: str) -> bool:
         """Tell what a 550 means, "not there" or "you may not": the listing knows."""
         folder, _, name = path.rpartition("/")
         try:
@@ -320,14 +231,14 @@ class FtpsRemote(SessionRemote["_Session"]):
         raw = self._names.raw(path)
         if b"\n" in raw or b"\r" in raw or b"\0" in raw:
             raise AccessRefused(f"{path!r} holds a line break, with which FTP cannot ask for it")
-        return _wire(raw)
+        return wire(raw)
 
     # ── the session ──
 
-    def _connect(self) -> _Session:
+    def _connect(self) -> FtpSession:
         """Connect, TLS, log in, private data channel; each step's failure means something else."""
-        session = _Session(self._context, self._timeout)
-        user, password = (_wire(text.encode()) for text in (self._user, self._password.reveal()))
+        session = FtpSession(self._context, self._timeout)
+        user, password = (wire(text.encode()) for text in (self._user, self._password.reveal()))
         try:
             self._step(session, lambda: session.connect(self._endpoint.host, self._endpoint.port), self._not_reached)
             self._step(session, session.auth, self._no_tls)
@@ -339,18 +250,18 @@ class FtpsRemote(SessionRemote["_Session"]):
         return session
 
     def _step(
-        self, session: _Session, do: Callable[[], object], explain: Callable[[Any, _Session], RemoteError]
+        self, session: FtpSession, do: Callable[[], object], explain: Callable[[Any, FtpSession], RemoteError]
     ) -> None:
         try:
             do()
         except self._ERRORS as e:
-            if _code(e) == "421":
+            if code(e) == "421":
                 raise ServerUnavailable(
                     f"{self._endpoint} takes no new session now ({self._words(e)}): try again later"
                 ) from None
             raise explain(e, session) from None
 
-    def _not_reached(self, e: Exception, session: _Session) -> RemoteError:
+    def _not_reached(self, e: Exception, session: FtpSession) -> RemoteError:
         where = f"{self._endpoint}"
         if isinstance(e, socket.gaierror):
             return ServerUnavailable(f"the name of {where} is not known here: see the name, the network or the VPN")
@@ -371,15 +282,15 @@ class FtpsRemote(SessionRemote["_Session"]):
             return RemoteError(f"{where} does not greet as an FTP server ({self._words(e)}): see host and port")
         return ServerUnavailable(f"{where} closed the connection at once ({_cause(e)}): is this address on SMT's list?")
 
-    def _no_tls(self, e: Exception, session: _Session) -> RemoteError:
+    def _no_tls(self, e: Exception, session: FtpSession) -> RemoteError:
         if isinstance(e, ftplib.Error):
             return RemoteError(f"{self._endpoint} refuses TLS ({self._words(e)}), and nothing is sent in clear text")
-        return self._handshake(e) or ServerUnavailable(
+        return handshake_error(self._endpoint, e) or ServerUnavailable(
             f"{self._endpoint} broke off the TLS handshake ({_cause(e)}): a proxy may stand in between, "
             "or it does not accept the client certificate"
         )
 
-    def _no_login(self, e: Exception, session: _Session) -> RemoteError:
+    def _no_login(self, e: Exception, session: FtpSession) -> RemoteError:
         """TLS 1.3 refuses a client's certificate only here, after the handshake, by an alert or by hanging up."""
         if isinstance(e, ftplib.Error):
             return LoginRejected(
@@ -389,45 +300,31 @@ class FtpsRemote(SessionRemote["_Session"]):
             return ServerUnavailable(
                 f"{self._endpoint} did not answer the log-in within {self._timeout:g} s: try later"
             )
-        return self._handshake(e) or CertificateRejected(
+        return handshake_error(self._endpoint, e) or CertificateRejected(
             f"{self._endpoint} hung up right after the TLS handshake ({_cause(e)}): most often it does not accept the "
             "client certificate; has SMT installed it?"
         )
 
-    def _not_private(self, e: Exception, session: _Session) -> RemoteError:
+    def _not_private(self, e: Exception, session: FtpSession) -> RemoteError:
         said = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
         return RemoteError(
             f"{self._endpoint} does not encrypt the data channel ({said}), and nothing is fetched in clear text"
         )
 
-    def _handshake(self, e: Exception) -> RemoteError | None:
-        if isinstance(e, ssl.SSLCertVerificationError):
-            fault = _SERVERS_OWN.get(e.verify_code, f"cannot be verified ({e.verify_message})")
-            return HostRejected(f"the certificate that {self._endpoint} shows {fault}")
-        reason = getattr(e, "reason", None) or ""
-        # OpenSSL 3.2 and later write TLSV1_ALERT_… for what was SSLV3_ALERT_…
-        names = {reason, reason.replace("TLSV1_ALERT", "SSLV3_ALERT"), reason.replace("SSLV3_ALERT", "TLSV1_ALERT")}
-        for name in sorted(names):
-            if name in _OURS_REFUSED:
-                return CertificateRejected(f"{self._endpoint} ends the TLS handshake: {_OURS_REFUSED[name]}")
-            if name in _NO_COMMON_TLS:
-                return RemoteError(f"{self._endpoint} and this machine find no common TLS: {_NO_COMMON_TLS[name]}")
-        return None
-
     def _lost(self, error: Exception) -> bool:
         if isinstance(error, ftplib.Error):
-            return _code(error) in _LOST
+            return code(error) in _LOST
         # an idle session ends in TLS errors of any kind, according to how clumsily the server leaves
         left = isinstance(error, EOFError | ConnectionError | ssl.SSLError)
         return left and not isinstance(error, ssl.SSLCertVerificationError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
-        if isinstance(error, ssl.SSLCertVerificationError) and (found := self._handshake(error)):
+        if isinstance(error, ssl.SSLCertVerificationError) and (found := handshake_error(self._endpoint, error)):
             return found  # of the data channel
         said = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
-        if _code(error) == "421" or (isinstance(error, OSError | EOFError) and not doing.startswith("fetch")):
+        if code(error) == "421" or (isinstance(error, OSError | EOFError) and not doing.startswith("fetch")):
             return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
-        if _code(error).startswith("53"):
+        if code(error).startswith("53"):
             return AccessRefused(f"{self._endpoint}: could not {doing} ({said}): ask SMT for the right")
         if doing.startswith("fetch"):
             return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
@@ -439,143 +336,13 @@ class FtpsRemote(SessionRemote["_Session"]):
         secret = self._password.reveal()
         return text.replace(secret, "***") if secret else text
 
-    def _leave(self, session: _Session, *, politely: bool) -> None:
+    def _leave(self, session: FtpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):
             if politely and session.sock is not None:
                 session.sock.settimeout(min(self._timeout, 2.0))
                 session.quit()
         with contextlib.suppress(*self._ERRORS):
             session.close()
-
-
-class _Session(ftplib.FTP_TLS):
-    """:class:`ftplib.FTP_TLS` with what real servers need; text is Latin-1, that is, bytes."""
-
-    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
-        super().__init__(context=context, timeout=timeout, encoding="latin-1")
-        self._extended = True  # EPSV, until the server does not know it
-        self._lines = 0
-        self._mode = ""
-
-    def mode(self, letter: str) -> None:
-        """Set text (A) or binary (I) transfer, where it is not set."""
-        if letter != self._mode:
-            self.voidcmd(f"TYPE {letter}")
-            self._mode = letter
-
-    def connect(self, host: str = "", port: int = 0, timeout: float = -999, source_address: Any = None) -> str:
-        welcome = super().connect(host, port, timeout, source_address)
-        assert self.sock is not None  # noqa: S101 set by connect
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return welcome
-
-    def getline(self) -> str:
-        """Refuse a greeting that is none (of SSH, HTTP: ftplib would wait for its end) and a reply without an end."""
-        line = super().getline()
-        if self._lines == 0 and not re.match(r"\d\d\d", line):
-            raise ftplib.error_proto(line)
-        self._lines += 1
-        if self._lines > _MOST_LINES:
-            raise ftplib.error_proto(f"a reply of more than {_MOST_LINES:,} lines")
-        return line
-
-    def getresp(self) -> str:
-        self._lines = 0
-        return super().getresp()
-
-    def makepasv(self) -> tuple[str, int]:
-        """Ask for a data port: EPSV, which passes every NAT, then PASV; the address in its answer is not believed."""
-        assert self.sock is not None  # noqa: S101 connected
-        if self._extended:
-            try:
-                return ftplib.parse229(self.sendcmd("EPSV"), self.sock.getpeername())
-            except ftplib.error_perm:
-                if self.af != socket.AF_INET:
-                    raise
-                self._extended = False
-        try:
-            return self.sock.getpeername()[0], ftplib.parse227(self.sendcmd("PASV"))[1]
-        except ftplib.error_perm as e:
-            # a 550 here must not be taken for the answer to the command that follows, "no such file"
-            raise ftplib.error_temp(f"425 no data connection ({e})") from None
-
-    def receive(self, command: str, sink: Callable[[bytes], object], offset: int = 0) -> tuple[bool, int | None]:
-        """Receive what a command sends, to its final reply; give whether the end was announced, and the size if said.
-
-        Bytes before ``offset`` are passed over where the server cannot.
-        """
-        data, size, skip = self._start(command, offset)
-        try:
-            clean = _drain(data, sink, skip)
-        except OSError:
-            self._last_words(data)
-            raise
-        finally:
-            data.close()
-        self.voidresp()
-        return clean, size
-
-    def _start(self, command: str, offset: int) -> tuple[ssl.SSLSocket, int | None, int]:
-        assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 logged in
-        host, port = self.makepasv()
-        plain = socket.create_connection((host, port), self.timeout)
-        try:
-            skip = offset if offset and not self._restart(offset) else 0
-            reply = self.sendcmd(command)
-            if reply[0] == "2":  # some say 200 before 150
-                reply = self.getresp()
-            if reply[0] != "1":
-                raise ftplib.error_reply(reply)
-            return self._wrapped(plain), ftplib.parse150(reply) if reply.startswith("150") else None, skip
-        except BaseException:
-            plain.close()
-            raise
-
-    def _restart(self, offset: int) -> bool:
-        try:
-            self.sendcmd(f"REST {offset}")
-        except ftplib.error_perm as e:
-            if _code(e) not in _UNKNOWN_COMMAND:
-                raise
-            return False
-        return True
-
-    def _wrapped(self, plain: socket.socket) -> ssl.SSLSocket:
-        assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 logged in
-        try:
-            return self.context.wrap_socket(
-                plain, server_hostname=self.host, session=self.sock.session, suppress_ragged_eofs=False
-            )
-        except OSError:
-            self._last_words(plain)
-            raise
-
-    def _last_words(self, data: socket.socket) -> None:
-        """Raise the server's reply to a transfer that broke, if there is one: 425 or 522 say more than the socket."""
-        data.close()
-        assert self.sock is not None  # noqa: S101 connected
-        self.sock.settimeout(min(self.timeout or 2.0, 2.0))
-        with contextlib.suppress(OSError, EOFError):
-            self.getresp()
-
-
-def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int) -> bool:
-    """Read to the end; give whether it was announced by close_notify."""
-    while True:
-        try:
-            chunk = data.recv(_CHUNK)
-        except ssl.SSLEOFError:
-            return False
-        if not chunk:
-            break
-        if skip:
-            chunk, skip = chunk[skip:], max(0, skip - len(chunk))
-        if chunk:
-            sink(chunk)
-    with contextlib.suppress(OSError):
-        data.settimeout(1.0)
-        data.unwrap()
-    return True
 
 
 def _bare(line: bytes, folder: bytes) -> bytes:
@@ -585,15 +352,6 @@ def _bare(line: bytes, folder: bytes) -> bytes:
         if folder and line.startswith(prefix):
             return line[len(prefix) :]
     return line
-
-
-def _wire(raw: bytes) -> str:
-    """Give bytes as the text that ftplib, set to Latin-1, sends as these bytes."""
-    return raw.decode("latin-1")
-
-
-def _code(e: Exception) -> str:
-    return str(e)[:3] if isinstance(e, ftplib.Error) else ""
 
 
 def _cause(e: Exception) -> str:

@@ -14,7 +14,7 @@ import pytest
 from greenkit import Secret, certificates, errors
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
-from greenkit.transfer import ftps
+from greenkit.transfer import ftp_session, ftps
 from greenkit.transfer.ftps import FtpsRemote
 from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Stat
 from greenkit.transfer.session import NameTable
@@ -282,14 +282,14 @@ def test_missing_close_notify_is_fine_when_the_size_agrees(ftps_server):
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_tls_versions_and_session_reuse(ftps_server, monkeypatch, version):
     ftps_server.put(PATH, DATA)
-    remote, seen, drain = ftps_server.remote(), [], ftps._drain
+    remote, seen, drain = ftps_server.remote(), [], ftp_session._drain
     remote._context.maximum_version = ssl.TLSVersion[version]
 
     def watched(data, *rest):
         seen.append((data.version(), data.session_reused))
         return drain(data, *rest)
 
-    monkeypatch.setattr(ftps, "_drain", watched)
+    monkeypatch.setattr(ftp_session, "_drain", watched)
     with remote:
         assert fetched(remote) == DATA
         assert remote._session.sock.version() == version.replace("_", ".")
@@ -316,9 +316,9 @@ def test_line_break_in_the_login_is_refused(ftps_server, given):
 def test_listing_that_came_cut_is_no_listing(ftps_server, monkeypatch):
     """What is missing in it would be taken for deleted."""
     ftps_server.put(PATH, DATA)
-    whole = ftps._drain
+    whole = ftp_session._drain
     monkeypatch.setattr(
-        ftps, "_drain", lambda data, sink, skip: whole(data, lambda chunk: sink(chunk[:-3]), skip) and False
+        ftp_session, "_drain", lambda data, sink, skip: whole(data, lambda chunk: sink(chunk[:-3]), skip) and False
     )
     with ftps_server.remote() as remote, pytest.raises(errors.TransferError, match="came cut"):
         remote.names("intervaldata")
@@ -327,7 +327,7 @@ def test_listing_that_came_cut_is_no_listing(ftps_server, monkeypatch):
         sink(b"a.asc\r\n")
         raise ftplib.error_temp("450 disk error")
 
-    monkeypatch.setattr(ftps._Session, "receive", late)
+    monkeypatch.setattr(ftp_session.FtpSession, "receive", late)
     with ftps_server.remote() as remote, pytest.raises(errors.RemoteError, match="450 disk error"):
         remote.names("intervaldata")
 
@@ -335,7 +335,7 @@ def test_listing_that_came_cut_is_no_listing(ftps_server, monkeypatch):
 def test_server_that_cannot_restart(ftps_server, monkeypatch):
     """What is there already is passed over."""
     ftps_server.put(PATH, DATA)
-    monkeypatch.setattr(ftps._Session, "_restart", lambda self, offset: False)
+    monkeypatch.setattr(ftp_session.FtpSession, "_restart", lambda self, offset: False)
     with ftps_server.remote() as remote:
         assert fetched(remote, offset=123_456) == DATA[123_456:]
         assert fetched(remote) == DATA
