@@ -1,0 +1,194 @@
+"""A person at a notebook: opens it, runs cells, clicks, types, looks at what is drawn.
+
+JupyterLab shows a kernel as idle before it is connected, so runs are asked for through the application's own
+promises, and only what a person does with a panel is done with mouse and keyboard.
+"""
+
+import json
+import re
+import secrets
+
+import nbformat
+
+READY = """async () => {
+    const app = window.jupyterapp;
+    await app.restored;
+    let panel = null;
+    for (let i = 0; i < 600 && !(panel && panel.sessionContext); i++) {
+        panel = app.shell.currentWidget || [...app.shell.widgets('main')].pop();
+        if (!(panel && panel.sessionContext)) await new Promise(r => setTimeout(r, 100));
+    }
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await panel.sessionContext.session.kernel.info;
+    window.gkPanel = panel;
+}"""
+# Shift+Enter on the chosen cells, one after another; resolves when the last has run
+RUN = """async ([first, last]) => {
+    const app = window.jupyterapp, book = window.gkPanel.content;
+    for (let i = first; i <= last; i++) {
+        book.activeCellIndex = i;
+        await app.commands.execute('notebook:run-cell');
+    }
+}"""
+# Energy under each drawn trace: step lines by their corners, cells of the carpet by their quarter hours
+ENERGY = """gd => gd._fullData.filter(t => t.visible !== false).map(t => {
+    let sum = 0;
+    if (t.type === 'scatter') {
+        const at = Array.from(t.x, x => typeof x === 'number' ? x : Date.parse(x.replace(' ', 'T') + 'Z'));
+        for (let i = 0; i + 1 < t.y.length; i++) if (isFinite(t.y[i]) && t.y[i] !== null)
+            sum += t.y[i] * (at[i + 1] - at[i]) / 3600000;
+    } else if (t.type === 'heatmap') {
+        for (const row of t.z) for (const z of row) if (isFinite(z) && z !== null) sum += z / 4;
+    } else if (t.type === 'bar') {
+        for (const y of t.y) sum += y;
+    }
+    return [t.type, t.name || '', sum];
+})"""
+# What the keyboard reaches: role, name as a screen reader says it
+FOCUSED = """() => {
+    const e = document.activeElement;
+    const label = e.labels && e.labels.length ? e.labels[0].textContent : '';
+    return [e.tagName.toLowerCase(), (e.getAttribute('aria-label') || label || e.textContent || e.title || '').trim()];
+}"""
+
+
+class Front:
+    """A page of a front end, and what went wrong on it.
+
+    Attributes
+    ----------
+    problems : list of str
+        Errors of the page's scripts, and requests that failed: offline, none may.
+    """
+
+    def __init__(self, page, address, token, work):
+        self.page, self.address, self.token, self.work = page, address, token, work
+        self.problems, self.expected = [], ()
+        page.on("pageerror", lambda e: self._problem(str(e)))
+        page.on("requestfailed", lambda r: self._problem(f"request failed: {r.url} {r.failure}"))
+        self._jupyter = False
+
+    def _problem(self, text):
+        if not re.search("|".join([*self.expected, "ERR_ABORTED"]), text):
+            self.problems.append(text)
+
+    # -- notebooks
+
+    def write(self, cells, name=None):
+        """Lay a notebook of code cells in the server's folder."""
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        name = name or f"made-{secrets.token_hex(3)}.ipynb"
+        nbformat.write(book, self.work / name)
+        return name
+
+    def with_parameters(self, name, **values):
+        """Lay a copy of a notebook with other parameters, as papermill makes it; give its name."""
+        book = nbformat.read(self.work / name, 4)
+        at = next(i for i, c in enumerate(book.cells) if "parameters" in c.metadata.get("tags", ()))
+        lines = "\n".join(f"{key} = {value!r}" for key, value in values.items())
+        book.cells[at].source += f"\n{lines}"
+        made = f"{name.removesuffix('.ipynb')}-{secrets.token_hex(3)}.ipynb"
+        nbformat.write(book, self.work / made)
+        return made
+
+    def cell_with(self, name, text):
+        """Give the place of the first code cell that holds a text."""
+        book = nbformat.read(self.work / name, 4)
+        return next(i for i, c in enumerate(book.cells) if c.cell_type == "code" and text in c.source)
+
+    def open_lab(self, name):
+        """Open a notebook in JupyterLab, alone, and wait for its kernel."""
+        self.page.goto(f"{self.address}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?reset&token={self.token}")
+        self._ready()
+
+    def open_notebook7(self, name):
+        """Open a notebook in Notebook 7, and wait for its kernel."""
+        self.page.goto(f"{self.address}/notebooks/{name}?token={self.token}")
+        self._ready()
+
+    def open_voila(self, name):
+        """Run a notebook in Voila."""
+        self.page.goto(f"{self.address}/voila/render/{name}?token={self.token}")
+
+    def _ready(self):
+        self.page.locator(".jp-NotebookPanel").first.wait_for(timeout=90_000)
+        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
+        self.page.evaluate(READY)
+        self._jupyter = True
+
+    def run(self, first, last):
+        """Run cells by their places; none may end in an error."""
+        self.page.evaluate(RUN, [first, last])
+        failed = self.page.evaluate(
+            "([a, b]) => window.gkPanel.content.widgets.slice(a, b + 1)"
+            ".flatMap(w => w.model.type === 'code' ? w.model.sharedModel.getOutputs() : [])"
+            ".filter(o => o.output_type === 'error').map(o => o.ename + ': ' + o.evalue)",
+            [first, last],
+        )
+        assert failed == []
+
+    def run_all(self):
+        """Run every cell."""
+        self.run(0, self.page.evaluate("() => window.gkPanel.content.widgets.length") - 1)
+
+    def theme(self, name):
+        """Change JupyterLab's theme."""
+        self.page.evaluate(
+            "async n => await window.jupyterapp.commands.execute('apputils:change-theme', {theme: n})", name
+        )
+        dark = "true" if "Dark" in name else "false"
+        self.page.wait_for_function(
+            f"() => document.body.dataset.jpThemeLight === '{'false' if dark == 'true' else 'true'}'"
+        )
+
+    def close(self):
+        """Stop the kernel and close the page."""
+        try:
+            if self._jupyter:
+                self.page.evaluate("async () => await window.gkPanel.sessionContext.shutdown()")
+        finally:
+            self.page.close()
+
+    # -- what a person sees
+
+    def status(self, text):
+        """The status line that holds a text."""
+        return self.page.locator("[role=status].gk-status", has_text=text)
+
+    def energy(self, traces):
+        """Wait until so many traces are drawn in the first picture; give their energy [kWh], {name: sum}."""
+        plot = self.page.locator(".js-plotly-plot").first
+        plot.scroll_into_view_if_needed()
+        self.page.wait_for_function(
+            "([types]) => { const gd = document.querySelector('.js-plotly-plot'); return gd && gd._fullData &&"
+            " JSON.stringify(gd._fullData.map(t => t.type)) === types &&"
+            " gd.querySelectorAll('.scatterlayer .trace, .heatmaplayer image, .barlayer .trace').length > 0; }",
+            arg=[json.dumps(traces, separators=(",", ":"))],
+        )
+        return [tuple(t) for t in plot.evaluate(ENERGY)]
+
+    # -- what a person does
+
+    def customer(self, popup, *, user="Ada", allow=True):
+        """Sign in on the utility's page, and allow or refuse."""
+        popup.get_by_label("Name").fill(user)
+        popup.get_by_label("Password").fill("sandbox")
+        popup.get_by_role("button", name="Sign in").click()
+        popup.get_by_role("button", name="Allow" if allow else "Refuse").click()
+
+    def follow_link(self):
+        """Click the panel's link; give the tab that it opens."""
+        with self.page.context.expect_page() as opened:
+            self.page.get_by_role("link", name=re.compile("^Sign in at .* and allow$")).click()
+        opened.value.wait_for_load_state()
+        return opened.value
+
+    def tab_through(self, count):
+        """Press Tab so often; give what the keyboard reached, in order."""
+        found = []
+        for _ in range(count):
+            self.page.keyboard.press("Tab")
+            found.append(tuple(self.page.evaluate(FOCUSED)))
+        return found
