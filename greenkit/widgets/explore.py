@@ -263,7 +263,10 @@ class Explore(parts.Panel):
             "flow": w.Dropdown(description="Flow", **field),
             "first": w.DatePicker(description="First day", **field),
             "last": w.DatePicker(description="Last day", **field),
-            "picture": w.Dropdown(description="Picture", options=list(PICTURES), **field),
+            # buttons, since JupyterLab takes the arrow keys from a list that has the focus
+            "picture": w.ToggleButtons(
+                description="Picture", options=list(PICTURES), style={**parts.FIELD, "button_width": "auto"}
+            ),
         }
         for name, box in self._choices.items():
             box.observe(self.model.guard(lambda change, name=name: self._chose(name, change["new"])), "value")

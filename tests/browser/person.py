@@ -4,11 +4,12 @@ JupyterLab shows a kernel as idle before it is connected, so runs are asked for 
 promises, and only what a person does with a panel is done with mouse and keyboard.
 """
 
-import json
 import re
 import secrets
+import time
 
 import nbformat
+import pytest
 
 READY = """async () => {
     const app = window.jupyterapp;
@@ -32,7 +33,7 @@ RUN = """async ([first, last]) => {
     }
 }"""
 # Energy under each drawn trace: step lines by their corners, cells of the carpet by their quarter hours
-ENERGY = """gd => gd._fullData.filter(t => t.visible !== false).map(t => {
+ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullData.filter(t => t.visible !== false).map(t => {
     let sum = 0;
     if (t.type === 'scatter') {
         const at = Array.from(t.x, x => typeof x === 'number' ? x : Date.parse(x.replace(' ', 'T') + 'Z'));
@@ -157,17 +158,24 @@ class Front:
         """The status line that holds a text."""
         return self.page.locator("[role=status].gk-status", has_text=text)
 
-    def energy(self, traces):
-        """Wait until so many traces are drawn in the first picture; give their energy [kWh], {name: sum}."""
-        plot = self.page.locator(".js-plotly-plot").first
+    def drawn(self, kind, want, *, whole=False, seconds=30.0):
+        """Wait until the picture's traces of one kind carry the energies that are wanted [kWh].
+
+        ``whole`` compares their sum alone, where a picture cuts a series into several traces.
+
+        JupyterLab draws an output when it comes into view, and a new picture takes a moment to replace the old.
+        """
+        plot, end = self.page.locator(".js-plotly-plot").first, time.monotonic() + seconds
         plot.scroll_into_view_if_needed()
-        self.page.wait_for_function(
-            "([types]) => { const gd = document.querySelector('.js-plotly-plot'); return gd && gd._fullData &&"
-            " JSON.stringify(gd._fullData.map(t => t.type)) === types &&"
-            " gd.querySelectorAll('.scatterlayer .trace, .heatmaplayer image, .barlayer .trace').length > 0; }",
-            arg=[json.dumps(traces, separators=(",", ":"))],
-        )
-        return [tuple(t) for t in plot.evaluate(ENERGY)]
+        while True:
+            seen = [t for t in plot.evaluate(ENERGY) or [] if t[0] == kind and not t[1].endswith(", estimated")]
+            energies = sorted(abs(value) for _, _, value in seen if value)
+            if whole:
+                energies, want = [sum(energies)], [sum(want)]
+            if energies == pytest.approx(sorted(want), rel=1e-6):
+                return
+            assert time.monotonic() < end, f"{seen} is drawn, {kind} of {sorted(want)} is wanted"
+            self.page.wait_for_timeout(100)
 
     # -- what a person does
 
