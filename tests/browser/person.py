@@ -32,8 +32,8 @@ RUN = """async ([first, last]) => {
         await app.commands.execute('notebook:run-cell');
     }
 }"""
-# Energy under each drawn trace: step lines by their corners, cells of the carpet by their quarter hours
-ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullData.filter(t => t.visible !== false).map(t => {
+# Energy of each drawn trace: under step lines by their corners, in cells of the carpet (but those that mark what is missing)
+ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullData.filter(t => t.visible !== false && t.showscale !== false).map(t => {
     let sum = 0;
     if (t.type === 'scatter') {
         const at = Array.from(t.x, x => typeof x === 'number' ? x : Date.parse(x.replace(' ', 'T') + 'Z'));
