@@ -116,8 +116,8 @@ def main() -> None:
     if args.path.suffix in (".lse", ".csv"):
         smt(args.path, args.meters, args.days, args.per_row)
     else:
-        style = dialect(args.layout, args.readings, args.prefix, args.members, args.irregular)
-        espi(args.path, int(args.size * 1e6), style)
+        style = dialect(args.layout, args.readings, args.prefix, args.members)
+        espi(args.path, int(args.size * 1e6), style, irregular=args.irregular)
     spent, size = time.process_time() - begun, args.path.stat().st_size
     print(f"{args.path}: {size:,} bytes, {size / 1e6 / spent:.0f} MB/s of CPU time")
 
