@@ -46,6 +46,13 @@ ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullD
     }
     return [t.type, t.name || '', sum];
 })"""
+# In one step, since a picture may be replaced between two
+LOOK = f"""() => {{
+    const gd = document.querySelector('.js-plotly-plot');
+    if (!gd) return [];
+    gd.scrollIntoView({{block: 'nearest'}});
+    return ({ENERGY})(gd);
+}}"""
 # What the keyboard reaches: role, name as a screen reader says it
 FOCUSED = """() => {
     const e = document.activeElement;
@@ -165,10 +172,9 @@ class Front:
 
         JupyterLab draws an output when it comes into view, and a new picture takes a moment to replace the old.
         """
-        plot, end = self.page.locator(".js-plotly-plot").first, time.monotonic() + seconds
-        plot.scroll_into_view_if_needed()
+        end = time.monotonic() + seconds
         while True:
-            seen = [t for t in plot.evaluate(ENERGY) or [] if t[0] == kind and not t[1].endswith(", estimated")]
+            seen = [t for t in self.page.evaluate(LOOK) or [] if t[0] == kind and not t[1].endswith(", estimated")]
             energies = sorted(abs(value) for _, _, value in seen if value)
             if whole:
                 energies, want = [sum(energies)], [sum(want)]
