@@ -155,6 +155,8 @@ class Keyring:
             return None if home is None else os.path.abspath(home)
         link = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="gk-")), "home")
         link.symlink_to(os.path.abspath(wanted), target_is_directory=True)
+        # an agent that outlives its link finds no keys, and answers whoever comes to the folder by another link
+        self._held.callback(_end_agent, str(link))
         return str(link)
 
     def add(self, key: _files.StrPath | bytes) -> list[str]:
@@ -304,9 +306,7 @@ class Keyring:
     def forget(self) -> None:
         """End the agent of this keyring's own folder, and with it what it remembers; the user's own is left alone."""
         if self._gpg.gnupghome:
-            with contextlib.suppress(OSError):
-                command = ["gpgconf", "--homedir", self._gpg.gnupghome, "--kill", "all"]
-                subprocess.run(command, capture_output=True, check=False)  # noqa: S603 no shell, fixed words
+            _end_agent(self._gpg.gnupghome)
 
     def close(self) -> None:
         """Wipe what was temporary."""
@@ -447,6 +447,12 @@ class _Plain(io.BufferedReader):
     def close(self) -> None:
         super().close()
         self._held.close()
+
+
+def _end_agent(home: str) -> None:
+    with contextlib.suppress(OSError):
+        command = ["gpgconf", "--homedir", home, "--kill", "all"]
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 no shell, fixed words
 
 
 def _start(program: str, home: str | None) -> Any:

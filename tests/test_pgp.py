@@ -357,6 +357,17 @@ def test_folder_with_a_long_name(key, keyring, whole, tmp_path):
     assert not os.path.lexists(link)
 
 
+def test_a_folder_with_a_long_name_opens_again(tmp_path):
+    """Each opening goes by a link of its own; the agent of the one before must not answer by its own, lost, link."""
+    home = tmp_path / ("long" * 20) / "home"
+    key = pgp.new_key(home, name="Twice opened", passphrase=None, unprotected=True)
+    for _ in range(2):
+        with pgp.Keyring(home) as again:
+            assert [k.fingerprint for k in again.list_keys()] == [key.fingerprint]
+            with again.decrypt(io.BytesIO(again.encrypt(PLAIN, key.fingerprint))) as plain:
+                assert plain.read() == PLAIN
+
+
 def test_no_gpg_and_no_folder(tmp_path):
     with pytest.raises(errors.NoGpgProgram, match="no-such-gpg is not found: install it"):
         pgp.Keyring(program="no-such-gpg")
