@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from greenkit import _files, frame, load_smt, pgp, write_report
-from greenkit.findings import GreenkitWarning
+from greenkit.findings import quiet
 
 if TYPE_CHECKING:
     from greenkit.sandbox import Utility
@@ -62,18 +60,10 @@ def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path
     return page
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave the findings to the lines of the story."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GreenkitWarning)
-        yield
-
-
 def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
     from greenkit.sandbox.visitor import visit
 
-    with utility.custodian.connect() as client, _quiet():
+    with utility.custodian.connect() as client, quiet():
         flow = client.authorize("paste")
         flow.finish(visit(flow.url))
         talk("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
@@ -93,7 +83,7 @@ def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFra
     # it lives for seconds and guards nothing; yours has a passphrase
     key = pgp.new_key(home, name="Demo customer", passphrase=None, unprotected=True)
     frames = []
-    with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs, _quiet():
+    with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs, quiet():
         utility.register_key(own.public_key(key.fingerprint), theirs, days=(END - START).days)
         utility.ask(START, END)
         for server, remote_folder in ((utility.ftps, "adhocusage"), (utility.sftp, "intervaldata")):

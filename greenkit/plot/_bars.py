@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _PANELS: Final = 6
-_DAY_MS: Final = 86_400_000
 
 
 def monthly(df: pd.DataFrame, *, bills: pd.DataFrame | Sequence[Any] | None = None) -> go.Figure:

@@ -27,7 +27,6 @@ from greenkit.smt.notes import Notes
 from greenkit.smt.text import Advance, cells, decode, decode_head, number, pieces
 from greenkit.sources import Source
 
-_HEAD: Final = 1 << 16
 _BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-")
 """What stands for no value."""
 _AROUND_ID: Final = " \t'\"=\u2018\u2019\ufeff\xa0"
