@@ -46,6 +46,8 @@ FEEDS: Final = {"pge": "typed-prefixes", "pge_test": "typed-prefixes", "utilitya
 REDIRECT: Final = "http://127.0.0.1:0/callback"
 PREPARING: Final = 0.2
 """Seconds for which data are prepared, where the answer is 202."""
+LIMITS: Final = ((1000, 1.0),)
+"""Requests in seconds that it bears: more than any utility, so that nobody waits for a pretence."""
 
 
 @dataclass
@@ -131,7 +133,7 @@ class Custodian:
         api.tls(authority, server_certificate or authority.server(stem=f"custodian-{mark}"))
         moved = profile.at(self.url)
         self.profile = replace(
-            moved, authorize_url=self.page_url + urlsplit(moved.authorize_url).path, limits=((1000, 1.0),)
+            moved, authorize_url=self.page_url + urlsplit(moved.authorize_url).path, limits=LIMITS
         )
         if profile.name in ("pge", "pge_test"):
             self.behaviour.prepared.add("bulk")
@@ -166,6 +168,7 @@ class Custodian:
         (folder / "profile.toml").write_text(
             f'based_on = "{base}"\nname = "{self.profile.name}"\nauthorize_url = "{self.profile.authorize_url}"\n'
             f'token_url = "{self.profile.token_url}"\nresource_url = "{self.profile.resource_url}"\n'
+            f"limits = {[list(limit) for limit in LIMITS]}\n"
         )
         path = folder / "settings.toml"
         path.write_text(
