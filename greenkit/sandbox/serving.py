@@ -30,7 +30,8 @@ class Server:
 
     def tls(self, authority: Authority, pair: Pair) -> None:
         """Serve over TLS; a client's certificate is asked for, and checked when one is shown."""
-        adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key))
+        # with a chain named it does not read the system's authorities, which takes longer than all else here
+        adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key), str(authority.file))
         context = authority.server_context(pair)
         # optional, so that a client without one gets the answer that a utility gives
         context.verify_mode = ssl.CERT_OPTIONAL
