@@ -102,7 +102,7 @@ class Listener:
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.path = path
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{path}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def get(self, timeout: float | None = None) -> BatchList:

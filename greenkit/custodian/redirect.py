@@ -149,7 +149,7 @@ class Listener:
             raise SettingsError(taken) from None
         self.redirect_uri = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
         self._server.expect(self.redirect_uri, receive)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def close(self) -> None:

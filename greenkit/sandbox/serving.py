@@ -54,7 +54,7 @@ def _not_yet(environ: dict[str, Any], start_response: Callable[..., Any]) -> lis
 
 
 class _QuietServer(cheroot.wsgi.Server):
-    expiration_interval = 0.02  # how soon it sees that it has to stop [s]
+    expiration_interval = 0.01  # how soon it sees that it has to stop [s]
 
     def error_log(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing: a refused handshake is not worth a traceback."""
