@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from greenkit.custodian.oauth import TokenEndpoint
 from greenkit.custodian.resources import Bearer
-from greenkit.custodian.tokens import MemoryStore, Store, Token, scope_parts
+from greenkit.custodian.token_answer import Token, scope_parts
+from greenkit.custodian.tokens import MemoryStore, Store
 from greenkit.custodian.urls import after
 from greenkit.errors import AuthorizationExpired, ClientRejected, FormatError, SettingsError
 from greenkit.secret import Secret

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from greenkit.custodian import transport, urls
 from greenkit.custodian.pacing import Pacer
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.tokens import Token
+from greenkit.custodian.token_answer import Token
 from greenkit.custodian.transport import Tls
 from greenkit.errors import (
     AuthorizationExpired,

@@ -10,7 +10,8 @@ from typing import Any, Final
 import flask
 
 from greenkit._html import text
-from greenkit.sandbox.custodian_oauth import Authorization, Customer, Provider, Register
+from greenkit.sandbox.custodian_oauth import Provider
+from greenkit.sandbox.custodian_register import Authorization, Customer, Register
 
 LIFE: Final = 600.0
 _STYLE: Final = (

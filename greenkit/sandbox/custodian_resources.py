@@ -16,7 +16,7 @@ import flask
 import pandas as pd
 
 from greenkit import synthetic
-from greenkit.sandbox.custodian_oauth import Authorization, Issued, Register
+from greenkit.sandbox.custodian_register import Authorization, Issued, Register
 from greenkit.synthetic import Dialect, Meter, services
 
 ATOM: Final = "application/atom+xml"

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from greenkit import _files, synthetic
 from greenkit.errors import SettingsError
 from greenkit.pgp import Keyring
-from greenkit.sandbox import custodian
+from greenkit.sandbox import custodian, toml
 from greenkit.sandbox.authority import Authority
-from greenkit.sandbox.custodian_oauth import Customer
+from greenkit.sandbox.custodian_register import Customer
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.synthetic.smt_csv import IntervalCsv
 from greenkit.synthetic.smt_names import csv_name, lse_name, pack
@@ -132,18 +132,21 @@ class Utility:
         path = self.custodian.write_settings(folder)
         server = self.sftp if protocol == "sftp" else self.ftps
         _files.write_private(folder / "smt-password", server.password.reveal().encode())
-        lines = [
-            "", "[smt]", f'protocol = "{protocol}"',
-            f'host = "{server.endpoint.host}"', f"port = {server.endpoint.port}",
-            f'user = "{server.user}"', 'password = {file = "smt-password"}', 'delete = "decrypted"',
-        ]  # fmt: skip
+        own = {
+            "protocol": protocol,
+            "host": server.endpoint.host,
+            "port": server.endpoint.port,
+            "user": server.user,
+            "password": {"file": "smt-password"},
+            "delete": "decrypted",
+        }
         if protocol == "sftp":
-            lines.append(f'host_key = "{self.sftp.host_key}"')
+            own["host_key"] = self.sftp.host_key
         else:
             pair = self.ftps.pair
-            lines += [f'certificate = "{pair.certificate}"', f'certificate_key = "{pair.key}"']
-            lines.append(f'ca_file = "{self.ftps.authority.file}"')
-        _files.write_private(path, path.read_bytes() + "\n".join(lines).encode() + b"\n")
+            own |= {"certificate": pair.certificate, "certificate_key": pair.key, "ca_file": self.ftps.authority.file}
+        text = f"{path.read_text(encoding='utf-8')}\n[smt]\n{toml.lines(own)}\n"
+        _files.write_private(path, text.encode())
         return path
 
 

@@ -17,7 +17,8 @@ from pretend import authorized, click, query_of, truth
 import greenkit
 from greenkit import errors, frame
 from greenkit.custodian import authorization, notifications, profiles, windows
-from greenkit.custodian.tokens import KeyringStore, Token, scope_parts
+from greenkit.custodian.token_answer import Token, scope_parts
+from greenkit.custodian.tokens import KeyringStore
 from greenkit.custodian.windows import Pending
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian

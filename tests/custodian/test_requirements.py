@@ -28,7 +28,8 @@ from greenkit import errors
 from greenkit.custodian import profiles, redirect, transport, urls
 from greenkit.custodian.oauth import TokenEndpoint
 from greenkit.custodian.pacing import Pacer
-from greenkit.custodian.tokens import FileStore, Token
+from greenkit.custodian.token_answer import Token
+from greenkit.custodian.tokens import FileStore
 from greenkit.custodian.transport import Tls
 from greenkit.sandbox import custodian
 from greenkit.sandbox.authority import Authority
