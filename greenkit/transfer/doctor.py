@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from greenkit import certificates, pgp
-from greenkit.errors import CertificateError, CertificateRejected, GreenkitError, HostRejected, LoginRejected
+from greenkit.errors import BusyError, CertificateError, CertificateRejected, GreenkitError, HostRejected, LoginRejected
 from greenkit.settings import SecretRef, SmtSettings
 from greenkit.transfer import account
 from greenkit.transfer.checks import Diagnosis, Examination, Note, split
@@ -304,7 +304,10 @@ def _folder(seen: Examination, smt: SmtSettings, folder: str, remote: Remote | N
 
     def ages() -> str:
         assert remote is not None  # noqa: S101 as above
-        missing = sorted(set(names) - _here(smt, folder))
+        try:
+            missing = sorted(set(names) - _here(smt, folder))
+        except BusyError as e:
+            raise Note(str(e), "nothing, if that is yours; else see which program fetches here") from None
         if not missing:
             return "every file is here already" if names else "it is empty"
         dates = list(_dated(remote, folder, missing[:_LOOKED_AT]))

@@ -1,7 +1,8 @@
 """What was seen, fetched, decrypted and deleted: one SQLite file beside the files.
 
-The ledger is what makes a pull safe to kill. It uses SQLite's rollback journal with ``synchronous=FULL`` (not the
-write-ahead log, which does not work on network drives), so a row that was committed survives a power cut.
+The ledger is what makes a pull safe to kill. What it records survives the death of the process at once, and a power
+cut from the next :meth:`Ledger.flush` on, which comes before anything is deleted on a server. A record lost in between
+only makes a file come again, under the same name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from greenkit import _files
-from greenkit.errors import BusyError
+from greenkit.errors import BusyError, FormatError, GreenkitError
 
 STATES: Final[Mapping[str, str]] = {
     "seen": "listed by the server, not here yet",
@@ -111,6 +112,13 @@ class Row:
         return min(self.modified or self.first_seen, self.first_seen)
 
 
+_VERSION: Final = 1
+_PATIENCE: Final = 5.0  # seconds to wait for another process that reads it
+# The write-ahead log needs no flush for each record. Held by one process alone it works on network drives too, since
+# no memory is shared then. What a killed process left in it is flushed first.
+_SETTINGS: Final = """
+PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint(TRUNCATE);
+"""
 _COLUMNS: Final = [f.name for f in fields(Row)]
 _TIMES: Final = ("modified", "first_seen", "changed", "left")
 _SCHEMA: Final = f"""
@@ -133,21 +141,40 @@ class Ledger:
     ----------
     path : path
         The SQLite file; made when absent, readable by its owner only.
+
+    Raises
+    ------
+    BusyError
+        Another process has it open.
+    FormatError
+        It is damaged, or no ledger.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(Path(path), isolation_level=None)
+        self._db = sqlite3.connect(Path(path), isolation_level=None, timeout=_PATIENCE)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=TRUNCATE")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.executescript(_SETTINGS + _SCHEMA)
+        except sqlite3.DatabaseError as e:
+            self._db.close()
+            raise _unusable(Path(path), e) from None
+        self._safe = self._db.total_changes  # so many changes survive a power cut
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._db.close()
+
+    def flush(self) -> None:
+        """Make all that was recorded survive a power cut: one flush to disk, or none when nothing is new."""
+        if self._db.total_changes == self._safe:
+            return
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(f"PRAGMA user_version={_VERSION}")  # any write will do: it takes the earlier ones along
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._safe = self._db.total_changes
 
     def see(self, folder: str, names: Iterable[str]) -> dict[str, int]:
         """Record names at first sight, all in one transaction; give every name's place in the order of first sight."""
@@ -237,6 +264,15 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _unusable(path: Path, e: sqlite3.DatabaseError) -> GreenkitError:
+    if isinstance(e, sqlite3.OperationalError) and "locked" in str(e):
+        return BusyError(f"another fetch has {path} open: wait for it to end")
+    return FormatError(
+        f"it is no ledger, or is damaged ({e}): move it away, and what is here is fetched once more and compared",
+        source=str(path),
+    )
 
 
 def _values(row: Row) -> list[Any]:

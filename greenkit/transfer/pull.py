@@ -5,7 +5,7 @@ The order of the steps is the promise. A kill at any moment leaves nothing that 
     SIZE and MDTM ── receive into a part, hashing ── flush to disk ── SIZE and MDTM again: still growing?
       ── bytes == SIZE ── ledger "storing" ── rename ── flush the folder ── ledger "fetched"
       ── decrypt into a part, verified ── rename ── flush the folder ── ledger "decrypted"
-      ── SIZE and MDTM a last time ── DELE ── ledger "done"
+      ── flush the ledger ── SIZE and MDTM a last time ── DELE ── ledger "done"
 
 ``into`` holds the plain files, ready for ``load_smt(into)``; what the machinery needs stands in ``into/.greenkit``,
 which readers of a folder pass over::
@@ -195,6 +195,7 @@ class _Pull:
             return self._left(self._newest(name), "it left the server between the listing and its turn")
         if row.state == "fetched":
             row = self.inbox.open(row)
+        self.ledger.flush()
         return self._delete(row)
 
     def _fetch(self, row: Row, stat: Stat) -> Row:

@@ -144,7 +144,7 @@ class SftpRemote(SessionRemote["_Session"]):
             raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
         for piece in _Ahead(session.sftp, file.handle).pieces(offset, size or 0):
             tap(piece)
-        file.close()  # not after an error, since the session goes then, and a close would wait for its answer
+        file._close(async_=True)  # nothing depends on the answer
 
     def _delete(self, session: _Session, path: str) -> None:
         with self._answers(session, path):
@@ -214,6 +214,7 @@ class SftpRemote(SessionRemote["_Session"]):
                 self._endpoint.host,
                 self._endpoint.port,
                 self._user,
+                sock=_socket(self._endpoint, self._timeout),
                 password=self._password.reveal() if self._password else None,
                 pkey=self._key,
                 timeout=self._timeout,
@@ -375,6 +376,13 @@ class _Ahead:
             self._sftp._convert_status(message)
         except EOFError:
             self._arrived[number] = b""
+
+
+def _socket(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """Connect; small requests go at once, where TCP else holds each back until the one before is acknowledged."""
+    wire = socket.create_connection((endpoint.host, endpoint.port), timeout)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire
 
 
 class _OtherKey(Exception):

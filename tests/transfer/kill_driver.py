@@ -1,9 +1,10 @@
 """Kill a pull at its n-th line, run it again, and see that nothing was lost, doubled or left over.
 
 A program of its own, so that forks are cheap and pytest has no part in them:
-``python kill_driver.py FOLDER SHARE DELETE`` tries every SHARE-th point, twice killed at every other one, and prints
-how many points there were. The counter counts lines of greenkit's own code that run during a pull, so it needs no
-hook there.
+``python kill_driver.py FOLDER SHARE DELETE [power]`` tries every SHARE-th point, twice killed at every other one, and
+prints how many points there were. The counter counts lines of greenkit's own code that run during a pull, so it needs no
+hook there. With ``power`` the ledger loses, at each kill, all that was recorded since it was last flushed, as it may when
+the power goes.
 """
 
 import hashlib
@@ -38,6 +39,36 @@ class Lines:
             if self.count == self.deadly:
                 os.kill(os.getpid(), signal.SIGKILL)
         return self
+
+
+class Disk:
+    """What of a ledger is surely on disk: a copy made at each flush and at its end, which takes its place after a kill."""
+
+    def __init__(self, base):
+        self.inner, self.copy = base / "into" / ".greenkit", base / "disk"
+        self.watch("flush")
+        self.watch("__exit__")
+
+    def watch(self, name):
+        original = getattr(Ledger, name)
+
+        def watched(ledger, *arguments):
+            original(ledger, *arguments)
+            self.move(self.inner, self.copy)
+
+        setattr(Ledger, name, watched)
+
+    def move(self, source, target):
+        target.mkdir(exist_ok=True)
+        for path in target.glob("ledger.db*"):
+            path.unlink()
+        for path in source.glob("ledger.db*"):
+            shutil.copy(path, target)
+
+    def lose(self):
+        if self.inner.exists():
+            self.copy.mkdir(exist_ok=True)
+            self.move(self.copy, self.inner)
 
 
 def go(base, delete, lines=None):
@@ -104,17 +135,21 @@ def check_at_end(base, at, delete):
     assert deleted == (want if delete != "never" else []), f"point {at}: {deleted}"
 
 
-def main(base, share, delete):
+def main(base, share, delete, power=""):
     fresh(base)
+    disk = Disk(base) if power else None
     counter = Lines()
     go(base, delete, counter)
     points = range(1, counter.count + 1, share)
     for at in points:
         fresh(base)
         assert go_in_child(base, delete, at), f"point {at} of {counter.count} was not reached"
+        if disk:
+            disk.lose()
         check_after_kill(base, at)
         if at % 2:
-            go_in_child(base, delete, max(1, counter.count - at))
+            if go_in_child(base, delete, max(1, counter.count - at)) and disk:
+                disk.lose()
             check_after_kill(base, at)
         go(base, delete)
         check_at_end(base, at, delete)
@@ -122,4 +157,4 @@ def main(base, share, delete):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

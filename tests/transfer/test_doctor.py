@@ -16,6 +16,7 @@ from greenkit.errors import SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret
+from greenkit.transfer import ledger
 from greenkit.transfer.account import smt_remote
 from greenkit.transfer.doctor import check_smt
 from greenkit.transfer.pull import pull
@@ -359,6 +360,16 @@ def test_the_oldest_file_is_shown_and_warned_of(server, on_ftps, on_sftp, reques
         assert found.named("files of intervaldata").found == "every file is here already"
     finally:
         path.unlink()
+
+
+def test_a_fetch_that_runs_meanwhile_is_no_failure(on_sftp, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.01)
+    home = ledger.Home(tmp_path / "into")
+    home.make()
+    with ledger.Ledger(home.ledger) as held:
+        held.see("intervaldata", ["a.asc"])
+        found = on_sftp(into=tmp_path / "into")
+    assert "another fetch has" in broken(found, "files of intervaldata", "warning")
 
 
 def test_no_gpg(on_sftp, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from directory_remote import DirectoryRemote, Unsealer, put, seal
 
-from greenkit.errors import BusyError, LoginRejected, ServerUnavailable
+from greenkit.errors import BusyError, FormatError, LoginRejected, ServerUnavailable
 from greenkit.findings import GreenkitWarning
 from greenkit.transfer.ledger import Home, Ledger
 from greenkit.transfer.part import Part
@@ -572,8 +572,61 @@ def test_no_finding_no_warning(server, into):
 
 
 def test_the_ledger_survives_power_cuts_by_its_settings(tmp_path):
+    """SQLite's own promise: FULL flushes the log with the commit; a log that one process holds needs no shared memory."""
     with Ledger(tmp_path / "ledger.db") as ledger:
-        assert ledger._db.execute("PRAGMA synchronous").fetchone()[0] == 2
-        assert ledger._db.execute("PRAGMA journal_mode").fetchone()[0] == "truncate"
+        said = []
+        ledger._db.set_trace_callback(said.append)
+        ledger.flush()
+        assert said == [], "nothing new"
+        ledger.see("intervaldata", ["a.asc"])
+        said.clear()
+        ledger.flush()
+        assert [line.partition("=")[0] for line in said] == [
+            "PRAGMA synchronous",
+            "PRAGMA user_version",
+            "PRAGMA synchronous",
+        ]
+        assert (said[0], said[2]) == ("PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL")
+        assert ledger._db.execute("PRAGMA synchronous").fetchone()[0] == 1
+        assert ledger._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert not (tmp_path / "ledger.db-shm").exists()
+    assert sorted(os.listdir(tmp_path)) == ["ledger.db"]
     with pytest.raises(sqlite3.ProgrammingError):
         ledger.rows()
+
+
+def test_the_ledger_is_flushed_before_anything_is_deleted(server, into):
+    class Watching(DirectoryRemote):
+        def delete(self, path):
+            assert ledgers[-1]._safe == ledgers[-1]._db.total_changes > 0
+            super().delete(path)
+
+    ledgers = []
+    opened = Ledger.__enter__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "__enter__", lambda ledger: ledgers.append(ledger) or opened(ledger))
+        run(server, into, remote=Watching(server), delete="fetched", pgp=None)
+        run(server, into, remote=Watching(server), delete="decrypted")
+    assert listed(server) == []
+
+
+def test_a_ledger_of_the_older_kind_is_taken_over(server, into):
+    run(server, into)
+    with sqlite3.connect(Home(into).ledger) as old:
+        assert old.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0] == "truncate"
+    old.close()
+    remote = DirectoryRemote(server)
+    assert run(server, into, remote=remote).complete
+    assert remote.count("fetch") == 0
+
+
+def test_a_damaged_ledger_says_so_and_without_it_nothing_is_doubled(server, into):
+    run(server, into)
+    Home(into).ledger.write_bytes(b"no ledger" * 1000)
+    with pytest.raises(FormatError, match=r"ledger\.db: it is no ledger, or is damaged .*: move it away"):
+        run(server, into)
+    Home(into).ledger.unlink()
+    assert run(server, into, delete="decrypted").complete
+    assert plain_files(into) == PLAIN
+    assert len(list(Home(into).received.iterdir())) == len(PLAIN)
+    assert listed(server) == []
