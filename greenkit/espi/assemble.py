@@ -11,7 +11,7 @@ import pandas as pd
 
 from greenkit import frame
 from greenkit.days import times
-from greenkit.espi import quirks, repairs
+from greenkit.espi import doubts, quirks, repairs
 from greenkit.espi.codes import QUALITY, Codes
 from greenkit.espi.feed import Feed
 from greenkit.espi.readings import NO_CODE
@@ -22,7 +22,6 @@ EXTRAS: Final = (
     *("quality_code", "cost", "currency", "tou", "cpp", "tier"),
     *("commodity", "kind", "reading_type", "source"),
 )
-_COST: Final = 1e5  # cost is in hundred-thousandths of the currency, whatever the multiplier
 
 
 def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -149,6 +148,8 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
             "frame.zones.mixed", f"The feed holds {len(names)} zones, so its times are in UTC.", zones=names
         )
     start, value = rows.columns["start"], _scaled(rows)
+    doubts.units_not_said(rows)
+    doubts.unlikely_prices(rows, value)
     quality, quality_code = _quality(rows, value, codes)
     sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
     data: dict[str, Any] = {
@@ -162,7 +163,7 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         "zone": _by(rows, [s.zone for s in series]),
         "quality": quality,
         "quality_code": quality_code,
-        "cost": rows.columns["cost"] / _COST,
+        "cost": rows.columns["cost"] / doubts.COST,
         "currency": _by(rows, [s.currency for s in series]),
         "tou": _code(rows, "tou"),
         "cpp": _code(rows, "cpp"),

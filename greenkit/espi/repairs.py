@@ -60,8 +60,8 @@ def lay_out(rows: Rows) -> None:
         here = np.arange(*np.searchsorted(rows.block, [number, number + 1]))
         block = rows.feed.readings.blocks[number]
         interval = rows.plan.series[rows.plan.of_block[number]].interval
-        if interval == NONE and block.duration != NONE:
-            interval = block.duration // len(here)
+        if interval == NONE:
+            interval = _step(start[here]) or (block.duration // len(here) if block.duration != NONE else NONE)
         _place(start, duration, here, block.start, interval)
     lost = start == NONE
     placed = int((lacks & ~lost).sum())
@@ -75,6 +75,13 @@ def lay_out(rows: Rows) -> None:
     rows.columns = {**rows.columns, "start": start, "duration": duration}
     if lost.any():
         rows.keep(~lost)
+
+
+def _step(start: Ints) -> int:
+    """Give the commonest step from one start to the next; 0 where the readings say no starts."""
+    steps = np.diff(start[start != NONE])
+    found, counts = np.unique(steps[steps > 0], return_counts=True)
+    return int(found[counts.argmax()]) if len(found) else 0
 
 
 def _place(start: Ints, duration: Ints, here: Ints, begin: int, interval: int) -> None:

@@ -207,6 +207,15 @@ def test_gaps_stay_gaps(opened):  # D15
     assert instants(df) == ["01-05 05:00", "01-05 09:00"]
 
 
+def test_a_duration_that_nobody_says_is_the_step_from_start_to_start(opened):
+    """Duke Energy's readings have starts alone; the day's block has a hole, so its length tells nothing."""
+    hours = [0, 1, 2, 5, 6]
+    readings = "".join(reading(utc("2024-01-05 05:00") + h * 3600, 7, None) for h in hours)
+    found = opened(whole(block(readings, utc("2024-01-05 05:00"), 86400), intervalLength=None))
+    assert ((found.readings["end"] - found.readings["start"]).dt.total_seconds() == 3600).all()
+    assert (found.readings["start"].dt.hour == hours).all()
+
+
 def test_readings_without_a_time_period_are_laid_out(opened):
     start = utc("2024-01-05 05:00")
     found = opened(whole(block("".join(reading(value=v) for v in (1, 2, 3)), start, 10800)))

@@ -49,6 +49,28 @@ def test_members_missing_from_the_type(opened):  # C5: as in the feeds of 2011 t
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("uom", "power", "raw", "cost", "price"),
+    [
+        (72, 3, 2820, 62026, 0.62026 / 2820),  # Wh already, and a multiplier that says kWh (Opower)
+        (169, 5, 400000, 527000, 5.27 / 4e10),  # 5 for -5 (a gas utility of the South-west)
+        (72, 0, 2820, 62026, None), (169, -5, 400000, 527000, None), (72, 3, 2820, 0, None), (128, 3, 26154, 1, None),
+    ],
+)  # fmt: skip
+def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price):
+    found = opened(whole(block(hourly(START, [raw, 0], cost=cost)), uom=uom, powerOfTenMultiplier=power, currency=840))
+    said = found.findings.named("espi.value.unlikely-price")
+    assert [f.evidence["price"] for f in said] == ([pytest.approx(price)] if price else [])
+    assert all(f.severity == "serious" and f"({power})" in f.text for f in said)
+    assert found.readings["value"].iloc[0] == pytest.approx(raw * 10.0**power / (1000 if uom == 72 else 1))
+
+
+def test_a_type_without_a_unit_is_said(opened):
+    found = opened(whole(block(hourly(START, [12000])), uom=None))
+    assert found.readings[["value", "unit"]].iloc[0].tolist() == [12000, "unknown"]
+    assert found.findings.named("espi.reading-type.no-unit")[0].severity == "serious"
+
+
 def test_registers_stand_apart(opened):  # C6
     dial = entry(block(reading(START, 987654321, 0) + reading(START + 86400, 987655555, 0)), "x")
     mr = '<entry><link rel="self" href="D"/><link rel="related" href="x"/><link rel="related" href="R"/>'
