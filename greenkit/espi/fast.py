@@ -23,18 +23,23 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from greenkit.espi.feed import Feed
 from greenkit.espi.parse import Unproved
-from greenkit.espi.readings import COLUMNS, EMPTY, Readings
-from greenkit.espi.templates import BELOW, NOTHING, WIDEST, Template, learn
+from greenkit.espi.readings import COLUMNS, EMPTY, Block
+from greenkit.espi.templates import BELOW, DECIMALS, NOTHING, WIDEST, Template, learn
+from greenkit.espi.wrappers import WHITE, Entries, Found
 
 _OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _TEMPLATES: Final = 32
 _FAILURES: Final = 16
 _ENOUGH: Final = 4096  # readings after which a document of which too few are proved is left to the parser
+_TENS: Final = 10 ** np.arange(WIDEST + 1, dtype=np.int64)
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Columns = dict[str, npt.NDArray[Any]]
+_Run = tuple[Columns, int, int]
+"""The columns of a piece, and which rows of them the run is."""
 
 
 @dataclass(slots=True)
@@ -57,14 +62,17 @@ class _Rows:
 class Runs:
     """Cuts the proved runs out of one document, and keeps them until their markers turn up."""
 
-    readings: Readings
+    feed: Feed
     attribute: str = field(default_factory=lambda: f"run-{secrets.token_hex(8)}")  # no document can hold it
 
     def __post_init__(self) -> None:
+        self.readings = self.feed.readings
+        self.around = Entries(self.attribute.encode())
         self.opening = self.closing = self.prefix = self.separator = b""
         self.templates: list[Template] = []
         self.seen = self.proved = self.failures = self.number = 0
-        self._waiting: dict[int, Columns] = {}
+        self._waiting: dict[int, _Run] = {}
+        self._entries: dict[int, list[Found]] = {}
 
     def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Give the pieces with a marker in the place of each proved run."""
@@ -80,15 +88,34 @@ class Runs:
         number = element.get(self.attribute)
         if number is None:
             return False
-        columns = self._waiting.pop(int(number))
-        for name, column in self.readings.columns.items():
-            column.frombytes(columns[name].tobytes())
+        columns, first, end = self._waiting.pop(int(number))
+        self._append(columns, first, end)
         return True
+
+    def take_entries(self, element: Any) -> int:
+        """Append the entries for which this one stands, if it is a marker; tell how many they are."""
+        number = element.get(self.attribute)
+        if number is None:
+            return 0
+        found, readings = self._entries.pop(int(number)), self.readings
+        runs = [self._waiting.pop(each.run) for each in found]
+        for (entry, start, duration, _), (_, first, end) in zip(found, runs, strict=True):
+            entry.document, entry.number = len(self.feed.documents) - 1, len(self.feed.entries)
+            self.feed.entries.append(entry)
+            readings.blocks.append(
+                Block(start, duration, len(readings) + first - runs[0][1], end - first, entry.number)
+            )
+        self._append(runs[0][0], runs[0][1], runs[-1][2])  # nothing stands between them
+        return len(found)
 
     def finish(self) -> None:
         """Raise Unproved when a marker did not turn up where readings do."""
         if self._waiting:
             raise Unproved
+
+    def _append(self, columns: Columns, first: int, end: int) -> None:
+        for name, column in self.readings.columns.items():
+            column.frombytes(columns[name][first:end].tobytes())
 
     def _cut(self, piece: bytes) -> bytes:
         if not self.opening:
@@ -104,7 +131,9 @@ class Runs:
         for template in self._learned(parts, rows):
             self._prove(text, rows, template)
         self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.proved.sum())
-        return self._shortened(piece, text, rows)
+        shortened, groups = self.around.cut(self._shortened(piece, text, rows))
+        self._entries.update((group[0].run, group) for group in groups)
+        return shortened
 
     def _find_names(self, piece: bytes) -> None:
         """Take the name that readings have in this document from the first of them."""
@@ -115,12 +144,12 @@ class Runs:
     def _prove(self, text: _Text, rows: _Rows, template: Template) -> None:
         """Prove the readings, of those that are not yet, whose every byte is as the template says."""
         left = np.flatnonzero(~rows.proved)
-        at, numbers = rows.begin[left], list[Ints]()
+        at, numbers = rows.begin[left], list[npt.NDArray[Any]]()
         for n, literal in enumerate(template.literals):
             fits = text.stands(literal, at)
             at = at + len(literal)
             if n < len(template.slots) and fits.any():
-                number, end = text.numbers(at)
+                number, end = (text.decimals if template.slots[n][0] in DECIMALS else text.numbers)(at)
                 fits &= (end > at) & (number < BELOW[template.slots[n][0]])
                 numbers.append(number)
                 at = end
@@ -155,13 +184,11 @@ class Runs:
         joined = self._joined(piece, text, rows)
         firsts = np.flatnonzero(rows.proved & ~np.concatenate(([False], joined[:-1])))
         lasts = np.flatnonzero(rows.proved & ~joined)
-        begins = rows.begin[firsts] - len(self.opening)
-        out, cursor = [], 0
-        for first, last, begin, end in zip(
-            firsts.tolist(), lasts.tolist(), begins.tolist(), rows.end[lasts].tolist(), strict=True
-        ):
-            out += [piece[cursor:begin], b'%s %s="%d"/>' % (self.opening[:-1], self.attribute.encode(), self.number)]
-            self._waiting[self.number] = {name: column[first : last + 1] for name, column in rows.columns.items()}
+        begins, ends = rows.begin[firsts] - len(self.opening), rows.end[lasts]
+        marker, out, cursor = self.opening[:-1] + b" " + self.attribute.encode(), list[bytes](), 0
+        for first, last, begin, end in zip(*(a.tolist() for a in (firsts, lasts, begins, ends)), strict=True):
+            out += (piece[cursor:begin], b'%b="%d"/>' % (marker, self.number))
+            self._waiting[self.number] = rows.columns, first, last + 1
             self.number += 1
             cursor = end
         return b"".join((*out, piece[cursor:]))
@@ -176,7 +203,7 @@ class Runs:
         if not self.separator and joined.any():
             first = int(np.argmax(joined))
             between = piece[rows.end[first] : rows.end[first] + gap[first]]
-            self.separator = between if between.isspace() else b""
+            self.separator = b"" if between.strip(WHITE) else between
         joined &= gap == len(self.separator)
         if self.separator:
             joined[joined] = text.stands(self.separator, rows.end[joined])
@@ -211,3 +238,18 @@ class _Text:
             number = np.where(going, number * 10 + digit, number)
             at = at + going
         return number, at
+
+    def decimals(self, at: Ints) -> tuple[npt.NDArray[Any], Ints]:
+        """Read the digits that begin at each place, with or without decimals, 15 in all at most, as float() does."""
+        whole, end = self.numbers(at)
+        dotted = np.flatnonzero(self.bytes[end] == ord("."))
+        if not len(dotted):
+            return whole, end
+        part, stop = self.numbers(end[dotted] + 1)
+        places = stop - end[dotted] - 1
+        fits = (places > 0) & (stop - at[dotted] <= WIDEST + 1)
+        dotted, part, stop, tens = dotted[fits], part[fits], stop[fits], _TENS[places[fits]]
+        number = whole.astype(np.float64)
+        number[dotted] = (whole[dotted] * tens + part) / tens  # one rounding of two exact numbers
+        end[dotted] = stop
+        return number, end

@@ -16,7 +16,6 @@ from greenkit.errors import FormatError, LimitError, OtherFormat
 from greenkit.espi.document import document_pieces
 from greenkit.espi.feed import Document, Entry, Feed, Resource, Tree, href
 from greenkit.espi.names import ALIASES, RESOURCES
-from greenkit.espi.readings import Readings
 from greenkit.sources import Source
 
 # Nothing outside the document is ever read, no entity is expanded, depth and text are bounded by libxml2's own limits.
@@ -43,7 +42,7 @@ def read(
     *,
     recover: bool,
     advance: Callable[[int], object],
-    shorten: Callable[[Readings], Any] | None = None,
+    shorten: Callable[[Feed], Any] | None = None,
 ) -> None:
     """Read one document into the feed.
 
@@ -88,7 +87,7 @@ def _read_short(
     source: Source,
     encoding: str | None,
     advance: Callable[[int], object],
-    shorten: Callable[[Readings], Any],
+    shorten: Callable[[Feed], Any],
 ) -> bool:
     """Read a document by the fast path; False, and nothing read, when it has to be read plainly."""
     mark, done = feed.mark(), 0
@@ -98,7 +97,7 @@ def _read_short(
         done += size
         advance(size)
 
-    runs = feed.readings.runs = shorten(feed.readings)
+    runs = feed.readings.runs = shorten(feed)
     try:
         _Reading(feed, source, False, encoding).run(advance_too)
         runs.finish()
@@ -163,7 +162,8 @@ class _Reading:
                 self._block(element)
             elif name == "atom:entry":
                 if element is self.open_entry:
-                    self._entry(element)
+                    if not self._cut_out(element):
+                        self._entry(element)
                     self.open_entry = None
             elif name == "IntervalReading" and self.open_block is not None and element.getparent() is self.open_block:
                 self.last_reading = element
@@ -176,6 +176,16 @@ class _Reading:
             raise FormatError(str(e), source=self.source.name, line=element.sourceline) from None
         element.clear()
         self.open_block = None
+
+    def _cut_out(self, element: Any) -> bool:
+        """Take in the entries that the fast path cut out here, if this is its marker."""
+        count = self.readings.runs.take_entries(element) if self.readings.runs else 0
+        if count and (self.blocks or element.getparent() is not self.root or self.names[self.root.tag] != "atom:feed"):
+            raise Unproved
+        self.resources += count
+        if count:
+            self._forget(element)
+        return count > 0
 
     def _entry(self, element: Any) -> None:
         entry = self._new_entry()

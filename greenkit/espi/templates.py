@@ -19,7 +19,7 @@ from greenkit.espi.names import Names
 from greenkit.espi.parse import SAFE
 from greenkit.espi.readings import COLUMNS, EMPTY, Readings
 
-_DIGITS: Final = re.compile(rb">\s*[-+]?([0-9]{1,15})\s*<")
+_NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s*<")
 _COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some write the date there
 WIDEST: Final = 15  # digits whose number a float64 holds exactly
 NOTHING: Final = ""  # what a slot in a comment means
@@ -31,7 +31,9 @@ BELOW: Final = {
     "duration": 1 << 32,
     NOTHING: 10**WIDEST,
 }
+DECIMALS: Final = ("value", "cost")  # columns whose numbers may have decimals
 _SENTINELS: Final = (b"12347", b"23459")
+_DECIMAL: Final = b"34570.625"
 _NAMESPACE: Final = b"http://naesb.org/espi"
 
 
@@ -65,7 +67,7 @@ def learn(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
     reader, parts, slots, cursor = _Sentinels(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
     for begin, end in sorted(_numbers_in(sample)):
         slot = reader.slot(sample[:begin], sample[end:])
-        if slot:
+        if slot and (slot[0] in DECIMALS or sample[begin:end].isdigit()):
             parts.append(sample[cursor:begin])
             slots.append(slot)
             cursor = end
@@ -81,8 +83,8 @@ def learn(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
 
 
 def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Find the digits that may differ from reading to reading: the text of an element, and all in comments."""
-    for found in _DIGITS.finditer(sample):
+    """Find the numbers that may differ from reading to reading: the text of an element, and the digits in comments."""
+    for found in _NUMBER.finditer(sample):
         yield found.span(1)
     for comment in _COMMENT.finditer(sample):
         for found in re.finditer(rb"[0-9]{1,15}", comment[0]):
@@ -121,5 +123,6 @@ class _Sentinels:
             return None
         for factor in (US,) if name in ("start", "duration") else (1, -1):
             if (first[name], second[name]) == tuple(factor * int(sentinel) for sentinel in _SENTINELS):
-                return name, factor
+                third = self.row(before + _DECIMAL + after) if name in DECIMALS else None
+                return (name, factor) if third is None or third[name] == factor * float(_DECIMAL) else None
         return None

@@ -3,7 +3,7 @@
 import random
 import re
 
-from build import ATOM, CENTRAL, ESPI, block, hourly, reading, utc, whole
+from build import ATOM, CENTRAL, ESPI, MR, RT, block, entry, hourly, meter_reading, reading, resource, utc, whole
 
 START = utc("2024-03-10 06:00")
 
@@ -25,11 +25,29 @@ def bases():
     full = whole(block(qualities, START, 10800), service=1, local=CENTRAL)
     dated = whole(block(re.sub("(</start>)", r"\1<!-- 3/10/2024 6:15:00 AM -->", hourly(START, range(9)))))
     loose = whole(block("".join(reading(None, v) for v in range(6)), START, 21600), local=None)
-    for text in (plain, full, dated, loose):
+    for text in (plain, full, dated, loose, *days()):
         text = text.decode()
         yield text
         yield _pretty(text)
         yield _pretty(text, "\r\n\t").replace("IntervalReading>\r\n\t", "IntervalReading>\r\n\t\r\n\t ")
+
+
+def days():
+    """Feeds of an entry a day, as most utilities send them: two meters by turns and all stamps, or neither."""
+    meters = [MR, MR.replace("UsagePoint/1", "UsagePoint/9")]
+    for stamped in (True, False):
+        entries = [meter_reading(self_=meters[1], related=[RT])] if stamped else []
+        for i in range(14):
+            at, mr = START + i * 7200, meters[i % 2 * stamped]
+            quality = {"ReadingQuality": {"quality": 8}} if i % 5 == 2 else {}
+            values = (i, i - 7) if stamped else (i, i + 0.25, -i / 8)
+            readings = hourly(at, values, 7200 // len(values), cost=5 if stamped else None, **quality)
+            atom = (
+                {"id_": f"urn:uuid:{i}", "updated": f"2024-04-01T00:00:{i:02}Z"} if stamped else {"title": f"Day {i}"}
+            )
+            links = {"related": [mr]} if stamped else {"up": f"{mr}/IntervalBlock"}
+            entries.append(entry(block(readings, at, 7200), f"{mr}/IntervalBlock/{i}", **links, **atom))
+        yield whole(more="".join(entries))
 
 
 def _element(
@@ -63,7 +81,7 @@ def _leaf(rng, text, change):
     return text[:a] + change(text[a:b]) + text[b:]
 
 
-ODD = ("", " ", "-0", "+7", "007", "12.5", "1e3", "NaN", "inf", "x", "１２", "1_000", "99999", "-32768", "4294967296",
+ODD = ("", " ", "-0", "+7", "007", "12.5", "1.10", "0.1", "5.", ".5", "12345678901.2345", "123456789012.3456", "1e3", "NaN", "inf", "x", "１２", "1_000", "99999", "-32768", "4294967296",
        "9" * 15, "9" * 16, "1700000000000", "253402214400", "-5", "- 5", "5 5", "&#49;", "&amp;", "&nbsp;", "<x/>3")  # fmt: skip
 FOREIGN = ("<x/>", "<x>5</x>", '<v:note xmlns:v="urn:vendor">7</v:note>', "<!-- 12 -->", "<!-- a-b -->", "<!--", "-->",
            "<![CDATA[", "]]>", "<?pi 5?>", "\n", "\t ", "\u00a0", "&lt;", "<value>3</value>", "<IntervalReading>",
@@ -146,7 +164,68 @@ def again(rng, text):
     return text + rng.choice(["<x/>", "<!-- end -->", "\n\n", text, "5", text[: len(text) // 2]])
 
 
+ATOM_PARTS = (
+    "<title/>", "<title>Day</title>", "<title>Day &amp; night</title>", "<title>  </title>", "<id>5</id>", "<id> 5 </id>",
+    "<updated>2030-01-01T00:00:00Z</updated>", "<published>1899-12-30</published>", '<link rel="self" href=""/>',
+    '<link rel="self" href="x/%41/1"/>', '<link rel="up" href=" "/>', '<link rel="related" href="/"/>', '<category term="5"/>',
+    '<link href="a&amp;b"/>', "<link rel='related' href='c'/>", '<link rel="alternate" href="d"/>', "<author><name>5</name></author>",
+    "<!-- 3/1/2024 -->", "<!-- <entry> -->", "<x>7</x>", "<![CDATA[5]]>", "junk", "&#49;", "<?pi 5?>", "<entry></entry>",
+    resource("ReadingType", {"uom": 72}), resource("IntervalBlock"), block(reading(START, 5)), resource("UsagePoint"),
+    "<content>" + block(reading(START, 6)) + "</content>", "<interval><start>5</start></interval>", "\u00e9", "\x0b",
+)  # fmt: skip
+
+
+def _entries(text):
+    """Find the entries that hold a block: their spans."""
+    return [m.span() for m in re.finditer(r"<entry[ >](?:(?!</entry>).)*IntervalBlock.*?</entry>", text, re.S)]
+
+
+def arrange(rng, text):
+    """Swap, repeat, drop or nest entries, or put something between two."""
+    found = _entries(text)
+    if len(found) < 2:
+        return text
+    (a, b), (c, d) = sorted(rng.sample(found, 2))
+    one, between, other = text[a:b], text[b:c], text[c:d]
+    middle = rng.choice([
+        other + between + one, one + between + one + other, one + between, between + other,
+        one + between + rng.choice(ATOM_PARTS) + other, "<x>" + one + "</x>" + between + other, one + "\r\n\t " + other,
+        one + block(reading(START, 5)) + between + other, "<!--" + one + "-->" + between + other,
+    ])  # fmt: skip
+    return text[:a] + middle + text[d:]
+
+
+def in_entry(rng, text):
+    """Change what stands around the readings of one entry, or of all."""
+    found = _entries(text)
+    if not found:
+        return text
+    part, how = rng.choice(ATOM_PARTS), rng.randrange(6)
+    for a, b in found[::-1] if rng.random() < 0.5 else [rng.choice(found)]:
+        text = text[:a] + _changed(rng, text[a:b], part, how) + text[b:]
+    return text
+
+
+def _changed(rng, one, part, how):
+    if how == 0:  # something more, before or behind the content
+        return re.sub(rng.choice(["(?=<content)", "(?=</entry>)", "(?=<interval>)"]), lambda m: part, one, count=1)
+    if how == 1:  # a link less
+        return re.sub(r"<link[^>]*/>", "", one, count=1)
+    if how == 2:  # links in another order
+        links = re.findall(r"<link[^>]*/>", one)
+        return one.replace("".join(links), "".join(links[::-1]))
+    if how == 3:  # other texts
+        texts = ["", " 5", "a'b", "x&lt;", "N 1"]
+        return re.sub(r"(<(title|updated|id)>)[^<]*", lambda m: m[1] + rng.choice(texts), one)
+    if how == 4:  # another interval
+        number = rng.choice(["", "0", " 5 ", "-5", "12.5", "99999999999", "999999999999", "1e3", "x"])
+        return re.sub(r"(<interval>.*?<(start|duration)>)[^<]*", lambda m: m[1] + number, one, count=1, flags=re.S)
+    hrefs = ["", "/", "https://x", "a/b%2Fc", "'", "q?a=1&amp;b=2"]
+    return re.sub(r"(href=.)[^\"]*", lambda m: m[1] + rng.choice(hrefs), one)
+
+
 MUTATIONS = (
+    arrange, arrange, in_entry, in_entry,
     prefix, rebind, wrap, move, move, attribute, again,
     lambda rng, text: _leaf(rng, text, lambda old: rng.choice(ODD)),
     lambda rng, text: _leaf(rng, text, lambda old: rng.choice([f" {old} ", f"-{old}", f"0{old}", f"{old}.0", f"<!-- 1 -->{old}"])),

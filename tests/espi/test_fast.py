@@ -29,7 +29,8 @@ class Runs(fast.Runs):
 
     def finish(self):
         super().finish()
-        self.total.update(seen=self.seen, proved=self.proved, documents=1)
+        fitting = self.around.fitting
+        self.total.update(seen=self.seen, proved=self.proved, documents=1, entries=fitting)
 
 
 def state(data, shorten, recover=False):
@@ -59,7 +60,7 @@ def compare(seeds, monkeypatch):
     Runs.total.clear()
     for seed in seeds:
         data, rng = mutant(seed), random.Random(~seed)
-        monkeypatch.setattr(document, "CHUNK", rng.choice([64, 700, 1500, 4000, 1 << 18]))
+        monkeypatch.setattr(document, "CHUNK", rng.choice([64, 700, 4000, 1 << 18, 1 << 18]))
         recover = rng.random() < 0.2
         assert state(data, Runs, recover) == state(data, None, recover), f"seed {seed}"
     return Runs.total
@@ -144,7 +145,11 @@ def proved(data):
         (hourly(START, range(10)).replace("</value>", "</value><value>7</value>"), 10),  # the last one counts
         (hourly(START, range(10)).replace("<value>", '<value a="b">'), 0),
         (hourly(START, range(10)).replace("<value>", "<value><!-- 5 -->"), 10),
-        (hourly(START, [0.5] * 10), 0),
+        (hourly(START, [".5", 1, 0.1, 1.1, "0.30", "0012.5", "123456789.123456"], cost="2.5"), 7),
+        (hourly(START, ["-0.7", "-1.25", -3, "-0.0", -0]), 5),
+        (hourly(START, ["5.", "1e3", ".", "1.234567890123456", "1..5", "1.5.5"]), 0),
+        (hourly(START, range(5)).replace("</duration>", ".0</duration>"), 0),
+        (hourly(START, [""] * 10) + hourly(START, [" "] * 10).replace("<value> </value>", "<value/>"), 20),
         (hourly(START, ["4294967296"] * 5) + hourly(START, ["9" * 15] * 5), 10),
         (hourly(START, range(10)) + hourly(START, ["9" * 16] * 5), 10),
         (hourly(START, range(5)) + hourly(START, range(5), tou=40_000), 5),
@@ -181,12 +186,12 @@ def test_templates_are_learned_from_any_reading():
 
 
 def test_a_feed_of_which_little_is_proved_is_left_to_the_parser():
-    odd = "".join(reading(START + i, 0.5 + i) for i in range(fast._ENOUGH * 2))
+    odd = "".join(reading(START + i, f"{i}e0") for i in range(fast._ENOUGH * 2))
     assert proved(whole(block(hourly(START, range(9)) + odd)))[0] == 9
 
 
 def test_no_document_can_forge_a_marker(monkeypatch):
-    runs = [fast.Runs(feed.Feed().readings).attribute for _ in range(2)]
+    runs = [fast.Runs(feed.Feed()).attribute for _ in range(2)]
     assert runs[0] != runs[1]
     monkeypatch.setattr(fast.secrets, "token_hex", lambda n: "0")
     forged = block('<IntervalReading run-1="0"/>' + hourly(START, range(9)))
