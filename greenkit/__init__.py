@@ -21,6 +21,7 @@ _PUBLIC = {
     "Findings": "greenkit.findings",
     "GreenkitError": "greenkit.errors",
     "Secret": "greenkit.secret",
+    "analysis": "greenkit.analysis",
     "certificates": "greenkit.certificates",
     "check_smt": "greenkit.transfer.doctor",
     "concat": "greenkit.frame",
@@ -49,6 +50,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
+    from greenkit import analysis as analysis
     from greenkit import certificates as certificates
     from greenkit import errors as errors
     from greenkit import export as export

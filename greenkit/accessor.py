@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from greenkit import frame
-from greenkit.errors import SchemaError
 from greenkit.findings import Findings
 
 if TYPE_CHECKING:
@@ -27,8 +27,12 @@ class GreenkitAccessor:
         missing = [name for name in frame.COLUMNS if name not in df.columns]
         if missing:
             # AttributeError, so that hasattr(df, "gk") is False on other frames, as pandas asks
-            raise AttributeError(str(SchemaError(f"this is no greenkit frame: it lacks {', '.join(missing)}")))
+            text = f"this is no greenkit frame, since it lacks {', '.join(missing)}: greenkit.load gives one"
+            raise AttributeError(text)
         self._df = df
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(_near("df.gk", name, type(self)))
 
     def check(self) -> pd.DataFrame:
         """See :func:`greenkit.frame.check`."""
@@ -107,7 +111,7 @@ class GreenkitAccessor:
 
         return shape.coincident(self._df, moments)
 
-    def average_day(self, by: Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
+    def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
         """See :func:`greenkit.analysis.profiles.average_day`."""
         from greenkit.analysis import profiles
 
@@ -143,6 +147,9 @@ class Pictures:
     def __init__(self, df: pd.DataFrame) -> None:
         self._df = df
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(_near("df.gk.plot", name, type(self)))
+
     def _draw(self, name: str, *args: Any, **options: Any) -> go.Figure:
         from greenkit import plot
 
@@ -164,7 +171,7 @@ class Pictures:
         """See :func:`greenkit.plot.week`: weekday × hour."""
         return self._draw("week")
 
-    def average_day(self, by: Sequence[str] = ("day_type",), **options: Any) -> go.Figure:
+    def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> go.Figure:
         """See :func:`greenkit.plot.average_day`: with the band of 10th to 90th percentile."""
         return self._draw("average_day", by, **options)
 
@@ -187,3 +194,10 @@ class Pictures:
     def completeness(self) -> go.Figure:
         """See :func:`greenkit.plot.completeness`: series × days."""
         return self._draw("completeness")
+
+
+def _near(where: str, name: str, kind: type) -> str:
+    """Say which of its verbs a mistyped one may mean."""
+    known = [n for n in vars(kind) if not n.startswith("_")]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{where} has no {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}")

@@ -8,44 +8,20 @@ start, and its end is exclusive.
 from __future__ import annotations
 
 import functools
-import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_float_dtype, is_string_dtype, union_categoricals
+from pandas.api.types import union_categoricals
 
+from greenkit._columns import COLUMNS as COLUMNS
+from greenkit._columns import DTYPES, cast, fits, zone_of
+from greenkit._columns import EXTRAS as EXTRAS
+from greenkit._columns import observed as observed
 from greenkit.errors import SchemaError
 from greenkit.findings import Finding, Findings
 
-# column → (dtype, meaning). "time" is datetime64[us] in the site's zone, or in UTC when the frame holds several.
-COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
-    "meter": ("category", "ESI ID, or the ESPI usage point's id"),
-    "series": ("category", "which of the meter's series: the ESPI MeterReading's id, the SMT channel"),
-    "flow": ("category", "delivered (to the customer), received (from the customer), net, total, …, unknown"),
-    "start": ("time", "start of the interval, a true instant"),
-    "end": ("time", "exclusive end of the interval"),
-    "value": ("float64", "in unit; NaN when the source gives none; never zero-filled"),
-    "unit": ("category", "kWh, kW, kvarh, V, A, therm, m3, ft3, gal, …"),
-    "zone": ("category", "the site's IANA zone"),
-    "quality": ("category", "actual, estimated, missing, …"),
-}
-EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
-    "quality_code": ("category", "the source's own quality code"),
-    "cost": ("float64", "in units of currency"),
-    "currency": ("category", "ISO 4217 letters"),
-    "tou": ("Int16", "time-of-use code"),
-    "cpp": ("Int16", "critical-peak code"),
-    "tier": ("Int16", "consumption tier"),
-    "commodity": ("category", "electricity, natural gas, potable water, …"),
-    "kind": ("category", "energy, demand, volume, …"),
-    "reading_type": ("category", "the ESPI ReadingType's id"),
-    "revision": ("time", "when the source made this version of the day"),
-    "usage_date": ("date", "the local day that the source filed the interval under"),
-    "source": ("category", "the file or member it came from"),
-}
-_DTYPES: Final = {name: dtype for name, (dtype, _) in {**COLUMNS, **EXTRAS}.items()}
 SERIES: Final = ("meter", "flow", "series", "unit")
 """What keeps one series apart from another."""
 ADDITIVE: Final = frozenset(
@@ -70,7 +46,7 @@ def empty(extras: Sequence[str] = (), zone: str = "UTC") -> pd.DataFrame:
 @functools.lru_cache(maxsize=32)
 def _empty(extras: tuple[str, ...], zone: str) -> pd.DataFrame:
     names = [*COLUMNS, *extras]
-    return pd.DataFrame({name: _cast(pd.Series([], dtype=object), name, zone) for name in names})
+    return pd.DataFrame({name: cast(pd.Series([], dtype=object), name, zone) for name in names})
 
 
 def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
@@ -79,9 +55,14 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     df : DataFrame
-        Strings in place of categories, and any datetime resolution, are accepted.
+        Strings in place of categories, any datetime resolution, and UTC in place of the zone are accepted.
     exact : bool
-        Demand the very dtypes, order and index that readers return.
+        Demand the very dtypes, zone, order and index that readers return.
+
+    Returns
+    -------
+    DataFrame
+        ``df`` itself; one without rows passes when it has the columns.
 
     Raises
     ------
@@ -90,44 +71,42 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
     """
     if not isinstance(df, pd.DataFrame):
         raise SchemaError(f"a greenkit frame is a pandas DataFrame, not {type(df).__name__}")
-    missing = [name for name in COLUMNS if name not in df.columns]
-    if missing:
-        raise SchemaError(f"the frame lacks {', '.join(missing)}: load it with greenkit, or add the columns")
-    for name in df.columns.intersection(list(_DTYPES)):
-        if not _fits(df[name], name, exact=exact):
+    _check_columns(df)
+    for name in df.columns.intersection(list(DTYPES)):
+        if not fits(df[name], name, exact=exact):
             raise SchemaError(
-                f"column {name} is {df[name].dtype}, not {_DTYPES[name]}: greenkit.frame.tidy(df) restores the dtypes"
+                f"column {name} is {df[name].dtype}, not {DTYPES[name]}: greenkit.frame.tidy(df) restores the dtypes"
             )
     for name in _FILLED:
         if df[name].isna().any():
             raise SchemaError(f"column {name} has empty cells: fill or drop those rows")
-    _check_times(df)
+    _check_times(df, exact=exact)
     if exact:
         _check_exact(df)
     return df
 
 
-def _fits(column: pd.Series[Any], name: str, *, exact: bool) -> bool:
-    want, dtype = _DTYPES[name], column.dtype
-    if want == "category":
-        return isinstance(dtype, pd.CategoricalDtype) or (not exact and is_string_dtype(column))
-    if want == "time":
-        return isinstance(dtype, pd.DatetimeTZDtype) and (not exact or dtype.unit == "us")
-    if exact or want == "date":
-        return bool(dtype == ("datetime64[us]" if want == "date" else want)) or (not exact and dtype.kind == "M")
-    return want != "float64" or is_float_dtype(dtype)
+def _check_columns(df: pd.DataFrame) -> None:
+    missing = [name for name in COLUMNS if name not in df.columns]
+    if missing:
+        fix = (
+            "use df.reset_index()"
+            if set(missing) <= set(df.index.names)
+            else "load it with greenkit, or add the columns"
+        )
+        raise SchemaError(f"the frame lacks {', '.join(missing)}: {fix}")
 
 
-def _check_times(df: pd.DataFrame) -> None:
+def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
     zones = list(df["zone"].unique())
     for zone in zones:
-        _zone(zone)
+        zone_of(zone)
     want = zones[0] if len(zones) == 1 else "UTC"
     for name in ("start", "end"):
-        if len(df) and str(df[name].dt.tz) != want:
-            raise SchemaError(
-                f"column {name} is in {df[name].dt.tz}, but column zone says {want}: use greenkit.frame.tidy(df)"
-            )
+        found = str(df[name].dt.tz)
+        # one site of a frame of several zones keeps its UTC, which is right but not local
+        if len(df) and found != want and (exact or found != "UTC"):
+            raise SchemaError(f"column {name} is in {found}, but column zone says {want}: use greenkit.frame.tidy(df)")
     if (df["end"] < df["start"]).any():
         row = int(np.flatnonzero((df["end"] < df["start"]).to_numpy())[0])
         raise SchemaError(f"row {row} ends before it starts: mend start and end")
@@ -155,13 +134,11 @@ def tidy(df: pd.DataFrame) -> pd.DataFrame:
     SchemaError
         When a column is missing, or cannot become what it has to be.
     """
-    missing = [name for name in COLUMNS if name not in df.columns]
-    if missing:
-        raise SchemaError(f"the frame lacks {', '.join(missing)}: load it with greenkit, or add the columns")
+    _check_columns(df)
     zones = df["zone"].dropna().unique()
     zone = str(zones[0]) if len(zones) == 1 else _empty_zone(df) if not len(df) else "UTC"
-    names = [*COLUMNS, *(n for n in EXTRAS if n in df.columns), *(n for n in df.columns if n not in _DTYPES)]
-    out = pd.DataFrame({n: _cast(df[n], n, zone) if n in _DTYPES else df[n] for n in names}, index=df.index, copy=False)
+    names = [*COLUMNS, *(n for n in EXTRAS if n in df.columns), *(n for n in df.columns if n not in DTYPES)]
+    out = pd.DataFrame({n: cast(df[n], n, zone) if n in DTYPES else df[n] for n in names}, index=df.index, copy=False)
     out.attrs = dict(df.attrs)
     return check(sort(out))
 
@@ -170,34 +147,6 @@ def _empty_zone(df: pd.DataFrame) -> str:
     """Give the zone of a frame without rows, which stands in the dtype of its times alone."""
     dtype = df["start"].dtype
     return str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else "UTC"
-
-
-def _cast(column: pd.Series[Any], name: str, zone: str) -> pd.Series[Any]:
-    want = _DTYPES[name]
-    try:
-        if want == "category":
-            return observed(column)
-        if want == "time":
-            times = pd.to_datetime(column) if column.dtype.kind != "M" else column
-            # no times at all have no zone that could be wrong
-            times = times.dt.tz_localize("UTC") if times.dt.tz is None and times.isna().all() else times
-            return times.dt.as_unit("us").dt.tz_convert(_zone(zone))
-        cast: pd.Series[Any] = column.astype(np.dtype("M8[us]") if want == "date" else pd.api.types.pandas_dtype(want))
-        return cast
-    except (TypeError, ValueError, AttributeError) as e:
-        raise SchemaError(f"column {name} cannot become {want}: {e}") from None
-
-
-def observed(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Make a category column that holds its observed values only, in alphabetical order."""
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype("category") if len(column) else pd.Series([], dtype="str", index=column.index)
-        column = column.astype("category")
-    column = column.cat.remove_unused_categories()
-    if not len(column.cat.categories):
-        return column.cat.set_categories(pd.Index([], dtype="str"))
-    ordered = sorted(column.cat.categories)
-    return column if ordered == list(column.cat.categories) else column.cat.reorder_categories(ordered)
 
 
 def is_sorted(df: pd.DataFrame) -> bool:
@@ -243,7 +192,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     zones = sorted({str(z) for df in full for z in df["zone"].unique()})
     zone = zones[0] if len(zones) == 1 else "UTC"
     names = [n for n in [*COLUMNS, *EXTRAS] if any(n in df.columns for df in full)]
-    names += [n for n in dict.fromkeys(n for df in full for n in df.columns) if n not in _DTYPES]
+    names += [n for n in dict.fromkeys(n for df in full for n in df.columns) if n not in DTYPES]
     out = sort(pd.DataFrame({n: _joined([_part(df, n, zone) for df in full], n) for n in names}))
     findings = Findings(f for df in parts for f in findings_of(df))
     if len(zones) > 1:
@@ -253,14 +202,14 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def _part(df: pd.DataFrame, name: str, zone: str) -> pd.Series[Any]:
     if name in df.columns:
-        return _cast(df[name], name, zone) if name in _DTYPES else df[name]
+        return cast(df[name], name, zone) if name in DTYPES else df[name]
     return (
-        _cast(pd.Series([None] * len(df), dtype=object), name, zone) if name in _DTYPES else pd.Series([None] * len(df))
+        cast(pd.Series([None] * len(df), dtype=object), name, zone) if name in DTYPES else pd.Series([None] * len(df))
     )
 
 
 def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
-    if _DTYPES.get(name) == "category":
+    if DTYPES.get(name) == "category":
         # a part without categories has a dtype of its own, which union_categoricals refuses
         index = next((p.cat.categories for p in parts if len(p.cat.categories)), parts[0].cat.categories)
         parts = [p if len(p.cat.categories) else p.cat.set_categories(index[:0]) for p in parts]
@@ -269,7 +218,12 @@ def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
 
 
 def series(df: pd.DataFrame) -> pd.Series[float]:
-    """Give the one series of a frame, indexed by the start of its intervals in local time.
+    """Give the one series of a frame, indexed by the start of its intervals in local time, in order.
+
+    Returns
+    -------
+    Series of float64
+        NaN where the source gave no value; its name tells flow and unit, as in ``delivered [kWh]``.
 
     Raises
     ------
@@ -287,14 +241,28 @@ def series(df: pd.DataFrame) -> pd.Series[float]:
     twice = df["start"].duplicated()
     if twice.any():
         raise SchemaError(
-            f"{int(twice.sum())} starts stand twice, first {df.loc[twice, 'start'].iloc[0]}: choose one of each"
+            f"{int(twice.sum())} starts stand twice, first {df['start'][twice].iloc[0]}: "
+            "df.gk.unique() keeps one of each"
         )
-    flow, unit = found.iloc[0]["flow"], found.iloc[0]["unit"]
-    return pd.Series(df["value"].to_numpy(), index=pd.DatetimeIndex(df["start"], name="start"), name=f"{flow} [{unit}]")
+    name = f"{found.iloc[0]['flow']} [{found.iloc[0]['unit']}]"
+    return pd.Series(df["value"].to_numpy(), index=_local(df), name=name).sort_index()
+
+
+def _local(df: pd.DataFrame) -> pd.DatetimeIndex:
+    """Give the starts in the site's zone; in UTC when there are several."""
+    zones = df["zone"].unique()
+    index = pd.DatetimeIndex(df["start"], name="start")
+    return index.tz_convert(zone_of(zones[0])) if len(zones) == 1 else index
 
 
 def wide(df: pd.DataFrame) -> pd.DataFrame:
     """Pivot to a DatetimeIndex of starts with a column for each (meter, flow, series, unit).
+
+    Returns
+    -------
+    DataFrame
+        float64 in the unit of its column, NaN where a series has no interval that starts then; local time, or UTC
+        when the frame holds several zones. A frame without rows gives one without columns.
 
     Raises
     ------
@@ -303,11 +271,12 @@ def wide(df: pd.DataFrame) -> pd.DataFrame:
     """
     check(df)
     keys = [df[name].astype(str) for name in SERIES]
-    flat = pd.DataFrame({**dict(zip(SERIES, keys, strict=True)), "start": df["start"], "value": df["value"]})
+    flat = pd.DataFrame({**dict(zip(SERIES, keys, strict=True)), "value": df["value"]}).assign(start=_local(df))
     twice = flat.duplicated([*SERIES, "start"])
     if twice.any():
         raise SchemaError(
-            f"{int(twice.sum())} starts stand twice in their series, first {flat.loc[twice, 'start'].iloc[0]}"
+            f"{int(twice.sum())} starts stand twice in their series, first {flat['start'][twice].iloc[0]}: "
+            "df.gk.unique() keeps one of each"
         )
     out = flat.pivot(index="start", columns=list(SERIES), values="value")
     return out.sort_index(axis=1)
@@ -320,8 +289,9 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``meter``, ``series``, ``flow``, ``unit``, ``first`` and ``last`` (start of the first interval, end of the
-        last), ``interval`` (seconds, the most frequent), ``rows``, ``complete`` (distinct starts with a value, as a
-        share of the intervals between first and last), ``total`` (NaN where values cannot be added, as kW).
+        last), ``interval`` (seconds, the most frequent), ``rows``, ``complete`` (share of the time between first and
+        last that has a value; a start that stands twice counts once), ``total`` (NaN where values cannot be added, as
+        kW).
 
     Examples
     --------
@@ -338,12 +308,10 @@ def _summed(keys: Any, part: pd.DataFrame) -> tuple[Any, ...]:
     meter, flow, series, unit = keys
     first, last = part["start"].min(), part["end"].max()
     spans = (part["end"] - part["start"]).dt.total_seconds()
-    interval = int(spans.mode().iloc[0])
-    expected = (last - first).total_seconds() / interval if interval else float("nan")
-    present = part.loc[part["value"].notna(), "start"].nunique()
+    present = spans[part["value"].notna() & ~part["start"].where(part["value"].notna()).duplicated()].sum()
     total = float(part["value"].sum()) if unit in ADDITIVE else float("nan")
-    complete = round(present / expected, 4) if expected else float("nan")
-    return meter, series, flow, unit, first, last, interval, len(part), complete, round(total, 6)
+    complete = round(present / (last - first).total_seconds(), 4) if last > first else float("nan")
+    return meter, series, flow, unit, first, last, int(spans.mode().iloc[0]), len(part), complete, round(total, 6)
 
 
 def note(df: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
@@ -355,10 +323,3 @@ def note(df: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
 def findings_of(df: pd.DataFrame) -> Findings:
     """Read back the findings that :func:`note` keeps; none when pandas has dropped them."""
     return Findings(Finding(**f) for f in df.attrs.get("greenkit", {}).get("findings", ()))
-
-
-def _zone(name: object) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(str(name))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise SchemaError(f"{name!r} is no IANA time zone: use a name such as America/Chicago") from None

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "greenkit"
 
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
-    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress"},
+    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_columns"},
     {"frame", "days", "sources"},
     {"espi", "smt", "pgp"},
     {"detect", "store"},
@@ -97,6 +97,7 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
+        "greenkit._columns",
         "greenkit._html",
         "greenkit.accessor",
         "greenkit.errors",

@@ -5,3 +5,29 @@ intervals, ``calendarise`` cuts bills to months, ``estimate`` fills gaps on requ
 load. All of them compute on :mod:`greenkit.analysis.intervals`, so no unit, flow, meter or series is ever added to
 another.
 """
+
+from greenkit.analysis import (
+    bills,
+    calendarise,
+    checks,
+    estimate,
+    intervals,
+    profiles,
+    quality,
+    reconcile,
+    shape,
+    totals,
+)
+
+__all__ = [
+    "bills",
+    "calendarise",
+    "checks",
+    "estimate",
+    "intervals",
+    "profiles",
+    "quality",
+    "reconcile",
+    "shape",
+    "totals",
+]

@@ -117,19 +117,23 @@ def _count(codes: Ints, n: int) -> Ints:
 def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     n, (first, last) = len(found.keys), periods.span(found)
     repeated, contradicting = intervals.repeats(rows)
+    present, covered = (
+        _count(found.code[found.valid], n),
+        np.bincount(found.code[found.valid], found.hours[found.valid], n),
+    )
     zones = found.keys["zone"].unique()
     zone = str(zones[0]) if len(zones) == 1 else "UTC"
     table = found.keys.drop(columns="zone").assign(
         start=days.times(first, zone),
         end=days.times(last, zone),
         minutes=found.interval / 60,
-        expected=np.round((last - first) / np.maximum(found.interval * US, 1)).astype(np.int64),
-        present=_count(found.code[found.valid], n),
+        expected=present + found.fit(last - first - covered * HOUR, np.arange(n)),
+        present=present,
     )
     missing = np.bincount(gaps["code"], gaps["intervals"], n).astype(np.int64)
-    covered = np.bincount(gaps["code"], gaps["end"] - gaps["start"], n)
+    lost = np.bincount(gaps["code"], gaps["end"] - gaps["start"], n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        whole = 1 - covered / (last - first)
+        whole = 1 - lost / (last - first)
         guessed = _count(found.code[found.estimated & found.valid], n)
         measured = whole * (1 - guessed / table["present"].to_numpy())
     longest = (gaps["end"] - gaps["start"]).groupby(gaps["code"]).max().reindex(range(n)).fillna(0) / HOUR

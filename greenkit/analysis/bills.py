@@ -14,9 +14,8 @@ import pandas as pd
 
 from greenkit import days
 from greenkit.analysis import periods
-from greenkit.analysis.intervals import Intervals, adds_up
+from greenkit.analysis.intervals import HOUR, Intervals, adds_up
 from greenkit.analysis.periods import Periods, Tally
-from greenkit.days import US
 from greenkit.errors import SchemaError
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -77,6 +76,8 @@ def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
 
 
 def _from_dates(dates: Sequence[Any]) -> pd.DataFrame:
+    if isinstance(dates, str) or not isinstance(dates, Sequence | pd.Index | pd.Series | np.ndarray):
+        raise SchemaError(f"bills are a frame with start and end, or dates, not {type(dates).__name__}")
     if len(dates) < 2:
         raise SchemaError("one bill needs two dates: its first day, and the first day after it")
     return pd.DataFrame({"start": pd.Series(list(dates[:-1])), "end": pd.Series(list(dates[1:]))})
@@ -171,6 +172,5 @@ def tally(found: Intervals, laid: Periods, slices: Slices) -> Tally:
         if present[i]:
             total = found.amount[low:high][valid].sum()
             value[i] = total if adds_up(found.keys["unit"].iloc[laid.code[i]]) else total / hours[i]
-    length = np.maximum(found.interval * US, 1)[laid.code]
-    expected = np.round((laid.end - laid.start) / length).astype(np.int64)
+    expected = present + found.fit(laid.end - laid.start - hours * HOUR, laid.code)
     return Tally(value, hours, present, estimated, expected)

@@ -14,7 +14,6 @@ import pandas as pd
 
 from greenkit.analysis import periods
 from greenkit.analysis.intervals import HOUR, Bools, Intervals, Ints, adds_up
-from greenkit.days import US
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,8 @@ def gaps(found: Intervals) -> pd.DataFrame:
             "end": np.concatenate([valid.start[hole], begins[head], last[tail]]),
         }
     ).sort_values(["code", "start"], ignore_index=True)
-    length = np.maximum(found.interval * US, 1)[table["code"].to_numpy()]
-    table["intervals"] = np.maximum(1, np.round((table["end"] - table["start"]).to_numpy() / length)).astype(np.int64)
+    lost = found.fit((table["end"] - table["start"]).to_numpy(), table["code"].to_numpy())
+    table["intervals"] = np.maximum(1, lost)
     return table
 
 
@@ -223,7 +222,7 @@ def placeholders(found: Intervals, limits: Limits = LIMITS) -> Bools:
 def registers(found: Intervals) -> Ints:
     """Find the series whose values only ever rise, as those of a register (dial) do, not amounts of an interval."""
     same = found.valid[1:] & found.valid[:-1] & (found.code[1:] == found.code[:-1]) & adding(found)[1:]
-    step, code = np.diff(found.value)[same], found.code[1:][same]
+    step, code = found.value[1:][same] - found.value[:-1][same], found.code[1:][same]
     n = len(found.keys)
     count = np.bincount(code, minlength=n)
     rises, falls = np.bincount(code[step > 0], minlength=n), np.bincount(code[step < 0], minlength=n)

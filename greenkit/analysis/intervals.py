@@ -138,13 +138,21 @@ class Intervals:
 
     @cached_property
     def interval(self) -> Ints:
-        """The most frequent length in each series, in seconds; 0 for a series without rows."""
+        """The most frequent length in each series, in seconds; 0 for a series in which no interval has a length."""
         which, lengths = pd.factorize(self.end - self.start, sort=True)
         counts = np.bincount(self.code * len(lengths) + which, minlength=len(self.keys) * len(lengths))
         counts = counts.reshape(len(self.keys), len(lengths))
         if not len(lengths):
             return np.zeros(len(self.keys), dtype=np.int64)
-        return np.asarray(lengths[counts.argmax(axis=1)] // US, dtype=np.int64)
+        counts[:, lengths == 0] = 0
+        usual = np.where(counts.any(axis=1), lengths[counts.argmax(axis=1)], 0)
+        return np.asarray(usual // US, dtype=np.int64)
+
+    def fit(self, time: Any, code: Any) -> Ints:
+        """Tell how many intervals of the usual length of their series fit into some times (microseconds), rounded."""
+        length = (self.interval * US)[code]
+        number = np.divide(time, length, out=np.zeros(len(length)), where=length > 0)
+        return np.asarray(np.round(number), dtype=np.int64)
 
     @cached_property
     def reached(self) -> Instants:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
-from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, Ints, adds_up, local
-from greenkit.days import US, Instants
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, adds_up, local
+from greenkit.days import Instants
 
 DAY: Final = 24 * HOUR
 SEASONS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -140,17 +140,37 @@ def lay(found: Intervals, calendar: Calendar) -> Periods:
 
 
 def lay_hours(found: Intervals) -> Periods:
-    """Lay the hours of the local clock over each series; a repeated hour is two of them."""
-    # the clock's hour begins on the hour of UTC but for zones with half or quarter hours
-    shift = (found.wall - found.start) % HOUR
-    code, here, where = _consecutive(found, (found.start + shift) // HOUR)
-    first = np.zeros(len(found.keys), dtype=np.int64)
-    first[found.code[::-1]] = shift[::-1]
-    start = here * HOUR - first[code]
-    wall = local(start, code, found.keys["zone"])
-    which, distinct = pd.factorize(wall)
+    """Lay the hours of the local clock over each series; a repeated hour is two of them, a skipped one none.
+
+    Where the clock moves by half an hour, the hour in which it does has half of one.
+    """
+    zones = found.keys["zone"].to_numpy(dtype=str)
+    edges = {zone: _hour_edges(found, str(zone)) for zone in np.unique(zones)}
+    number = np.zeros(len(found), dtype=np.int64)
+    for zone, edge in edges.items():
+        here = (zones == zone)[found.code]
+        number[here] = np.searchsorted(edge, found.start[here], side="right") - 1
+    code, hour, where = _consecutive(found, number)
+    start, end = np.empty(len(code), dtype=np.int64), np.empty(len(code), dtype=np.int64)
+    for zone, edge in edges.items():
+        here = (zones == zone)[code]
+        start[here], end[here] = edge[hour[here]], edge[hour[here] + 1]
+    which, distinct = pd.factorize(local(start, code, found.keys["zone"]) // HOUR * HOUR)
     names = pd.DatetimeIndex(distinct.view("datetime64[us]")).strftime("%Y-%m-%d %H:%M")
-    return Periods(code, start, start + HOUR, names.to_numpy(dtype=object)[which], where)
+    return Periods(code, start, end, names.to_numpy(dtype=object)[which], where)
+
+
+def _hour_edges(found: Intervals, zone: str) -> Instants:
+    """Give the instants at which the zone's clock shows a full hour, or is moved."""
+    if not len(found):
+        return np.zeros(0, dtype=np.int64)
+    # zones lie at quarters of an hour from UTC, and change at them
+    quarter = HOUR // 4
+    first, last = found.start.min() // HOUR - 1, found.start.max() // HOUR + 2
+    instants = np.arange(first * HOUR, last * HOUR + 1, quarter)
+    wall = local(instants, np.zeros(len(instants), dtype=np.int64), [zone])
+    new = (wall[1:] // HOUR != wall[:-1] // HOUR) | (np.diff(wall) != quarter)
+    return np.asarray(instants[1:][new])
 
 
 def _consecutive(found: Intervals, number: Ints) -> tuple[Ints, Ints, Ints]:
@@ -217,7 +237,7 @@ def tally(found: Intervals, periods: Periods, *, within: bool = False) -> Tally:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(present == 0, np.nan, np.where(state, total / covered, total))
     estimated = np.bincount(periods.where[guess], minlength=n)
-    return Tally(value, covered, present, estimated, _expected(found, periods, within=within))
+    return Tally(value, covered, present, estimated, present + _lacking(found, periods, covered, within=within))
 
 
 def span(found: Intervals) -> tuple[Instants, Instants]:
@@ -231,15 +251,10 @@ def span(found: Intervals) -> tuple[Instants, Instants]:
     return first, last
 
 
-def _expected(found: Intervals, periods: Periods, *, within: bool) -> Ints:
+def _lacking(found: Intervals, periods: Periods, covered: Floats, *, within: bool) -> Ints:
+    """Count the intervals of the usual length for which a period has room left; less than 0 where some overlap."""
     start, end = periods.start, periods.end
     if within:
         first, last = span(found)
         start, end = np.maximum(start, first[periods.code]), np.minimum(end, last[periods.code])
-    length = np.maximum(found.interval * US, 1)[periods.code]
-    return np.asarray(np.round(np.maximum(end - start, 0) / length), dtype=np.int64)
-
-
-def cross(found: Intervals, periods: Periods) -> Bools:
-    """Where an interval reaches beyond the end of the period in which it starts."""
-    return np.asarray(found.end > periods.end[periods.where], dtype=bool)
+    return found.fit(np.maximum(end - start, 0) - covered * HOUR, periods.code)

@@ -16,7 +16,7 @@ from greenkit.errors import SchemaError
 
 
 def average_day(
-    df: pd.DataFrame, by: Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
+    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
 ) -> pd.DataFrame:
     """Average the load over each time of the local day, with its median and the band of 10th to 90th percentile.
 
@@ -24,7 +24,7 @@ def average_day(
     ----------
     df : DataFrame
         A tidy frame with intervals of an hour or less.
-    by : sequence of {"day_type", "season", "month", "weekday", "year"}
+    by : {"day_type", "season", "month", "weekday", "year"}, or a sequence of them
         What to keep apart; nothing gives one average day.
     holidays : str, or iterable of dates, optional
         A country, or country and state, such as "US-TX", whose public holidays are a day type of their own.
@@ -33,14 +33,15 @@ def average_day(
     -------
     DataFrame
         One row for each series, group and time of day: meter, flow, series, unit, the groups, ``time`` ("13:15", local
-        clock), ``hour`` (13.25), ``mean``, ``median``, ``p10``, ``p90`` (power), ``count`` (days that are in it).
-        The repeated hour of autumn counts twice at its time of day.
+        clock), ``hour`` (13.25), ``mean``, ``median``, ``p10``, ``p90`` (power), ``count`` (intervals in it: one a
+        day, and the repeated hour of autumn a second one). No rows give no rows.
 
     Raises
     ------
     SchemaError
         When a series has intervals of more than an hour, or ``by`` names something else.
     """
+    by = (by,) if isinstance(by, str) else by
     one = used(df)
     long = np.flatnonzero(one.interval > 3600)
     if len(long):
@@ -81,12 +82,18 @@ def compare(
     -------
     DataFrame
         One row for each series, day type and time of day: ``before``, ``after``, ``difference`` (after − before) in
-        power, ``share`` (difference ÷ before), and the days in each: ``days_before``, ``days_after``.
+        power, ``share`` (difference ÷ before), and the intervals in each: ``days_before``, ``days_after`` (one
+        a day, and two where an hour is repeated).
+
+    Raises
+    ------
+    SchemaError
+        When a span is not two dates in order, or a series has intervals of more than an hour.
     """
     one = used(df)
     sides = []
-    for name, (first, last) in (("before", before), ("after", after)):
-        a, b = (int(pd.Timestamp(d).to_datetime64().astype("datetime64[D]").astype(np.int64)) for d in (first, last))
+    for name, span in (("before", before), ("after", after)):
+        a, b = _dates(name, span)
         part = df.iloc[one.row[(one.date >= a) & (one.date < b)]]
         day = average_day(part, ("day_type",), holidays=holidays)
         day = day.rename(columns={"mean": name, "count": f"days_{name}"})
@@ -109,3 +116,16 @@ def compare(
     ]
     out = out[names].sort_values([*SERIES, "day_type", "hour"], ignore_index=True)
     return say(out, df, one)
+
+
+def _dates(name: str, span: tuple[Any, Any]) -> tuple[int, int]:
+    """Give the bounds of a span as days since 1970."""
+    try:
+        first, last = (pd.Timestamp(d).to_datetime64().astype("datetime64[D]") for d in span)
+    except (TypeError, ValueError):
+        first, last = np.datetime64("NaT"), np.datetime64("NaT")
+    if isinstance(span, str) or not first < last:
+        raise SchemaError(
+            f'{name} is {span!r}: give its first date and the first date after, as in ("2024-06-01", "2024-07-01")'
+        )
+    return int(first.astype(np.int64)), int(last.astype(np.int64))

@@ -35,8 +35,9 @@ class QualityReport:
     ----------
     table : DataFrame
         One row for each series: meter, flow, series, unit, ``start``, ``end``, ``minutes`` (the usual interval),
-        ``expected`` (intervals between start and end, in true time), ``present`` (those with a value), ``missing``,
-        ``completeness`` (present ÷ expected), ``measured`` (share of expected that is there and not estimated),
+        ``expected`` (intervals that fill the true time from start to end: the present ones, and such of the usual
+        length where none is), ``present`` (those with a value), ``missing``, ``completeness`` (share of that time that
+        has a value), ``measured`` (share that has one and is not estimated),
         ``gaps``, ``longest_gap`` (hours), ``repeated``, ``contradicting``, ``overlapping``, ``estimated``,
         ``placeholders``, ``zeros``, ``negative``, ``spike_days``, ``worst`` (severity of its worst finding).
     days : DataFrame
@@ -123,7 +124,7 @@ def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: L
 
     Notes
     -----
-    The expected count is (last end − first start) ÷ interval in true time, so a day of change counts 23 or 25 hours.
+    Time is true time, so a day of change has 23 or 25 hours, and an interval of another length counts as one.
     What is missing before the first or after the last interval cannot be known from the frame.
     """
     rows = intervals.read(df)

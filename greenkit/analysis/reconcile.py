@@ -16,7 +16,7 @@ from greenkit import days
 from greenkit.analysis import bills as _bills
 from greenkit.analysis import intervals, periods
 from greenkit.analysis.intervals import HOUR, Intervals
-from greenkit.days import US
+from greenkit.errors import SchemaError
 
 # status → what it means
 STATUSES: Final = {
@@ -106,6 +106,8 @@ def compare_registers(df: pd.DataFrame, registers: pd.DataFrame, *, units: float
 
 def advances(registers: pd.DataFrame) -> pd.DataFrame:
     """Give what each register advanced by, between one read and the next, in the form of bills."""
+    if not isinstance(registers, pd.DataFrame) or not {"meter", "flow", "unit", "value"} <= set(registers.columns):
+        raise SchemaError("registers are a table such as open_espi(…).registers or open_smt(…).registers")
     if "usage_date" in registers.columns and "start_reading" in registers.columns:
         step = _roll(registers["end_reading"] - registers["start_reading"], registers["start_reading"])
         amount = registers["value"].where(registers["value"].notna(), step)
@@ -145,7 +147,8 @@ def _zone_rows(found: Intervals, bills: Any, zone: str, units: float, share: flo
 def _row(one: _Held, billed: float, units: float, share: float) -> tuple[Any, ...]:
     status, detail = _explain(one, billed, max(units, share * abs(billed)))
     sums = one.sums(one.start, one.end)
-    expected = round((one.end - one.start) / max(int(one.found.interval[one.code]) * US, 1))
+    lacking = int(one.found.fit(np.array([one.end - one.start - sums.hours * HOUR]), [one.code])[0])
+    expected = sums.present + lacking
     return billed, sums.value, sums.value - billed, status, detail, sums.present, expected, sums.estimated
 
 
@@ -228,11 +231,12 @@ def _gaps(one: _Held, sums: _Sums, billed: float, close: float) -> str:
 
 
 def _shifted(one: _Held, sums: _Sums, billed: float, close: float) -> str:
-    for a in _SHIFTS:
-        for b in _SHIFTS:
-            if (a or b) and abs(one.sums(one.start + a, one.end + b).value - billed) <= close:
-                return f"start moved by {a // HOUR:+d} h, end by {b // HOUR:+d} h"
-    return ""
+    off = {(a, b): abs(one.sums(one.start + a, one.end + b).value - billed) for a in _SHIFTS for b in _SHIFTS if a or b}
+    near = {shift: o for shift, o in off.items() if o <= close}
+    if not near:
+        return ""
+    a, b = min(near, key=lambda shift: near[shift])
+    return f"start moved by {a // HOUR:+d} h, end by {b // HOUR:+d} h"
 
 
 def _estimated(one: _Held, sums: _Sums, billed: float, close: float) -> str:

@@ -33,7 +33,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "power": "value over the hours that have data: kW for kWh, the mean for a state",
     "hours": "hours that have data",
     "present": "intervals that have a value",
-    "expected": "intervals of the usual length that the whole period holds, in true time",
+    "expected": "intervals that fill the whole period in true time: the present ones, and usual ones where none is",
     "estimated": "those of present that are estimates",
 }
 # period → (its calendar, or None for hours; the longest interval that fits, in hours)
@@ -136,7 +136,7 @@ def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: 
     zone = str(zones[0]) if len(zones) == 1 else "UTC"
     states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[laid.code]
     with np.errstate(divide="ignore", invalid="ignore"):
-        power = np.where(states, sums.value, sums.value / sums.hours)
+        power = np.where(states, sums.value, np.where(sums.hours > 0, sums.value / sums.hours, np.nan))
     out = pd.DataFrame(
         {
             **{n: _category(found.keys[n], laid.code) for n in intervals.KEY},

@@ -24,7 +24,7 @@ _CORNERS: Final = 2000
 
 
 def average_day(
-    df: pd.DataFrame, by: Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
+    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
 ) -> go.Figure:
     """Draw the average day of each day type, with the band in which 80 % of the days lie.
 
@@ -38,6 +38,7 @@ def average_day(
         As in :func:`greenkit.analysis.profiles.average_day`.
     """
     found = _theme.few(intervals.used(df), _FACETS)
+    by = (by,) if isinstance(by, str) else by
     table = profiles.average_day(df, by, holidays=holidays)
     others = [n for n in by if n != "day_type"]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
