@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,9 @@ def __getattr__(name: str) -> Any:
     try:
         where = _PUBLIC[name]
     except KeyError:
-        raise AttributeError(f"module 'greenkit' has no attribute {name!r}") from None
+        near = difflib.get_close_matches(name, _PUBLIC, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"greenkit has no {name!r}{hint}") from None
     module = import_module(where)
     found = module if where == f"greenkit.{name}" else getattr(module, name)
     globals()[name] = found

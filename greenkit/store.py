@@ -52,7 +52,7 @@ def write(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     SchemaError
         When ``df`` is no greenkit frame.
     FormatError
-        When the folder holds something else than a store.
+        When the folder holds something else than a store, or the path is a file where a folder should be.
 
     Examples
     --------
@@ -67,7 +67,10 @@ def write(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     df = frame.tidy(frame.check(df))
     table = _table(df)
-    if path.suffix.lower() == ".parquet":
+    single = path.suffix.lower() == ".parquet"
+    if path.is_dir() if single else path.is_file():
+        raise FormatError("a .parquet is a file, and any other store a folder: choose another name", source=str(path))
+    if single:
         _write_file(table, path)
     else:
         _write_folder(df, table, path)
@@ -104,7 +107,11 @@ def read(path: str | os.PathLike[str], *, start: Any = None, end: Any = None) ->
         table = _read_folder(path, start, end)
     except FileNotFoundError:
         # another process has just replaced the store: its new list of files stands
-        table = _read_folder(path, start, end)
+        try:
+            table = _read_folder(path, start, end)
+        except FileNotFoundError as e:
+            lost = Path(str(e.filename)).name
+            raise FormatError(f"its part {lost} is missing: write the store again", source=str(path)) from None
     return _frame(table, start, end)
 
 
@@ -147,14 +154,18 @@ def _read_file(path: Path) -> pa.Table:
 
 
 def _version(found: dict[str, Any], path: Path) -> None:
-    if "version" not in found:
+    if not isinstance(found.get("version"), int):
         raise FormatError("it was not written by greenkit.store: read it with pandas.read_parquet", source=str(path))
     if found["version"] > VERSION:
         raise FormatError(f"it has layout {found['version']} of a newer greenkit: upgrade greenkit", source=str(path))
 
 
 def _json_of(data: bytes) -> dict[str, Any]:
-    found = json.loads(data)
+    """Read an object of JSON; what is none says nothing."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
     return found if isinstance(found, dict) else {}
 
 
@@ -234,12 +245,14 @@ def _files_of(path: Path, start: Any, end: Any) -> list[Path]:
         manifest = _json_of((path / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise FormatError("the folder holds no store: write one with greenkit.store.write", source=str(path)) from None
-    except ValueError:
-        raise FormatError(f"its {MANIFEST} is damaged: write the store again", source=str(path)) from None
-    _version(manifest, path)
+    files = manifest.get("files")
+    if manifest:
+        _version(manifest, path)
+    if not isinstance(files, list) or not files or not all(isinstance(name, str) for name in files):
+        raise FormatError(f"its {MANIFEST} is damaged: write the store again", source=str(path))
     day = pd.Timedelta(days=1)
     first = "" if start is None else f"month={pd.Timestamp(start) - day:%Y-%m}"
     last = "~" if end is None else f"month={pd.Timestamp(end) + day:%Y-%m}"
-    files = [name.partition("/") for name in manifest["files"]]
-    kept = [file for file in files if first <= file[0] <= last] or files[:1]
+    parts = [name.partition("/") for name in files]
+    kept = [part for part in parts if first <= part[0] <= last] or parts[:1]
     return [inside(inside(path, month), part) for month, _, part in kept]

@@ -3,6 +3,7 @@ import inspect
 import pandas as pd
 import pytest
 
+import greenkit
 from greenkit import accessor, plot
 from greenkit.analysis import totals
 
@@ -38,3 +39,21 @@ def test_every_picture_hangs_on_the_frame_with_its_own_arguments(make_series, na
 
 def test_other_frames_have_no_gk():
     assert not hasattr(pd.DataFrame({"a": [1]}), "gk")
+
+
+def test_what_is_mistyped_is_told_the_nearest_verb(make_series):
+    df = make_series([1.0])
+    for what, name, text in (
+        (df.gk, "totls", "df.gk has no 'totls': did you mean 'totals'?"),
+        (df.gk.plot, "heatmp", "df.gk.plot has no 'heatmp': did you mean 'heatmap'?"),
+        (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, heatmap,"),
+        (greenkit, "laod", "greenkit has no 'laod': did you mean 'load'?"),
+        (pd.DataFrame(), "gk", "this is no greenkit frame, since it lacks meter, .*: greenkit.load gives one"),
+    ):
+        with pytest.raises(AttributeError, match=text.replace("?", r"\?")):
+            getattr(what, name)
+
+
+def test_the_analysis_is_at_hand():
+    assert {"calendarise", "quality", "totals"} <= set(greenkit.analysis.__all__)
+    assert greenkit.analysis.calendarise.bills_to_months

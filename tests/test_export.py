@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from greenkit import export, frame, store
 from greenkit.errors import FormatError, SchemaError
+from greenkit.export import _excel
 
 
 def full(make_series, **more):
@@ -53,6 +54,34 @@ def test_csv_keeps_every_digit(tmp_path_factory, make_series, values):
     pd.testing.assert_frame_equal(export.read_csv(path), df)
 
 
+def test_a_spreadsheet_finds_no_formula_in_a_csv(tmp_path, make_series):
+    names = ['=cmd|"/c calc"!A1', "@SUM(1)", "+1", "-1", "\t=1", "'quoted", "plain"]
+    df = frame.concat([make_series([-1.0], meter=name) for name in names])
+    with open(export.write_csv(df, tmp_path / "a.csv"), encoding="utf-8", newline="") as file:
+        cells = [row["meter"] for row in csv.DictReader(file)]
+    assert sorted(cells) == sorted(["plain", *(f"'{name}" for name in names[:-1])])
+    pd.testing.assert_frame_equal(export.read_csv(tmp_path / "a.csv"), df)
+
+
+def test_a_workbook_takes_any_name_and_any_column(tmp_path, make_series):
+    openpyxl = pytest.importorskip("openpyxl")
+    df = make_series([1.0], meter="a\x01b").assign(mine=[{"a": 1}])
+    sheet = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))["intervals"]
+    head, row = sheet.iter_rows(values_only=True)
+    told = dict(zip(head, row, strict=True))
+    assert (told["meter"], told["mine"]) == ("a\ufffdb", "{'a': 1}")
+
+
+def test_two_meters_have_two_statistics(make_series):
+    made = export.home_assistant(frame.concat([make_series([1.0], meter=m) for m in ("a b", "a-b", "c")]))
+    ids = [s["statistic_id"] for s in made]
+    assert len(set(ids)) == 3
+    assert ids[2] == "greenkit:c_delivered"
+    assert [s["statistic_id"] for s in export.home_assistant(make_series([1.0], meter="a b"))] == [
+        "greenkit:a_b_delivered"
+    ]
+
+
 def test_another_csv_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("time,kWh\n1,2\n")
     with pytest.raises(FormatError, match="lacks meter, series"):
@@ -82,7 +111,7 @@ def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
 
 
 def test_a_sheet_has_its_limit(tmp_path, make_series, monkeypatch):
-    monkeypatch.setattr(export, "_EXCEL_ROWS", 3)
+    monkeypatch.setattr(_excel, "_EXCEL_ROWS", 3)
     with pytest.raises(SchemaError, match="4 rows do not fit in a sheet"):
         export.write_excel(full(make_series), tmp_path / "a.xlsx")
     assert not list(tmp_path.iterdir())

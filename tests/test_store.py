@@ -214,9 +214,22 @@ def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(df, tmp_path):
         (path / store.MANIFEST).write_text(json.dumps({"version": 1, "files": [name]}))
         with pytest.raises(errors.LimitError, match="would leave the folder"):
             store.read(path)
-    (path / store.MANIFEST).write_text("{")
-    with pytest.raises(errors.FormatError, match="is damaged: write the store again"):
+    (path / store.MANIFEST).write_text(json.dumps({"version": 1, "files": ["month=2024-11/lost.parquet"]}))
+    with pytest.raises(errors.FormatError, match=r"part lost\.parquet is missing: write the store again"):
         store.read(path)
+    for text in ("{", "[]", '{"version": 1}', '{"version": 1, "files": []}', '{"version": 1, "files": [3]}'):
+        (path / store.MANIFEST).write_text(text)
+        with pytest.raises(errors.FormatError, match="is damaged: write the store again"):
+            store.read(path)
+
+
+def test_a_file_where_a_folder_should_be_is_kept(df, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "usage.parquet").mkdir()
+    for name in ("notes", "usage.parquet"):
+        with pytest.raises(errors.FormatError, match=r"a \.parquet is a file, and any other store a folder"):
+            store.write(df, tmp_path / name)
+    assert (tmp_path / "notes").read_text() == "mine"
 
 
 def test_other_tools_read_the_files(df, tmp_path):

@@ -73,7 +73,7 @@ def _with_missing(df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     """Add a row for each missing interval that has none."""
     gaps = checks.gaps(found)
     length = (found.interval * US)[gaps["code"].to_numpy(dtype=np.int64)]
-    count = gaps["intervals"].to_numpy(dtype=np.int64)
+    count = np.where(length > 0, gaps["intervals"].to_numpy(dtype=np.int64), 0)
     code = np.repeat(gaps["code"].to_numpy(dtype=np.int64), count)
     first = np.cumsum(count) - count
     step = np.arange(count.sum()) - np.repeat(first, count)

@@ -175,3 +175,20 @@ def test_months_of_bills_by_the_shape_of_intervals(make_series):
 
 def test_bills_without_amounts_give_no_months():
     assert len(calendarise.bills_to_months(bill(np.nan), ZONE)) == 0
+
+
+def test_the_shift_that_fits_best_is_named(make_series):
+    df = make_series(np.arange(1000) / 100, "2024-06-25")
+    out = reconcile.compare_bills(df, bill(np.arange(168, 864).sum() / 100))
+    assert out[["status", "detail"]].to_numpy().tolist() == [["shifted", "start moved by +24 h, end by +0 h"]]
+
+
+@pytest.mark.parametrize("wrong", ["2024-07-01", 3])
+def test_what_are_no_bills(make_series, wrong):
+    with pytest.raises(SchemaError, match="bills are a frame with start and end, or dates, not"):
+        reconcile.compare_bills(month(make_series), wrong)
+
+
+def test_what_are_no_registers(make_series):
+    with pytest.raises(SchemaError, match="registers are a table such as open_espi"):
+        quality.assess(month(make_series), registers=pd.DataFrame({"a": [1]}))

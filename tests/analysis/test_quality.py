@@ -249,3 +249,26 @@ def test_times_are_utc_when_zones_differ(make_series):
     df = frame.concat([make_series([1, 2]), make_series([1, 2], meter="M2", zone="America/New_York")])
     assert str(quality.assess(df).table["start"].dt.tz) == "UTC"
     assert isinstance(quality.assess(df).table["start"].iloc[0], pd.Timestamp)
+
+
+def test_intervals_of_two_lengths_can_be_whole(make_series):
+    both = frame.concat([make_series(wave(96), every="15min"), make_series(wave(24), "2024-07-02")])
+    report = quality.assess(both)
+    row = report.table.iloc[0]
+    assert (row["present"], row["expected"], row["completeness"]) == (120, 120, 1.0)
+    assert report.days[["present", "expected"]].to_numpy().tolist() == [[96, 96], [24, 24]]
+    assert report.findings.names == ["quality.interval.mixed"]
+
+
+def test_intervals_without_length_are_told_and_not_multiplied(make_series):
+    df = make_series(wave(48))
+    row = quality.assess(df.assign(end=df["start"])).table.iloc[0]
+    assert (row["expected"], row["missing"], row["completeness"]) == (48, 47, 0.0)
+    assert len(df.assign(end=df["start"]).gk.fill_gaps()) == 48
+    # the few with a length say what is usual
+    most = df.assign(end=df["end"].where(df.index < 10, df["start"]))
+    assert quality.assess(most).table["minutes"].tolist() == [60.0]
+
+
+def test_infinite_values_count_as_none(make_series):
+    assert quality.assess(make_series([np.inf, np.inf, 1.0])).table["present"].tolist() == [1]

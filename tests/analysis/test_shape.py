@@ -150,3 +150,14 @@ def test_series_are_never_mixed(make_series):
     assert out["peak"].to_dict() == {"M1": 2, "M2": 30, "M3": pytest.approx(np.nan, nan_ok=True)}
     assert out["hours"].to_dict() == {"M1": 2, "M2": 2, "M3": 0}
     assert pd.isna(out.loc["M3", "peak_at"])
+
+
+def test_a_single_grouping_needs_no_brackets(make_series):
+    df = make_series(range(48))
+    pd.testing.assert_frame_equal(profiles.average_day(df, "weekday"), profiles.average_day(df, ("weekday",)))
+
+
+@pytest.mark.parametrize("span", ["2024-07-01", ("2024-07-02", "2024-07-01"), ("2024-07-01",), (1, "x"), 3])
+def test_a_span_is_two_dates_in_order(make_series, span):
+    with pytest.raises(SchemaError, match=r"before is .*: give its first date and the first date after"):
+        profiles.compare(make_series(range(48)), span, ("2024-07-02", "2024-07-03"))

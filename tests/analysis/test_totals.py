@@ -213,3 +213,35 @@ def test_the_zone_never_changes_a_sum(make_series, shift):
             utc.assign(zone=zone, start=utc["start"].dt.tz_convert(zone), end=utc["end"].dt.tz_convert(zone))
         )
         assert totals.by_period(local, "D")["value"].sum() == values.sum()
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"),
+    [
+        ("2024-04-07", [["01:00", 1.0], ["01:00", 0.5], ["02:00", 1.0], ["03:00", 1.0]]),
+        ("2024-10-06", [["01:00", 1.0], ["02:00", 0.5], ["03:00", 1.0]]),
+    ],
+)
+def test_the_clock_of_lord_howe_moves_by_half_an_hour(make_series, day, hours):
+    df = make_series([1.0] * 96, day, zone="Australia/Lord_Howe", every="30min")
+    out = totals.by_period(df, "h")
+    seen = out.assign(period=out["period"].str[11:])
+    assert rows(seen, "period", "hours")[1 : len(hours) + 1] == hours
+    assert (out["present"] == out["expected"]).iloc[:-1].all()
+    assert ((out["end"] - out["start"]).dt.total_seconds() == out["expected"] * 1800).all()
+    assert (out["start"].iloc[1:].to_numpy() == out["end"].iloc[:-1].to_numpy()).all()
+    assert set(seen["period"].str[3:]) == {"00"}
+
+
+def test_an_interval_of_another_length_counts_as_one(make_series):
+    fine, coarse = make_series([0.25] * 96, every="15min"), make_series([1.0] * 24, "2024-07-02")
+    out = totals.by_period(frame.concat([fine, coarse.drop(index=[3, 4])]), "D")
+    # two hours are missing, for which the series' usual interval is a quarter
+    assert rows(out, "value", "hours", "present", "expected") == [[24.0, 24.0, 96, 96], [22.0, 22.0, 22, 30]]
+
+
+def test_intervals_without_length_have_an_amount_but_no_power(make_series):
+    df = make_series([1.0, 2.0])
+    out = totals.by_period(df.assign(end=df["start"]), "D")
+    assert rows(out, "value", "hours", "present", "expected") == [[3.0, 0.0, 2, 2]]
+    assert out["power"].isna().all()

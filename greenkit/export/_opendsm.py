@@ -1,0 +1,58 @@
+"""The input of OpenDSM's models for measurement and verification."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from greenkit import days
+from greenkit.analysis import intervals, totals
+from greenkit.errors import SchemaError
+
+
+def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:
+    """Make the input of OpenDSM's models: ``observed`` and ``temperature`` by local hour or day.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame of one series of amounts.
+    temperature : Series
+        Outdoor temperature in °F with a zone-aware DatetimeIndex, hourly or finer; it is averaged over the period.
+    period : {"hour", "day"}
+        Of the model.
+
+    Returns
+    -------
+    DataFrame
+        Index ``datetime`` in the site's zone, every period once and without holes. ``observed`` is NaN where any
+        interval of the period is missing, since a part of an hour is not its amount.
+
+    Raises
+    ------
+    SchemaError
+        When there is not exactly one series of amounts, or the temperature has no zone.
+
+    Notes
+    -----
+    OpenDSM takes an electric zero for a missing value.
+    """
+    found = intervals.used(df)
+    if len(found.keys) != 1 or not intervals.adds_up(found.keys["unit"].iloc[0]):
+        raise SchemaError(
+            f"OpenDSM takes one series of amounts, and the frame holds {len(found.keys)}: filter it first"
+        )
+    clock = getattr(temperature, "index", None)
+    if not isinstance(clock, pd.DatetimeIndex) or clock.tz is None:
+        raise SchemaError("the temperature needs an index of times with a zone: use tz_localize")
+    table = totals.by_period(df, period)
+    index = pd.DatetimeIndex(table["start"], name="datetime")
+    observed = table["value"].where(table["present"] >= table["expected"]).to_numpy()
+    edges = days.instants(pd.DatetimeIndex([*table["start"], table["end"].iloc[-1]]))
+    at = days.instants(clock)
+    place = np.searchsorted(edges, at, side="right") - 1
+    inside = (place >= 0) & (place < len(index)) & temperature.notna().to_numpy()
+    total = np.bincount(place[inside], temperature.to_numpy(dtype=np.float64)[inside], len(index))
+    count = np.bincount(place[inside], minlength=len(index))
+    mean = np.divide(total, count, out=np.full(len(index), np.nan), where=count > 0)
+    return pd.DataFrame({"observed": observed, "temperature": mean}, index=index)
