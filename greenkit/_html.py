@@ -15,6 +15,8 @@ _STYLE = (
     ".gk table{border-collapse:collapse}"
     ".gk th,.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
+    ".gk td.n,.gk th.n{text-align:right}"
+    ".gk code{font-size:12px;opacity:.8}"
     ".gk .serious{color:var(--jp-error-color1,#c62828)}"
     ".gk .warning{color:var(--jp-warn-color1,#b26a00)}"
     ".gk+pre.gk-text{display:none}"
@@ -27,14 +29,20 @@ def text(value: object) -> str:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Lay out a table; a cell that is a severity is coloured."""
-    body = "".join("<tr>" + "".join(_cell(c) for c in row) + "</tr>" for row in rows)
-    return "<table><tr>" + "".join(f"<th>{text(h)}</th>" for h in head) + f"</tr>{body}</table>"
+    """Lay out a table; a cell that is a severity is coloured, and one that is a Number stands right."""
+    body = "".join("<tr>" + "".join(_cell(c, "td") for c in row) + "</tr>" for row in rows)
+    return "<table><tr>" + "".join(_cell(h, "th") for h in head) + f"</tr>{body}</table>"
 
 
-def _cell(value: object) -> str:
-    mark = f' class="{value}"' if value in ("serious", "warning") else ""
-    return f"<td{mark}>{value if isinstance(value, Markup) else text(value)}</td>"
+def _cell(value: object, tag: str) -> str:
+    mark = f' class="{value}"' if value in ("serious", "warning") else ' class="n"' if isinstance(value, Number) else ""
+    return f"<{tag}{mark}>{value if isinstance(value, Markup) else text(value)}</{tag}>"
+
+
+class Number(str):
+    """A number as it is to be shown, or its heading."""
+
+    __slots__ = ()
 
 
 class Markup(str):

@@ -419,7 +419,7 @@ class Client:
         found = self._read(urls.below(self.profile, "ReadServiceStatus"), self._grants.of_client).service_status
         if not len(found):
             raise FormatError("the answer holds no ServiceStatus: see what the utility sent")
-        return bool(str(found["current_status"].iloc[0]) == "1")
+        return bool(found["current_status"].iloc[0] == "normal")
 
     def application_information(self) -> pd.DataFrame:
         """Fetch our registration, as ``open_espi(…).application_information`` gives it: without its secrets."""

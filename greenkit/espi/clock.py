@@ -204,6 +204,13 @@ def from_standard(starts: Instants, zone: str) -> Instants:
     return np.asarray(starts - standard_offset(zone, starts) * US, dtype=np.int64)
 
 
+def instants(seconds: Instants, epoch: str, zone: str) -> Instants:
+    """Give the instants of times that count from one of :data:`EPOCHS`."""
+    if epoch == "utc" or not len(seconds):
+        return seconds
+    return from_local(seconds, zone) if epoch == "local" else from_standard(seconds, zone)
+
+
 def standard_offset(zone: str, starts: Instants) -> int:
     """Give a zone's standard offset from UTC in seconds, in the year of the first start."""
     year = datetime.fromtimestamp(int(starts[0]) // US, UTC).year if len(starts) else 2024

@@ -186,6 +186,31 @@ AUTHORIZATION: Final[Words] = {
 }
 """status of an Authorization, AuthorizationStatus."""
 
+SERVICE_STATUS: Final[Words] = {
+    0: "unavailable", 1: "normal",
+}
+"""currentStatus of a ServiceStatus, ESPIServiceStatus."""
+
+APPLICATION_STATUS: Final[Words] = {
+    1: "review", 2: "production", 3: "on hold", 4: "revoked",
+}
+"""dataCustodianApplicationStatus of an ApplicationInformation."""
+
+THIRD_PARTY_STATUS: Final[Words] = {
+    1: "development", 2: "review", 3: "live", 4: "remove",
+}
+"""thirdPartyApplicationStatus, ThirdPartyApplicatonStatus."""
+
+THIRD_PARTY_TYPE: Final[Words] = {
+    1: "web", 2: "desktop", 3: "mobile device", 4: "other device",
+}
+"""thirdPartyApplicationType."""
+
+THIRD_PARTY_USE: Final[Words] = {
+    1: "energy management", 2: "analytical", 3: "governmental", 4: "academic", 5: "law enforcement",
+}
+"""thirdPartyApplicationUse."""
+
 # fmt: on
 
 
@@ -196,12 +221,15 @@ class Codes:
         self._unknown: Counter[tuple[str, str]] = Counter()
 
     def word(self, table: Words, name: str, text: str | None, default: str | None = None) -> str | None:
-        """Give the word for a code as text; ``code 229`` for one that the table does not know."""
+        """Give the word for a code as text, or for the word itself; ``code 229`` for what the table does not know."""
         code = integer(text)
         if text is None or not text.strip():
             return default
         if code is not None and code in table:
             return table[code]
+        said = text.strip().casefold()
+        if found := next((word for word in table.values() if word.casefold() == said), None):
+            return found
         self._unknown[name, text.strip()[:40]] += 1
         return f"code {text.strip()[:40]}"
 

@@ -111,6 +111,15 @@ class Resolver:
         self.used[of, ys.kind, rule] += 1
         return found
 
+    def linked(self, x: Entry, ys: Index, rules: tuple[tuple[str, _Rule], ...]) -> Entry | None:
+        """Find the entry that links or paths join to this one, and count nothing; None when there is none."""
+        if ys.kind in x.kinds:
+            return x
+        for _, rule in rules:
+            if len(found := _distinct(rule(x, ys), x)) == 1:
+                return found[0]
+        return None
+
     def _find(
         self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], order: bool
     ) -> tuple[str, Entry | None]:

@@ -2,12 +2,13 @@
 
 A member is named by its path below the resource. Kinds: ``text``; ``int``; ``flag``; ``time`` (seconds to an instant);
 ``period`` (columns ``_start`` and ``_end``); ``money`` (10^-5 to currency units); ``measure`` (a SummaryMeasurement:
-the value in the frame's units, ``_unit`` and ``_time``); ``list`` (all of them, joined by ``; ``); or a table of words.
+the value in the frame's units, ``_unit``, ``_time`` and ``_reading_type_ref``); ``list`` (all of them, joined by
+``; ``); or a table of words. What a resource is known by, and what people look for, stands first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from greenkit.espi import codes
@@ -15,8 +16,6 @@ from greenkit.espi.codes import Words
 
 Kind = str | Words
 Members = Mapping[str, Kind]
-
-CONNECTED: Final[Words] = {0: "disconnected", 1: "connected"}
 
 
 def _all(kind: Kind, *paths: str) -> dict[str, Kind]:
@@ -84,14 +83,16 @@ BILL: Final[Members] = {
     **_all("text", "billingChargeSource/agencyName"),
 }
 LINE_ITEM: Final[Members] = {
-    **_all("money", "amount", "rounding"),
-    "dateTime": "time",
     "note": "text",
-    "measurement": "measure",
     "itemKind": codes.ITEM,
-    **_all("money", "unitCost"),
+    "amount": "money",
+    "currency": codes.CURRENCY,  # the bill's
+    "measurement": "measure",
+    **_all("money", "unitCost", "rounding"),
+    "dateTime": "time",
     "itemPeriod": "period",
 }
+# whole numbers as they came: voltages in 10^-6 V, frequency in 10^-6 Hz, flicker in hundredths, events as counts
 POWER_QUALITY: Final[Members] = {
     "summaryInterval": "period",
     **_all("int", "flickerPlt", "flickerPst", "harmonicVoltage", "longInterruptions", "mainsVoltage"),
@@ -112,9 +113,11 @@ AUTHORIZATION: Final[Members] = {
 # client_secret and registration_access_token are secrets, so they are no columns
 APPLICATION: Final[Members] = {
     **_all("text", "dataCustodianId"),
-    **_all("int", "dataCustodianApplicationStatus"),
-    **_all("text", "thirdPartyApplicationDescription"),
-    **_all("int", "thirdPartyApplicationStatus", "thirdPartyApplicationType", "thirdPartyApplicationUse"),
+    "dataCustodianApplicationStatus": codes.APPLICATION_STATUS,
+    "thirdPartyApplicationDescription": "text",
+    "thirdPartyApplicationStatus": codes.THIRD_PARTY_STATUS,
+    "thirdPartyApplicationType": codes.THIRD_PARTY_TYPE,
+    "thirdPartyApplicationUse": codes.THIRD_PARTY_USE,
     **_all("text", "thirdPartyPhone", "authorizationServerUri", "thirdPartyNotifyUri"),
     **_all("text", "authorizationServerAuthorizationEndpoint", "authorizationServerRegistrationEndpoint"),
     **_all("text", "authorizationServerTokenEndpoint", "dataCustodianBulkRequestURI", "dataCustodianResourceEndpoint"),
@@ -128,7 +131,7 @@ APPLICATION: Final[Members] = {
     **_all("list", "scope", "grant_types"),
     **_all("text", "response_types", "registration_client_uri", "dataCustodianScopeSelectionScreenURI"),
 }
-SERVICE_STATUS: Final[Members] = {"currentStatus": "int"}
+SERVICE_STATUS: Final[Members] = {"currentStatus": codes.SERVICE_STATUS}
 BATCH: Final[Members] = {"resources": "list"}
 
 _STATUS: Final = _all("text", "value", "remark", "reason") | {"dateTime": "time"}
@@ -174,7 +177,7 @@ _DOCUMENT: Final[Members] = {
     **_all("text", "comment"),
 }
 CUSTOMER: Final[Members] = {
-    **_all("text", "name", "customerName", "kind", "specialNeed"),
+    **_all("text", "customerName", "name", "kind", "specialNeed"),
     **_below("Organisation", _ORGANISATION),
     **_all("flag", "vip"),
     **_all("text", "pucNumber"),
@@ -184,15 +187,14 @@ CUSTOMER: Final[Members] = {
 }
 ACCOUNT: Final[Members] = {
     "accountId": "text",
-    **_DOCUMENT,
     **_all("text", "billingCycle", "budgetBill"),
     **_all("money", "lastBillAmount"),
     **_all("list", "notifications"),
     **_below("contactInfo", _ORGANISATION),
+    **_DOCUMENT,
 }
 AGREEMENT: Final[Members] = {
     "agreementId": "text",
-    **_DOCUMENT,
     "signDate": "time",
     "validityInterval": "period",
     "loadMgmt": "text",
@@ -201,6 +203,7 @@ AGREEMENT: Final[Members] = {
     **_all("list", "DemandResponseProgram", "PricingStructures"),
     "currency": codes.CURRENCY,
     **_all("list", "futureStatus"),
+    **_DOCUMENT,
 }
 SERVICE_LOCATION: Final[Members] = {
     **_all("text", "name", "type"),
@@ -222,7 +225,7 @@ SUPPLIER: Final[Members] = {
     "effectiveDate": "time",
 }
 METER: Final[Members] = {
-    **_all("text", "name", "type", "utcNumber", "serialNumber", "lotNumber"),
+    **_all("text", "serialNumber", "name", "type", "utcNumber", "lotNumber"),
     **_all("money", "purchasePrice"),
     **_all("flag", "critical"),
     **_below("electronicAddress", _ELECTRONIC),
@@ -242,8 +245,13 @@ METER: Final[Members] = {
     **_all("list", "MeterMultipliers"),
     **_all("int", "intervalLength"),
 }
-PROGRAM: Final[Members] = {"name": "text", "programDateIdMapping": "list"}
-STATEMENT: Final[Members] = {"name": "text", "issueDateTime": "time", "statementRef": "list", "": "text"}
+PROGRAM: Final[Members] = {"name": "text", **_all("list", "programDateIdMapping", "programIdMapping")}
+STATEMENT: Final[Members] = {
+    **_all("text", "name"),
+    "issueDateTime": "time",
+    "statementRef": "list",
+    **_all("text", "fileName", "mediaType", "statementURL", ""),
+}
 
 TABLES: Final[Mapping[str, tuple[tuple[str, ...], Members]]] = {
     "usage_points": (("UsagePoint",), USAGE_POINT),
@@ -261,12 +269,7 @@ TABLES: Final[Mapping[str, tuple[tuple[str, ...], Members]]] = {
     "service_locations": (("ServiceLocation",), SERVICE_LOCATION),
     "suppliers": (("ServiceSupplier",), SUPPLIER),
     "meters": (("Meter", "EndDevice"), METER),
-    "programs": (("ProgramDateIdMappings",), PROGRAM),
+    "programs": (("ProgramDateIdMappings", "ProgramIdMappings"), PROGRAM),
     "statements": (("Statement", "StatementRef"), STATEMENT),
 }
 """Table → the resources in it, and their members."""
-
-
-def paths_of(members: Members) -> Iterable[tuple[tuple[str, ...], Kind]]:
-    """Give each member's path as its parts."""
-    return ((tuple(path.split("/")) if path else (), kind) for path, kind in members.items())

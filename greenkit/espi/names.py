@@ -33,6 +33,7 @@ USAGE: Final = (
     "UsageSummary",
     "ElectricPowerUsageSummary",
     "ElectricPowerQualitySummary",
+    "ProgramIdMappings",
 )
 SERVICE: Final = ("ApplicationInformation", "Authorization", "BatchList", "ServiceStatus", "ServiceCategory")
 CUSTOMER: Final = (

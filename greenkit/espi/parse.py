@@ -250,6 +250,8 @@ class _Reading:
             out[""] = [element.text.strip()]
         for child in element:
             name = self.names[child.tag]
+            if not name and isinstance(child.tag, str):
+                name = f":{etree.QName(child).localname}"  # of a vendor's namespace: kept, and taken for no member
             if name:
                 out.setdefault(name.removeprefix("atom:"), []).append(
                     self._tree(child) if len(child) else (child.text or "").strip()

@@ -65,7 +65,9 @@ _DOUBTFUL: Final = {
     ),
 }
 # Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
-_FIRST, _LAST = -62135510400 * US, 253402214400 * US
+_FIRST, LAST = -62135510400 * US, 253402214400 * US
+_MILLISECONDS = 631152000 * US
+"""From 1990: before it nobody counted in milliseconds, so that 9999-12-31 for "never" is no day of 1978."""
 _FAR: Final = 10**17
 
 
@@ -167,7 +169,7 @@ class Readings:
             instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" go the slow way
         except (TypeError, ValueError):
             instant = self._odd_instant(text)
-        if instant != NONE and not _FIRST < instant < _LAST:
+        if instant != NONE and not _FIRST < instant < LAST:
             instant = self._milliseconds(instant, text)
         return instant
 
@@ -179,7 +181,7 @@ class Readings:
             seconds = Decimal(text)
             # an exponent makes a number of a million digits of a few: what is no time is never multiplied out
             near = -_FAR < seconds < _FAR or seconds.is_infinite()
-            instant = int(seconds.scaleb(6).to_integral_value()) if near else _LAST * 1000
+            instant = int(seconds.scaleb(6).to_integral_value()) if near else LAST * 1000
         except (InvalidOperation, ValueError, OverflowError):
             return self._iso_instant(text)
         self.doubtful["fractional", "start"] += 1
@@ -196,7 +198,7 @@ class Readings:
         return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * US
 
     def _milliseconds(self, instant: int, text: str | None) -> int:
-        if _FIRST < instant // 1000 < _LAST:
+        if _MILLISECONDS <= instant // 1000 < LAST:
             self.doubtful["milliseconds", "start"] += 1
             return instant // 1000
         shown = (text or "").strip()[:40]

@@ -2,90 +2,195 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from greenkit.days import times
-from greenkit.errors import FormatError
-from greenkit.espi import links
-from greenkit.espi.codes import Codes, integer
-from greenkit.espi.feed import Resource, Tree
-from greenkit.espi.members import LINE_ITEM, TABLES, Kind, Members, paths_of
+from greenkit.espi import bills, clock, links
+from greenkit.espi.cells import MOST_UNKNOWN, Cells, Reader
+from greenkit.espi.codes import CURRENCY, Codes
+from greenkit.espi.feed import Entry, Resource, Tree, href
+from greenkit.espi.members import LINE_ITEM, TABLES, Members
 from greenkit.espi.readings import NONE
 from greenkit.espi.series import Planner, branch, one
 
-MONEY: Final = -5  # ESPI's money is in hundred-thousandths of the currency
-_CURRENCY_UOM: Final = "80"
-_DETAILS: Final = ("costAdditionalDetailLastPeriod", "costAdditionalDetailsLastPeriod")
-_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[/_]")
-_BEFORE: Final = ("meter", "id")
+_BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")
 _AFTER: Final = ("title", "published", "updated", "source")
 _DTYPES: Final = {"text": "str", "list": "str", "int": "Int64", "flag": "boolean", "money": "float64"}
-
-Cells = dict[str, Any]
-
-
-def column(path: str) -> str:
-    """Name a member's column.
-
-    Examples
-    --------
-    >>> column("serviceDeliveryPoint/tariffProfile"), column("resourceURI"), column("expires_at")
-    ('service_delivery_point_tariff_profile', 'resource_uri', 'expires_at')
-    """
-    return "_".join(part.lower() for part in _WORDS.split(path) if part)
+_BEFORE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("usage_points", "bills", "power_quality"), ("meter", "id")),
+    "line_items": ("meter", "bill", "bill_start", "bill_end"),
+    "accounts": ("id", "customer"),
+    "agreements": ("id", "customer", "account"),
+    "service_locations": ("meter", "id", "customer", "account", "agreement"),
+    "meters": ("meter", "id", "customer", "account", "agreement", "service_location"),
+    "statements": ("id", "customer", "account", "agreement"),
+}
+"""The columns of a table before its members: whose it is. All others begin with ``id``."""
+_LADDER: Final = {
+    "customer": "Customer",
+    "account": "CustomerAccount",
+    "agreement": "CustomerAgreement",
+    "service_location": "ServiceLocation",
+}
+"""What stands above what in a customer feed."""
+_UNIT: Final = {"reading_types": "unit", "local_time": "zone"}
 
 
 class Tables:
     """Builds each table of a feed."""
 
-    def __init__(self, planner: Planner, codes: Codes) -> None:
-        self.planner, self.feed, self.codes = planner, planner.feed, codes
+    def __init__(self, planner: Planner, codes: Codes, epoch: str = "utc") -> None:
+        self.planner, self.feed, self.codes, self.epoch = planner, planner.feed, codes, epoch
         self.readings = self.feed.readings
+        self._indexes = {kind: links.Index(self.feed, kind) for kind in _LADDER.values()}
+        self._found: dict[tuple[str, int, str], Entry | None] = {}
+        self._meters: dict[tuple[str, int], str] = {}
+        self._resent = 0
+        self._types = {e.self_: e for e in planner.reading_types.entries if e.self_}
+        words = {codes.word(CURRENCY, "currency", one(r.data, "currency")) for r in self.feed.of("ReadingType")}
+        self._currency = words.pop() if len(words) == 1 else None
 
     def table(self, name: str) -> pd.DataFrame:
         """Build one of :data:`greenkit.espi.members.TABLES`."""
         kinds, members = TABLES[name]
-        power = self._bill_power if name == "bills" else lambda resource: MONEY
-        rows = [
-            (resource, {**self._before(resource), **self._cells(resource.data, members, power(resource))})
-            for resource in self.feed.of(*kinds)
-        ]
-        frame = self._frame([{**cells, **self._after(resource)} for resource, cells in rows], members)
-        if name == "bills":
-            frame = frame.rename(columns={"billing_period_start": "start", "billing_period_end": "end"})
-        if name == "local_time":
-            frame["zone"] = pd.Series([self._zone_of(r) for r, _ in rows], dtype="str")
-        return frame
+        before, after = _BEFORE.get(name, ("id",)), (*_AFTER, *(["resource"] if len(kinds) > 1 else []))
+        extra = (_UNIT[name],) if name in _UNIT else ()
+        renamed = {"billing_period_start": "start", "billing_period_end": "end"} if name == "bills" else {}
+        reader = self._reader(members, (*before, *after, *extra, *renamed.values()))
+        rows = []
+        for resource in self._once_each(kinds):
+            row = self._before(resource, before) | self._cells(name, reader, resource) | self._after(resource)
+            rows.append(row | {column: self._derived(name, resource) for column in extra})
+        self._report(reader)
+        return self._frame(rows, before, reader, (*extra, *after)).rename(columns=renamed)
 
     def line_items(self) -> pd.DataFrame:
         """Build the table of the bills' line items."""
+        before = _BEFORE["line_items"]
+        reader = self._reader(LINE_ITEM, (*before, *_AFTER))
         rows = []
-        for resource in self.feed.of("UsageSummary", "ElectricPowerUsageSummary"):
-            before = self._before(resource)
-            before["bill"] = before.pop("id")
-            for item in _details(resource.data):
-                cells = self._cells(item, LINE_ITEM, _own_power(item, MONEY))
-                rows.append({**before, **cells, **self._after(resource)})
-        return self._frame(rows, LINE_ITEM, before=("meter", "bill"))
+        for resource in self._once_each(_BILLS):
+            whose = self._before(resource, ("meter", "id"))
+            period = reader.period("bill", branch(resource.data, "billingPeriod") or {})
+            head = {"meter": whose["meter"], "bill": whose["id"], **period}
+            currency = self._currency_of(resource.data)
+            for item in bills.details(resource.data):
+                cells = reader.row(item, bills.item_power(item), currency)
+                rows.append({**head, **cells, "currency": currency, **self._after(resource)})
+        self._report(reader)
+        return self._frame(rows, before, reader, _AFTER)
 
-    def _before(self, resource: Resource) -> Cells:
+    def report(self) -> None:
+        """Say that bills came more than once; that other resources do, as in a folder of files, is no matter."""
+        if self._resent:
+            text = f"{self._resent:,} bills stood more than once, unchanged: counted once."
+            self.feed.findings.add("espi.bill.repeated", text, severity="warning", count=self._resent)
+
+    def _reader(self, members: Members, reserved: tuple[str, ...]) -> Reader:
+        zone = self.planner.table_zone
+        return Reader(self.readings, self.codes, members, reserved, zone, typed=self._typed)
+
+    def _typed(self, ref: str) -> Tree | None:
+        return self.planner.data("ReadingType", self._types.get(href(ref)))
+
+    def _cells(self, name: str, reader: Reader, resource: Resource) -> Cells:
+        if name != "bills":
+            return reader.row(resource.data, bills.MONEY)
+        power = bills.bill_power(resource.data, self.readings, self.feed.findings)
+        currency = self._currency_of(resource.data)
+        return reader.row(bills.without_details(resource.data), power, currency) | {"currency": currency}
+
+    def _currency_of(self, data: Tree) -> str | None:
+        """Give a bill's currency; one that names none means its ReadingType's (espi.xsd, billLastPeriod)."""
+        return self.codes.word(CURRENCY, "currency", one(data, "currency")) or self._currency
+
+    def _derived(self, name: str, resource: Resource) -> str | None:
+        if name == "local_time":
+            return self.planner.zone_named(resource.data)
+        return self.codes.unit(one(resource.data, "uom")).name
+
+    def _once_each(self, kinds: tuple[str, ...]) -> list[Resource]:
+        """Give the resources of these kinds, each once: files that overlap, or a folder of them, repeat them."""
+        seen: set[tuple[str, str, str]] = set()
+        out = []
+        for resource in self.feed.of(*kinds):
+            entry = self.feed.entries[resource.entry]
+            whose = entry.self_ or entry.id
+            if resource.kind in _BILLS and "billingPeriod" in resource.data and self._meter(resource) != "unknown":
+                whose = f"{self._meter(resource)} "  # exports at two times may name one bill differently
+            key = (resource.kind, whose, repr(resource.data))
+            if not whose or key not in seen:
+                out.append(resource)
+            seen.add(key)
+        if kinds == _BILLS:
+            self._resent = len(self.feed.of(*kinds)) - len(out)
+        return out
+
+    def _before(self, resource: Resource, columns: tuple[str, ...]) -> Cells:
         entry = self.feed.entries[resource.entry]
-        names = self.planner.names.get(resource.kind, {})
-        own = entry.self_.rpartition("/")[2] or entry.id.removeprefix("urn:uuid:")
-        return {"meter": self._meter(resource), "id": names.get(entry.number, own) or None}
+        out: Cells = {}
+        for column in columns:
+            if column == "meter":
+                out[column] = self._meter(resource)
+            elif column == "id":
+                out[column] = self._id(entry, resource.kind)
+            else:
+                above = self._above(entry, resource.kind, _LADDER[column])
+                out[column] = self._id(above, _LADDER[column]) if above else None
+        return out
+
+    def _id(self, entry: Entry, kind: str) -> str:
+        names = self.planner.names.get(kind, {})
+        return names.get(entry.number) or entry.self_.rpartition("/")[2] or links.own_name(entry)
 
     def _meter(self, resource: Resource) -> str | None:
         entry = self.feed.entries[resource.entry]
         if resource.kind == "UsagePoint":
             return self.planner.names["UsagePoint"][entry.number]
-        if resource.kind in ("UsageSummary", "ElectricPowerUsageSummary", "ElectricPowerQualitySummary"):
-            usage_point = self.planner.resolver.find(entry, resource.kind, self.planner.usage_points, links.UPWARD)
-            return self.planner.meter(entry, usage_point)
-        return None
+        if resource.kind in ("Meter", "EndDevice"):
+            above = self._above(entry, resource.kind, "ServiceLocation")
+            return self._served(self.planner.data("ServiceLocation", above))
+        if resource.kind == "ServiceLocation":
+            return self._served(resource.data)
+        key = resource.kind, resource.entry
+        if key not in self._meters:
+            usage_point = self.planner.usage_point(entry, resource.kind)
+            self._meters[key] = self.planner.meter(entry, usage_point)
+        return self._meters[key]
+
+    def _served(self, location: Tree | None) -> str | None:
+        """Name the usage points of a service location, by their entries where the feed has them."""
+        lists = [v for v in (location or {}).get("UsagePoints", ()) if isinstance(v, dict)]
+        paths = [href(ref) for tree in lists for ref in tree.get("UsagePoint", ()) if isinstance(ref, str) and ref]
+        found = [(path, self.planner.usage_points.by_self.get(path)) for path in paths]
+        names = [self._id(es[0], "UsagePoint") if es else path.rpartition("/")[2] for path, es in found]
+        return "; ".join(dict.fromkeys(names)) or None
+
+    def _above(self, entry: Entry, kind: str, wanted: str) -> Entry | None:
+        """Find the customer, account, agreement or location that an entry belongs to, through those between."""
+        key = (kind, entry.number, wanted)
+        if key not in self._found:
+            self._found[key] = None  # links may run in a circle
+            rungs = list(_LADDER.values())
+            top = rungs.index(wanted)
+            below = rungs[top + 1 : rungs.index(kind) if kind in rungs else None]
+            found = self._joined(entry, kind, wanted, only=False)
+            for rung in reversed(below) if found is None else ():
+                between = self._joined(entry, kind, rung, only=False)
+                found = found or (self._above(between, rung, wanted) if between else None)
+            self._found[key] = found or self._joined(entry, kind, wanted, only=True)
+        return self._found[key]
+
+    def _joined(self, entry: Entry, kind: str, wanted: str, *, only: bool) -> Entry | None:
+        index = self._indexes[wanted]
+        if only:
+            here = index.by_document.get(entry.document, [])
+            return here[0] if len(here) == 1 else None
+        return self.planner.resolver.linked(entry, index, links.UPWARD)
 
     def _after(self, resource: Resource) -> Cells:
         entry = self.feed.entries[resource.entry]
@@ -94,147 +199,46 @@ class Tables:
             "published": entry.published or None,
             "updated": entry.updated or None,
             "source": self.feed.documents[entry.document].name,
+            "resource": resource.kind,
         }
 
-    def _zone_of(self, resource: Resource) -> str | None:
-        return self.planner.zone_named(resource.data)
+    def _report(self, reader: Reader) -> None:
+        add = self.feed.findings.add
+        if reader.withheld:
+            names = sorted(reader.withheld)[:5]
+            add(
+                "espi.member.withheld", f"Members that may be secrets were left out: {', '.join(names)}.", members=names
+            )
+        if reader.repeated:
+            counts = dict(sorted(reader.repeated.items())[:20])
+            shown = ", ".join(list(counts)[:5])
+            text = f"Members that stand once stood more often, and differ: {shown}. The first was taken."
+            add("espi.member.repeated", text, severity="warning", counts=counts)
+        if reader.dropped:
+            text = f"More than {MOST_UNKNOWN} members that no schema names: {len(reader.dropped):,} were passed over."
+            add("espi.member.too-many", text, severity="warning", count=len(reader.dropped))
 
-    def _cells(self, data: Tree, members: Members, power: int) -> Cells:
-        out: Cells = {}
-        for path, kind in paths_of(members):
-            out.update(self._member("/".join(path), _values(data, path), kind, power))
-        return out
-
-    def _member(self, path: str, values: list[Any], kind: Kind, power: int) -> Cells:
-        name = column(path) or "text"
-        first = values[0] if values else None
-        if not isinstance(kind, str):
-            return {name: self.codes.word(kind, path, first if isinstance(first, str) else None)}
-        if kind == "list":
-            return {name: "; ".join(filter(None, map(_flat, values))) or None}
-        if kind in ("measure", "period"):
-            tree = first if isinstance(first, dict) else {}
-            return self._measure(name, tree) if kind == "measure" else self._period(name, tree)
-        text = first if isinstance(first, str) and first else None
-        return {name: self._scalar(text, kind, power)}
-
-    def _scalar(self, text: str | None, kind: str, power: int) -> Any:
-        if kind == "text":
-            return text
-        if kind == "int":
-            return integer(text)
-        if kind == "flag":
-            return {"true": True, "1": True, "false": False, "0": False}.get((text or "").lower())
-        if kind == "time":
-            return self._instant(text)
-        return scaled(self.readings.number("money", text), power)
-
-    def _instant(self, text: str | None) -> int:
-        try:
-            return self.readings.instant(text)
-        except FormatError:
-            self.readings.doubtful["not-a-time", "TimeType"] += 1
-            return NONE
-
-    def _period(self, name: str, tree: Tree) -> Cells:
-        start, duration = self._instant(one(tree, "start")), self.readings.duration(one(tree, "duration"))
-        end = start + duration if NONE not in (start, duration) else NONE
-        return {f"{name}_start": start, f"{name}_end": end}
-
-    def _measure(self, name: str, tree: Tree) -> Cells:
-        unit = self.codes.unit(one(tree, "uom"))
-        power = integer(one(tree, "powerOfTenMultiplier")) or 0
-        value = self.readings.number(name, one(tree, "value"))
-        return {
-            name: scaled(value, power - unit.kilo if abs(power) <= 30 else -unit.kilo),
-            f"{name}_unit": unit.name if tree else None,
-            f"{name}_time": self._instant(one(tree, "timeStamp")),
-        }
-
-    def _bill_power(self, resource: Resource) -> int:
-        """Tell the power of ten of a bill's money: 10^-5, unless its own line items show another.
-
-        Some platforms give each line item a multiplier of its own (its measurement in uom 80), and the bill's
-        totals another still: then the one at which the total is found among the line items is taken.
-        """
-        items = [i for i in _details(resource.data) if _own_power(i, MONEY) != MONEY]
-        bill = self.readings.number("billLastPeriod", one(resource.data, "billLastPeriod"))
-        if not items or not bill:
-            return MONEY
-        amounts = [scaled(self.readings.number("amount", one(i, "amount")), _own_power(i, MONEY)) for i in items]
-        for power in (-5, -4, -3, -2, -1, 0):
-            if any(abs(scaled(bill, power) - amount) < 0.006 for amount in (*amounts, sum(amounts))):
-                if power != MONEY:
-                    text = f"The bills' money is in 10^{power} of the currency, as their line items show, not in 10^-5."
-                    self._once("espi.bill.money-scale", text, power=power)
-                return power
-        text = (
-            "The line items of a bill have multipliers of their own, and its total is not among them: check its scale."
-        )
-        self._once("espi.bill.money-unsure", text)
-        return MONEY
-
-    def _once(self, name: str, text: str, **evidence: Any) -> None:
-        if name not in self.feed.findings.names:
-            self.feed.findings.add(name, text, severity="warning", **evidence)
-
-    def _frame(self, rows: list[Cells], members: Members, before: tuple[str, ...] = _BEFORE) -> pd.DataFrame:
-        kinds = {**dict.fromkeys(before, "text"), **_column_kinds(members), **dict.fromkeys(_AFTER, "text")}
+    def _frame(
+        self, rows: list[Cells], before: tuple[str, ...], reader: Reader, after: tuple[str, ...]
+    ) -> pd.DataFrame:
+        """Lay out rows: whose it is, the members of the schemas in their order, the others, the entry's own."""
+        kinds = dict.fromkeys(before, "text") | reader.kinds | dict.fromkeys(after, "text")
+        kinds |= dict.fromkeys(("bill_start", "bill_end") if "bill" in before else (), "time")
         kinds |= {"published": "stamp", "updated": "stamp"}
-        return pd.DataFrame({name: self._column([row[name] for row in rows], kind) for name, kind in kinds.items()})
+        return pd.DataFrame({name: self._column([row.get(name) for row in rows], kind) for name, kind in kinds.items()})
 
     def _column(self, cells: list[Any], kind: str) -> Any:
+        zone = self.planner.table_zone
         if kind == "time":
-            instants = np.array(cells, dtype=np.int64)
-            index = times(np.where(instants == NONE, np.iinfo(np.int64).min, instants), self.planner.table_zone)
-            return pd.Series(index)
+            instants = np.array([NONE if c is None else c for c in cells], dtype=np.int64)
+            known = instants != NONE
+            instants[known] = clock.instants(instants[known], self.epoch, zone)
+            return pd.Series(times(instants, zone))
         if kind == "stamp":
             stamps = pd.to_datetime(pd.Series(cells, dtype="object"), utc=True, errors="coerce", format="ISO8601")
-            return stamps.dt.as_unit("us").dt.tz_convert(self.planner.table_zone)
-        if kind in ("text", "list") and pd.__version__ < "3":
-            return pd.Series(cells, dtype="object")  # pandas 2.2 has no str that holds None
+            return stamps.dt.as_unit("us").dt.tz_convert(zone)
+        if kind in ("text", "list"):
+            cells = [c if c is None or isinstance(c, str) else str(c) for c in cells]
+            if pd.__version__ < "3":
+                return pd.Series(cells, dtype="object")  # pandas 2.2 has no str that holds None
         return pd.Series(cells, dtype=_DTYPES.get(kind, kind))
-
-
-def _column_kinds(members: Members) -> dict[str, str]:
-    out: dict[str, str] = {}
-    for path, kind in members.items():
-        name = column(path) or "text"
-        if kind == "period":
-            out |= {f"{name}_start": "time", f"{name}_end": "time"}
-        elif kind == "measure":
-            out |= {name: "float64", f"{name}_unit": "text", f"{name}_time": "time"}
-        else:
-            out[name] = kind if isinstance(kind, str) else "text"
-    return out
-
-
-def scaled(value: float, power: int) -> float:
-    """Give value × 10^power; a negative power divides, so that decimals come out as they are written."""
-    return value / 10.0**-power if power < 0 else value * 10.0**power
-
-
-def _values(data: Tree, path: tuple[str, ...]) -> list[Any]:
-    """Give what stands at a path; the first letter's case is free (ServiceDeliveryPoint in 1.1)."""
-    found: list[Any] = [data]
-    for part in path or ("",):
-        either = (part, part[:1].swapcase() + part[1:])
-        found = [v for tree in found if isinstance(tree, dict) for name in either for v in tree.get(name, ())]
-    return found
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return ", ".join(f"{name} {text}" if name else text for name, vs in value.items() for v in vs if (text := _flat(v)))
-
-
-def _details(data: Tree) -> list[Tree]:
-    return [item for name in _DETAILS for item in data.get(name, ()) if isinstance(item, dict)]
-
-
-def _own_power(item: Tree, default: int) -> int:
-    """Give the power of ten of a line item's amount: its measurement's when that is in money."""
-    measurement = branch(item, "measurement")
-    power = integer(one(measurement, "powerOfTenMultiplier"))
-    return power if one(measurement, "uom") == _CURRENCY_UOM and power is not None and abs(power) < 13 else default

@@ -113,7 +113,7 @@ def test_roots_without_readings(opened):  # A9
     )
     assert opened(batch.encode()).batch["resources"].tolist() == ["https://a/1; https://a/2"]
     status = f'<ServiceStatus xmlns="{ESPI}"><currentStatus>1</currentStatus></ServiceStatus>'
-    assert opened(status.encode()).service_status["current_status"].tolist() == [1]
+    assert opened(status.encode()).service_status["current_status"].tolist() == ["normal"]
     assert len(opened(feed()).readings) == 0
 
 

@@ -1,0 +1,271 @@
+"""A resource's members as the cells of its table's row: what the schemas name, and what they do not.
+
+A member that no schema names is kept under the name that its path would give, ``extension/rate/step`` under
+``extension_rate_step``; only what may be a secret is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from greenkit.days import US, times
+from greenkit.errors import FormatError
+from greenkit.espi.codes import Codes, integer
+from greenkit.espi.feed import Tree
+from greenkit.espi.members import Kind, Members
+from greenkit.espi.readings import LAST, NONE, Readings
+from greenkit.espi.series import one
+
+Cells = dict[str, Any]
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[/_:]")
+_SECRET: Final = re.compile(r"secret|token|passw|passphrase|credential|api_?key|auth\w*_?code|^pin$|^ssn$", re.I)
+_PERIOD: Final = frozenset({"start", "duration"})
+_MEASURE: Final = frozenset({"powerOfTenMultiplier", "timeStamp", "uom", "value", "readingTypeRef"})
+_TIMES: Final = frozenset(
+    {"dateTime", "effectiveDate", "startEffectiveDate", "endEffectiveDate", "time", "programDate", "issueDateTime"}
+)
+"""Members of lists that are instants."""
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+MOST_UNKNOWN: Final = 200
+"""So many columns a table gets at most for members that no schema names."""
+
+
+class Known(NamedTuple):
+    """A member that the schemas name."""
+
+    path: str
+    kind: Kind
+
+
+def column(path: str) -> str:
+    """Name a member's column.
+
+    Examples
+    --------
+    >>> column("serviceDeliveryPoint/tariffProfile"), column("resourceURI"), column("expires_at")
+    ('service_delivery_point_tariff_profile', 'resource_uri', 'expires_at')
+    """
+    return "_".join(part.lower() for part in _WORDS.split(path) if part) or "text"
+
+
+def columns_of(name: str, kind: Kind) -> dict[str, str]:
+    """Give the columns of a member of this kind, and what each holds."""
+    if kind == "period":
+        return {f"{name}_start": "time", f"{name}_end": "time"}
+    if kind == "measure":
+        return {name: "float64", f"{name}_unit": "text", f"{name}_time": "time", f"{name}_reading_type_ref": "text"}
+    return {name: kind if isinstance(kind, str) else "text"}
+
+
+def scaled(value: float, power: int) -> float:
+    """Give value × 10^power; a negative power divides, so that decimals come out as they are written."""
+    return value / 10.0**-power if power < 0 else value * 10.0**power
+
+
+class Reader:
+    """Reads the resources of one table into rows.
+
+    Parameters
+    ----------
+    readings, codes
+        What counts texts that are no numbers, and codes that no table knows.
+    members : Members
+        What the schemas name.
+    reserved : iterable of str
+        Columns that the table has besides; a member of such a name is kept as ``member_…``.
+    zone : str
+        In which the instants of lists are written out.
+    typed : callable, optional
+        Gives the ReadingType that a readingTypeRef points at.
+    """
+
+    def __init__(
+        self,
+        readings: Readings,
+        codes: Codes,
+        members: Members,
+        reserved: Iterable[str],
+        zone: str,
+        typed: Callable[[str], Tree | None] = lambda ref: None,
+    ) -> None:
+        self.readings, self.codes, self.zone, self.typed = readings, codes, zone, typed
+        self.reserved = frozenset(reserved)
+        self.known = _nested(tuple(members.items()))
+        self.kinds: dict[str, str] = {}
+        for path, kind in members.items():
+            self.kinds |= columns_of(self._column(path), kind)
+        self.standard = frozenset(self.kinds)
+        self.withheld: set[str] = set()
+        self.repeated: Counter[str] = Counter()
+        self.dropped: set[str] = set()
+        self.currency: str | None = None
+        self.power = 0
+
+    def row(self, data: Tree, power: int, currency: str | None = None) -> Cells:
+        """Read one resource; its money is in 10^power of the currency."""
+        self.power, self.currency = power, currency
+        cells: Cells = {}
+        self._walk(data, self.known, "", cells)
+        return cells
+
+    def _column(self, path: str) -> str:
+        name = column(path)
+        return f"member_{name}" if name in self.reserved else name
+
+    def _walk(self, data: Tree, known: dict[str, Any], path: str, cells: Cells) -> None:
+        for name, values in data.items():
+            found = known.get(name.lower())
+            trees = [v for v in values if isinstance(v, dict)]
+            texts = [v for v in values if isinstance(v, str) and v]
+            here = f"{path}/{name}" if path else name
+            if isinstance(found, Known) and (found.kind == "list" or not isinstance(found.kind, str)):
+                cells |= self._listed(found, values)
+            elif isinstance(found, Known) and (found.kind in ("period", "measure")) == bool(trees):
+                cells |= self._member(found, trees or texts)
+            elif isinstance(found, dict) and trees:
+                self._walk(_merged(trees), found, here, cells)
+                self._unknown(here, texts, [], cells)
+            else:
+                self._unknown(here, texts, trees, cells)
+
+    def _listed(self, known: Known, values: list[Any]) -> Cells:
+        name = self._column(known.path)
+        if known.kind == "list":
+            parts = [part for value in values for part in self._parts(value)]
+            return {name: "; ".join(parts) or None}
+        texts = self._first(known.path, [v for v in values if isinstance(v, str) and v])
+        return {name: self.codes.word(known.kind, known.path, texts)}  # type: ignore[arg-type]  # a table of words
+
+    def _member(self, known: Known, values: list[Any]) -> Cells:
+        name = self._column(known.path)
+        if known.kind == "text":
+            return {name: "; ".join(dict.fromkeys(values)) or None}
+        first = self._first(known.path, values)
+        if known.kind == "period":
+            return self.period(name, first or {})
+        if known.kind == "measure":
+            return self._measure(name, first or {})
+        return {name: self._scalar(first, str(known.kind))}
+
+    def _first(self, path: str, values: list[Any]) -> Any:
+        """Give the only value; of several that differ the first, and count that there were more."""
+        if any(v != values[0] for v in values[1:]):
+            self.repeated[path] += 1
+        return values[0] if values else None
+
+    def _scalar(self, text: str | None, kind: str) -> Any:
+        if kind == "int":
+            return integer(text)
+        if kind == "flag":
+            return _FLAGS.get((text or "").lower())
+        if kind == "time":
+            return self._instant(text)
+        return scaled(self.readings.number("money", text), self.power)
+
+    def _instant(self, text: str | None) -> int:
+        try:
+            return self.readings.instant(text)
+        except FormatError:
+            self.readings.doubtful["not-a-time", "TimeType"] += 1
+            return NONE
+
+    def period(self, name: str, tree: Tree) -> Cells:
+        """Read a DateTimeInterval."""
+        start, seconds = self._instant(one(tree, "start")), self.readings.number("duration", one(tree, "duration"))
+        # an agreement without end is written as one of thousands of years, more than the type should hold
+        end = start + round(seconds * US) if start != NONE and 0 <= seconds < LAST // US else NONE
+        return {f"{name}_start": start, f"{name}_end": end if NONE < end < LAST else NONE}
+
+    def _measure(self, name: str, tree: Tree) -> Cells:
+        ref = one(tree, "readingTypeRef")
+        typed = self.typed(ref) if ref and not one(tree, "uom") else None
+        unit = self.codes.unit(one(tree, "uom") or one(typed, "uom"))
+        power = integer(one(tree, "powerOfTenMultiplier") or one(typed, "powerOfTenMultiplier")) or 0
+        value = self.readings.number(name, one(tree, "value"))
+        is_money = unit.name == "currency" and self.currency
+        return {
+            name: scaled(value, power - unit.kilo if abs(power) <= 30 else -unit.kilo),
+            f"{name}_unit": (self.currency if is_money else unit.name) if tree else None,
+            f"{name}_time": self._instant(one(tree, "timeStamp")),
+            f"{name}_reading_type_ref": ref,
+        }
+
+    def _parts(self, value: Any) -> list[str]:
+        """Give the texts of a list's element; a wrapper around elements of one name is none itself."""
+        if isinstance(value, dict) and len(value) == 1:
+            ((name, inner),) = value.items()
+            if name not in _TIMES:
+                return [part for v in inner for part in self._parts(v)]
+        text = self._flat(value)
+        return [text] if text else []
+
+    def _flat(self, value: Any, name: str = "") -> str:
+        if isinstance(value, str):
+            return self._written(value) if name in _TIMES else value
+        if "value" in value and _MEASURE >= value.keys() > {"value"}:
+            found = self._measure("", value)
+            return f"{found['']:g} {found['_unit']}"
+        return ", ".join(
+            f"{inner.removeprefix(':')} {text}" if inner else text
+            for inner, values in value.items()
+            if not _SECRET.search(inner)
+            for v in values
+            if (text := self._flat(v, inner))
+        )
+
+    def _written(self, text: str) -> str:
+        instant = self._instant(text)
+        return text if instant == NONE else str(times(np.array([instant], dtype=np.int64), self.zone)[0])
+
+    def _unknown(self, path: str, texts: list[str], trees: list[Tree], cells: Cells) -> None:
+        if not texts and not trees:
+            return
+        if _SECRET.search(path.rpartition("/")[2].removeprefix(":")):
+            self.withheld.add(path)
+            return
+        name = column(path)
+        name = f"member_{name}" if name in self.reserved or name in self.standard else name
+        if texts:
+            self._keep(name, "text", {name: "; ".join(dict.fromkeys(texts))}, cells)
+        if len(trees) == 1 and trees[0].keys() == _PERIOD:
+            self._keep(name, "period", self.period(name, trees[0]), cells)
+        elif len(trees) == 1 and "value" in trees[0] and _MEASURE >= trees[0].keys() > {"value"}:
+            self._keep(name, "measure", self._measure(name, trees[0]), cells)
+        elif trees:
+            self._walk(_merged(trees), {}, path, cells)
+
+    def _keep(self, name: str, kind: Kind, found: Cells, cells: Cells) -> None:
+        kinds = columns_of(name, kind)
+        if not kinds.keys() <= self.kinds.keys() and len(self.kinds) - len(self.standard) >= MOST_UNKNOWN:
+            self.dropped.add(name)
+            return
+        for key, kind_of in kinds.items():
+            # what is a number in one resource and words in another is words in all
+            self.kinds[key] = kind_of if self.kinds.get(key, kind_of) == kind_of else "text"
+        cells |= found
+
+
+def _nested(members: tuple[tuple[str, Kind], ...]) -> dict[str, Any]:
+    """Lay out members as a tree of lower-case names, since case differs between versions and senders."""
+    out: dict[str, Any] = {}
+    for path, kind in members:
+        *parents, last = path.lower().split("/")
+        here = functools.reduce(lambda tree, part: tree.setdefault(part, {}), parents, out)
+        here[last] = Known(path, kind)
+    return out
+
+
+def _merged(trees: list[Tree]) -> Tree:
+    if len(trees) == 1:
+        return trees[0]
+    out: Tree = {}
+    for tree in trees:
+        for name, values in tree.items():
+            out.setdefault(name, []).extend(values)
+    return out
