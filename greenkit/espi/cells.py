@@ -137,7 +137,7 @@ class Reader:
     def _listed(self, known: Known, values: list[Any]) -> Cells:
         name = self._column(known.path)
         if known.kind == "list":
-            parts = [part for value in values for part in self._parts(value)]
+            parts = [part for value in values for part in self._parts(value, known.path)]
             return {name: "; ".join(parts) or None}
         texts = self._first(known.path, [v for v in values if isinstance(v, str) and v])
         return {name: self.codes.word(known.kind, known.path, texts)}  # type: ignore[arg-type]  # a table of words
@@ -196,12 +196,12 @@ class Reader:
             f"{name}_reading_type_ref": ref,
         }
 
-    def _parts(self, value: Any) -> list[str]:
-        """Give the texts of a list's element; a wrapper around elements of one name is none itself."""
+    def _parts(self, value: Any, path: str) -> list[str]:
+        """Give the texts of a list's elements; what only wraps them (``pnodeRefs`` around ``pnodeRef``) is none."""
         if isinstance(value, dict) and len(value) == 1:
             ((name, inner),) = value.items()
-            if name not in _TIMES:
-                return [part for v in inner for part in self._parts(v)]
+            if path.lower().endswith(f"{name.lower()}s"):
+                return [part for v in inner for part in self._parts(v, "")]
         text = self._flat(value)
         return [text] if text else []
 
