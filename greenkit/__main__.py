@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import platform
+import signal
 import sys
 from importlib import metadata
 
@@ -16,7 +17,7 @@ from greenkit.findings import GreenkitWarning
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a sub-command; give the exit code: 0 done, 1 a greenkit error, 2 wrong arguments, more for ``fetch``."""
+    """Run a sub-command; give the exit code: 0 done, 1 an error, 2 wrong arguments, 130 Ctrl-C."""
     from greenkit.transfer import command
 
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
@@ -37,21 +38,30 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         return int(args.run(args) or 0)
-    except (GreenkitError, FileNotFoundError) as e:
+    except (GreenkitError, OSError) as e:
         print(f"{type(e).__name__}: {e}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return command.INTERRUPTED
 
 
 def _demo(args: argparse.Namespace) -> None:
     from greenkit.demo import run
 
-    run(args.into)
+    _end_tidily()
+    run(args.into, talk=functools.partial(print, flush=True))
 
 
 def _sandbox(args: argparse.Namespace) -> None:
-    from greenkit.sandbox.utility import serve
+    from greenkit import sandbox
 
-    serve(args.into, functools.partial(print, flush=True), profile=args.profile, day_length=args.day)
+    _end_tidily()
+    sandbox.serve(args.into, functools.partial(print, flush=True), profile=args.profile, day_length=args.day)
+
+
+def _end_tidily() -> None:
+    """Let a plain kill end the program as Ctrl-C does: servers closed, temporary keys and gpg's agents gone."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _load(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
-from greenkit.errors import BusyError, LimitError
+from greenkit.errors import BusyError, LimitError, SettingsError
 
 StrPath = str | os.PathLike[str]
 
@@ -108,6 +108,8 @@ def locked(path: StrPath, *, timeout: float = 60.0) -> Iterator[None]:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
             raise BusyError(f"another process holds {path}: wait for it to end, then try again") from None
+        except sqlite3.DatabaseError:
+            raise SettingsError(f"the lock {path} is damaged: delete it when no greenkit runs") from None
         yield
     finally:
         connection.close()

@@ -22,7 +22,7 @@ ZONE: Final = "America/Chicago"
 Talk = Callable[[str], object]
 _GPG: Final = (
     "gpg is not installed, so the encrypted files of Smart Meter Texas are left out: "
-    "apt-get install gnupg, brew install gnupg, or gpg4win, then run the demo again"
+    "apt-get install gnupg, brew install gnupg, or gpg4win, then run it again"
 )
 
 
@@ -40,13 +40,20 @@ def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path
     -------
     Path
         The page with the pictures.
+
+    Raises
+    ------
+    BusyError
+        Another demo works in the same folder.
+    SettingsError
+        What the sandbox is made of is not installed.
     """
     from greenkit import sandbox
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    with sandbox.start() as utility:
+    with _files.locked(folder / ".lock", timeout=0.0), sandbox.start() as utility:
         talk(f"A pretend utility runs on this machine: {len(utility.meters)} meters, three servers.")
         usage = _green_button(utility, talk)
         frames = [usage]
@@ -55,7 +62,7 @@ def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path
         else:
             talk(_GPG)
         _compare(utility, frames, talk)
-    page = write_report(usage, folder / "report.html", title="Two weeks at a pretend utility")
+        page = write_report(usage, folder / "report.html", title="Two weeks at a pretend utility")
     talk(f"The pictures: {page.absolute()}  ({time.monotonic() - began:.0f} s in all)")
     return page
 

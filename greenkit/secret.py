@@ -97,7 +97,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        # what the environment holds may be no UTF-8; an error of encoding would show it
+        return hmac.compare_digest(*(s._value.encode(errors="surrogatepass") for s in (self, other)))
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

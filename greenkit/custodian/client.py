@@ -1,40 +1,20 @@
-"""Green Button Connect: a client of one utility, for one customer.
-
->>> import greenkit
->>> client = greenkit.connect("pge")  # doctest: +SKIP
-"""
+"""Green Button Connect: a client of one utility, for one customer."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
-from greenkit import _html
 from greenkit._progress import Progress
-from greenkit.custodian import authorization, notifications, pacing, urls, windows
-from greenkit.custodian.authorization import Authorization, Method
-from greenkit.custodian.fetching import Fetcher, load
-from greenkit.custodian.grants import Grants, Status, subscription_of
+from greenkit.custodian import notifications, urls, windows
+from greenkit.custodian.access import Access
+from greenkit.custodian.fetching import NOTHING, load
+from greenkit.custodian.grants import subscription_of
 from greenkit.custodian.notifications import BatchList
-from greenkit.custodian.oauth import TokenEndpoint
-from greenkit.custodian.profiles import Profile
-from greenkit.custodian.resources import LIMIT, Bearer, Resources
-from greenkit.custodian.tokens import Store, Token
-from greenkit.custodian.transport import Tls
+from greenkit.custodian.resources import Bearer
 from greenkit.custodian.urls import after
 from greenkit.custodian.windows import Document, Pending, Window
-from greenkit.errors import (
-    ClientRejected,
-    FormatError,
-    GreenkitError,
-    NotReady,
-    RemoteError,
-    SettingsError,
-    StateMismatch,
-)
-from greenkit.secret import Secret
+from greenkit.errors import ClientRejected, FormatError, NotReady, SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,25 +22,9 @@ if TYPE_CHECKING:
     from greenkit.espi import GreenButton
 
 StrPath = str | os.PathLike[str]
-_NOTHING: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
-Grant = Literal["authorization_code", "client_credentials"]
 
 
-@dataclass(frozen=True)
-class Revocation:
-    """What :meth:`Client.revoke` could end at the utility, and what it could not."""
-
-    ended: tuple[str, ...]
-    not_ended: tuple[str, ...]
-
-    def __str__(self) -> str:
-        parts = [f"ended: {', '.join(self.ended) or 'nothing'}"]
-        if self.not_ended:
-            parts.append(f"not ended: {'; '.join(self.not_ended)}. Ask the customer to end it on the utility's pages")
-        return ". ".join(parts)
-
-
-class Client:
+class Client(Access):
     """A utility's Green Button Connect service, for one customer; :func:`greenkit.connect` makes it.
 
     Every method may ask the utility, but :meth:`status` and :meth:`forget`. It is safe to use from several threads,
@@ -78,138 +42,18 @@ class Client:
         ``client_credentials`` is for PG&E's Self Access: no sign-in, the bulk id comes from the authorizations.
     redirect_uri, registration_token, timeout, limit, proxies
         As in :func:`greenkit.connect`.
+
+    Examples
+    --------
+    At a pretend utility, with a pretend customer:
+
+    >>> from greenkit.sandbox import custodian, visitor
+    >>> with custodian.start("pge") as utility, utility.connect() as client:
+    ...     flow = client.authorize("paste")
+    ...     client.finish(visitor.visit(flow.url))
+    ...     client, len(client.usage("2024-03-10", "2024-03-11"))  # 3 series of 92 quarter-hours: summer time begins
+    (<Client of pge: authorized>, 276)
     """
-
-    def __init__(
-        self,
-        profile: Profile,
-        *,
-        client_id: str,
-        client_secret: Secret,
-        tls: Tls,
-        store: Store,
-        grant: Grant = "authorization_code",
-        redirect_uri: str | None = None,
-        registration_token: Secret | None = None,
-        timeout: float = 60.0,
-        limit: int = LIMIT,
-        proxies: Mapping[str, str] | None = None,
-    ) -> None:
-        self.profile, self.grant, self.redirect_uri = profile.complete(), grant, redirect_uri
-        self._id, self._registration = client_id, registration_token
-        pacer = pacing.shared(profile.resource_url, client_id, profile.limits)
-        endpoint = TokenEndpoint(profile, client_id, client_secret, tls, timeout=timeout, proxies=proxies, pacer=pacer)
-        self._grants = Grants(endpoint, store)
-        self._resources = Resources(profile, tls, timeout=timeout, limit=limit, proxies=proxies, pacer=pacer)
-        self._fetcher = Fetcher(profile, self._resources)
-        self._flow: Authorization | None = None
-
-    # -- the grant
-
-    def authorize(
-        self,
-        method: Method = "auto",
-        *,
-        again: bool = False,
-        open_browser: bool = False,
-        deadline: float = authorization.DEADLINE,
-    ) -> Authorization:
-        """Begin an authorization; it returns at once.
-
-        Parameters
-        ----------
-        method : {"auto", "loopback", "paste"}
-            How the redirect comes back; see :class:`~greenkit.custodian.authorization.Authorization`.
-        again : bool
-            Begin one although there is a grant. At PG&E that ends the old one.
-        open_browser : bool
-            Open the link in this machine's browser.
-        deadline : float
-            Seconds that the customer has.
-
-        Returns
-        -------
-        Authorization
-            Its ``url`` is the link; ``wait()`` and ``prompt()`` block, ``finish(url)`` takes a pasted redirect,
-            ``cancel()`` gives up. With a grant in the store it is authorized already.
-
-        Raises
-        ------
-        SettingsError
-            No redirect_uri; this client uses client credentials; the token store cannot be written.
-        """
-        if self.grant != "authorization_code":
-            raise SettingsError("client credentials need no sign-in: call usage() or bulk()")
-        if self.redirect_uri is None:
-            raise SettingsError("no redirect_uri is set: give the one that is registered with the utility")
-        if self.profile.authorize_url.startswith("/"):
-            raise SettingsError(
-                f"the profile {self.profile.name} does not know the sign-in page: name it as authorize_url in a TOML "
-                f'profile with based_on = "{self.profile.name}"'
-            )
-        if self._flow is not None:
-            self._flow.cancel()
-        with self._grants.store.locked():  # a place that cannot be written shows itself before the customer signs in
-            already = not again and self._grants.kept() is not None
-        self._flow = Authorization(
-            self.profile,
-            self._id,
-            self.redirect_uri,
-            self._grants.exchange,
-            method=method,
-            deadline=deadline,
-            already=already,
-        )
-        if open_browser and self._flow.status == "waiting":
-            import webbrowser
-
-            webbrowser.open(self._flow.url)
-        return self._flow
-
-    def finish(self, url: str | Secret) -> None:
-        """End the authorization that is under way with the URL that the browser was sent back to."""
-        if self._flow is None:
-            raise StateMismatch("no authorization is under way in this process: begin one with authorize()")
-        self._flow.finish(url)
-
-    def status(self) -> Status:
-        """Tell where this client stands; nothing is sent."""
-        if self.grant == "client_credentials":
-            return Status("client credentials", "client credentials: no sign-in is needed")
-        if self._flow is not None and self._flow.status in ("waiting", "finishing"):
-            return Status("waiting", "waiting for the customer to sign in and allow")
-        return self._grants.status()
-
-    def revoke(self) -> Revocation:
-        """End the grant at the utility, and forget it here; the answer says what could not be ended there."""
-        token, ended, failed = self._grants.store.load(), list[str](), list[str]()
-        for name, end in self._ways_to_end(token):
-            try:
-                end()
-                ended.append(name)
-            except GreenkitError as e:
-                failed.append(f"{name} ({e})")
-        self.forget()
-        return Revocation(tuple(ended), tuple(failed))
-
-    def _ways_to_end(self, token: Token | None) -> Iterable[tuple[str, Callable[[], object]]]:
-        if token is None or token.ended:
-            return
-        authorization_id = after(token.authorization_uri, "Authorization")
-        if authorization_id:
-            bearer = self._grants.of_client if "client_credentials" in self.profile.grants else self._grants.of_customer
-            address = urls.below(self.profile, "Authorization", authorization_id)
-            yield "the authorization", lambda: self._resources.delete(address, bearer)
-        if self.profile.revoke_url is not None:
-            yield "the tokens", lambda: self._grants.endpoint.revoke(token)
-        if not authorization_id and self.profile.revoke_url is None:
-            yield "the authorization", _no_way_to_end
-
-    def forget(self) -> None:
-        """Delete the grant from this machine; the utility is not told."""
-        if self._flow is not None:
-            self._flow.cancel()
-        self._grants.forget()
 
     # -- usage
 
@@ -247,7 +91,7 @@ class Client:
             The utility is still preparing the data.
         AuthorizationExpired, ClientRejected, CertificateRejected, RateLimited, ServerUnavailable, …
         """
-        asked = self._asked(start, end, tz)
+        asked = self._asked(start, end, tz, epoch)
         came = self.fetch_usage(asked.start, asked.end, usage_point, progress=progress)
         return load(self.profile, came, asked, tz=tz, epoch=epoch)
 
@@ -293,7 +137,7 @@ class Client:
         progress: Progress = None,
     ) -> pd.DataFrame:
         """Fetch bulk data, of every customer of ours, as one tidy frame; see :meth:`usage`."""
-        asked = self._asked(start, end, tz)
+        asked = self._asked(start, end, tz, epoch)
         came = self.fetch_bulk(asked.start, asked.end, bulk_id, progress=progress)
         return load(self.profile, came, asked, tz=tz, epoch=epoch)
 
@@ -373,8 +217,12 @@ class Client:
         """Fetch what a notification names, as one tidy frame; see :meth:`fetch_notified`."""
         return load(self.profile, self.fetch_notified(notification, progress=progress), None, tz=tz, epoch=epoch)
 
-    def _asked(self, start: Any, end: Any, tz: str | None) -> Window:
-        zone = tz or self.profile.zone
+    def _asked(self, start: Any, end: Any, tz: str | None, epoch: str) -> Window:
+        """Read what is asked for; a slip of the pen shows itself before anything is fetched."""
+        from greenkit.espi import clock
+
+        zone = self.profile.zone if tz is None else clock.check_zone(tz)
+        clock.check_epoch(epoch)
         return Window(windows.instant(start, zone), windows.instant(end, zone))
 
     # -- everything else that can be asked for
@@ -432,40 +280,10 @@ class Client:
     def _read(self, address: str, bearer: Bearer) -> GreenButton:
         from greenkit.espi import open_espi
 
-        return open_espi(self._get(address, bearer) or _NOTHING)
+        return open_espi(self._get(address, bearer) or NOTHING)
 
     def _get(self, address: str, bearer: Bearer) -> bytes:
         answer = self._resources.get(address, bearer)
         if answer.status == 202:
             raise NotReady(f"{urls.label(address)} is still being prepared: ask again later", answer.retry_after)
         return answer.body if isinstance(answer.body, bytes) else answer.body.read_bytes()
-
-    def close(self) -> None:
-        """Close connections, and cancel an authorization that is under way."""
-        if self._flow is not None:
-            self._flow.cancel()
-        self._resources.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Client of {self.profile.name}: {self.status()}>"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            ["utility", self.profile.title or self.profile.name],
-            ["status", str(self.status())],
-            ["tokens in", str(self._grants.store)],
-        ]
-        return _html.block("Green Button Connect", _html.table(["", ""], rows), text=repr(self))
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("a Client is not pickled, since it holds secrets: call connect() where it is needed")
-
-
-def _no_way_to_end() -> None:
-    raise RemoteError("the utility offers no address for it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from greenkit import _files, frame
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 StrPath = str | os.PathLike[str]
+NOTHING: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
+"""What no data are read as: tables of every column, without a row."""
 
 
 class Fetcher:
@@ -82,15 +84,15 @@ def load(
     """
     if isinstance(came, Pending):
         raise NotReady(f"{came.text[0].upper()}{came.text[1:]}", came.retry_after)
+    from greenkit.espi import open_espi
+
     findings = Findings()
     if came:
-        from greenkit.espi import open_espi
-
         read = open_espi([d.body for d in came], tz=tz, epoch=epoch)
-        df = read.readings
         findings.extend(read.findings)
     else:
-        df = frame.empty(zone=tz or profile.zone)
+        read = open_espi(NOTHING, tz=tz or profile.zone, epoch=epoch)
+    df = read.readings
     if asked is not None:
         windows.compare(df, asked, findings)
     findings.warn(profile.name, stacklevel=4)

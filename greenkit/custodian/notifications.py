@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != self.server.path:
             self._say(404)
             return
-        if not length.isdecimal() or int(length[:12]) > LONGEST:
+        if not length.isdecimal() or len(length) > 9 or int(length) > LONGEST:
             self._say(413 if length else 411)
             return
         try:

@@ -11,6 +11,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -145,7 +146,8 @@ class TokenEndpoint:
 
     def _call(self, url: str, call: Callable[[Any, Check], None], demand: Callable[[requests.Response], None]) -> None:
         """Make one call with a fresh session; whatever fails leaves here without the frames that hold secrets."""
-        what, fault, session, met = urls.label(url), None, self._session(), False
+        what, session, met = urls.label(url), self._session(), False
+        fault: BaseException | None = None
 
         def check(response: requests.Response) -> requests.Response:
             nonlocal met
@@ -163,6 +165,8 @@ class TokenEndpoint:
         except Exception:  # noqa: BLE001 whatever else Authlib makes of an answer, its text may hold the answer
             if not met:
                 fault = FormatError(f"{what} gave no token answer that can be understood: check the token address")
+        except BaseException as e:  # noqa: BLE001 Ctrl-C, too, leaves the frames with the code and the tokens behind
+            fault = transport.clean(e)
         finally:
             session.close()
         if fault is not None:
@@ -269,6 +273,8 @@ def retry_after(response: requests.Response) -> float | None:
     if text.isascii() and text.isdecimal():
         return float(text[:9])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        at = parsedate_to_datetime(text)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)  # the older forms do not say that they are in UTC
+        return max(0.0, at.timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None

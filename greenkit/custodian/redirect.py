@@ -85,9 +85,9 @@ def code_of(url: Secret, *, redirect_uri: str, state: Secret, issuer: str | None
 
 def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
     """Take the query apart; the address itself must be the registered one."""
-    text, want = url.reveal().strip(), urlsplit(redirect_uri)
+    text, want = url.reveal().strip(" \t\r\n'\"<>"), urlsplit(redirect_uri)  # quotes come along when it is copied
     try:
-        got = urlsplit(text) if len(text) <= LONGEST and text.isascii() else urlsplit("")
+        got = urlsplit(text) if len(text) <= LONGEST and text.isascii() and " " not in text else urlsplit("")
         same = _place(got) == _place(want)
         pairs = (
             parse_qsl(got.query, keep_blank_values=True, max_num_fields=40) if same and "@" not in got.netloc else None
@@ -109,6 +109,21 @@ def _place(parts: SplitResult) -> tuple[object, ...]:
     """Give what has to agree; a browser leaves out a usual port and writes an empty path as a slash."""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual, parts.path or "/"
+
+
+def check(redirect_uri: str) -> str:
+    """Give back a redirect address that a browser can be sent to; SettingsError for any other."""
+    try:
+        parts = urlsplit(redirect_uri)
+        sound = bool(parts.scheme and redirect_uri.isascii() and redirect_uri.isprintable() and parts.port != -1)
+    except (ValueError, AttributeError):
+        sound = False
+    if not sound or parts.fragment or set(redirect_uri) & set(' <>"\\'):
+        raise SettingsError(
+            f"redirect_uri is {redirect_uri!r}, which is no address: write it as it is registered, "
+            "such as http://127.0.0.1:8400/callback"
+        )
+    return redirect_uri
 
 
 def is_loopback(redirect_uri: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import difflib
 import hashlib
 import os
 import warnings
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from greenkit import settings as settings_
-from greenkit.custodian import authorization, profiles
-from greenkit.custodian.client import Client, Grant
+from greenkit.custodian import authorization, profiles, redirect
+from greenkit.custodian.access import Grant
+from greenkit.custodian.client import Client
 from greenkit.custodian.profiles import Profile
 from greenkit.custodian.resources import LIMIT
 from greenkit.custodian.tokens import FileStore, KeyringStore, MemoryStore, Store, default_folder
@@ -111,9 +113,13 @@ def connect(
         raise SettingsError(f"{profile.name} has no grant {grant!r}: use one of {', '.join(profile.grants)}")
     number = client_id or own.client_id
     secret = _secret(client_secret, own.client_secret)
-    if not number or secret is None:
+    if not number or not secret:
         missing = "client_id" if not number else "client_secret"
-        raise SettingsError(f"no {missing} is set: write it in [custodian.{profile.name}] of the settings, or give it")
+        where = "the settings" if settings else settings_.default_path()
+        raise SettingsError(f"no {missing} is set: write it in [custodian.{profile.name}] of {where}, or give it")
+    back, wait = redirect_uri or own.redirect_uri, timeout or own.timeout
+    if not wait > 0:
+        raise SettingsError(f"timeout is {wait!r}: give seconds, more than none")
     tls = Tls(
         certificate or own.certificate,
         certificate_key or own.certificate_key,
@@ -128,9 +134,9 @@ def connect(
         tls=tls,
         store=_store(tokens if tokens is not None else own.tokens, profile, number, customer),
         grant=grant,
-        redirect_uri=redirect_uri or own.redirect_uri,
+        redirect_uri=None if back is None else redirect.check(back),
         registration_token=_secret(registration_token, own.registration_token),
-        timeout=timeout or own.timeout,
+        timeout=wait,
         limit=limit,
         proxies=proxies,
     )
@@ -182,5 +188,10 @@ def _store(given: Any, profile: Profile, client_id: str, customer: str) -> Store
         return MemoryStore()
     if given == "keyring":
         return KeyringStore(name)
+    near = difflib.get_close_matches(str(given), ("file", "memory", "keyring"), n=1, cutoff=0.7)
+    if near and given != "file" and not Path(given).is_dir():
+        raise SettingsError(
+            f"tokens is {given!r}: did you mean {near[0]!r}? A folder of that name has to be there first"
+        )
     folder = default_folder() if given == "file" else Path(given).expanduser()
     return FileStore(folder / f"{name}.json")

@@ -167,7 +167,8 @@ class Resources:
         self, method: str, url: str, access: Secret, into: Path | None, progress: Progress, refused: type[RemoteError]
     ) -> Answer | _Refused:
         """Send it once; what fails leaves here without the frames that hold the token."""
-        what, began, fault = urls.label(url), time.monotonic(), None
+        what, began = urls.label(url), time.monotonic()
+        fault: BaseException
         try:
             response = self._session.request(
                 method,
@@ -186,6 +187,8 @@ class Resources:
             fault = transport.clean(e)
         except (requests.RequestException, HTTPError) as e:
             fault = transport.failure(e, what)
+        except BaseException as e:  # noqa: BLE001 Ctrl-C and a full disk, too, leave the frames with the token behind
+            fault = transport.clean(e)
         raise fault
 
     def _read(
@@ -224,7 +227,7 @@ class Resources:
     ) -> RemoteError:
         """Say what a status means; the body, which may repeat what was sent, is not shown."""
         meaning = self._profile.meanings.get(status)
-        hint = f" ({meaning})" if meaning else ""
+        hint = f" (status {status}: {meaning})" if meaning else f" (status {status})"
         if b"certificate" in head.lower() and status in (400, 401, 403):
             return CertificateRejected(f"{what} says that our certificate is not the registered one: give that one")
         if status == 429:
@@ -237,12 +240,12 @@ class Resources:
             )
         if status in (401, 403):
             next_step = "authorize again" if refused is AuthorizationExpired else "check the registration"
-            return refused(f"{what} refused the token (status {status}){hint}: {next_step}")
+            return refused(f"{what} refused the token{hint}: {next_step}")
         if status == 404:
             return RemoteError(f"{what} is not known to the utility{hint}: check the id")
         if status == 400:
-            return ClientRejected(f"{what} refused the request (status 400){hint}: check window, id and certificate")
-        return RemoteError(f"{what} answered status {status}{hint}, which greenkit does not expect: ask the utility")
+            return ClientRejected(f"{what} refused the request{hint}: check window, id and certificate")
+        return RemoteError(f"{what} gave an answer that greenkit does not expect{hint}: ask the utility")
 
     def close(self) -> None:
         """Close the connections."""

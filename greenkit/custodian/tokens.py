@@ -126,9 +126,14 @@ class FileStore:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """See :class:`Store`."""
-        folder = _files.private_folder(self.path.parent)
-        _check_private(folder)
-        with _files.locked(folder / f"{self.path.name}.lock", timeout=LOCK_TIMEOUT):
+        with contextlib.ExitStack() as held:
+            try:
+                folder = _files.private_folder(self.path.parent)
+                _check_private(folder)
+                held.enter_context(_files.locked(folder / f"{self.path.name}.lock", timeout=LOCK_TIMEOUT))
+            except OSError as e:
+                fault = f"the folder of tokens {self.path.parent} cannot be used ({type(e).__name__}): name another"
+                raise SettingsError(fault) from None
             yield
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -27,7 +27,6 @@ from greenkit import certificates
 from greenkit.errors import (
     CertificateError,
     CertificateRejected,
-    GreenkitError,
     HostRejected,
     LimitError,
     RemoteError,
@@ -41,6 +40,7 @@ CONNECT: Final = 10.0
 TOTAL: Final = 1800.0
 """Longest time [s] for one answer, however slowly it drips."""
 CHUNK: Final = 1 << 16
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _tls_error(e: BaseException | None) -> ssl.SSLError | None:
     return None
 
 
-def clean(e: GreenkitError) -> GreenkitError:
+def clean(e: _Error) -> _Error:
     """Cut an error off from the frames and errors behind it: their locals hold headers and bodies with secrets."""
     e.__cause__ = e.__context__ = None
     return e.with_traceback(None)

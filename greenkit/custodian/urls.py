@@ -80,7 +80,7 @@ def resource(profile: Profile, url: str) -> str:
         and (f"{parts.hostname}:{port}" in _allowed(profile))
         and parts.path.startswith(base.path)
         and parts.path != base.path
-        and not {".", ".."} & set(segments)
+        and not any(s.partition(";")[0] in (".", "..") for s in segments)  # some servers cut what follows a semicolon
         and not _ESCAPED_TRICK.search(parts.path)
         and all(_PLAIN_SEGMENT.fullmatch(s) for s in segments[1:-1])
     )
@@ -94,8 +94,10 @@ def resource(profile: Profile, url: str) -> str:
 def below(profile: Profile, *segments: object) -> str:
     """Put an address together below the resource URL, each segment quoted."""
     texts = [str(s) for s in segments]
-    if not all(texts) or {".", ".."} & set(texts):
-        raise HostRejected("an id is empty or made of dots: give the id as the utility writes it")
+    if not all(texts) or {".", ".."} & set(texts) or set("/\\%") & set("".join(texts)):
+        raise HostRejected(
+            "an id is empty, made of dots, or holds a slash or percent sign: give it alone, as usage_points() has it"
+        )
     return profile.resource_url + "/".join(quote(t, safe="=") for t in texts)
 
 

@@ -102,6 +102,9 @@ class Waiting:
 def instant(value: Any, zone: str) -> pd.Timestamp:
     """Read a date or time in whole seconds, in UTC; one without an offset is the utility's wall clock."""
     try:
+        # a number could be a year, a day or an epoch; in 3/4/2024 either may be the month; "now" has a zone of its own
+        if isinstance(value, int | float) or (isinstance(value, str) and not value[:4].isdecimal()):
+            raise ValueError
         at = pd.Timestamp(value)
         if pd.isna(at):
             raise ValueError
@@ -113,7 +116,7 @@ def instant(value: Any, zone: str) -> pd.Timestamp:
 
 
 def split(profile: Profile, start: Any, end: Any, *, now: pd.Timestamp | None = None) -> list[Window]:
-    """Cut what is asked for into windows that the utility answers.
+    """Cut what is asked for into windows that the utility answers; those that would begin in the future are left out.
 
     Parameters
     ----------
@@ -134,19 +137,22 @@ def split(profile: Profile, start: Any, end: Any, *, now: pd.Timestamp | None = 
     ['2024-03-01 08:00 to 2024-03-29 07:00', '2024-03-29 07:00 to 2024-04-10 07:00']
     """
     first, last = instant(start, profile.zone), instant(end, profile.zone)
+    now = (now or pd.Timestamp.now("UTC")).floor("s")
     if profile.clip_future:
-        last = min(last, (now or pd.Timestamp.now("UTC")).floor("s"))
+        last = min(last, now)
     if profile.whole_days:
         first = first.tz_convert(profile.zone).normalize().tz_convert("UTC")
     if first >= last:
         raise SettingsError(f"the window from {start} to {end} holds no time: give an end after the start")
-    edges = [first]
-    if profile.window_days:
-        # local days, so that windows begin at the same hour on both sides of a change of the clock
-        step = pd.DateOffset(days=profile.window_days)
-        while (edge := (edges[-1].tz_convert(profile.zone) + step).tz_convert("UTC")) < last:
-            edges.append(edge)
-    return [Window(a, b) for a, b in zip(edges, [*edges[1:], last], strict=True)]
+    if not profile.window_days:
+        return [Window(first, last)]
+    # local days, so that windows begin at the same hour on both sides of a change of the clock
+    step, found = pd.DateOffset(days=profile.window_days), list[Window]()
+    while first < last and (first <= now or not found):
+        edge = min(last, (first.tz_convert(profile.zone) + step).tz_convert("UTC"))
+        found.append(Window(first, edge))
+        first = edge
+    return found
 
 
 def parameters(profile: Profile, window: Window, *, bulk: bool = False) -> dict[str, str]:

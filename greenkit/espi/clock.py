@@ -187,6 +187,13 @@ def check_zone(tz: str) -> str:
         raise ValueError(f"tz={tz!r} is no IANA time zone: use a name such as 'America/Los_Angeles'") from None
 
 
+def check_epoch(epoch: str) -> str:
+    """Give back one of :data:`EPOCHS`; ValueError for anything else."""
+    if epoch not in EPOCHS:
+        raise ValueError(f"epoch={epoch!r} is none of {', '.join(map(repr, EPOCHS))}")
+    return epoch
+
+
 def from_local(starts: Instants, zone: str) -> Instants:
     """Give the instants of wall-clock labels that were written as if they were UTC.
 

@@ -133,8 +133,7 @@ def _read(
 ) -> tuple[feed.Feed, Planner, Codes]:
     if tz is not None:
         tz = clock.check_zone(tz)
-    if epoch not in clock.EPOCHS:
-        raise ValueError(f"epoch={epoch!r} is none of {', '.join(map(repr, clock.EPOCHS))}")
+    clock.check_epoch(epoch)
     atom = feed.Feed()
     for found in walk(source, limits=limits):
         mark = atom.mark()

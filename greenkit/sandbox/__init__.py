@@ -5,15 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from greenkit.errors import SettingsError
+
 if TYPE_CHECKING:
     from greenkit.sandbox.utility import Utility as Utility
+    from greenkit.sandbox.utility import serve as serve
     from greenkit.sandbox.utility import start as start
 
-__all__ = ["Utility", "start"]
+__all__ = ["Utility", "serve", "start"]
 
 
 def __getattr__(name: str) -> Any:
     # what the servers are made of is loaded only when one is started
     if name in __all__:
-        return getattr(import_module("greenkit.sandbox.utility"), name)
+        try:
+            return getattr(import_module("greenkit.sandbox.utility"), name)
+        except ImportError as e:
+            raise SettingsError(f'the sandbox needs {e.name}: run pip install "greenkit[sandbox]"') from None
     raise AttributeError(f"module 'greenkit.sandbox' has no attribute {name!r}")

@@ -108,7 +108,7 @@ class Service:
         base, revoke = self._profile.resource_url, self._profile.revoke_url
         _post(app, self._profile.token_url, "token", lambda: self._replaced() or provider.token_response(base))
         if revoke:
-            _post(app, revoke, "revoke", lambda: provider.create_endpoint_response("revocation"))
+            _post(app, revoke, "revoke", lambda: self._replaced() or provider.create_endpoint_response("revocation"))
         self._add_resources(app)
         return app
 

@@ -16,8 +16,8 @@ from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit import _files, synthetic
-from greenkit.errors import SettingsError
+from greenkit import _files, pgp, synthetic
+from greenkit.errors import NoGpgProgram, SettingsError
 from greenkit.pgp import Keyring
 from greenkit.sandbox import custodian, toml
 from greenkit.sandbox.authority import Authority
@@ -213,21 +213,30 @@ def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
 
 def serve(folder: _files.StrPath, talk: Callable[[str], object], *, profile: str, day_length: float) -> None:
     """Run the sandbox for a terminal: write its settings and key into a folder, tell where all is, wait for Ctrl-C."""
-    from greenkit import pgp
-
     folder = _files.private_folder(folder)
-    with start(profile, day_length=day_length) as utility:
+    with contextlib.ExitStack() as held:
+        held.enter_context(_files.locked(folder / ".lock", timeout=0.0))
+        utility = held.enter_context(start(profile, day_length=day_length))
         settings = utility.write_settings(folder)
         talk(f"Green Button Connect  {utility.custodian.url} (sign in as Ada or Grace)")
         talk(f"FTPS, SFTP            {utility.ftps.endpoint} {utility.sftp.endpoint}")
         talk(f"settings              {settings}")
-        home = folder / "gnupg"
-        key = pgp.new_key(home, name="Sandbox customer", passphrase=None, unprotected=True)
-        with settings.open("a") as file:
-            file.write(f'\n[smt.pgp]\nhome = "{home}"\n')
-        with Keyring(home) as own, Keyring.temporary() as theirs:
-            utility.register_key(own.public_key(key.fingerprint), theirs)
+        try:
+            _make_key(utility, folder / "gnupg", settings, held)
             talk(f"ready: a new file every {day_length:g} s; press Ctrl-C to stop")
-            with contextlib.suppress(KeyboardInterrupt):
-                while True:
-                    time.sleep(3600)
+        except NoGpgProgram as e:
+            talk(f"ready, without files on the file servers: {e}; press Ctrl-C to stop")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
+
+
+def _make_key(utility: Utility, home: Path, settings: Path, held: contextlib.ExitStack) -> None:
+    """Make the customer's key, write down where it is, and post the files of the last days."""
+    key = pgp.new_key(home, name="Sandbox customer", passphrase=None, unprotected=True)
+    own = held.enter_context(Keyring(home))
+    held.callback(own.forget)
+    theirs = held.enter_context(Keyring.temporary())
+    with settings.open("a", encoding="utf-8") as file:
+        file.write(f"\n[smt.pgp]\n{toml.lines({'home': home})}\n")
+    utility.register_key(own.public_key(key.fingerprint), theirs)

@@ -189,7 +189,7 @@ def test_what_cannot_be_authorized_says_why(utility):
         utility.connect().finish("http://127.0.0.1/callback")
     unknown = replace(utility.profile, authorize_url="/authorize")
     with pytest.raises(errors.SettingsError, match="does not know the sign-in page"):
-        greenkit.connect(unknown, client_id="i", client_secret="s", ca_file=utility.authority.file, redirect_uri="x",
+        greenkit.connect(unknown, client_id="i", client_secret="s", ca_file=utility.authority.file, redirect_uri="https://x/cb",
                          certificate=utility.client_certificate.certificate, tokens="memory",
                          certificate_key=utility.client_certificate.key).authorize()  # fmt: skip
     bare = greenkit.connect(utility.profile, client_id="i", client_secret="s", ca_file=utility.authority.file,

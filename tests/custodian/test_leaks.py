@@ -175,6 +175,35 @@ def test_r01_tracebacks_with_locals_and_chained_errors_hold_no_secret(utility, m
             assert not any(shape in text for shape in _shapes(secret)), type(error)
 
 
+@pytest.mark.parametrize("what", ["token", "resource"])
+@pytest.mark.parametrize("broken", [KeyboardInterrupt, ValueError, MemoryError])
+def test_r01_what_breaks_off_a_request_leaves_no_frame_with_its_secrets(utility, monkeypatch, what, broken):
+    client = authorized(utility)
+    token = client._grants.store.load()
+    if what == "token":
+        client._grants.store.save(_old(token))
+
+    def stop(*args, **kwargs):
+        raise broken
+
+    monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", stop)
+    with pytest.raises((broken, errors.FormatError)) as caught:
+        client.usage("2024-03-01", "2024-03-02")
+    text = _everything(caught.value)
+    for secret in (token.access.reveal(), token.refresh.reveal(), utility.client_secret.reveal()):
+        assert not any(shape in text for shape in _shapes(secret))
+
+
+def test_r01_a_pasted_address_is_hidden_in_the_frames_of_an_error(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    with pytest.raises(errors.StateMismatch) as caught:
+        client.finish(click(flow.url, follow=False).replace("state=", "state=x"))
+    frames = [f for f, _ in traceback.walk_tb(caught.tb) if "greenkit" in f.f_globals["__name__"]]
+    assert frames
+    assert not any(isinstance(v, str) and "code=" in v for f in frames for v in f.f_locals.values())
+
+
 def _old(token):
     from dataclasses import replace
 

@@ -151,7 +151,7 @@ def load(source: str | os.PathLike[str] | Profile) -> Profile:
     if path.suffix != ".toml":
         import difflib
 
-        near = difflib.get_close_matches(str(source), SHIPPED, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(source).lower(), SHIPPED, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"shipped are {', '.join(SHIPPED)}."
         raise SettingsError(f"there is no profile {str(source)!r}: {hint} Or give the path of a TOML file")
     try:

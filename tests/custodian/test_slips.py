@@ -1,0 +1,220 @@
+"""Slips of the pen, odd answers, places that cannot be written: each is one sentence with the next step."""
+
+import io
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import flask
+import pandas as pd
+import pytest
+from pretend import authorized, click
+
+import greenkit
+from greenkit import errors, frame, sandbox
+from greenkit.custodian import notifications, profiles, redirect, urls, windows
+from greenkit.custodian.oauth import retry_after
+from greenkit.findings import GreenkitWarning
+from greenkit.sandbox import custodian
+from greenkit.secret import Secret
+
+MARCH = ("2024-03-01", "2024-03-02")
+REDIRECT = "http://127.0.0.1:8123/callback"
+
+
+@pytest.fixture(scope="module")
+def utility(authority):
+    with custodian.start("pge", authority=authority) as running:
+        yield running
+
+
+# -- what an analyst writes
+
+
+@pytest.mark.parametrize("given", [20240301, 1709280000, 2024.5, True, None, "", "March", "now", "today", "3/4/2024"])
+def test_what_is_no_date_is_refused_rather_than_guessed(given):
+    with pytest.raises(errors.SettingsError, match="is no date or time: write it as 2024-01-31"):
+        windows.instant(given, "America/Los_Angeles")
+
+
+@pytest.mark.parametrize("given", ["2024-03-01", "20240301", "2024-03-01 00:00", "2024-03", pd.Timestamp(2024, 3, 1)])
+def test_dates_are_the_utilitys_wall_clock(given):
+    assert windows.instant(given, "America/Los_Angeles") == pd.Timestamp("2024-03-01 08:00", tz="UTC")
+
+
+def test_no_window_is_asked_for_that_begins_in_the_future():
+    now = pd.Timestamp("2024-03-15 12:00", tz="UTC")
+    found = windows.split(profiles.load("pge"), "2024-03-01", "2124-03-01", now=now)
+    assert [str(w) for w in found] == ["2024-03-01 08:00 to 2024-03-29 07:00"]
+    assert len(windows.split(profiles.load("pge"), "2099-03-01", "2099-08-01", now=now)) == 1
+
+
+def test_a_wrong_zone_or_epoch_is_said_before_anything_is_asked(utility):
+    client = authorized(utility)
+    before = len(utility.seen)
+    for wrong in ({"tz": "Mars/Base"}, {"epoch": "locale"}):
+        with pytest.raises(ValueError, match=r"is no IANA time zone|is none of 'utc'"):
+            client.usage(*MARCH, **wrong)
+    assert len(utility.seen) == before
+
+
+@pytest.mark.parametrize("point", ["a/b", "a%2Fb", "..", "a\\b"])
+def test_a_usage_point_that_is_a_path_is_refused(utility, point):
+    with pytest.raises(errors.HostRejected, match=r"give it alone, as usage_points\(\) has it"):
+        urls.below(utility.profile, "UsagePoint", point)
+
+
+@pytest.mark.parametrize(("name", "near"), [("PGE", "pge"), ("PG&E", "pge"), ("pgee", "pge"), ("ConEd", "con_edison")])
+def test_a_utility_that_is_not_known_has_a_hint(name, near):
+    with pytest.raises(errors.SettingsError, match=f"did you mean '{near}'"):
+        greenkit.connect(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"tokens": "memroy"}, "did you mean 'memory'"), ({"timeout": -1}, "timeout is -1: give seconds"),
+     ({"client_secret": ""}, "no client_secret is set"), ({"redirect_uri": "not a url"}, "which is no address"),
+     ({"redirect_uri": "http://127.0.0.1:99999/cb"}, "which is no address"), ({"redirect_uri": "127.0.0.1/cb"}, "which is no address"),
+     ({"redirect_uri": "https://a/cb#x"}, "which is no address")],
+)  # fmt: skip
+def test_connect_says_what_is_wrong_before_anything_is_sent(utility, given, says):
+    with pytest.raises(errors.SettingsError, match=says):
+        utility.connect(**given)
+
+
+def test_a_newcomer_is_told_where_the_settings_are(tmp_path):
+    with pytest.raises(
+        errors.SettingsError, match=r"no client_id is set: write it in \[custodian.pge\] of .*settings.toml"
+    ):
+        greenkit.connect()
+
+
+# -- what a customer pastes
+
+
+@pytest.mark.parametrize("shape", ['"{}"', "'{}'", "<{}>", " {}\n", "{}#_=_"])
+def test_what_comes_along_when_an_address_is_copied_is_let_go(shape):
+    url = Secret(shape.format(f"{REDIRECT}?state=s&code=c"))
+    assert redirect.code_of(url, redirect_uri=REDIRECT, state=Secret("s")).reveal() == "c"
+
+
+def test_an_address_with_a_gap_does_not_spend_its_code(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    url = click(flow.url, follow=False)
+    with pytest.raises(errors.StateMismatch, match="paste the whole address"):
+        client.finish(f"{url[:60]} {url[60:]}")
+    client.finish(url)
+    assert client.status().authorized
+
+
+# -- places that cannot be written
+
+
+def test_tokens_that_cannot_be_kept_are_said_before_the_customer_signs_in(utility, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(errors.SettingsError, match=r"folder of tokens .* cannot be used"):
+            utility.connect(tokens=place).authorize("paste")
+
+
+def test_a_damaged_lock_is_said(utility, tmp_path):
+    client = authorized(utility, tokens=tmp_path / "tokens")
+    next((tmp_path / "tokens").glob("*.lock")).write_bytes(b"no lock " * 99)
+    with pytest.raises(errors.SettingsError, match=r"lock .* is damaged: delete it"):
+        client.forget()
+
+
+# -- what a utility answers
+
+
+def test_no_data_have_every_column_of_data(utility):
+    client = authorized(utility)
+    full = client.usage(*MARCH)
+    for answer in (flask.Response(status=204), flask.Response('<feed xmlns="http://www.w3.org/2005/Atom"/>', 200)):
+        utility.behaviour.replace = lambda path, a=answer: a
+        with pytest.warns(GreenkitWarning, match="no reading for the window"):
+            df = client.usage(*MARCH)
+        assert list(df.columns) == list(full.columns)
+        frame.check(df, exact=True)
+    utility.behaviour.replace = None
+
+
+def test_a_zipped_feed_is_read_and_a_web_page_is_not(utility):
+    client = authorized(utility)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("usage.xml", client.fetch_usage(*MARCH)[0].read())
+    utility.behaviour.replace = lambda path: flask.Response(packed.getvalue(), 200, content_type="application/zip")
+    assert len(client.usage(*MARCH)) == 288
+    for body, says in (("<html><body>Sign in</body></html>", "web page"), ("", "empty"), ("{}", "JSON")):
+        utility.behaviour.replace = lambda path, b=body: flask.Response(b, 200)
+        with pytest.raises(errors.FormatError, match=says):
+            client.usage(*MARCH)
+    utility.behaviour.replace = None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7), ("0", 0), ("-1", None), ("1.5", None), ("soon", None), ("", None), ("²", None),
+     ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("Sun Nov  6 08:49:37 1994", 0)],
+)  # fmt: skip
+def test_retry_after_in_every_form(text, seconds):
+    assert retry_after(_Answer(text)) == seconds
+
+
+def test_retry_after_as_an_old_date_is_in_utc(monkeypatch):
+    monkeypatch.setattr("time.time", lambda: pd.Timestamp("2024-03-01 00:00", tz="UTC").timestamp())
+    assert retry_after(_Answer("Fri Mar  1 00:00:30 2024")) == 30
+
+
+class _Answer:
+    def __init__(self, text):
+        self.headers = {"Retry-After": text}
+
+
+def test_a_status_and_its_meaning_stand_together(utility):
+    client = authorized(utility)
+    utility.behaviour.replace = lambda path: flask.Response("", 404)
+    with pytest.raises(
+        errors.RemoteError, match=r"\(status 404: the resource, or its id, is not known\): check the id"
+    ):
+        client.usage(*MARCH)
+    utility.behaviour.replace = None
+
+
+def test_a_notification_that_claims_to_be_endless_is_not_read():
+    import http.client
+
+    with notifications.Listener() as listener:
+        host = listener.url.split("/")[2]
+        for length in ("9" * 13, "0" * 12 + "999999999999", "²"):
+            connection = http.client.HTTPConnection(host, timeout=5)
+            connection.putrequest("POST", "/notifications")
+            connection.putheader("Content-Length", length.encode())
+            connection.endheaders()
+            assert connection.getresponse().status == 413
+            connection.close()
+
+
+# -- the sandbox, where something is missing
+
+
+def test_a_sandbox_without_its_extra_says_what_to_install():
+    code = "import sys; sys.modules['flask'] = None; from greenkit.__main__ import main; sys.exit(main(['demo']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == 'SettingsError: the sandbox needs flask: run pip install "greenkit[sandbox]"\n'
+
+
+def test_a_profile_of_ones_own_is_written_whole(authority, tmp_path):
+    own = replace(profiles.load("generic"), name="mine", mutual_tls=False, window_days=5, meanings={400: 'a "window"'})
+    with custodian.start(own, authority=authority) as running:
+        client = greenkit.connect("mine", settings=running.write_settings(tmp_path))
+        assert client.profile == running.profile
+
+
+def test_what_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'strat'"):
+        _ = sandbox.strat
