@@ -106,7 +106,9 @@ def locked(path: StrPath, *, timeout: float = 60.0) -> Iterator[None]:
     try:
         try:
             connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
             raise BusyError(f"another process holds {path}: wait for it to end, then try again") from None
         except sqlite3.DatabaseError:
             raise SettingsError(f"the lock {path} is damaged: delete it when no greenkit runs") from None

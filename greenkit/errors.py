@@ -30,6 +30,7 @@
     │   ├── AuthorizationExpired   authorize again
     │   └── NotReady               the utility is still preparing the data: ask again later
     ├── BusyError              another greenkit works on the same folder: wait for it
+    ├── NotWritten             the disk is full or the folder not writable: make room, or give another (also an OSError)
     └── SchemaError            the frame is not a greenkit frame: use greenkit.frame.tidy
 
 Each message is one sentence that names the thing and the next step; it never holds a secret or a query string.
@@ -188,6 +189,10 @@ class NotReady(RemoteError):
 
 class BusyError(GreenkitError):
     """Another process holds the lock."""
+
+
+class NotWritten(GreenkitError, OSError):
+    """A file could not be written here: the disk is full, or the folder is not writable."""
 
 
 class SchemaError(GreenkitError, ValueError):

@@ -37,6 +37,7 @@ from greenkit.secret import Secret
 MAX_OUTPUT: Final = 8 << 30
 """Bytes of plain text that one message may hold, unless the keyring says otherwise."""
 
+_OLDEST: Final = (2, 1)  # which has an agent that takes a passphrase from a program
 # What the other side, often an older Java program, can read: RSA, AES, SHA-2, ZIP.
 _PREFERENCES: Final = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB ZIP Uncompressed"
 _RSA_BITS: Final = 3072
@@ -45,6 +46,7 @@ _LONGEST_HOME: Final = 80
 # The low 16 bits of the number in gpg's ERROR line (libgpg-error's err-codes.h).
 _WRONG_PASSPHRASE: Final = 11
 _NO_AGENT: Final = 77
+_NOT_SUPPORTED: Final = 60
 _NOBODY_TO_ASK: Final = {85, 98, 99, 114, 177}  # no pinentry, fully cancelled, cancelled, no input, no passphrase
 
 _OTHER_FILES: Final = (
@@ -257,6 +259,11 @@ class Keyring:
             return BadPassphrase(f"{name}: the secret key has a passphrase: give it as passphrase=Secret.env(...)")
         if _NO_AGENT in said.codes or "can't connect to the agent" in said.text:
             return NoGpgProgram(f"{name}: gpg cannot start its agent: see that gpg-agent is installed")
+        if _NOT_SUPPORTED in said.codes:
+            return NoGpgProgram(
+                f"{name}: gpg's agent takes no passphrase from a program: remove no-allow-loopback-pinentry from "
+                "gpg-agent.conf"
+            )
         if "NO_SECKEY" in said.words and "PLAINTEXT" not in said.words:
             key = said.words["NO_SECKEY"].split()[0]
             return NoSecretKey(
@@ -270,6 +277,8 @@ class Keyring:
             return NotEncrypted(
                 f"{name}: it is not encrypted, so anybody may have written it: ask the sender to encrypt it"
             )
+        if not said.words:
+            return NoGpgProgram(f"{name}: gpg itself failed ({_last_line(said.text)}): see that gpg works")
         if not began:
             return _not_openpgp(head, name)
         if said.words.get("DECRYPTION_INFO", "").split()[:1] == ["0"] and "BADMDC" not in said.words:
@@ -465,8 +474,18 @@ def _start(program: str, home: str | None) -> Any:
             f"the program {program} is not found: install it (Debian: apt install gnupg; macOS: brew install gnupg; "
             "Windows: Gpg4win; conda: conda install gnupg)"
         ) from None
+    except ValueError as e:
+        raise NoGpgProgram(f"the program {program} does not work ({_last_line(str(e))}): install it anew") from None
+    if not gpg.version or gpg.version < _OLDEST:
+        found = ".".join(map(str, gpg.version or ())) or "of an unknown kind"
+        raise NoGpgProgram(f"the program {program} is {found}: install 2.1 or later")
     gpg.encoding = "utf-8"
     return gpg
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else " " for c in lines[-1])[:120].strip() if lines else "without a word"
 
 
 def _key(found: dict[str, Any]) -> Key:

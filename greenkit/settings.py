@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import getpass
 import os
 import tomllib
 import types
 import typing
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,12 +37,17 @@ from greenkit.errors import SettingsError
 from greenkit.secret import Secret
 
 KEYRING_SERVICE: Final = "greenkit"
+_LONGEST: Final = 86_400.0  # seconds to wait for one answer
+_LAST_PORT: Final = 65_535
 
 
 def _ask(label: str) -> Secret:
     try:
-        return Secret.prompt(label)
-    except EOFError:
+        with warnings.catch_warnings():
+            # without a terminal it would be read in clear, or from whatever the program is fed
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return Secret.prompt(label)
+    except (EOFError, getpass.GetPassWarning):
         raise SettingsError(
             f'{label} is asked for, but nobody is here to answer: keep it as {{env = "NAME"}} or {{keyring = "NAME"}}'
         ) from None
@@ -223,7 +230,7 @@ def read(path: str | os.PathLike[str] | None = None) -> Settings:
     """
     path = Path(path).expanduser() if path is not None else default_path()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(
             f"there is no settings file {path}: make one with python -m greenkit doctor smt --new"
@@ -309,17 +316,19 @@ def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
         return tuple(value)
     if hint is Path and isinstance(value, str) and value:
         return folder / Path(value).expanduser()
-    if hint is float and type(value) in (int, float) and value > 0:
+    if hint is float and type(value) in (int, float) and 0 < value <= _LONGEST:
         return float(value)
-    if hint in (str, int, bool) and type(value) is hint:
+    if hint is int and type(value) is int and 0 < value <= _LAST_PORT:
+        return value
+    if hint in (str, bool) and type(value) is hint:
         return value
     raise SettingsError(f"{where} is {_kind(value)}: write {_WANTED.get(hint, 'a list of texts')}")
 
 
 _WANTED: Final[Mapping[Any, str]] = {
     str: "a text in quotes",
-    int: "a whole number",
-    float: "a number above 0",
+    int: "a whole number from 1 to 65535",
+    float: "a number above 0, of seconds in a day at most",
     bool: "true or false",
     Path: "a path in quotes",
 }
@@ -378,7 +387,7 @@ TEMPLATE: Final = """\
 # Smart Meter Texas moved its files from FTPS to SFTP on 13 September 2025.
 protocol = "sftp"
 host = "ftp.smartmetertexas.biz"
-user = "YOUR-USER"
+# user = "..."                          # from SMT
 password = {prompt = true}              # or, in its place, an SSH key:
 # ssh_key = "smt_ssh_key"
 # ssh_key_passphrase = {prompt = true}
@@ -393,7 +402,7 @@ password = {prompt = true}              # or, in its place, an SSH key:
 # certificate_key_password = {prompt = true}
 
 folders = ["intervaldata", "adhocusage"]
-into = "smt-files"
+into = "smt-files"                      # beside this file, as every path without a root
 
 # What is deleted on the server. "decrypted": a file goes once its copy is whole, safe on disk and has been
 # decrypted. This is recommended: SMT asks for it, it keeps the listing short, and only a decryption proves that a

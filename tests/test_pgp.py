@@ -375,6 +375,40 @@ def test_no_gpg_and_no_folder(tmp_path):
         pgp.Keyring(tmp_path / "none")
 
 
+def program(folder, name, line):
+    path = Path(folder, name)
+    path.write_text(f'#!/bin/sh\ncase "$*" in *--list-config*) {line} esac\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_gpg_that_is_old_or_broken(folder, whole, tmp_path):
+    old = program(tmp_path, "gpg1", "echo cfg:version:1.4.23;; *) exit 0;;")
+    with pytest.raises(errors.NoGpgProgram, match=r"gpg1 is 1\.4\.23: install 2\.1 or later"):
+        pgp.Keyring(program=old)
+    broken = program(tmp_path, "gpgx", "echo 'lib missing' >&2; exit 127;;")
+    with pytest.raises(errors.NoGpgProgram, match=r"gpgx does not work \(.*lib missing\): install it anew"):
+        pgp.Keyring(program=broken)
+    failing = program(tmp_path, "gpgf", "echo cfg:version:2.4.0;; *) echo 'gpg: conf:1: invalid option' >&2; exit 2;;")
+    with (
+        pgp.Keyring(f"{folder}/ours", program=failing) as keyring,
+        pytest.raises(errors.NoGpgProgram, match=r"gpg itself failed \(gpg: conf:1: invalid option\)"),
+    ):
+        keyring.decrypt(io.BytesIO(whole))
+
+
+def test_an_agent_that_takes_no_passphrase(folder, keyring, whole, tmp_path):
+    conf = Path(f"{folder}/ours/gpg-agent.conf")
+    before = conf.read_text()
+    conf.write_text("no-allow-loopback-pinentry\n")
+    keyring.forget()
+    try:
+        fails(keyring, whole, errors.NoGpgProgram, "remove no-allow-loopback-pinentry from gpg-agent.conf", tmp_path)
+    finally:
+        conf.write_text(before)
+        keyring.forget()
+
+
 def test_repr_holds_no_secret(keyring):
     assert PASSPHRASE not in repr(keyring)
     assert PASSPHRASE not in str(vars(keyring))

@@ -1,6 +1,8 @@
 """The settings file: typed, without secrets, and unforgiving about what it does not know."""
 
 import dataclasses
+import getpass
+import io
 import os
 import pickle
 import sys
@@ -73,6 +75,22 @@ def test_a_prompt_that_nobody_answers(monkeypatch):
         settings.parse({"smt": {"password": {"prompt": True}}}).smt.password.get()
 
 
+def test_a_prompt_without_a_terminal_reads_nothing(monkeypatch):
+    """Python's getpass would read on, in clear, from whatever the program is fed."""
+    monkeypatch.setattr("getpass.unix_getpass", getpass.fallback_getpass, raising=False)
+    monkeypatch.setattr("getpass.getpass", getpass.fallback_getpass)
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter2\n"))
+    with pytest.raises(SettingsError, match="nobody is here to answer") as caught:
+        settings.parse({"smt": {"password": {"prompt": True}}}).smt.password.get()
+    assert "hunter2" not in str(caught.value)
+    assert sys.stdin.read() == "hunter2\n"
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "settings.toml").write_bytes(b"\xef\xbb\xbf" + b'[smt]\nuser = "rep1"\n')
+    assert settings.read(tmp_path / "settings.toml").smt.user == "rep1"
+
+
 def test_keyring(monkeypatch):
     class KeyringError(Exception):
         pass
@@ -96,7 +114,9 @@ def test_keyring(monkeypatch):
         ("[smt]\ndelete = 'always'", "delete is 'always': write one of never, decrypted, fetched"),
         ("[smt]\nport = '22'", r"\[smt\] port is a text: write a whole number"),
         ("[smt]\nport = true", r"\[smt\] port is true or false: write a whole number"),
+        ("[smt]\nport = 65536", r"\[smt\] port is a number: write a whole number from 1 to 65535"),
         ("[smt]\ntimeout = 0", "timeout is a number: write a number above 0"),
+        ("[smt]\ntimeout = inf", "timeout is a number: write a number above 0"),
         ("[smt]\nfolders = 'x'", "folders is a text: write a list of texts"),
         ("[smt]\nuser = 1", "user is a number: write a text in quotes"),
         ("[smt.pgp]\nhom = 'x'", r"\[smt.pgp\] hom is no setting: did you mean home\?"),

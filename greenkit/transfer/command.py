@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from greenkit import settings
-from greenkit.errors import BusyError, NoGpgProgram, ServerUnavailable, SettingsError
+from greenkit.errors import AccessRefused, BusyError, NoGpgProgram, ServerUnavailable, SettingsError
 from greenkit.settings import SmtSettings
 from greenkit.transfer import account
 from greenkit.transfer.doctor import check_smt
@@ -33,6 +33,7 @@ from greenkit.transfer.onboarding import write_onboarding
 from greenkit.transfer.pull import pull
 
 DONE: Final = 0
+NEEDS_A_PERSON: Final = 1
 INCOMPLETE: Final = 3
 BUSY: Final = 4
 LATER: Final = 5
@@ -62,7 +63,8 @@ def add_to(commands: Any) -> None:
 def run_doctor(args: argparse.Namespace) -> int:
     """Check the connection, or do one of the smaller things."""
     if args.new:
-        _say(f"wrote {settings.write_template(args.settings)}: edit it, then run doctor smt")
+        there = f" --settings {args.settings}" if args.settings else ""
+        _say(f"wrote {settings.write_template(args.settings)}: edit it, then run doctor smt{there}")
         return DONE
     if args.show:
         _say(settings.read(args.settings).show())
@@ -73,7 +75,7 @@ def run_doctor(args: argparse.Namespace) -> int:
         return DONE
     found = check_smt(args.settings)
     _say(str(found))
-    return DONE if found.ok else 1
+    return DONE if found.ok else NEEDS_A_PERSON
 
 
 def run_fetch(args: argparse.Namespace, *, sleep: Callable[[float], object] = time.sleep) -> int:
@@ -82,11 +84,17 @@ def run_fetch(args: argparse.Namespace, *, sleep: Callable[[float], object] = ti
     into = Path(args.into) if args.into else smt.into
     if into is None:
         raise SettingsError("it is not said where the files go: give --into DIR, or into = ... under [smt]")
+    folders = args.dir or smt.folders
+    if not folders:
+        raise SettingsError("no remote folder is named: give --dir FOLDER, or folders = [...] under [smt]")
+    begun = False
     try:
-        code = _attempt(smt, args.dir or smt.folders, into)
-        while args.watch is not None and code != BUSY:
+        code = _attempt(smt, folders, into)
+        # one that is busy at the start is a second copy; later it is somebody's single fetch, which ends
+        while args.watch is not None and (code != BUSY or begun):
+            begun = True
             sleep(args.watch * 60)
-            code = _attempt(smt, args.dir or smt.folders, into)
+            code = _attempt(smt, folders, into)
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
@@ -113,13 +121,19 @@ def _once(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
         except NoGpgProgram as e:
             _say(f"files are fetched and not decrypted: {e}", error=True)  # they leave the server in ten days
         remote = stack.enter_context(account.smt_remote(smt))
+        refused = False
         for folder in folders:
-            report = pull(remote, folder, into=into, pgp=keyring, delete=smt.delete, tell=lambda f: _say(str(f)))
+            try:
+                report = pull(remote, folder, into=into, pgp=keyring, delete=smt.delete, tell=lambda f: _say(str(f)))
+            except (FileNotFoundError, AccessRefused) as e:
+                _say(f"{folder}: {e}", error=True)  # the other folders' files leave the server all the same
+                refused = True
+                continue
             for finding in report.findings:
                 _say(str(finding), error=True)
             _say(str(report))
             code = max(code, _code(report))
-    return code
+    return NEEDS_A_PERSON if refused else code
 
 
 def _code(report: FetchReport) -> int:

@@ -27,6 +27,7 @@ from greenkit.transfer.checks import Diagnosis, Examination, Note, split
 from greenkit.transfer.ledger import HERE, Home, Ledger
 from greenkit.transfer.pull import KEPT, WARN_AFTER
 from greenkit.transfer.remote import Endpoint, Remote
+from greenkit.transfer.session import join
 
 _SOON: Final = 30.0  # days before its end at which a certificate or key is warned of
 _PATIENCE: Final = 30.0  # seconds, at most, for one step
@@ -306,8 +307,8 @@ def _folder(seen: Examination, smt: SmtSettings, folder: str, remote: Remote | N
         assert remote is not None  # noqa: S101 as above
         try:
             missing = sorted(set(names) - _here(smt, folder))
-        except BusyError as e:
-            raise Note(str(e), "nothing, if that is yours; else see which program fetches here") from None
+        except (BusyError, OSError) as e:
+            raise Note(f"what is here already cannot be told: {e}", "see which program or user fetches here") from None
         if not missing:
             return "every file is here already" if names else "it is empty"
         dates = list(_dated(remote, folder, missing[:_LOOKED_AT]))
@@ -329,13 +330,13 @@ def _here(smt: SmtSettings, folder: str) -> set[str]:
     if smt.into is None or not Home(smt.into).ledger.is_file():
         return set()
     with Ledger(Home(smt.into).ledger) as ledger:
-        return {row.name for row in ledger.rows(folder) if row.state in HERE}
+        return {row.name for row in ledger.rows(folder.strip("/")) if row.state in HERE}
 
 
 def _dated(remote: Remote, folder: str, names: list[str]) -> Iterator[datetime]:
     for name in names:
         with contextlib.suppress(FileNotFoundError):  # somebody fetched it meanwhile
-            modified = remote.stat(f"{folder}/{name}").modified
+            modified = remote.stat(join(folder, name)).modified
             if modified:
                 yield modified
 

@@ -30,7 +30,7 @@ from greenkit.errors import (
 from greenkit.secret import Secret
 from greenkit.transfer.ftp_session import UNKNOWN_COMMAND, FtpSession, code, wire
 from greenkit.transfer.remote import SMT_FTPS, Endpoint, Sink, Stat
-from greenkit.transfer.session import BACKOFF, SessionRemote, Tap
+from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, words
 from greenkit.transfer.tls import handshake_error, tls_context
 
 _MOST_NAMES: Final = 64 << 20  # bytes of one listing
@@ -153,16 +153,24 @@ class FtpsRemote(SessionRemote[FtpSession]):
 
     def _probe(self, session: FtpSession, folder: str) -> None:
         """Tell an empty folder from one that is not there: vsftpd lists both alike."""
+        # a server that does not grant CWD at all tells nothing by it
+        if self._enter(session, folder) == "550":
+            raise FileNotFoundError(
+                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
+            )
+
+    def _is_folder(self, session: FtpSession, path: str) -> bool:
+        return not self._enter(session, path)
+
+    def _enter(self, session: FtpSession, folder: str) -> str:
+        """Enter a folder and leave it again; give the code of the refusal, empty when there was none."""
         home = session.pwd()
         try:
             session.voidcmd(f"CWD {self._line(folder)}")
         except ftplib.error_perm as e:
-            if code(e) != "550":
-                return  # a server that does not grant CWD at all tells nothing by it
-            raise FileNotFoundError(
-                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
-            ) from None
+            return code(e)
         session.voidcmd(f"CWD {home}")
+        return ""
 
     def _stat(self, session: FtpSession, path: str) -> Stat:
         session.mode("I")  # several servers give no SIZE in text mode
@@ -194,11 +202,13 @@ class FtpsRemote(SessionRemote[FtpSession]):
         except ftplib.error_perm as e:
             if code(e) != "550" or tap.count:
                 raise
-            if self._is_listed(session, path):
-                raise AccessRefused(
-                    f"{self._endpoint} lists {path!r}, but does not give it: it may be a folder"
-                ) from None
-            raise self._gone(path) from None
+            if not self._is_listed(session, path):
+                raise self._gone(path) from None
+            if self._is_folder(session, path):
+                raise IsADirectoryError(f"{path!r} on {self._endpoint} is a folder") from None
+            raise AccessRefused(
+                f"{self._endpoint} lists {path!r}, but does not give it ({self._words(e)}): ask SMT for the right"
+            ) from None
         size = self._size[1] if self._size[0] == path else said
         if not clean and size is not None and offset + tap.count != size:
             raise TransferError(
@@ -284,7 +294,9 @@ class FtpsRemote(SessionRemote[FtpSession]):
 
     def _no_tls(self, e: Exception, session: FtpSession) -> RemoteError:
         if isinstance(e, ftplib.Error):
-            return RemoteError(f"{self._endpoint} refuses TLS ({self._words(e)}), and nothing is sent in clear text")
+            return RemoteError(
+                f"{self._endpoint} refuses TLS ({self._words(e)}), and nothing is sent in clear text: see host and port"
+            )
         return handshake_error(self._endpoint, e) or ServerUnavailable(
             f"{self._endpoint} broke off the TLS handshake ({_cause(e)}): a proxy may stand in between, "
             "or it does not accept the client certificate"
@@ -294,7 +306,8 @@ class FtpsRemote(SessionRemote[FtpSession]):
         """TLS 1.3 refuses a client's certificate only here, after the handshake, by an alert or by hanging up."""
         if isinstance(e, ftplib.Error):
             return LoginRejected(
-                f"{self._endpoint} refuses the user name or password ({self._words(e)}): it is not tried again"
+                f"{self._endpoint} refuses the user name or password ({self._words(e)}), and it is not tried again: "
+                "check both"
             )
         if isinstance(e, TimeoutError):
             return ServerUnavailable(
@@ -308,7 +321,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
     def _not_private(self, e: Exception, session: FtpSession) -> RemoteError:
         said = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
         return RemoteError(
-            f"{self._endpoint} does not encrypt the data channel ({said}), and nothing is fetched in clear text"
+            f"{self._endpoint} does not encrypt the data channel ({said}), so nothing is fetched: ask SMT to allow it"
         )
 
     def _lost(self, error: Exception) -> bool:
@@ -328,13 +341,10 @@ class FtpsRemote(SessionRemote[FtpSession]):
             return AccessRefused(f"{self._endpoint}: could not {doing} ({said}): ask SMT for the right")
         if doing.startswith("fetch"):
             return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
-        return RemoteError(f"{self._endpoint}: could not {doing} ({said})")
+        return RemoteError(f"{self._endpoint}: could not {doing} ({said}): try again later, or ask SMT what it means")
 
     def _words(self, e: Exception) -> str:
-        """Give the server's own words, cut short, in one line, and without the password if it repeats that."""
-        text = "".join(c if c.isprintable() else " " for c in str(e))[:120]
-        secret = self._password.reveal()
-        return text.replace(secret, "***") if secret else text
+        return words(e, self._password)
 
     def _leave(self, session: FtpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):

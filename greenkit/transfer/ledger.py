@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from greenkit import _files
-from greenkit.errors import BusyError, FormatError, GreenkitError
+from greenkit.errors import BusyError, FormatError, GreenkitError, NotWritten
 
 STATES: Final[Mapping[str, str]] = {
     "seen": "listed by the server, not here yet",
@@ -146,6 +146,8 @@ class Ledger:
     ------
     BusyError
         Another process has it open.
+    NotWritten
+        The disk is full, or the file cannot be written.
     FormatError
         It is damaged, or no ledger.
     """
@@ -158,7 +160,7 @@ class Ledger:
             self._db.executescript(_SETTINGS + _SCHEMA)
         except sqlite3.DatabaseError as e:
             self._db.close()
-            raise _unusable(Path(path), e) from None
+            raise unusable(Path(path), e) from None
         self._safe = self._db.total_changes  # so many changes survive a power cut
 
     def __enter__(self) -> Self:
@@ -266,9 +268,12 @@ class Ledger:
         self._db.execute("COMMIT")
 
 
-def _unusable(path: Path, e: sqlite3.DatabaseError) -> GreenkitError:
-    if isinstance(e, sqlite3.OperationalError) and "locked" in str(e):
+def unusable(path: Path, e: sqlite3.DatabaseError) -> GreenkitError:
+    """Say what an error of SQLite means for the ledger."""
+    if e.sqlite_errorcode == sqlite3.SQLITE_BUSY:
         return BusyError(f"another fetch has {path} open: wait for it to end")
+    if isinstance(e, sqlite3.OperationalError):
+        return NotWritten(f"{path} cannot be written ({e}): make room, or give another folder")
     return FormatError(
         f"it is no ledger, or is damaged ({e}): move it away, and what is here is fetched once more and compared",
         source=str(path),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,8 @@ def _certificate(smt: SmtSettings) -> bytes:
 
 
 def _openpgp_key(smt: SmtSettings) -> bytes:
-    with account.smt_keyring(smt) as keyring:
+    # the public half needs no passphrase, so none is asked for
+    with account.smt_keyring(replace(smt, pgp=replace(smt.pgp, passphrase=None))) as keyring:
         wanted = (smt.pgp.key or "").replace(" ", "").upper()
         keys = [key for key in keyring.list_keys() if key.fingerprint.endswith(wanted) and key.encrypts]
         if len(keys) != 1:
@@ -99,8 +101,13 @@ def _ssh_key(smt: SmtSettings) -> bytes:
     return certificates.public_ssh(smt.ssh_key, account.secret(smt.ssh_key_passphrase)).encode()
 
 
+def _host_name() -> str:
+    whole = socket.getfqdn()
+    return socket.gethostname() if whole.startswith("localhost") else whole
+
+
 def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
-    host = smt.host_name or socket.getfqdn()
+    host = smt.host_name or _host_name()
     facts = {
         "Company / account": smt.account or _BLANK,
         "DUNS number": smt.duns or _BLANK,

@@ -17,6 +17,8 @@ CHECKPOINT: Final = 32 << 20
 LARGEST: Final = 8 << 30
 """Bytes after which a server that does not stop sending is cut off."""
 ENCRYPTED: Final = re.compile(r"\.(asc|pgp|gpg)$", re.IGNORECASE)
+_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+"""Names that are devices on Windows, whatever their ending."""
 _VERSION_MARK: Final = ".0123456789ab-1234567890"  # the longest that a further version's name gets
 
 
@@ -109,6 +111,8 @@ def refusal(name: str, folder: Path) -> str:
         return "the name is no text"
     if name.startswith("."):
         return "the name begins with a dot, which readers of a folder pass over"
+    if _DEVICES.match(name) or ":" in name or ENCRYPTED.sub("", name)[-1:] in (" ", "."):
+        return "the name is no file's on every system: a device, or with a colon, or with a space or dot at its end"
     return "the name is too long" if length + len(_VERSION_MARK) > 255 else ""
 
 

@@ -18,7 +18,9 @@ which readers of a folder pass over::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import contextlib
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,16 +31,19 @@ from greenkit._progress import Progress, progress_bar
 from greenkit.errors import (
     CertificateRejected,
     HostRejected,
+    LimitError,
     LoginRejected,
+    NotWritten,
     RemoteError,
     ServerUnavailable,
 )
 from greenkit.findings import Findings
 from greenkit.transfer.fetch_report import Fetched, FetchReport
 from greenkit.transfer.inbox import Decrypts, Inbox
-from greenkit.transfer.ledger import HERE, Home, Ledger, Row
+from greenkit.transfer.ledger import HERE, Home, Ledger, Row, unusable
 from greenkit.transfer.part import ENCRYPTED, refusal
 from greenkit.transfer.remote import Remote, Stat
+from greenkit.transfer.session import join
 
 DELETE: Final = ("never", "decrypted", "fetched")
 KEPT: Final = timedelta(days=10)
@@ -64,7 +69,8 @@ def fetch_smt(
     remote : Remote
         From :func:`~greenkit.smt_remote`.
     folder : str
-        Remote folder, such as ``intervaldata`` (daily files) or ``adhocusage`` (what the API was asked for).
+        Remote folder, such as ``intervaldata`` (daily files) or ``adhocusage`` (what the API was asked for). With a
+        slash at its head it is sought from the server's root, else from where the account begins.
     into : path
         Local folder, made when absent. Plain files land in it; originals are kept in ``.greenkit/received`` below it.
     pgp : greenkit.pgp.Keyring, optional
@@ -84,6 +90,8 @@ def fetch_smt(
     ------
     BusyError
         Another pull works on ``into``.
+    NotWritten
+        The disk is full, or ``into`` cannot be written.
     RemoteError
         The server cannot be reached, refuses the login, or has no such folder. What stops a single file stands in
         the report instead.
@@ -119,10 +127,27 @@ def pull(
     if delete not in DELETE:
         raise ValueError(f"delete is {delete!r}: give one of {', '.join(DELETE)}")
     home = Home(Path(into).expanduser().absolute())
-    home.make()
-    with home.locked(), Ledger(home.ledger) as ledger, progress_bar(progress, None, folder) as advance:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_written(home))
+        home.make()
+        stack.enter_context(home.locked())
+        ledger = stack.enter_context(Ledger(home.ledger))
+        advance = stack.enter_context(progress_bar(progress, None, folder))
         inbox = Inbox(home, ledger, pgp, advance, findings := Findings())
-        return _Pull(remote, folder.strip("/"), inbox, delete, findings, tell).run()
+        return _Pull(remote, folder, inbox, delete, findings, tell).run()
+
+
+@contextlib.contextmanager
+def _written(home: Home) -> Iterator[None]:
+    """Say in a sentence why nothing can be written here; what a server lacks has no number of the system's."""
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        raise unusable(home.ledger, e) from None
+    except OSError as e:
+        if e.errno is None:
+            raise
+        raise NotWritten(f"{home.into} cannot be written ({e.strerror}): make room, or give another folder") from None
 
 
 class _Pull:
@@ -137,7 +162,8 @@ class _Pull:
         findings: Findings,
         tell: Callable[[Fetched], object],
     ) -> None:
-        self.remote, self.folder, self.inbox, self.ledger = remote, folder, inbox, inbox.ledger
+        self.remote, self.inbox, self.ledger = remote, inbox, inbox.ledger
+        self.place, self.folder = folder.rstrip("/") or folder[:1], folder.strip("/")
         self.delete, self.findings, self.tell = delete, findings, tell
         self.files: list[Fetched] = []
         self.failures = 0
@@ -156,7 +182,7 @@ class _Pull:
 
     def _list(self) -> list[str]:
         """Give the names to deal with, those first that were seen first, since they leave the server first."""
-        listed = dict.fromkeys(self.remote.names(self.folder))
+        listed = dict.fromkeys(self.remote.names(self.place))
         refused = {name: why for name in listed if (why := refusal(name, self.inbox.home.received))}
         for name, why in refused.items():
             self._tell(Fetched(name, None, "refused", datetime.now(UTC), why))
@@ -180,6 +206,11 @@ class _Pull:
             self.failures = 0 if self.failures == failures else self.failures
         except _FATAL:
             raise
+        except IsADirectoryError:
+            self.ledger.drop(self._newest(name))
+            return
+        except LimitError as e:
+            row = self.inbox.again(self._newest(name), str(e))
         except RemoteError as e:
             self._failed(e)
             row = self.ledger.update(self._newest(name), note=str(e))
@@ -317,7 +348,7 @@ class _Pull:
         return self.ledger.versions(self.folder, name)[-1]
 
     def _path(self, name: str) -> str:
-        return f"{self.folder}/{name}" if self.folder else name
+        return join(self.place, name)
 
     def _stat_or_none(self, row: Row) -> Stat | None:
         try:

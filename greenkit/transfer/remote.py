@@ -110,6 +110,8 @@ class Remote(Protocol):
         ------
         FileNotFoundError
             It is not there.
+        IsADirectoryError
+            It is a folder: a server may list those among the files.
         TransferError
             It came cut; the bytes that came are right, and ``offset`` can take it up where it ended.
         """

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import AnyStr, Final, Generic, Self, TypeVar
 
 from greenkit.errors import AccessRefused, RemoteError
+from greenkit.secret import Secret
 from greenkit.transfer.remote import Endpoint, Sink
 
 S = TypeVar("S")
@@ -76,7 +77,7 @@ class SessionRemote(abc.ABC, Generic[S]):
                 self._session = self._connect()
             try:
                 return do(self._session)
-            except (FileNotFoundError, AccessRefused):
+            except (FileNotFoundError, IsADirectoryError, AccessRefused):
                 raise  # an answer like any other
             except self._ERRORS as e:
                 self._drop()
@@ -104,6 +105,12 @@ class SessionRemote(abc.ABC, Generic[S]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._endpoint})"
+
+
+def words(e: Exception, secret: Secret | None) -> str:
+    """Give a server's own words, cut short, in one line, and without the password if it repeats that."""
+    text = str(e).replace(secret.reveal(), "***") if secret else str(e)
+    return "".join(c if c.isprintable() else " " for c in text)[:120].strip(" :")
 
 
 class SinkFailed(Exception):

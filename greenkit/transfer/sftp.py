@@ -28,7 +28,7 @@ from greenkit.errors import (
 )
 from greenkit.secret import Secret
 from greenkit.transfer.remote import SMT_SFTP, Endpoint, Sink, Stat
-from greenkit.transfer.session import BACKOFF, SessionRemote, Tap
+from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, words
 
 _LOG: Final = "greenkit.transfer.sftp.paramiko"
 _PIECE: Final = 1 << 15  # the most that every server gives for one request
@@ -164,7 +164,7 @@ class SftpRemote(SessionRemote["_Session"]):
         except OSError as e:
             # paramiko's "failure" of the protocol is an OSError with a text alone, and so is "Socket is closed"
             if type(e) is OSError and e.errno is None and not session.sftp.get_channel().closed:
-                raise AccessRefused(f"{self._endpoint} refuses {path!r} ({_plain(str(e))}): see what it is") from None
+                raise AccessRefused(f"{self._endpoint} refuses {path!r} ({self._words(e)}): see what it is") from None
             raise
 
     # ── the session ──
@@ -233,7 +233,9 @@ class SftpRemote(SessionRemote["_Session"]):
         except paramiko.IncompatiblePeer as e:
             if kind and "host key" in str(e):
                 raise _OtherKey from None  # the server has no key of this kind
-            raise RemoteError(f"{self._endpoint} and this machine find no common SSH: {_plain(str(e))}") from None
+            raise RemoteError(
+                f"{self._endpoint} and this machine find no common SSH ({self._words(e)}): ask SMT what it speaks"
+            ) from None
         except paramiko.AuthenticationException as e:
             raise LoginRejected(self._refused(e)) from None
         except (socket.gaierror, OSError, EOFError, paramiko.SSHException) as e:
@@ -243,7 +245,7 @@ class SftpRemote(SessionRemote["_Session"]):
         try:
             return _Session(client, self._timeout)
         except self._ERRORS as e:
-            said = _plain(str(e)) or "it hung up"
+            said = self._words(e) or "it hung up"
             raise RemoteError(
                 f"{self._endpoint} lets the account log in, but gives it no SFTP ({said}): ask SMT to enable it"
             ) from None
@@ -252,7 +254,7 @@ class SftpRemote(SessionRemote["_Session"]):
         given = " and ".join(["key"] * bool(self._key) + ["password"] * bool(self._password))
         takes = getattr(e, "allowed_types", None)
         hint = f" (it takes {', '.join(takes)})" if takes else ""
-        return f"{self._endpoint} refuses the user name or its {given}{hint}: it is not tried again"
+        return f"{self._endpoint} refuses the user name or its {given}{hint}, and it is not tried again: check both"
 
     def _not_reached(self, e: Exception) -> RemoteError:
         where = self._endpoint
@@ -269,16 +271,19 @@ class SftpRemote(SessionRemote["_Session"]):
             )
         if isinstance(e, OSError | EOFError):
             return ServerUnavailable(f"{where} refuses or closes connections: see the port, or try again later")
-        return ServerUnavailable(f"{where} could not be connected to ({_plain(str(e))}): try again later")
+        return ServerUnavailable(f"{where} could not be connected to ({self._words(e)}): try again later")
 
     def _lost(self, error: Exception) -> bool:
         return not isinstance(error, TimeoutError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
-        said = "no answer in time" if isinstance(error, TimeoutError) else _plain(str(error)) or "it hung up"
+        said = "no answer in time" if isinstance(error, TimeoutError) else self._words(error) or "it hung up"
         if doing.startswith("fetch"):
             return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
         return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
+
+    def _words(self, e: Exception) -> str:
+        return words(e, self._password)
 
     def _leave(self, session: _Session, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):
@@ -312,12 +317,15 @@ class _Session:
                 # also what a lost connection raises, in which case this raises it again
                 self.sftp._request(CMD_CLOSE, handle)
                 return found
-            for _ in range(answer.get_int()):
+            count = answer.get_int()
+            if not 0 < count <= _MOST_NAMES:
+                raise RemoteError(f"the listing of {folder!r} makes no sense ({count} names at once): ask SMT")
+            for _ in range(count):
                 name, _long = answer.get_string(), answer.get_string()
                 mode = SFTPAttributes._from_msg(answer).st_mode
-                if mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                if name not in (b".", b"..") and (mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                     found.append(name)
-        raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names")
+        raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names: ask SMT what they are")
 
 
 class _Ahead:
@@ -442,7 +450,3 @@ def _load_key(path: _files.StrPath, passphrase: Secret | None) -> Any:
     except (paramiko.SSHException, ValueError):
         fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key"
         raise CertificateError(f"the SSH key {path} cannot be used: {fault}") from None
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:120].strip(" :")

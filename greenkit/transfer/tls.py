@@ -38,7 +38,7 @@ _NO_COMMON_TLS: Final = {
     "NO_SHARED_CIPHER": 'there is no cipher in common: if you must, allow old ones with minimum_tls="1.0"',
 }
 _SERVERS_OWN: Final = {  # X509_V_ERR_…, of ssl.SSLCertVerificationError.verify_code
-    10: "has expired",
+    10: "has expired: ask SMT to renew it",
     9: "is not valid yet: see this machine's clock",
     18: "is self-signed: give it as ca_file=, if you got it from SMT itself",
     19: "is signed by an authority that is not trusted here: give that one as ca_file=",
@@ -99,7 +99,7 @@ def tls_context(
 def handshake_error(endpoint: Endpoint, e: Exception) -> RemoteError | None:
     """Say what an error of a TLS handshake means, theirs or ours; None where it does not say."""
     if isinstance(e, ssl.SSLCertVerificationError):
-        fault = _SERVERS_OWN.get(e.verify_code, f"cannot be verified ({e.verify_message})")
+        fault = _SERVERS_OWN.get(e.verify_code, f"cannot be verified ({e.verify_message}): ask SMT what it is")
         return HostRejected(f"the certificate that {endpoint} shows {fault}")
     reason = getattr(e, "reason", None) or ""
     # OpenSSL 3.2 and later write TLSV1_ALERT_… for what was SSLV3_ALERT_…

@@ -1,5 +1,6 @@
 """``python -m greenkit fetch smt`` and ``doctor smt``, as cron and people call them, against the sandbox."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -121,6 +122,49 @@ def test_watch_goes_on_until_a_person_is_needed(file, server, monkeypatch):
     assert sorted(p.name for p in (file.parent / "files").glob("*.csv")) == ["1.csv", "2.csv", "a.csv"]
 
 
+@GPG
+def test_a_missing_folder_gives_1_and_does_not_keep_the_others(file, tmp_path, capsys):
+    assert fetch(file, "--dir", "intervaldate", "--dir", "adhocusage") == 1
+    said = capsys.readouterr()
+    assert "intervaldate: sftp://localhost:" in said.err
+    assert "copied 'b.csv'" in said.out
+
+
+@GPG
+def test_watch_waits_for_a_single_fetch_that_holds_the_folder(file, tmp_path):
+    home = Home(tmp_path / "files")
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == 1:
+            home.make()
+            held.enter_context(home.locked())
+        elif len(waits) == 2:
+            held.close()
+        else:
+            raise KeyboardInterrupt
+
+    parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
+    with contextlib.ExitStack() as held:
+        assert command.run_fetch(parsed, sleep=sleep) == command.INTERRUPTED
+    assert len(waits) == 3
+
+
+def test_no_folder_is_named(file, capsys):
+    file.write_text(file.read_text().replace('folders = ["intervaldata", "adhocusage"]', "folders = []"))
+    assert fetch(file) == 1
+    assert "give --dir FOLDER" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_one_line(file, capsys, tmp_path):
+    assert fetch(file, "--into", str(file / "below")) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("NotWritten: ")
+    assert __main__.main(["doctor", "smt", "--new", "--settings", str(file / "below" / "s.toml")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_wrong_arguments_give_2(file, capsys):
     for arguments in (["fetch", "pge"], ["fetch", "smt", "--watch", "0"], ["fetch", "smt", "--watch", "soon"]):
         with pytest.raises(SystemExit) as caught:
@@ -164,6 +208,8 @@ def test_show_and_new(file, capsys, tmp_path, server):
     new = tmp_path / "new" / "settings.toml"
     assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 0
     assert settings.read(new).smt.delete == "decrypted"
+    assert settings.read(new).smt.user is None, "nobody logs in with the template's word"
+    assert f"doctor smt --settings {new}" in capsys.readouterr().out
     assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 1
 
 
@@ -191,8 +237,9 @@ def test_onboarding_encloses_public_halves_only(tmp_path):
     options = {
         "certificate": both, "ssh_key": tmp_path / "id", "ssh_key_passphrase": phrase, "duns": "123456789",
         "account": "REP One", "public_addresses": ("203.0.113.5",), "host_name": "machine.example", "user": "rep1",
-        "pgp": settings.PgpSettings(home=home, passphrase=phrase),
     }  # fmt: skip
+    asked = settings.SecretRef("env", "GK_TEST_NOT_SET")
+    options["pgp"] = settings.PgpSettings(home=home, passphrase=asked)  # a public half needs no passphrase
     made = write_onboarding(tmp_path / "on", **options)
     assert sorted(made) == ["client-certificate.cer", "onboarding.md", "openpgp-public-key.asc", "ssh-public-key.pub"]
     assert {p.parent.name for p in made.values()} == {"on"}

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from directory_remote import DirectoryRemote, Unsealer, put, seal
 
-from greenkit.errors import BusyError, FormatError, LoginRejected, ServerUnavailable
+from greenkit.errors import BusyError, FormatError, LoginRejected, NotWritten, ServerUnavailable
 from greenkit.findings import GreenkitWarning
+from greenkit.transfer import part
 from greenkit.transfer.ledger import Home, Ledger
-from greenkit.transfer.part import Part
+from greenkit.transfer.part import Part, refusal
 from greenkit.transfer.pull import fetch_smt, pull
 
 PLAIN = {f"{day}.lse": f"day {day}\n".encode() * 500 for day in range(3)}
@@ -199,8 +200,8 @@ def test_a_cut_transfer_starts_anew_when_the_file_has_changed(server, into):
 
 def test_a_part_that_vanished_is_started_anew(server, into):
     run(server, into, server={"faults": {"1.lse.asc": [2500]}})
-    for part in Home(into).parts.iterdir():
-        part.write_bytes(b"short")
+    for begun in Home(into).parts.iterdir():
+        begun.write_bytes(b"short")
     assert run(server, into).complete
     assert plain_files(into) == PLAIN
 
@@ -404,11 +405,11 @@ def test_a_refused_login_ends_the_call_and_nothing_is_lost(server, into):
 
 
 def test_a_full_disk_ends_the_call_and_is_not_taken_for_the_servers_fault(server, into, monkeypatch):
-    def full(part, data):
+    def full(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Part, "write", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NotWritten, match=r"into cannot be written \(No space left on device\): make room"):
         run(server, into)
     monkeypatch.undo()
     assert run(server, into).complete
@@ -416,6 +417,17 @@ def test_a_full_disk_ends_the_call_and_is_not_taken_for_the_servers_fault(server
 
 
 EVIL = ["..\\..\\win.asc", "a\nb.asc", ".hidden.asc", ".greenkit", "x" * 250 + ".asc", "C:evil.asc", "tab\t.asc"]
+WINDOWS = [
+    "CON.asc",
+    "nul",
+    "aux.lse.asc",
+    "COM1 .csv",
+    "lpt².asc",
+    "conout$.asc",
+    "stream:x.asc",
+    "a.lse .asc",
+    "dot..asc",
+]
 
 
 def test_evil_names_are_refused_and_the_rest_is_fetched(server, into, tmp_path):
@@ -431,6 +443,60 @@ def test_evil_names_are_refused_and_the_rest_is_fetched(server, into, tmp_path):
     assert {p for p in tmp_path.rglob("*") if into not in p.parents} - {into} == outside
     assert "\udcff" not in str(report.findings)
     report._repr_html_()
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_names_that_windows_takes_for_something_else_are_refused(into, name):
+    assert "on every system" in refusal(name, into)
+
+
+def test_folders_among_the_files_are_passed_over(server, into):
+    class Listing(DirectoryRemote):
+        def fetch(self, path, sink, offset=0):
+            if "archive" in path:
+                raise IsADirectoryError(path)
+            super().fetch(path, sink, offset)
+
+    (server / "intervaldata" / "archive").mkdir()
+    for _ in range(2):
+        report = run(server, into, remote=Listing(server))
+        assert report.complete
+        assert len(report) == len(PLAIN)
+
+
+def test_a_file_without_an_end_does_not_keep_the_others(server, into, monkeypatch):
+    monkeypatch.setattr(part, "LARGEST", 6000)
+    put(server, "0.lse.asc", seal(b"x" * 7000))
+    report = run(server, into)
+    assert states(report) == {"0.lse.asc": "seen", "1.lse.asc": "decrypted", "2.lse.asc": "decrypted"}
+    assert "more than 6,000 bytes: it is not trusted" in report.frame["why"][0]
+    no_leftovers(into)
+
+
+def test_a_folder_may_be_named_from_the_root(server, into):
+    class Rooted(DirectoryRemote):
+        def names(self, folder):
+            assert folder == "/intervaldata"
+            return super().names(folder[1:])
+
+        def stat(self, path):
+            return super().stat(path.removeprefix("/"))
+
+        def fetch(self, path, sink, offset=0):
+            assert path.startswith("/intervaldata/")
+            super().fetch(path[1:], sink, offset)
+
+    pull(Rooted(server), "/intervaldata/", into=into, pgp=Unsealer())
+    remote = DirectoryRemote(server)
+    assert run(server, into, remote=remote).new == [], "it is the same folder to the ledger"
+    assert remote.count("fetch") == 0
+
+
+def test_what_cannot_be_written_here_says_where(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotWritten, match=r"file cannot be written \(.+\): make room, or give another folder") as caught:
+        run(server, tmp_path / "file")
+    assert isinstance(caught.value, OSError)
 
 
 def test_spaces_and_other_letters_are_fine(server, into):

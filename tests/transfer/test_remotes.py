@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import paramiko
 import pytest
 
 from greenkit import Secret, certificates, errors
@@ -17,7 +18,7 @@ from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.transfer import ftp_session, ftps
 from greenkit.transfer.ftps import FtpsRemote
 from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Stat
-from greenkit.transfer.session import NameTable
+from greenkit.transfer.session import NameTable, words
 from greenkit.transfer.sftp import SftpRemote
 
 DATA = os.urandom(300_000)
@@ -341,6 +342,19 @@ def test_server_that_cannot_restart(ftps_server, monkeypatch):
         assert fetched(remote) == DATA
 
 
+def test_folder_among_the_files_over_ftps(ftps_server):
+    """NLST does not tell; the answers to SIZE, RETR and CWD do."""
+    (ftps_server.root / "intervaldata" / "archive").mkdir(exist_ok=True)
+    with ftps_server.remote() as remote:
+        assert "archive" in remote.names("intervaldata")
+        with pytest.raises(IsADirectoryError, match="'intervaldata/archive' on ftps://localhost:"):
+            fetched(remote, "intervaldata/archive")
+        session = remote._session
+        assert remote.stat("intervaldata/archive").size is None
+        assert remote._session is session
+    (ftps_server.root / "intervaldata" / "archive").rmdir()
+
+
 def test_type_is_binary_before_size_and_retr(ftps_server):
     ftps_server.put(PATH, DATA)
     with ftps_server.remote() as remote:
@@ -600,6 +614,29 @@ def test_folder_is_no_file(sftp_server):
         with pytest.raises(errors.AccessRefused, match="folder"):
             fetched(remote, "intervaldata/folder")
         assert fetched(remote) == DATA
+
+
+def test_listing_without_an_end_or_with_too_many_at_once(sftp_server, monkeypatch):
+    with sftp_server.remote() as remote:
+        sftp, ask = remote._session.sftp, remote._session.sftp._request
+        for count in (0, 0xFFFFFFFF):
+
+            def request(kind, *arguments, count=count, ask=ask):
+                if kind != paramiko.sftp.CMD_READDIR:
+                    return ask(kind, *arguments)
+                return kind, paramiko.Message(count.to_bytes(4, "big"))
+
+            monkeypatch.setattr(sftp, "_request", request)
+            with pytest.raises(errors.RemoteError, match=f"makes no sense .{count} names at once"):
+                remote.names("intervaldata")
+            sftp, ask = (remote.open()._session.sftp, remote._session.sftp._request)
+
+
+def test_words_of_a_server_are_short_plain_and_without_the_password():
+    said = words(OSError("you sent hunter2\x1b[31m\n" + "x" * 200), Secret("hunter2"))
+    assert said.startswith("you sent *** [31m")
+    assert len(said) <= 120
+    assert "hunter2" not in words(OSError("x" * 116 + "hunter2"), Secret("hunter2"))
 
 
 def test_import_is_lazy():
