@@ -71,8 +71,6 @@ class Custodian:
         The registered one.
     register : Register
         Customers, authorizations, tokens, and the counts of what was asked for.
-    behaviour : Behaviour
-        What it does wrong on purpose.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class Custodian:
         notification_uri: str | None,
         server_certificate: Pair | None,
     ) -> None:
-        self.authority, self.behaviour = authority, Behaviour()
+        self.authority = authority
         self.client_secret = Secret(new_secret())
         self.registration_token = Secret("registration-" + new_secret()[:18])
         api, page = self._servers = (Server(), Server())
@@ -95,13 +93,12 @@ class Custodian:
         self.client_certificate = authority.client(CLIENT, stem=f"client-{mark}", days=60)
         api.tls(authority, server_certificate or authority.server(stem=f"custodian-{mark}"))
         self.profile = self._moved(profile)
-        if profile.name in ("pge", "pge_test"):
-            self.behaviour.prepared.add("bulk")
+        behaviour = Behaviour(prepared={"bulk"} if profile.name in ("pge", "pge_test") else set())
         self.register = Register(self.profile, people, redirect_uris, self.client_secret.reveal())
         self._service = Service(
             self.register,
             Resources(self.register, self.profile.resource_url, dialect),
-            self.behaviour,
+            behaviour,
             registration_token=self.registration_token,
             notification_uri=notification_uri,
         )
@@ -155,6 +152,15 @@ class Custodian:
     def counts(self) -> Counter[str]:
         """How often each grant was asked for, each resource, and each refresh token used twice."""
         return self.register.counts
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What it does wrong on purpose: change it, or put another in its place, while it runs."""
+        return self._service.behaviour
+
+    @behaviour.setter
+    def behaviour(self, new: Behaviour) -> None:
+        self._service.behaviour = new
 
     @property
     def seen(self) -> list[tuple[str, str, str, bool]]:

@@ -67,7 +67,7 @@ class Service:
     resources : Resources
         Make the documents.
     behaviour : Behaviour
-        What goes wrong on purpose.
+        What goes wrong on purpose; it may be replaced while it runs.
     registration_token : Secret
         Opens the application information.
     notification_uri : str or None
@@ -90,7 +90,7 @@ class Service:
         registration_token: Secret,
         notification_uri: str | None,
     ) -> None:
-        self._register, self._resources, self._behaviour = register, resources, behaviour
+        self._register, self._resources, self.behaviour = register, resources, behaviour
         self._profile, self._registration_token = register.profile, registration_token
         self._notification_uri = notification_uri
         self.seen: list[tuple[str, str, str, bool]] = []
@@ -149,8 +149,8 @@ class Service:
         request = flask.request
         name = request.environ.get("SSL_CLIENT_S_DN_CN", "")
         self.seen.append((request.method, request.path, name, "Authorization" in request.headers))
-        if self._behaviour.slow:
-            time.sleep(self._behaviour.slow)
+        if self.behaviour.slow:
+            time.sleep(self.behaviour.slow)
         page = request.path == urlsplit(self._profile.authorize_url).path
         if self._profile.mutual_tls and not page and name != CLIENT:
             # PG&E's answer: 400 and a bare JSON string
@@ -158,7 +158,7 @@ class Service:
         return None
 
     def _cut(self, response: flask.Response) -> flask.Response:
-        after = self._behaviour.cut_after
+        after = self.behaviour.cut_after
         if after is None or response.status_code != 200:
             return response
         body = response.get_data()
@@ -170,7 +170,7 @@ class Service:
         return flask.Response(pieces(), 200, {"Content-Length": str(len(body))}, content_type=response.content_type)
 
     def _replaced(self) -> flask.Response | None:
-        return self._behaviour.replace(flask.request.path) if self._behaviour.replace else None
+        return self.behaviour.replace(flask.request.path) if self.behaviour.replace else None
 
     def _guarded(self, view: Callable[..., Any], whose: str) -> Callable[..., Any]:
         def guarded(**parts: Any) -> Any:
@@ -178,8 +178,8 @@ class Service:
             replaced = self._replaced()
             if replaced is not None:
                 return replaced
-            if self._behaviour.busy:
-                status, wait = self._behaviour.busy.popleft()
+            if self.behaviour.busy:
+                status, wait = self.behaviour.busy.popleft()
                 raise Refusal(status, headers={"Retry-After": wait} if wait else {})
             flask.g.token = self._token(whose)
             return view(**parts)
@@ -225,10 +225,10 @@ class Service:
         ready = query.get("correlationID") in {
             j.key for j in self._resources.jobs.values() if j.ready < time.monotonic()
         }
-        if what in self._behaviour.prepared and not ready:
+        if what in self.behaviour.prepared and not ready:
             url = flask.request.url
             known = url in self._resources.jobs
-            job = self._resources.pending(url, PREPARING, kept=not self._behaviour.forgets_jobs)
+            job = self._resources.pending(url, PREPARING, kept=not self.behaviour.forgets_jobs)
             if job is not None:
                 if not known:
                     threading.Thread(target=self._notify, args=(f"{url}&correlationID={job.key}",), daemon=True).start()
