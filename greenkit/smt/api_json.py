@@ -11,39 +11,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from greenkit.days import US
 from greenkit.errors import FormatError
-from greenkit.smt import codes, labels, stamps
-from greenkit.smt.blocks import Store, blocks_of
+from greenkit.smt import api_tables, codes, csv_cells, labels, stamps
+from greenkit.smt.api_tables import Doc, items, made
+from greenkit.smt.blocks import blocks_of
 from greenkit.smt.codes import GENERATION, LOAD, STEP, Channel
 from greenkit.smt.labels import Rows
-from greenkit.smt.notes import Notes
-from greenkit.smt.tables import Table
+from greenkit.smt.tables import Sink
 from greenkit.smt.text import Advance, decode_head, number
 from greenkit.sources import Source
 
-Doc = Mapping[str, Any]
 SLOTS: Final = 100
+CLOCK: Final = 96
+"""Quarter-hours that a clock shows in a day."""
 _REPEATED: Final = range(8, 12)
 _SKIPPED: Final = range(12, 16)
 UNKNOWN: Final = "unknown"
+_DEPTH: Final = 8
 _SHAPES: Final = ("energyData", "registeredReads", "odrRead", "intervaldata", "dailyData", "monthlyData")
-
-
-@dataclass
-class Sink:
-    """Where what is read goes."""
-
-    store: Store
-    registers: Table
-    bills: Table
-    notes: Notes
 
 
 def read(source: Source, sink: Sink, advance: Advance) -> None:
@@ -71,14 +62,14 @@ def read(source: Source, sink: Sink, advance: Advance) -> None:
 def _documents(text: str, file: str) -> Iterator[Any]:
     """Give JSON documents that stand one after another."""
     decoder = json.JSONDecoder()
-    text = text.rstrip("\x00\x1a \t\r\n")
+    text = text.rstrip("\x00\x1a \t\r\n,")
     at = 0
     while at < len(text):
         while text[at] in " \t\r\n,":
             at += 1
         try:
             doc, at = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as e:
+        except (ValueError, RecursionError) as e:  # a number of thousands of digits is a plain ValueError
             line = text.count("\n", 0, getattr(e, "pos", at)) + 1
             raise FormatError("the JSON is damaged or cut: fetch it again", source=file, line=line) from None
         yield doc
@@ -86,22 +77,17 @@ def _documents(text: str, file: str) -> Iterator[Any]:
 
 def _parts(doc: Any, depth: int = 0) -> Iterator[Doc]:
     """Give the objects that hold data or an error, however they are wrapped."""
-    if isinstance(doc, list):
-        for one in doc:
+    if isinstance(doc, dict) and (any(shape in doc for shape in _SHAPES) or _error(doc)):
+        yield doc
+    elif isinstance(doc, dict | list) and depth < _DEPTH:
+        for one in doc.values() if isinstance(doc, dict) else doc:
             yield from _parts(one, depth + 1)
-    elif isinstance(doc, dict):
-        if any(shape in doc for shape in _SHAPES) or _error(doc):
-            yield doc
-        elif depth < 6:
-            for one in doc.values():
-                if isinstance(one, dict | list):
-                    yield from _parts(one, depth + 1)
 
 
 def _error(doc: Doc) -> str:
     """Give SMT's message when the answer is an error."""
     code, message = doc.get("errorCode"), doc.get("errorMessage") or doc.get("errormessage")
-    if code in (None, "", "0", 0) and not message:
+    if code in (None, "", "0", 0) and (not message or any(items(doc, shape) for shape in _SHAPES)):
         return ""
     return f"{message or 'no message'} (error {code})"
 
@@ -114,24 +100,29 @@ def _part(doc: Doc, source: Source, sink: Sink) -> None:
             raise FormatError(f"Smart Meter Texas answered with an error instead of data: {error}", source=file)
         sink.notes.add("smt.file.error", error, file=file)
         return
-    meter = str(doc.get("esiid") or doc.get("ESIID") or "").strip(" '\"") or UNKNOWN
+    meter = _meter(doc, file)
     if meter == UNKNOWN:
         sink.notes.add("smt.meter.unknown", file=file)
     place = sink.store.sources[file]
     counts = [
-        _energy_data(_list(doc, "energyData"), meter, place, sink, file),
-        _labelled(_list(doc, "intervaldata"), meter, place, sink, file),
-        _register_reads(doc, meter, sink, file),
-        _bills(_list(doc, "monthlyData"), meter, sink, file),
+        _energy_data(items(doc, "energyData"), meter, place, sink, file),
+        _labelled(items(doc, "intervaldata"), meter, place, sink, file),
+        api_tables.register_reads(doc, meter, sink, file),
+        api_tables.bills(items(doc, "monthlyData"), meter, sink, file),
     ]
     if not any(counts):
         sink.notes.add("smt.file.empty", file=file)
 
 
-def _list(doc: Doc, name: str) -> list[Doc]:
-    found = doc.get(name)
-    items = found if isinstance(found, list) else [] if found is None else [found]
-    return [item for item in items if isinstance(item, dict)]
+def _meter(doc: Doc, file: str) -> str:
+    """Give the ESI ID, which may stand in a list of one."""
+    found = doc.get("esiid") or doc.get("ESIID") or ""
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    try:
+        return csv_cells.meter_id(str(found)) or UNKNOWN
+    except FormatError as e:
+        raise FormatError(str(e), source=file) from None
 
 
 def _energy_data(entries: list[Doc], meter: str, source: int, sink: Sink, file: str) -> int:
@@ -143,8 +134,13 @@ def _energy_data(entries: list[Doc], meter: str, source: int, sink: Sink, file: 
         if day is None:
             sink.notes.add("smt.row.unreadable", f"{where}: DT is {entry.get('DT')!r}", file=file)
             continue
-        values, statuses = _slots(str(entry.get("RD") or ""), sink, file, where)
-        _lay_slots(values, statuses, meter, channel, day, _revision(entry.get("RevTS")), source, sink, file)
+        raw = entry.get("RD") or ""
+        text = ",".join(map(str, raw)) if isinstance(raw, list) else str(raw)
+        if text.strip():
+            values, statuses = _slots(text, sink, file, where)
+            _lay_slots(values, statuses, meter, channel, day, made(entry.get("RevTS"), sink, file), source, sink, file)
+        else:
+            sink.notes.add("smt.api.slots", f"{where}: RD is empty", file=file)
     return len(entries)
 
 
@@ -178,8 +174,14 @@ def _lay_slots(
 ) -> None:
     midnight, length = stamps.midnight(day), stamps.day_seconds(day)
     intervals = length // STEP
+    while len(values) > SLOTS and values[-1] is None:
+        values.pop()
     place = places(len(values), [v is None for v in values], intervals)
     name = f"{np.datetime64(day, 'D')} of {meter} {channel.flow}"
+    if len(values) != SLOTS and place[-1] != intervals - 1:
+        sink.notes.add("smt.api.slots", f"{name}: {len(values)}", file=file)
+    elif len(values) == CLOCK < intervals:
+        sink.notes.add("smt.time.repeated-hour", name, file=file)
     lost = [v for v, p in zip(values, place, strict=True) if p < 0 and v is not None]
     if lost:
         sink.notes.add("smt.time.skipped-hour", name, n=len(lost), file=file, kwh=float(np.nansum(lost)))
@@ -207,7 +209,8 @@ def _lay_slots(
 def places(slots: int, blank: list[bool], intervals: int) -> list[int]:
     """Give the interval of the day that each slot is; -1 for a slot that stands for none.
 
-    A day that is not written in 100 slots, but in just as many as it has intervals, is taken in order.
+    A day that is not written in 100 slots, but in just as many as it has intervals, is taken in order; one of 96
+    slots on a day of change by the clock.
 
     Examples
     --------
@@ -216,10 +219,12 @@ def places(slots: int, blank: list[bool], intervals: int) -> list[int]:
     >>> places(100, [8 <= i < 12 for i in range(100)], 96)[6:14]
     [6, 7, -1, -1, -1, -1, 8, 9]
     """
-    if slots == intervals and not all(blank[k] for k in _REPEATED):
-        return list(range(slots))
-    if intervals == SLOTS:
-        return list(range(slots))
+    if slots == CLOCK < intervals:
+        return [i if i < 8 else i + 4 for i in range(slots)]
+    if slots == CLOCK > intervals and all(blank[k] for k in _REPEATED):
+        return [i if i < 8 else -1 if i in _REPEATED else i - 4 for i in range(slots)]
+    if intervals == SLOTS or (slots == intervals and not all(blank[k] for k in _REPEATED)):
+        return [i if i < SLOTS else -1 for i in range(slots)]
     spring = intervals < SLOTS - len(_REPEATED)
     out = []
     for i in range(slots):
@@ -273,52 +278,6 @@ def _lay_rows(
     return labels.lay(rows, sink.store, source)
 
 
-def _register_reads(doc: Doc, meter: str, sink: Sink, file: str) -> int:
-    reads = [
-        *(
-            (
-                r.get("readDate"),
-                r.get("revisionDate"),
-                r.get("startReading"),
-                r.get("endReading"),
-                r.get("energyDataKwh"),
-            )
-            for r in _list(doc, "registeredReads")
-        ),
-        *((r.get("readDate"), None, None, r.get("registeredRead"), None) for r in _list(doc, "odrRead")),
-        *(
-            (r.get("date"), r.get("revisiondate"), r.get("startreading"), r.get("endreading"), r.get("reading"))
-            for r in _list(doc, "dailyData")
-        ),
-    ]
-    pending = bool(_list(doc, "odrRead")) and str(doc.get("statusCode", "0")) not in ("0", "200")
-    for date, revision, start, end, value in [] if pending else reads:
-        day = stamps.day(str(date or ""))
-        if day is None:
-            sink.notes.add("smt.row.unreadable", f"read date {date!r} of {meter}", file=file)
-            continue
-        numbers = {"start_reading": start, "end_reading": end, "value": value}
-        found: dict[str, Any] = {
-            n: number(str(text)) if text not in (None, "") else None for n, text in numbers.items()
-        }
-        sink.registers.add(meter, LOAD, revision=_revision(revision), usage_date=day, source=file, **found)
-    return 0 if pending else len(reads)
-
-
-def _bills(entries: list[Doc], meter: str, sink: Sink, file: str) -> int:
-    for entry in entries:
-        start, end = (stamps.day(str(entry.get(name) or "")) for name in ("startdate", "enddate"))
-        if start is None or end is None:
-            sink.notes.add("smt.row.unreadable", f"bill from {entry.get('startdate')!r}", file=file)
-            continue
-        value = entry.get("actl_kwh_usg")
-        kwh = number(str(value)) if value not in (None, "") else None
-        known = ("startdate", "enddate", "actl_kwh_usg")
-        more = {k: v for k, v in entry.items() if k not in known and not isinstance(v, dict | list)}
-        sink.bills.add(meter, LOAD, **{**more, "start_date": start, "end_date": end, "value": kwh, "source": file})
-    return len(entries)
-
-
 def _channel(name: Any, sink: Sink, file: str) -> Channel:
     if not str(name or "").strip():
         sink.notes.add("smt.flow.assumed", file=file)
@@ -327,8 +286,3 @@ def _channel(name: Any, sink: Sink, file: str) -> Channel:
     if found not in (LOAD, GENERATION):
         sink.notes.add("smt.flow.other", found.flow, file=file)
     return found
-
-
-def _revision(text: Any) -> int:
-    found = stamps.stamp(str(text)) if text else None
-    return stamps.NEVER if found is None else found

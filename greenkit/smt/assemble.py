@@ -154,7 +154,7 @@ def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical,
 
 def _note_values(store: Store, blocks: Blocks, values: Ints, codes: Ints, notes: Notes) -> None:
     estimated = np.array([QUALITIES.get(w.upper()) == "estimated" for w in store.codes.words])
-    other = np.array([bool(w.strip()) and w.upper() not in QUALITIES for w in store.codes.words])
+    other = np.array([w.upper() not in QUALITIES for w in store.codes.words])
     missing = np.isnan(values)
     for name, which in (
         ("smt.value.missing", missing),

@@ -62,7 +62,7 @@ def squeezed(text: str) -> str:
 def channel(name: str) -> Channel:
     """Give the channel of a name or number; one that SMT does not define keeps its own name."""
     known = CHANNELS.get(squeezed(name))
-    if known is None and name.strip().isdigit():
+    if known is None and name.isascii() and name.strip().isdigit():
         number = str(int(name))
         known = CHANNELS.get(number) or Channel(number, f"channel {number}")
     return known or Channel(name.strip(), name.strip().lower() or "unknown")

@@ -13,7 +13,7 @@ from typing import Final
 
 from greenkit.smt import stamps
 from greenkit.smt.codes import squeezed
-from greenkit.smt.text import decode
+from greenkit.smt.text import decode, decode_head
 
 Roles = Mapping[str, tuple[str, ...]]
 
@@ -119,19 +119,20 @@ class Layout:
 
 
 def find(head: bytes) -> Layout | None:
-    r"""Find the header among the first lines (line ends as ``\n``); None when the text is no table of SMT."""
-    lines = head.split(b"\n")[:_PREAMBLE]
+    """Find the header among the first lines of a file, of any encoding; None when it is no table of SMT."""
+    lines = decode_head(head).replace("\r\n", "\n").replace("\r", "\n").encode().split(b"\n")[:_PREAMBLE]
     for i, raw in enumerate(lines):
         line = decode(raw)
         for delimiter in _DELIMITERS:
             if delimiter in line:
-                layout = _named(next(csv.reader([line], delimiter=delimiter)), delimiter, i + 1, raw)
+                layout = named(next(csv.reader([line], delimiter=delimiter)), delimiter, i + 1, raw)
                 if layout:
                     return layout
     return _headerless(lines)
 
 
-def _named(names: list[str], delimiter: str, skip: int, raw: bytes) -> Layout | None:
+def named(names: list[str], delimiter: str, skip: int = 0, raw: bytes = b"") -> Layout | None:
+    """Give the layout that a header's names make; None where they make none."""
     while names and not names[-1].strip():
         names.pop()
     columns = [squeezed(name) for name in names]
@@ -140,7 +141,14 @@ def _named(names: list[str], delimiter: str, skip: int, raw: bytes) -> Layout | 
         if all(any(role in roles for role in either) for either in required):
             if kind == "interval":
                 roles.setdefault("date", roles["start"])  # the start is a date and time
-            return Layout(kind, delimiter, tuple(name.strip() for name in names), roles, skip, raw)
+            return Layout(
+                kind,
+                delimiter,
+                tuple(name.strip() for name in names),
+                roles,
+                skip,
+                raw or delimiter.join(names).encode(),
+            )
     return None
 
 

@@ -6,7 +6,7 @@ SMT labels the days of change in its own way (seen in portal exports of 2022, 20
 * spring: 96 rows, the four of the skipped hour blank.
 
 A day that looks just like one of these, or like a plain day of 96 rows, is laid on the day's grid by position. Any
-other day is laid by its labels, where the first of two equal labels is the earlier.
+other day is laid by its labels, where the first of two equal labels is the earlier; its intervals may be of any length.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _FOLD_END: Final = np.concatenate([_PLAIN_START[1:9], _PLAIN_START[5:9], _PLAIN_
 _PLAIN: Final = np.array([_PLAIN_START, np.roll(_PLAIN_START, -1)], dtype=np.int16)
 _PATTERNS: Final = {82800: _PLAIN, 86400: _PLAIN, 90000: np.array([_FOLD_START, _FOLD_END], dtype=np.int16)}
 _LONGEST: Final = 100
+_CHANNELS: Final = 8
+"""More than these in a piece are no series but damage, which is not looked at one by one."""
 
 
 def calendar(day: Ints) -> tuple[Ints, Ints]:
@@ -68,8 +70,8 @@ class Rows:
     def __len__(self) -> int:
         return len(self.value)
 
-    def take(self, which: Ints) -> Rows:
-        """Give some of the rows, by a mask or by their places."""
+    def take(self, which: Ints | slice) -> Rows:
+        """Give some of the rows, by a mask, by their places or by a slice."""
         return Rows(*(getattr(self, f.name)[which] for f in dataclasses.fields(self)))
 
     @classmethod
@@ -89,6 +91,8 @@ def lay(rows: Rows, store: Store, source: int) -> list[Rows]:
     channels = np.flatnonzero(np.bincount(rows.channel))
     if len(channels) == 1:
         return [odd for odd in [_lay_channel(rows, store, source)] if len(odd)]
+    if len(channels) > _CHANNELS:
+        return [rows]
     parts = [_lay_channel(rows.take(rows.channel == c), store, source) for c in channels]
     return [odd for odd in parts if len(odd)]
 
@@ -161,14 +165,14 @@ def settle(parts: list[Rows], store: Store, source: int, notes: Notes) -> None:
         return
     rows = Rows.joined(parts)
     begin, length = calendar(rows.day)
-    minutes = np.where(rows.end > rows.start, 0, DAY) + rows.end - rows.start
-    folded = (length > 86400) & (rows.end < rows.start) & (rows.end >= _FOLD[0])
-    minutes[folded] = rows.end[folded] + 60 - rows.start[folded]
     elapsed = rows.start.astype(np.int64)
+    end = np.where(rows.end > rows.start, 0, DAY) + rows.end
     if (length != 86400).any():
         for group in _groups(rows, np.flatnonzero(length != 86400)):
+            day = rows.take(group)
             place = _autumn if length[group[0]] > 86400 else _spring
-            elapsed[group] = place(rows.take(group), store, source, notes)
+            elapsed[group], end[group] = place(day, store, source, notes)
+    minutes = end - elapsed
     kept = np.flatnonzero(elapsed >= 0)
     order = np.lexsort(
         [column[kept] for column in (elapsed, minutes, rows.revision, rows.day, rows.channel, rows.meter)]
@@ -216,12 +220,13 @@ def _groups(rows: Rows, which: Ints) -> Iterable[Ints]:
     return np.split(which[order], _breaks(some.meter, some.channel, some.day, some.revision)[1:])
 
 
-def _spring(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
-    """Minutes since midnight of a 23-hour day's rows; -1 for those that have no place in it."""
+def _spring(day: Rows, store: Store, source: int, notes: Notes) -> tuple[Ints, Ints]:
+    """Minutes since midnight at which a 23-hour day's rows begin and end; -1 for those that have no place in it."""
     filled = ~np.isnan(day.value)
     start: Ints = day.start.astype(np.int64)
+    end = np.where(day.end > start, 0, DAY) + day.end
     if filled.sum() == len(_PLAIN_START) - 4 and (start[filled] == _PLAIN_START[:-4]).all():
-        return np.where(filled, start, -1)  # 92 rows counted on through the skipped hour: their place is meant
+        return np.where(filled, start, -1), end  # 92 rows counted on through the skipped hour: their place is meant
     elapsed = np.where(start < _SKIPPED[1], start, start - 60)
     skipped = (start >= _SKIPPED[0]) & (start < _SKIPPED[1])
     elapsed[skipped] = -1
@@ -229,24 +234,35 @@ def _spring(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
     if lost.any():
         example, file = _name(day, store), store.sources.word(source)
         notes.add("smt.time.skipped-hour", example, n=int(lost.sum()), file=file, kwh=float(day.value[lost].sum()))
-    return elapsed
+    return elapsed, np.where(end <= _SKIPPED[0], end, np.maximum(end - 60, _SKIPPED[0]))
 
 
-def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
-    """Minutes since midnight of a 25-hour day's rows."""
+def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> tuple[Ints, Ints]:
+    """Minutes since midnight at which a 25-hour day's rows begin and end."""
+    elapsed = _autumn_starts(day, store, source, notes)
+    # the end is the first time after the start at which the clock shows it: in or after the repeated hour it can be
+    # an hour later than the clock says, and 02:00 is so unless the row began in the first of the two
+    end = np.where(day.end == 0, DAY, day.end).astype(np.int64)
+    later = (end > _FOLD[1]) | ((end >= _FOLD[0]) & (end <= elapsed))
+    end[later] += 60
+    return elapsed, np.where(end > elapsed, end, end + DAY)
+
+
+def _autumn_starts(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
+    whole = _in_order(day)
+    if whole is not None:
+        return whole
     start: Ints = day.start.astype(np.int64)
-    if len(day) > _LONGEST:  # the day came more than once
+    if len(day) > _LONGEST:  # the day came more than once: one after the other, or each row doubled
         again = np.flatnonzero((start[1:] < start[:-1]) & (start[1:] < _FOLD[0])) + 1
         if len(again):
             parts = np.split(np.arange(len(day)), again)
-            return np.concatenate([_autumn(day.take(part), store, source, notes) for part in parts])
-    if len(day) == _LONGEST:
-        outside = np.r_[0:8, 12:_LONGEST]
-        if (start[outside] == _FOLD_START[outside]).all():
-            return np.arange(_LONGEST) * _MINUTES  # whole and in order, however its second hour is labelled
-    else:
-        notes.add("smt.time.repeated-hour", _name(day, store), file=store.sources.word(source))
-    second = (start == _MISLABELLED) & (day.end < start) & (day.end > _FOLD[0])
+            return np.concatenate([_autumn_starts(day.take(part), store, source, notes) for part in parts])
+        single = day.take(slice(0, None, 2))
+        if _in_order(single) is not None and (np.repeat(single.start, 2)[: len(day)] == start).all():
+            return np.repeat(_autumn_starts(single, store, source, notes), 2)[: len(day)]
+    notes.add("smt.time.repeated-hour", _name(day, store), file=store.sources.word(source))
+    second = (start == _MISLABELLED) & (day.end <= start) & (day.end > _FOLD[0])
     label = np.where(second, _FOLD[0], start)
     for i in range(1, len(label)):  # what follows the mislabelled row without a gap is of the second hour too
         if second[i - 1] and label[i] == label[i - 1] + _MINUTES and label[i] < _FOLD[1]:
@@ -258,6 +274,20 @@ def _autumn(day: Rows, store: Store, source: int, notes: Notes) -> Ints:
         seen[clock] = seen.get(clock, -1) + 1
         second[i] = seen[clock] % 2 == 1
     return np.where(second | (label >= _FOLD[1]), label + 60, label)
+
+
+def _in_order(day: Rows) -> Ints | None:
+    """Give the starts of a 25-hour day that is whole, in order or backwards, however its second hour is labelled."""
+    step, rest = divmod(DAY + 60, len(day))
+    if rest or 60 % step:
+        return None
+    elapsed = np.arange(len(day)) * step
+    shown = np.where(elapsed < _FOLD[1], elapsed, elapsed - 60)
+    known = (elapsed < _FOLD[1]) | (elapsed >= _FOLD[1] + 60)
+    for start, found in ((day.start, elapsed), (day.start[::-1], elapsed[::-1])):
+        if (start[known] == shown[known]).all():
+            return found
+    return None
 
 
 def _name(day: Rows, store: Store) -> str:

@@ -80,9 +80,10 @@ def span(start: str, stop: str, dst: str, step: int) -> Span | None:
     end = stamps.stamp(stop) if stop.strip() else None
     if end is not None:
         second = end // US % 60
+        minute = end // US // 60 % 60
         if second == 59:
             end += US
-        elif end % _DAY and (end - begin) % (step * US):
+        elif end % _DAY and (minute == 59 or (end - begin) % (step * US)):
             end += 60 * US
     if end is not None and end <= begin:
         end = None
@@ -100,9 +101,18 @@ def span(start: str, stop: str, dst: str, step: int) -> Span | None:
 channel = lru_cache(_CACHED)(codes.channel)
 
 
+class Header2(NamedTuple):
+    """What header 2 says; a pulse multiplier or offset would scale the readings, if they were not energy already."""
+
+    step: int | None  # seconds; None when they cannot be read
+    unit: str
+    readings: dict[str, float | None]  # of the meter, empty where there are none
+    scaled: bool
+
+
 @lru_cache(_CACHED)
-def header_2(line: bytes) -> tuple[int | None, str, dict[str, float | None]]:
-    """Give the interval's seconds (None when they cannot be read), the unit, and the meter readings if any."""
+def header_2(line: bytes) -> Header2:
+    """Read header 2; each of its fields may be blank."""
     cells = [decode(cell).strip() for cell in line.split(b",")[1:]]
     cells += [""] * (len(HEADERS[2]) - len(cells))
     cell = dict(zip(HEADERS[2], cells, strict=False))
@@ -112,12 +122,12 @@ def header_2(line: bytes) -> tuple[int | None, str, dict[str, float | None]]:
     code = cell["unit"].lstrip("0").upper()
     unit = UNITS.get(code, f"unit {cell['unit']}")
     readings = {name: number(cell[name]) for name in ("start_reading", "end_reading")}
-    return step, unit, readings if any(v is not None for v in readings.values()) else {}
+    scaled = number(cell["pulse_multiplier"]) not in (None, 1) or number(cell["pulse_offset"]) not in (None, 0)
+    return Header2(step, unit, readings if any(v is not None for v in readings.values()) else {}, scaled)
 
 
 @lru_cache(_CACHED)
-def time_stamp(line: bytes) -> int:
-    """Give header 4's time stamp in microseconds of the local clock; NEVER when it has none."""
+def time_stamp(line: bytes) -> int | None:
+    """Give header 4's time stamp in microseconds of the local clock; NEVER when it has none, None for a damaged one."""
     cells = decode(line).split(",")
-    found = stamps.stamp(cells[1]) if len(cells) > 1 and cells[1] else None
-    return stamps.NEVER if found is None else found
+    return stamps.revision(cells[1] if len(cells) > 1 else "")

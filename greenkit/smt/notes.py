@@ -23,6 +23,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         "info",
         "{n} interval(s) came as Green Button XML and in another format, first {first}; the other format was kept.",
     ),
+    "smt.file.cut": (
+        "serious",
+        "{n} file(s) end in the middle of a row, first {first}: what may be cut was left out; fetch the file again.",
+    ),
     # rows
     "smt.row.unreadable": ("serious", "{n} row(s) cannot be read and were left out, first {first}."),
     "smt.row.repeated-header": ("info", "{n} header line(s) stand again among the rows, as after a concatenation."),
@@ -33,6 +37,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         "{n} record(s) are not in kWh and were not converted, first {first}: see column unit.",
     ),
     "smt.meter.unknown": ("warning", "{n} file(s) do not name their ESI ID; the meter is called unknown."),
+    "smt.revision.unreadable": (
+        "warning",
+        "{n} revision(s) cannot be read, first {first}: what they stand on counts as older than any that can.",
+    ),
     # values
     "smt.value.unreadable": ("serious", "{n} value(s) are no number and are missing, first {first}."),
     "smt.value.missing": ("warning", "{n} interval(s) have no value, first {first}; a sum leaves them out."),
@@ -42,7 +50,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         "{n} value(s) are an estimated zero, first {first}: TDSPs write 0,E where they hold no data, so the energy "
         "may be missing rather than zero.",
     ),
-    "smt.quality.other": ("info", "{n} value(s) have a status other than A and E, first {first}: see quality_code."),
+    "smt.quality.other": (
+        "info",
+        "{n} value(s) have no status or one other than A and E, first {first}: see quality_code.",
+    ),
     # days
     "smt.day.incomplete": ("warning", "{n} day(s) lack intervals, first {first}; nothing was filled in."),
     "smt.day.duplicate": ("info", "{n} day(s) came more than once in the same words, first {first}; one was kept."),
@@ -60,12 +71,23 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "smt.time.skipped-hour": (
         "serious",
-        "{n} value(s) stand in the hour that spring skips, so they have no instant and were left out, first {first}.",
+        "{n} value(s) stand in an hour that their day does not have, so they have no instant and were left out, "
+        "first {first}.",
     ),
     "smt.time.repeated-hour": (
         "warning",
-        "{n} day(s) of the autumn change are not whole, first {first}: which of the two hours from 01:00 a reading "
-        "belongs to was told by its order.",
+        "{n} day(s) of the autumn change are not whole or not in order, first {first}: which of the two hours from "
+        "01:00 a reading belongs to was told by its order.",
+    ),
+    "smt.time.day-first": (
+        "warning",
+        "{n} file(s) hold the same day of several months and no other, first {first}: if another program has put the "
+        "day before the month, the dates are wrong; export it again.",
+    ),
+    # JSON
+    "smt.api.slots": (
+        "serious",
+        "{n} day(s) are not written in 100 slots, first {first}: they were laid as if the last slots were cut off.",
     ),
     # LSE
     "smt.lse.count": (
@@ -85,6 +107,19 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "smt.lse.no-details": ("warning", "{n} record(s) have a header and no intervals, first {first}."),
     "smt.lse.orphan": ("serious", "{n} line(s) stand before the first header and were left out, first {first}."),
     "smt.lse.invalid": ("warning", "{n} record(s) carry the invalid-record flag, first {first}; they were kept."),
+    "smt.lse.time": (
+        "serious",
+        "{n} interval(s) carry a time that cannot be read, first {first}; they follow the one before.",
+    ),
+    "smt.lse.joined": (
+        "warning",
+        "{n} record(s) begin in the middle of a line, first {first}: files without a last line end were put together, "
+        "so the value before may be cut.",
+    ),
+    "smt.lse.multiplier": (
+        "warning",
+        "{n} record(s) carry a pulse multiplier or offset, first {first}: values were taken as energy, as they stand.",
+    ),
     "smt.lse.interval": (
         "warning",
         "{n} record(s) have no readable seconds per interval, first {first}; 900 was taken.",

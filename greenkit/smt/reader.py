@@ -6,33 +6,28 @@ import datetime as dt
 import os
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from greenkit import _html, frame
+from greenkit import frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError
-from greenkit.findings import Findings
-from greenkit.smt import api_json, interval_csv, lse, lse_headers, tables
+from greenkit.smt import api_json, headers, interval_csv, lse, sniff, tables
 from greenkit.smt import revisions as versions
-from greenkit.smt.api_json import Sink
 from greenkit.smt.assemble import frame_of
 from greenkit.smt.blocks import Store
 from greenkit.smt.codes import ZONE
+from greenkit.smt.data import SmtData
 from greenkit.smt.names import parse_name
 from greenkit.smt.notes import Notes
-from greenkit.smt.tables import BILLS, REGISTERS, Table
-from greenkit.smt.text import Advance, decode_head
-from greenkit.sources import Limits, Source, is_openpgp, walk
+from greenkit.smt.tables import BILLS, REGISTERS, Sink, Table
+from greenkit.smt.text import Advance
+from greenkit.sources import Limits, Source, walk
 
 REVISIONS: Final = ("latest", "all")
-_HEAD: Final = 1 << 16
-_BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
-"""Control characters that no text has."""
 
 
 def load_smt(
@@ -151,56 +146,6 @@ def open_smt(
     return reading.result(keep_all=revisions == "all")
 
 
-@dataclass
-class SmtData:
-    """What Smart Meter Texas files hold. Made by :func:`open_smt`.
-
-    Attributes
-    ----------
-    readings : DataFrame
-        Intervals: a tidy frame, as :func:`load_smt` gives it.
-    registers : DataFrame
-        Register reads, one row for a meter's day: ``meter``, ``series``, ``flow``, ``usage_date`` (local date),
-        ``start_reading``, ``end_reading`` and ``value`` (kWh), ``unit``, ``quality``, ``quality_code``,
-        ``revision``, ``source``, then the file's other columns as text. They must never be summed with usage.
-    bills : DataFrame
-        Monthly usage: ``meter``, ``series``, ``flow``, ``start_date`` and ``end_date`` (local dates, as the file
-        gives them), ``value`` (kWh), and the same others.
-    findings : Findings
-        What was doubtful.
-    """
-
-    readings: pd.DataFrame
-    registers: pd.DataFrame
-    bills: pd.DataFrame
-    findings: Findings = field(default_factory=Findings)
-
-    def _counts(self) -> str:
-        tables = (("register reads", self.registers), ("bills", self.bills))
-        return ", ".join(f"{len(table):,} {what}" for what, table in tables if len(table))
-
-    def __repr__(self) -> str:
-        more = self._counts()
-        lines = [f"SmtData: {len(self.readings):,} readings" + (f"; {more}" if more else "")]
-        if len(self.readings):
-            lines.append(frame.summary(self.readings).head(_SHOWN).to_string(index=False))
-        lines.append(str(self.findings))
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        body = ""
-        if len(self.readings):
-            table = frame.summary(self.readings).head(_SHOWN)
-            body += _html.table(list(table.columns), table.astype(str).to_numpy().tolist())
-        body += f"<p>{_html.text(self._counts() or 'no register reads, no bills')}</p>"
-        rows = [[f.severity, f.name, f.text] for f in self.findings]
-        body += _html.table(["severity", "finding", "what"], rows) if rows else "<p>no findings</p>"
-        return _html.block(f"Smart Meter Texas: {len(self.readings):,} readings", body, text=repr(self))
-
-
-_SHOWN: Final = 20
-
-
 class _Reading:
     """One call of open_smt: the formats read into one store, the rest into tables."""
 
@@ -213,9 +158,9 @@ class _Reading:
 
     def read(self, source: Source, advance: Advance) -> None:
         """Read one stream, whatever its format."""
-        head = source.head(_HEAD)
+        head = source.head(sniff.HEAD)
         self._ages.setdefault(source.name, (_age(source.name), len(self._ages)))
-        kind, text = _kind(head)
+        kind, text = sniff.kind_of(head)
         if kind == "lse":
             lse.read(source, self._store, self._notes, advance, self._register)
         elif kind == "json":
@@ -223,7 +168,7 @@ class _Reading:
         elif kind == "xml":
             self._green_button(source)
         elif kind == "csv":
-            self._csv(source, head, advance)
+            self._csv(source, head, text, advance)
         elif kind == "empty":
             self._notes.add("smt.file.empty", file=source.name)
         elif kind == "openpgp":
@@ -234,11 +179,10 @@ class _Reading:
         else:
             self._foreign(source, kind, text)
 
-    def _csv(self, source: Source, head: bytes, advance: Advance) -> None:
-        layout = interval_csv.kind_of(head)
+    def _csv(self, source: Source, head: bytes, text: str, advance: Advance) -> None:
+        layout = headers.find(head)
         if layout is None:
-            line = next((line for line in decode_head(head).splitlines() if line.strip()), "")
-            self._foreign(source, "text", line)
+            self._foreign(source, "text", text)
         elif layout.kind == "interval":
             interval_csv.read(source, layout, self._store, self._notes, advance)
         else:
@@ -246,19 +190,10 @@ class _Reading:
             tables.read(source, layout, table, self._notes, advance)
 
     def _foreign(self, source: Source, kind: str, text: str) -> None:
-        """Refuse a file that the caller named; note one that was found in a folder or archive."""
-        if not source.named and kind != "standard":
-            self._notes.add("smt.file.skipped", file=source.name)
-            return
-        said = {
-            "standard": "this is the older fixed-width Lodestar Standard format (.ls): ask for LSE (Lodestar Enhanced) "
-            "or CSV instead",
-            "html": "this is a web page, not data: download the file again, and check that you were signed in",
-            "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP "
-            "message of them",
-        }
-        default = f"no columns of Smart Meter Texas in {text[:80]!r}: expected a header with ESIID, USAGE_DATE, …"
-        raise FormatError(said.get(kind, default), source=source.name)
+        """Refuse a file that the caller named, or that was data; note any other."""
+        if source.named or kind in ("standard", "resaved"):
+            raise sniff.refusal(kind, text, source.name)
+        self._notes.add("smt.file.skipped", file=source.name)
 
     def _green_button(self, source: Source) -> None:
         from greenkit.espi import open_espi
@@ -281,10 +216,10 @@ class _Reading:
         if self._registers or self._bills:
             notes.add("smt.file.other-reads", n=len(self._registers) + len(self._bills))
         readings = self._with_green_button(readings)
+        registers, bills = (table.frame(notes, keep_all=keep_all) for table in (self._registers, self._bills))
         findings = notes.findings()
         for green_button in self._green_buttons:
             findings.extend(green_button.findings)
-        registers, bills = (table.frame(keep_all=keep_all) for table in (self._registers, self._bills))
         return SmtData(frame.note(readings, findings), registers, bills, findings)
 
     def _with_green_button(self, readings: pd.DataFrame) -> pd.DataFrame:
@@ -300,30 +235,6 @@ class _Reading:
             self._notes.add("smt.format.twice", str(both.loc[again, "start"].iloc[0]), n=int(again.sum()))
             both = frame.tidy(both[~again])
         return both
-
-
-def _kind(head: bytes) -> tuple[str, str]:
-    """Tell a format by a stream's first bytes."""
-    if is_openpgp(head):
-        return "openpgp", ""
-    text = decode_head(head).lstrip("\0 \t\r\n\x1a")
-    if not text:
-        return "empty", ""
-    start = text[:200].lower()
-    if start.startswith(("<!doctype html", "<html")):
-        return "html", text
-    if text.startswith("<"):
-        return "xml", text
-    if text[0] in "{[":
-        return "json", text
-    raw = text[:100].replace('"', "").replace(" ", "").encode()
-    if lse_headers.is_lse(raw):
-        return "lse", text
-    if lse_headers.is_standard(raw):
-        return "standard", text
-    if len(text) - len(text.translate(_BINARY)) > len(text) // 100:
-        return "binary", ""
-    return "csv", text
 
 
 def _age(name: str) -> str:

@@ -31,29 +31,38 @@ _DATE: Final = re.compile(
     r"(?:(?P<Y>\d{4})[-/](?P<M>\d{1,2})[-/](?P<D>\d{1,2})"  # 2025-07-06
     r"|(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4}|\d\d)"  # 07/06/2025, after a spreadsheet 7/6/2025 or 7/6/25
     r"|(?P<e>\d{1,2})-(?P<b>[A-Za-z]{3})-(?P<c>\d{4}|\d\d)"  # 06-JUL-2025
+    r"|(?P<t>\d{1,2})\.(?P<n>\d{1,2})\.(?P<j>\d{4}|\d\d)"  # 06.07.2025: where dots stand, the day is first
     r"|(?P<Y4>\d{4})(?P<M2>\d\d)(?P<D2>\d\d))"  # 20250706
     r"(?:[T ]\s*(?P<clock>\S.*))?$"
 )
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*(?:([ap])\.?m\.?)?$", re.IGNORECASE)
+_SERIAL: Final = re.compile(r"([34567]\d{4})(\.\d+)?$")
+"""A spreadsheet's date that has lost its format, as days since 1899-12-30: 45844.4029 is 2025-07-06 09:40."""
+_YEARS: Final = range(1990, 2100)
+"""A year outside these is a damaged date, or a stand-in for none."""
 _DIGITS: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?$")
 
 
 @lru_cache(1 << 16)
 def _date_and_clock(text: str) -> tuple[dt.date, str] | None:
-    found = _DATE.match(text.strip())
+    text = text.strip()
+    if serial := _SERIAL.match(text):
+        return dt.date(1899, 12, 30) + dt.timedelta(days=int(serial[1])), serial[2] or ""
+    found = _DATE.match(text)
     if not found:
         return None
     g = found.groupdict()
-    month = g["M"] or g["m"] or g["M2"]
+    month = g["M"] or g["m"] or g["n"] or g["M2"]
     if g["b"]:
         name = g["b"].lower()
         month = str(_MONTHS.index(name) + 1) if name in _MONTHS else "0"
-    year = int(g["Y"] or g["y"] or g["c"] or g["Y4"])
+    year = g["Y"] or g["y"] or g["c"] or g["j"] or g["Y4"]
+    date = g["D"] or g["d"] or g["e"] or g["t"] or g["D2"]
     try:
-        date = dt.date(year + 2000 if year < 100 else year, int(month or 0), int(g["D"] or g["d"] or g["e"] or g["D2"]))
+        when = dt.date(int(year) + (2000 if len(year) == 2 else 0), int(month or 0), int(date))
     except ValueError:
         return None
-    return date, g["clock"] or ""
+    return (when, g["clock"] or "") if when.year in _YEARS else None
 
 
 @lru_cache(1 << 16)
@@ -62,7 +71,7 @@ def day(text: str) -> int | None:
 
     Examples
     --------
-    >>> day("11/06/2022") == day("11/6/22") == day("2022-11-06") == 19302
+    >>> day("11/06/2022") == day("11/6/22") == day("2022-11-06") == day("6.11.2022") == day("44871") == 19302
     True
     """
     found = _date_and_clock(text)
@@ -100,7 +109,7 @@ def _clock_seconds(text: str) -> int | None:
         return _fraction_of_day(text)
     hour, minutes, seconds = int(found[1]), int(found[2]), int(found[3] or 0)
     if found[4]:
-        if not 1 <= hour <= 12:
+        if hour > 12 or (hour == 0 and found[4] in "pP"):
             return None
         hour = hour % 12 + (12 if found[4] in "pP" else 0)
     total = hour * 3600 + minutes * 60 + seconds
@@ -111,7 +120,8 @@ def _fraction_of_day(text: str) -> int | None:
     """Read what a spreadsheet makes of a clock time when it forgets its format: 0.0104166667 is 00:15."""
     if not re.fullmatch(r"0?\.\d+|[01]", text):
         return None
-    return round(float(text) * DAY) * 60
+    seconds, whole = round(float(text) * 86400), round(float(text) * DAY) * 60
+    return whole if abs(seconds - whole) < 3 else seconds  # few digits may be left
 
 
 @lru_cache(1 << 16)
@@ -130,7 +140,7 @@ def stamp(text: str) -> int | None:
             year, month, date, hour, minutes, rest = (int(part or 0) for part in digits.groups())
             ends = (hour, minutes, rest) == (24, 0, 0)
             when = dt.datetime(year, month, date, 0 if ends else hour, minutes, rest)
-            return _micros(when + dt.timedelta(days=ends))
+            return _micros(when + dt.timedelta(days=ends)) if year in _YEARS else None
         found = _date_and_clock(text)
         if found:
             seconds = _clock_seconds(found[1]) if found[1] else 0
@@ -139,7 +149,14 @@ def stamp(text: str) -> int | None:
         when = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
+    if when.year not in _YEARS:
+        return None
     return _micros(when.astimezone(_CHICAGO).replace(tzinfo=None) if when.tzinfo else when)
+
+
+def revision(text: str) -> int | None:
+    """Give when a version was made, as :func:`stamp` does; NEVER where the cell is blank."""
+    return stamp(text) if text.strip() else NEVER
 
 
 def _micros(when: dt.datetime) -> int:

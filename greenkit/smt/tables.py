@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,11 +16,12 @@ import pandas as pd
 
 from greenkit import days, frame
 from greenkit.errors import FormatError
-from greenkit.smt import codes, interval_csv, stamps
+from greenkit.smt import codes, csv_cells, stamps
+from greenkit.smt.blocks import Store
 from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Advance, cells, decode, number, pieces
+from greenkit.smt.text import BLANKS, Advance, amount, cells, decode, pieces
 from greenkit.sources import Source
 
 _NAT: Final = stamps.NEVER
@@ -52,6 +54,7 @@ BILLS: Final[Mapping[str, str]] = {
     "revision": "time",
     "source": "category",
 }
+_NUMBERS: Final = ("value", "start_reading", "end_reading")
 _VERSIONS_OF: Final = ("meter", "series", "flow", "usage_date", "start_date", "end_date")
 # role of a header → column
 _COLUMNS: Final = {
@@ -75,14 +78,23 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, meter: str, channel: Channel, code: str = "", revision: int = _NAT, **cells: Any) -> None:
-        """Add a row; dates are days since 1970, the revision local microseconds."""
-        quality = QUALITIES.get(code.upper(), "other") if code else None
-        known = {"meter": meter, "series": channel.series, "flow": channel.flow, "unit": KWH}
-        cells["source"] = os.path.basename(cells["source"])
-        self._rows.append({**known, "quality": quality, "quality_code": code or None, "revision": revision, **cells})
+    def add(
+        self,
+        meter: str,
+        channel: Channel,
+        code: str = "",
+        revision: int = _NAT,
+        more: Mapping[str, Any] | None = None,
+        **cells: Any,
+    ) -> None:
+        """Add a row: dates are days since 1970, the revision local microseconds, ``more`` the file's own columns."""
+        known = {"meter": meter, "series": channel.series, "flow": channel.flow, "unit": KWH, "revision": revision}
+        known |= {"quality": QUALITIES.get(code.upper(), "other") if code else None, "quality_code": code or None}
+        known |= cells | {"source": os.path.basename(cells["source"])}
+        own = {f"{name} (file)" if name in self._columns else name: cell for name, cell in (more or {}).items()}
+        self._rows.append(own | known)
 
-    def frame(self, *, keep_all: bool) -> pd.DataFrame:
+    def frame(self, notes: Notes, *, keep_all: bool) -> pd.DataFrame:
         """Give the rows; of one meter, flow and date only the newest revision unless ``keep_all``."""
         if not self._rows:
             return _empty(tuple(self._columns.items())).copy()
@@ -91,10 +103,25 @@ class Table:
         df = pd.DataFrame({name: _column(raw[name], self._columns.get(name, "text")) for name in names})
         keys = [name for name in _VERSIONS_OF if name in df.columns]
         order = df.assign(_place=range(len(df))).sort_values(["revision", "_place"], na_position="first").index
-        df = df.loc[order]
+        df = _once(df.loc[order], [*keys, "revision"], notes)
         if not keep_all:
             df = df.drop_duplicates(keys, keep="last")
         return df.sort_values(keys, kind="stable").reset_index(drop=True)
+
+
+def _once(df: pd.DataFrame, version: list[str], notes: Notes) -> pd.DataFrame:
+    """Leave each version of a read or bill once, the later one."""
+    again = df.duplicated(version, keep="last")
+    if again.any():
+        numbers = [name for name in _NUMBERS if name in df.columns]
+        differ = df.duplicated(version, keep=False) & ~df.duplicated([*version, *numbers], keep=False)
+        first = df[differ if differ.any() else again].iloc[0]
+        date = first["usage_date"] if "usage_date" in df.columns else first["start_date"]
+        name = "smt.day.conflict" if differ.any() else "smt.day.duplicate"
+        notes.add(
+            name, f"{date:%Y-%m-%d} of {first['meter']} {first['flow']}", n=int((again & differ).sum() or again.sum())
+        )
+    return df[~again]
 
 
 @lru_cache
@@ -114,56 +141,71 @@ def _column(cells: list[Any], kind: str) -> pd.Series[Any]:
     return frame.observed(text) if kind == "category" else text
 
 
+@dataclass
+class Sink:
+    """Where what is read goes."""
+
+    store: Store
+    registers: Table
+    bills: Table
+    notes: Notes
+
+
 def read(source: Source, layout: Layout, table: Table, notes: Notes, advance: Advance) -> None:
     """Read a daily register CSV or a monthly billing CSV into its table."""
-    before = len(table)
-    for i, (piece, line) in enumerate(pieces(source, advance)):
-        skip = layout.skip if i == 0 else 0
-        for k, text in enumerate(decode(piece).split("\n")[skip:-1]):
+    any_rows, skip = False, layout.skip
+    for piece in pieces(source, advance):
+        lines = decode(piece.text).split("\n")[skip:-1]
+        for line, text in enumerate(lines, piece.line + skip):
             row = cells(text, layout.delimiter)
-            if row:
-                _row(row, line + skip + k, source.name, layout, table, notes)
-    if len(table) == before:
+            if not row:
+                continue
+            if layout.is_header(row):
+                notes.add("smt.row.repeated-header", file=source.name)
+                continue
+            any_rows = True
+            if piece.cut and text is lines[-1] and len(row) < len(layout.names):
+                what = f"{len(row)} columns instead of {len(layout.names)}"
+                notes.add("smt.file.cut", what, file=source.name, line=line)
+                continue
+            _row(row, line, source.name, layout, table, notes)
+        skip = 0
+    if not any_rows:
         notes.add("smt.file.empty", file=source.name)
 
 
 def _row(row: list[str], line: int, file: str, layout: Layout, table: Table, notes: Notes) -> None:
-    names = layout.names
-    if layout.is_header(row):
-        notes.add("smt.row.repeated-header", file=file)
-        return
+    """Add one row, or note why it cannot be read."""
+    names, roles = layout.names, layout.roles
     row += [""] * (len(names) - len(row))
+    flow, code, made = (row[roles[role]] if role in roles else "" for role in ("flow", "quality", "revision"))
     try:
-        meter = interval_csv.meter_id(row[layout.roles["meter"]])
+        meter = csv_cells.meter_id(row[roles["meter"]])
+        revision = csv_cells.revision(made)
+        found = {
+            column: _cell(row[roles[role]], column, names[roles[role]], layout.delimiter)
+            for role, column in _COLUMNS[layout.kind].items()
+            if role in roles
+        }
+        if meter is None or any(row[len(names) :]):
+            raise ValueError(f"{len(row)} cells, first {row[0][:40]!r}")
     except FormatError as e:
         raise FormatError(str(e), source=file, line=line) from None
-    made: dict[str, Any] = {"source": file}
-    columns = _COLUMNS[layout.kind]
-    for role, column in columns.items():
-        if role not in layout.roles:
-            continue
-        cell = row[layout.roles[role]]
-        found = (
-            number(cell.replace(",", "")) if column in ("value", "start_reading", "end_reading") else stamps.day(cell)
-        )
-        if found is None and (cell or column.endswith("date")):
-            notes.add("smt.row.unreadable", f"{names[layout.roles[role]]} is {cell[:40]!r}", file=file, line=line)
-            return
-        made[column] = found
-    if meter is None or any(row[len(names) :]):
-        notes.add("smt.row.unreadable", f"{len(row)} cells, first {row[0][:40]!r}", file=file, line=line)
+    except ValueError as e:
+        notes.add("smt.row.unreadable", str(e), file=file, line=line)
         return
-    known = {layout.roles[role] for role in layout.roles}
-    more = {name: row[i] for i, name in enumerate(names) if i not in known and name and name not in made}
-    stamp = stamps.stamp(_cell(row, layout, "revision"))
-    table.add(
-        meter,
-        codes.channel(_cell(row, layout, "flow") or "4"),
-        _cell(row, layout, "quality"),
-        _NAT if stamp is None else stamp,
-        **{**more, **made},
-    )
+    if revision is None:
+        notes.add("smt.revision.unreadable", repr(made[:40]), file=file, line=line)
+    more = {name: row[i] for i, name in enumerate(names) if i not in roles.values() and name}
+    channel = codes.channel(flow or codes.LOAD.series)
+    table.add(meter, channel, code, _NAT if revision is None else revision, more, source=file, **found)
 
 
-def _cell(row: list[str], layout: Layout, role: str) -> str:
-    return row[layout.roles[role]] if role in layout.roles else ""
+def _cell(cell: str, column: str, name: str, delimiter: str) -> float | None:
+    """Read a number, which may be blank, or a date."""
+    if column in _NUMBERS and cell in BLANKS:
+        return None
+    found = amount(cell, delimiter) if column in _NUMBERS else csv_cells.date(cell)
+    if found is None:
+        raise ValueError(f"{name} is {cell[:40]!r}")
+    return found

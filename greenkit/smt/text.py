@@ -5,18 +5,26 @@ from __future__ import annotations
 import codecs
 import csv
 import math
+import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from greenkit.errors import LimitError
 from greenkit.sources import Source
 
+BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-")
+"""What stands for no value."""
+_THOUSANDS: Final = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_DECIMAL_COMMA: Final = re.compile(r"[-+]?(\d*|\d{1,3}(\.\d{3})+),\d+")
 PIECE: Final = 1 << 22
 Advance = Callable[[int], object]
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
+_LONGEST: Final = 1 << 28
+"""Bytes that may pass before a line or record ends; a year of one-minute readings has 12 million."""
 _DIGITS_EXACT: Final = 15
 _POWERS: Final = 10.0 ** np.arange(_DIGITS_EXACT + 1)
 
@@ -73,8 +81,39 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) and "_" not in text else None
 
 
-def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = PIECE) -> Iterator[tuple[bytes, int]]:
-    r"""Give a file as pieces that end where ``cut`` begins a new one, each with the number of its first line.
+def amount(cell: str, delimiter: str) -> float | None:
+    r"""Read a number as people and spreadsheets write it; None where it is none, or could be either of two.
+
+    Where a semicolon parts the cells, a comma is decimal; where a comma does, it sets off thousands.
+
+    Examples
+    --------
+    >>> amount("1,234.5", ","), amount("1.234,5", ";"), amount("0,145", ";"), amount("1,234", ";")
+    (1234.5, 1234.5, 0.145, 1.234)
+    >>> amount("0,145", ",") is None and amount("1,234", "\t") is None
+    True
+    """
+    if "," in cell:
+        thousands = _THOUSANDS.fullmatch(cell) is not None
+        if delimiter != "," and _DECIMAL_COMMA.fullmatch(cell) and (delimiter == ";" or not thousands):
+            cell = cell.replace(".", "").replace(",", ".")
+        elif thousands and (delimiter == "," or "." in cell):
+            cell = cell.replace(",", "")
+    return number(cell)
+
+
+class Piece(NamedTuple):
+    """Whole lines of a file."""
+
+    text: bytes
+    line: int
+    """The number of its first line."""
+    cut: bool
+    """The file ends here without the end of a line, so its last row may not be whole."""
+
+
+def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = PIECE) -> Iterator[Piece]:
+    r"""Give a file as pieces that end where ``cut`` begins a new one.
 
     Line ends are ``\n``, whatever they were, and every piece ends with one; a byte order mark and a DOS
     end-of-file mark are gone, UTF-16 has become UTF-8.
@@ -86,13 +125,18 @@ def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = 
             at = whole.rfind(cut)
             if at < 0:
                 rest = whole
+                if len(rest) > _LONGEST:
+                    raise LimitError(
+                        f"{source.name}: more than {_LONGEST:,} bytes without the end of a row: no such file is read"
+                    )
                 continue
-            yield whole[: at + 1], line
+            yield Piece(whole[: at + 1], line, False)
             line += int(np.count_nonzero(np.frombuffer(whole, dtype=np.uint8, count=at + 1) == 10))
             rest = whole[at + 1 :]
     rest = rest.rstrip(b"\x1a\0")
     if rest:
-        yield rest + b"\n", line
+        ended = rest.endswith(b"\n")
+        yield Piece(rest if ended else rest + b"\n", line, not ended)
 
 
 def _chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
@@ -103,10 +147,10 @@ def _chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
         if first:
             name = encoding(chunk[:4])
             decoder = codecs.getincrementaldecoder(name)(errors="replace") if name.startswith("utf-16") else None
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
             first = False
         if decoder:
             chunk = decoder.decode(chunk).encode()
+        chunk = chunk.replace(codecs.BOM_UTF8, b"")  # files that were put together have one each
         if b"\r" in chunk:
             if chunk.endswith(b"\r"):
                 chunk += _next_byte(file, decoder)
