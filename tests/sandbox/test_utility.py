@@ -1,6 +1,8 @@
 """The joined sandbox: one truth behind three servers, and the demo that runs the whole way."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,8 +15,9 @@ import pytest
 from lxml import etree
 
 import greenkit
-from greenkit import demo, frame, pgp, sandbox
-from greenkit.errors import SettingsError
+from greenkit import _files, demo, frame, pgp, sandbox
+from greenkit.__main__ import main
+from greenkit.errors import BusyError, SettingsError
 from greenkit.sandbox.visitor import visit
 from greenkit.synthetic import DIALECTS
 from greenkit.transfer.pull import fetch_smt
@@ -37,6 +40,7 @@ def keys(tmp_path_factory):
     key = pgp.new_key(home, name="Sandbox tests", passphrase=None, unprotected=True)
     with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs:
         yield own, own.public_key(key.fingerprint), theirs
+        own.forget()
 
 
 def sums(df):
@@ -161,7 +165,9 @@ def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monke
 @needs_gpg
 def test_the_sandbox_in_a_terminal(tmp_path):
     command = [sys.executable, "-m", "greenkit", "sandbox", "--into", str(tmp_path / "box"), "--day", "600"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    (tmp_path / "temporary").mkdir()
+    env = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     try:
         lines = []
         while not (lines and lines[-1].startswith("ready")):
@@ -173,8 +179,41 @@ def test_the_sandbox_in_a_terminal(tmp_path):
         assert len(report.files) == 14
         assert len(greenkit.load_smt(tmp_path / "got")) == 7 * 384
     finally:
-        running.send_signal(2)
+        running.terminate()  # a plain kill ends it as tidily as Ctrl-C does
         running.communicate(timeout=20)
     assert running.returncode == 0
+    assert list((tmp_path / "temporary").iterdir()) == []
     with socket.socket() as probe, pytest.raises(OSError, match="refused"):
         probe.connect(("127.0.0.1", int(lines[1].split(":")[-1].split()[0])))
+
+
+def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+    def talk(line):
+        if line.startswith("ready"):
+            raise InterruptedError(line)
+
+    with pytest.raises(InterruptedError, match=r"without files on the file servers: the program gpg is not found"):
+        sandbox.serve(tmp_path, talk, profile="generic", day_length=60.0)
+
+
+def test_two_at_once_in_one_folder_are_refused(tmp_path):
+    with _files.locked(tmp_path / ".lock"):
+        with pytest.raises(BusyError, match="wait for it to end"):
+            demo.run(tmp_path)
+        with pytest.raises(BusyError, match="wait for it to end"):
+            sandbox.serve(tmp_path, print, profile="pge", day_length=60.0)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    usual = signal.getsignal(signal.SIGTERM)
+    try:
+        for command in ("demo", "sandbox"):
+            assert main([command, "--into", str(tmp_path / "file")]) == 1
+            err = capsys.readouterr().err
+            assert err.count("\n") == 1
+            assert str(tmp_path / "file") in err
+    finally:
+        signal.signal(signal.SIGTERM, usual)
