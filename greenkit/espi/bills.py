@@ -101,7 +101,11 @@ def check(bills: pd.DataFrame, items: pd.DataFrame, findings: Findings) -> None:
     if len(bills) > 1:
         _overlaps(bills, findings)
     _prices(bills, findings)
-    zero = bills["bill_last_period"].eq(0) & bills["id"].isin(items.loc[items["amount"].fillna(0).ne(0), "bill"])
+    whose = ["meter", "bill", "bill_start"]
+    sums = items.groupby(whose, dropna=False, observed=True)["amount"].sum().reset_index()
+    charged = pd.MultiIndex.from_frame(sums.loc[sums["amount"].abs().gt(0.005), whose])
+    own = pd.MultiIndex.from_frame(bills[["meter", "id", "start"]])
+    zero = bills["bill_last_period"].eq(0) & own.isin(charged)
     if zero.any():
         text = (
             f"The total of {int(zero.sum()):,} bills reads 0 though they have line items with amounts: add those up, "

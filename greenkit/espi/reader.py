@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
-from greenkit import _html, frame
+from greenkit import frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import OtherFormat
-from greenkit.espi import bills, clock, fast, feed, parse
+from greenkit.espi import clock, fast, feed, parse
 from greenkit.espi.assemble import assemble
 from greenkit.espi.codes import Codes
-from greenkit.espi.members import TABLES
+from greenkit.espi.green_button import GreenButton
 from greenkit.espi.series import Planner
 from greenkit.espi.tables import Tables
-from greenkit.findings import SEVERITIES, Findings
 from greenkit.sources import Limits, walk
 
 
@@ -90,7 +89,9 @@ def load_espi(
     """
     atom, planner, codes = _read(source, tz, epoch, progress, limits, recover=False)
     readings, _ = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
-    _report(atom, codes)
+    # last, what was counted on the way: texts that are no numbers, and codes that no table knows
+    atom.readings.report(atom.findings)
+    codes.report(atom.findings)
     atom.findings.warn("load_espi")
     return frame.note(readings, atom.findings)
 
@@ -149,177 +150,3 @@ def _read(
         raise OtherFormat(f"nothing in it is a Green Button feed ({atom.findings[0].text})")
     codes = Codes()
     return atom, Planner(atom, codes, tz), codes
-
-
-def _report(atom: feed.Feed, codes: Codes) -> None:
-    """Say last what was counted on the way: texts that are no numbers, and codes that no table knows."""
-    atom.readings.report(atom.findings)
-    codes.report(atom.findings)
-
-
-_SHOWN: Final = 20
-"""So many series, and findings, a repr shows."""
-
-
-def _table(name: str, what: str) -> property:
-    def get(self: GreenButton) -> pd.DataFrame:
-        return self._table(name)
-
-    return property(get, doc=f"DataFrame: {what}, one row a resource.")
-
-
-class GreenButton:
-    """What a Green Button feed holds. Made by :func:`open_espi`.
-
-    Attributes
-    ----------
-    readings : DataFrame
-        Interval readings: a tidy frame, as :func:`load_espi` gives it.
-    registers : DataFrame
-        Register reads (accumulated dials) in the same columns; they must never be summed with usage.
-    bills, line_items, power_quality : DataFrame
-        UsageSummary and ElectricPowerUsageSummary, with the ``start`` and exclusive ``end`` of the billing period; what
-        their amounts consist of, with ``bill``, ``bill_start`` and ``bill_end``; ElectricPowerQualitySummary, as whole
-        numbers (voltages in 10^-6 V, frequency in 10^-6 Hz, flicker in hundredths, events as counts).
-    usage_points, reading_types, local_time : DataFrame
-        What is measured, and how. ``unit`` of a reading type is that of its readings in the frame, ``zone`` of
-        LocalTimeParameters the IANA zone that they mean.
-    customers, accounts, agreements, service_locations, meters, suppliers, programs, statements : DataFrame
-        The customer feed: personal data, which no repr shows. ``customer``, ``account``, ``agreement`` and
-        ``service_location`` name the ``id`` of what a row belongs to; ``meter`` is the usage point that a service
-        location and its meters serve, by which they join the readings.
-    authorizations, application_information, service_status, batch : DataFrame
-        What a data custodian says of itself and of us; no token and no secret among it.
-    findings : Findings
-        What was doubtful.
-
-    Notes
-    -----
-    Every table has one row a resource, in the feed's order, and the same columns whatever the feed holds: whose it is
-    (``meter``, ``id``), the members that the schemas 1.1 to 4.0 name, those of most use first, then ``title``,
-    ``published``, ``updated`` and ``source`` of the Atom entry; ``table.dropna(axis=1, how="all")`` leaves what the
-    feed really says. Members inside another have both names (``billing_charge_source_agency_name``). A period has
-    ``…_start`` and ``…_end``; a measurement its value in the frame's unit, ``…_unit``, ``…_time`` and
-    ``…_reading_type_ref``; a list is text with ``; `` between its elements. Money is float64 in units of ``currency``,
-    codes are words, moments instants in the feed's zone (UTC where it has several), integers Int64 and flags boolean,
-    both with NA.
-
-    Members that no schema names follow those that one names, as text, under the name that their path gives, with
-    ``member_`` before it where that is taken; what may be a secret is left out and said. A resource that stands more
-    than once unchanged has one row.
-
-    Examples
-    --------
-    >>> bill = b'''<entry xmlns="http://www.w3.org/2005/Atom"><link rel="self" href="UsagePoint/7/UsageSummary/1"/>
-    ...   <content><UsageSummary xmlns="http://naesb.org/espi">
-    ...     <billingPeriod><duration>2678400</duration><start>1704085200</start></billingPeriod>
-    ...     <billLastPeriod>10250000</billLastPeriod><currency>840</currency>
-    ...   </UsageSummary></content></entry>'''
-    >>> bills = open_espi(bill, tz="America/New_York").bills
-    >>> bills[["meter", "start", "bill_last_period", "currency"]].iloc[0].astype(str).tolist()
-    ['7', '2024-01-01 00:00:00-05:00', '102.5', 'USD']
-    """
-
-    def __init__(self, readings: pd.DataFrame, registers: pd.DataFrame, tables: Tables) -> None:
-        self.readings, self.registers = readings, registers
-        self._tables, self._built = tables, dict[str, pd.DataFrame]()
-        self.findings: Findings = tables.feed.findings
-        for name, (kinds, _) in TABLES.items():
-            if tables.feed.of(*kinds):
-                self._table(name)
-                if name == "bills":
-                    bills.check(self.bills, self.line_items, self.findings)
-        tables.report()
-        _report(tables.feed, tables.codes)
-        frame.note(readings, self.findings)
-
-    usage_points = _table("usage_points", "usage points, each a place where something is measured")
-    reading_types = _table("reading_types", "reading types: unit, scale, flow and kind of a series")
-    bills = _table("bills", "UsageSummary and ElectricPowerUsageSummary, money in currency units")
-    line_items = _table("line_items", "the bills' line items")
-    power_quality = _table("power_quality", "ElectricPowerQualitySummary")
-    local_time = _table("local_time", "LocalTimeParameters, and the IANA zone that they mean")
-    authorizations = _table("authorizations", "the customers' authorizations")
-    application_information = _table("application_information", "the third party's registration, without its secrets")
-    service_status = _table("service_status", "whether the custodian's service is up")
-    batch = _table("batch", "the resources that a notification names")
-    customers = _table("customers", "customers (personal data)")
-    accounts = _table("accounts", "customer accounts (personal data)")
-    agreements = _table("agreements", "customer agreements (personal data)")
-    service_locations = _table("service_locations", "service locations (personal data)")
-    suppliers = _table("suppliers", "service suppliers")
-    meters = _table("meters", "meters and end devices")
-    programs = _table("programs", "names of demand-response programs and of codes for time of use, cpp and tier")
-    statements = _table("statements", "billing statements")
-
-    def _table(self, name: str) -> pd.DataFrame:
-        if name not in self._built:
-            self._built[name] = self._tables.line_items() if name == "line_items" else self._tables.table(name)
-        return self._built[name]
-
-    def _counts(self) -> dict[str, int]:
-        counts = {"registers": len(self.registers)} | {name: len(table) for name, table in self._built.items()}
-        return {name: n for name, n in counts.items() if n}
-
-    def __repr__(self) -> str:
-        counts = ", ".join(_counted(name, n) for name, n in self._counts().items())
-        lines = [f"GreenButton: {len(self.readings):,} readings; {counts or 'nothing else'}"]
-        if len(self.readings):
-            table = frame.summary(self.readings)
-            lines.append(table.head(_SHOWN).to_string(index=False))
-            lines += [f"and {len(table) - _SHOWN:,} more series"] if len(table) > _SHOWN else []
-        n, names = len(self.findings), ", ".join(self.findings.names)
-        lines.append(f"{n} finding{'' if n == 1 else 's'}" + (f": {names}" if n else ""))
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        table = frame.summary(self.readings)
-        body = _glance(table.head(_SHOWN)) if len(table) else ""
-        body += f"<p>and {len(table) - _SHOWN:,} more series</p>" if len(table) > _SHOWN else ""
-        counts = [f"<code>.{_html.text(name)}</code>&nbsp;{n:,}" for name, n in self._counts().items()]
-        body += f"<p>{' &nbsp; '.join(counts) or 'no other resources'}</p>"
-        worst = sorted(self.findings, key=lambda f: SEVERITIES.index(f.severity), reverse=True)
-        rows = [[f.severity, f.name, f.text] for f in worst[:_SHOWN]]
-        body += _html.table(["severity", "finding", "what"], rows) if rows else "<p>no findings</p>"
-        body += f"<p>and {len(worst) - _SHOWN:,} more: <code>.findings</code></p>" if len(worst) > _SHOWN else ""
-        return _html.block(f"Green Button: {len(self.readings):,} readings", body, text=repr(self))
-
-
-def _counted(name: str, n: int) -> str:
-    words = "register reads" if name == "registers" else name.replace("_", " ")
-    return f"{n:,} {words.removesuffix('s') if n == 1 and not words.endswith('us') else words}"
-
-
-def _glance(table: pd.DataFrame) -> str:
-    """Show the series for the eye: minutes and per cent, numbers on the right; the moments keep their offsets."""
-    right = ("interval", "rows", "complete", "total")
-    rows = [
-        [
-            *row[:4],
-            *(f"{moment:%Y-%m-%d %H:%M} {_offset(moment)}" for moment in row[4:6]),
-            *map(
-                _html.Number,
-                (_span(row[6]), f"{row[7]:,}", _share(row[8]), "" if row[9] != row[9] else f"{row[9]:,.10g}"),
-            ),
-        ]
-        for row in table.itertuples(index=False, name=None)
-    ]
-    return _html.table([_html.Number(c) if c in right else c for c in table.columns], rows)
-
-
-def _offset(moment: pd.Timestamp) -> str:
-    text = f"{moment:%z}"
-    return f"{text[:3]}:{text[3:5]}"
-
-
-def _span(seconds: int) -> str:
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds and not seconds % length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
-
-
-def _share(complete: float) -> str:
-    # a series that lacks one reading of a year is not shown as whole
-    shown = int(complete * 1000) / 10 if 0 <= complete < 1 else round(complete * 100, 1)
-    return "" if complete != complete else f"{shown:g} %"

@@ -51,7 +51,8 @@ class Tables:
         self._meters: dict[tuple[str, int], str] = {}
         self._resent = 0
         self._types = {e.self_: e for e in planner.reading_types.entries if e.self_}
-        words = {codes.word(CURRENCY, "currency", one(r.data, "currency")) for r in self.feed.of("ReadingType")}
+        self._uncounted = Codes()
+        words = {self._currency_named(r.data) for r in self.feed.of("ReadingType")}
         self._currency = words.pop() if len(words) == 1 else None
 
     def table(self, name: str) -> pd.DataFrame:
@@ -85,10 +86,15 @@ class Tables:
         return self._frame(rows, before, reader, _AFTER)
 
     def report(self) -> None:
-        """Say that bills came more than once; that other resources do, as in a folder of files, is no matter."""
+        """Say last what was counted on the way: repeated bills, texts that are no numbers, codes that no table knows.
+
+        That resources other than bills come more than once, as in a folder of files, is no matter.
+        """
         if self._resent:
             text = f"{self._resent:,} bills stood more than once, unchanged: counted once."
             self.feed.findings.add("espi.bill.repeated", text, severity="warning", count=self._resent)
+        self.readings.report(self.feed.findings)
+        self.codes.report(self.feed.findings)
 
     def _reader(self, members: Members, reserved: tuple[str, ...]) -> Reader:
         zone = self.planner.table_zone
@@ -106,7 +112,10 @@ class Tables:
 
     def _currency_of(self, data: Tree) -> str | None:
         """Give a bill's currency; one that names none means its ReadingType's (espi.xsd, billLastPeriod)."""
-        return self.codes.word(CURRENCY, "currency", one(data, "currency")) or self._currency
+        return self._currency_named(data) or self._currency
+
+    def _currency_named(self, data: Tree) -> str | None:
+        return self._uncounted.word(CURRENCY, "currency", one(data, "currency"))
 
     def _derived(self, name: str, resource: Resource) -> str | None:
         if name == "local_time":

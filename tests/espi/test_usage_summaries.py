@@ -96,6 +96,10 @@ MONEY = {
         {"billLastPeriod": 0, "items": [line(7039000, kind=0), line(-4780000, "Rebate", 0)]},
         (0.0, [70.39, -47.8], ["espi.bill.total-zero"]),
     ),
+    "a total of zero over line items that cancel": (
+        {"billLastPeriod": 0, "items": [line(5000000), line(-5000000, "Payment", 9)]},
+        (0.0, [50.0, -50.0], []),
+    ),
     "dollars that nothing shows": (
         {"billLastPeriod": 128, "overallConsumptionLastPeriod": kwh(640)},
         (0.00128, [], ["espi.bill.price"]),
