@@ -14,7 +14,7 @@ from greenkit.days import times
 from greenkit.espi import doubts, quirks, repairs
 from greenkit.espi.codes import QUALITY, Codes
 from greenkit.espi.feed import Feed
-from greenkit.espi.readings import NO_CODE
+from greenkit.espi.readings import LAST, NO_CODE
 from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
 from greenkit.espi.series import Plan, Series
 
@@ -34,7 +34,9 @@ def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None
         quirks.smt_day_blocks(rows, tz)
     repairs.apply_epoch(rows, epoch, tz)
     dial = _dials(rows)
-    return _frame(rows, codes, ~dial), _frame(rows, codes, dial)
+    readings, registers = _part(rows, ~dial), _part(rows, dial)
+    _report_overlaps(readings)
+    return _built(readings, codes), _built(registers, codes)
 
 
 def _dials(rows: Rows) -> Bools:
@@ -42,8 +44,10 @@ def _dials(rows: Rows) -> Bools:
     dial = np.array([_is_dial(rows, n, s) for n, s in enumerate(rows.plan.series)], dtype=bool)
     apart = dial[rows.series] if len(rows) else np.zeros(0, dtype=bool)
     if apart.any():
-        text = f"{int(apart.sum()):,} register reads (dials) stand in .registers, apart from usage."
-        rows.feed.findings.add("espi.register.apart", text, count=int(apart.sum()))
+        text = f"{int(apart.sum()):,} register reads (dials) stand in .registers of open_espi, apart from usage"
+        text += ": no other readings are there." if apart.all() else "."
+        severity = "warning" if apart.all() else "info"
+        rows.feed.findings.add("espi.register.apart", text, severity=severity, count=int(apart.sum()))
     return apart
 
 
@@ -68,15 +72,13 @@ def _is_dial(rows: Rows, number: int, series: Series) -> bool:
     return bool(series.dial)
 
 
-def _frame(rows: Rows, codes: Codes, mine: Bools) -> pd.DataFrame:
-    if not mine.any():
-        zones = {s.zone for s in rows.plan.series}
-        return frame.empty(EXTRAS, zones.pop() if len(zones) == 1 else "UTC")
+def _part(rows: Rows, mine: Bools) -> Rows:
     part = Rows(rows.feed, rows.plan, dict(rows.columns), rows.block, rows.series)
     if not mine.all():
         part.keep(mine)
-    _sort(part)
-    return _built(part, codes)
+    if len(part):
+        _sort(part)
+    return part
 
 
 def _sort(rows: Rows) -> None:
@@ -137,8 +139,23 @@ def _report_ties(rows: Rows, rank: Ints) -> None:
             rows.feed.findings.add(name, text, severity="warning", count=int(hits.sum()), first=at)
 
 
+def _report_overlaps(rows: Rows) -> None:
+    start, series = rows.columns["start"], rows.series
+    end = start + rows.columns["duration"]
+    over = (series[1:] == series[:-1]) & (end[:-1] > start[1:]) & (start[1:] > start[:-1])
+    if over.any():
+        count, at = int(over.sum()), times(start[1:][over][:1])[0].isoformat()
+        text = f"{count:,} readings begin before the one before has ended, so that time counts twice; first at {at}."
+        # a gas day of always 24 hours does so once a year
+        severity = "warning" if count * 100 > len(rows) else "info"
+        rows.feed.findings.add("espi.reading.overlapping", text, severity=severity, count=count, first=at)
+
+
 def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
     series, feed = rows.plan.series, rows.feed
+    if not len(rows):
+        known = {s.zone for s in series}
+        return frame.empty(EXTRAS, known.pop() if len(known) == 1 else "UTC")
     used = [series[n] for n in np.unique(rows.series)]
     zones = {s.zone for s in used}
     zone = zones.pop() if len(zones) == 1 else "UTC"
@@ -157,7 +174,7 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         "series": _by(rows, [s.name for s in series]),
         "flow": _by(rows, [s.flow for s in series]),
         "start": times(start, zone),
-        "end": times(start + rows.columns["duration"], zone),
+        "end": times(np.minimum(start + rows.columns["duration"], LAST), zone),
         "value": value,
         "unit": _by(rows, [s.unit.name for s in series]),
         "zone": _by(rows, [s.zone for s in series]),

@@ -31,8 +31,8 @@ ZONES: Final = (
     "America/Halifax",
     "America/St_Johns",
     "America/Anchorage",
-    "America/Adak",
     "Pacific/Honolulu",
+    "America/Adak",
     "America/Phoenix",
     "America/Regina",
     "America/Panama",
@@ -44,10 +44,11 @@ ZONES: Final = (
     "Asia/Kolkata",
     "Australia/Sydney",
     "Australia/Adelaide",
+    "Australia/Darwin",
     "Australia/Brisbane",
     "Pacific/Auckland",
 )
-NORTH_AMERICA: Final = ZONES[:8]
+NORTH_AMERICA: Final = ZONES[:7]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,10 @@ def _habits(zone: str, year: int) -> tuple[int, tuple[date, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """The IANA zone found, and what was odd about the LocalTimeParameters: (finding name, text) pairs."""
+    """The IANA zone found, and what was odd about the LocalTimeParameters: finding name, severity and text."""
 
     name: str | None
-    oddities: tuple[tuple[str, str], ...] = ()
+    oddities: tuple[tuple[str, str, str], ...] = ()
 
 
 def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: str | None, year: int) -> Zone:
@@ -143,40 +144,53 @@ def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: 
     year : int
         The year whose days of change are compared (2007 at the earliest, when today's rules began).
     """
-    seconds, oddities = integer(offset), []
+    seconds, saving, year = integer(offset), integer(dst_offset), min(max(year, 2007), 9998)
     if seconds is None:
         return Zone(None)
-    try:
-        rules = [rule.date(max(year, 2007)) for rule in (dst_rule(start), dst_rule(end)) if rule]
-        changes: tuple[date, ...] | None = tuple(sorted(rules))
-    except ValueError:
-        changes = None
-        text = "The daylight-saving rules cannot be decoded"
-        oddities.append(("espi.time.rules-undecodable", f"{text}: the usual ones for the offset were taken."))
-    saving = integer(dst_offset)
-    if saving is not None and saving not in (0, 1800, 3600, 7200):
-        oddities.append(("espi.time.dst-offset", f"dstOffset {saving} is no daylight saving: it was passed over."))
-    name = _search(seconds, changes, saving, max(year, 2007))
-    if name is None and (flipped := _search(-seconds, changes, saving, max(year, 2007))):
+    odd: list[tuple[str, str, str]] = []
+    changes = _changes(start, end, year)
+    if saving == 0:
+        if changes:
+            text = "dstOffset is 0 beside daylight-saving rules, so none was taken: pass tz= if the clocks do change."
+            odd.append(("espi.time.dst-offset", "warning", text))
+        changes = ()
+    elif saving not in (None, 1800, 3600, 7200):
+        text = f"dstOffset {saving} is no daylight saving: it was passed over."
+        odd.append(("espi.time.dst-offset", "info", text))
+    name = _search(seconds, changes, year) or (None if changes or (changes is None and seconds) else _fixed(seconds))
+    if name is None and (flipped := _search(-seconds, changes, year)):
         name = flipped
         text = f"tzOffset {seconds} has the wrong sign for its daylight-saving rules: {-seconds} was taken ({name})."
-        oddities.append(("espi.time.offset-sign", text))
+        odd.append(("espi.time.offset-sign", "info", text))
     if name is None:
         text = f"No zone has tzOffset {seconds} with these daylight-saving rules"
-        oddities.append(("espi.time.no-such-zone", f"{text}: pass tz=, as in tz='America/Los_Angeles'."))
-    return Zone(name, tuple(oddities))
+        odd.append(("espi.time.no-such-zone", "warning", f"{text}: pass tz=, as in tz='America/Los_Angeles'."))
+    elif changes is None:
+        text = f"The daylight-saving rules are missing or undecodable: those of {name} were taken; pass tz= if wrong."
+        odd.append(("espi.time.rules-undecodable", "warning", text))
+    return Zone(name, tuple(odd))
 
 
-def _search(seconds: int, changes: tuple[date, ...] | None, saving: int | None, year: int) -> str | None:
-    for name in ZONES:
+def _changes(start: str | None, end: str | None, year: int) -> tuple[date, ...] | None:
+    """Give the days of change of a year, none without daylight saving; None where the rules cannot be read."""
+    try:
+        return tuple(sorted(rule.date(year) for rule in (dst_rule(start), dst_rule(end)) if rule))
+    except ValueError:
+        return None
+
+
+def _search(seconds: int, changes: tuple[date, ...] | None, year: int) -> str | None:
+    for name in ZONES if seconds or changes else ():
         standard, days = _habits(name, year)
-        if standard != seconds:
-            continue
-        if changes == days or (changes is None and bool(days) == bool(saving)):
+        if standard == seconds and changes in (days, None):
             return name
-    if not changes and not saving and seconds % 3600 == 0 and abs(seconds) <= 12 * 3600:
-        return f"Etc/GMT{-seconds // 3600:+d}" if seconds else "UTC"  # POSIX signs: west is positive
     return None
+
+
+def _fixed(seconds: int) -> str | None:
+    if seconds % 3600 or abs(seconds) > 12 * 3600:
+        return None
+    return f"Etc/GMT{-seconds // 3600:+d}" if seconds else "UTC"  # POSIX signs: west is positive
 
 
 def check_zone(tz: str) -> str:
@@ -221,7 +235,7 @@ def instants(seconds: Instants, epoch: str, zone: str) -> Instants:
 def standard_offset(zone: str, starts: Instants) -> int:
     """Give a zone's standard offset from UTC in seconds, in the year of the first start."""
     year = datetime.fromtimestamp(int(starts[0]) // US, UTC).year if len(starts) else 2024
-    return _habits(zone, max(year, 1970))[0]
+    return _habits(zone, min(max(year, 1970), 9998))[0]
 
 
 def suspicion(begins: Instants, zone: str | None) -> tuple[str, str]:

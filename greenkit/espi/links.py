@@ -33,11 +33,13 @@ class Index:
         self.by_up: defaultdict[str, list[Entry]] = defaultdict(list)
         self.by_related: defaultdict[str, list[Entry]] = defaultdict(list)
         self.below: defaultdict[str, list[Entry]] = defaultdict(list)
+        self.by_tail: defaultdict[str, list[Entry]] = defaultdict(list)
         self.by_document: defaultdict[int, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             self.by_document[entry.document].append(entry)
             if entry.self_:
                 self.by_self[entry.self_].append(entry)
+                self.by_tail[_tail(entry.self_)].append(entry)
                 for prefix in _prefixes(entry.self_):
                     self.below[prefix].append(entry)
             for target in entry.up:
@@ -50,6 +52,11 @@ def _prefixes(path: str) -> Iterable[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
+
+
+def _tail(path: str) -> str:
+    """Give a path from its usage point on: before that one may say Subscription/5 and another RetailCustomer/9."""
+    return "/".join(("", path)).partition("/UsagePoint/")[2]
 
 
 def _named_by(x: Entry, ys: Index) -> list[Entry]:
@@ -76,6 +83,14 @@ def _nested(x: Entry, ys: Index) -> list[Entry]:
     return ys.below.get(x.self_, []) if x.self_ else []
 
 
+def _nested_in_usage_point(x: Entry, ys: Index) -> list[Entry]:
+    for path in (x.self_, *x.up):
+        for prefix in _prefixes(_tail(path) + "/"):
+            if prefix and prefix in ys.by_tail:
+                return ys.by_tail[prefix]
+    return []
+
+
 _Rule = Callable[[Entry, Index], list[Entry]]
 # a block or a MeterReading looks for the one that names it; a MeterReading looks for the ReadingType that it names
 UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
@@ -84,6 +99,7 @@ UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("back", _names),
     ("collection", _names_collection),
     ("path", _nested),
+    ("path", _nested_in_usage_point),
 )
 ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _names),

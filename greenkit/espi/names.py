@@ -24,6 +24,8 @@ ATOM_NAMES: Final = frozenset(
         "summary",
     }
 )
+_FRAME: Final = frozenset({"feed", "entry", "link", "content"})
+"""Atom's names that no ESPI resource has for a member."""
 USAGE: Final = (
     "UsagePoint",
     "MeterReading",
@@ -75,7 +77,7 @@ def _known(tag: str) -> str | None:
         local = tag.rpartition(":")[2]
         return f"atom:{local}" if local in ATOM_NAMES else local
     uri, _, local = tag[1:].partition("}")
-    uri = uri.lower().rstrip("/").partition("://")[2] or uri.lower()
+    uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
     if uri.startswith("naesb.org/espi"):
-        return local
-    return f"atom:{local}" if uri.endswith("w3.org/2005/atom") else None
+        return f"atom:{local}" if local in _FRAME else local  # one namespace for the whole document
+    return f"atom:{local}" if uri == "w3.org/2005/atom" else None

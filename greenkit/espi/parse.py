@@ -14,8 +14,9 @@ from lxml import etree
 
 from greenkit.errors import FormatError, LimitError, OtherFormat
 from greenkit.espi.document import document_pieces
-from greenkit.espi.feed import Document, Entry, Feed, Resource, Tree, href
-from greenkit.espi.names import ALIASES, RESOURCES
+from greenkit.espi.entries import Entries
+from greenkit.espi.feed import Document, Feed, href
+from greenkit.espi.names import RESOURCES
 from greenkit.sources import Source
 
 # Nothing outside the document is ever read, no entity is expanded, depth and text are bounded by libxml2's own limits.
@@ -29,7 +30,7 @@ SAFE: Final[dict[str, Any]] = {
     "collect_ids": False,
     "encoding": "utf-8",
 }
-_NOTHING, _EXTRA, _ENTITY, _UNDECLARED = 1, 5, 26, 201  # libxml2's xmlParserErrors
+_NOTHING, _EXTRA, _ENTITY, _PROLOG, _UNDECLARED = 1, 5, 26, 64, 201  # libxml2's xmlParserErrors
 
 
 class Unproved(Exception):
@@ -117,19 +118,18 @@ class _Reading:
         self.feed, self.source, self.recover, self.encoding = feed, source, recover, encoding
         self.names, self.readings = feed.names, feed.readings
         self.document = Document(source.name)
-        self.number = len(feed.documents)
+        self.entries = Entries(feed, len(feed.documents))
         feed.documents.append(self.document)
-        self.blocks: list[int] = []  # those of the entry that is open
         self.root: Any = None
-        self.open_entry: Any = None
+        self.open_entries: list[Any] = []  # one in the other
+        self.depth = 0  # of blocks, in which an entry is none
         self.open_block: Any = None
         self.last_reading: Any = None  # the last that ended in the open block (only followed with recover)
         self.last_resource: Any = None  # the last that ended
-        self.damaged = False
-        self.resources = 0
+        self.ended = self.damaged = False
 
     def run(self, advance: Callable[[int], object]) -> None:
-        tags = ["entry", *RESOURCES, *(["IntervalReading"] if self.recover else [])]
+        tags = ["feed", "entry", *RESOURCES, *(["IntervalReading"] if self.recover else [])]
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:
@@ -151,122 +151,51 @@ class _Reading:
             if self.root is None:
                 self.root = element.getroottree().getroot()
             if event == "start":
-                if name == "atom:entry" and self.open_entry is None:
-                    self.open_entry = element
+                if name == "atom:entry" and not self.depth:
+                    self.open_entries.append(element)
                 elif name == "IntervalBlock":
                     self.open_block, self.last_reading = element, None
+                    self.depth += 1
                 continue
-            if name != "IntervalReading":
-                self.last_resource = element
+            self.ended = element is self.root
+            if name == "IntervalReading":
+                if self.open_block is not None and element.getparent() is self.open_block:
+                    self.last_reading = element
+                continue
+            self.last_resource = element
             if name == "IntervalBlock":
+                self.depth -= 1
                 self._block(element)
-            elif name == "atom:entry":
-                if element is self.open_entry:
-                    if not self._cut_out(element):
-                        self._entry(element)
-                    self.open_entry = None
-            elif name == "IntervalReading" and self.open_block is not None and element.getparent() is self.open_block:
-                self.last_reading = element
+            elif self.open_entries and element is self.open_entries[-1]:
+                self._entry(self.open_entries.pop())
 
     def _block(self, element: Any) -> None:
-        self.blocks.append(len(self.readings.blocks))
         try:
-            self.readings.read_block(element)
+            self.entries.block(element)
         except FormatError as e:
             raise FormatError(str(e), source=self.source.name, line=element.sourceline) from None
-        element.clear()
         self.open_block = None
+
+    def _entry(self, element: Any) -> None:
+        """Read an entry and what stands before it in the feed, and free them."""
+        parent = element.getparent()
+        if parent is not None and (parent is self.root or self.names[parent.tag] == "atom:feed"):
+            for before in list(element.itersiblings(preceding=True))[::-1]:
+                self._feed_member(before)
+                self.entries.loose(before)
+                parent.remove(before)
+        if not self._cut_out(element):
+            self.entries.read(element)
+        element.clear()
 
     def _cut_out(self, element: Any) -> bool:
         """Take in the entries that the fast path cut out here, if this is its marker."""
-        count = self.readings.runs.take_entries(element) if self.readings.runs else 0
-        if count and (self.blocks or element.getparent() is not self.root or self.names[self.root.tag] != "atom:feed"):
+        count: int = self.readings.runs.take_entries(element) if self.readings.runs else 0
+        in_feed = element.getparent() is self.root and self.names[self.root.tag] == "atom:feed"
+        if count and (self.entries.blocks or not in_feed):
             raise Unproved
-        self.resources += count
-        if count:
-            self._forget(element)
+        self.entries.resources += count
         return count > 0
-
-    def _entry(self, element: Any) -> None:
-        entry = self._new_entry()
-        related: list[str] = []
-        up: list[str] = []
-        for child in element:
-            name = self.names[child.tag]
-            if name == "atom:link":
-                rel, target = child.get("rel", "related"), href(child.get("href"))
-                if rel == "self":
-                    entry.self_ = target
-                elif target:
-                    (up if rel == "up" else related if rel == "related" else []).append(target)
-            elif name == "atom:content":
-                for inner in child:
-                    self._atom_text(entry, inner)
-                    self._resource(entry, inner)
-            elif not self._atom_text(entry, child):
-                self._resource(entry, child)
-        entry.up, entry.related = tuple(up), tuple(related)
-        self._adopt(entry)
-        self._forget(element)
-
-    def _new_entry(self) -> Entry:
-        return Entry(self.number, len(self.feed.entries))
-
-    def _adopt(self, entry: Entry) -> None:
-        if self.blocks:
-            entry.kinds = (*entry.kinds, "IntervalBlock")
-            for number in self.blocks:
-                self.readings.blocks[number].entry = entry.number
-            self.resources += len(self.blocks)
-        self.blocks = []
-        self.feed.entries.append(entry)
-
-    def _atom_text(self, entry: Entry, element: Any) -> bool:
-        name = self.names[element.tag]
-        if name in ("atom:id", "atom:title", "atom:published", "atom:updated"):
-            text = (element.text or "").strip()
-            if text:
-                setattr(entry, name[5:], text)
-            return True
-        return bool(name and name.startswith("atom:"))
-
-    def _resource(self, entry: Entry, element: Any) -> None:
-        kind = self.names[element.tag]
-        kind = ALIASES.get(kind, kind) if kind else None
-        if kind not in RESOURCES:
-            if kind and not kind.startswith("atom:") and element.tag.startswith("{"):
-                text = f"A resource of a kind that is not known, {kind}, was passed over."
-                self.feed.findings.add("espi.resource.unknown", text, kind=kind, file=self.source.name)
-            return
-        if kind == "IntervalBlock":
-            return  # read when it ended
-        entry.kinds = (*entry.kinds, kind)
-        self.feed.resources.append(Resource(kind, self._tree(element), entry.number))
-        self.resources += 1
-
-    def _tree(self, element: Any) -> Tree:
-        out: Tree = {}
-        if not len(element) and element.text and element.text.strip():
-            out[""] = [element.text.strip()]
-        for child in element:
-            name = self.names[child.tag]
-            if not name and isinstance(child.tag, str):
-                name = f":{etree.QName(child).localname}"  # of a vendor's namespace: kept, and taken for no member
-            if name:
-                out.setdefault(name.removeprefix("atom:"), []).append(
-                    self._tree(child) if len(child) else (child.text or "").strip()
-                )
-        return out
-
-    def _forget(self, entry: Any) -> None:
-        """Free an entry that is read, and what stands before it in the feed."""
-        parent = entry.getparent()
-        entry.clear()
-        if parent is None:
-            return
-        while (before := entry.getprevious()) is not None:
-            self._feed_member(before)
-            parent.remove(before)
 
     def _feed_member(self, element: Any) -> None:
         name = self.names[element.tag]
@@ -291,7 +220,7 @@ class _Reading:
             raise LimitError(f"{self.source.name}, line {line}: the XML is nested or filled beyond reason ({reason})")
         if "nvalid bytes in character encoding" in reason or "not proper UTF-8" in reason:
             raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
-        if code == _EXTRA:
+        if code == _EXTRA or (code == _PROLOG and self.ended):
             text = f"After the end of the document, at line {line}, stands more, which was not read: split the file."
             self.feed.findings.add("espi.xml.trailing", text, severity="serious", file=self.source.name, line=line)
             return
@@ -312,7 +241,7 @@ class _Reading:
         )
 
     def _salvage(self) -> None:
-        """Keep the readings of the open block, and the resources of the open entry, that have ended."""
+        """Keep the readings of the open block, and the resources of the open entries, that have ended."""
         self.damaged = True
         if self.open_block is not None:
             for child in list(self.open_block)[::-1]:
@@ -320,15 +249,16 @@ class _Reading:
                     break
                 if self.names[child.tag] == "IntervalReading":
                     self.open_block.remove(child)
+            self.last_resource = self.open_block
             self._block(self.open_block)
-        holder = self.open_entry if self.open_entry is not None else self.root
-        for parent in () if holder is None else (holder, *holder.iterchildren("{*}content", "content")):
-            last = parent[-1] if len(parent) else None
-            if last is not None and last is not self.last_resource and self.names[last.tag] in RESOURCES:
-                parent.remove(last)
-        if self.open_entry is not None:
-            self._entry(self.open_entry)
-            self.open_entry = None
+        last = self.root
+        while last is not None and last is not self.last_resource:
+            if self.names[last.tag] in RESOURCES and last.getparent() is not None:
+                last.getparent().remove(last)
+                break
+            last = last[-1] if len(last) else None
+        while self.open_entries:
+            self._entry(self.open_entries.pop())
 
     def _finish(self) -> None:
         root = self.root
@@ -336,26 +266,22 @@ class _Reading:
             self.document.root = (self.names[root.tag] or "").removeprefix("atom:")
             for child in root:
                 self._feed_member(child)
-            if self.document.root not in ("feed", "entry") and not (self.damaged and self.document.root in RESOURCES):
-                self._bare(root)
-        if self.blocks:
-            self._adopt(self._new_entry())
-        if not self.resources and self.document.root != "feed" and not self.recover:
+            if not (self.damaged and self.document.root in RESOURCES):
+                self.entries.loose(root)
+        self.entries.finish()
+        if self.entries.resources or self.entries.unknown or self.damaged:
+            return
+        if self.document.root == "feed" and self.entries.read_any:
+            text = (
+                "The feed's entries hold nothing of ESPI, whose namespace is http://naesb.org/espi: is it another feed?"
+            )
+            self.feed.findings.add("espi.feed.foreign", text, severity="serious", file=self.source.name)
+        elif self.document.root != "feed" and not self.recover:
             shown = self.document.root or "nothing known"
             raise OtherFormat(
                 f"the XML holds no ESPI resource (its root is {shown}): expected a Green Button feed",
                 source=self.source.name,
             )
-
-    def _bare(self, root: Any) -> None:
-        """Read a document that is a resource itself, or an unknown wrapper of resources."""
-        entry = self._new_entry()
-        self._resource(entry, root)
-        if not entry.kinds and (self.names[root.tag] or "") not in RESOURCES:
-            for child in root:
-                self._resource(entry, child)
-        if entry.kinds:
-            self._adopt(entry)
 
 
 def _fault(error: Any, log: Any) -> tuple[int, int, str]:

@@ -7,6 +7,7 @@ that stand elsewhere in the feed.
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ _DOUBTFUL: Final = {
         "warning",
         "{count:,} times are in milliseconds, not seconds: read as such.",
     ),
+    "grouped": (
+        "espi.value.grouped",
+        "warning",
+        "{count:,} times the member {member} has commas between its thousands: read without.",
+    ),
     "iso": ("espi.time.iso", "warning", "{count:,} times are dates in words, not seconds: read as such."),
     "not-a-number": (
         "espi.value.not-a-number",
@@ -65,10 +71,11 @@ _DOUBTFUL: Final = {
     ),
 }
 # Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
-_FIRST, LAST = -62135510400 * US, 253402214400 * US
+FIRST, LAST = -62135510400 * US, 253402214400 * US
 _MILLISECONDS = 631152000 * US
 """From 1990: before it nobody counted in milliseconds, so that 9999-12-31 for "never" is no day of 1978."""
 _FAR: Final = 10**17
+_GROUPED: Final = re.compile(r"\s*-?[0-9]{1,3}(,[0-9]{3})+\s*")  # an Int48, in which a comma is no decimal sign
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ class Readings:
         self.doubtful: Counter[tuple[str, str]] = Counter()
         self._quality_ids: dict[str, int] = {}
         self._names = names
+        self._milli = False  # the start just read was in milliseconds
         self.runs: Any = None  # the fast path's, while it reads a document
 
     def __len__(self) -> int:
@@ -161,6 +169,11 @@ class Readings:
                 start = self.instant(child.text)
             elif name == "duration":
                 duration = self.duration(child.text)
+        if self._milli:
+            self._milli = False
+            # whole minutes of milliseconds; what a sender means in seconds, as 3600, are none
+            if duration > 0 and duration % (60_000 * US) == 0:
+                duration //= 1000
         return start, duration
 
     def instant(self, text: str | None) -> int:
@@ -169,7 +182,7 @@ class Readings:
             instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" go the slow way
         except (TypeError, ValueError):
             instant = self._odd_instant(text)
-        if instant != NONE and not _FIRST < instant < LAST:
+        if instant != NONE and not FIRST < instant < LAST:
             instant = self._milliseconds(instant, text)
         return instant
 
@@ -200,6 +213,7 @@ class Readings:
     def _milliseconds(self, instant: int, text: str | None) -> int:
         if _MILLISECONDS <= instant // 1000 < LAST:
             self.doubtful["milliseconds", "start"] += 1
+            self._milli = True
             return instant // 1000
         shown = (text or "").strip()[:40]
         raise FormatError(f"{shown} is no time in seconds since 1970: mend the start or timePeriod")
@@ -215,11 +229,15 @@ class Readings:
             number = float(text)  # type: ignore[arg-type]  # None goes the slow way
         except (TypeError, ValueError):
             number = math.inf
-        if math.isinf(number):
-            if text is not None and text.strip():
-                self.doubtful["not-a-number", member] += 1
-            return _NAN
-        return number
+        return self._odd_number(member, text or "") if math.isinf(number) else number
+
+    def _odd_number(self, member: str, text: str) -> float:
+        if _GROUPED.fullmatch(text):
+            self.doubtful["grouped", member] += 1
+            return float(text.replace(",", ""))
+        if text.strip():
+            self.doubtful["not-a-number", member] += 1
+        return _NAN
 
     def code(self, member: str, text: str | None) -> int:
         """Read an Int16; NO_CODE when there is none."""
@@ -233,8 +251,12 @@ class Readings:
 
     def _quality(self, element: Any, before: str) -> str:
         """Give the quality's text; several on one reading are kept as ``8+14``."""
-        for child in element:
-            if self._names[child.tag] == "quality" and child.text is not None and child.text.strip():
+        for child in element if len(element) else (element,):  # some leave the inner element out
+            if (
+                self._names[child.tag] in ("quality", "ReadingQuality")
+                and child.text is not None
+                and child.text.strip()
+            ):
                 text = child.text.strip()
                 return f"{before}+{text}" if before else text
         return before

@@ -14,7 +14,7 @@ import numpy as np
 
 from greenkit.days import US, Instants
 from greenkit.espi import clock
-from greenkit.espi.readings import NONE
+from greenkit.espi.readings import FIRST, LAST, NONE
 from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
 
 SAME_START: Final = 3
@@ -55,7 +55,7 @@ def lay_out(rows: Rows) -> None:
     lacks = (start == NONE) | (duration == NONE)
     if not lacks.any():
         return
-    start, duration = start.copy(), duration.copy()
+    start, duration, unfilled = start.copy(), duration.copy(), 0
     for number in np.unique(rows.block[lacks]):
         here = np.arange(*np.searchsorted(rows.block, [number, number + 1]))
         block = rows.feed.readings.blocks[number]
@@ -63,11 +63,15 @@ def lay_out(rows: Rows) -> None:
         if interval == NONE:
             interval = _step(start[here]) or (block.duration // len(here) if block.duration != NONE else NONE)
         _place(start, duration, here, block.start, interval)
+        end = int(start[here[-1]] + duration[here[-1]])
+        unfilled += block.duration != NONE and end not in (NONE, block.start + block.duration)
     lost = start == NONE
     placed = int((lacks & ~lost).sum())
     if placed:
-        text = f"{placed:,} readings have no timePeriod of their own: laid out by the interval length in their block."
-        rows.feed.findings.add("espi.time.laid-out", text, count=placed)
+        text = f"{placed:,} readings have no start or duration of their own: laid out by interval length in their block"
+        text += f"; in {unfilled:,} blocks they end elsewhere than the block does: check them." if unfilled else "."
+        severity = "warning" if unfilled else "info"
+        rows.feed.findings.add("espi.time.laid-out", text, severity=severity, count=placed, unfilled=unfilled)
     if lost.any():
         text = f"{int(lost.sum()):,} readings say nothing of their time, nor does their block: they are left out."
         total = float(np.nansum(rows.columns["value"][lost]))
@@ -91,7 +95,9 @@ def _place(start: Ints, duration: Ints, here: Ints, begin: int, interval: int) -
             start[row] = after
         if duration[row] == NONE:
             duration[row] = max(interval, 0)
-        after = start[row] + duration[row] if start[row] != NONE else NONE
+        after = int(start[row]) + int(duration[row])
+        if not FIRST < after < LAST:  # beyond what a time can be, or no time at all
+            after = NONE
 
 
 def mend_seconds(rows: Rows) -> None:
@@ -165,7 +171,10 @@ def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool
     if kind in _SUSPICIONS:
         name, what, fix = _SUSPICIONS[kind]
         fix = fix if known else f"tz= (the site's zone) and {fix}"
-        text = f"The hours are wrong: the blocks begin as in {what}; read it with {fix}."
+        sure = (
+            "The hours are wrong: the blocks begin" if len(begins) > 1 else "The hours look wrong: the one block begins"
+        )
+        text = f"{sure} as in {what}; read it with {fix}."
         rows.feed.findings.add(name, text, severity="serious" if known or len(begins) > 1 else "warning", **evidence)
     elif kind:
         text = f"The blocks begin at midnight in {where}, not in {zone}: the hours may be shifted; compare a bill."

@@ -13,7 +13,8 @@ from greenkit.espi.feed import Entry, Feed, Tree
 from greenkit.espi.readings import NO_CODE, NONE
 
 # A dial that goes on counting: bulk quantity, continuous cumulative, cumulative, summation.
-DIALS: Final = frozenset({"1", "2", "3", "9"})
+DIALS: Final = frozenset({1, 2, 3, 9})
+_DELTA: Final = 4
 _COMMODITY_OF_SERVICE: Final = {"electricity": "electricity", "gas": "natural gas", "water": "potable water"}
 _COMMODITY_OF_UNIT: Final = {
     **dict.fromkeys(("kWh", "kW", "kVA", "kvar", "kVAh", "kvarh"), "electricity"),
@@ -124,10 +125,10 @@ class Planner:
             plan.of_block.append(by_entry[block.entry])
         _tell_apart(plan.series)
         self.resolver.report(self.feed.findings)
-        if self._untyped:
+        if self._untyped and len(self.feed.readings):
             text = "The feed holds no ReadingType: unit, scale and flow of its readings are not known; values are raw."
             self.feed.findings.add("espi.reading-type.missing", text, severity="serious", entries=self._untyped)
-        if self._zone_unknown:
+        if self._zone_unknown and len(self.feed.readings):
             text = "The feed does not say its time zone: times are in UTC; pass tz=, as in tz='America/Los_Angeles'."
             self.feed.findings.add("espi.time.no-zone", text, severity="warning")
         return plan
@@ -181,13 +182,13 @@ class Planner:
     def _series(
         self, meter: str, name: str, reading_type: Entry | None, usage_point: Entry | None, document: int
     ) -> Series:
-        data, word = self.data("ReadingType", reading_type), self.codes.word
+        data, word, code = self.data("ReadingType", reading_type), self.codes.word, self.feed.readings.code
         unit = self.codes.unit(one(data, "uom"))
         currency = word(CURRENCY, "currency", one(data, "currency")) or self._currencies.get(meter)
         if unit.name == "currency" and currency:
             unit = Unit(currency)
         length = integer(one(data, "intervalLength"))
-        behaviour = one(data, "accumulationBehaviour")
+        behaviour = integer(one(data, "accumulationBehaviour"))
         return Series(
             meter=meter,
             name=name,
@@ -195,16 +196,16 @@ class Planner:
             flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
             unit=unit,
             power=self._power(one(data, "powerOfTenMultiplier"), name),
-            dial=None if behaviour in (None, "0") else behaviour in DIALS,
+            dial=True if behaviour in DIALS else False if behaviour == _DELTA else None,
             commodity=self._commodity(one(data, "commodity"), usage_point, unit.name),
             kind=word(KIND, "kind", one(data, "kind")),
             currency=currency,
             reading_type=self.names["ReadingType"][reading_type.number] if reading_type else None,
             default_quality=one(data, "defaultQuality"),
-            interval=length * US if length and length > 0 else NONE,
-            tou=integer(one(data, "tou")) or NO_CODE,
-            cpp=integer(one(data, "cpp")) or NO_CODE,
-            tier=integer(one(data, "consumptionTier")) or NO_CODE,
+            interval=length * US if length and 0 < length < 1 << 32 else NONE,
+            tou=code("tou", one(data, "tou")) or NO_CODE,
+            cpp=code("cpp", one(data, "cpp")) or NO_CODE,
+            tier=code("consumptionTier", one(data, "consumptionTier")) or NO_CODE,
         )
 
     def _power(self, text: str | None, name: str) -> int:
@@ -253,10 +254,10 @@ class Planner:
     def _decoded(self, data: Tree | None) -> str:
         found = self._zone_found(data)
         findings = self.feed.findings
-        for name, text in found.oddities:
+        for name, severity, text in found.oddities:
             if name not in findings.names:
-                findings.add(name, text, severity="info" if "sign" in name or "offset" in name else "warning")
-        self._zone_unknown |= found.name is None
+                findings.add(name, text, severity=severity)
+        self._zone_unknown |= not found.name and not found.oddities
         return found.name or "UTC"
 
     def _bill_currencies(self) -> dict[str, str]:

@@ -32,12 +32,17 @@ def days(first, count, per=24, seconds=3600, offset=lambda d: 0):
         ({"tzOffset": -25200, "dstOffset": 0, "dstStartRule": "FFFFFFFF", "dstEndRule": "FFFFFFFF"}, "America/Phoenix"),
         ({"tzOffset": -36000, "dstOffset": 0, "dstStartRule": "FFFFFFFF", "dstEndRule": "FFFFFFFF"}, "Pacific/Honolulu"),
         (PACIFIC | {"dstStartRule": "360E2003", "dstEndRule": "B40E2001"}, "America/Los_Angeles"),
+        ({"tzOffset": -25200, "dstOffset": 0, "dstStartRule": "", "dstEndRule": ""}, "America/Phoenix"),
+        ({"tzOffset": -25200, "dstOffset": 0, "dstStartRule": "00000000", "dstEndRule": "00000000"}, "America/Phoenix"),
+        ({"tzOffset": 28800, "dstOffset": 0, "dstStartRule": "FFFFFFFF", "dstEndRule": "FFFFFFFF"}, "Etc/GMT-8"),
+        (EASTERN | {"dstStartRule": "328e2000", "dstEndRule": "b21e2000"}, "America/New_York"),
+        ({"tzOffset": 3600, "dstOffset": 3600, "dstStartRule": "3E0E2000", "dstEndRule": "AE0E3000"}, "Europe/Berlin"),
     ],
 )  # fmt: skip
 def test_zone_from_offset_and_rules(opened, local, zone):  # D1
     found = opened(whole(block(hourly(utc("2024-01-05 08:00"), [1])), local=local))
     assert str(found.readings["start"].dt.tz) == zone
-    assert not found.findings.named("espi.time.no-zone")
+    assert not found.findings.named("espi.time")
 
 
 def test_rules_decode_by_their_bits():
@@ -61,12 +66,17 @@ def test_rules_decode_by_their_bits():
         (PACIFIC | {"dstStartRule": "B60E", "dstEndRule": "B40E"}, "America/Los_Angeles", "espi.time.rules-undecodable"),
         (EASTERN | {"dstStartRule": "30", "dstEndRule": "30"}, "America/New_York", "espi.time.rules-undecodable"),
         (None, "UTC", "espi.time.no-zone"),
+        (EASTERN | {"tzOffset": -25200, "dstOffset": 0}, "America/Phoenix", "espi.time.dst-offset"),
+        ({"tzOffset": -18000}, "America/New_York", "espi.time.rules-undecodable"),
+        ({"tzOffset": -36000}, "Pacific/Honolulu", "espi.time.rules-undecodable"),
+        ({"tzOffset": 18000}, "America/New_York", "espi.time.offset-sign"),
     ],
 )  # fmt: skip
 def test_wrong_local_time_parameters(opened, local, zone, finding):  # D5, D6
     found = opened(whole(block(hourly(utc("2024-07-05 08:00"), [1])), local=local))
     assert str(found.readings["start"].dt.tz) == zone
     assert finding in found.findings.names
+    assert len(found.findings.named("espi.time")) == 1 + (local == {"tzOffset": 18000})
 
 
 def test_tz_wins_over_the_feed(opened):
@@ -223,6 +233,9 @@ def test_readings_without_a_time_period_are_laid_out(opened):
     assert found.findings.named("espi.time.laid-out")[0].evidence["count"] == 3
     no_length = opened(whole(block("".join(reading(value=v) for v in range(4)), start, 3600), intervalLength=None))
     assert instants(no_length.readings) == ["01-05 05:00", "01-05 05:15", "01-05 05:30", "01-05 05:45"]
+    month = opened(whole(block(reading(value=1), start, 31 * 86400), intervalLength=30 * 86400))
+    assert month.findings.named("espi.time.laid-out")[0].severity == "warning"
+    assert month.findings[0].evidence["unfilled"] == 1
 
 
 def test_readings_without_any_time_are_said_to_be_lost(opened):

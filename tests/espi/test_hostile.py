@@ -292,6 +292,22 @@ def test_monstrous_numbers(member, text):
     assert not found.readings["value"].isin([float("inf"), float("-inf")]).any()
 
 
+@pytest.mark.parametrize(
+    ("members", "block_"),
+    [
+        ({"tou": 99999, "cpp": -40000, "consumptionTier": 10**18}, block(reading(START, 1))),
+        ({"intervalLength": 2**63 - 1}, block(reading(value=1), START, 3600)),
+        ({"intervalLength": 2**32 - 1}, block(reading(value=1) * 70, START, 3600)),
+        ({}, block(reading(253402200000, 1, 2**32 - 1), 253402200000, 1)),
+    ],
+)
+@pytest.mark.parametrize("tz", [None, "Pacific/Auckland"])
+def test_codes_lengths_and_ends_beyond_all_bounds(members, block_, tz):
+    found = open_espi(whole(block_, **members), tz=tz)
+    assert frame.check(found.readings, exact=True)["value"].iloc[0] == 0.001
+    assert len(repr(found.readings))
+
+
 def test_hostile_names_are_escaped_and_leave_no_trace():
     evil = "&lt;script&gt;alert(1)&lt;/script&gt;"
     data = feed(usage_point(self_=f"UsagePoint/{evil}", title=evil), entry(block(hourly(START, [1]))), title=evil)

@@ -32,6 +32,22 @@ def test_placeholders_do_not_scale(opened):  # C3
     assert {"espi.value.multiplier", "espi.code.unknown"} <= set(found.findings.names)
 
 
+@pytest.mark.parametrize("uom", [None, "", 0])
+def test_a_type_without_a_unit_is_said(opened, uom):
+    found = opened(whole(block(hourly(START, [7])), uom=uom, powerOfTenMultiplier=""))
+    assert found.readings[["value", "unit"]].iloc[0].tolist() == [7, "unknown"]
+    assert [(f.name, f.severity) for f in found.findings] == [("espi.reading-type.no-unit", "serious")]
+
+
+def test_spellings_of_numbers(opened):
+    texts = ["1,234", "1,436,684", "1.5E3", "+7", "7.5", "12,34"]
+    found = opened(whole(block(hourly(START, texts)), uom=42))
+    assert found.readings["value"].fillna(-1).tolist() == [1234, 1436684, 1500, 7, 7.5, -1]
+    assert {f.name: f.evidence["count"] for f in found.findings} == {
+        "espi.value.missing": 1, "espi.value.grouped": 2, "espi.value.not-a-number": 1,
+    }  # fmt: skip
+
+
 def test_unknown_codes_are_kept_and_said(opened):  # C4
     found = opened(whole(block(hourly(START, [7])), timeAttribute=56, phase=229, flowDirection=77, kind=999))
     assert found.readings["flow"].tolist() == ["code 77"]
@@ -65,12 +81,6 @@ def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price
     assert found.readings["value"].iloc[0] == pytest.approx(raw * 10.0**power / (1000 if uom == 72 else 1))
 
 
-def test_a_type_without_a_unit_is_said(opened):
-    found = opened(whole(block(hourly(START, [12000])), uom=None))
-    assert found.readings[["value", "unit"]].iloc[0].tolist() == [12000, "unknown"]
-    assert found.findings.named("espi.reading-type.no-unit")[0].severity == "serious"
-
-
 def test_registers_stand_apart(opened):  # C6
     dial = entry(block(reading(START, 987654321, 0) + reading(START + 86400, 987655555, 0)), "x")
     mr = '<entry><link rel="self" href="D"/><link rel="related" href="x"/><link rel="related" href="R"/>'
@@ -83,6 +93,7 @@ def test_registers_stand_apart(opened):  # C6
     assert found.registers["value"].tolist() == [987654.321, 987655.555]
     assert (found.registers["start"] == found.registers["end"]).all()
     assert found.findings.named("espi.register.apart")[0].evidence["count"] == 2
+    assert found.findings.named("espi.register.apart")[0].severity == "info"
 
 
 def test_a_dial_that_falls_and_lasts_is_usage(opened):
@@ -91,12 +102,20 @@ def test_a_dial_that_falls_and_lasts_is_usage(opened):
     assert "espi.register.not-a-dial" in found.findings.names
 
 
-def test_instants_of_a_growing_value_are_taken_as_a_dial(opened):
+@pytest.mark.parametrize("behaviour", [None, 0, 6, 12])  # not said, none, indicating, instantaneous
+def test_instants_of_a_growing_value_are_taken_as_a_dial(opened, behaviour):
     reads = "".join(reading(START + d * 86400, 1000 + d, 0) for d in range(3))
-    found = opened(whole(block(reads)))
+    found = opened(whole(block(reads), accumulationBehaviour=behaviour))
     assert found.readings.empty
     assert found.registers["value"].tolist() == [1, 1.001, 1.002]
     assert "espi.register.assumed" in found.findings.names
+    assert found.findings.named("espi.register.apart")[0].severity == "warning"  # load_espi gives none
+
+
+def test_deltas_of_no_duration_are_usage(opened):
+    found = opened(whole(block(reading(START, 5, 0) + reading(START + 3600, 6, 0)), accumulationBehaviour=4))
+    assert found.readings["value"].tolist() == [0.005, 0.006]
+    assert found.findings.names == []
 
 
 def test_cost_is_in_hundred_thousandths_whatever_the_multiplier(opened):  # C7
@@ -127,6 +146,11 @@ def test_quality_from_the_reading_else_the_type(opened, own, default, word, code
     df = opened(feed_).readings
     assert df["quality"].tolist() == [word]
     assert (None if df["quality_code"].isna().all() else df["quality_code"].iloc[0]) == code
+
+
+def test_quality_without_its_inner_element(opened):
+    found = opened(whole(block(hourly(START, [5], ReadingQuality=[8, {"quality": 14}]))))
+    assert found.readings["quality_code"].tolist() == ["8+14"]
 
 
 def test_tou_cpp_tier_from_the_reading_else_the_type(opened):  # C12
@@ -201,3 +225,16 @@ def test_a_feed_without_readings_is_an_empty_frame(opened):
     assert found.readings.empty
     assert found.readings.dtypes["cost"] == "float64"
     assert found.readings["value"].sum() == 0
+
+
+def test_a_block_without_readings_is_nothing_to_warn_of(opened):
+    found = opened(feed(entry(block("", START, 86400))))
+    assert found.readings.empty
+    assert found.findings.names == []
+
+
+def test_overlaps_of_a_year_are_for_the_record(opened):
+    """A gas day of always 24 hours begins an hour early once a year."""
+    days = "".join(reading(START + d * 86400 - 3600 * (d > 65), 1, 86400) for d in range(120))
+    found = opened(whole(block(days), intervalLength=86400))
+    assert [(f.name, f.severity) for f in found.findings] == [("espi.reading.overlapping", "info")]

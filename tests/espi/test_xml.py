@@ -197,5 +197,30 @@ def test_errors_are_typed_and_say_what_is_wrong(opened, data, error, says):
         opened(data)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [PLAIN.partition(b"\n")[2], b"\n" + PLAIN, b"<feed/>", b"x", b"\0"],
+    ids=["two", "two prologs", "tag", "x", "nul"],
+)
+def test_what_stands_behind_the_document_is_said(opened, more):
+    found = opened(PLAIN + more)
+    assert found.readings["value"].tolist() == [0.1, 0.2, 0.3]
+    assert [(f.name, f.severity) for f in found.findings] == [("espi.xml.trailing", "serious")]
+    assert opened(PLAIN + b"\n<!-- bye --><?x?>\n").findings.names == []
+
+
+def test_what_is_not_known_is_said_once(opened):
+    found = opened(feed(*[entry(resource("Foo", {"a": 1}))] * 5, entry(resource("IntervalReading", {"value": 5}))))
+    assert [(f.name, f.severity, f.evidence["count"]) for f in found.findings] == [
+        ("espi.resource.unknown", "info", 5), ("espi.resource.unknown", "serious", 1),
+    ]  # fmt: skip
+
+
+def test_a_feed_of_another_namespace_is_said(opened):
+    found = opened(PLAIN.replace(ESPI.encode(), b"urn:vendor"))
+    assert found.readings.empty
+    assert [(f.name, f.severity) for f in found.findings] == [("espi.feed.foreign", "serious")]
+
+
 def test_blocks_helper_makes_linked_entries():
     assert blocks("x", "y").count("<entry>") == 2
