@@ -57,7 +57,7 @@ def test_both_kinds_in_one_folder(tmp_path):
 def test_marks_and_blanks_before_xml(mark):
     feed = b"<feed xmlns='http://www.w3.org/2005/Atom'></feed>"
     with pytest.raises(FormatError) as raised:
-        greenkit.load(mark + feed + b"<")
+        greenkit.load(mark + feed[:-3])
     assert "Smart Meter Texas" not in str(raised.value)
 
 
