@@ -102,8 +102,8 @@ def new_certificate(
     CertificateError
         A file of that name is there already, or the host name is none.
     """
-    key = _new_rsa()
     subject = _subject(host, organization)
+    key = _new_rsa()
     made = sign(key.public_key(), key, subject=subject, issuer=subject, names=[host], usage=["client"], days=days)
     return write_pair(Path(folder), host, made, key, password)
 
@@ -116,9 +116,9 @@ def new_request(folder: _files.StrPath, host: str, *, password: Secret | None, o
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
-    key = _new_rsa()
     asked = x509.CertificateSigningRequestBuilder().subject_name(_subject(host, organization))
     asked = asked.add_extension(x509.SubjectAlternativeName(_general_names([host])), critical=False)
+    key = _new_rsa()
     return write_pair(Path(folder), host, asked.sign(key, hashes.SHA256()), key, password)
 
 

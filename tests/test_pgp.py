@@ -263,7 +263,8 @@ def test_bad_passphrase(folder, whole, tmp_path, passphrase, match):
 
 
 def test_message_under_a_passphrase_only(keyring, sender, tmp_path):
-    message = sender.gpg.encrypt(PLAIN, None, symmetric="AES256", passphrase="another").data
+    quick = ["--s2k-count", "65536"]
+    message = sender.gpg.encrypt(PLAIN, None, symmetric="AES256", passphrase="another", extra_args=quick).data
     fails(keyring, message, errors.BadPassphrase, "is wrong", tmp_path)
 
 
@@ -329,8 +330,15 @@ def test_sources_walk_decrypts_zip_in_openpgp_in_zip(keyring, sender, tmp_path):
     assert found == [("bytes!a.zip!a.csv", b"inside")]
 
 
-def test_temporary_keyring(key, keyring, whole, tmp_path):
+def test_temporary_keyring(key, keyring, whole, tmp_path, monkeypatch):
     backup = keyring.secret_key(key.fingerprint).reveal().encode()
+    start = pgp._start
+
+    def quick(program, home):
+        Path(home, "gpg-agent.conf").write_text("s2k-count 65536\n")
+        return start(program, home)
+
+    monkeypatch.setattr(pgp, "_start", quick)
     with pgp.Keyring.temporary(backup, passphrase=Secret(PASSPHRASE)) as private:
         home = private._gpg.gnupghome
         assert stat.S_IMODE(os.stat(home).st_mode) == 0o700
@@ -347,6 +355,7 @@ def test_folder_with_a_long_name(key, keyring, whole, tmp_path):
     """An agent's socket has room for 107 bytes, and the folder of a project may be longer."""
     home = tmp_path / ("long" * 20) / ("home" * 10)
     home.mkdir(mode=0o700, parents=True)
+    (home / "gpg-agent.conf").write_text("s2k-count 65536\n")
     with pgp.Keyring(home, passphrase=Secret(PASSPHRASE)) as far:
         far.add(keyring.secret_key(key.fingerprint).reveal().encode())
         with far.decrypt(io.BytesIO(whole)) as plain:
@@ -357,8 +366,9 @@ def test_folder_with_a_long_name(key, keyring, whole, tmp_path):
     assert not os.path.lexists(link)
 
 
-def test_a_folder_with_a_long_name_opens_again(tmp_path):
+def test_a_folder_with_a_long_name_opens_again(tmp_path, monkeypatch):
     """Each opening goes by a link of its own; the agent of the one before must not answer by its own, lost, link."""
+    monkeypatch.setattr(pgp, "_RSA_BITS", 1024)
     home = tmp_path / ("long" * 20) / "home"
     key = pgp.new_key(home, name="Twice opened", passphrase=None, unprotected=True)
     for _ in range(2):

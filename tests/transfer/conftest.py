@@ -1,0 +1,27 @@
+"""What the tests of transfers share."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from greenkit import certificates, pgp
+
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """A RAM disk, since a pull flushes often and would wait for a busy disk; RSA keys that are made at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", MEMORY)
+        patch.setattr(certificates, "RSA_BITS", 2048)
+        patch.setattr(pgp, "_RSA_BITS", 1024)
+        yield
+
+
+@pytest.fixture
+def tmp_path(quick):
+    with tempfile.TemporaryDirectory(prefix="gkt-") as folder:
+        yield Path(folder)
