@@ -120,3 +120,6 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Secret is not pickled, since the pickle would hold it in clear")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret is not taken apart, since its state is the text in clear")

@@ -36,6 +36,8 @@ def test_tracebacks_with_locals_and_pickles_hold_nothing():
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError, match="not pickled"):
             pickle.dumps(secret, protocol)
+    with pytest.raises(TypeError, match="not taken apart"):
+        secret.__getstate__()
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
 
 
@@ -45,6 +47,7 @@ def test_it_does_not_change_and_is_made_from_text_only():
     assert secret == Secret(TEXT) != Secret("other")
     assert len({secret, Secret(TEXT)}) == 1
     assert secret != TEXT
+    assert Secret("\udc80") != secret  # the environment may hold what is no UTF-8
     assert bool(secret)
     assert not Secret("")
     with pytest.raises(AttributeError, match="cannot be changed"):

@@ -176,7 +176,9 @@ class Authorization:
         """Check the URL and take its code, once; a fault comes back without the frames that hold the code."""
         with self._lock:
             if self._status != "waiting":
-                return None, StateMismatch(f"this authorization is over ({self._status}): begin another")
+                done = self._status in ("finishing", "authorized")  # a browser may bring the same address twice
+                step = "nothing more is needed" if done else "begin another"
+                return None, StateMismatch(f"this authorization is over ({self._status}): {step}")
             try:
                 code = redirect.code_of(
                     url, redirect_uri=self.redirect_uri, state=self._state, issuer=self._profile.issuer

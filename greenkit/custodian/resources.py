@@ -6,6 +6,7 @@ let pass.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import time
@@ -201,7 +202,8 @@ class Resources:
             return Answer(status, headers=headers, retry_after=wait)
         if status == 200:
             return Answer(200, self._body(response, into, progress), headers, wait)
-        head = b"".join(transport.chunks(response, limit=1 << 20, total=60.0))[:200]
+        with contextlib.closing(transport.chunks(response, limit=LIMIT)) as pieces:
+            head = next(pieces, b"")[:200]  # enough for a hint: what else there is is not read, however long it is
         return _Refused(status, self._error(status, head, what, wait, refused), wait)
 
     def _body(self, response: requests.Response, into: Path | None, progress: Progress) -> bytes | Path:

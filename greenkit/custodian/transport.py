@@ -11,7 +11,7 @@ import io
 import os
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -143,7 +143,7 @@ def configure(
     session.mount("https://", _Adapter(tls.context(), limit, total))
 
 
-def chunks(response: requests.Response, *, limit: int, total: float = TOTAL) -> Iterator[bytes]:
+def chunks(response: requests.Response, *, limit: int, total: float = TOTAL) -> Generator[bytes, None, None]:
     """Give the decoded bytes of an answer as they come.
 
     Raises

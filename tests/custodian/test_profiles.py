@@ -1,17 +1,23 @@
 """Profiles are facts: shipped with their sources, or a user's own in TOML; and the windows that they cut."""
 
+import doctest
 import importlib
 import itertools
 import json
+import re
+import tomllib
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import greenkit
 from greenkit import errors
 from greenkit.custodian import profiles, windows
+from greenkit.custodian.client import Client
 from greenkit.custodian.profiles import Profile, load, parse
 
 OWN = """
@@ -154,3 +160,21 @@ def test_windows_obey_the_profiles_habits():
     ):
         with pytest.raises(errors.SettingsError, match=says):
             windows.split(load("pge"), start, end)
+
+
+def test_the_page_for_those_who_come_from_pges_sdk_is_right():
+    page = (Path(__file__).parents[2] / "docs" / "coming-from-pge-sdk.md").read_text(encoding="utf-8")
+    registration, changed = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    script = "".join(e.source for e in doctest.DocTestParser().get_examples(greenkit.connect.__doc__))
+    first = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    assert [line.partition("  #")[0] for line in first.splitlines() if line] == [
+        line.partition("  #")[0] for line in script.splitlines()
+    ]
+    assert greenkit.settings.parse(tomllib.loads(registration)).custodian["pge"].client_id == "YOUR-CLIENT-ID"
+    mine = profiles.parse(tomllib.loads(changed))
+    assert (mine.dates, mine.token_url) == ("iso", profiles.load("pge").token_url)
+    for method in re.findall(r"client\.(\w+)\(", page):
+        assert callable(getattr(Client, method))
+    for error in re.findall(r"`([A-Z]\w+(?:Denied|Expired|Rejected|Error|Ready|Limited|Unavailable))`", page):
+        if error != "KeyError":
+            assert hasattr(errors, error), error

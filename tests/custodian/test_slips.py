@@ -184,6 +184,30 @@ def test_a_status_and_its_meaning_stand_together(utility):
     utility.behaviour.replace = None
 
 
+def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
+    client, naps = authorized(utility), []
+    client._resources._sleep = naps.append
+
+    def endless():
+        while True:
+            yield b"<p>sorry</p>" * 9999
+
+    utility.behaviour.replace = lambda path: flask.Response(endless(), 503)
+    with pytest.raises(errors.ServerUnavailable, match=r"status 503"):
+        client.usage(*MARCH)
+    assert len(naps) == 2
+    utility.behaviour.replace = None
+
+
+def test_the_same_address_a_second_time_says_that_nothing_more_is_needed(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    url = click(flow.url, follow=False)
+    client.finish(url)
+    with pytest.raises(errors.StateMismatch, match=r"over \(authorized\): nothing more is needed"):
+        client.finish(url)
+
+
 def test_a_notification_that_claims_to_be_endless_is_not_read():
     import http.client
 
