@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _PANELS: Final = 6
+_LABELS: Final = 14
+"""Months that are named on the axis; of more, every second or third is."""
 
 
 def monthly(df: pd.DataFrame, *, bills: pd.DataFrame | Sequence[Any] | None = None) -> go.Figure:
@@ -47,8 +49,22 @@ def monthly(df: pd.DataFrame, *, bills: pd.DataFrame | Sequence[Any] | None = No
         _months(figure, part, colors[i], i + 1)
         if second and part["cost"].notna().any():
             _cost(figure, part, i + 1)
-    figure.update_layout(barmode="overlay")
+        _axes(figure, part, i + 1, months=bills is None)
+    figure.update_layout(barmode="overlay", showlegend=len({trace.name for trace in figure.data}) > 1)
     return figure
+
+
+def _axes(figure: go.Figure, part: pd.DataFrame, row: int, *, months: bool) -> None:
+    start, unit = _local(part["start"]), str(part["unit"].iloc[0])
+    title = unit if (part["statistic"] == "sum").all() else f"mean {unit}"
+    edges = [str(start[0]), str(_local(part["end"]).max())]
+    figure.update_xaxes(type="date", showgrid=False, range=edges, row=row, col=1)
+    if months:
+        each = -(-len(part) // _LABELS)
+        middle = start + (_widths(part) / 2).astype("timedelta64[ms]")
+        names = [f"{t:%b %Y}" for t in pd.DatetimeIndex(start)]
+        figure.update_xaxes(tickvals=middle[::each].astype(str), ticktext=names[::each], row=row, col=1)
+    figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1, secondary_y=False)
 
 
 def _months(figure: go.Figure, part: pd.DataFrame, color: str, row: int) -> None:
@@ -58,18 +74,20 @@ def _months(figure: go.Figure, part: pd.DataFrame, color: str, row: int) -> None
     shared = {"offset": 0, "row": row, "col": 1, "showlegend": row == 1}
     if np.isfinite(before).any():
         figure.add_bar(
-            x=start, y=before, width=width, name="a year before", marker={"color": _theme.FAINT}, **shared,
+            x=start, y=before, width=width, name="a year before", **shared,
+            marker={"color": _theme.FAINT, "line": {"width": 0}},
             hovertemplate=f"a year before: %{{y:,.4g}} {unit}<extra></extra>",
         )  # fmt: skip
     figure.add_bar(
         x=start + (width * 0.12).astype("timedelta64[ms]"), y=part["value"], width=width * 0.76, name="total", **shared,
         customdata=np.stack([part["period"], part["present"], part["expected"]], axis=1),
-        marker={"color": color, "pattern": {"shape": np.where(whole, "", "/"), "fgcolor": "rgba(255,255,255,0.75)"}},
+        marker={
+            "color": color, "line": {"width": 0},
+            "pattern": {"shape": np.where(whole, "", "/"), "fgcolor": "rgba(255,255,255,0.75)"},
+        },
         hovertemplate=f"%{{customdata[0]}}<br>%{{y:,.4g}} {unit}<br>%{{customdata[1]}} of %{{customdata[2]}} intervals"
         "<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(type="date", showgrid=False, row=row, col=1)
-    figure.update_yaxes(title_text=unit, rangemode="tozero", row=row, col=1, secondary_y=False)
 
 
 def _local(times: pd.Series[Any]) -> Any:
@@ -92,13 +110,17 @@ def _cost(figure: go.Figure, part: pd.DataFrame, row: int) -> None:
     currency = str(part["currency"].iloc[0]) if "currency" in part.columns else "cost"
     middle = _local(part["start"]) + (_widths(part) / 2).astype("timedelta64[ms]")
     figure.add_scatter(
-        x=middle, y=part["cost"], name="cost", mode="lines+markers", line={"color": _theme.INK, "width": 1.5},
+        x=middle, y=part["cost"], name="cost", mode="lines+markers", line={"color": _theme.COST, "width": 2},
+        marker={"size": 7, "line": {"width": 1, "color": "white"}}, cliponaxis=False,
         showlegend=row == 1, hovertemplate=f"%{{y:,.2f}} {currency}<extra>cost</extra>",
         row=row, col=1, secondary_y=True,
     )  # fmt: skip
+    low, high = min(0.0, part["cost"].min()), max(0.0, part["cost"].max())
+    room = 0.08 * (high - low)
     figure.update_yaxes(
-        title_text=currency, rangemode="tozero", showgrid=False, tickmode="auto", row=row, col=1, secondary_y=True
-    )
+        title_text=currency, range=[low - room * (low < 0), high + room], showgrid=False, tickmode="auto",
+        row=row, col=1, secondary_y=True,
+    )  # fmt: skip
 
 
 def tou(df: pd.DataFrame, names: dict[int, str] | None = None) -> go.Figure:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from greenkit.analysis import _strip, daytypes, intervals, profiles, quality, totals
+from greenkit.analysis import _strip, daytypes, intervals, profiles, quality, shape, totals
 from greenkit.analysis.intervals import power_unit
 from greenkit.analysis.shape import SERIES
 from greenkit.plot import _theme
@@ -36,18 +36,20 @@ def calendar(df: pd.DataFrame) -> go.Figure:
     table = table.assign(date=date, year=date.astype("datetime64[Y]").astype(int) + 1970)
     panels = list(table.groupby([*SERIES, "year"], observed=True, sort=False))
     if len(panels) > _PANELS:
-        raise _theme.too_many(len(panels), _PANELS, "panels of series and years")
+        raise _theme.too_many(len(panels), _PANELS, "panels of series and years", found.keys)
     names = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), _theme.names(found.keys), strict=True))
     titles = [f"{key[-1]}" + (f" {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
     figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150)
-    for i, (_, part) in enumerate(panels):
-        unit = str(part["unit"].iloc[0])
-        _year(figure, part, unit, i + 1, len(panels))
+    # the years of a series share their colours, so that they can be compared
+    known = table[table["present"] > 0].groupby(SERIES, observed=True)["value"]
+    scales = {key: _theme.colours(values) for key, values in known}
+    for i, (key, part) in enumerate(panels):
+        _year(figure, part, scales.get(key[:-1], {}), i + 1)
     return figure
 
 
-def _year(figure: go.Figure, part: pd.DataFrame, unit: str, row: int, rows: int) -> None:
-    year = int(part["year"].iloc[0])
+def _year(figure: go.Figure, part: pd.DataFrame, colours: dict[str, Any], row: int) -> None:
+    unit, year = str(part["unit"].iloc[0]), int(part["year"].iloc[0])
     first = np.datetime64(f"{year}-01-01", "D")
     every = np.arange(first, np.datetime64(f"{year + 1}-01-01", "D"))
     # ISO weekday as the row; weeks from the Monday on or before 1 January as the column
@@ -68,9 +70,9 @@ def _year(figure: go.Figure, part: pd.DataFrame, unit: str, row: int, rows: int)
         hovertemplate="%{text}<br>no value<extra></extra>", **base,
     )  # fmt: skip
     figure.add_heatmap(
-        z=cells["value"], colorscale=_theme.SCALE, customdata=100 * cells["share"], row=row, col=1,
+        z=cells["value"], customdata=100 * cells["share"], row=row, col=1, **colours,
         hovertemplate=f"%{{text}}<br>%{{z:.4g}} {unit}<br>%{{customdata:.3g}} % of its intervals<extra></extra>",
-        colorbar=_theme.colorbar(unit, row - 1, rows), **base,
+        colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
     )  # fmt: skip
     part_days = (share > 0) & (share < 1)
     figure.add_scatter(
@@ -78,29 +80,36 @@ def _year(figure: go.Figure, part: pd.DataFrame, unit: str, row: int, rows: int)
         marker={"size": 4, "color": "white", "line": {"width": 1, "color": "black"}}, showlegend=False, row=row, col=1,
     )  # fmt: skip
     months = [int(week[d]) for d in np.flatnonzero(np.array([str(e)[8:] == "01" for e in every]))]
-    figure.update_xaxes(tickvals=months, ticktext=list("JFMAMJJASOND"), showgrid=False, row=row, col=1)
+    figure.update_xaxes(
+        tickvals=months, ticktext=list("JFMAMJJASOND"), range=[-0.5, 53.5], showgrid=False, zeroline=False,
+        row=row, col=1,
+    )  # fmt: skip
     figure.update_yaxes(autorange="reversed", showgrid=False, row=row, col=1)
 
 
 def week(df: pd.DataFrame) -> go.Figure:
     """Draw the mean power by weekday and local time of day; one panel for each of at most eight series."""
     found = _theme.few(intervals.used(df), _PANELS)
-    table = profiles.average_day(df, ("weekday",))
+    table = profiles.average_day(df, ("weekday",)).merge(shape.summarise(df)[[*SERIES, "minutes"]], on=SERIES)
     parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
-    titles = _theme.names(found.keys) if len(parts) > 1 else None
+    titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else None
     figure = _theme.grid(f"Weekday by hour, {_theme.subject(found.keys)}", len(parts), 1, titles, height=110, each=220)
     for i, part in enumerate(parts):
-        unit = power_unit(str(part["unit"].iloc[0]))
+        unit, size = power_unit(str(part["unit"].iloc[0])), float(part["minutes"].iloc[0]) / 60
         cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
-        cells = cells.reindex(list(daytypes.WEEKDAYS))
-        lowest = float(np.nanmin(cells.to_numpy()))
+        # every slot of the day, each as wide as it lasts
+        hours = np.arange(0, 24, size)
+        cells = cells.reindex(index=list(daytypes.WEEKDAYS), columns=hours)
+        clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
         figure.add_heatmap(
-            z=cells.to_numpy(), x=cells.columns.to_numpy(), y=list(_SHORT), xgap=1, ygap=1, hoverongaps=False,
-            colorscale=_theme.DIVERGING if lowest < 0 else _theme.SCALE, zmid=0 if lowest < 0 else None,
-            colorbar=_theme.colorbar(unit, i, len(parts)),
-            hovertemplate=f"%{{y}} %{{x:.4g}} h<br>%{{z:.4g}} {unit}<extra></extra>", row=i + 1, col=1,
+            z=cells.to_numpy(), x=hours + size / 2, y=list(_SHORT), xgap=1 if size == 1 else 0, ygap=1,
+            hoverongaps=False, text=[clock] * len(cells), **_theme.colours(cells.to_numpy()),
+            colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{i + 1 if i else ''}"].domain),
+            hovertemplate=f"%{{y}} %{{text}}<br>%{{z:.4g}} {unit}<extra></extra>", row=i + 1, col=1,
         )  # fmt: skip
-        figure.update_xaxes(title_text="local hour", dtick=3, showgrid=False, row=i + 1, col=1)
+        figure.update_xaxes(
+            title_text="local hour", tick0=0, dtick=3, range=[0, 24], showgrid=False, zeroline=False, row=i + 1, col=1
+        )
         figure.update_yaxes(autorange="reversed", showgrid=False, row=i + 1, col=1)
     return figure
 
@@ -112,7 +121,7 @@ def completeness(df: pd.DataFrame) -> go.Figure:
         raise _theme.nothing()
     keys = report.days[SERIES].drop_duplicates(ignore_index=True)
     if len(keys) > _ROWS:
-        raise _theme.too_many(len(keys), _ROWS, "series")
+        raise _theme.too_many(len(keys), _ROWS, "series", keys)
     names = _theme.names(keys)
     row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
     date = report.days["date"].to_numpy().astype("datetime64[D]")
@@ -122,10 +131,11 @@ def completeness(df: pd.DataFrame) -> go.Figure:
     counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
     z[row, place] = _strip.status(*counts)
     present[row, place], expected[row, place] = counts[0], counts[1]
-    figure = _theme.sheet("Completeness", height=150 + 22 * max(len(keys), 3))
+    figure = _theme.sheet(f"Completeness, {_theme.subject(keys)}", height=150 + 22 * max(len(keys), 3))
+    places, axis = _theme.dates(every)
     steps = [s for i, (color, _) in enumerate(_strip.STATUS) for s in ((i / 4, color), ((i + 1) / 4, color))]
     figure.add_heatmap(
-        z=z, x=every.astype("datetime64[s]"), y=names, zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False, ygap=2,
+        z=z, x=places, y=names, zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False, ygap=2,
         hoverongaps=False, customdata=np.dstack([present, expected]),
         hovertemplate="%{y}<br>%{x|%a %d %b %Y}<br>%{customdata[0]} of %{customdata[1]}<extra></extra>",
     )  # fmt: skip
@@ -133,6 +143,6 @@ def completeness(df: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=[None], y=[None], mode="markers", name=meaning, marker={"symbol": "square", "size": 10, "color": color}
         )
-    figure.update_xaxes(type="date", showgrid=False, title_text="local date")
+    figure.update_xaxes(axis, title_text="local date")
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="series")
     return figure

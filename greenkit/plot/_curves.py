@@ -40,20 +40,22 @@ def average_day(
     found = _theme.few(intervals.used(df), _FACETS)
     by = (by,) if isinstance(by, str) else by
     table = profiles.average_day(df, by, holidays=holidays)
+    table = table.merge(shape.summarise(df)[[*SERIES, "minutes"]], on=SERIES)
     others = [n for n in by if n != "day_type"]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
     rows = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
-    series = _theme.names(found.keys) if len(rows) > 1 else [""] * len(rows)
+    series = _theme.names(_theme.series_of(table)) if len(rows) > 1 else [""]
     titles = [" · ".join(filter(None, (name, "" if f is None else str(f)))) for name in series for f in facets]
     figure = _theme.grid(
-        "Average day (line: mean; band: 10th to 90th percentile)", len(rows), len(facets), titles, height=90
-    )
+        f"Average day, {_theme.subject(found.keys)}", len(rows), len(facets), titles, height=110,
+        note="line: mean; band: 10th to 90th percentile",
+    )  # fmt: skip
     for i, part in enumerate(rows):
         unit = power_unit(str(part["unit"].iloc[0]))
         for j, facet in enumerate(facets):
             one = part if facet is None else part[part[others[0]] == facet]
             _days(figure, one, unit, i + 1, j + 1)
-        figure.update_yaxes(title_text=unit, row=i + 1, col=1)
+        figure.update_yaxes(title_text=unit, rangemode="tozero", row=i + 1, col=1)
     figure.update_xaxes(title_text="local hour", tickvals=[0, 6, 12, 18, 24], range=[0, 24])
     return figure
 
@@ -63,7 +65,7 @@ def _days(figure: go.Figure, one: pd.DataFrame, unit: str, row: int, col: int) -
     for kind, part in one.groupby(kinds.astype("str"), sort=False):
         color, name = _KIND_COLOR.get(str(kind), _theme.COLORS[0]), str(kind)
         # the last slot is held to its end, so that a day reaches midnight
-        last = part.iloc[[-1]].assign(hour=24.0)
+        last = part.iloc[[-1]].assign(hour=part["hour"].iloc[-1] + part["minutes"].iloc[-1] / 60)
         part = pd.concat([part, last])
         shared = {"x": part["hour"], "legendgroup": name, "mode": "lines"}
         for edge, fill in (("p10", None), ("p90", "tonexty")):
@@ -110,15 +112,16 @@ def duration(df: pd.DataFrame) -> go.Figure:
 
 
 def _marks(figure: go.Figure, row: pd.Series[Any], unit: str) -> None:
-    # the lines may lie close together, so their words stand side by side
-    marks = [("base (5th percentile)", "base", 0.2), ("mean", "mean", 0.5), ("near-peak", "near_peak", 0.8)]
+    # the lines may lie close together, so their words stand side by side, where the curve is likely to be elsewhere
+    marks = [("base (5th percentile)", "base", 0.01), ("mean", "mean", 0.72), ("near-peak", "near_peak", 0.99)]
     for label, name, x in marks:
         figure.add_hline(y=row[name], line={"dash": "dot", "width": 1, "color": _theme.INK})
         figure.add_annotation(
             x=x, xref="paper", y=row[name], text=f"{label} {row[name]:.3g} {unit}", showarrow=False, yanchor="bottom",
-            font={"size": 12},
+            xanchor="left" if name == "base" else "right", font={"size": 12},
         )  # fmt: skip
-    peak = f"{row['peak']:.4g} {unit} in {row['minutes']:g} min"
+    length = f"{row['minutes']:g} min" if row["minutes"] < 120 else f"{row['minutes'] / 60:g} h"
+    peak = f"{row['peak']:.4g} {unit} in {length}"
     figure.layout.title.subtitle = {
         "text": f"load factor {row['load_factor']:.3f}: mean ÷ peak ({peak})",
         "font": {"size": 12, "color": _theme.INK},

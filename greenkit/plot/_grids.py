@@ -48,44 +48,34 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
                 "hour or less: filter the series out, or draw df.gk.plot.calendar()"
             )
     here = np.unique(found.code)
-    figure = _theme.sheet(f"Hour by date, {_theme.subject(found.keys)}", height=120 + 300 * len(here))
-    labels = _theme.names(found.keys)
+    labels = [name if len(here) > 1 else "" for name in _theme.names(found.keys)]
+    figure = _theme.grid(
+        f"Hour by date, {_theme.subject(found.keys)}", len(here), 1, [labels[code] for code in here], height=110
+    )
     for place, code in enumerate(here):
-        _carpet(figure, found.take(found.code == code), int(code), labels[code] if len(here) > 1 else "", place, here)
+        _carpet(figure, found.take(found.code == code), int(code), labels[code], place + 1)
     return figure
 
 
-def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, place: int, all_codes: Ints) -> None:
+def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, row: int) -> None:
     unit = power_unit(one.keys["unit"].iloc[code])
     dates, slots, grid, exists = carpet(one, code)
     missing = np.where(exists & np.isnan(grid), np.float32(1), np.float32(np.nan))
-    height = 1 / len(all_codes)
-    top = 1 - place * height
-    n = "" if place == 0 else str(place + 1)
-    base = {"x": dates.astype("datetime64[s]"), "y": slots, "xaxis": f"x{n}", "yaxis": f"y{n}", "hoverongaps": False}
+    place, axis = _theme.dates(dates)
+    base = {"x": place, "y": slots, "hoverongaps": False, "row": row, "col": 1}
     moment = "%{x|%a %d %b %Y} %{y}<br>"
     figure.add_heatmap(
         z=missing, colorscale=[[0, _theme.FAINT], [1, _theme.FAINT]], showscale=False,
         hovertemplate=f"{moment}no value<extra></extra>", **base,
     )  # fmt: skip
-    negative = float(np.nanmin(grid)) < 0
     figure.add_heatmap(
-        z=grid, colorscale=_theme.DIVERGING if negative else _theme.SCALE, zmid=0 if negative else None,
-        hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>",
-        colorbar=_theme.colorbar(unit, place, len(all_codes)), **base,
+        z=grid, hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>", **_theme.colours(grid),
+        colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
     )  # fmt: skip
     each = len([s for s in slots if not s.startswith("2nd")]) // 24
-    shared = {"linecolor": _theme.FAINT, "tickcolor": _theme.FAINT, "automargin": True, "showgrid": False}
-    room = 0.06 if len(all_codes) > 1 else 0
-    figure.layout[f"xaxis{n}"] = {**shared, "type": "date", "anchor": f"y{n}"}
-    figure.layout[f"yaxis{n}"] = {
-        **shared, "type": "category", "anchor": f"x{n}", "domain": [top - height + room, top - room],
-        "tickvals": [*slots[: 24 * each : 3 * each], *slots[24 * each :: each]],
-        "title": {"text": "local time", "font": {"size": 13}, "standoff": 8},
-    }  # fmt: skip
-    figure.add_annotation(
-        text=label, showarrow=False, x=0, xref="paper", xanchor="left", y=top - room, yref="paper", yanchor="bottom"
-    )
+    ticks = [*slots[: 24 * each : 3 * each], *slots[24 * each :: each]]
+    figure.update_xaxes(axis, row=row, col=1)
+    figure.update_yaxes(type="category", showgrid=False, tickvals=ticks, title_text="local time", row=row, col=1)
 
 
 def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 POINTS: Final = 20_000
 """Intervals of one series that are drawn one by one; more are drawn as means with their range."""
+_LEGEND: Final = 2
+"""Names that have room above the picture."""
 _BINS: Final = (900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400)
 _BUTTONS: Final = ((1, "day", "1d"), (7, "day", "7d"), (1, "month", "1m"), (1, "year", "1y"))
 
@@ -60,6 +62,12 @@ def load(df: pd.DataFrame, *, points: int = POINTS) -> go.Figure:
         style = {"name": name, "legendgroup": name, "yaxis": _axis("y", panels.index(units[code]))}
         sign = -1 if mirrored and found.keys["flow"].iloc[code] == "received" else 1
         _draw(figure, lines[code], axis, units[code], color, sign, style)
+    if sum(trace.showlegend is not False for trace in figure.data) > _LEGEND:
+        # above the picture many names would lie on its buttons and its note
+        figure.update_layout(
+            legend={"yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+            height=figure.layout.height + 12 * len(figure.data),
+        )
     return figure
 
 

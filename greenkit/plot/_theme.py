@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from greenkit.analysis.intervals import Intervals
+from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -20,8 +24,11 @@ CLEAR: Final = "rgba(0,0,0,0)"
 COLORS: Final = ("#1f7fbf", "#009E73", "#C77CA8", "#D55E00", "#8c7ae6", "#b08a00", "#7f7f7f")
 FLOW_COLOR: Final = {"delivered": COLORS[0], "received": COLORS[1], "net": COLORS[2]}
 ESTIMATED: Final = "#D55E00"
+COST: Final = "#D55E00"
 SCALE: Final = "Cividis"  # even in lightness, and the same to colour-blind eyes
 DIVERGING: Final = "PuOr_r"
+_EACH_DAY: Final = 21
+"""Dates up to which ticks are laid on days by hand, since the axis would lay them between."""
 MOST: Final = 12
 """Series in one picture: more cannot be told apart."""
 
@@ -61,10 +68,16 @@ def sheet(title: str, *, note: str = "", height: int = 420, **layout: Any) -> go
         "yaxis": axis,
     }
     if note:
+        style["margin"]["t"] = 88
         style["title"]["subtitle"] = {"text": note, "font": {"size": 12, "color": INK}}
     figure = go.Figure(layout=style)
     figure.update_layout(**layout)
     return figure
+
+
+def series_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the series of a table in their order: a result may lack one of the frame's, which has no value."""
+    return table[SERIES].drop_duplicates(ignore_index=True)
 
 
 def names(keys: pd.DataFrame) -> list[str]:
@@ -126,15 +139,41 @@ def grid(
     return panels
 
 
-def colorbar(unit: str, row: int, rows: int) -> dict[str, Any]:
-    """Make the colour bar that stands beside one of the panels below each other."""
+def colorbar(unit: str, domain: Sequence[float]) -> dict[str, Any]:
+    """Make the colour bar that stands beside the panel with this domain."""
+    low, high = domain
     return {
-        "title": {"text": unit},
-        "len": 0.94 / rows,
-        "y": 1 - (row + 0.5) / rows,
+        "title": {"text": unit, "font": {"size": 13}},
+        "len": high - low,
+        "y": (low + high) / 2,
         "thickness": 14,
         "outlinewidth": 0,
     }
+
+
+def colours(values: Any) -> dict[str, Any]:
+    """Choose the scale of some values: from the lowest to the highest, about zero when some are below it."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if low < 0:
+        return {"colorscale": DIVERGING, "zmid": 0}
+    # a single value needs a span around it
+    return {"colorscale": SCALE, "zmin": low if low < high else 0.0, "zmax": high if high > 0 else 1.0}
+
+
+def dates(days: Any) -> tuple[Any, dict[str, Any]]:
+    """Lay cells for consecutive local dates on an axis: their places, and the axis with a tick on whole days."""
+    day, half = np.timedelta64(86_400, "s"), np.timedelta64(43_200, "s")
+    places = np.asarray(days).astype("datetime64[s]")
+    axis: dict[str, Any] = {"type": "date", "showgrid": False}
+    if len(places) == 1:
+        # the place of a single cell says nothing of its width, so its edges do
+        edges = np.array([places[0], places[0] + day])
+        return edges, {**axis, "range": edges.astype(str).tolist(), "tickvals": [str(places[0] + half)],
+                       "tickformat": "%b %-d\n%Y"}  # fmt: skip
+    axis["range"] = [str(places[0] - half), str(places[-1] + half)]
+    if len(places) <= _EACH_DAY:
+        axis |= {"tick0": str(places[0]), "dtick": 86_400_000 * -(-len(places) // 8), "tickformat": "%b %-d\n%Y"}
+    return places, axis
 
 
 def few(found: Intervals, most: int = MOST) -> Intervals:
@@ -142,7 +181,7 @@ def few(found: Intervals, most: int = MOST) -> Intervals:
     if not found.valid.any():
         raise nothing()
     if len(found.keys) > most:
-        raise too_many(len(found.keys), most, "series")
+        raise too_many(len(found.keys), most, "series", found.keys)
     return found
 
 
@@ -151,11 +190,12 @@ def nothing() -> SchemaError:
     return SchemaError("the frame holds no value to draw: look at it with df.gk.quality()")
 
 
-def too_many(count: int, most: int, what: str) -> SchemaError:
-    """Say that one picture cannot show so many."""
+def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
+    """Say that one picture cannot show so many, and by what to choose."""
+    by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
+    example = f'df["{by}"] == {keys[by].iloc[0]!r}' if by in keys else 'df["start"] >= "2024"'
     return SchemaError(
-        f"the frame holds {count} {what}, and this picture shows at most {most}: "
-        'filter it first, as in df[df["meter"] == …]'
+        f"the frame holds {count} {what}, and this picture shows at most {most}: filter it first, as in df[{example}]"
     )
 
 

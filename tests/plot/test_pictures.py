@@ -99,7 +99,9 @@ def test_weekday_by_hour(make_series):
     (cells,) = plot.week(df).data
     assert cells.y[0] == "Mon"
     assert np.asarray(cells.z)[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert list(cells.x) == list(range(24))
+    # a cell lasts from its hour to the next
+    assert list(cells.x) == [hour + 0.5 for hour in range(24)]
+    assert cells.text[0][13] == "13:00"
     assert cells.zmid is None
     assert plot.week(make_series([-1.0, 1.0], flow="net")).data[0].zmid == 0
 
@@ -166,3 +168,48 @@ def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, n
     assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert figure.layout.font.color == "#797979"
     assert set(plot.__all__) == {*ALL, "tou"}
+
+
+def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):
+    for figure in (plot.heatmap(make_series(range(5))), plot.completeness(make_series(range(5)))):
+        assert [str(x)[:10] for x in figure.data[0].x] == ["2024-07-01", "2024-07-02"]
+        assert figure.layout.xaxis.tickvals == ("2024-07-01T12:00:00",)
+    week = plot.heatmap(make_series(range(168))).layout.xaxis
+    assert (week.tick0, week.dtick) == ("2024-07-01T00:00:00", 86_400_000)
+
+
+def test_the_years_of_a_series_share_their_colours(make_series):
+    df = make_series([1.0] * 24 + [5.0] * 24, "2023-12-31")
+    scales = {(t.zmin, t.zmax) for t in plot.calendar(df).data if t.type == "heatmap" and t.showscale is not False}
+    assert scales == {(24.0, 120.0)}
+    # one value alone needs a span around it
+    alone = next(t for t in plot.calendar(make_series([2.0])).data if t.showscale is not False and t.type == "heatmap")
+    assert (alone.zmin, alone.zmax) == (0.0, 2.0)
+
+
+def test_months_are_named_in_the_middle_and_seldom_when_there_are_many(make_series):
+    axis = plot.monthly(make_series([1.0] * 40, every="24h")).layout.xaxis
+    assert (axis.ticktext, axis.tickvals[0][:10]) == (("Jul 2024", "Aug 2024"), "2024-07-16")
+    assert axis.range == ("2024-07-01T00:00:00.000", "2024-09-01T00:00:00.000")
+    assert len(plot.monthly(make_series([1.0] * 1500, every="24h", zone="UTC")).layout.xaxis.ticktext) <= 14
+    assert plot.monthly(make_series([240.0], unit="V")).layout.yaxis.title.text == "mean V"
+
+
+def test_many_names_stand_below_the_load(make_series):
+    few = frame.concat([make_series([1.0]), make_series([1.0], flow="received")])
+    many = frame.concat([make_series([1.0], meter=f"M{i}") for i in range(5)])
+    assert (plot.load(few).layout.legend.y, plot.load(many).layout.legend.yref) == (1.0, "container")
+
+
+def test_a_series_without_a_value_does_not_shift_the_names(make_series):
+    df = frame.concat(
+        [make_series([np.nan] * 24, flow="a"), make_series([1.0] * 24, flow="b"), make_series([2.0] * 24)]
+    )
+    for picture in (plot.average_day, plot.week):
+        assert [a.text for a in picture(df).layout.annotations] == ["b", "delivered"]
+
+
+def test_too_many_series_are_told_by_what_to_choose(make_series):
+    both = frame.concat([make_series([1.0]), make_series([1.0], flow="received")])
+    with pytest.raises(SchemaError, match=r"filter it first, as in df\[df\[\"flow\"\] == 'delivered'\]"):
+        plot.peak_days(both)
