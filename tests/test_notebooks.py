@@ -30,23 +30,64 @@ def test_stored_clean_and_introduced(path):
     assert not re.search(r"(/home/|/root/|/tmp/|[A-Z]:\\\\)", path.read_text(encoding="utf-8"))
 
 
+# Each notebook starts from nothing: no name of the one before it, and greenkit imported anew.
+RESET = """
+%reset -f
+import sys
+import pandas
+getattr(pandas.DataFrame, "_accessors", set()).discard("gk")
+if hasattr(pandas.DataFrame, "gk"):
+    del pandas.DataFrame.gk
+for name in [name for name in sys.modules if name.partition(".")[0] == "greenkit"]:
+    del sys.modules[name]
+%reset -f
+"""
+# Finding a long key takes seconds, and so does gpg's measuring of how often this machine can hash a passphrase in a tenth of one.
+LIGHT_KEYS = """
+from pathlib import Path
+from greenkit import certificates, pgp
+certificates.RSA_BITS = pgp._RSA_BITS = 2048
+Path("smt-account/gnupg").mkdir(mode=0o700, parents=True)
+Path("smt-account/gnupg/gpg-agent.conf").write_text("s2k-count 65536\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """One kernel for all, since each takes two seconds to start, to import pandas and to stop."""
+    nbclient = pytest.importorskip("nbclient")
+    import nbformat
+
+    # this checkout is what the notebooks import
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "IPYTHONDIR": str(tmp_path_factory.mktemp("ipython")),
+    }
+    client = nbclient.NotebookClient(
+        nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", shutdown_kernel="immediate"
+    )
+    with client.setup_kernel(env=env):
+        yield client
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 # the kernel's own machinery may warn: the notebook's code runs in its process, not in this one
 @pytest.mark.filterwarnings("default")
-def test_runs_from_start_to_end(path, tmp_path, monkeypatch):
-    nbclient = pytest.importorskip("nbclient")
-    if "pgp.new_key" in path.read_text(encoding="utf-8") and not shutil.which("gpg"):
+def test_runs_from_start_to_end(path, kernel, tmp_path):
+    makes_keys = "pgp.new_key" in path.read_text(encoding="utf-8")
+    if makes_keys and not shutil.which("gpg"):
         pytest.skip("the gpg program is not installed")
     import nbformat
 
-    # what the notebook writes lands in the temporary folder; this checkout is what it imports
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     book = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(
-        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    printed = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
+    # what the notebook writes lands in the temporary folder
+    before = [RESET, f"%cd -q {tmp_path}", LIGHT_KEYS if makes_keys else "None"]
+    book.cells = [*map(nbformat.v4.new_code_cell, before), *book.cells]
+    kernel.nb = book
+    kernel.reset_execution_trackers()
+    for index, cell in enumerate(book.cells):
+        kernel.execute_cell(cell, index)  # raises what the cell raises
+    printed = [out for cell in book.cells[len(before) :] if cell.cell_type == "code" for out in cell.outputs]
     assert printed
     assert not [out for out in printed if out.output_type == "error"]

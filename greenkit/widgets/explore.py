@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from greenkit import _html, days, detect, frame, plot
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import Findings, quiet
-from greenkit.widgets import guard, parts
+from greenkit.widgets import guard, page, parts
 from greenkit.widgets.guard import Model
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ PICTURES: Final[dict[str, tuple[str, bool]]] = {
     "Duration": ("duration", False),
     "Completeness": ("completeness", False),
 }
-_ACCEPT: Final = ".xml,.csv,.lse,.json,.zip,.gz"
 
 
 class View(Model):
@@ -165,7 +164,7 @@ class View(Model):
         sums = df[df["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
         totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
         doubtful = sum(f.severity != "info" for f in self.findings)
-        notes = [f"{doubtful} findings: see .findings"] if doubtful else []
+        notes = [f"{guard.count(doubtful, 'finding')}: see .findings"] if doubtful else []
         return "; ".join([f"{len(df):,} intervals", *totals, *notes])
 
     def load(self, files: Iterable[tuple[str, bytes]]) -> None:
@@ -257,7 +256,7 @@ class Explore(parts.Panel):
     def _build(self) -> None:
         import ipywidgets as w
 
-        field = {"style": parts.FIELD, "layout": w.Layout(width="22em")}
+        field = {"style": parts.FIELD, "layout": w.Layout(width="auto")}
         self._choices: dict[str, Any] = {
             "meter": w.Dropdown(description="Meter", **field),
             "flow": w.Dropdown(description="Flow", **field),
@@ -270,13 +269,13 @@ class Explore(parts.Panel):
         }
         for name, box in self._choices.items():
             box.observe(self.model.guard(lambda change, name=name: self._chose(name, change["new"])), "value")
-        self._upload = w.FileUpload(description="Open files", accept=_ACCEPT, multiple=True)
+        self._upload = w.FileUpload(description="Open files", multiple=True)
         self._upload.layout.width = "auto"
         self._upload.observe(self.model.guard(self._uploaded), "value")
         self._place, self._drawn = parts.picture(), None
-        self.widget = parts.column(
-            parts.row(*self._choices.values(), self._upload), parts.status(self.model), self._place
-        )
+        *narrow, picture = self._choices.values()
+        self._files = parts.row(self._upload, page.droppable())
+        self.widget = parts.column(parts.row(*narrow), picture, self._files, parts.status(self.model), self._place)
         self.model.listen(self._show)
 
     def _chose(self, name: str, value: Any) -> None:

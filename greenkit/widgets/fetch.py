@@ -6,7 +6,7 @@ import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from greenkit import frame
 from greenkit.errors import GreenkitError, SettingsError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from greenkit.transfer.inbox import Decrypts
     from greenkit.transfer.remote import Remote
 
+_Answer = TypeVar("_Answer")
 EVERY: Final = "all usage points"
 USUAL_DAYS: Final = 30
 
@@ -72,7 +73,7 @@ class UsageFetch(Model):
             self.usage_points = [EVERY, *found]
             if self.usage_point not in self.usage_points:
                 self.usage_point = EVERY
-            self.say(f"{len(found)} usage points: choose days, then fetch.")
+            self.say(f"{guard.count(len(found), 'usage point')}: choose days, then fetch.")
 
     def choose(self, **choices: Any) -> None:
         """Change ``usage_point``, ``first`` or ``last``."""
@@ -200,7 +201,7 @@ class AuthorizeAndFetch(parts.Panel):
         import ipywidgets as w
 
         model = self.model
-        field = {"style": parts.FIELD, "layout": w.Layout(width="22em")}
+        field = {"style": parts.FIELD, "layout": w.Layout(width="auto")}
         self._boxes: dict[str, Any] = {
             "usage_point": w.Dropdown(description="Usage point", options=model.usage_points, **field),
             "first": w.DatePicker(description="First day", value=model.first, **field),
@@ -215,6 +216,7 @@ class AuthorizeAndFetch(parts.Panel):
             parts.row(*self._boxes.values(), self._fetch, self._bar), parts.status(model), self._summary
         )
         self._picture = self.explore.widget
+        parts.show_when(self.explore._files, False)  # what is shown is what was fetched
         self.widget = parts.column(self.authorize.widget, below, self._picture)
         model.listen(self._show)
         self.sign_in.listen(self._show)
@@ -336,7 +338,7 @@ class SmtFetch(Model):
         names = self.remote.names(folder)
         with self.lock:
             self._shown(names=sorted(names))
-            self.say(f"{folder} holds {len(names):,} files.", "good")
+            self.say(f"{folder} holds {guard.count(len(names), 'file')}.", "good")
 
     def fetch(self) -> None:
         """Fetch what is not here yet."""
@@ -351,7 +353,7 @@ class SmtFetch(Model):
         worst = report.findings.worst
         with self.lock:
             self._shown(report=report)
-            text = f"{len(report.new):,} new files; {len(report):,} on the server or known."
+            text = f"{guard.count(len(report.new), 'new file')}; {len(report):,} on the server or known."
             if worst is not None and worst.severity != "info":
                 self.say(f"{text} {worst.text}", "bad")
             else:
@@ -368,7 +370,8 @@ class SmtFetch(Model):
         with self.lock:
             self.frame = df
             doubtful = sum(f.severity != "info" for f in frame.findings_of(df))
-            self.say(f"{len(df):,} intervals loaded{f'; {doubtful} findings' if doubtful else ''}.", "good")
+            notes = f"; {guard.count(doubtful, 'finding')}" if doubtful else ""
+            self.say(f"{guard.count(len(df), 'interval')} loaded{notes}.", "good")
 
 
 class FetchSmt(parts.Panel):
@@ -428,6 +431,31 @@ class FetchSmt(parts.Panel):
         """What was loaded."""
         return self.model.frame
 
+    def fetch(self, timeout: float | None = None) -> FetchReport:
+        """Do as the button does, and wait: for a notebook that runs without a person.
+
+        Raises
+        ------
+        GreenkitError
+            What the panel says in its line; a file that did not come whole is no error, but stands in the report.
+        TimeoutError
+            It has not ended within ``timeout`` [s]; it goes on.
+        """
+        return self._done(self.model.fetch, timeout, lambda: self.report)
+
+    def load(self, timeout: float | None = None) -> pd.DataFrame:
+        """Do as the button does, and wait, as :meth:`fetch`."""
+        return self._done(self.model.load, timeout, lambda: self.frame)
+
+    def _done(self, begin: Callable[[], None], timeout: float | None, answer: Callable[[], _Answer | None]) -> _Answer:
+        self.wait(timeout)
+        begin()
+        self.wait(timeout)
+        came = answer()
+        if self.error is not None or came is None:
+            raise self.error or GreenkitError("another job was running: do it again")
+        return came
+
     def _build(self) -> None:
         import ipywidgets as w
 
@@ -444,6 +472,7 @@ class FetchSmt(parts.Panel):
         parts.show_when(self._buttons[0], model.settings is not None)
         self._bar, self._listing = parts.bar(), w.HTML()
         self._picture = self.explore.widget
+        parts.show_when(self.explore._files, False)  # what is shown is what was fetched
         self.widget = parts.column(
             parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
             parts.row(self._folder, *self._buttons, self._bar),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from greenkit._html import text
+from greenkit.widgets import page
 from greenkit.widgets.guard import Line, Model
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _COLOR: Final = {
     "bad": "var(--jp-error-color1, #c62828)",
 }
 PLOTLY: Final = "application/vnd.plotly.v1+json"
-FIELD: Final = {"description_width": "8.5em"}
+FIELD: Final = {"description_width": "initial"}
 
 
 class Panel:
@@ -110,14 +111,15 @@ def row(*children: w.Widget) -> w.HBox:
     """Lay widgets side by side; they wrap where the cell is narrow."""
     import ipywidgets
 
-    return ipywidgets.HBox(list(children), layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
+    made = ipywidgets.HBox(list(children), layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
+    return made.add_class("gk-row")
 
 
 def column(*children: w.Widget) -> w.VBox:
     """Lay widgets one below the other."""
     import ipywidgets
 
-    return ipywidgets.VBox(list(children))
+    return ipywidgets.VBox([*children, page.keys()]).add_class("gk-panel")
 
 
 def show_when(widget: w.Widget, shown: bool) -> None:

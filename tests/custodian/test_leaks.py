@@ -91,7 +91,11 @@ def test_r01_a_saved_notebook_with_everything_that_goes_wrong_holds_no_secret(ut
     (tmp_path / "w").write_text(WRONG)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip()) for c in text.split("\n===\n")])
     nbclient.NotebookClient(
-        notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+        notebook,
+        timeout=60,
+        allow_errors=True,
+        shutdown_kernel="immediate",
+        resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
     saved = json.dumps(notebook, ensure_ascii=False)
 

@@ -6,7 +6,7 @@ import pytest
 
 from greenkit import synthetic
 from greenkit.custodian.tokens import MemoryStore
-from greenkit.errors import AuthorizationExpired, NotReady, RateLimited, SettingsError
+from greenkit.errors import AuthorizationExpired, NotReady, RateLimited, RemoteError, SettingsError
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.sandbox.visitor import visit
 from greenkit.secret import Secret
@@ -265,3 +265,15 @@ def test_a_server_that_is_gone_is_said(tmp_path):
     assert model.line.kind == "bad"
     assert model.names is None
     assert "did not expect" not in str(model.line)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_notebook_without_a_person_fetches_from_smart_meter_texas(tmp_path):
+    with SftpServer() as server, server.remote(timeout=2.0) as remote:
+        want = lay(server, days=1)
+        panel = FetchSmt(remote, tmp_path / "smt")
+        assert [path.name for path in panel.fetch(20).new] == ["day0.csv"]
+        assert panel.load(20)["value"].sum() == pytest.approx(want["value"].sum())
+        assert "Open files" not in hands.labels(panel)  # what is shown is what was fetched
+    with pytest.raises(RemoteError):
+        panel.fetch(20)

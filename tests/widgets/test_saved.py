@@ -60,7 +60,7 @@ def test_no_secret_is_saved(tmp_path, monkeypatch):
     cells[2].metadata["tags"] = ["raises-exception"]
     book = nbformat.v4.new_notebook(cells=cells)
     run = {"kernel_name": "python3", "resources": {"metadata": {"path": str(tmp_path)}}}
-    nbclient.NotebookClient(book, timeout=120, store_widget_state=True, **run).execute()
+    nbclient.NotebookClient(book, timeout=120, store_widget_state=True, shutdown_kernel="immediate", **run).execute()
     state = book.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert {"TextModel", "HTMLModel", "OutputModel", "FileUploadModel"} <= {w["model_name"] for w in state.values()}
     (failed,) = [out for out in book.cells[2].outputs if out.output_type == "error"]
