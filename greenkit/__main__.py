@@ -13,7 +13,7 @@ import pandas as pd
 
 from greenkit import __version__, frame
 from greenkit.errors import GreenkitError
-from greenkit.findings import GreenkitWarning
+from greenkit.findings import quiet
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,12 +65,9 @@ def _end_tidily() -> None:
 
 
 def _load(args: argparse.Namespace) -> None:
-    import warnings
-
     import greenkit
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GreenkitWarning)  # the findings are printed below, all of them
+    with quiet():  # the findings are printed below, all of them
         df = greenkit.load(args.source if len(args.source) > 1 else args.source[0], progress=sys.stderr.isatty())
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_colwidth", 40):
         print(frame.summary(df).to_string(index=False) if len(df) else "no interval readings")

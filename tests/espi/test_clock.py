@@ -7,8 +7,8 @@ from build import CENTRAL, EASTERN, PACIFIC, block, hourly, reading, utc, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenkit.espi import clock, load_espi, open_espi
-from greenkit.findings import GreenkitWarning
+from greenkit.espi import clock, load_espi
+from greenkit.findings import GreenkitWarning, quiet
 
 
 def instants(df):
@@ -301,10 +301,11 @@ def test_load_espi_warns_once_and_loudly_apart():
     zone=st.sampled_from(clock.ZONES),
 )
 def test_every_reading_comes_out_once_at_its_instant(start, values, length, power, zone):
-    found = open_espi(whole(block(hourly(start, values, length)), powerOfTenMultiplier=power, uom=169), tz=zone)
-    starts = found.readings["start"].dt.tz_convert("UTC").to_numpy("datetime64[s]").astype("int64")
+    with quiet():
+        df = load_espi(whole(block(hourly(start, values, length)), powerOfTenMultiplier=power, uom=169), tz=zone)
+    starts = df["start"].dt.tz_convert("UTC").to_numpy("datetime64[s]").astype("int64")
     assert starts.tolist() == [start + i * length for i in range(len(values))]
-    np.testing.assert_allclose(found.readings["value"], [float(f"{v}e{power}") for v in values], rtol=1e-15)
+    np.testing.assert_allclose(df["value"], [float(f"{v}e{power}") for v in values], rtol=1e-15)
 
 
 @settings(deadline=None, max_examples=30)

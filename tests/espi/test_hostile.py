@@ -211,17 +211,20 @@ def test_truncation_at_any_byte():
         assert any(word in message for word in ("cut", "empty", "not XML")), (at, message)
 
 
-def recovered(data):
+def recovered(data, shorten=fast.Runs):
     """What reading with recover=True gives: values, whether a ReadingType is there, the findings."""
     found = Feed()
     source = Source("a.xml", lambda: io.BytesIO(data), len(data))
-    parse.read(found, source, recover=True, advance=abs, shorten=fast.Runs)
+    parse.read(found, source, recover=True, advance=abs, shorten=shorten)
     return list(found.readings.columns["value"]), [r.kind for r in found.resources], found.findings
 
 
 @pytest.mark.parametrize("newline", ["", "\n  "])
 def test_recovery_at_any_byte_keeps_what_was_whole(newline):
-    text = FEED.decode().replace("><", f">{newline}<")
+    small = whole(
+        block(hourly(START, range(2)), START, 7200), block(hourly(START + 7200, range(2)), START + 7200, 7200)
+    )
+    text = small.decode().replace("><", f">{newline}<")
 
     def ends(tag):
         return [found.end() for found in re.finditer(f"<{tag}[^<]*/>|</{tag}>", text)]
@@ -229,9 +232,10 @@ def test_recovery_at_any_byte_keeps_what_was_whole(newline):
     readings = ends("IntervalReading")
     resources = {kind: ends(kind)[0] for kind in ("UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters")}
     values, kinds, _ = recovered(text.encode())
-    assert (len(values), len(kinds)) == (9, 4)
+    assert (len(values), len(kinds)) == (4, 4)
     for at in range(text.index("<feed") + 6, len(text)):
-        kept, whole_kinds, findings = recovered(text[:at].encode())
+        # a damaged document is read plainly in the end, whatever the fast path made of it
+        kept, whole_kinds, findings = recovered(text[:at].encode(), None if at % 8 else fast.Runs)
         assert kept == values[: sum(end <= at for end in readings)], at
         assert whole_kinds == [kind for kind, end in resources.items() if end <= at], at
         assert [(f.name, f.severity) for f in findings] == [("espi.xml.truncated", "serious")]

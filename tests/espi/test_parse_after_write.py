@@ -7,9 +7,10 @@ import pytest
 from greenkit import frame, synthetic
 from greenkit.espi import open_espi
 
-START, END = "2024-10-28", "2024-11-05"
+START, END = "2024-10-31", "2024-11-05"
 HOME = synthetic.household(1, solar=5.0)
 GAS = synthetic.gas_meter(1)
+TRUTH = {meter: meter.frame(START, END).dropna(subset="value") for meter in (HOME, GAS)}
 # what a dialect has to be told, or loses by its nature: its rows then differ from the truth in the way that is said
 UNTYPED = {"bare-entry", "bare-resource", "no-reading-type"}  # no unit, raw values
 TIMES_LOST = {"eastern-epochs", "one-start", "paired-hour"}  # sums are right, instants are not in the file
@@ -37,9 +38,8 @@ def read(name):
         told = {"tz": meter.zone}
     found = open_espi(io.BytesIO(data), **told)
     frame.check(found.readings, exact=True)
-    truth = meter.frame(START, END).dropna(subset="value")
     df = found.readings[(found.readings["flow"] != "net") & ~found.readings["unit"].isin(["kW", "kvarh", "V"])]
-    return found, df.dropna(subset="value"), truth
+    return found, df.dropna(subset="value"), TRUTH[meter]
 
 
 def instants(df):
