@@ -115,10 +115,11 @@ def check(redirect_uri: str) -> str:
     """Give back a redirect address that a browser can be sent to; SettingsError for any other."""
     try:
         parts = urlsplit(redirect_uri)
-        sound = bool(parts.scheme and redirect_uri.isascii() and redirect_uri.isprintable() and parts.port != -1)
+        _place(parts)  # a port that is none
+        plain = redirect_uri.isascii() and redirect_uri.isprintable() and not set(redirect_uri) & set(' <>"\\')
     except (ValueError, AttributeError):
-        sound = False
-    if not sound or parts.fragment or set(redirect_uri) & set(' <>"\\'):
+        plain = False
+    if not plain or not parts.scheme or parts.fragment:
         raise SettingsError(
             f"redirect_uri is {redirect_uri!r}, which is no address: write it as it is registered, "
             "such as http://127.0.0.1:8400/callback"

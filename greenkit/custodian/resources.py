@@ -159,7 +159,9 @@ class Resources:
                 access, renewed = bearer.get(access), True
             elif outcome.status in _BUSY and tries < ATTEMPTS and (outcome.retry_after or 0) <= PATIENCE:
                 # without Retry-After: 1 s, then 4 s
-                self._sleep(outcome.retry_after if outcome.retry_after is not None else 4.0 ** (tries - 1))
+                wait = outcome.retry_after if outcome.retry_after is not None else 4.0 ** (tries - 1)
+                log.info("%s is busy: asking again in %.0f s", urls.label(url), wait)
+                self._sleep(wait)
                 tries += 1
             else:
                 raise outcome.error

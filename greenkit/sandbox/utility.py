@@ -181,6 +181,8 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
     ...     utility.custodian.profile.name, len(utility.truth("2024-11-03", "2024-11-04"))
     ('pge', 400)
     """
+    if day_length is not None and not day_length > 0:
+        raise SettingsError(f"a pretend day of {day_length:g} s cannot go by: give more than none")
     customers = people()
     with contextlib.ExitStack() as held:
         authority = held.enter_context(Authority())

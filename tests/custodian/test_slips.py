@@ -1,8 +1,6 @@
 """Slips of the pen, odd answers, places that cannot be written: each is one sentence with the next step."""
 
 import io
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 
@@ -225,11 +223,13 @@ def test_a_notification_that_claims_to_be_endless_is_not_read():
 # -- the sandbox, where something is missing
 
 
-def test_a_sandbox_without_its_extra_says_what_to_install():
-    code = "import sys; sys.modules['flask'] = None; from greenkit.__main__ import main; sys.exit(main(['demo']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == 'SettingsError: the sandbox needs flask: run pip install "greenkit[sandbox]"\n'
+def test_a_sandbox_without_its_extra_says_what_to_install(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'flask'", name="flask")
+
+    monkeypatch.setattr(sandbox, "import_module", missing)
+    with pytest.raises(errors.SettingsError, match=r'needs flask: run pip install "greenkit\[sandbox\]"'):
+        _ = sandbox.start
 
 
 def test_a_profile_of_ones_own_is_written_whole(authority, tmp_path):
@@ -237,6 +237,12 @@ def test_a_profile_of_ones_own_is_written_whole(authority, tmp_path):
     with custodian.start(own, authority=authority) as running:
         client = greenkit.connect("mine", settings=running.write_settings(tmp_path))
         assert client.profile == running.profile
+
+
+@pytest.mark.parametrize("length", [0.0, -5.0, float("nan")])
+def test_a_day_that_cannot_go_by_is_refused(length):
+    with pytest.raises(errors.SettingsError, match="give more than none"), sandbox.start(day_length=length):
+        pass
 
 
 def test_what_is_not_there_is_an_attribute_error():
