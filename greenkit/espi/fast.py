@@ -25,9 +25,9 @@ import numpy.typing as npt
 
 from greenkit.espi.feed import Feed
 from greenkit.espi.parse import Unproved
-from greenkit.espi.readings import COLUMNS, EMPTY, Block
+from greenkit.espi.readings import COLUMNS, EMPTY
 from greenkit.espi.templates import BELOW, DECIMALS, NOTHING, WIDEST, Template, learn
-from greenkit.espi.wrappers import WHITE, Entries, Found
+from greenkit.espi.wrappers import WHITE, Entries, Group
 
 _OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _TEMPLATES: Final = 32
@@ -72,7 +72,7 @@ class Runs:
         self.templates: list[Template] = []
         self.seen = self.proved = self.failures = self.number = 0
         self._waiting: dict[int, _Run] = {}
-        self._entries: dict[int, list[Found]] = {}
+        self._groups: dict[int, Group] = {}
 
     def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Give the pieces with a marker in the place of each proved run."""
@@ -97,16 +97,18 @@ class Runs:
         number = element.get(self.attribute)
         if number is None:
             return 0
-        found, readings = self._entries.pop(int(number)), self.readings
-        runs = [self._waiting.pop(each.run) for each in found]
-        for (entry, start, duration, _), (_, first, end) in zip(found, runs, strict=True):
-            entry.document, entry.number = len(self.feed.documents) - 1, len(self.feed.entries)
+        group = self._groups.pop(int(number))
+        runs = [self._waiting.pop(block.first) for block in group.blocks]
+        columns, begin, last = runs[0][0], runs[0][1], runs[-1][2]  # nothing stands between them
+        shift, document = len(self.readings) - begin, len(self.feed.documents) - 1
+        for entry, block, (_, first, end) in zip(group.entries, group.blocks, runs, strict=True):
+            entry.document = document
+            entry.number = block.entry = len(self.feed.entries)
+            block.first, block.rows = shift + first, end - first
             self.feed.entries.append(entry)
-            readings.blocks.append(
-                Block(start, duration, len(readings) + first - runs[0][1], end - first, entry.number)
-            )
-        self._append(runs[0][0], runs[0][1], runs[-1][2])  # nothing stands between them
-        return len(found)
+        self.readings.blocks += group.blocks
+        self._append(columns, begin, last)
+        return len(runs)
 
     def finish(self) -> None:
         """Raise Unproved when a marker did not turn up where readings do."""
@@ -115,7 +117,7 @@ class Runs:
 
     def _append(self, columns: Columns, first: int, end: int) -> None:
         for name, column in self.readings.columns.items():
-            column.frombytes(columns[name][first:end].tobytes())
+            column.frombytes(columns[name][first:end].view(np.uint8).data)
 
     def _cut(self, piece: bytes) -> bytes:
         if not self.opening:
@@ -132,7 +134,7 @@ class Runs:
             self._prove(text, rows, template)
         self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.proved.sum())
         shortened, groups = self.around.cut(self._shortened(piece, text, rows))
-        self._entries.update((group[0].run, group) for group in groups)
+        self._groups |= groups
         return shortened
 
     def _find_names(self, piece: bytes) -> None:

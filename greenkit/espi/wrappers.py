@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 import io
 import re
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 from greenkit.days import US
 from greenkit.errors import FormatError, LimitError
 from greenkit.espi import parse
 from greenkit.espi.feed import Entry, Feed, href
-from greenkit.espi.readings import NONE
+from greenkit.espi.readings import NONE, Block
 from greenkit.sources import Source
 
 WHITE: Final = b" \t\r\n"  # XML's white space; bytes.isspace() knows more
@@ -36,56 +36,51 @@ _ENOUGH: Final = 1024  # entries after which a document of which too few fit is 
 Span = tuple[int, int]
 
 
-class Found(NamedTuple):
-    """One entry of one IntervalBlock: the block's interval in microseconds, and the number of its run of readings."""
-
-    entry: Entry
-    start: int
-    duration: int
-    run: int
+Found = tuple[Entry, Block]
+"""An entry and its one block, whose ``first`` is the number of its run until its rows are known."""
+_MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
 
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
     """The pattern of an entry, and what its groups mean.
 
-    ``names`` are those of the groups, and ``constants`` the texts that all these entries share: an Entry's members,
-    with its links as ``up 0``, ``up 1``, ``related 0``, and ``start``, ``duration`` and ``run`` of the block.
+    The texts of an entry are the groups of its match, and the ``constants`` that all these entries share. Which of
+    them is what say ``own``, in the order of _MEMBERS, and ``up`` and ``related`` for the links.
     """
 
     pattern: re.Pattern[bytes]
-    names: tuple[str, ...]
-    constants: dict[str, str]
-    up: tuple[str, ...]
-    related: tuple[str, ...]
+    constants: tuple[str, ...]
+    own: tuple[int, ...]
+    up: tuple[int, ...]
+    related: tuple[int, ...]
 
     def read(self, match: re.Match[bytes]) -> Found | None:
         """Read an entry that fits; None where a link is empty, which the plain reader passes over."""
-        texts = self.constants | dict(zip(self.names, map(bytes.decode, match.groups()), strict=True))
-        up = tuple([_shared_href(texts[name]) for name in self.up])
-        related = tuple([_shared_href(texts[name]) for name in self.related])
-        if not (all(up) and all(related)):
+        texts = [*map(bytes.decode, match.groups()), *self.constants]
+        self_, id_, title, published, updated, start, duration, run = [texts[n] for n in self.own]
+        up, related = _links(*[texts[n] for n in self.up]), _links(*[texts[n] for n in self.related])
+        if "" in up or "" in related:
             return None
-        entry = Entry(
-            *(0, 0, href(texts["self_"]), up, related),
-            *(texts["id"], texts["title"], texts["published"], texts["updated"], ("IntervalBlock",)),
-        )
-        return Found(entry, _instant(texts["start"]), _instant(texts["duration"]), int(texts["run"]))
+        entry = Entry(0, 0, href(self_), up, related, id_, title, published, updated, ("IntervalBlock",))
+        return entry, Block(_instant(start), _instant(duration), int(run), 0)
 
 
-_shared_href: Final = functools.lru_cache(maxsize=256)(href)  # thousands of entries point at one
+@functools.lru_cache(maxsize=256)
+def _links(*hrefs: str) -> tuple[str, ...]:
+    return tuple(map(href, hrefs))  # kept, since thousands of entries have the same
 
 
 def _instant(seconds: str) -> int:
     return int(seconds) * US if seconds else NONE
 
 
-def _texts(found: Found) -> dict[str, str]:
-    """Name each text of an entry as a Wrapper does."""
-    texts = {name: getattr(found.entry, name) for name in ("self_", "id", "title", "published", "updated")}
-    texts |= {f"{of} {n}": text for of in ("up", "related") for n, text in enumerate(getattr(found.entry, of))}
-    texts |= {name: "" if (t := getattr(found, name)) == NONE else str(t // US) for name in ("start", "duration")}
-    return texts | {"run": str(found.run)}
+def _texts(entry: Entry, block: Block) -> dict[str, str]:
+    """Name each text of an entry, as _MEMBERS do; its links are ``up 0``, ``up 1``, ``related 0``."""
+    texts = {name: getattr(entry, name) for name in _MEMBERS[:5]}
+    texts |= {f"{of} {n}": text for of in ("up", "related") for n, text in enumerate(getattr(entry, of))}
+    texts |= {name: "" if (t := getattr(block, name)) == NONE else str(t // US) for name in ("start", "duration")}
+    return texts | {"run": str(block.first)}
 
 
 def learn(sample: bytes, root: bytes) -> Wrapper | None:
@@ -103,7 +98,7 @@ def learn(sample: bytes, root: bytes) -> Wrapper | None:
     if model is None or told is None:
         return None
     span_of = dict(zip(_sentinels(sample, spans, 1), spans, strict=True))
-    slots = {span_of[text]: name for name, text in _texts(told).items() if text in span_of}
+    slots = {span_of[text]: name for name, text in _texts(*told).items() if text in span_of}
     wrapper = _wrapper(sample, dict(sorted(slots.items())), model)
     # with other texts in the slots, it has to read what the plain reader reads
     for text in (sample, _filled(sample, list(slots), 2)):
@@ -114,14 +109,16 @@ def learn(sample: bytes, root: bytes) -> Wrapper | None:
 
 
 def _wrapper(sample: bytes, slots: dict[Span, str], model: Found) -> Wrapper:
-    pattern, cursor = b"", 0
+    pattern, cursor = b"[%b]*+" % WHITE, 0
     for (begin, end), name in slots.items():
         pattern += re.escape(sample[cursor:begin]) + b"(%b)" % _NUMBERS.get(name, _TEXT)
         cursor = end
     pattern += re.escape(sample[cursor:])
-    constants = {name: text for name, text in _texts(model).items() if name not in slots.values()}
-    up, related = (tuple(f"{of} {n}" for n in range(len(getattr(model.entry, of)))) for of in ("up", "related"))
-    return Wrapper(re.compile(pattern), tuple(slots.values()), constants, up, related)
+    constants = {name: text for name, text in _texts(*model).items() if name not in slots.values()}
+    place = {name: n for n, name in enumerate((*slots.values(), *constants))}
+    up, related = (tuple(place[f"{of} {n}"] for n in range(len(getattr(model[0], of)))) for of in ("up", "related"))
+    own = tuple(place[name] for name in _MEMBERS)
+    return Wrapper(re.compile(pattern), tuple(constants.values()), own, up, related)
 
 
 def _plain(sample: bytes, root: bytes) -> Found | None:
@@ -138,7 +135,8 @@ def _plain(sample: bytes, root: bytes) -> Found | None:
     alone = len(feed.entries) == len(readings.blocks) == len(readings) == 1 and feed.documents[0].root == "feed"
     if not alone or feed.resources or feed.findings or readings.doubtful:
         return None
-    return Found(feed.entries[0], readings.blocks[0].start, readings.blocks[0].duration, int(run[1]))
+    block = readings.blocks[0]
+    return feed.entries[0], Block(block.start, block.duration, int(run[1]), 0)
 
 
 def _sentinels(sample: bytes, spans: list[Span], turn: int) -> list[str]:
@@ -154,6 +152,14 @@ def _filled(sample: bytes, spans: list[Span], turn: int) -> bytes:
     return out + sample[cursor:]
 
 
+@dataclass(slots=True)
+class Group:
+    """Entries that follow each other, and the block of each."""
+
+    entries: list[Entry] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+
+
 class Entries:
     """Cuts the entries that fit a pattern out of one document, from which the runs of readings are cut already."""
 
@@ -164,25 +170,39 @@ class Entries:
         self.wrappers: list[Wrapper] = []
         self.seen = self.fitting = self.failures = 0
 
-    def cut(self, text: bytes) -> tuple[bytes, list[list[Found]]]:
-        """Give the text with a marker in the place of entries that follow each other, and those entries.
-
-        A marker's number is that of the first of their runs.
-        """
+    def cut(self, text: bytes) -> tuple[bytes, dict[int, Group]]:
+        """Give the text with a marker in the place of entries that follow each other, and these by its number."""
         self._find_names(text)
-        out, groups, cursor = list[bytes](), list[list[Found]](), 0
+        out, groups, cursor = list[bytes](), dict[int, Group](), 0
         hopeless = not self.opening or (self.seen > _ENOUGH and self.fitting * 2 < self.seen)
         at = -1 if hopeless else text.find(self.opening)
-        while at >= 0 and (last := text.find(self.closing, at)) >= 0:
-            end = last + len(self.closing)
-            if found := self._found(text, at, end):
-                if not groups or text[cursor:at].strip(WHITE):
-                    out += [text[cursor:at], b'%b %b="%d"/>' % (self.opening[:-1], self.attribute, found.run)]
-                    groups.append([])
-                groups[-1].append(found)
+        while at >= 0:
+            group, end = self._group(text, at)
+            if group.blocks:
+                number = group.blocks[0].first
+                out += [text[cursor:at], b'%b %b="%d"/>' % (self.opening[:-1], self.attribute, number)]
+                groups[number] = group
                 cursor = end
-            at = text.find(self.opening, end)
+            else:
+                self._learn(text, at)
+            at = text.find(self.opening, max(end, at + 1))
         return b"".join((*out, text[cursor:])), groups
+
+    def _group(self, text: bytes, at: int) -> tuple[Group, int]:
+        """Read the entries that stand here one behind the other and fit a pattern; tell where they end."""
+        group = Group()
+        while found := self._read(text, at):
+            (entry, block), at = found
+            group.entries.append(entry)
+            group.blocks.append(block)
+        self.seen, self.fitting = self.seen + len(group.blocks), self.fitting + len(group.blocks)
+        return group, at
+
+    def _read(self, text: bytes, at: int) -> tuple[Found, int] | None:
+        for wrapper in self.wrappers:
+            if (match := wrapper.pattern.match(text, at)) and (found := wrapper.read(match)):
+                return found, match.end()
+        return None
 
     def _find_names(self, text: bytes) -> None:
         """Take the document's first tag from its first piece, and the entries' tag from the first of them."""
@@ -192,19 +212,15 @@ class Entries:
         if self.root and not self.opening and (found := _OPENING.search(text)):
             self.opening, self.closing = found[0], b"</%b>" % found[1]
 
-    def _found(self, text: bytes, at: int, end: int) -> Found | None:
-        """Read the entry that stands here, if a run was cut out of it, and its pattern is known or can be learned."""
+    def _learn(self, text: bytes, at: int) -> None:
+        """Learn from an entry that fits no pattern, if a run was cut out of it; it is itself still read plainly."""
+        end = text.find(self.closing, at) + len(self.closing)
         if text.find(self.attribute, at, end) < 0:
-            return None
+            return
         self.seen += 1
-        for wrapper in self.wrappers:
-            if match := wrapper.pattern.fullmatch(text, at, end):
-                self.fitting += 1
-                return wrapper.read(match)
         if self.failures < _FAILURES and len(self.wrappers) < _WRAPPERS:
-            learned = learn(text[at:end], self.root or b"")
-            if learned:
-                self.wrappers.append(learned)
+            wrapper = learn(text[at:end], self.root or b"")
+            if wrapper:
+                self.wrappers.append(wrapper)
             else:
                 self.failures += 1
-        return None  # this one is still read plainly
