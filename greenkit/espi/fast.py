@@ -18,6 +18,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from greenkit.espi.feed import Feed
 from greenkit.espi.parse import Unproved
 from greenkit.espi.readings import COLUMNS, EMPTY
 from greenkit.espi.templates import BELOW, DECIMALS, NOTHING, WIDEST, Template, learn
-from greenkit.espi.wrappers import WHITE, Entries, Group
+from greenkit.espi.wrappers import WHITE, Group, Wrappers, first_tag
 
 _OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _TEMPLATES: Final = 32
@@ -67,7 +68,7 @@ class Runs:
 
     def __post_init__(self) -> None:
         self.readings = self.feed.readings
-        self.around = Entries(self.attribute.encode())
+        self.wrappers = Wrappers(b"", b"")
         self.opening = self.closing = self.prefix = self.separator = b""
         self.templates: list[Template] = []
         self.seen = self.proved = self.failures = self.number = 0
@@ -77,6 +78,9 @@ class Runs:
     def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Give the pieces with a marker in the place of each proved run."""
         pieces = iter(pieces)
+        first = next(pieces, b"")
+        self.wrappers = Wrappers(first_tag(first), self.attribute.encode())
+        pieces = chain((first,), pieces)
         for piece in pieces:
             yield self._cut(piece)
             if self.seen > _ENOUGH and self.proved * 2 < self.seen:
@@ -133,7 +137,7 @@ class Runs:
         for template in self._learned(parts, rows):
             self._prove(text, rows, template)
         self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.proved.sum())
-        shortened, groups = self.around.cut(self._shortened(piece, text, rows))
+        shortened, groups = self.wrappers.cut(self._shortened(piece, text, rows))
         self._groups |= groups
         return shortened
 

@@ -86,7 +86,12 @@ def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
     """Find the numbers that may differ from reading to reading: the text of an element, and the digits in comments."""
     for found in _NUMBER.finditer(sample):
         yield found.span(1)
-    for comment in _COMMENT.finditer(sample):
+    yield from digits_in_comments(sample)
+
+
+def digits_in_comments(text: bytes) -> Iterator[tuple[int, int]]:
+    """Find the digits in comments, where some write the date: they mean nothing."""
+    for comment in _COMMENT.finditer(text):
         for found in re.finditer(rb"[0-9]{1,15}", comment[0]):
             yield found.start() + comment.start(), found.end() + comment.start()
 

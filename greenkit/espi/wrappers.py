@@ -18,6 +18,7 @@ from greenkit.errors import FormatError, LimitError
 from greenkit.espi import parse
 from greenkit.espi.feed import Entry, Feed, href
 from greenkit.espi.readings import NONE, Block
+from greenkit.espi.templates import NOTHING, digits_in_comments
 from greenkit.sources import Source
 
 WHITE: Final = b" \t\r\n"  # XML's white space; bytes.isspace() knows more
@@ -28,17 +29,20 @@ _RUN: Final = re.compile(rb'IntervalReading [\w-]+="([0-9]+)"/>')
 _TEXT: Final = rb"""[^<>&"'\x00-\x20\x7f-\xff]++(?: ++[^<>&"'\x00-\x20\x7f-\xff]++)*+"""
 _SLOT: Final = re.compile(rb"""(?:>\s*|\shref=["'])([0-9]+(?=\s*<)|%b(?=\s*[<"']))""" % _TEXT)
 # so few digits that the plain reader does no more than multiply by a million
-_NUMBERS: Final = {"start": rb"[0-9]{1,11}+", "duration": rb"[0-9]{1,9}+", "run": rb"[0-9]++"}
+_SLOT_PATTERNS: Final = {
+    "start": rb"([0-9]{1,11}+)",
+    "duration": rb"([0-9]{1,9}+)",
+    "run": rb"([0-9]++)",
+    NOTHING: rb"[0-9]++",
+}
+_MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
 _WRAPPERS: Final = 8
 _FAILURES: Final = 8
 _ENOUGH: Final = 1024  # entries after which a document of which too few fit is left to the parser
 
 Span = tuple[int, int]
-
-
 Found = tuple[Entry, Block]
 """An entry and its one block, whose ``first`` is the number of its run until its rows are known."""
-_MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,14 @@ def learn(sample: bytes, root: bytes) -> Wrapper | None:
     root : bytes
         The document's first tag: what an entry means hangs on the namespaces that are declared there.
     """
-    spans = [found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample)]
-    model, told = _plain(sample, root), _plain(_filled(sample, spans, 1), root)
-    if model is None or told is None:
+    model = _plain(sample, root)
+    if model is None:
         return None
+    spans = [found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample)]
+    told = _plain(_filled(sample, spans, 1), root)
     span_of = dict(zip(_sentinels(sample, spans, 1), spans, strict=True))
-    slots = {span_of[text]: name for name, text in _texts(*told).items() if text in span_of}
+    slots = {span_of[text]: name for name, text in _texts(*told).items() if text in span_of} if told else {}
+    slots |= dict.fromkeys(digits_in_comments(sample), NOTHING)
     wrapper = _wrapper(sample, dict(sorted(slots.items())), model)
     # with other texts in the slots, it has to read what the plain reader reads
     for text in (sample, _filled(sample, list(slots), 2)):
@@ -111,14 +117,14 @@ def learn(sample: bytes, root: bytes) -> Wrapper | None:
 def _wrapper(sample: bytes, slots: dict[Span, str], model: Found) -> Wrapper:
     pattern, cursor = b"[%b]*+" % WHITE, 0
     for (begin, end), name in slots.items():
-        pattern += re.escape(sample[cursor:begin]) + b"(%b)" % _NUMBERS.get(name, _TEXT)
+        pattern += re.escape(sample[cursor:begin]) + _SLOT_PATTERNS.get(name, b"(%b)" % _TEXT)
         cursor = end
     pattern += re.escape(sample[cursor:])
     constants = {name: text for name, text in _texts(*model).items() if name not in slots.values()}
-    place = {name: n for n, name in enumerate((*slots.values(), *constants))}
-    up, related = (tuple(place[f"{of} {n}"] for n in range(len(getattr(model[0], of)))) for of in ("up", "related"))
-    own = tuple(place[name] for name in _MEMBERS)
-    return Wrapper(re.compile(pattern), tuple(constants.values()), own, up, related)
+    names = [name for name in (*slots.values(), *constants) if name != NOTHING]
+    up, related = ([f"{of} {n}" for n in range(len(getattr(model[0], of)))] for of in ("up", "related"))
+    places = (tuple(map(names.index, own)) for own in (_MEMBERS, up, related))
+    return Wrapper(re.compile(pattern), tuple(constants.values()), *places)
 
 
 def _plain(sample: bytes, root: bytes) -> Found | None:
@@ -160,19 +166,25 @@ class Group:
     blocks: list[Block] = field(default_factory=list)
 
 
-class Entries:
+def first_tag(text: bytes) -> bytes:
+    """Give the tag that a document begins with; nothing where it is not whole."""
+    found = _ROOT.match(text)
+    return found[0] if found else b""
+
+
+class Wrappers:
     """Cuts the entries that fit a pattern out of one document, from which the runs of readings are cut already."""
 
-    def __init__(self, attribute: bytes) -> None:
-        self.attribute = attribute
-        self.root: bytes | None = None
+    def __init__(self, root: bytes, attribute: bytes) -> None:
+        self.root, self.attribute = root, attribute
         self.opening = self.closing = b""
-        self.wrappers: list[Wrapper] = []
+        self.known: list[Wrapper] = []
         self.seen = self.fitting = self.failures = 0
 
     def cut(self, text: bytes) -> tuple[bytes, dict[int, Group]]:
         """Give the text with a marker in the place of entries that follow each other, and these by its number."""
-        self._find_names(text)
+        if not self.opening and (found := _OPENING.search(text)):
+            self.opening, self.closing = found[0], b"</%b>" % found[1]
         out, groups, cursor = list[bytes](), dict[int, Group](), 0
         hopeless = not self.opening or (self.seen > _ENOUGH and self.fitting * 2 < self.seen)
         at = -1 if hopeless else text.find(self.opening)
@@ -199,18 +211,10 @@ class Entries:
         return group, at
 
     def _read(self, text: bytes, at: int) -> tuple[Found, int] | None:
-        for wrapper in self.wrappers:
+        for wrapper in self.known:
             if (match := wrapper.pattern.match(text, at)) and (found := wrapper.read(match)):
                 return found, match.end()
         return None
-
-    def _find_names(self, text: bytes) -> None:
-        """Take the document's first tag from its first piece, and the entries' tag from the first of them."""
-        if self.root is None:
-            found = _ROOT.match(text)
-            self.root = found[0] if found else b""
-        if self.root and not self.opening and (found := _OPENING.search(text)):
-            self.opening, self.closing = found[0], b"</%b>" % found[1]
 
     def _learn(self, text: bytes, at: int) -> None:
         """Learn from an entry that fits no pattern, if a run was cut out of it; it is itself still read plainly."""
@@ -218,9 +222,9 @@ class Entries:
         if text.find(self.attribute, at, end) < 0:
             return
         self.seen += 1
-        if self.failures < _FAILURES and len(self.wrappers) < _WRAPPERS:
-            wrapper = learn(text[at:end], self.root or b"")
+        if self.failures < _FAILURES and len(self.known) < _WRAPPERS:
+            wrapper = learn(text[at:end], self.root)
             if wrapper:
-                self.wrappers.append(wrapper)
+                self.known.append(wrapper)
             else:
                 self.failures += 1
