@@ -239,6 +239,8 @@ def _append(texts: list[str], text: str | None) -> int:
 
 def _quality_word(text: str, codes: Codes) -> str:
     """Give the word of the most doubtful of a reading's qualities (``0+8`` is estimated)."""
+    if text in quirks.DUKE_QUALITIES:
+        return quirks.DUKE_QUALITIES[text]
     words = [codes.word(QUALITY, "quality", part) or "actual" for part in text.split("+")]
     return next((word for word in words if word != "actual"), "actual")
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lxml import etree
 
+from greenkit.espi import quirks
 from greenkit.espi.feed import Entry, Feed, Resource, Tree, href
 from greenkit.espi.names import ALIASES, RESOURCES, USAGE
 
@@ -31,11 +32,16 @@ class Entries:
         self.blocks: list[int] = []  # those read that belong to no entry yet
         self.resources, self.read_any = 0, False
         self.unknown: Counter[str] = Counter()
+        self.terms: dict[int, tuple[str, Tree]] = {}  # of blocks whose interval says what links should
 
     def block(self, element: Any) -> None:
         """Read an IntervalBlock as soon as it ended, and free it."""
-        self.blocks.append(len(self.feed.readings.blocks))
+        number = len(self.feed.readings.blocks)
+        self.blocks.append(number)
         self.feed.readings.read_block(element)
+        interval = element[0] if len(element) and self.names[element[0].tag] == "interval" else ()
+        if len(interval) > 2 and (terms := quirks.interval_terms(self._tree(interval))):
+            self.terms[number] = terms
         element.clear()
 
     def read(self, element: Any) -> None:
@@ -133,13 +139,26 @@ class Entries:
 
     def _append(self, entry: Entry, found: _Found, blocks: list[int]) -> None:
         entry.kinds = tuple(dict.fromkeys(kind for kind, _ in found))
+        self.feed.entries.append(entry)
+        linked = entry.self_ or entry.up or entry.related
         for number in blocks:
-            self.feed.readings.blocks[number].entry = entry.number
+            own = entry if linked or number not in self.terms else self._told(*self.terms[number])
+            self.feed.readings.blocks[number].entry = own.number
         self.feed.resources += [
             Resource(kind, self._tree(element), entry.number) for kind, element in found if kind != "IntervalBlock"
         ]
         self.resources += len(found)
+
+    def _told(self, path: str, reading_type: Tree) -> Entry:
+        """Add an entry for a block alone, with the ReadingType that its interval stands for."""
+        entry = self._new()
+        entry.self_, entry.kinds = path, ("IntervalBlock", "ReadingType")
         self.feed.entries.append(entry)
+        self.feed.resources.append(Resource("ReadingType", reading_type, entry.number))
+        if "espi.quirk.interval-terms" not in self.feed.findings.names:
+            text = "Blocks say their meter, unit and length in their interval, as Duke Energy's do: taken from there."
+            self.feed.findings.add("espi.quirk.interval-terms", text, file=self.feed.documents[self.document].name)
+        return entry
 
     def _tree(self, element: Any) -> Tree:
         out: Tree = {}

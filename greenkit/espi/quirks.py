@@ -11,7 +11,7 @@ import numpy as np
 
 from greenkit.days import expected, midnights
 from greenkit.espi.clock import DAY
-from greenkit.espi.feed import Document, Feed
+from greenkit.espi.feed import Document, Feed, Tree
 from greenkit.espi.readings import NONE
 
 if TYPE_CHECKING:
@@ -19,6 +19,28 @@ if TYPE_CHECKING:
 
 SMT_TITLE: Final = "SMT Green Button Report"
 SMT_ZONE: Final = "America/Chicago"
+# Duke Energy's words: unitOfMeasure as (uom, powerOfTenMultiplier), serviceType as commodity, readingQuality as quality
+DUKE_UNITS: Final = {"kwh": ("72", "3"), "wh": ("72", "0"), "ccf": ("119", "2"), "therm": ("169", "0")}
+DUKE_SERVICES: Final = {"electric": "1", "gas": "7"}
+DUKE_QUALITIES: Final = {"ACTUAL": "actual", "ESTIMATED": "estimated", "ESTIMATE": "estimated", "MISSING": "missing"}
+
+
+def interval_terms(interval: Tree) -> tuple[str, Tree] | None:
+    """Give the path and the ReadingType that a block's own interval stands for; None where it says neither.
+
+    Duke Energy's downloads have one entry without links, and no other resource than IntervalBlocks: the interval of
+    each names its service point, unit and seconds per interval.
+    """
+    said = {name: values[0].strip() for name, values in interval.items() if isinstance(values[0], str)}
+    if not said.keys() & {"secondsPerInterval", "unitOfMeasure"}:
+        return None
+    uom, power = DUKE_UNITS.get(said.get("unitOfMeasure", "kWh").lower().removesuffix("s"), ("", "0"))
+    commodity = DUKE_SERVICES.get(said.get("serviceType", "").lower(), "")
+    point = said.get("servicePointId") or "unknown"
+    members = {"uom": uom, "powerOfTenMultiplier": power, "commodity": commodity}
+    members["intervalLength"] = said.get("secondsPerInterval", "")
+    path = f"UsagePoint/{point}/MeterReading/{said.get('serviceType', 'usage').lower()}"
+    return path, {name: [text] for name, text in members.items()}
 
 
 def zone(document: Document) -> str | None:

@@ -149,6 +149,8 @@ class Readings:
                 cost = self.number("cost", child.text)
             elif name == "ReadingQuality":
                 quality = self._quality(child, quality)
+            elif name == "readingQuality":  # Duke Energy's, a word
+                quality = (child.text or "").strip()
             elif name == "tou":
                 tou = self.code("tou", child.text)
             elif name == "cpp":

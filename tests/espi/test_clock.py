@@ -218,7 +218,7 @@ def test_gaps_stay_gaps(opened):  # D15
 
 
 def test_a_duration_that_nobody_says_is_the_step_from_start_to_start(opened):
-    """Duke Energy's readings have starts alone; the day's block has a hole, so its length tells nothing."""
+    """The day's block has a hole, so its length tells nothing."""
     hours = [0, 1, 2, 5, 6]
     readings = "".join(reading(utc("2024-01-05 05:00") + h * 3600, 7, None) for h in hours)
     found = opened(whole(block(readings, utc("2024-01-05 05:00"), 86400), intervalLength=None))
