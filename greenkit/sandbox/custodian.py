@@ -126,9 +126,9 @@ class Custodian:
         }
         return connect(self.profile, **{**given, **more})
 
-    def write_settings(self, folder: Path) -> Path:
+    def write_settings(self, folder: _files.StrPath) -> Path:
         """Write a settings file, and the secret and profile that it names, as a user would have them."""
-        _files.private_folder(folder)
+        folder = _files.private_folder(folder).absolute()  # the settings may be read from anywhere
         _files.write_private(folder / "client-secret", self.client_secret.reveal().encode())
         facts = {f.name: getattr(self.profile, f.name) for f in dataclasses.fields(Profile)}
         usual = {f.name: f.default for f in dataclasses.fields(Profile)}

@@ -128,10 +128,9 @@ class Utility:
 
     def write_settings(self, folder: _files.StrPath, *, protocol: str = "sftp") -> Path:
         """Write a settings file for all of the servers, and the secrets that it names, as a user would have them."""
-        folder = _files.private_folder(folder)
         path = self.custodian.write_settings(folder)
         server = self.sftp if protocol == "sftp" else self.ftps
-        _files.write_private(folder / "smt-password", server.password.reveal().encode())
+        _files.write_private(path.parent / "smt-password", server.password.reveal().encode())
         own = {
             "protocol": protocol,
             "host": server.endpoint.host,
@@ -215,7 +214,7 @@ def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
 
 def serve(folder: _files.StrPath, talk: Callable[[str], object], *, profile: str, day_length: float) -> None:
     """Run the sandbox for a terminal: write its settings and key into a folder, tell where all is, wait for Ctrl-C."""
-    folder = _files.private_folder(folder)
+    folder = _files.private_folder(folder).absolute()
     with contextlib.ExitStack() as held:
         held.enter_context(_files.locked(folder / ".lock", timeout=0.0))
         utility = held.enter_context(start(profile, day_length=day_length))

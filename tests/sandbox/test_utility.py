@@ -111,12 +111,17 @@ def test_no_key_is_said(utility, monkeypatch):
         utility.post(utility.today)
 
 
-def test_settings_open_every_client(utility, tmp_path):
-    path = utility.write_settings(tmp_path / "box")
+def test_settings_open_every_client_from_anywhere(utility, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = utility.write_settings("box")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert path == tmp_path / "box" / "settings.toml"
     assert path.stat().st_mode & 0o077 == 0
     assert utility.sftp.password.reveal() not in path.read_text()
     with greenkit.connect("pge", settings=path) as client:
         assert client.service_status()
+        assert str(tmp_path / "box" / "tokens") in client._repr_html_()
     with greenkit.smt_remote(path) as remote:
         assert remote.names("adhocusage") is not None
     ftps = utility.write_settings(tmp_path / "ftps", protocol="ftps")
@@ -164,10 +169,10 @@ def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monke
 
 @needs_gpg
 def test_the_sandbox_in_a_terminal(tmp_path):
-    command = [sys.executable, "-m", "greenkit", "sandbox", "--into", str(tmp_path / "box"), "--day", "600"]
+    command = [sys.executable, "-m", "greenkit", "sandbox", "--into", "box", "--day", "600"]
     (tmp_path / "temporary").mkdir()
     env = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=tmp_path)
     try:
         lines = []
         while not (lines and lines[-1].startswith("ready")):
