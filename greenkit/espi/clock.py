@@ -145,10 +145,10 @@ def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: 
         The year whose days of change are compared (2007 at the earliest, when today's rules began).
     """
     seconds, saving, year = integer(offset), integer(dst_offset), min(max(year, 2007), 9998)
-    if seconds is None:
-        return Zone(None)
     odd: list[tuple[str, str, str]] = []
     changes = _changes(start, end, year)
+    if seconds is None or (not seconds and changes is None and saving != 0):  # nothing, or zeros for nothing
+        return Zone(None)
     if saving == 0:
         if changes:
             text = "dstOffset is 0 beside daylight-saving rules, so none was taken: pass tz= if the clocks do change."
@@ -157,11 +157,13 @@ def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: 
     elif saving not in (None, 1800, 3600, 7200):
         text = f"dstOffset {saving} is no daylight saving: it was passed over."
         odd.append(("espi.time.dst-offset", "info", text))
-    name = _search(seconds, changes, year) or (None if changes or (changes is None and seconds) else _fixed(seconds))
+    name = _search(seconds, changes, year) or (_fixed(seconds) if changes == () else None)
     if name is None and (flipped := _search(-seconds, changes, year)):
         name = flipped
         text = f"tzOffset {seconds} has the wrong sign for its daylight-saving rules: {-seconds} was taken ({name})."
         odd.append(("espi.time.offset-sign", "info", text))
+    if name is None and changes is None:
+        name = _fixed(seconds)
     if name is None:
         text = f"No zone has tzOffset {seconds} with these daylight-saving rules"
         odd.append(("espi.time.no-such-zone", "warning", f"{text}: pass tz=, as in tz='America/Los_Angeles'."))
@@ -180,7 +182,7 @@ def _changes(start: str | None, end: str | None, year: int) -> tuple[date, ...] 
 
 
 def _search(seconds: int, changes: tuple[date, ...] | None, year: int) -> str | None:
-    for name in ZONES if seconds or changes else ():
+    for name in ZONES if seconds or changes else ():  # UTC itself is no meter's zone but by _fixed
         standard, days = _habits(name, year)
         if standard == seconds and changes in (days, None):
             return name

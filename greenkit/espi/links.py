@@ -18,7 +18,11 @@ from greenkit.findings import Findings
 _FALLBACKS: Final = {
     "path": ("espi.link.path", "info", "by the nesting of their paths, since no link joins them"),
     "only": ("espi.link.only-one", "info", "as the only one in the document, since no link joins them"),
-    "order": ("espi.link.document-order", "warning", "by the document's order, since no link joins them: check them"),
+    "order": (
+        "espi.link.document-order",
+        "warning",
+        "by the document's order, since no link joins them, or several do: check them",
+    ),
     "none": ("espi.link.none", "warning", "to nothing, since there is none"),
 }
 

@@ -135,19 +135,22 @@ class Planner:
 
     def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
         meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, links.UPWARD)
-        if not meter_reading:
-            return self._joined(entry, None)
+        own = self.resolver.linked(entry, self.reading_types, links.ACROSS[:1]) if entry.related else None
+        if not meter_reading or own:
+            return self._joined(entry, meter_reading, own)
         # thousands of blocks have one MeterReading
         key = meter_reading.number, entry.document
         if key not in self._of_meter_reading:
             self._of_meter_reading[key] = self._joined(entry, meter_reading)
         return self._of_meter_reading[key]
 
-    def _joined(self, entry: Entry, meter_reading: Entry | None) -> tuple[tuple[Any, ...], Series]:
+    def _joined(
+        self, entry: Entry, meter_reading: Entry | None, own_type: Entry | None = None
+    ) -> tuple[tuple[Any, ...], Series]:
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
-        reading_type = self.resolver.find(anchor, of, self.reading_types, links.ACROSS)
+        reading_type = own_type or self.resolver.find(anchor, of, self.reading_types, links.ACROSS)
         usage_point = self.usage_point(anchor, of)
         meter = self.meter(anchor, usage_point)
         name = self._name(entry, meter_reading, reading_type)

@@ -70,6 +70,8 @@ def test_rules_decode_by_their_bits():
         ({"tzOffset": -18000}, "America/New_York", "espi.time.rules-undecodable"),
         ({"tzOffset": -36000}, "Pacific/Honolulu", "espi.time.rules-undecodable"),
         ({"tzOffset": 18000}, "America/New_York", "espi.time.offset-sign"),
+        ({"tzOffset": -10800}, "Etc/GMT+3", "espi.time.rules-undecodable"),
+        ({"tzOffset": 0, "dstOffset": "", "dstStartRule": "", "dstEndRule": ""}, "UTC", "espi.time.no-zone"),
     ],
 )  # fmt: skip
 def test_wrong_local_time_parameters(opened, local, zone, finding):  # D5, D6

@@ -149,6 +149,22 @@ def test_delivered_and_received(opened):  # B10
     assert series(found) == [("1", "a", "delivered", "kWh"), ("1", "b", "received", "kWh")]
 
 
+def test_blocks_that_name_their_own_type(opened):  # B10: one MeterReading for both directions
+    up = f"{MR}/IntervalBlock"
+    parts = [usage_point(), meter_reading(related=(up,)), reading_type("T/1"), reading_type("T/2", flowDirection=19)]
+    parts += [entry(DAY, f"{up}/{n}", up, (f"T/{n}",)) for n in (1, 2)]
+    found = opened(feed(*parts))
+    assert series(found) == [("1", "2", "delivered", "kWh"), ("1", "2", "received", "kWh")]
+    assert not found.findings.named("espi.link")
+
+
+def test_a_meter_reading_that_names_two_types_is_said(opened):
+    parts = [usage_point(), meter_reading(related=(f"{MR}/IntervalBlock", "T/1", "T/2"))]
+    found = opened(feed(*parts, reading_type("T/1"), reading_type("T/2", flowDirection=19), blocks(DAY)))
+    assert series(found) == LINKED
+    assert "or several do" in found.findings.named("espi.link.document-order")[0].text
+
+
 def test_one_reading_type_for_several_series(opened):  # B10
     parts = [reading_type()]
     for n in (1, 2):
