@@ -22,6 +22,9 @@ _STYLE = (
     ".gk+pre.gk-text{display:none}"
 )
 
+_LONG = 40
+"""Letters of a cell that is a sentence."""
+
 
 def text(value: object) -> str:
     """Escape a value for HTML, quotes too."""
@@ -29,13 +32,16 @@ def text(value: object) -> str:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Lay out a table; a cell that is a severity is coloured, and one that is a Number stands right."""
+    """Lay out a table: a severity is coloured, a Number stands right, a sentence may be folded."""
     body = "".join("<tr>" + "".join(_cell(c, "td") for c in row) + "</tr>" for row in rows)
     return "<table><tr>" + "".join(_cell(h, "th") for h in head) + f"</tr>{body}</table>"
 
 
 def _cell(value: object, tag: str) -> str:
-    mark = f' class="{value}"' if value in ("serious", "warning") else ' class="n"' if isinstance(value, Number) else ""
+    kind = value if value in ("serious", "warning") else "n" if isinstance(value, Number) else ""
+    if not kind and len(str(value)) > _LONG and not isinstance(value, Markup):
+        kind = "long"
+    mark = f' class="{kind}"' if kind else ""
     return f"<{tag}{mark}>{value if isinstance(value, Markup) else text(value)}</{tag}>"
 
 

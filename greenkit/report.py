@@ -49,10 +49,12 @@ h1 {{ font-size: 1.6rem; margin-bottom: .2rem; }}
 h2 {{ font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; }}
-th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }}
+th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
+ white-space: nowrap; }}
+td.long {{ white-space: normal; overflow-wrap: anywhere; min-width: 20rem; }}
 .serious {{ color: var(--serious); font-weight: 600; }}
 .warning {{ color: var(--warning); font-weight: 600; }}
-code {{ overflow-wrap: anywhere; }}
+code {{ white-space: normal; overflow-wrap: anywhere; }}
 </style>
 </head>
 <body>
@@ -106,7 +108,8 @@ def write_report(
     if Path(path).suffix.lower() in (".ipynb", ".parquet"):
         raise ValueError(f"the page is HTML, so name it report.html, not {Path(path).name}")
     noted = Findings(frame.findings_of(df) if findings is None else findings)
-    body = "\n".join(f"<h2>{_html.text(head)}</h2>\n{html}" for head, html in _sections(df, noted, bills))
+    sections = _sections(df, noted, bills)
+    body = "\n".join(f"<section>\n<h2>{_html.text(head)}</h2>\n{html}\n</section>" for head, html in sections)
     page = _PAGE.format(title=_html.text(title), body=body)
     with _files.atomic(path) as file:
         file.write(page.encode())
@@ -144,7 +147,7 @@ def _summary(df: pd.DataFrame) -> str:
     if not len(df):
         return "<p>The frame is empty: no interval was read.</p>"
     found = intervals.read(df)
-    head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "of", "sum or mean", "highest", "at")
+    head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "length", "sum or mean", "highest", "at")
     order = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     return _table(head, [_row(found.take(slice(a, b)), code) for code, (a, b) in enumerate(pairwise(order.tolist()))])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from pathlib import PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         ``sha256`` of the frame's own columns (:func:`fingerprint`), ``rows``, ``series``, ``first`` and ``last``
-        instant in UTC, ``sources`` (the file names that the reader noted) and ``versions``.
+        instant in UTC, ``sources`` (the file names that the reader noted, without their folders) and ``versions``.
     """
     frame.check(df)
     return {
@@ -28,7 +29,7 @@ def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
         "series": len(df[list(frame.SERIES)].astype(str).drop_duplicates()),
         "first": _utc(df["start"].min()),
         "last": _utc(df["end"].max()),
-        "sources": sorted(map(str, df["source"].dropna().unique())) if "source" in df.columns else [],
+        "sources": sorted({_file(s) for s in df["source"].dropna().unique()}) if "source" in df.columns else [],
         "versions": {
             "greenkit": __version__,
             "pandas": pd.__version__,
@@ -59,6 +60,10 @@ def fingerprint(df: pd.DataFrame) -> str:
             codes, words = pd.factorize(column.astype(str), sort=True)
             digest.update(codes.astype("<i8").tobytes() + "\0".join(words).encode() + b"\0")
     return digest.hexdigest()
+
+
+def _file(source: object) -> str:
+    return PureWindowsPath(str(source)).name or str(source)
 
 
 def _utc(time: Any) -> str | None:
