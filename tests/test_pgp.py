@@ -13,6 +13,7 @@ import gnupg
 import pytest
 
 from greenkit import Secret, errors, pgp, sources
+from greenkit.pgp import keyring as keyrings
 
 pytestmark = pytest.mark.skipif(not shutil.which("gpg"), reason="the gpg program is not installed")
 
@@ -112,7 +113,7 @@ def test_new_key_is_what_smt_asks_for(key, keyring):
 
 
 def test_new_key_without_passphrase_in_a_new_folder(folder, monkeypatch):
-    monkeypatch.setattr(pgp, "_RSA_BITS", 1024)
+    monkeypatch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
     made = pgp.new_key(f"{folder}/new", name="Example Energy", passphrase=None, unprotected=True)
     assert made.user == "Example Energy"
     assert stat.S_IMODE(os.stat(f"{folder}/new").st_mode) == 0o700
@@ -202,17 +203,17 @@ def test_decrypt_file_is_atomic_and_replaces(keyring, whole, tmp_path):
 def test_part_file_is_private_while_it_is_written(keyring, whole, tmp_path):
     seen = []
 
-    class Watched(pgp._Noted):
+    class Watched(keyrings._Noted):
         def read(self, n=-1):
             seen.extend(stat.S_IMODE(p.stat().st_mode) for p in tmp_path.glob(".*.part"))
             return super().read(n)
 
     (tmp_path / "x.asc").write_bytes(whole)
-    original, pgp._Noted = pgp._Noted, Watched
+    original, keyrings._Noted = keyrings._Noted, Watched
     try:
         keyring.decrypt_file(tmp_path / "x.asc", tmp_path / "x")
     finally:
-        pgp._Noted = original
+        keyrings._Noted = original
     assert set(seen) == {0o600}
 
 
@@ -332,13 +333,13 @@ def test_sources_walk_decrypts_zip_in_openpgp_in_zip(keyring, sender, tmp_path):
 
 def test_temporary_keyring(key, keyring, whole, tmp_path, monkeypatch):
     backup = keyring.secret_key(key.fingerprint).reveal().encode()
-    start = pgp._start
+    start = keyrings.start
 
     def quick(program, home):
         Path(home, "gpg-agent.conf").write_text("s2k-count 65536\n")
         return start(program, home)
 
-    monkeypatch.setattr(pgp, "_start", quick)
+    monkeypatch.setattr(keyrings, "start", quick)
     with pgp.Keyring.temporary(backup, passphrase=Secret(PASSPHRASE)) as private:
         home = private._gpg.gnupghome
         assert stat.S_IMODE(os.stat(home).st_mode) == 0o700
@@ -368,7 +369,7 @@ def test_folder_with_a_long_name(key, keyring, whole, tmp_path):
 
 def test_a_folder_with_a_long_name_opens_again(tmp_path, monkeypatch):
     """Each opening goes by a link of its own; the agent of the one before must not answer by its own, lost, link."""
-    monkeypatch.setattr(pgp, "_RSA_BITS", 1024)
+    monkeypatch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
     home = tmp_path / ("long" * 20) / "home"
     key = pgp.new_key(home, name="Twice opened", passphrase=None, unprotected=True)
     for _ in range(2):

@@ -30,7 +30,7 @@ from greenkit.errors import (
 from greenkit.secret import Secret
 from greenkit.transfer.ftp_session import UNKNOWN_COMMAND, FtpSession, code, wire
 from greenkit.transfer.remote import SMT_FTPS, Endpoint, Sink, Stat
-from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, words
+from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, unreachable, words
 from greenkit.transfer.tls import handshake_error, tls_context
 
 _MOST_NAMES: Final = 64 << 20  # bytes of one listing
@@ -272,16 +272,11 @@ class FtpsRemote(SessionRemote[FtpSession]):
             raise explain(e, session) from None
 
     def _not_reached(self, e: Exception, session: FtpSession) -> RemoteError:
-        where = f"{self._endpoint}"
-        if isinstance(e, socket.gaierror):
-            return ServerUnavailable(f"the name of {where} is not known here: see the name, the network or the VPN")
+        where = self._endpoint
+        if isinstance(e, socket.gaierror) or (isinstance(e, TimeoutError) and session.sock is None):
+            return unreachable(where, e, self._timeout)
         if isinstance(e, ConnectionRefusedError):
             return ServerUnavailable(f"{where} refuses connections: see the port, or try again later")
-        if isinstance(e, TimeoutError) and session.sock is None:
-            return ServerUnavailable(
-                f"{where} did not answer within {self._timeout:g} s: a firewall may drop it; is this machine's public "
-                "address on SMT's list?"
-            )
         if isinstance(e, TimeoutError):
             return ServerUnavailable(
                 f"{where} took the connection but did not greet within {self._timeout:g} s: see the port"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
+import socket
 import time
 from collections.abc import Callable
 from typing import AnyStr, Final, Generic, Self, TypeVar
 
-from greenkit.errors import AccessRefused, RemoteError
+from greenkit.errors import AccessRefused, RemoteError, ServerUnavailable
 from greenkit.secret import Secret
 from greenkit.transfer.remote import Endpoint, Sink
 
@@ -105,6 +106,16 @@ class SessionRemote(abc.ABC, Generic[S]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._endpoint})"
+
+
+def unreachable(endpoint: Endpoint, e: Exception, timeout: float) -> ServerUnavailable:
+    """Say why no connection came about: the name, or else silence."""
+    if isinstance(e, socket.gaierror):
+        return ServerUnavailable(f"the name of {endpoint} is not known here: see the name, the network or the VPN")
+    return ServerUnavailable(
+        f"{endpoint} did not answer within {timeout:g} s: a firewall may drop it; is this machine's public address on "
+        "SMT's list?"
+    )
 
 
 def words(e: Exception, secret: Secret | None) -> str:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import hmac
 import logging
 import socket
-import stat
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +13,6 @@ from typing import Any, Final
 from greenkit import _files
 from greenkit.errors import (
     AccessRefused,
-    CertificateError,
     HostRejected,
     LoginRejected,
     RemoteError,
@@ -28,22 +22,14 @@ from greenkit.errors import (
 )
 from greenkit.secret import Secret
 from greenkit.transfer.remote import SMT_SFTP, Endpoint, Sink, Stat
-from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, words
+from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, unreachable, words
+from greenkit.transfer.sftp_session import SftpSession, connected
+from greenkit.transfer.ssh_keys import KEY_KINDS, OtherKey, Pinned, Unknown, fingerprint, fingerprint_bytes, load_key
 
 _LOG: Final = "greenkit.transfer.sftp.paramiko"
-_PIECE: Final = 1 << 15  # the most that every server gives for one request
-_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not count
-_KEEPALIVE: Final = 30
-_MOST_NAMES: Final = 1_000_000
-# a server has one host key of each kind, and the fingerprint that one was given may be of any
-_KEY_KINDS: Final = (
-    ("ssh-ed25519",),
-    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
-    ("rsa-sha2-512", "rsa-sha2-256"),
-)
 
 
-class SftpRemote(SessionRemote["_Session"]):
+class SftpRemote(SessionRemote["SftpSession"]):
     """A file server that speaks SFTP.
 
     The server is verified against ``known_hosts`` or against a pinned fingerprint; an unknown one is refused.
@@ -104,8 +90,8 @@ class SftpRemote(SessionRemote["_Session"]):
             raise SettingsError(f"there is neither a key nor a password for {endpoint}: give key= or password=")
         self._ERRORS = (OSError, EOFError, paramiko.SSHException)
         self._user, self._password = user, Secret(password) if password else None
-        self._key = _load_key(key, key_passphrase) if key is not None else None
-        self._pin = _fingerprint_bytes(host_key) if host_key else None
+        self._key = load_key(key, key_passphrase) if key is not None else None
+        self._pin = fingerprint_bytes(host_key) if host_key else None
         self._known_hosts = Path(known_hosts) if known_hosts else Path("~/.ssh/known_hosts").expanduser()
 
     # ── the four questions ──
@@ -126,32 +112,32 @@ class SftpRemote(SessionRemote["_Session"]):
         """Delete a file; see :class:`~greenkit.transfer.remote.Remote`."""
         self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
-    def _list(self, session: _Session, folder: str) -> list[str]:
+    def _list(self, session: SftpSession, folder: str) -> list[str]:
         with self._answers(session, folder):
             return [self._names.text(folder, raw) for raw in session.files(folder.encode() or b".")]
 
-    def _stat(self, session: _Session, path: str) -> Stat:
+    def _stat(self, session: SftpSession, path: str) -> Stat:
         with self._answers(session, path):
             found = session.sftp.stat(self._names.raw(path))
         modified = None if found.st_mtime is None else datetime.fromtimestamp(found.st_mtime, UTC)
         return Stat(found.st_size, modified)
 
-    def _receive(self, session: _Session, path: str, tap: Tap, offset: int) -> None:
+    def _receive(self, session: SftpSession, path: str, tap: Tap, offset: int) -> None:
         with self._answers(session, path):
             file = session.sftp.open(self._names.raw(path), "rb")
         size = file.stat().st_size
         if size is not None and offset > size:
             raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
-        for piece in _Ahead(session.sftp, file.handle).pieces(offset, size or 0):
+        for piece in session.pieces(file, offset, size or 0):
             tap(piece)
         file._close(async_=True)  # nothing depends on the answer
 
-    def _delete(self, session: _Session, path: str) -> None:
+    def _delete(self, session: SftpSession, path: str) -> None:
         with self._answers(session, path):
             session.sftp.remove(self._names.raw(path))
 
     @contextlib.contextmanager
-    def _answers(self, session: _Session, path: str) -> Iterator[None]:
+    def _answers(self, session: SftpSession, path: str) -> Iterator[None]:
         """Tell the server's refusals (an error without a lost connection) from the network's errors."""
         try:
             yield
@@ -169,15 +155,15 @@ class SftpRemote(SessionRemote["_Session"]):
 
     # ── the session ──
 
-    def _connect(self) -> _Session:
-        kinds = _KEY_KINDS if self._pin else ((),)
+    def _connect(self) -> SftpSession:
+        kinds = KEY_KINDS if self._pin else ((),)
         seen: list[str] = []
         for kind in kinds:
             client = self._client(seen)
             try:
                 self._log_in(client, kind)
                 return self._begin(client)
-            except _OtherKey:
+            except OtherKey:
                 client.close()
             except BaseException:
                 client.close()
@@ -195,9 +181,9 @@ class SftpRemote(SessionRemote["_Session"]):
         client.set_log_channel(_LOG)
         logging.getLogger(_LOG).addHandler(logging.NullHandler())
         if self._pin:
-            client.set_missing_host_key_policy(_Pinned(self._pin, seen))
+            client.set_missing_host_key_policy(Pinned(self._pin, seen))
             return client
-        client.set_missing_host_key_policy(_Unknown(self._endpoint, self._known_hosts))
+        client.set_missing_host_key_policy(Unknown(self._endpoint, self._known_hosts))
         if self._known_hosts.exists():
             try:
                 client.load_system_host_keys(str(self._known_hosts))
@@ -208,13 +194,13 @@ class SftpRemote(SessionRemote["_Session"]):
     def _log_in(self, client: Any, kind: tuple[str, ...]) -> None:
         import paramiko
 
-        others = [name for names in _KEY_KINDS for name in names if name not in kind]
+        others = [name for names in KEY_KINDS for name in names if name not in kind]
         try:
             client.connect(
                 self._endpoint.host,
                 self._endpoint.port,
                 self._user,
-                sock=_socket(self._endpoint, self._timeout),
+                sock=connected(self._endpoint, self._timeout),
                 password=self._password.reveal() if self._password else None,
                 pkey=self._key,
                 timeout=self._timeout,
@@ -232,7 +218,7 @@ class SftpRemote(SessionRemote["_Session"]):
             ) from None
         except paramiko.IncompatiblePeer as e:
             if kind and "host key" in str(e):
-                raise _OtherKey from None  # the server has no key of this kind
+                raise OtherKey from None  # the server has no key of this kind
             raise RemoteError(
                 f"{self._endpoint} and this machine find no common SSH ({self._words(e)}): ask SMT what it speaks"
             ) from None
@@ -241,9 +227,9 @@ class SftpRemote(SessionRemote["_Session"]):
         except (socket.gaierror, OSError, EOFError, paramiko.SSHException) as e:
             raise self._not_reached(e) from None
 
-    def _begin(self, client: Any) -> _Session:
+    def _begin(self, client: Any) -> SftpSession:
         try:
-            return _Session(client, self._timeout)
+            return SftpSession(client, self._timeout)
         except self._ERRORS as e:
             said = self._words(e) or "it hung up"
             raise RemoteError(
@@ -258,13 +244,8 @@ class SftpRemote(SessionRemote["_Session"]):
 
     def _not_reached(self, e: Exception) -> RemoteError:
         where = self._endpoint
-        if isinstance(e, socket.gaierror):
-            return ServerUnavailable(f"the name of {where} is not known here: see the name, the network or the VPN")
-        if isinstance(e, TimeoutError):
-            return ServerUnavailable(
-                f"{where} did not answer within {self._timeout:g} s: a firewall may drop it; is this machine's public "
-                "address on SMT's list?"
-            )
+        if isinstance(e, socket.gaierror | TimeoutError):
+            return unreachable(where, e, self._timeout)
         if "banner" in str(e) or "No existing session" in str(e):  # the latter when its own time-out came first
             return ServerUnavailable(
                 f"{where} did not greet as an SSH server: see the port; is this address on SMT's list?"
@@ -285,168 +266,6 @@ class SftpRemote(SessionRemote["_Session"]):
     def _words(self, e: Exception) -> str:
         return words(e, self._password)
 
-    def _leave(self, session: _Session, *, politely: bool) -> None:
+    def _leave(self, session: SftpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):
             session.client.close()
-
-
-class _Session:
-    """A logged-in client and its SFTP channel."""
-
-    def __init__(self, client: Any, timeout: float) -> None:
-        from paramiko import SFTPClient
-
-        self.client = client
-        transport = client.get_transport()
-        transport.set_keepalive(_KEEPALIVE)
-        self.sftp: Any = SFTPClient.from_transport(transport)
-        self.sftp.get_channel().settimeout(timeout)
-
-    def files(self, folder: bytes) -> list[bytes]:
-        """List a folder's files as bytes; paramiko's own listing fails as a whole on a name that is not UTF-8."""
-        from paramiko import SFTPAttributes
-        from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
-
-        _, answer = self.sftp._request(CMD_OPENDIR, folder)
-        handle = answer.get_string()
-        found: list[bytes] = []
-        while len(found) < _MOST_NAMES:
-            try:
-                _, answer = self.sftp._request(CMD_READDIR, handle)
-            except EOFError:
-                # also what a lost connection raises, in which case this raises it again
-                self.sftp._request(CMD_CLOSE, handle)
-                return found
-            count = answer.get_int()
-            if not 0 < count <= _MOST_NAMES:
-                raise RemoteError(f"the listing of {folder!r} makes no sense ({count} names at once): ask SMT")
-            for _ in range(count):
-                name, _long = answer.get_string(), answer.get_string()
-                mode = SFTPAttributes._from_msg(answer).st_mode
-                if name not in (b".", b"..") and (mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                    found.append(name)
-        raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names: ask SMT what they are")
-
-
-class _Ahead:
-    """Reads a file with many requests under way.
-
-    paramiko's own prefetch does it in a thread, which sleeps between requests and gives up when the answers come
-    faster than it asks. Here one thread asks, and hands each piece on in order as soon as it is there.
-    """
-
-    def __init__(self, sftp: Any, handle: bytes) -> None:
-        self._sftp, self._handle = sftp, handle
-        self._arrived: dict[int, bytes] = {}
-
-    def pieces(self, start: int, size: int) -> Iterator[bytes]:
-        """Give all from ``start`` to where the server says that it ends; ``size`` is its guess, and only a guide."""
-        asked: deque[tuple[int, int, int]] = deque()
-        place = start
-        while True:
-            # the request beyond the guess, one at a time, is how the end is found
-            while len(asked) < _AHEAD and (place <= size or not asked):
-                length = min(_PIECE, size - place) if place < size else _PIECE
-                asked.append((self._ask(place, length), place, length))
-                place += length
-            number, begin, length = asked.popleft()
-            piece = self._answer(number)
-            if not piece:
-                break
-            yield piece
-            if len(piece) < length:
-                # the rest of it comes first, so what was asked for after it is asked for again
-                for later, _, _ in asked:
-                    self._answer(later)
-                asked.clear()
-                place = begin + len(piece)
-        for later, _, _ in asked:
-            self._answer(later)
-
-    def _ask(self, place: int, length: int) -> int:
-        from paramiko.sftp import CMD_READ, int64
-
-        return int(self._sftp._async_request(self, CMD_READ, self._handle, int64(place), length))
-
-    def _answer(self, number: int) -> bytes:
-        while number not in self._arrived:
-            self._sftp._read_response()
-        return self._arrived.pop(number)
-
-    def _async_response(self, kind: int, message: Any, number: int) -> None:
-        """Take an answer; paramiko calls this by name."""
-        from paramiko.sftp import CMD_DATA
-
-        if kind == CMD_DATA:
-            self._arrived[number] = message.get_string()
-            return
-        try:
-            self._sftp._convert_status(message)
-        except EOFError:
-            self._arrived[number] = b""
-
-
-def _socket(endpoint: Endpoint, timeout: float) -> socket.socket:
-    """Connect; small requests go at once, where TCP else holds each back until the one before is acknowledged."""
-    wire = socket.create_connection((endpoint.host, endpoint.port), timeout)
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return wire
-
-
-class _OtherKey(Exception):
-    """The host key is not the pinned one."""
-
-
-class _Pinned:
-    """Accepts one host key."""
-
-    def __init__(self, pin: bytes, seen: list[str]) -> None:
-        self._pin, self._seen = pin, seen
-
-    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        if not hmac.compare_digest(hashlib.sha256(key.asbytes()).digest(), self._pin):
-            self._seen.append(fingerprint(key))
-            raise _OtherKey
-
-
-class _Unknown:
-    """Accepts no host key."""
-
-    def __init__(self, endpoint: Endpoint, file: Path) -> None:
-        self._endpoint, self._file = endpoint, file
-
-    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        raise HostRejected(
-            f"{self._endpoint} is not in {self._file}; it shows {fingerprint(key)}: compare that with what SMT says, "
-            "then pin it as host_key="
-        )
-
-
-def fingerprint(key: Any) -> str:
-    """Write it as ssh-keygen does."""
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
-
-
-def _fingerprint_bytes(text: str) -> bytes:
-    try:
-        pin = base64.b64decode(text.removeprefix("SHA256:").rstrip("=") + "=", validate=True)
-    except ValueError:
-        pin = b""
-    if len(pin) != 32 or not text.startswith("SHA256:"):
-        raise SettingsError(f"{text!r} is no fingerprint of a host key: give SHA256:… as ssh-keygen -lf writes it")
-    return pin
-
-
-def _load_key(path: _files.StrPath, passphrase: Secret | None) -> Any:
-    import paramiko
-
-    try:
-        return paramiko.PKey.from_path(Path(path).expanduser(), passphrase.reveal().encode() if passphrase else None)
-    except OSError as e:
-        raise CertificateError(f"the SSH key {path} cannot be read ({e.strerror}): name the right file") from None
-    except (paramiko.PasswordRequiredException, TypeError):
-        raise CertificateError(f"the SSH key {path} is encrypted: give its passphrase") from None
-    except (paramiko.SSHException, ValueError):
-        fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key"
-        raise CertificateError(f"the SSH key {path} cannot be used: {fault}") from None

@@ -266,6 +266,7 @@ def test_user_is_needed(server):
 @pytest.fixture(scope="module")
 def ftps_server():
     with FtpsServer() as server:
+        server.put(PATH, DATA)
         yield server
 
 
