@@ -17,12 +17,16 @@ _BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
 """Control characters that no text has."""
 _RESAVED: Final = re.compile(rb"1[,;\t][^,;\t]*[,;\t]\d{1,3}[,;\t]2[.,]\d+E\+13[,;\t]")
 """Header 1 of LSE as a spreadsheet saves it: leading zeros gone, times and ids rounded."""
+_DOWNLOAD: Final = re.compile(r'^\W*TYPE"?,"?DATE"?,"?START TIME"?,', re.MULTILINE)
+"""The header of the CSV that utilities' portals give beside the XML, below lines with the customer's name."""
 # kind → why it is refused; any other text is asked for the columns of SMT
 _REFUSED: Final[Mapping[str, str]] = {
     "standard": "this is the older fixed-width Lodestar Standard format (.ls): ask for LSE (Lodestar Enhanced) or CSV "
     "instead",
     "resaved": "this is LSE that a spreadsheet has saved again, which loses digits of ESI IDs and times: take the file "
     "as it came, and do not open it in a spreadsheet",
+    "download": "this is the CSV of a utility's Green Button download, which says no zone, flow or quality: take its "
+    "XML instead, and read that with greenkit.load_espi",
     "html": "this is a web page, not data: download the file again, and check that you were signed in",
     "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of "
     "them",
@@ -57,6 +61,8 @@ def kind_of(head: bytes) -> tuple[str, str]:
 
 def refusal(kind: str, text: str, source: str) -> FormatError:
     """Give the error for a stream that is nothing of SMT, or no longer."""
+    if kind == "text" and _DOWNLOAD.search(text):
+        kind = "download"
     line = next((line for line in text.splitlines() if line.strip()), "")
     default = f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …"
     return FormatError(_REFUSED.get(kind, default), source=source)

@@ -127,6 +127,7 @@ def test_later_file_wins_by_its_name_then_its_time(tmp_path):
         (b"<!DOCTYPE html><p>", "web page, not data"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "no Smart Meter Texas file"),
         (b"hello, world", "no columns of Smart Meter Texas in 'hello, world'"),
+        (b"Name,A B\n\nTYPE,DATE,START TIME,END TIME,USAGE (kWh),COST,NOTES\n", "Green Button download.*load_espi"),
         (b"ESIID,USAGE_DATE,USAGE_KWH_TOTAL\n1,2,3", "no columns of Smart Meter Texas"),
         (b'{"a": 1}', "holds none of energyData"),
         (b'{"energyData": [', "damaged or cut"),
