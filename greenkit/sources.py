@@ -10,49 +10,26 @@ from __future__ import annotations
 import contextlib
 import difflib
 import glob
-import gzip
 import io
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Final
 
+from greenkit._unpacking import DAMAGED, Budget, Guarded, Gunzipped, Limits
 from greenkit.errors import FormatError, LimitError
 
-GIB: Final = 1 << 30
+__all__ = ["Decrypt", "Limits", "Source", "is_openpgp", "walk"]
+
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
-_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError)
 _HEAD: Final = 4096
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message, gives its open plain text; the caller closes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much an archive may unpack to before :class:`~greenkit.errors.LimitError`.
-
-    Parameters
-    ----------
-    unpacked : int
-        Bytes after decompression, over all members of all archives.
-    ratio : int
-        Unpacked bytes for each packed byte, once more than 32 MiB came out. Meter data packs 10 to 60 times.
-    members : int
-        Members of all archives together.
-    nesting : int
-        Archives in archives.
-    """
-
-    unpacked: int = 8 * GIB
-    ratio: int = 400
-    members: int = 10_000
-    nesting: int = 3
 
 
 @dataclass
@@ -82,40 +59,6 @@ class Source:
             return _read_exactly(file, n)
 
 
-@dataclass
-class _Budget:
-    limits: Limits
-    seen: dict[str, int] = field(default_factory=dict)
-    total: int = 0
-    members: int = 0
-
-    def member(self, name: str) -> None:
-        self.members += 1
-        if self.members > self.limits.members:
-            raise LimitError(f"{name}: more than {self.limits.members:,} members: pass a larger limits.members")
-
-    def count(self, name: str, position: int, packed: int | None) -> None:
-        more = position - self.seen.get(name, 0)
-        if more <= 0:
-            return
-        self.seen[name] = position
-        self.total += more
-        if self.total > self.limits.unpacked:
-            raise LimitError(
-                f"{name}: unpacks to more than {self.limits.unpacked:,} bytes: "
-                "pass a larger limits.unpacked if you trust it"
-            )
-        if packed is not None:
-            self.check_ratio(name, position, packed)
-
-    def check_ratio(self, name: str, unpacked: int, packed: int) -> None:
-        if unpacked > 1 << 25 and unpacked > self.limits.ratio * max(packed, 1):
-            raise LimitError(
-                f"{name}: unpacks to more than {self.limits.ratio} times its size: "
-                "pass a larger limits.ratio if you trust it"
-            )
-
-
 def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None = None) -> Iterator[Source]:
     """Give every stream of a source in a stable order (folders and globs by name).
 
@@ -135,7 +78,7 @@ def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None =
     LimitError, FormatError
         An archive is hostile, or damaged.
     """
-    budget = _Budget(limits or Limits())
+    budget = Budget(limits or Limits())
     with contextlib.ExitStack() as held:
         for found in _expand(source, held):
             yield from _unpack(found, budget, decrypt, held, 0)
@@ -213,13 +156,13 @@ def _spool(file: IO[bytes], held: contextlib.ExitStack) -> BinaryIO:
 def _held(name: str, file: Any, named: bool, start: int = 0) -> Source:
     def reopen() -> BinaryIO:
         file.seek(start)
-        return io.BufferedReader(_Guarded(file, name, close=False))
+        return io.BufferedReader(Guarded(file, name, close=False))
 
     return Source(name, reopen, None, named)
 
 
 def _unpack(
-    source: Source, budget: _Budget, decrypt: Decrypt | None, held: contextlib.ExitStack, depth: int
+    source: Source, budget: Budget, decrypt: Decrypt | None, held: contextlib.ExitStack, depth: int
 ) -> Iterator[Source]:
     head = source.head()
     packed = head.startswith((_GZIP, *_ZIP)) or (decrypt is not None and is_openpgp(head))
@@ -242,20 +185,20 @@ def _unpack(
         yield from _unpack(one, budget, decrypt, held, depth + 1)
 
 
-def _gunzip(source: Source, budget: _Budget) -> Source:
+def _gunzip(source: Source, budget: Budget) -> Source:
     name = source.name.removesuffix(".gz")
 
     def reopen() -> BinaryIO:
         packed = source.open()
-        return io.BufferedReader(_Guarded(_Gunzipped(fileobj=packed), name, budget, packed.tell), 1 << 18)
+        return io.BufferedReader(Guarded(Gunzipped(fileobj=packed), name, budget, packed.tell), 1 << 18)
 
     return Source(name, reopen, None, source.named)
 
 
-def _unzip(source: Source, budget: _Budget, held: contextlib.ExitStack) -> Iterator[Source]:
+def _unzip(source: Source, budget: Budget, held: contextlib.ExitStack) -> Iterator[Source]:
     try:
         archive = held.enter_context(zipfile.ZipFile(held.enter_context(source.open())))
-    except _DAMAGED as e:
+    except DAMAGED as e:
         raise FormatError(f"the zip archive is damaged or cut ({e}): fetch it again", source=source.name) from None
     infos = [info for info in archive.infolist() if not info.is_dir()]
     for info in infos:
@@ -271,16 +214,16 @@ def _unzip(source: Source, budget: _Budget, held: contextlib.ExitStack) -> Itera
         yield _member(archive, info, name, budget, source.named and len(infos) == 1)
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: _Budget, named: bool) -> Source:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, named: bool) -> Source:
     # no more comes out than is declared here, so a bomb need not be unpacked to be known
     budget.check_ratio(name, info.file_size, info.compress_size)
 
     def reopen() -> BinaryIO:
         try:
             file = archive.open(info)
-        except _DAMAGED as e:
+        except DAMAGED as e:
             raise FormatError(f"the archive's member cannot be read ({e})", source=name) from None
-        return io.BufferedReader(_Guarded(file, name, budget, lambda: info.compress_size), 1 << 18)
+        return io.BufferedReader(Guarded(file, name, budget, lambda: info.compress_size), 1 << 18)
 
     return Source(name, reopen, info.file_size, named)
 
@@ -292,65 +235,6 @@ def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> 
     for ending in (".asc", ".pgp", ".gpg"):
         name = name.removesuffix(ending)
     return _held(name, plain, source.named)
-
-
-class _Gunzipped(gzip.GzipFile):
-    """A gzip stream that also closes the file that it reads."""
-
-    def close(self) -> None:
-        packed: Any = self.fileobj
-        super().close()
-        if packed is not None:
-            packed.close()
-
-
-class _Guarded(io.RawIOBase):
-    """A stream that counts what it unpacks, and says in one sentence when the archive is damaged."""
-
-    def __init__(
-        self,
-        file: Any,
-        name: str,
-        budget: _Budget | None = None,
-        packed: Callable[[], int] | None = None,
-        *,
-        close: bool = True,
-    ) -> None:
-        self._file, self._name, self._budget, self._packed, self._close = file, name, budget, packed, close
-        self._position = 0
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return bool(self._file.seekable())
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = int(self._file.seek(offset, whence))
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._file.read(len(buffer))
-        except _DAMAGED as e:
-            raise FormatError(f"the archive is damaged or cut ({e}): fetch it again", source=self._name) from None
-        buffer[: len(data)] = data
-        self._position += len(data)
-        if self._budget:
-            self._budget.count(self._name, self._position, self._packed() if self._packed else None)
-        return len(data)
-
-    def close(self) -> None:
-        if self._close and not self.closed:
-            self._file.close()
-        super().close()
 
 
 def is_openpgp(head: bytes) -> bool:
