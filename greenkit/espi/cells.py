@@ -26,12 +26,14 @@ Cells = dict[str, Any]
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[/_:]")
 _SECRET: Final = re.compile(r"secret|token|passw|passphrase|credential|api_?key|auth\w*_?code|^pin$|^ssn$", re.I)
 _PERIOD: Final = frozenset({"start", "duration"})
+_ENDED: Final = _PERIOD | {"end"}
+"""What a period is read from: some write its end in place of its duration."""
 _MEASURE: Final = frozenset({"powerOfTenMultiplier", "timeStamp", "uom", "value", "readingTypeRef"})
 _TIMES: Final = frozenset(
     {"dateTime", "effectiveDate", "startEffectiveDate", "endEffectiveDate", "time", "programDate", "issueDateTime"}
 )
 """Members of lists that are instants."""
-_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+_FLAGS: Final = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
 MOST_UNKNOWN: Final = 200
 """So many columns a table gets at most for members that no schema names."""
 
@@ -128,6 +130,7 @@ class Reader:
                 cells |= self._listed(found, values)
             elif isinstance(found, Known) and (found.kind in ("period", "measure")) == bool(trees):
                 cells |= self._member(found, trees or texts)
+                self._beyond(found, trees, cells)
             elif isinstance(found, dict) and trees:
                 self._walk(_merged(trees), found, here, cells)
                 self._unknown(here, texts, [], cells)
@@ -151,7 +154,16 @@ class Reader:
             return self.period(name, first or {})
         if known.kind == "measure":
             return self._measure(name, first or {})
-        return {name: self._scalar(first, str(known.kind))}
+        return {name: self._scalar(known.path, first, str(known.kind))}
+
+    def _beyond(self, known: Known, trees: list[Tree], cells: Cells) -> None:
+        """Keep what stands in a period or a measurement besides its own members."""
+        own = _ENDED if known.kind == "period" else _MEASURE
+        for name, values in trees[0].items() if trees else ():
+            if name in own:
+                continue
+            inner = [v for v in values if isinstance(v, dict)]
+            self._unknown(f"{known.path}/{name}", [v for v in values if isinstance(v, str) and v], inner, cells)
 
     def _first(self, path: str, values: list[Any]) -> Any:
         """Give the only value; of several that differ the first, and count that there were more."""
@@ -159,25 +171,29 @@ class Reader:
             self.repeated[path] += 1
         return values[0] if values else None
 
-    def _scalar(self, text: str | None, kind: str) -> Any:
-        if kind == "int":
-            return integer(text)
-        if kind == "flag":
-            return _FLAGS.get((text or "").lower())
+    def _scalar(self, path: str, text: str | None, kind: str) -> Any:
+        if kind == "money":
+            return scaled(self.readings.number(path, text), self.power)
         if kind == "time":
-            return self._instant(text)
-        return scaled(self.readings.number("money", text), self.power)
+            return self._instant(text, path)
+        known = _FLAGS.get((text or "").lower()) if kind == "flag" else integer(text)
+        if text and known is None:
+            self.readings.doubtful["not-a-flag" if kind == "flag" else "not-a-number", path] += 1
+        return known
 
-    def _instant(self, text: str | None) -> int:
+    def _instant(self, text: str | None, path: str = "TimeType") -> int:
         try:
             return self.readings.instant(text)
         except FormatError:
-            self.readings.doubtful["not-a-time", "TimeType"] += 1
+            self.readings.doubtful["not-a-time", path] += 1
             return NONE
 
     def period(self, name: str, tree: Tree) -> Cells:
         """Read a DateTimeInterval."""
-        start, seconds = self._instant(one(tree, "start")), self.readings.number("duration", one(tree, "duration"))
+        start = self._instant(one(tree, "start"), f"{name} start")
+        if "duration" not in tree:
+            return {f"{name}_start": start, f"{name}_end": self._instant(one(tree, "end"), f"{name} end")}
+        seconds = self.readings.number(f"{name} duration", one(tree, "duration"))
         # an agreement without end is written as one of thousands of years, more than the type should hold
         end = start + round(seconds * US) if start != NONE and 0 <= seconds < LAST // US else NONE
         return {f"{name}_start": start, f"{name}_end": end if NONE < end < LAST else NONE}
@@ -192,7 +208,7 @@ class Reader:
         return {
             name: scaled(value, power - unit.kilo if abs(power) <= 30 else -unit.kilo),
             f"{name}_unit": (self.currency if is_money else unit.name) if tree else None,
-            f"{name}_time": self._instant(one(tree, "timeStamp")),
+            f"{name}_time": self._instant(one(tree, "timeStamp"), f"{name} timeStamp"),
             f"{name}_reading_type_ref": ref,
         }
 

@@ -64,6 +64,11 @@ _DOUBTFUL: Final = {
         "warning",
         "{count:,} times the member {member} holds no number: empty.",
     ),
+    "not-a-flag": (
+        "espi.value.not-a-flag",
+        "warning",
+        "{count:,} times the member {member} says neither true nor false: empty.",
+    ),
     "not-a-time": (
         "espi.time.not-a-time",
         "warning",

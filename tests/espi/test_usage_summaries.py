@@ -375,6 +375,25 @@ def test_members_that_no_schema_names_are_kept(opened):
     assert "hush" not in found.bills.to_string() + repr(found) + found._repr_html_() + str(found.findings)
 
 
+def test_what_a_member_cannot_hold_is_empty_and_said_by_its_name(opened):
+    members = {"billToDate": "ten", "statusTimeStamp": 10**17, "peakDemand": kwh("much"),
+               "billingPeriod": {"start": MAY, "end": JUNE, "timezone": "-0500"}}  # fmt: skip
+    point = usage_point(related=(), isSdp="maybe", grounded="yes", status="on")
+    found = opened(feed(point, entry(resource("UsageSummary", members), f"{UP}/UsageSummary/1"), local_time()))
+    row, place = found.bills.iloc[0], found.usage_points.iloc[0]
+    assert row[["bill_to_date", "status_time_stamp", "peak_demand"]].isna().all()
+    assert place[["is_sdp", "status"]].isna().all()
+    assert place["grounded"]
+    assert f"{row['end']:%m-%d %H:%M}" == "06-01 00:00"  # the end, where there is no duration
+    assert row["billing_period_timezone"] == "-0500"
+    said = {(f.name, f.evidence["member"]) for f in found.findings if f.name.startswith(("espi.value", "espi.time"))}
+    assert said == {
+        ("espi.value.not-a-number", "billToDate"), ("espi.time.not-a-time", "statusTimeStamp"),
+        ("espi.value.not-a-number", "peak_demand"), ("espi.value.not-a-flag", "isSdp"),
+        ("espi.value.not-a-number", "status"),
+    }  # fmt: skip
+
+
 def test_a_member_that_is_words_here_and_a_measurement_there_is_words(opened):
     one = resource("UsageSummary", {"exported": kwh(12)})
     other = resource("UsageSummary", {"exported": "none"})
