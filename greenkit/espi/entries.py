@@ -31,6 +31,7 @@ class Entries:
         self.names = feed.names
         self.blocks: list[int] = []  # those read that belong to no entry yet
         self.resources, self.read_any = 0, False
+        self.escaped = 0
         self.unknown: Counter[str] = Counter()
         self.terms: dict[int, tuple[str, Tree]] = {}  # of blocks whose interval says what links should
 
@@ -58,6 +59,7 @@ class Entries:
                 elif target:
                     (up if rel == "up" else related if rel == "related" else []).append(target)
             elif name == "atom:content":
+                self.escaped += (child.text or "").lstrip().startswith("<")
                 for inner in child:  # some write the dates into the content
                     self._member(entry, inner, found)
             else:
@@ -75,11 +77,16 @@ class Entries:
         """Give blocks that are left an entry, and say what was passed over."""
         if self.blocks:  # of a shape that no walk finds, such as a block in a block
             self._append(self._new(), [("IntervalBlock", None)], self.blocks)
+        name = self.feed.documents[self.document].name
+        if self.escaped:
+            text = (
+                f"The content of {self.escaped:,} entries is XML written as text: it was not read; unescape it first."
+            )
+            self.feed.findings.add("espi.content.escaped", text, severity="serious", count=self.escaped, file=name)
         for kind, count in sorted(self.unknown.items()):
             lost = kind == "IntervalReading"
             what = "outside of an IntervalBlock" if lost else "of a kind that is not known"
             text = f"{count:,} times {kind} stands in an entry, {what}: passed over."
-            name = self.feed.documents[self.document].name
             self.feed.findings.add(
                 "espi.resource.unknown", text, severity="serious" if lost else "info", kind=kind, count=count, file=name
             )

@@ -269,7 +269,7 @@ class _Reading:
             if not (self.damaged and self.document.root in RESOURCES):
                 self.entries.loose(root)
         self.entries.finish()
-        if self.entries.resources or self.entries.unknown or self.damaged:
+        if self.entries.resources or self.entries.unknown or self.entries.escaped or self.damaged:
             return
         if self.document.root == "feed" and self.entries.read_any:
             text = (

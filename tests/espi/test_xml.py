@@ -216,6 +216,14 @@ def test_what_is_not_known_is_said_once(opened):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("wrap", ["<![CDATA[%s]]>", "%s"])
+def test_resources_written_as_text_are_said(opened, wrap):
+    inner = block(hourly(START, [1]))
+    content = wrap % (inner if "CDATA" in wrap else inner.replace("<", "&lt;"))
+    found = opened(feed(entry(content), entry(resource("ReadingType", {"uom": 72}))))
+    assert [(f.name, f.severity) for f in found.findings] == [("espi.content.escaped", "serious")]
+
+
 def test_a_feed_of_another_namespace_is_said(opened):
     found = opened(PLAIN.replace(ESPI.encode(), b"urn:vendor"))
     assert found.readings.empty
