@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 from importlib import metadata
+from typing import Any
 
 import pandas as pd
 
@@ -21,21 +22,24 @@ def main(argv: list[str] | None = None) -> int:
     from greenkit.transfer import command
 
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="the whole way from a utility to a picture, on this machine")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    demo = _add(commands, "demo", "the whole way from a utility to a picture, on this machine")
     demo.add_argument("--into", default="greenkit-demo", metavar="DIR", help="folder for the files and the page")
     demo.set_defaults(run=_demo)
-    load = commands.add_parser("load", help="say what a Green Button or Smart Meter Texas file holds")
+    load = _add(commands, "load", "say what a Green Button or Smart Meter Texas file holds")
     load.add_argument("source", nargs="+", help="a file, folder, glob, zip or gzip")
     load.set_defaults(run=_load)
     command.add_to(commands)
-    box = commands.add_parser("sandbox", help="run a pretend utility on this machine until Ctrl-C")
+    box = _add(commands, "sandbox", "run a pretend utility on this machine until Ctrl-C")
     box.add_argument("--into", default="greenkit-sandbox", metavar="DIR", help="folder for its settings and keys")
     box.add_argument("--profile", default="pge", help="whose dialect of Green Button Connect it speaks")
     box.add_argument("--day", type=float, default=60.0, metavar="SECONDS", help="length of a pretend day")
     box.set_defaults(run=_sandbox)
-    commands.add_parser("versions", help="what is installed").set_defaults(run=_versions)
+    _add(commands, "versions", "what is installed").set_defaults(run=_versions)
     args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
     try:
         return int(args.run(args) or 0)
     except (GreenkitError, OSError) as e:
@@ -43,6 +47,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return command.INTERRUPTED
+
+
+def _add(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    return parser
 
 
 def _demo(args: argparse.Namespace) -> None:

@@ -35,102 +35,129 @@ class GreenkitAccessor:
         raise AttributeError(_near("df.gk", name, type(self)))
 
     def check(self) -> pd.DataFrame:
-        """See :func:`greenkit.frame.check`."""
+        """Give the frame back when it is tidy; SchemaError with the reason when not: :func:`greenkit.frame.check`."""
         return frame.check(self._df)
 
     def series(self) -> pd.Series[float]:
-        """See :func:`greenkit.frame.series`."""
+        """Give the only series, indexed by local time: :func:`greenkit.frame.series`."""
         return frame.series(self._df)
 
     def wide(self) -> pd.DataFrame:
-        """See :func:`greenkit.frame.wide`."""
+        """Pivot to a column for each series, indexed by local time: :func:`greenkit.frame.wide`."""
         return frame.wide(self._df)
 
     @property
     def findings(self) -> Findings:
-        """See :func:`greenkit.frame.findings_of`."""
+        """What was doubtful when the frame was read: :func:`greenkit.frame.findings_of`."""
         return frame.findings_of(self._df)
 
     def quality(self, **options: Any) -> QualityReport:
-        """See :func:`greenkit.analysis.quality.assess`."""
+        """Check completeness, gaps, repeats, spikes, runs and estimates; ``registers=``, ``limits=``.
+
+        See :func:`greenkit.analysis.quality.assess`.
+        """
         from greenkit.analysis import quality
 
         return quality.assess(self._df, **options)
 
     def unique(self) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.intervals.unique`."""
+        """Keep each interval once, the newest revision of it: :func:`greenkit.analysis.intervals.unique`."""
         from greenkit.analysis import intervals
 
         return intervals.unique(self._df)
 
     def fill_gaps(self, **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.estimate.fill_gaps`."""
+        """Estimate what is missing, in columns of its own; ``short=`` hours, ``weeks=``, ``holidays=``.
+
+        See :func:`greenkit.analysis.estimate.fill_gaps`.
+        """
         from greenkit.analysis import estimate
 
         return estimate.fill_gaps(self._df, **options)
 
     def totals(self, period: str = "day", **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.totals.by_period`."""
+        """Add up hours, days, weeks, months, seasons, years or bills of the local calendar; ``bills=``, ``seasons=``.
+
+        See :func:`greenkit.analysis.totals.by_period`.
+        """
         from greenkit.analysis import totals
 
         return totals.by_period(self._df, period, **options)
 
     def flows(self, period: str = "day", **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.totals.by_flow`: delivered, received and net side by side."""
+        """Put the totals of delivered, received and net side by side; options as in :meth:`totals`.
+
+        See :func:`greenkit.analysis.totals.by_flow`.
+        """
         from greenkit.analysis import totals
 
         return totals.by_flow(self.totals(period, **options))
 
     def reconcile(self, bills: Any, **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.reconcile.compare_bills`."""
+        """Hold bills against the intervals of the same time; tolerance ``units=``, ``share=``.
+
+        See :func:`greenkit.analysis.reconcile.compare_bills`.
+        """
         from greenkit.analysis import reconcile
 
         return reconcile.compare_bills(self._df, bills, **options)
 
     def shape(self) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.shape.summarise`."""
+        """Give mean, peak, load factor and base load of each series: :func:`greenkit.analysis.shape.summarise`."""
         from greenkit.analysis import shape
 
         return shape.summarise(self._df)
 
     def duration(self) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.shape.duration`."""
+        """Sort the load from high to low: :func:`greenkit.analysis.shape.duration`."""
         from greenkit.analysis import shape
 
         return shape.duration(self._df)
 
     def peaks(self, n: int = 10, **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.shape.peaks`."""
+        """Find the ``n`` highest intervals, one a day; ``one_a_day=False`` gives all of them.
+
+        See :func:`greenkit.analysis.shape.peaks`.
+        """
         from greenkit.analysis import shape
 
         return shape.peaks(self._df, n, **options)
 
     def coincident(self, moments: Iterable[Any]) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.shape.coincident`."""
+        """Tell the load at given moments, such as 4CP: :func:`greenkit.analysis.shape.coincident`."""
         from greenkit.analysis import shape
 
         return shape.coincident(self._df, moments)
 
     def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.profiles.average_day`."""
+        """Average the load by time of day and day type; ``holidays="US-TX"``.
+
+        See :func:`greenkit.analysis.profiles.average_day`.
+        """
         from greenkit.analysis import profiles
 
         return profiles.average_day(self._df, by, **options)
 
     def compare(self, before: tuple[Any, Any], after: tuple[Any, Any], **options: Any) -> pd.DataFrame:
-        """See :func:`greenkit.analysis.profiles.compare`."""
+        """Compare the average days of two spans of dates; ``holidays=``.
+
+        See :func:`greenkit.analysis.profiles.compare`.
+        """
         from greenkit.analysis import profiles
 
         return profiles.compare(self._df, before, after, **options)
 
     def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:
-        """See :func:`greenkit.export.redact`."""
+        """Make a copy without ids and file names: :func:`greenkit.export.redact`."""
         from greenkit import export
 
         return export.redact(self._df, salt)
 
     def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """See :func:`greenkit.report.write_report`."""
+        """Write all of it as one page; ``title=``, ``findings=``, ``bills=``, ``notebook=True``.
+
+        See :func:`greenkit.report.write_report`.
+        """
         from greenkit import report
 
         return report.write_report(self._df, path, **options)
@@ -156,7 +183,7 @@ class Pictures:
         return getattr(plot, name)(self._df, *args, **options)
 
     def load(self, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.load`: power over time, with a range slider."""
+        """See :func:`greenkit.plot.load`: power over time, with a range slider; ``points=``."""
         return self._draw("load", **options)
 
     def heatmap(self) -> go.Figure:
@@ -172,7 +199,7 @@ class Pictures:
         return self._draw("week")
 
     def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.average_day`: with the band of 10th to 90th percentile."""
+        """See :func:`greenkit.plot.average_day`: with the band of 10th to 90th percentile; ``holidays=``."""
         return self._draw("average_day", by, **options)
 
     def duration(self) -> go.Figure:
@@ -180,11 +207,11 @@ class Pictures:
         return self._draw("duration")
 
     def peak_days(self, n: int = 5, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.peak_days`: the days of the highest peaks over each other."""
+        """See :func:`greenkit.plot.peak_days`: the days of the highest peaks over each other; ``moments=``."""
         return self._draw("peak_days", n, **options)
 
     def monthly(self, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.monthly`: months or bills, with their cost."""
+        """See :func:`greenkit.plot.monthly`: months or bills, with their cost; ``bills=``."""
         return self._draw("monthly", **options)
 
     def tou(self, names: dict[int, str] | None = None) -> go.Figure:

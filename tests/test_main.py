@@ -39,3 +39,15 @@ def test_an_unknown_command_is_refused(capsys):
         main(["lod"])
     assert caught.value.code == 2
     assert "load" in capsys.readouterr().err
+
+
+def test_no_command_gives_the_help(capsys):
+    assert main([]) == 2
+    err = capsys.readouterr().err
+    assert all(name in err for name in ("demo", "load", "fetch", "doctor", "sandbox", "versions"))
+
+
+def test_help_says_what_a_command_does(capsys):
+    with pytest.raises(SystemExit):
+        main(["load", "--help"])
+    assert "Say what a Green Button or Smart Meter Texas file holds." in capsys.readouterr().out
