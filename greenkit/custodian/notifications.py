@@ -61,7 +61,7 @@ def parse(data: bytes) -> BatchList:
         raise LimitError(f"the notification is larger than {LONGEST:,} bytes, so it is refused: see who sent it")
     # PG&E puts a backslash and an n, two characters, after the prolog
     data = data.strip().replace(b"?>\\n", b"?>\n", 1)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     try:
         root, line = etree.fromstring(data, parser), None
     except (etree.XMLSyntaxError, ValueError) as e:

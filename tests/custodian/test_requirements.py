@@ -496,6 +496,8 @@ def write(path, data):
         os._exit(9)
 if when != "never":
     tokens._files.write_private = write
+print("ready", flush=True)
+sys.stdin.readline()
 try:
     print(len(c.usage("2024-03-01", "2024-03-02")))
 except Exception as e:
@@ -505,7 +507,8 @@ except Exception as e:
 
 def _run(settings_file, when):
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(settings_file), when], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", KILLED, str(settings_file), when],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(Path(transport.__file__).parents[2])},
     )  # fmt: skip
 
@@ -520,7 +523,7 @@ def test_r09_a_killed_process_leaves_a_usable_store_or_says_authorize_again(util
     flow.finish(click(flow.url, follow=False))
     utility.register.expire_access()
     dead = _run(settings_file, when)
-    dead.communicate(timeout=60)
+    dead.communicate("go\n", timeout=60)
     assert dead.returncode == 9
     if when == "after":
         assert len(client.usage(*MARCH)) == 288
@@ -556,12 +559,18 @@ def test_r10_two_processes_at_expiry_make_one_refresh(utility, tmp_path):
     from greenkit import connect
 
     settings_file = utility.write_settings(tmp_path / "s")
-    flow = connect("pge", settings=settings_file).authorize("paste")
+    client = connect("pge", settings=settings_file)
+    flow = client.authorize("paste")
     flow.finish(click(flow.url, follow=False))
     utility.register.expire_access()
-    running = [_run(settings_file, "never") for _ in range(2)]
-    assert [p.communicate(timeout=60)[0].strip() for p in running] == ["288", "288"]
+    other = _run(settings_file, "never")
+    assert other.stdout.readline() == "ready\n"
+    other.stdin.write("go\n")
+    other.stdin.flush()
+    assert len(client.usage(*MARCH)) == 288
+    assert other.communicate(timeout=60)[0] == "288\n"
     assert utility.counts["token refresh_token"] == 1
+    assert utility.counts["reuse detected"] == 0
 
 
 def test_r10_a_refused_token_is_renewed_once_and_the_request_sent_once_more(utility):

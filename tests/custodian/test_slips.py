@@ -206,6 +206,11 @@ def test_the_same_address_a_second_time_says_that_nothing_more_is_needed(utility
         client.finish(url)
 
 
+def test_a_comment_in_an_address_does_not_shorten_it():
+    body = b"<BatchList><resources>https://a.example<!-- x -->.evil/b</resources></BatchList>"
+    assert list(notifications.parse(body)) == ["https://a.example.evil/b"]
+
+
 def test_a_notification_that_claims_to_be_endless_is_not_read():
     import http.client
 
