@@ -237,9 +237,8 @@ class AuthorizeAndFetch(parts.Panel):
         if list(self._boxes["usage_point"].options) != model.usage_points:
             self._boxes["usage_point"].options = model.usage_points
             self._boxes["usage_point"].value = model.usage_point
-        ready = self.authorized and not model.busy
         for box in (*self._boxes.values(), self._fetch):
-            box.disabled = not ready
+            box.disabled = not self.authorized or (model.busy and not parts.begins(box, model.doing))
         parts.show_share(self._bar, model)
         self._summary.value = summary_html(model.frame) if model.frame is not None and len(model.frame) else ""
         parts.show_when(self._picture, model.frame is not None)
@@ -460,7 +459,8 @@ class FetchSmt(parts.Panel):
         import ipywidgets as w
 
         model = self.model
-        self._folder = w.Dropdown(description="Folder", options=model.folders, style=parts.FIELD)
+        auto = w.Layout(width="auto")
+        self._folder = w.Dropdown(description="Folder", options=model.folders, style=parts.FIELD, layout=auto)
         self._folder.observe(model.guard(lambda change: model.choose(change["new"])), "value")
         jobs: tuple[tuple[str, str, Callable[[], None]], ...] = (
             ("Check", "Examine every step to the server and back", model.check),
@@ -491,7 +491,7 @@ class FetchSmt(parts.Panel):
     def _show(self) -> None:
         model = self.model
         for box in (self._folder, *self._buttons):
-            box.disabled = model.busy
+            box.disabled = model.busy and not parts.begins(box, model.doing)
         parts.show_share(self._bar, model)
         self._listing.value = _listing(model)
         parts.show_when(self._picture, model.frame is not None)

@@ -81,6 +81,11 @@ class Model:
         """Tell whether a job runs."""
         return self._job is not None
 
+    @property
+    def doing(self) -> str:
+        """What runs, such as ``Fetching``; empty when nothing does."""
+        return "" if self._job is None else self._job.name.removeprefix("greenkit: ")
+
     def start(self, doing: str, job: Callable[[], object]) -> bool:
         """Run a job on a thread of its own; False, and nothing happens, when one runs already."""
         with self.lock:

@@ -18,6 +18,7 @@ _STYLE: Final = (
     ".gk-panel .gk-row{gap:4px 12px;overflow:visible}"
     ".gk-panel .widget-toggle-buttons{flex-flow:row wrap;overflow:visible;height:auto;gap:0 8px;margin:2px}"
     ".gk-panel .widget-toggle-buttons>.widget-label{width:auto}"
+    ".gk-panel td,.gk-panel th{line-height:1.5}"
     ".gk-over{outline:2px dashed var(--jp-brand-color1,#1976d2);outline-offset:2px}"
 )
 # JupyterLab takes arrows and letters for itself from a list that has the focus, unless it bears this attribute

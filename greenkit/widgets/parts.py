@@ -107,6 +107,11 @@ def button(words: str, tip: str, act: Callable[[], object], model: Model, *, fir
     return made
 
 
+def begins(box: w.DOMWidget, doing: str) -> bool:
+    """Tell whether a job was begun by this button: it stays enabled, or the keyboard would lose its place."""
+    return type(box).__name__ == "Button" and doing.startswith(box.description)
+
+
 def row(*children: w.Widget) -> w.HBox:
     """Lay widgets side by side; they wrap where the cell is narrow."""
     import ipywidgets

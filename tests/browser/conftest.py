@@ -32,6 +32,7 @@ PLACES = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "
           "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "XDG_CONFIG_HOME": "xdg-config", "XDG_DATA_HOME": "xdg-data"}  # fmt: skip
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
     "@jupyterlab/apputils-extension/themes": {"theme": "JupyterLab Light"},
 }
 
@@ -123,6 +124,7 @@ def shot(tmp_path_factory):
 
     def take(element, name):
         path = folder / f"{name}.png"
+        element.page.mouse.move(0, 0)  # what the pointer lies on shows buttons of its own
         element.screenshot(path=path)
         assert 5_000 < path.stat().st_size < 300_000, "an empty picture, or one too big for the README"
 

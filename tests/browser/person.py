@@ -53,12 +53,14 @@ LOOK = f"""() => {{
     gd.scrollIntoView({{block: 'nearest'}});
     return ({ENERGY})(gd);
 }}"""
-# What the keyboard reaches: role, name as a screen reader says it
-FOCUSED = """() => {
-    const e = document.activeElement;
-    const label = e.labels && e.labels.length ? e.labels[0].textContent : '';
-    return [e.tagName.toLowerCase(), (e.getAttribute('aria-label') || label || e.textContent || e.title || '').trim()];
-}"""
+# A control's name as a screen reader says it
+NAME = """e => (e.getAttribute('aria-label') || (e.labels && e.labels.length ? e.labels[0].textContent : '')
+    || e.textContent || e.title || '').trim()"""
+FOCUSED = f"() => [document.activeElement.tagName.toLowerCase(), ({NAME})(document.activeElement)]"
+CONTROLS = f"""root => [...root.querySelectorAll('a[href], button, input, select')]
+    .filter(e => e.offsetParent && !e.disabled && !e.closest('.js-plotly-plot')).map({NAME})"""
+# Execute code that stands in no cell; resolves when it has run
+ASIDE = "async code => await window.gkPanel.sessionContext.session.kernel.requestExecute({code}).done"
 
 
 class Front:
@@ -161,6 +163,17 @@ class Front:
 
     # -- what a person sees
 
+    def words(self):
+        """Give every text that the status lines show from now on, in order, as a list that grows."""
+        seen = []
+        name = f"gkSeen{secrets.token_hex(3)}"
+        self.page.expose_function(name, lambda text: seen.append(text))
+        self.page.evaluate(
+            f"() => new MutationObserver(() => document.querySelectorAll('.gk-status').forEach(e => {name}(e.textContent)))"
+            ".observe(document.body, {childList: true, subtree: true, characterData: true})"
+        )
+        return seen
+
     def status(self, text):
         """The status line that holds a text."""
         return self.page.locator("[role=status].gk-status", has_text=text)
@@ -206,3 +219,46 @@ class Front:
             self.page.keyboard.press("Tab")
             found.append(tuple(self.page.evaluate(FOCUSED)))
         return found
+
+    def reachable(self):
+        """Tab through the panel from its first control; give the names of its controls, each of which was reached."""
+        panel = self.page.locator(".gk-panel").first
+        names = panel.evaluate(CONTROLS)
+        assert all(names), names
+        panel.locator("a[href], button:enabled, input:enabled, select:enabled").first.focus()
+        reached = {self.page.evaluate(FOCUSED)[1]}
+        for _ in range(8 * len(names)):  # a date has four parts
+            if reached >= set(names):
+                return names
+            reached |= {name for _, name in self.tab_through(1)}
+        raise AssertionError(f"the keyboard does not reach {set(names) - reached}")
+
+    def choose_by_keys(self, label, *keys):
+        """Press keys in a list; give what is chosen then, and see that the list still has the focus."""
+        box = self.page.get_by_label(label, exact=True)
+        box.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+        assert self.page.evaluate(FOCUSED) == ["select", label]
+        return box.input_value()
+
+    def drop(self, *paths):
+        """Drop files on the panel, as from the desktop."""
+        box = self.page.locator(".gk-panel").first.bounding_box()
+        devtools = self.page.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            devtools.send("Input.dispatchDragEvent", {
+                "type": kind, "x": box["x"] + 50, "y": box["y"] + 20,
+                "data": {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1},
+            })  # fmt: skip
+        devtools.detach()
+
+    def aside(self, code):
+        """Execute code in the notebook's kernel, in no cell of it."""
+        self.page.evaluate(ASIDE, code)
+
+    def saved(self):
+        """Save the notebook, with the state of its widgets as the settings say; give its text."""
+        self.page.evaluate("async () => await window.jupyterapp.commands.execute('docmanager:save')")
+        path = self.page.evaluate("() => window.gkPanel.context.path")
+        return (self.work / path).read_text(encoding="utf-8")
