@@ -36,6 +36,7 @@ _SLOT_PATTERNS: Final = {
     NOTHING: rb"[0-9]++",
 }
 _MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
+_FEW: Final = 64  # entries that are read plainly before one is learned from, which costs as much
 _WRAPPERS: Final = 8
 _FAILURES: Final = 8
 _ENOUGH: Final = 1024  # entries after which a document of which too few fit is left to the parser
@@ -107,9 +108,10 @@ def learn(sample: bytes, root: bytes) -> Wrapper | None:
     slots |= dict.fromkeys(digits_in_comments(sample), NOTHING)
     wrapper = _wrapper(sample, dict(sorted(slots.items())), model)
     # with other texts in the slots, it has to read what the plain reader reads
-    for text in (sample, _filled(sample, list(slots), 2)):
+    other = _filled(sample, list(slots), 2)
+    for text, plainly in ((sample, model), (other, _plain(other, root))):
         match = wrapper.pattern.fullmatch(text)
-        if match is None or wrapper.read(match) != _plain(text, root):
+        if match is None or wrapper.read(match) != plainly:
             return None
     return wrapper
 
@@ -222,7 +224,8 @@ class Wrappers:
         if text.find(self.attribute, at, end) < 0:
             return
         self.seen += 1
-        if self.failures < _FAILURES and len(self.known) < _WRAPPERS:
+        due = self.seen - self.fitting > _FEW * (len(self.known) + self.failures + 1)
+        if due and self.failures < _FAILURES and len(self.known) < _WRAPPERS:
             wrapper = learn(text[at:end], self.root)
             if wrapper:
                 self.known.append(wrapper)

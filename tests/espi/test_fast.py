@@ -24,6 +24,12 @@ SAMPLES = sorted((Path(__file__).parents[2] / "data-samples").glob("*.xml"))
 START = utc("2024-01-05 05:00")
 
 
+@pytest.fixture(autouse=True)
+def eager(monkeypatch):
+    """Learn from the first entry, since the feeds here are small."""
+    monkeypatch.setattr(wrappers, "_FEW", 0)
+
+
 class Runs(fast.Runs):
     """Counts what the fast path took out, over all documents."""
 
@@ -262,6 +268,13 @@ def test_entries_that_it_cannot_vouch_for_are_read_plainly(change):
     text = whole(more=parts[0] + change("".join(parts[1:]))).decode()
     proved(text.encode())
     assert Runs.total["entries"] == 0
+
+
+def test_entries_are_learned_once_there_are_many(monkeypatch):
+    monkeypatch.setattr(wrappers, "_FEW", 20)
+    for count, taken in ((20, 0), (30, 9)):
+        proved(whole(more="".join(daily(count))))
+        assert Runs.total["entries"] == taken
 
 
 def test_patterns_end_where_too_few_entries_fit(monkeypatch):
