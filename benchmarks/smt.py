@@ -2,7 +2,9 @@
 
 Interval CSV: ``load_smt`` against a bare, single-threaded ``pyarrow.csv.read_csv`` of the same bytes, which makes
 strings of every cell and knows nothing of days. LSE: ``load_smt`` against a plain Python loop over the lines that
-makes a frame. Every figure is the median of fresh processes, in CPU seconds; memory is the peak above the imports.
+makes a frame. Every figure is the median of fresh processes, which take turns, in CPU seconds; the share of them that
+the system takes, mostly for handing out memory, is shown, since it differs tenfold between machines and moments, and
+most for pyarrow's strings. Both run on one thread. Memory is the peak above the imports.
 
 python benchmarks/smt.py                 # wide and long files, a minute or two
 python benchmarks/smt.py --huge          # also a year of 1,000 meters: 44 million rows, 4 GB on the disk
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -101,10 +104,12 @@ def loop(path: str) -> int:
 
 def _measured(run) -> int:
     _forget_peak()
-    before, begun = _peak(), time.process_time()
+    before, begun, clock = _peak(), resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     rows, size = run()
-    spent = time.process_time() - begun
-    print(json.dumps({"cpu": spent, "rows": rows, "frame": size, "peak": _peak() - before}))
+    clock, used = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_SELF)
+    user, system = used.ru_utime - begun.ru_utime, used.ru_stime - begun.ru_stime
+    spent = {"cpu": user + system, "system": system, "wall": clock}
+    print(json.dumps(spent | {"rows": rows, "frame": size, "peak": _peak() - before}))
     return 0
 
 
@@ -121,15 +126,19 @@ def _peak() -> int:
 # the run
 
 
-def measure(what: str, path: Path, runs: int) -> dict[str, float]:
-    """Run one candidate in fresh processes; give the medians."""
-    found = []
+def measure(candidates: list[str], path: Path, runs: int) -> list[dict[str, float]]:
+    """Run candidates by turns, each time in a fresh process; give the medians of each."""
+    found: dict[str, list[dict[str, float]]] = {what: [] for what in candidates}
     for _ in range(runs):
-        out = subprocess.run(
-            [sys.executable, __file__, "--one", what, path], capture_output=True, text=True, check=True
-        )
-        found.append(json.loads(out.stdout))
-    return {key: statistics.median(one[key] for one in found) for key in found[0]}
+        for what, figures in found.items():
+            command = [sys.executable, __file__, "--one", what, path]
+            out = subprocess.run(command, capture_output=True, text=True, check=True)
+            figures.append(json.loads(out.stdout))
+    return [{key: statistics.median(one[key] for one in figures) for key in figures[0]} for figures in found.values()]
+
+
+def _cpu(figures: dict[str, float]) -> str:
+    return f"{figures['cpu']:.2f} ({figures['system']:.2f})"
 
 
 def main() -> int:
@@ -149,7 +158,8 @@ def main() -> int:
         kept = args.folder or Path(folder)
         kept.mkdir(exist_ok=True, parents=True)
         print(
-            f"{'file':24} {'MB':>6} {'rows':>11} {'CPU s':>7} {'Mrows/s':>8} {'÷ yardstick':>12} {'peak ÷ frame':>13}"
+            f"{'file':24} {'MB':>6} {'rows':>11} {'CPU s (system)':>15} {'wall s':>7} {'yardstick':>15} {'÷ it':>16} "
+            f"{'÷ it, user':>11} {'peak ÷ frame':>13}"
         )
         for name, (meters, days, per_row) in {**FILES, **(HUGE if args.huge else {})}.items():
             if args.only not in name:
@@ -159,13 +169,17 @@ def main() -> int:
             if not path.exists():
                 feeds.smt(path, meters, days, per_row or 96)
             huge = name in HUGE
-            mine = measure("load_smt", path, 1 if huge else args.runs)
-            other = None if huge else measure({"csv": "arrow", "lse": "loop"}[kind], path, args.runs)
+            yardstick = [] if huge else [{"csv": "arrow", "lse": "loop"}[kind]]
+            mine, *others = measure(["load_smt", *yardstick], path, 1 if huge else args.runs)
             must, wish = TARGETS[kind]
-            ratio = f"{mine['cpu'] / other['cpu']:.2f} ({must}, {wish})" if other else "–"
+            compared = f"{'–':>15} {'–':>16} {'–':>11}"
+            for other in others:
+                ratio = f"{mine['cpu'] / other['cpu']:.2f} ({must}, {wish})"
+                user = (mine["cpu"] - mine["system"]) / (other["cpu"] - other["system"])
+                compared = f"{_cpu(other):>15} {ratio:>16} {user:11.2f}"
             print(
-                f"{name:24} {path.stat().st_size / 1e6:6.0f} {mine['rows']:11,.0f} {mine['cpu']:7.2f} "
-                f"{mine['rows'] / mine['cpu'] / 1e6:8.1f} {ratio:>12} {mine['peak'] / mine['frame']:13.2f}"
+                f"{name:24} {path.stat().st_size / 1e6:6.0f} {mine['rows']:11,.0f} {_cpu(mine):>15} "
+                f"{mine['wall']:7.2f} {compared} {mine['peak'] / mine['frame']:13.2f}"
             )
     return 0
 

@@ -36,6 +36,11 @@ def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
         raise
 
 
+def opened(file: StrPath | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open a path to be written as by :func:`atomic`; a file that is open already stays so."""
+    return atomic(file) if isinstance(file, str | os.PathLike) else contextlib.nullcontext(file)
+
+
 @contextlib.contextmanager
 def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
     """Do as :func:`atomic` for a program that writes by name: give the path of its part, which exists and is 0600."""

@@ -109,7 +109,8 @@ def _rows(store: Store, blocks: Blocks) -> tuple[npt.NDArray[np.float64], npt.ND
     """Lay out each row's value, status, start and end."""
     all_values, all_codes = store.flat()
     n = int(blocks["rows"].sum())
-    values, codes = np.empty(n), np.empty(n, dtype=np.uint8)
+    as_read = n == len(all_values) and bool((blocks["first"] == np.cumsum(blocks["rows"]) - blocks["rows"]).all())
+    values, codes = (all_values, all_codes) if as_read else (np.empty(n), np.empty(n, dtype=np.uint8))
     start, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for some, rows in _stretches(blocks):
         part = blocks[some]
@@ -118,9 +119,10 @@ def _rows(store: Store, blocks: Blocks) -> tuple[npt.NDArray[np.float64], npt.ND
         start[rows] = np.repeat(part["start"], part["rows"])
         start[rows] += place * step
         np.add(start[rows], step, out=end[rows])
-        place += np.repeat(part["first"], part["rows"])
-        values[rows] = all_values[place]
-        codes[rows] = all_codes[place]
+        if not as_read:
+            place += np.repeat(part["first"], part["rows"])
+            values[rows] = all_values[place]
+            codes[rows] = all_codes[place]
     store.clear()
     return values, codes, start, end
 

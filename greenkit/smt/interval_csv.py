@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit.errors import FormatError
-from greenkit.smt import codes, csv_cells, headers, labels, stamps
+from greenkit.smt import csv_cells, headers, labels, stamps
 from greenkit.smt.blocks import Store
+from greenkit.smt.csv_cells import Cells
 from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
@@ -44,7 +45,7 @@ def read(source: Source, layout: Layout, store: Store, notes: Notes, advance: Ad
         skip = 0
     if not columns.any_rows:
         notes.add("smt.file.empty", file=source.name)
-    columns.doubt_dates()
+    columns.cells.doubt_dates()
     labels.settle(odd, store, place, notes)
 
 
@@ -52,19 +53,11 @@ class _Columns:
     """Turns text into :class:`Rows`, each distinct text once."""
 
     def __init__(self, layout: Layout, store: Store, notes: Notes, file: str) -> None:
-        self._store, self._notes, self._file = store, notes, file
+        self._notes, self._file = notes, file
         self.any_rows = False
-        # role → what a cell becomes where the column is there, and the number that holds where it is not
-        self._words: dict[str, tuple[Callable[[str], int | None], int]] = {
-            "meter": (self._meter, 0),
-            "date": (self._date, 0),
-            "start": (stamps.minute, 0),
-            "end": (_end, -1),
-            "quality": (store.code, store.code("")),
-            "flow": (self._flow, store.channels[codes.LOAD]),
-        }
+        self.cells = Cells(store, notes, file)
+        self._words = self.cells.words
         self._seen: dict[str, dict[bytes, int]] = {role: {} for role in self._words}
-        self._days: set[int] = set()
         self._use(layout)
 
     def _use(self, layout: Layout) -> None:
@@ -251,28 +244,6 @@ class _Columns:
             code=column("quality", np.uint8),
         )
 
-    def _date(self, text: str) -> int | None:
-        found = csv_cells.date(text)
-        if found is not None and "/" in text:
-            self._days.add(found)
-        return found
-
-    def doubt_dates(self) -> None:
-        """Note a file of one day of several months: 06/07, 07/07 and 08/07 may well be days of July."""
-        first = np.datetime64(min(self._days, default=0), "D")
-        if len(self._days) > 1 and len({str(np.datetime64(day, "D"))[-2:] for day in self._days}) == 1:
-            self._notes.add("smt.time.day-first", f"{first} and {len(self._days) - 1} more", file=self._file)
-
-    def _meter(self, text: str) -> int | None:
-        found = csv_cells.meter_id(text)
-        return None if found is None else self._store.meters[found]
-
-    def _flow(self, text: str) -> int:
-        found = codes.channel(text) if text.strip() else codes.LOAD
-        if found not in self._store.channels and found not in (codes.LOAD, codes.GENERATION):
-            self._notes.add("smt.flow.other", found.flow, file=self._file)
-        return self._store.channels[found]
-
 
 def _fit(read: Callable[[str], int | None], raw: bytes) -> int:
     """Read one distinct cell; _Unfit where it says nothing, so that it is read again by row, for the line."""
@@ -291,10 +262,6 @@ def _words(column: Any) -> list[bytes]:
     if any(b"\n" in word for word in words):
         raise _Unfit
     return words
-
-
-def _end(text: str) -> int | None:
-    return stamps.minute(text) if text.strip() else -1
 
 
 def _usual_step(start: npt.NDArray[Any]) -> int:

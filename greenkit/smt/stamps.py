@@ -40,6 +40,7 @@ _SERIAL: Final = re.compile(r"([34567]\d{4})(\.\d+)?$")
 """A spreadsheet's date that has lost its format, as days since 1899-12-30: 45844.4029 is 2025-07-06 09:40."""
 _YEARS: Final = range(1990, 2100)
 """A year outside these is a damaged date, or a stand-in for none."""
+_USUAL: Final = re.compile(r"(\d\d/\d\d/\d{4}) ((?:[01]\d|2[0-3]):\d\d):([0-5]\d)")
 _DIGITS: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?$")
 
 
@@ -134,6 +135,9 @@ def stamp(text: str) -> int | None:
     True
     """
     text = text.strip()
+    if usual := _USUAL.fullmatch(text):  # as the portal writes it, one for each day of each meter
+        date, clock = day(usual[1]), minute(usual[2])
+        return None if date is None or clock is None else ((date * DAY + clock) * 60 + int(usual[3])) * US
     digits = _DIGITS.match(text)
     try:
         if digits:

@@ -150,7 +150,8 @@ def _chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
             first = False
         if decoder:
             chunk = decoder.decode(chunk).encode()
-        chunk = chunk.replace(codecs.BOM_UTF8, b"")  # files that were put together have one each
+        if codecs.BOM_UTF8[:1] in chunk:  # files that were put together have a mark each
+            chunk = chunk.replace(codecs.BOM_UTF8, b"")
         if b"\r" in chunk:
             if chunk.endswith(b"\r"):
                 chunk += _next_byte(file, decoder)

@@ -5,12 +5,11 @@ ESPI keeps people apart from their usage; the service location's link to the usa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from greenkit import days
-from greenkit._files import atomic
+from greenkit._files import StrPath, opened
 from greenkit.synthetic.dialects import CONFORMING, Dialect, named
 from greenkit.synthetic.document import Document, Entry
 from greenkit.synthetic.espi_feed import made, usage_point_href
@@ -22,7 +21,7 @@ UTILITY = "Example Utility"
 
 
 def write(
-    file: str | os.PathLike[str] | BinaryIO,
+    file: StrPath | BinaryIO,
     meters: Iterable[Meter],
     start: Any,
     end: Any,
@@ -42,12 +41,9 @@ def write(
     dialect : str or Dialect
         As for the usage feed; the links to usage points are those of its feed.
     """
-    if isinstance(file, str | os.PathLike):
-        with atomic(file) as out:
-            write(out, meters, start, end, dialect=dialect)
-        return
-    for piece in stream(meters, start, end, dialect=dialect):
-        file.write(piece)
+    with opened(file) as out:
+        for piece in stream(meters, start, end, dialect=dialect):
+            out.write(piece)
 
 
 def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from greenkit import days
-from greenkit._files import atomic
+from greenkit._files import StrPath, opened
 from greenkit.synthetic import bills, loads, resources
 from greenkit.synthetic.blocks import REGISTER, BlockWriter, register_readings
 from greenkit.synthetic.channels import Channel, Readings
@@ -30,7 +29,7 @@ from greenkit.synthetic.meters import Meter
 
 
 def write(
-    file: str | os.PathLike[str] | BinaryIO,
+    file: StrPath | BinaryIO,
     meters: Iterable[Meter],
     start: Any,
     end: Any,
@@ -50,12 +49,9 @@ def write(
     dialect : str or Dialect
         A name of :data:`greenkit.synthetic.dialects.DIALECTS`.
     """
-    if isinstance(file, str | os.PathLike):
-        with atomic(file) as out:
-            write(out, meters, start, end, dialect=dialect)
-        return
-    for piece in stream(meters, start, end, dialect=dialect):
-        file.write(piece)
+    with opened(file) as out:
+        for piece in stream(meters, start, end, dialect=dialect):
+            out.write(piece)
 
 
 def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:

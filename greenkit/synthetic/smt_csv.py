@@ -6,16 +6,14 @@ repeated ones labelled 02:00 to 01:15; in spring 96 rows, the four of the hour t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 
 from greenkit import days
-from greenkit._files import atomic
+from greenkit._files import StrPath, opened
 from greenkit.synthetic import smt_days
 from greenkit.synthetic.meters import Meter
 from greenkit.synthetic.smt_days import MISSING, Day
@@ -68,7 +66,7 @@ SPREADSHEET: Final = IntervalCsv(dates="spreadsheet", short_numbers=False)
 
 
 def write(
-    file: str | os.PathLike[str] | BinaryIO,
+    file: StrPath | BinaryIO,
     meters: Iterable[Meter],
     start: Any,
     end: Any,
@@ -88,16 +86,12 @@ def write(
     layout : IntervalCsv
         The switches.
     """
-    with _opened(file) as out:
+    with opened(file) as out:
         mark = "\ufeff" if layout.byte_order_mark else ""
         out.write(f"{mark}{','.join(layout.columns)}{layout.newline}".encode())
         for meter in meters:
             for rows in _pieces(meter, start, end, layout):
                 out.write("".join([row + layout.newline for row in rows]).encode())
-
-
-def _opened(file: str | os.PathLike[str] | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    return atomic(file) if isinstance(file, str | os.PathLike) else nullcontext(file)
 
 
 def _pieces(meter: Meter, start: Any, end: Any, layout: IntervalCsv) -> Iterator[list[str]]:
@@ -180,9 +174,9 @@ def _clock(minutes: int, layout: IntervalCsv) -> str:
     return f" {text}" if layout.leading_space else text
 
 
-def write_daily(file: str | os.PathLike[str] | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
+def write_daily(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
     """Write a file of daily register reads: what the dial showed at both ends of each local day, and the difference."""
-    with _opened(file) as out:
+    with opened(file) as out:
         out.write((",".join(DAILY) + "\n").encode())
         for meter in meters:
             for read in register_days(meter, start, end):
@@ -203,9 +197,9 @@ def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str
         yield (f"{day:%m/%d/%Y}", f"{made:%m/%d/%Y %H:%M:%S}", *reads)
 
 
-def write_monthly(file: str | os.PathLike[str] | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
+def write_monthly(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
     """Write a file of monthly billing: each billing period that ends in the window, and its kWh."""
-    with _opened(file) as out:
+    with opened(file) as out:
         out.write((",".join(MONTHLY) + "\n").encode())
         for meter in meters:
             for period in bill_periods(meter, start, end):

@@ -16,14 +16,13 @@ A record is four header rows and detail rows of (value, status, start) triplets;
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final, Literal
 
 from greenkit import days
-from greenkit._files import atomic
+from greenkit._files import StrPath, opened
 from greenkit.synthetic import smt_days
 from greenkit.synthetic.channels import QUARTER
 from greenkit.synthetic.meters import Meter
@@ -57,9 +56,7 @@ class Lse:
 MARKET: Final = Lse()
 
 
-def write(
-    file: str | os.PathLike[str] | BinaryIO, meters: Iterable[Meter], start: Any, end: Any, *, layout: Lse = MARKET
-) -> None:
+def write(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: Any, *, layout: Lse = MARKET) -> None:
     """Write an LSE file to a path or a binary file, record by record.
 
     Parameters
@@ -73,14 +70,11 @@ def write(
     layout : Lse
         The switches.
     """
-    if isinstance(file, str | os.PathLike):
-        with atomic(file) as out:
-            write(out, meters, start, end, layout=layout)
-        return
-    for meter in meters:
-        for record in _records(meter, start, end, layout):
-            lines = [*_headers(record, layout), *_details(record, layout)]
-            file.write("".join([line + layout.newline for line in lines]).encode("ascii"))
+    with opened(file) as out:
+        for meter in meters:
+            for record in _records(meter, start, end, layout):
+                lines = [*_headers(record, layout), *_details(record, layout)]
+                out.write("".join([line + layout.newline for line in lines]).encode("ascii"))
 
 
 def _records(meter: Meter, start: Any, end: Any, layout: Lse) -> Iterator[list[Day]]:
