@@ -139,7 +139,8 @@ class Listener:
     Parameters
     ----------
     redirect_uri : str
-        ``http://127.0.0.1:PORT/path``. Port 0 takes a free one: :attr:`redirect_uri` then holds it.
+        ``http://127.0.0.1:PORT/path``. Port 0 takes a free one: :attr:`redirect_uri` then holds it. Without a port it
+        is 80, since a utility compares the address to the letter.
     receive : callable
         Given each URL that comes to the path, as a Secret; it raises StateMismatch for a forged one, and any other
         error of greenkit for one that ends the authorization.
@@ -147,14 +148,15 @@ class Listener:
     Raises
     ------
     SettingsError
-        The port is taken.
+        The port is taken, or not for this user.
     """
 
     def __init__(self, redirect_uri: str, receive: Callable[[Secret], object]) -> None:
         parts = urlsplit(redirect_uri)
-        taken = f"port {parts.port} of the redirect address is taken: end what listens there, or authorize by pasting"
+        port = 80 if parts.port is None else parts.port
+        taken = f"port {port} of the redirect address is taken: end what listens there, or authorize by pasting"
         try:
-            self._server = _Server(("127.0.0.1", parts.port or 0), _Handler)
+            self._server = _Server(("127.0.0.1", port), _Handler)
         except OSError:
             raise SettingsError(taken) from None
         self.port = int(self._server.server_address[1])
@@ -163,7 +165,8 @@ class Listener:
         except OSError:
             self._server.server_close()
             raise SettingsError(taken) from None
-        self.redirect_uri = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
+        free = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
+        self.redirect_uri = redirect_uri if port else free
         self._server.expect(self.redirect_uri, receive)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -215,7 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         want = urlsplit(self.server.redirect_uri)
         # another Host is a page that has rebound its name to this machine
-        if self.path.partition("?")[0] != (want.path or "/") or self.headers.get("Host") != want.netloc:
+        hosts = (want.netloc, want.netloc.removesuffix(":80"))
+        if self.path.partition("?")[0] != (want.path or "/") or self.headers.get("Host") not in hosts:
             self._say(404, "Nothing here", "This address only receives the answer of a sign-in.")
             return
         url = Secret(f"{want.scheme}://{want.netloc}{self.path}")

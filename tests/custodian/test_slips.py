@@ -7,11 +7,11 @@ from dataclasses import replace
 import flask
 import pandas as pd
 import pytest
-from pretend import authorized, click
+from pretend import authorized, click, query_of
 
 import greenkit
 from greenkit import errors, frame, sandbox
-from greenkit.custodian import notifications, profiles, redirect, urls, windows
+from greenkit.custodian import authorization, notifications, profiles, redirect, urls, windows
 from greenkit.custodian.oauth import retry_after
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
@@ -105,6 +105,28 @@ def test_an_address_with_a_gap_does_not_spend_its_code(utility):
         client.finish(f"{url[:60]} {url[60:]}")
     client.finish(url)
     assert client.status().authorized
+
+
+def test_a_registered_address_without_a_port_is_kept_to_the_letter(authority, monkeypatch):
+    asked = []
+
+    def forbidden(address, handler):
+        asked.append(address)
+        raise PermissionError
+
+    monkeypatch.setattr(redirect, "_Server", forbidden)
+    monkeypatch.setattr(authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    uri = "http://localhost/callback"
+    with custodian.start("pge", authority=authority, redirect_uris=(uri,)) as running:
+        client = running.connect()
+        with pytest.raises(errors.SettingsError, match="port 80 of the redirect address is taken"):
+            client.authorize("loopback")
+        flow = client.authorize()
+        assert query_of(flow.url)["redirect_uri"] == uri
+        flow.finish(click(flow.url, follow=False))
+        assert client.status().authorized
+    assert asked == [("127.0.0.1", 80)] * 2
 
 
 # -- places that cannot be written
