@@ -80,6 +80,15 @@ def create_private(path: StrPath, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def touch_private(path: StrPath) -> None:
+    """Make an empty file that only its owner may read, where there is none.
+
+    One that is there is not even opened: to close it would free the locks that this process holds on it (POSIX).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 def private_folder(path: StrPath) -> Path:
     """Make a folder (and those above it) that only its owner may enter."""
     path = Path(path)
@@ -106,7 +115,7 @@ def locked(path: StrPath, *, timeout: float = 60.0) -> Iterator[None]:
     gives it free when the process is killed, so it is never stale.
     """
     path = Path(path)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    touch_private(path)
     connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
     try:
         try:

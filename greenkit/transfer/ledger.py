@@ -153,7 +153,7 @@ class Ledger:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        _files.touch_private(path)
         self._db = sqlite3.connect(Path(path), isolation_level=None, timeout=_PATIENCE)
         self._db.row_factory = sqlite3.Row
         try:

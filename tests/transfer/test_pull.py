@@ -13,6 +13,7 @@ from directory_remote import DirectoryRemote, Unsealer, put, seal
 
 from greenkit.errors import BusyError, FormatError, LoginRejected, NotWritten, ServerUnavailable
 from greenkit.findings import GreenkitWarning
+from greenkit.transfer import ledger as ledgers
 from greenkit.transfer import part
 from greenkit.transfer.ledger import Home, Ledger
 from greenkit.transfer.part import Part, refusal
@@ -561,6 +562,26 @@ def test_a_second_call_on_the_same_folder_says_so_at_once(server, into):
             return super().names(folder)
 
     assert run(server, into, remote=Nested(server)).complete
+
+
+def test_a_second_call_in_this_process_does_not_free_the_lock_for_others(into, monkeypatch):
+    """On POSIX a process loses its locks on a file when it closes that file anywhere."""
+    home = Home(into)
+    home.make()
+    code = (
+        "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n"
+        "try:\n    db.execute('BEGIN EXCLUSIVE')\nexcept sqlite3.OperationalError:\n    print('busy')\n"
+    )
+    with home.locked(), Ledger(home.ledger) as ledger:
+        ledger.see("intervaldata", ["a.asc"])
+        with pytest.raises(BusyError), home.locked():
+            pass
+        monkeypatch.setattr(ledgers, "_PATIENCE", 0.01)
+        with pytest.raises(BusyError):
+            Ledger(home.ledger)
+        for path in (home.inner / "lock.db", home.ledger):
+            done = subprocess.run([sys.executable, "-S", "-c", code, str(path)], capture_output=True, text=True)
+            assert (done.stdout, done.stderr) == ("busy\n", ""), path
 
 
 @pytest.mark.real  # for its time: four interpreters start
