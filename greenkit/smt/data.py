@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import pandas as pd
 
-from greenkit import _html, frame
+from greenkit import _glance, _html
 from greenkit.findings import Findings
-
-_SHOWN: Final = 20
-"""Series that are shown at most."""
 
 
 @dataclass
@@ -45,17 +41,12 @@ class SmtData:
     def __repr__(self) -> str:
         more = self._counts()
         lines = [f"SmtData: {len(self.readings):,} readings" + (f"; {more}" if more else "")]
-        if len(self.readings):
-            lines.append(frame.summary(self.readings).head(_SHOWN).to_string(index=False))
+        lines += _glance.series_text(self.readings)
         lines.append(str(self.findings))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        body = ""
-        if len(self.readings):
-            table = frame.summary(self.readings).head(_SHOWN)
-            body += _html.table(list(table.columns), table.astype(str).to_numpy().tolist())
+        body = _glance.series_html(self.readings)
         body += f"<p>{_html.text(self._counts() or 'no register reads, no bills')}</p>"
-        rows = [[f.severity, f.name, f.text] for f in self.findings]
-        body += _html.table(["severity", "finding", "what"], rows) if rows else "<p>no findings</p>"
+        body += _glance.findings_html(self.findings)
         return _html.block(f"Smart Meter Texas: {len(self.readings):,} readings", body, text=repr(self))
