@@ -19,6 +19,12 @@ ATOM_NAMES: Final = frozenset(
         "published",
         "updated",
         "author",
+        "contributor",
+        "generator",
+        "icon",
+        "logo",
+        "source",
+        "subtitle",
         "category",
         "rights",
         "summary",
@@ -80,4 +86,6 @@ def _known(tag: str) -> str | None:
     uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
     if uri.startswith("naesb.org/espi"):
         return f"atom:{local}" if local in _FRAME else local  # one namespace for the whole document
-    return f"atom:{local}" if uri == "w3.org/2005/atom" else None
+    if uri == "w3.org/2005/atom":  # some forget to declare ESPI's namespace, and leave its names in Atom's
+        return f"atom:{local}" if local in ATOM_NAMES else local
+    return None

@@ -212,6 +212,7 @@ FAMILIES = {
         {"espi.link.document-order"},
     ),
     "ESPI's namespace for Atom too": (PLAIN.replace(ATOM, ESPI).encode(), {}, TWO, set()),
+    "no namespace but Atom's": (PLAIN.replace(f' xmlns="{ESPI}"', "").encode(), {}, TWO, set()),
     "https and www": (PLAIN.replace("http://naesb.org/espi", "https://www.naesb.org/espi/").encode(), {}, TWO, set()),
     "milliseconds for starts and durations": (
         whole(block(hourly(NOON * 1000, [1000, 2000], 3_600_000), NOON * 1000, 7_200_000)), {}, TWO, {"espi.time.milliseconds"}
