@@ -5,11 +5,12 @@ stand the same few hundred bytes: a template. A reading is *proved* when every o
 a slot of a known template or equal to the template's literals; what it then means, :class:`~greenkit.espi.readings`
 itself has said, which read the template once with numbers of our choosing in its slots. Proved readings that follow
 each other are a run: the document's text gets one empty marker element in its place, the columns get the numbers in
-bulk. All else goes to the parser as it stands.
+bulk. Entries of which nothing else is left are taken out likewise (:mod:`greenkit.espi.wrappers`). All else goes to the
+parser as it stands.
 
 Nothing is lost without this module but speed. Readings that are not proved are read plainly; and a document in which
-a marker does not turn up as a reading in a block (it stood in a comment, in CDATA, in a foreign element), or which is
-damaged, is read again plainly.
+a marker does not turn up as a reading in a block, or as an entry in the feed (it stood in a comment, in CDATA, in a
+foreign element), or which is damaged, is read again plainly.
 """
 
 from __future__ import annotations

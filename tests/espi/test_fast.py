@@ -236,6 +236,7 @@ DECLARED = f'<feed xmlns:espi="{ESPI}" '
         (lambda t: t.replace("IntervalBlock/7", "%"), 19),
         (lambda t: re.sub('href="[^"]*IntervalBlock/7"', 'href="/"', t), 19),
         (lambda t: re.sub('(rel="up" href=)"[^"]*"', r'\1"https://x.example/"', t), 0),  # no link: passed over
+        (lambda t: re.sub('(Block/7"/><link rel="up" href=)"[^"]*"', r'\1"https://x.example/"', t), 18),
         (lambda t: t.replace("</content>", "<x>7</x></content>"), 19),
         (lambda t: t.replace("</content>", f'<x xmlns="{ESPI}">7</x></content>'), 0),  # a finding
         (lambda t: t.replace("</content>", "<published>2024</published></content>"), 19),
