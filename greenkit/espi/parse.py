@@ -257,8 +257,10 @@ class _Reading:
                 last.getparent().remove(last)
                 break
             last = last[-1] if len(last) else None
+        unknown = self.entries.unknown.copy()
         while self.open_entries:
             self._entry(self.open_entries.pop())
+        self.entries.unknown = unknown  # a name that is cut is none
 
     def _finish(self) -> None:
         root = self.root
