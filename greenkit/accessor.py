@@ -34,6 +34,9 @@ class GreenkitAccessor:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(_near("df.gk", name, type(self)))
 
+    def __repr__(self) -> str:
+        return f"df.gk, for {len(self._df):,} intervals: {_verbs(type(self))}"
+
     def check(self) -> pd.DataFrame:
         """Give the frame back when it is tidy; SchemaError with the reason when not: :func:`greenkit.frame.check`."""
         return frame.check(self._df)
@@ -177,6 +180,9 @@ class Pictures:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(_near("df.gk.plot", name, type(self)))
 
+    def __repr__(self) -> str:
+        return f"df.gk.plot: {_verbs(type(self))}"
+
     def _draw(self, name: str, *args: Any, **options: Any) -> go.Figure:
         from greenkit import plot
 
@@ -225,6 +231,9 @@ class Pictures:
 
 def _near(where: str, name: str, kind: type) -> str:
     """Say which of its verbs a mistyped one may mean."""
-    known = [n for n in vars(kind) if not n.startswith("_")]
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{where} has no {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}")
+    near = difflib.get_close_matches(name, vars(kind), n=1)
+    return f"{where} has no {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"it has {_verbs(kind)}")
+
+
+def _verbs(kind: type) -> str:
+    return ", ".join(name for name in vars(kind) if not name.startswith("_"))

@@ -1,5 +1,6 @@
 import csv
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import export, frame, store
-from greenkit.errors import FormatError, SchemaError
+from greenkit.errors import FormatError, SchemaError, SettingsError
 from greenkit.export import _excel
 
 
@@ -70,6 +71,13 @@ def test_a_workbook_takes_any_name_and_any_column(tmp_path, make_series):
     head, row = sheet.iter_rows(values_only=True)
     told = dict(zip(head, row, strict=True))
     assert (told["meter"], told["mine"]) == ("a\ufffdb", "{'a': 1}")
+
+
+def test_a_workbook_without_openpyxl_says_how_to_get_it(tmp_path, make_series, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(SettingsError, match=r'needs openpyxl: run pip install "greenkit\[excel\]"'):
+        export.write_excel(make_series([1.0]), tmp_path / "a.xlsx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_meters_have_two_statistics(make_series):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from greenkit import _files, frame
 from greenkit.analysis import intervals, quality, totals
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 
 _EXCEL_ROWS: Final = 1_048_576
 # XML 1.0 has no letters for these
@@ -31,12 +31,16 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     ------
     SchemaError
         When there are more rows than a sheet holds (1,048,575).
+    SettingsError
+        When openpyxl is not installed.
     """
     frame.check(df)
     if len(df) >= _EXCEL_ROWS:
         raise SchemaError(f"{len(df):,} rows do not fit in a sheet: write CSV or Parquet, or filter the frame")
-    from openpyxl import Workbook
-
+    try:
+        from openpyxl import Workbook
+    except ImportError:
+        raise SettingsError('a workbook needs openpyxl: run pip install "greenkit[excel]"') from None
     book = Workbook(write_only=True)
     _sheet(book, "intervals", _clock_times(df))
     coarse = intervals.read(df)
