@@ -24,9 +24,13 @@ from greenkit.findings import Finding, Findings
 
 SERIES: Final = ("meter", "flow", "series", "unit")
 """What keeps one series apart from another."""
-ADDITIVE: Final = frozenset(
-    {"kWh", "kVAh", "kvarh", "therm", "m3", "ft3", "gal", "imperial gal", "L", "Btu", "J", "Ah"}
-)
+# fmt: off
+ADDITIVE: Final = frozenset({
+    "kWh", "kVAh", "kvarh", "Ah", "V2h", "A2h", "Qh", "Q45h", "Q60h", "therm", "Btu", "J", "m3", "m3 (compensated)",
+    "m3 (uncompensated)", "ft3", "ft3 (compensated)", "gal", "imperial gal", "L", "L (compensated)",
+    "L (uncompensated)", "currency", "count", "rev",
+})
+# fmt: on
 """Units of quantities that add up over time; kW, V, A or °C do not."""
 _SORT: Final = ("meter", "flow", "series", "start")
 _FILLED: Final = ("meter", "series", "flow", "start", "end", "unit", "zone", "quality")

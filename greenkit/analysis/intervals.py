@@ -24,18 +24,13 @@ from greenkit.findings import GreenkitWarning
 KEY: Final = (*frame.SERIES, "zone")
 HOUR: Final = 3600 * US
 
-# Units of which intervals add up, and the rate that an interval's value over its hours is. All others (kW, V, °C…)
-# are states: over a longer time their mean, weighted by hours, is what can be said.
-# fmt: off
-POWER: Final = {
-    "kWh": "kW", "kVAh": "kVA", "kvarh": "kvar", "Ah": "A", "V2h": "V2", "A2h": "A2",
-    "Qh": "Q", "Q45h": "Q45", "Q60h": "Q60",
-    **{unit: f"{unit}/h" for unit in (
-        "therm", "Btu", "J", "m3", "m3 (compensated)", "m3 (uncompensated)", "ft3", "ft3 (compensated)", "gal",
-        "imperial gal", "L", "L (compensated)", "L (uncompensated)", "currency", "count", "rev",
-    )},
-}
-# fmt: on
+# The rate that an interval's value over its hours is, for units of which intervals add up. All others (kW, V, °C…) are
+# states: over a longer time their mean, weighted by hours, is what can be said.
+_RATE: Final = {
+    "kWh": "kW", "kVAh": "kVA", "kvarh": "kvar", "Ah": "A", "V2h": "V2", "A2h": "A2", "Qh": "Q", "Q45h": "Q45",
+    "Q60h": "Q60",
+}  # fmt: skip
+POWER: Final = {unit: _RATE.get(unit, f"{unit}/h") for unit in sorted(frame.ADDITIVE)}
 ESTIMATED: Final = frozenset({"estimated", "projected"})
 """Qualities of values that nobody measured."""
 

@@ -16,9 +16,10 @@ import pandas as pd
 
 from greenkit import _html, days
 from greenkit.analysis import _strip, intervals, reconcile
-from greenkit.analysis._doubts import DAILY as DAILY
 from greenkit.analysis._doubts import NAMES as NAMES
-from greenkit.analysis._doubts import Seen, findings, sum_findings
+from greenkit.analysis._doubts import findings, sum_findings
+from greenkit.analysis._seen import DAILY as DAILY
+from greenkit.analysis._seen import Seen
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import KEY, Intervals
 from greenkit.findings import SEVERITIES, Findings
