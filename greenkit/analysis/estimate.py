@@ -44,8 +44,13 @@ def fill_gaps(
     -------
     DataFrame
         The frame with a row for every missing interval (``value`` NaN, quality "missing") and two more columns:
-        ``filled``, the value or its estimate (NaN where none can be made), and ``filled_by``: "" (measured), "line",
-        "like-days" or "none". Rows that stood twice stand once.
+        ``filled``, the value or its estimate in the same unit (NaN where none can be made), and ``filled_by``: ""
+        (measured), "line", "like-days" or "none". Rows that stood twice stand once; no rows give no rows.
+
+    Raises
+    ------
+    SchemaError
+        When the frame is not tidy, or the holidays are not known.
 
     Notes
     -----

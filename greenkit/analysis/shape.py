@@ -1,8 +1,9 @@
 """The shape of load: how even it is, what never switches off, when it peaks, and how often it is how high.
 
 Power is a value over the hours of its interval (kWh → kW), so a peak is always the mean over an interval of the
-length that is given beside it. Intervals without a value are left out; every result says in ``attrs["greenkit"]``
-which rows it used.
+length that is given beside it. Times label an interval by its start, in the site's zone (UTC when there are several).
+Intervals without a value are left out, a frame without any gives a table without rows, and every result says in
+``attrs["greenkit"]`` which rows it used.
 """
 
 from __future__ import annotations
@@ -207,8 +208,8 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
     Returns
     -------
     DataFrame
-        From the highest down: meter, flow, series, unit, ``rank`` (from 1), ``start``, ``power``, ``weekday``,
-        ``of_peak`` (share of the highest), ``day_total`` (sum of that local day).
+        From the highest down, of equals the first: meter, flow, series, unit, ``rank`` (from 1), ``start``, ``power``
+        (kW for kWh), ``weekday``, ``of_peak`` (share of the highest), ``day_total`` (sum of that local day, in unit).
     """
     one = used(df)
     order = np.lexsort([one.start, -one.power, one.code])

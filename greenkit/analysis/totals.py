@@ -200,7 +200,8 @@ def by_flow(totals: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``meter``, ``unit``, ``period``, ``start``, ``end``, then ``delivered``, ``received`` and ``net`` (delivered −
-        received; NaN unless both are known), and ``whole``: both have every expected interval.
+        received; NaN unless both are known), in unit, and ``whole``: both have every expected interval. No rows give
+        no rows.
 
     Raises
     ------
