@@ -152,6 +152,7 @@ class Front:
         self.page.wait_for_function(
             f"() => document.body.dataset.jpThemeLight === '{'false' if dark == 'true' else 'true'}'"
         )
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")  # what covers the change
 
     def close(self):
         """Stop the kernel and close the page."""
@@ -243,8 +244,10 @@ class Front:
         return box.input_value()
 
     def drop(self, *paths):
-        """Drop files on the panel, as from the desktop."""
-        box = self.page.locator(".gk-panel").first.bounding_box()
+        """Drop files on the panel that says that it takes them, as from the desktop."""
+        panel = self.page.locator(".gk-panel", has_text="or drop them here").last
+        panel.scroll_into_view_if_needed()
+        box = panel.bounding_box()
         devtools = self.page.context.new_cdp_session(self.page)
         for kind in ("dragEnter", "dragOver", "drop"):
             devtools.send("Input.dispatchDragEvent", {

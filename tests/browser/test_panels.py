@@ -307,8 +307,13 @@ greenkit.widgets.AuthorizeAndFetch(client, first=first, last=last, method="loopb
 """
 
 
+DROP = "empty = greenkit.widgets.Explore()\nempty.model.choose(picture='Completeness')\nempty"
+
+
 def through(front):
-    """Authorize and fetch in whatever front end shows the panel."""
+    """Drop a file, authorize and fetch, in whatever front end shows the panels."""
+    front.drop(samples.path("espi"))
+    expect(front.status("2,672 intervals; delivered 247.888 kWh")).to_be_visible()
     tab = front.follow_link()
     front.customer(tab)
     tab.close()
@@ -323,7 +328,7 @@ def through(front):
 def test_notebook_7(front, shot):
     # what Notebook 7 itself says of parts of JupyterLab that it does not have
     front.expected = ("reading 'schema'", "filebrowser:open-path")
-    front.open_notebook7(front.write([PANEL]))
+    front.open_notebook7(front.write([PANEL, DROP]))
     front.run_all()
     through(front)
     shot(front.page.locator(".jp-OutputArea-output").first, "notebook7")
@@ -335,7 +340,7 @@ def test_voila(front, shot):
         "mathjax",
         "setData is not a function",
     )  # Voila's own page asks a CDN for icons and formulas
-    front.open_voila(front.write([PANEL]))
+    front.open_voila(front.write([PANEL, DROP]))
     expect(front.status("Waiting: open the link")).to_be_visible(timeout=90_000)
     through(front)
     shot(front.page.locator("body"), "voila")
