@@ -102,7 +102,7 @@ class Entries:
             return
         inner = list(self._resources(element))
         found += inner
-        if not inner and name and not name.startswith("atom:") and element.tag.startswith("{"):
+        if not inner and name and not name.startswith("atom:") and "naesb.org/espi" in element.tag.lower():
             self.unknown[name] += 1
 
     def _resources(self, element: Any) -> Iterator[tuple[str, Any]]:
