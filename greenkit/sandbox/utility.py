@@ -180,8 +180,6 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
     ...     utility.custodian.profile.name, len(utility.truth("2024-11-03", "2024-11-04"))
     ('pge', 400)
     """
-    if day_length is not None and not day_length > 0:
-        raise SettingsError(f"a pretend day of {day_length:g} s cannot go by: give more than none")
     customers = people()
     with contextlib.ExitStack() as held:
         authority = held.enter_context(Authority())
@@ -189,13 +187,15 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
         ftps = held.enter_context(FtpsServer(authority=authority))
         sftp = held.enter_context(SftpServer(ftps.root))
         utility = Utility(served, ftps, sftp, tuple(m for c in customers for m in c.meters))
-        if day_length:
+        if day_length is not None:
             held.enter_context(_days_go_by(utility, day_length))
         yield utility
 
 
 @contextlib.contextmanager
 def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
+    if not length > 0:
+        raise SettingsError(f"a pretend day of {length:g} s cannot go by: give more than none")
     ended = threading.Event()
 
     def go() -> None:
@@ -217,13 +217,14 @@ def serve(folder: _files.StrPath, talk: Callable[[str], object], *, profile: str
     folder = _files.private_folder(folder).absolute()
     with contextlib.ExitStack() as held:
         held.enter_context(_files.locked(folder / ".lock", timeout=0.0))
-        utility = held.enter_context(start(profile, day_length=day_length))
+        utility = held.enter_context(start(profile))
         settings = utility.write_settings(folder)
         talk(f"Green Button Connect  {utility.custodian.url} (sign in as Ada or Grace)")
         talk(f"FTPS, SFTP            {utility.ftps.endpoint} {utility.sftp.endpoint}")
         talk(f"settings              {settings}")
         try:
             _make_key(utility, folder / "gnupg", settings, held)
+            held.enter_context(_days_go_by(utility, day_length))  # they end before the key goes
             talk(f"ready: a new file every {day_length:g} s; press Ctrl-C to stop")
         except NoGpgProgram as e:
             talk(f"ready, without files on the file servers: {e}; press Ctrl-C to stop")
