@@ -104,6 +104,8 @@ def _paths(name: str) -> Iterator[Source]:
         raise FormatError(
             "a URL is never loaded: fetch it first, then load what was saved", source=name.partition("?")[0]
         )
+    if not name:
+        raise FileNotFoundError("the name of the file is empty: give a path, or '.' for this folder")
     path = Path(name).expanduser()
     if path.is_dir():
         for below in sorted(p for p in path.rglob("*") if p.is_file()):

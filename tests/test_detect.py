@@ -69,3 +69,9 @@ def test_what_is_neither():
     with pytest.raises(TypeError, match="a source is a path"):
         greenkit.load(7)
     assert len(greenkit.load([])) == 0
+
+
+def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"name of the file is empty: give a path, or '\.' for this folder"):
+        greenkit.load("")
