@@ -6,6 +6,7 @@ import random
 import shutil
 import stat
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -371,6 +372,8 @@ def test_a_folder_with_a_long_name_opens_again(tmp_path, monkeypatch):
     """Each opening goes by a link of its own; the agent of the one before must not answer by its own, lost, link."""
     monkeypatch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
     home = tmp_path / ("long" * 20) / "home"
+    home.parent.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home.parent))  # as TMPDIR may be
     key = pgp.new_key(home, name="Twice opened", passphrase=None, unprotected=True)
     for _ in range(2):
         with pgp.Keyring(home) as again:

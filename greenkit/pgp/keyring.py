@@ -117,7 +117,9 @@ class Keyring:
         wanted = home if home is not None else os.environ.get("GNUPGHOME")
         if wanted is None or os.name != "posix" or len(os.fsencode(os.path.abspath(wanted))) <= _LONGEST_HOME:
             return None if home is None else os.path.abspath(home)
-        link = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="gk-")), "home")
+        # TMPDIR may be as long as the folder itself
+        place = "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_HOME // 2 else None  # noqa: S108 made anew
+        link = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="gk-", dir=place)), "home")
         link.symlink_to(os.path.abspath(wanted), target_is_directory=True)
         # an agent that outlives its link finds no keys, and answers whoever comes to the folder by another link
         self._held.callback(end_agent, str(link))
