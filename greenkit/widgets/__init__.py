@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from greenkit.widgets.authorize import Authorize
 from greenkit.widgets.explore import Explore
-from greenkit.widgets.fetch import AuthorizeAndFetch, FetchSmt
+from greenkit.widgets.fetch import FetchSmt
+from greenkit.widgets.usage import AuthorizeAndFetch
 
 __all__ = ["Authorize", "AuthorizeAndFetch", "Explore", "FetchSmt"]

@@ -1,25 +1,21 @@
-"""Fetch inside a notebook: usage from a utility once a customer has authorized, files from Smart Meter Texas."""
+"""Files from Smart Meter Texas inside a notebook: the panel, and what it knows and does."""
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from greenkit import frame
-from greenkit.errors import GreenkitError, SettingsError
+from greenkit.errors import GreenkitError
 from greenkit.widgets import guard, parts
-from greenkit.widgets.authorize import Authorize, SignIn
-from greenkit.widgets.explore import Explore, summary_html
+from greenkit.widgets.explore import Explore
 from greenkit.widgets.guard import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from greenkit.custodian import Client
-    from greenkit.custodian.authorization import Method
     from greenkit.transfer.account import Source
     from greenkit.transfer.checks import Diagnosis
     from greenkit.transfer.fetch_report import FetchReport
@@ -27,224 +23,6 @@ if TYPE_CHECKING:
     from greenkit.transfer.remote import Remote
 
 _Answer = TypeVar("_Answer")
-EVERY: Final = "all usage points"
-USUAL_DAYS: Final = 30
-
-
-# -- Green Button Connect
-
-
-class UsageFetch(Model):
-    """Usage of one client, without a widget.
-
-    Parameters
-    ----------
-    client : Client
-    first, last : date, optional
-        Local days, both included; the last 30 whole days when absent.
-
-    Attributes
-    ----------
-    usage_points : list of str
-        What can be chosen: every one, and those that the utility named.
-    usage_point : str
-        The chosen one.
-    frame : DataFrame or None
-        What came last.
-    """
-
-    def __init__(self, client: Client, first: datetime.date | None = None, last: datetime.date | None = None) -> None:
-        super().__init__()
-        self.client = client
-        yesterday = datetime.date.today() - datetime.timedelta(days=1)
-        self.last = last or yesterday
-        self.first = first or self.last - datetime.timedelta(days=USUAL_DAYS - 1)
-        self.usage_points, self.usage_point = [EVERY], EVERY
-        self.frame: pd.DataFrame | None = None
-
-    def ask_usage_points(self) -> None:
-        """Ask the utility which usage points there are; one's own credentials have no such list."""
-        if self.client.grant == "authorization_code":
-            self.start("Asking for the usage points", self._ask)
-
-    def _ask(self) -> None:
-        found = sorted({str(i) for i in self.client.usage_points()["meter"]})
-        with self.lock:
-            self.usage_points = [EVERY, *found]
-            if self.usage_point not in self.usage_points:
-                self.usage_point = EVERY
-            self.say(f"{guard.count(len(found), 'usage point')}: choose days, then fetch.")
-
-    def choose(self, **choices: Any) -> None:
-        """Change ``usage_point``, ``first`` or ``last``."""
-        with self.lock:
-            for name, value in choices.items():
-                if name not in ("usage_point", "first", "last"):
-                    raise TypeError(f"there is no choice {name!r}")
-                if value is None:
-                    raise SettingsError("a day is missing: give the first and the last")
-                setattr(self, name, value)
-
-    def fetch(self) -> None:
-        """Fetch the chosen days; :attr:`frame` holds them when the job has ended."""
-        if self.last < self.first:
-            raise SettingsError(f"the last day {self.last} is before the first {self.first}: choose others")
-        self.start("Fetching", self._fetch)
-
-    def _fetch(self) -> None:
-        point = None if self.usage_point == EVERY else self.usage_point
-        end = self.last + datetime.timedelta(days=1)
-        df = self.client.usage(self.first, end, point, progress=self.progress)
-        with self.lock:
-            self.frame = df
-            self.say(
-                f"{len(df):,} intervals came." if len(df) else "The utility has no reading for these days.", "good"
-            )
-
-
-class AuthorizeAndFetch(parts.Panel):
-    """A panel that does it all: authorize, choose usage point and days, fetch, see.
-
-    A client with credentials of its own (PG&E's Self Access) needs no sign-in, and is not asked for one.
-
-    Parameters
-    ----------
-    client : Client
-        From :func:`greenkit.connect`.
-    first, last : date, optional
-        Local days to begin with, both included; the last 30 whole days when absent.
-    method : {"auto", "loopback", "paste"}
-        As in :class:`Authorize`.
-
-    Attributes
-    ----------
-    frame : DataFrame or None
-        What came last; None before.
-    authorized : bool
-        Whether data can be asked for.
-    explore : Explore
-        The picture below.
-    error : Exception or None
-        What went wrong last.
-
-    Examples
-    --------
-    >>> panel = greenkit.widgets.AuthorizeAndFetch(greenkit.connect("pge"))  # doctest: +SKIP
-    >>> panel  # doctest: +SKIP
-    >>> panel.frame  # in the next cell, after a click on Fetch # doctest: +SKIP
-    """
-
-    model: UsageFetch
-
-    def __init__(
-        self,
-        client: Client,
-        *,
-        first: datetime.date | None = None,
-        last: datetime.date | None = None,
-        method: Method = "auto",
-    ) -> None:
-        self.model = UsageFetch(client, first, last)
-        self.explore = Explore()
-        self._was_authorized = False
-        self.authorize = Authorize(client, method=method)
-        self.sign_in: SignIn = self.authorize.model
-        self.model.listen(self._came)
-        self.sign_in.listen(self._signed_in)
-        if guard.has_front_end():
-            self._build()
-        self._signed_in()
-
-    @property
-    def frame(self) -> pd.DataFrame | None:
-        """What came last; None before."""
-        return self.model.frame
-
-    @property
-    def authorized(self) -> bool:
-        """Whether data can be asked for."""
-        return self.sign_in.authorized
-
-    @property
-    def error(self) -> Exception | None:
-        """What went wrong last, whole; None when nothing has."""
-        return self.model.error or self.sign_in.error
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until what runs now has ended, a sign-in that was just finished too; TimeoutError when it has not."""
-        self.sign_in.wait(timeout)
-        self.model.wait(timeout)
-
-    def fetch(self, timeout: float | None = None) -> pd.DataFrame:
-        """Do as the button does, and wait: for a notebook that runs without a person.
-
-        Returns
-        -------
-        DataFrame
-            The chosen days; :attr:`frame` holds them too.
-
-        Raises
-        ------
-        GreenkitError
-            What the panel says in its line.
-        TimeoutError
-            It has not ended within ``timeout`` [s]; it goes on.
-        """
-        self.wait(timeout)
-        self.model.fetch()
-        self.model.wait(timeout)
-        if self.model.error is not None or self.frame is None:
-            raise self.model.error or GreenkitError("nothing was fetched: another job was running, so fetch again")
-        return self.frame
-
-    def _build(self) -> None:
-        import ipywidgets as w
-
-        model = self.model
-        field = {"style": parts.FIELD, "layout": w.Layout(width="auto")}
-        self._boxes: dict[str, Any] = {
-            "usage_point": w.Dropdown(description="Usage point", options=model.usage_points, **field),
-            "first": w.DatePicker(description="First day", value=model.first, **field),
-            "last": w.DatePicker(description="Last day", value=model.last, **field),
-        }
-        for name, box in self._boxes.items():
-            box.observe(model.guard(lambda change, name=name: model.choose(**{name: change["new"]})), "value")
-        self._fetch = parts.button("Fetch", "Fetch these days", model.fetch, model, first=True)
-        self._bar = parts.bar()
-        self._summary = w.HTML()
-        below = parts.column(
-            parts.row(*self._boxes.values(), self._fetch, self._bar), parts.status(model), self._summary
-        )
-        self._picture = self.explore.widget
-        parts.show_when(self.explore._files, False)  # what is shown is what was fetched
-        self.widget = parts.column(self.authorize.widget, below, self._picture)
-        model.listen(self._show)
-        self.sign_in.listen(self._show)
-        self._show()
-
-    def _signed_in(self) -> None:
-        before, self._was_authorized = self._was_authorized, self.sign_in.authorized
-        if self._was_authorized and not before:
-            self.model.ask_usage_points()
-
-    def _came(self) -> None:
-        df = self.model.frame
-        if df is not None and df is not self.explore.frame:
-            self.explore.model.open(df)
-
-    def _show(self) -> None:
-        model = self.model
-        if list(self._boxes["usage_point"].options) != model.usage_points:
-            self._boxes["usage_point"].options = model.usage_points
-            self._boxes["usage_point"].value = model.usage_point
-        for box in (*self._boxes.values(), self._fetch):
-            box.disabled = not self.authorized or (model.busy and not parts.begins(box, model.doing))
-        parts.show_share(self._bar, model)
-        self._summary.value = summary_html(model.frame) if model.frame is not None and len(model.frame) else ""
-        parts.show_when(self._picture, model.frame is not None)
-
-
-# -- Smart Meter Texas
 
 
 class SmtFetch(Model):

@@ -12,7 +12,8 @@ from greenkit.sandbox.visitor import visit
 from greenkit.secret import Secret
 from greenkit.settings import SecretRef, SmtSettings
 from greenkit.widgets import AuthorizeAndFetch, FetchSmt
-from greenkit.widgets.fetch import EVERY, SmtFetch, UsageFetch
+from greenkit.widgets.fetch import SmtFetch
+from greenkit.widgets.usage import EVERY, UsageFetch
 
 from . import hands
 
