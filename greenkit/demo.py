@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from greenkit import _files, frame, load_smt, pgp, write_report
-from greenkit.findings import quiet
+from greenkit.findings import counted, quiet
 
 if TYPE_CHECKING:
     from greenkit.sandbox import Utility
@@ -99,7 +99,8 @@ def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFra
             with server.remote() as remote:
                 report = fetch_smt(remote, remote_folder, into=into, pgp=own, delete="decrypted")
             name = server.endpoint.protocol.upper()
-            talk(f"Smart Meter Texas, {name}: {len(report.files)} encrypted files of {remote_folder}/, each whole")
+            files = counted(len(report.files), "encrypted file")
+            talk(f"Smart Meter Texas, {name}: {files} of {remote_folder}/, each whole")
             loaded = load_smt(into)
             talk(f"  decrypted and loaded {len(loaded):,} readings of {loaded['meter'].nunique()} ESI IDs")
             frames.append(loaded)

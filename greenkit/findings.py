@@ -143,7 +143,7 @@ class Findings(Sequence[Finding]):
             warnings.warn(f"{what}: {f.text} [{f.name}]", GreenkitWarning, stacklevel=stacklevel)
         if len(doubtful) > len(serious):
             first = next(f for f in doubtful if f.severity == "warning")
-            count = f"{len(self)} finding{'s' if len(self) > 1 else ''}"
+            count = counted(len(self), "finding")
             warnings.warn(f"{what}: {count}; {first.text} [{first.name}]", GreenkitWarning, stacklevel=stacklevel)
 
     def __repr__(self) -> str:
@@ -160,3 +160,14 @@ class Findings(Sequence[Finding]):
 
 def _evidence(evidence: Mapping[str, Any]) -> str:
     return ", ".join(f"{k}={v}" for k, v in evidence.items())
+
+
+def counted(n: int, what: str) -> str:
+    """Write how many there are of something.
+
+    Examples
+    --------
+    >>> counted(1, "file"), counted(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

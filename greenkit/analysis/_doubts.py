@@ -10,7 +10,7 @@ import pandas as pd
 
 from greenkit.analysis._seen import Seen
 from greenkit.analysis.checks import Limits
-from greenkit.findings import SEVERITIES, Finding
+from greenkit.findings import SEVERITIES, Finding, counted
 
 _EXAMPLES: Final = 3
 
@@ -59,7 +59,7 @@ def _whole(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
         longest = gaps.iloc[int((gaps["end"] - gaps["start"]).to_numpy().argmax())]
         bad = row["completeness"] < limits.completeness or row["longest_gap"] >= 24
         text = (
-            f"{row['missing']:,} of {row['expected']:,} intervals are missing in {_plural(len(gaps), 'gap')}, "
+            f"{row['missing']:,} of {row['expected']:,} intervals are missing in {counted(len(gaps), 'gap')}, "
             f"the longest of {row['longest_gap']:g} h from {_at(seen, code, longest['start'])}."
         )
         evidence = {"missing": int(row["missing"]), "completeness": round(float(row["completeness"]), 5)}
@@ -89,16 +89,16 @@ def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
         yield "negative", "warning", text, {"intervals": int(row["negative"])}
     zero, frozen = runs[runs["kind"] == "zero"], runs[runs["kind"] == "frozen"]
     if len(zero):
-        text = f"{_plural(len(zero), 'run')} of zeros, {_longest(seen, code, zero)}: an outage, or nobody there?"
+        text = f"{counted(len(zero), 'run')} of zeros, {_longest(seen, code, zero)}: an outage, or nobody there?"
         yield "zero-run", "warning", text, {"runs": len(zero), "first": _first(seen, code, zero)}
     if len(frozen):
-        text = f"{_plural(len(frozen), 'run')} of one repeated value, {_longest(seen, code, frozen)}: a stuck meter?"
+        text = f"{counted(len(frozen), 'run')} of one repeated value, {_longest(seen, code, frozen)}: a stuck meter?"
         yield "frozen", "info", text, {"runs": len(frozen), "first": _first(seen, code, frozen)}
     if row["spike_days"]:
         spikes = seen.rows("spikes", code)
         most = spikes.iloc[int(spikes["excess"].to_numpy().argmax())]
         text = (
-            f"on {_plural(row['spike_days'], 'day')} the highest interval exceeds the third highest by more than "
+            f"on {counted(row['spike_days'], 'day')} the highest interval exceeds the third highest by more than "
             f"{limits.spike:.0%}, most on {_at(seen, code, most['start'])} ({most['excess']:.0%})."
         )
         yield "spike", "info", text, {"days": int(row["spike_days"]), "first": _first(seen, code, spikes)}
@@ -126,7 +126,7 @@ def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
     if len(changed):
         most = changed.iloc[int(changed["change"].abs().to_numpy().argmax())]
         text = (
-            f"in {_plural(len(changed), 'month')} the average day differs by more than {limits.high_low:.0%}, "
+            f"in {counted(len(changed), 'month')} the average day differs by more than {limits.high_low:.0%}, "
             f"most in {most['month']}: {most['change']:+.0%} against {most['against']}."
         )
         yield "change", "info", text, {"months": list(changed["month"])}
@@ -139,7 +139,7 @@ def _shape(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
         text = f"{odd:,} intervals are not {row['minutes']:g} min long, as the others are."
         yield "interval.mixed", "info", text, {"intervals": odd}
     if seen.empty[code]:
-        text = f"{_plural(int(seen.empty[code]), 'interval')} without length, and so without power."
+        text = f"{counted(int(seen.empty[code]), 'interval')} without length, and so without power."
         yield "interval.empty", "warning", text, {"intervals": int(seen.empty[code])}
     if code in seen.registers:
         text = "the values only ever rise: they look like a register's, and must not be added up."
@@ -158,16 +158,12 @@ def sum_findings(sums: pd.DataFrame) -> Iterator[Finding]:
         if len(bad):
             most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
             text = (
-                f"on {len(bad):,} of {_plural(len(part), 'span')} the register and the intervals differ, most from "
+                f"on {len(bad):,} of {counted(len(part), 'span')} the register and the intervals differ, most from "
                 f"{most['start']:%Y-%m-%d} (UTC): {most['difference']:+,.3f} ({most['status']})."
             )
             evidence = dict(zip(("meter", "flow", "series", "unit"), map(str, key), strict=True))
             subject = f"{' / '.join(map(str, key[:3]))} [{key[3]}]"
             yield Finding("quality.sum-check", "warning", f"{subject}: {text}", {**evidence, "spans": len(bad)})
-
-
-def _plural(n: int, word: str) -> str:
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def _longest(seen: Seen, code: int, runs: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from greenkit import _glance, _html, frame
 from greenkit.espi import bills
 from greenkit.espi.members import TABLES
 from greenkit.espi.tables import Tables
-from greenkit.findings import Findings
+from greenkit.findings import Findings, counted
 
 
 def _table(name: str, what: str) -> property:
@@ -115,7 +115,7 @@ class GreenButton:
         counts = ", ".join(_counted(name, n) for name, n in self._counts().items())
         head = f"GreenButton: {len(self.readings):,} readings; {counts or 'nothing else'}"
         n, names = len(self.findings), ", ".join(self.findings.names)
-        last = f"{n} finding{'' if n == 1 else 's'}" + (f": {names}" if n else "")
+        last = counted(n, "finding") + (f": {names}" if n else "")
         return "\n".join([head, *_glance.series_text(self.readings), last])
 
     def _repr_html_(self) -> str:

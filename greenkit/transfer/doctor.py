@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from greenkit import certificates
 from greenkit.errors import BusyError, CertificateRejected, GreenkitError, HostRejected, LoginRejected
+from greenkit.findings import counted
 from greenkit.settings import SmtSettings
 from greenkit.transfer import account
 from greenkit.transfer import doctor_here as here
@@ -212,7 +213,7 @@ def _folder(seen: Examination, smt: SmtSettings, folder: str, remote: Remote | N
             raise Note(
                 "there is no such folder, or no right to enter it", "see its spelling; ask SMT for the right", "failed"
             ) from None
-        return f"{len(names):,} files"
+        return counted(len(names), "file")
 
     def ages() -> str:
         assert remote is not None  # noqa: S101 as above
@@ -224,9 +225,9 @@ def _folder(seen: Examination, smt: SmtSettings, folder: str, remote: Remote | N
             return "every file is here already" if names else "it is empty"
         dates = list(_dated(remote, folder, missing[:_LOOKED_AT]))
         if not dates:
-            raise Note(f"{len(missing):,} files are not here, and the server gives no dates", "fetch them soon")
+            raise Note(f"not here: {counted(len(missing), 'file')}, and the server gives no dates", "fetch them soon")
         age = datetime.now(UTC) - min(dates)
-        text = f"{len(missing):,} files are not here yet; the oldest is {age / timedelta(days=1):.1f} days old"
+        text = f"not here yet: {counted(len(missing), 'file')}; the oldest is {age / timedelta(days=1):.1f} days old"
         if age >= WARN_AFTER:
             raise Note(text, f"fetch them now: SMT deletes files after {KEPT.days} days")
         return text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import _html, days, detect, frame, plot
 from greenkit.errors import SchemaError, SettingsError
-from greenkit.findings import Findings, quiet
+from greenkit.findings import Findings, counted, quiet
 from greenkit.widgets import guard, page, parts
 from greenkit.widgets.guard import Model
 
@@ -164,7 +164,7 @@ class View(Model):
         sums = df[df["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
         totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
         doubtful = sum(f.severity != "info" for f in self.findings)
-        notes = [f"{guard.count(doubtful, 'finding')}: see .findings"] if doubtful else []
+        notes = [f"{counted(doubtful, 'finding')}: see .findings"] if doubtful else []
         return "; ".join([f"{len(df):,} intervals", *totals, *notes])
 
     def load(self, files: Iterable[tuple[str, bytes]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from greenkit import frame
 from greenkit.errors import GreenkitError
+from greenkit.findings import counted
 from greenkit.widgets import guard, parts
 from greenkit.widgets.explore import Explore
 from greenkit.widgets.guard import Model
@@ -115,7 +116,7 @@ class SmtFetch(Model):
         names = self.remote.names(folder)
         with self.lock:
             self._shown(names=sorted(names))
-            self.say(f"{folder} holds {guard.count(len(names), 'file')}.", "good")
+            self.say(f"{folder} holds {counted(len(names), 'file')}.", "good")
 
     def fetch(self) -> None:
         """Fetch what is not here yet."""
@@ -130,7 +131,7 @@ class SmtFetch(Model):
         worst = report.findings.worst
         with self.lock:
             self._shown(report=report)
-            text = f"{guard.count(len(report.new), 'new file')}; {len(report):,} on the server or known."
+            text = f"{counted(len(report.new), 'new file')}; {len(report):,} on the server or known."
             if worst is not None and worst.severity != "info":
                 self.say(f"{text} {worst.text}", "bad")
             else:
@@ -147,8 +148,8 @@ class SmtFetch(Model):
         with self.lock:
             self.frame = df
             doubtful = sum(f.severity != "info" for f in frame.findings_of(df))
-            notes = f"; {guard.count(doubtful, 'finding')}" if doubtful else ""
-            self.say(f"{guard.count(len(df), 'interval')} loaded{notes}.", "good")
+            notes = f"; {counted(doubtful, 'finding')}" if doubtful else ""
+            self.say(f"{counted(len(df), 'interval')} loaded{notes}.", "good")
 
 
 class FetchSmt(parts.Panel):

@@ -163,11 +163,6 @@ def sentence(e: BaseException) -> str:
     return f"Something went wrong that greenkit did not expect ({type(e).__name__}): look at .error of this panel"
 
 
-def count(n: int, what: str) -> str:
-    """Write how many there are of something: ``1 file``, ``2,000 files``."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
 def has_front_end() -> bool:
     """Tell whether somebody can click: ipywidgets is there, and this is a Jupyter kernel."""
     # a kernel has loaded both; to import them for the question's sake would cost a script half a second

@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from greenkit.errors import GreenkitError, SettingsError
+from greenkit.findings import counted
 from greenkit.widgets import guard, parts
 from greenkit.widgets.authorize import Authorize, SignIn
 from greenkit.widgets.explore import Explore, summary_html
@@ -60,7 +61,7 @@ class UsageFetch(Model):
             self.usage_points = [EVERY, *found]
             if self.usage_point not in self.usage_points:
                 self.usage_point = EVERY
-            self.say(f"{guard.count(len(found), 'usage point')}: choose days, then fetch.")
+            self.say(f"{counted(len(found), 'usage point')}: choose days, then fetch.")
 
     def choose(self, **choices: Any) -> None:
         """Change ``usage_point``, ``first`` or ``last``."""

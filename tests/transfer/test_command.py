@@ -194,7 +194,7 @@ def test_doctor_prints_its_checks_and_fails_when_one_did(file, capsys):
     __main__.main(["doctor", "smt", "--settings", str(file)])
     out = capsys.readouterr().out
     assert "ok      login: log in: as sandbox" in out
-    assert "ok      folder adhocusage: enter and list it: 1 files" in out
+    assert "ok      folder adhocusage: enter and list it: 1 file" in out
     file.write_text(file.read_text().replace("host_key = ", "known_hosts = "))
     assert __main__.main(["doctor", "smt", "--settings", str(file)]) == 1
     assert "failed  host key" in capsys.readouterr().out
