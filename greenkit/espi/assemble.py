@@ -12,7 +12,7 @@ import pandas as pd
 from greenkit import frame
 from greenkit.days import times
 from greenkit.espi import doubts, quirks, repairs
-from greenkit.espi.codes import QUALITY, Codes
+from greenkit.espi.codes import MONEY, QUALITY, Codes
 from greenkit.espi.feed import Feed
 from greenkit.espi.readings import LAST, NO_CODE
 from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
@@ -164,9 +164,9 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         feed.findings.add(
             "frame.zones.mixed", f"The feed holds {len(names)} zones, so its times are in UTC.", zones=names
         )
-    start, value = rows.columns["start"], _scaled(rows)
-    doubts.units_not_said(rows)
-    doubts.unlikely_prices(rows, value)
+    start, value, cost = rows.columns["start"], _scaled(rows), rows.columns["cost"] / 10.0**-MONEY
+    doubts.units_not_said(rows, used)
+    doubts.unlikely_prices(rows, value, cost)
     quality, quality_code = _quality(rows, value, codes)
     sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
     data: dict[str, Any] = {
@@ -180,7 +180,7 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         "zone": _by(rows, [s.zone for s in series]),
         "quality": quality,
         "quality_code": quality_code,
-        "cost": rows.columns["cost"] / doubts.COST,
+        "cost": cost,
         "currency": _by(rows, [s.currency for s in series]),
         "tou": _code(rows, "tou"),
         "cpp": _code(rows, "cpp"),

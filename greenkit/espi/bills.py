@@ -11,14 +11,12 @@ from typing import Any, Final
 import pandas as pd
 
 from greenkit.espi.cells import scaled
-from greenkit.espi.codes import integer
+from greenkit.espi.codes import MONEY, integer
 from greenkit.espi.feed import Tree
 from greenkit.espi.readings import Readings
 from greenkit.espi.series import branch, one
 from greenkit.findings import Findings
 
-MONEY: Final = -5
-"""ESPI's money is in hundred-thousandths of the currency."""
 _CURRENCY_UOM: Final = "80"
 _DETAILS: Final = frozenset({"costadditionaldetaillastperiod", "costadditionaldetailslastperiod"})
 _NO_CHARGES: Final = ("9", "10")

@@ -213,6 +213,9 @@ THIRD_PARTY_USE: Final[Words] = {
 
 # fmt: on
 
+MONEY: Final = -5
+"""Money is in hundred-thousandths of the currency, whatever a reading's multiplier (espi.xsd, cost and amount)."""
+
 
 class Codes:
     """Turns codes into words, and counts those that no table knows."""

@@ -16,6 +16,7 @@ from greenkit.days import US, Instants
 from greenkit.espi import clock
 from greenkit.espi.readings import FIRST, LAST, NONE
 from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
+from greenkit.findings import counted
 
 SAME_START: Final = 3
 """So many readings with one start are no conflict, but a series without times."""
@@ -42,7 +43,7 @@ def drop_repeated_blocks(rows: Rows) -> None:
             seen.setdefault(held, n)
     if repeated.any():
         count, dropped = int(repeated.sum()), repeated[rows.block]
-        text = f"{count:,} block{'s' if count > 1 else ''} stood more than once, whole and unchanged: counted once."
+        text = f"{counted(count, 'block')} stood more than once, whole and unchanged: counted once."
         rows.feed.findings.add(
             "espi.block.repeated", text, severity="warning", blocks=count, readings=int(dropped.sum())
         )

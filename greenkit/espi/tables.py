@@ -11,7 +11,7 @@ import pandas as pd
 from greenkit.days import times
 from greenkit.espi import bills, clock, links
 from greenkit.espi.cells import MOST_UNKNOWN, Cells, Reader
-from greenkit.espi.codes import CURRENCY, Codes
+from greenkit.espi.codes import CURRENCY, MONEY, Codes
 from greenkit.espi.feed import Entry, Resource, Tree, href
 from greenkit.espi.members import LINE_ITEM, TABLES, Members
 from greenkit.espi.readings import NONE
@@ -105,7 +105,7 @@ class Tables:
 
     def _cells(self, name: str, reader: Reader, resource: Resource) -> Cells:
         if name != "bills":
-            return reader.row(resource.data, bills.MONEY)
+            return reader.row(resource.data, MONEY)
         power = bills.bill_power(resource.data, self.readings, self.feed.findings)
         currency = self._currency_of(resource.data)
         return reader.row(bills.without_details(resource.data), power, currency) | {"currency": currency}

@@ -253,6 +253,16 @@ class Explore(parts.Panel):
         """What the reader found doubtful."""
         return self.model.findings
 
+    def fetched(self, df: pd.DataFrame | None) -> None:
+        """Show what a panel fetched, unless it is shown already."""
+        if df is not None and df is not self.frame:
+            self.model.open(df)
+
+    def without_files(self) -> Any:
+        """Give the widget for a panel that fetches: what is shown is what was fetched, so no file is asked for."""
+        parts.show_when(self._files, False)
+        return self.widget
+
     def _build(self) -> None:
         import ipywidgets as w
 

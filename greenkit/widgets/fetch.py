@@ -195,7 +195,7 @@ class FetchSmt(parts.Panel):
     ) -> None:
         self.model = SmtFetch(remote, into, pgp, delete, settings)
         self.explore = Explore()
-        self.model.listen(self._came)
+        self.model.listen(lambda: self.explore.fetched(self.model.frame))
         if guard.has_front_end():
             self._build()
 
@@ -250,8 +250,7 @@ class FetchSmt(parts.Panel):
         self._buttons = [parts.button(name, tip, job, model, first=name == "Fetch") for name, tip, job in jobs]
         parts.show_when(self._buttons[0], model.settings is not None)
         self._bar, self._listing = parts.bar(), w.HTML()
-        self._picture = self.explore.widget
-        parts.show_when(self.explore._files, False)  # what is shown is what was fetched
+        self._picture = self.explore.without_files()
         self.widget = parts.column(
             parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
             parts.row(self._folder, *self._buttons, self._bar),
@@ -261,11 +260,6 @@ class FetchSmt(parts.Panel):
         )
         model.listen(self._show)
         self._show()
-
-    def _came(self) -> None:
-        df = self.model.frame
-        if df is not None and df is not self.explore.frame:
-            self.explore.model.open(df)
 
     def _show(self) -> None:
         model = self.model

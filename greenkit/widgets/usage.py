@@ -137,7 +137,7 @@ class AuthorizeAndFetch(parts.Panel):
         self._was_authorized = False
         self.authorize = Authorize(client, method=method)
         self.sign_in: SignIn = self.authorize.model
-        self.model.listen(self._came)
+        self.model.listen(lambda: self.explore.fetched(self.model.frame))
         self.sign_in.listen(self._signed_in)
         if guard.has_front_end():
             self._build()
@@ -203,8 +203,7 @@ class AuthorizeAndFetch(parts.Panel):
         below = parts.column(
             parts.row(*self._boxes.values(), self._fetch, self._bar), parts.status(model), self._summary
         )
-        self._picture = self.explore.widget
-        parts.show_when(self.explore._files, False)  # what is shown is what was fetched
+        self._picture = self.explore.without_files()
         self.widget = parts.column(self.authorize.widget, below, self._picture)
         model.listen(self._show)
         self.sign_in.listen(self._show)
@@ -214,11 +213,6 @@ class AuthorizeAndFetch(parts.Panel):
         before, self._was_authorized = self._was_authorized, self.sign_in.authorized
         if self._was_authorized and not before:
             self.model.ask_usage_points()
-
-    def _came(self) -> None:
-        df = self.model.frame
-        if df is not None and df is not self.explore.frame:
-            self.explore.model.open(df)
 
     def _show(self) -> None:
         model = self.model
