@@ -213,6 +213,15 @@ class Front:
         opened.value.wait_for_load_state()
         return opened.value
 
+    def leave(self, tab):
+        """Close the tab that a sign-in ended in, once its page stands.
+
+        Chromium forgets to close, for good, a tab whose page has come but is not yet drawn.
+        """
+        tab.wait_for_url(re.compile("/callback|^chrome-error:"))
+        tab.wait_for_load_state()
+        tab.close()
+
     def tab_through(self, count):
         """Press Tab so often; give what the keyboard reached, in order."""
         found = []

@@ -56,7 +56,7 @@ def test_authorize_fetch_and_change_the_picture(front, shot):
     tab = front.follow_link()
     front.customer(tab)
     expect(tab.get_by_role("heading", name="Authorized")).to_be_visible()
-    tab.close()
+    front.leave(tab)
     expect(front.status("Authorized.")).to_be_visible()
     expect(page.get_by_role("link", name="Sign in at")).to_have_count(0)
     expect(front.status("2 usage points: choose days, then fetch.")).to_be_visible()
@@ -89,13 +89,13 @@ def test_refuse_then_begin_again(front):
     expect(
         tab.get_by_text("The customer refused", exact=False).or_(tab.get_by_text("the customer refused"))
     ).to_be_visible()
-    tab.close()
+    front.leave(tab)
     expect(front.status("The customer refused the authorization")).to_be_visible()
     expect(front.page.get_by_role("button", name="Fetch", exact=True)).to_be_disabled()
     front.page.get_by_role("button", name="Begin again").click()
     tab = front.follow_link()
     front.customer(tab)
-    tab.close()
+    front.leave(tab)
     expect(front.status("Authorized.")).to_be_visible()
     front.page.get_by_role("button", name="Forget").click()
     expect(front.status("Forgotten here.")).to_be_visible()
@@ -112,7 +112,7 @@ def test_paste_the_address_instead(front):
     tab = front.follow_link()
     with tab.expect_request("**/callback?*") as ended:
         front.customer(tab)
-    tab.close()  # the page cannot be reached: the address is all that is needed
+    front.leave(tab)  # the page cannot be reached: the address is all that is needed
     box.fill(ended.value.url)
     box.press("Enter")
     expect(front.status("Authorized.")).to_be_visible()
@@ -280,7 +280,7 @@ def test_keyboard_only(front):
     tab.get_by_role("button", name="Allow").focus()
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", name="Authorized")).to_be_visible()
-    tab.close()
+    front.leave(tab)
     expect(front.status("2 usage points")).to_be_visible()
     assert front.reachable() == ["Begin again", "Forget", "Usage point", "First day", "Last day", "Fetch"]
     assert front.choose_by_keys("Usage point", "ArrowDown") == "household-0001"
@@ -316,7 +316,7 @@ def through(front):
     expect(front.status("2,672 intervals; delivered 247.888 kWh")).to_be_visible()
     tab = front.follow_link()
     front.customer(tab)
-    tab.close()
+    front.leave(tab)
     expect(front.status("Authorized.")).to_be_visible()
     expect(front.status("2 usage points")).to_be_visible()
     front.page.get_by_label("Usage point").select_option("household-0001")
