@@ -41,8 +41,9 @@ def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None
 
 def _dials(rows: Rows) -> Bools:
     """Tell which rows are register reads: those of a dial, which must never be summed with usage."""
-    dial = np.array([_is_dial(rows, n, s) for n, s in enumerate(rows.plan.series)], dtype=bool)
-    apart = dial[rows.series] if len(rows) else np.zeros(0, dtype=bool)
+    apart = np.zeros(len(rows), dtype=bool)
+    for number, here in rows.by_series():
+        apart[here] = _is_dial(rows, here, rows.plan.series[number])
     if apart.any():
         text = f"{int(apart.sum()):,} register reads (dials) stand in .registers of open_espi, apart from usage"
         text += ": no other readings are there." if apart.all() else "."
@@ -51,10 +52,9 @@ def _dials(rows: Rows) -> Bools:
     return apart
 
 
-def _is_dial(rows: Rows, number: int, series: Series) -> bool:
+def _is_dial(rows: Rows, here: Ints, series: Series) -> bool:
     if series.dial is False:
         return False
-    here = rows.series == number
     order = np.argsort(rows.columns["start"][here], kind="stable")
     value, spans = rows.columns["value"][here][order], rows.columns["duration"][here]
     steps = np.diff(value[~np.isnan(value)])
@@ -84,16 +84,16 @@ def _part(rows: Rows, mine: Bools) -> Rows:
 def _sort(rows: Rows) -> None:
     """Sort by meter, flow, series, start; of equal starts the newest ``updated`` comes last."""
     keys = sorted({s.frame_key for s in rows.plan.series})
-    rank = np.array([keys.index(s.frame_key) for s in rows.plan.series], dtype=np.int64)[rows.series]
-    start = rows.columns["start"]
+    place = {key: n for n, key in enumerate(keys)}
+    ranks = np.array([place[s.frame_key] for s in rows.plan.series], dtype=np.int64)
+    rank, start = ranks[rows.series], rows.columns["start"]
     ahead = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (start[1:] > start[:-1]))
     if ahead.all():
         return
     updated = np.array([_updated(rows.feed, b.entry) for b in rows.feed.readings.blocks], dtype=np.int64)[rows.block]
     rows.keep(np.lexsort((updated, start, rank)))
-    rank = np.array([keys.index(s.frame_key) for s in rows.plan.series], dtype=np.int64)[rows.series]
-    _drop_repeated_readings(rows, rank)
-    _report_ties(rows, np.array([keys.index(s.frame_key) for s in rows.plan.series], dtype=np.int64)[rows.series])
+    _drop_repeated_readings(rows, ranks[rows.series])
+    _report_ties(rows, ranks[rows.series])
 
 
 def _updated(feed: Feed, entry: int) -> int:

@@ -7,9 +7,11 @@ the document's order; each of these fall-backs is a finding.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 from greenkit.espi.feed import Entry, Feed
@@ -25,6 +27,7 @@ _FALLBACKS: Final = {
     ),
     "none": ("espi.link.none", "warning", "to nothing, since there is none"),
 }
+_number: Final = attrgetter("number")
 
 
 class Index:
@@ -50,6 +53,17 @@ class Index:
                 self.by_up[target].append(entry)
             for target in entry.related:
                 self.by_related[target].append(entry)
+        self._only: dict[int, Entry | None] = {}
+
+    def only(self, document: int) -> Entry | None:
+        """Give the entry of this kind that a document has; None where it has several.
+
+        A document without any is the answer to another request: then it must be the only one of all documents.
+        """
+        if document not in self._only:
+            found = _distinct(self.by_document.get(document) or self.entries)
+            self._only[document] = found[0] if len(found) == 1 else None
+        return self._only[document]
 
 
 def _prefixes(path: str) -> Iterable[str]:
@@ -120,6 +134,7 @@ class Resolver:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.used: Counter[tuple[str, str, str]] = Counter()
+        self._peers: dict[str, dict[int, dict[int, int]]] = {}
 
     def find(
         self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], *, order: bool = True
@@ -136,7 +151,7 @@ class Resolver:
         if ys.kind in x.kinds:
             return x
         for _, rule in rules:
-            if len(found := _distinct(rule(x, ys), x)) == 1:
+            if len(found := _near(rule(x, ys), x)) == 1:
                 return found[0]
         return None
 
@@ -147,23 +162,30 @@ class Resolver:
             return "entry", x
         several: list[Entry] = []
         for name, rule in rules:
-            found = _distinct(rule(x, ys), x)
+            found = _near(rule(x, ys), x)
             if len(found) == 1:
                 return name, found[0]
             several = several or found
-        here = several or ys.by_document.get(x.document, [])
-        # a document without any: the answer to another request, which must then be the only one of all documents
-        distinct = _distinct(here or ys.entries, x)
-        if len(distinct) == 1:
-            return "only", distinct[0]
+        here = sorted(several, key=_number) or ys.by_document.get(x.document, [])
+        if only := None if several else ys.only(x.document):
+            return "only", only
         if not order or not here:
             return "none", None
         # as many types as readings: the first belongs to the first; else the nearest before
-        peers = [e for e in self.feed.entries if e.document == x.document and of in e.kinds]
+        peers = self._places(of)[x.document]
         if of != "IntervalBlock" and len(peers) == len(here):
-            return "order", here[peers.index(x)]
-        before = [y for y in here if y.number <= x.number]
-        return "order", before[-1] if before else here[0]
+            return "order", here[peers[x.number]]
+        return "order", here[max(bisect_right(here, x.number, key=_number) - 1, 0)]
+
+    def _places(self, kind: str) -> dict[int, dict[int, int]]:
+        """Give the place of each entry of a kind among those of its document: by document, then by number."""
+        if kind not in self._peers:
+            places = self._peers[kind] = {}
+            for e in self.feed.entries:
+                if kind in e.kinds:
+                    of = places.setdefault(e.document, {})
+                    of[e.number] = len(of)
+        return self._peers[kind]
 
     def report(self, findings: Findings) -> None:
         """Add a finding for each pair of kinds that fell back."""
@@ -175,11 +197,13 @@ class Resolver:
                 findings.add(name, text, severity=severity, of=of, to=kind, count=count)
 
 
-def _distinct(found: list[Entry], x: Entry) -> list[Entry]:
+def _near(found: list[Entry], x: Entry) -> list[Entry]:
     """Keep those of the same document when there are any, and one of entries that are the same resource sent twice."""
-    if len(found) < 2:
-        return found
-    found = [y for y in found if y.document == x.document] or found
+    return _distinct([y for y in found if y.document == x.document] or found) if len(found) > 1 else found
+
+
+def _distinct(found: list[Entry]) -> list[Entry]:
+    """Keep one of entries that are the same resource sent twice: the last."""
     kept: dict[object, Entry] = {}
     for y in found:
         kept[y.self_ or y.number] = y
@@ -191,30 +215,19 @@ def identifiers(entries: list[Entry]) -> dict[int, str]:
 
     Entries with the same ``self`` are one resource and share the name.
     """
-    out: dict[int, str] = {}
-    paths = {e.self_ for e in entries if e.self_}
-    ends = Counter(path.rpartition("/")[2] for path in paths)
-    for entry in entries:
-        if entry.self_:
-            last = entry.self_.rpartition("/")[2]
-            out[entry.number] = last if ends[last] == 1 else _unlike(entry.self_, paths)
-        else:
-            out[entry.number] = own_name(entry)
-    return out
+    names: dict[str, str] = {}
+    alike = {e.self_: e.self_.split("/") for e in entries if e.self_}
+    for n in range(1, max(map(len, alike.values()), default=0) + 1):
+        ends = {path: "/".join(parts[-n:]) for path, parts in alike.items()}
+        held = Counter(ends.values())
+        names |= {path: end for path, end in ends.items() if held[end] == 1 or end == path}
+        alike = {path: parts for path, parts in alike.items() if path not in names}
+    return {e.number: names[e.self_] if e.self_ else own_name(e) for e in entries}
 
 
 def own_name(entry: Entry) -> str:
     """Name an entry without a ``self`` link: by its Atom id, else by its place."""
     return entry.id.removeprefix("urn:uuid:") or f"entry {entry.number + 1}"
-
-
-def _unlike(path: str, paths: set[str]) -> str:
-    parts = path.split("/")
-    for n in range(2, len(parts) + 1):
-        end = "/".join(parts[-n:])
-        if sum(p == end or p.endswith("/" + end) for p in paths) == 1:
-            return end
-    return path
 
 
 def segment(path: str, after: str) -> str:

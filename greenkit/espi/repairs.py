@@ -122,15 +122,14 @@ def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
     """Turn wall-clock or standard-time epochs into instants when asked; else say when they look like such."""
     start, duration = rows.columns["start"].copy(), rows.columns["duration"].copy()
     _same_start(rows, start)
-    for zone in sorted({s.zone for s in rows.plan.series}):
-        mine = np.array([s.zone == zone for s in rows.plan.series])[rows.series] if len(rows) else np.zeros(0, bool)
-        if not mine.any():
-            continue
-        if epoch == "utc":
+    if epoch == "utc":
+        zones = [s.zone for s in rows.plan.series]
+        for zone in sorted({zones[number] for number in np.unique(rows.series)}):
+            mine = np.array([z == zone for z in zones])[rows.series]
             _suspect(rows, start, mine, zone, known=tz is not None or zone != "UTC")
-            continue
-        for number in np.unique(rows.series[mine]):
-            here = rows.series == number
+    else:
+        for number, here in rows.by_series():
+            zone = rows.plan.series[number].zone
             start[here], duration[here] = _instants(start[here], duration[here], epoch, zone)
     rows.columns = {**rows.columns, "start": start, "duration": duration}
 

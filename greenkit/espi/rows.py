@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,13 @@ class Rows:
         """Keep only these rows, or bring them into this order."""
         self.columns = {name: column[rows] for name, column in self.columns.items()}
         self.block, self.series = self.block[rows], self.series[rows]
+
+    def by_series(self) -> Iterator[tuple[int, Ints]]:
+        """Give each series that has rows, by its number, with the places of its rows in order."""
+        order = np.argsort(self.series, kind="stable")
+        ends = np.cumsum(np.bincount(self.series))
+        for number in np.unique(self.series).tolist():
+            yield number, order[ends[number - 1] if number else 0 : ends[number]]
 
     def __len__(self) -> int:
         return len(self.block)

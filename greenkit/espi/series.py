@@ -276,10 +276,8 @@ class Planner:
 
 def _tell_apart(series: list[Series]) -> None:
     """Put a number behind series whose meter, name, flow and unit are the same, such as an hourly and a daily one."""
-    seen: dict[tuple[str, str, str, str], list[tuple[Any, ...]]] = {}
+    seen: dict[tuple[str, str, str, str], dict[tuple[Any, ...], int]] = {}
     for each in series:
-        alike = seen.setdefault((each.meter, each.name, each.flow, each.unit.name), [])
-        if each.identity not in alike:
-            alike.append(each.identity)
-        if n := alike.index(each.identity):
+        alike = seen.setdefault((each.meter, each.name, each.flow, each.unit.name), {})
+        if n := alike.setdefault(each.identity, len(alike)):
             each.name = f"{each.name} ({n + 1})"
