@@ -83,11 +83,11 @@ def _twice(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 
 def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
-    row, runs = seen.records[code], seen.rows("runs", code)
+    row = seen.records[code]
     if row["negative"]:
         text = f"{row['negative']:,} values are negative, which a flow of one direction cannot be."
         yield "negative", "warning", text, {"intervals": int(row["negative"])}
-    zero, frozen = runs[runs["kind"] == "zero"], runs[runs["kind"] == "frozen"]
+    zero, frozen = seen.rows("zeros", code), seen.rows("frozen", code)
     if len(zero):
         text = f"{counted(len(zero), 'run')} of zeros, {_longest(seen, code, zero)}: an outage, or nobody there?"
         yield "zero-run", "warning", text, {"runs": len(zero), "first": _first(seen, code, zero)}
@@ -109,8 +109,8 @@ def _values(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
 
 def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
     row, months = seen.records[code], seen.rows("months", code)
-    over = months[months["estimated"] > limits.estimated]
     if row["estimated"]:
+        over = months[months["estimated"] > limits.estimated]
         share = row["estimated"] / row["present"]
         text = f"{row['estimated']:,} of {row['present']:,} values are estimated ({share:.1%})"
         text += f", more than {limits.estimated:.0%} in {', '.join(over['month'].head(6))}." if len(over) else "."
@@ -122,9 +122,9 @@ def _guesses(seen: Seen, code: int, limits: Limits) -> Iterator[Doubt]:
             "no value, so count them as missing."
         )
         yield "placeholder", "warning", text, {"intervals": int(row["placeholders"])}
-    changed = months[months["change"].abs() > limits.high_low]
-    if len(changed):
-        most = changed.iloc[int(changed["change"].abs().to_numpy().argmax())]
+    change = months["change"].abs().to_numpy()
+    if (change > limits.high_low).any():
+        changed, most = months[change > limits.high_low], months.iloc[int(np.nanargmax(change))]
         text = (
             f"in {counted(len(changed), 'month')} the average day differs by more than {limits.high_low:.0%}, "
             f"most in {most['month']}: {most['change']:+.0%} against {most['against']}."

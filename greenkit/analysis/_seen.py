@@ -44,6 +44,16 @@ class Seen:
         return self.table.to_dict("records")
 
     @cached_property
+    def zeros(self) -> pd.DataFrame:
+        """The runs of zeros."""
+        return self.runs[self.runs["kind"] == "zero"]
+
+    @cached_property
+    def frozen(self) -> pd.DataFrame:
+        """The runs of one repeated value."""
+        return self.runs[self.runs["kind"] == "frozen"]
+
+    @cached_property
     def registers(self) -> set[int]:
         """Series that look like a register's."""
         return set(checks.registers(self.found).tolist())
@@ -74,12 +84,13 @@ class Seen:
     def rows(self, name: str, code: int) -> pd.DataFrame:
         """Rows of one table that belong to one series."""
         if name not in self._groups:
-            self._groups[name] = dict(iter(getattr(self, name).groupby("code", observed=True)))
-        empty: pd.DataFrame = getattr(self, name).iloc[:0]
-        return self._groups[name].get(code, empty)
+            table: pd.DataFrame = getattr(self, name)
+            self._groups[name] = dict(iter(table.groupby("code", observed=True))), table.iloc[:0]
+        groups, none = self._groups[name]
+        return groups.get(code, none)
 
     @cached_property
-    def _groups(self) -> dict[str, dict[int, pd.DataFrame]]:
+    def _groups(self) -> dict[str, tuple[dict[Any, pd.DataFrame], pd.DataFrame]]:
         return {}
 
 
