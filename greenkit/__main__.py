@@ -62,10 +62,10 @@ def _demo(args: argparse.Namespace) -> None:
 
 
 def _sandbox(args: argparse.Namespace) -> None:
-    from greenkit import sandbox
+    from greenkit.sandbox.utility import serve
 
     _end_tidily()
-    sandbox.serve(args.into, functools.partial(print, flush=True), profile=args.profile, day_length=args.day)
+    serve(args.into, functools.partial(print, flush=True), profile=args.profile, day_length=args.day)
 
 
 def _end_tidily() -> None:

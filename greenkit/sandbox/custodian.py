@@ -32,7 +32,7 @@ from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer, Register, new_secret
 from greenkit.sandbox.custodian_resources import Resources
 from greenkit.sandbox.custodian_service import CLIENT, PREPARING, Behaviour, Service
-from greenkit.sandbox.serving import Server
+from greenkit.sandbox.serving import Server, until_exit
 from greenkit.secret import Secret
 
 __all__ = ["PREPARING", "Behaviour", "Custodian", "Customer", "customers", "start"]
@@ -219,7 +219,7 @@ def start(
     Custodian
     """
     profile = profiles.load(utility)
-    with contextlib.ExitStack() as held:
+    with until_exit() as held:
         authority = authority or held.enter_context(Authority())
         custodian = Custodian(
             profile,

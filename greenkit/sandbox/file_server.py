@@ -7,6 +7,8 @@ import contextlib
 import os
 import struct
 import tempfile
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -85,6 +87,19 @@ class FileServer(abc.ABC):
     @abc.abstractmethod
     def _start(self) -> None:
         """Serve in another thread; put on ``_held`` what ends that."""
+
+    def _end_with(self, thread: threading.Thread, end: Callable[[], object]) -> None:
+        """Call ``end`` and wait for the thread, when this server ends; to be said before the thread begins.
+
+        An interrupt while it begins would else wait for a thread that nobody has told to end.
+        """
+
+        def wait() -> None:
+            end()
+            if thread.ident is not None:
+                thread.join()
+
+        self._held.callback(wait)
 
     def put(self, path: str, data: bytes) -> Path:
         """Lay a file on the server, whole at once."""

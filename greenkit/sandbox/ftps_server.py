@@ -90,9 +90,8 @@ class FtpsServer(FileServer):
             server.ioloop.close()
 
         thread = threading.Thread(target=serve, name="greenkit sandbox FTPS", daemon=True)
+        self._end_with(thread, ended.set)
         thread.start()
-        self._held.callback(thread.join)
-        self._held.callback(ended.set)
 
     def _tls(self) -> Any:
         from OpenSSL import SSL

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cheroot.wsgi
@@ -12,6 +14,15 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from greenkit.certificates import Pair
 from greenkit.sandbox.authority import Authority
+
+
+@contextlib.contextmanager
+def until_exit() -> Iterator[contextlib.ExitStack]:
+    """Give a stack that is closed with its block, or with the program: later its threads stand still, and none ends."""
+    with contextlib.ExitStack() as held:
+        held.callback(atexit.unregister, held.close)
+        atexit.register(held.close)
+        yield held
 
 
 class Server:
@@ -25,7 +36,10 @@ class Server:
 
     def __init__(self) -> None:
         self._server = _QuietServer(("127.0.0.1", 0), _not_yet, numthreads=8, timeout=5, shutdown_timeout=1)
-        self._server.prepare()
+        # its workers are daemons as the thread that begins them is, so that a program that forgets them can end
+        beginning = threading.Thread(target=self._server.prepare, daemon=True)
+        beginning.start()
+        beginning.join()
         self.port = int(self._server.bind_addr[1])
 
     def tls(self, authority: Authority, pair: Pair) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -69,12 +70,16 @@ class SftpServer(FileServer):
                 loop.close()
 
         thread = threading.Thread(target=run, name="greenkit sandbox SFTP", daemon=True)
+
+        def end() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended of itself
+                loop.call_soon_threadsafe(ended.set)
+
+        self._end_with(thread, end)
         thread.start()
-        self._held.callback(thread.join)
         ready.wait()
         if started and started[0]:
             raise started[0]
-        self._held.callback(loop.call_soon_threadsafe, ended.set)
 
     async def _listen(self) -> Any:
         import asyncssh

@@ -23,6 +23,7 @@ from greenkit.sandbox import custodian, toml
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer
 from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.sandbox.serving import until_exit
 from greenkit.synthetic.smt_csv import IntervalCsv
 from greenkit.synthetic.smt_names import csv_name, lse_name, pack
 
@@ -181,7 +182,7 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
     ('pge', 400)
     """
     customers = people()
-    with contextlib.ExitStack() as held:
+    with until_exit() as held:
         authority = held.enter_context(Authority())
         served = held.enter_context(custodian.start(profile, authority=authority, people=customers, **more))
         ftps = held.enter_context(FtpsServer(authority=authority))

@@ -193,6 +193,48 @@ def test_the_sandbox_in_a_terminal(tmp_path):
         probe.connect(("127.0.0.1", int(lines[1].split(":")[-1].split()[0])))
 
 
+INTERRUPTED = """
+import os, signal
+from greenkit.sandbox.sftp_server import SftpServer
+
+class Interrupted(SftpServer):
+    async def _listen(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        return await super()._listen()
+
+try:
+    with Interrupted():
+        print("begun")
+except KeyboardInterrupt:
+    print("ended")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_an_interrupt_while_a_server_begins_ends_it():
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "ended\n", run.stderr
+
+
+FORGOTTEN = """
+from greenkit import sandbox
+from greenkit.sandbox import custodian
+from greenkit.sandbox.sftp_server import SftpServer
+
+begun = [sandbox.start(), custodian.start("pge"), SftpServer()]
+for each in begun:
+    each.__enter__()
+print("forgotten")
+"""
+
+
+def test_a_program_that_forgets_to_end_it_ends_and_leaves_nothing(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, timeout=60, env=env)
+    assert (run.returncode, run.stdout) == (0, "forgotten\n"), run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
 
