@@ -90,9 +90,8 @@ class Authorization:
         self._status: Status = "waiting"
         self.error: GreenkitError | None = None
         self._until = time.monotonic() + deadline
-        self.redirect_uri, self._listener = redirect_uri, self._listen("paste" if already else method, redirect_uri)
-        if self._listener:
-            self.redirect_uri = self._listener.redirect_uri
+        self._listener = self._listen("paste" if already else method, redirect_uri)
+        self.redirect_uri = self._listener.redirect_uri if self._listener else redirect.with_port(redirect_uri)
         self.url = self._link(client_id)
         self._timer = threading.Timer(deadline, self._end, ("timed out",))
         self._timer.daemon = True

@@ -133,6 +133,15 @@ def is_loopback(redirect_uri: str) -> bool:
     return parts.scheme == "http" and parts.hostname in LOOPBACK and parts.hostname != "::1"
 
 
+def with_port(redirect_uri: str) -> str:
+    """Give port 0 of a redirect address the number of a free port, since not every browser shows an address with 0."""
+    parts = urlsplit(redirect_uri)
+    if parts.port != 0:
+        return redirect_uri
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return parts._replace(netloc=f"{parts.hostname}:{free.getsockname()[1]}").geturl()
+
+
 class Listener:
     """Catch one redirect on 127.0.0.1; it goes on listening until the right one has come, or it is closed.
 

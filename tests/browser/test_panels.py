@@ -101,7 +101,7 @@ def test_refuse_then_begin_again(front):
     expect(front.status("Forgotten here.")).to_be_visible()
 
 
-def test_paste_the_address_instead(front):
+def test_paste_the_address_instead(front, shot):
     to_the_panel(front, METHOD="paste")
     page = front.page
     box = page.get_by_label("Pasted address")
@@ -109,6 +109,7 @@ def test_paste_the_address_instead(front):
     box.press("Enter")
     expect(front.status("This is not the address that the sign-in ends at")).to_be_visible()
     expect(box).to_have_value("")
+    _pictures(front, shot, "paste")
     tab = front.follow_link()
     with tab.expect_request("**/callback?*") as ended:
         front.customer(tab)
@@ -121,6 +122,7 @@ def test_paste_the_address_instead(front):
     assert "code=" not in page.content()
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(front.status("intervals came.")).to_be_visible()
+    _pictures(front, shot, "fetched")
     front.aside(SPY)
     secrets = json.loads((front.work / "secrets.json").read_text())
     code = parse_qs(urlsplit(ended.value.url).query)["code"][0]
