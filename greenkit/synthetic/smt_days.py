@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -56,12 +56,6 @@ def of_meter(meter: Meter, start: Any, end: Any, *, redelivered: int = 0) -> Ite
             yield [replace(day, revision=day.revision + timedelta(days=1)) for day in found]
         else:
             yield list(found)
-
-
-def of_fleet(meters: Iterable[Meter], start: Any, end: Any, *, redelivered: int = 0) -> Iterator[list[Day]]:
-    """Give the days of several meters, one meter after the other."""
-    for meter in meters:
-        yield from of_meter(meter, start, end, redelivered=redelivered)
 
 
 def _days(meter: Meter, channel: Channel, start: int, end: int) -> Iterator[Day]:

@@ -37,11 +37,6 @@ def csv_name(report: str, made: datetime, counter: int = 1, *, mailed: bool = Fa
     return f"{report}{made:%Y%m%d%H%M%S}{counter:03d}{_digits(report, made, counter)}{'EML' if mailed else ''}.CSV"
 
 
-def xml_name(made: datetime, counter: int = 1) -> str:
-    """Name a Green Button file of SMT."""
-    return f"IntervalMeterUsage{_digits('xml', made, counter)}{made:%Y%m%d%H%M%S}.xml"
-
-
 def pack(
     name: str,
     members: Mapping[str, bytes],

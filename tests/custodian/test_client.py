@@ -104,6 +104,7 @@ def test_prompt_asks_again_until_the_right_address_is_pasted(utility, monkeypatc
     assert flow.url in printed
     assert "paste the whole address" in printed
     assert client.status().authorized
+    assert client.status().granted["FB"][:2] == ("1", "3")  # the function blocks that were granted
 
 
 def test_the_listener_outlives_what_is_not_the_redirect(utility):

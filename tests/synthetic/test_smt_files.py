@@ -257,4 +257,3 @@ def test_packing_and_names():
     mailed = smt_names.csv_name("IntervalMeterUsage", made, 509, mailed=True)
     assert mailed.startswith("IntervalMeterUsage20251230210350509")
     assert len(mailed) == len("IntervalMeterUsage202512302103505093F4F9339E4024C89B21685CA1223B8AEEML.CSV")
-    assert smt_names.xml_name(made).endswith("20251230210350.xml")
