@@ -13,9 +13,10 @@ _STYLE = (
     ".gk{font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;color:var(--jp-ui-font-color1,inherit)}"
     ".gk h4{margin:.4em 0}"
     ".gk table{border-collapse:collapse}"
-    ".gk th,.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
+    # said thrice, since JupyterLab's rule that puts all cells right says two classes
+    ".gk.gk.gk th,.gk.gk.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
-    ".gk td.n,.gk th.n{text-align:right}"
+    ".gk.gk.gk .n{text-align:right}"
     ".gk code{font-size:12px;opacity:.8}"
     ".gk .serious{color:var(--jp-error-color1,#c62828)}"
     ".gk .warning{color:var(--jp-warn-color1,#b26a00)}"

@@ -159,8 +159,15 @@ def test_the_quickstart_and_its_lists_by_keyboard(front, shot):
     _pictures(front, shot, "quickstart")
 
 
+TABLE = """
+from greenkit import samples
+greenkit.open_espi(samples.path("espi-local-as-utc"))
+"""
+
+
 def test_drop_and_open_files(front, shot, tmp_path):
-    name = front.write(["import greenkit\npanel = greenkit.widgets.Explore()\npanel", "panel.frame['value'].sum()"])
+    cells = ["import greenkit\npanel = greenkit.widgets.Explore()\npanel", "panel.frame['value'].sum()", TABLE]
+    name = front.write(cells)
     front.open_lab(name)
     front.run(0, 0)
     page = front.page
@@ -187,6 +194,10 @@ def test_drop_and_open_files(front, shot, tmp_path):
     expect(page.locator("[role=status].gk-bad")).to_be_visible()
     front.run(1, 1)
     expect(page.get_by_text(f"{smt['value'].sum():.6f}"[:-3], exact=False)).to_be_visible()
+    front.run(2, 2)
+    sides = page.locator(".gk td").evaluate_all("cells => cells.map(e => [e.className, getComputedStyle(e).textAlign])")
+    assert {"n", "serious", "long"} <= {kind for kind, _ in sides}
+    assert all(side == ("right" if kind == "n" else "left") for kind, side in sides), sides
     _a_year(tmp_path / "year.xml")
     for bring in (front.drop, lambda path: _choose_files(page, path)):
         bring(samples.path("espi"))
