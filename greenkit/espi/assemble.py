@@ -15,7 +15,7 @@ from greenkit.espi import doubts, quirks, repairs
 from greenkit.espi.codes import MONEY, QUALITY, Codes
 from greenkit.espi.feed import Feed
 from greenkit.espi.readings import LAST, NO_CODE
-from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
+from greenkit.espi.rows import Bools, Ints, Numbers, Rows, all_by_series
 from greenkit.espi.series import Plan, Series
 
 EXTRAS: Final = (
@@ -34,9 +34,13 @@ def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None
         quirks.smt_day_blocks(rows, tz)
     repairs.apply_epoch(rows, epoch, tz)
     dial = _dials(rows)
-    readings, registers = _part(rows, ~dial), _part(rows, dial)
-    _report_overlaps(readings)
-    return _built(readings, codes), _built(registers, codes)
+    registers = rows.taken(dial)
+    if len(registers):
+        rows.keep(~dial)
+    _sort(rows)
+    _sort(registers)
+    _report_overlaps(rows)
+    return _built(rows, codes), _built(registers, codes)
 
 
 def _dials(rows: Rows) -> Bools:
@@ -72,20 +76,13 @@ def _is_dial(rows: Rows, here: Ints, series: Series) -> bool:
     return bool(series.dial)
 
 
-def _part(rows: Rows, mine: Bools) -> Rows:
-    part = Rows(rows.feed, rows.plan, dict(rows.columns), rows.block, rows.series)
-    if not mine.all():
-        part.keep(mine)
-    if len(part):
-        _sort(part)
-    return part
-
-
 def _sort(rows: Rows) -> None:
     """Sort by meter, flow, series, start; of equal starts the newest ``updated`` comes last."""
+    if not len(rows):
+        return
     keys = sorted({s.frame_key for s in rows.plan.series})
     place = {key: n for n, key in enumerate(keys)}
-    ranks = np.array([place[s.frame_key] for s in rows.plan.series], dtype=np.int64)
+    ranks = np.array([place[s.frame_key] for s in rows.plan.series], dtype=np.int32)
     rank, start = ranks[rows.series], rows.columns["start"]
     ahead = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (start[1:] > start[:-1]))
     if ahead.all():
@@ -106,23 +103,24 @@ def _updated(feed: Feed, entry: int) -> int:
     return int(moment.timestamp())
 
 
-def _drop_repeated_readings(rows: Rows, rank: Ints) -> None:
+def _drop_repeated_readings(rows: Rows, rank: Numbers) -> None:
     """Leave out readings that stand in another file too, the same in every member (overlapping exports)."""
     if len(rows.feed.documents) < 2:
         return
-    document = np.array([rows.feed.entries[b.entry].document for b in rows.feed.readings.blocks])[rows.block]
-    table = pd.DataFrame({**rows.columns, "rank": rank, "series": rows.series})
-    same = table.duplicated().to_numpy()
+    start = rows.columns["start"]
+    tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1])
+    near = np.flatnonzero(np.append(tie, False) | np.append(False, tie))  # no others can be the same
+    document = np.array([rows.feed.entries[b.entry].document for b in rows.feed.readings.blocks])[rows.block[near]]
+    table = pd.DataFrame({name: column[near] for name, column in rows.columns.items()} | {"series": rows.series[near]})
     # within one file nothing is thinned: two equal readings of one start stay, and are reported
-    own = pd.DataFrame({**rows.columns, "rank": rank, "series": rows.series, "document": document}).duplicated()
-    dropped = same & ~own.to_numpy()
+    dropped = (table.duplicated() & ~table.assign(document=document).duplicated()).to_numpy()
     if dropped.any():
         text = f"{int(dropped.sum()):,} readings stand in more than one file, unchanged: counted once."
         rows.feed.findings.add("espi.reading.in-two-files", text, severity="warning", count=int(dropped.sum()))
-        rows.keep(~dropped)
+        rows.keep(np.delete(np.arange(len(rows)), near[dropped]))
 
 
-def _report_ties(rows: Rows, rank: Ints) -> None:
+def _report_ties(rows: Rows, rank: Numbers) -> None:
     start, value = rows.columns["start"], rows.columns["value"]
     tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1]) & (rows.series[1:] == rows.series[:-1])
     flat = all_by_series(rows, np.concatenate(([True], tie | (rows.series[1:] != rows.series[:-1]))))
@@ -164,17 +162,19 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         feed.findings.add(
             "frame.zones.mixed", f"The feed holds {len(names)} zones, so its times are in UTC.", zones=names
         )
-    start, value, cost = rows.columns["start"], _scaled(rows), rows.columns["cost"] / 10.0**-MONEY
+    value, cost = _scaled(rows), rows.columns["cost"]
+    cost /= 10.0**-MONEY
     doubts.units_not_said(rows, used)
     doubts.unlikely_prices(rows, value, cost)
     quality, quality_code = _quality(rows, value, codes)
     sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
+    end = np.add(rows.columns["start"], rows.columns["duration"], out=rows.columns["duration"])
     data: dict[str, Any] = {
         "meter": _by(rows, [s.meter for s in series]),
         "series": _by(rows, [s.name for s in series]),
         "flow": _by(rows, [s.flow for s in series]),
-        "start": times(start, zone),
-        "end": times(np.minimum(start + rows.columns["duration"], LAST), zone),
+        "start": times(rows.columns["start"], zone),
+        "end": times(np.minimum(end, LAST, out=end), zone),
         "value": value,
         "unit": _by(rows, [s.unit.name for s in series]),
         "zone": _by(rows, [s.zone for s in series]),
@@ -190,23 +190,19 @@ def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
         "reading_type": _by(rows, [s.reading_type for s in series]),
         "source": _categorical(rows.block, sources),
     }
-    return pd.DataFrame(data)
+    return pd.DataFrame(data, copy=False)  # nobody else has the columns
 
 
 def _scaled(rows: Rows) -> npt.NDArray[np.float64]:
-    """Give value × 10^(multiplier − kilo); a negative power divides, so that decimals come out as they are written."""
+    """Scale it in place by 10^(multiplier − kilo); a negative power divides: decimals come out as they are written."""
     value = rows.columns["value"]
     power = np.array([s.power - s.unit.kilo for s in rows.plan.series], dtype=np.int64)
     for exponent in np.unique(power[np.unique(rows.series)]):
         if exponent:
-            here = power[rows.series] == exponent
+            here = (power == exponent)[rows.series]
             factor = 10.0 ** abs(int(exponent))
-            if here.all():
-                value = value / factor if exponent < 0 else value * factor
-            else:
-                value = value.copy()
-                value[here] = value[here] / factor if exponent < 0 else value[here] * factor
-    return value if value is not rows.columns["value"] else value.copy()
+            (np.divide if exponent < 0 else np.multiply)(value, factor, out=value, where=here)
+    return value
 
 
 def _quality(rows: Rows, value: npt.NDArray[np.float64], codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
@@ -216,18 +212,16 @@ def _quality(rows: Rows, value: npt.NDArray[np.float64], codes: Codes) -> tuple[
         texts.index(s.default_quality) if s.default_quality in texts else _append(texts, s.default_quality)
         for s in rows.plan.series
     ]
-    own = rows.columns["quality"].astype(np.int64)
-    code = np.where(own >= 0, own, np.array(defaults, dtype=np.int64)[rows.series])
+    own = rows.columns["quality"]
+    code = np.where(own >= 0, own, np.array(defaults, dtype=np.int32)[rows.series])
     words = [_quality_word(text, codes) for text in texts]
     missing = np.isnan(value)
     if missing.any():
         text = f"{int(missing.sum()):,} readings have no value: NaN, with quality missing."
         rows.feed.findings.add("espi.value.missing", text, severity="warning", count=int(missing.sum()))
     # -1 (no code) is the last of each list
-    word = np.where(missing, len(words) + 1, np.where(code < 0, len(words), code))
-    return _categorical(word, [*words, "actual", "missing"]), _categorical(
-        np.where(code < 0, len(texts), code), [*texts, None]
-    )
+    word = np.where(missing, np.int32(len(words)), code)
+    return _categorical(word, [*words, "missing", "actual"]), _categorical(code, [*texts, None])
 
 
 def _append(texts: list[str], text: str | None) -> int:
@@ -248,7 +242,7 @@ def _quality_word(text: str, codes: Codes) -> str:
 def _code(rows: Rows, name: str) -> pd.arrays.IntegerArray:
     own = rows.columns[name]
     default = np.array([getattr(s, name) for s in rows.plan.series], dtype=np.int16)
-    code = np.where(own == NO_CODE, default[rows.series], own).astype(np.int16)
+    code = np.where(own == NO_CODE, default[rows.series], own)
     return pd.arrays.IntegerArray(code, code == NO_CODE)
 
 
@@ -256,7 +250,7 @@ def _by(rows: Rows, labels: list[str | None] | list[str]) -> pd.Categorical:
     return _categorical(rows.series, labels)
 
 
-def _categorical(number: Ints, labels: list[Any]) -> pd.Categorical:
+def _categorical(number: Numbers, labels: list[Any]) -> pd.Categorical:
     """Make a category of the labels that the numbers name; only those observed, in alphabetical order."""
     observed = np.zeros(len(labels), dtype=bool)
     observed[number] = True

@@ -176,8 +176,7 @@ class Runs:
         for row in np.flatnonzero(~rows.proved).tolist():
             if len(self.templates) >= _TEMPLATES or self.failures >= _FAILURES:
                 return
-            end = parts[row + 1].find(self.closing)
-            if rows.proved[row] or end < 0:
+            if rows.proved[row] or (end := parts[row + 1].find(self.closing)) < 0:
                 continue
             template = learn(parts[row + 1][: end + len(self.closing)], self.opening, self.prefix)
             if template is None:

@@ -73,7 +73,7 @@ def smt_day_blocks(rows: Rows, tz: str | None) -> None:
         fits = length <= expected(dates, tz or SMT_ZONE, int(seconds))
         here &= fits | (interval != seconds * 1_000_000)
     place = midnights(dates, tz or SMT_ZONE) + (np.arange(len(rows)) - first) * interval
-    rows.columns = {**rows.columns, "start": np.where(here, place, start)}
+    rows.columns["start"] = np.where(here, place, start)
     count = int(here.sum())
     text = (
         f"{count:,} readings of Smart Meter Texas were laid on their local days by position, since its epochs are not."

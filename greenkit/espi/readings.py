@@ -122,6 +122,11 @@ class Readings:
         del self.blocks[blocks:], self.quality_texts[qualities:]
         self._quality_ids = {text: n for n, text in enumerate(self.quality_texts)}
 
+    def give_away(self) -> dict[str, array[Any]]:
+        """Give the columns to who builds the frame, and keep none of them."""
+        columns, self.columns = self.columns, {name: array(code) for name, code in COLUMNS.items()}
+        return columns
+
     def read_block(self, element: Any) -> Block:
         """Read one IntervalBlock."""
         names, first = self._names, len(self)

@@ -56,7 +56,7 @@ def lay_out(rows: Rows) -> None:
     lacks = (start == NONE) | (duration == NONE)
     if not lacks.any():
         return
-    start, duration, unfilled = start.copy(), duration.copy(), 0
+    unfilled = 0
     for number in np.unique(rows.block[lacks]):
         here = np.arange(*np.searchsorted(rows.block, [number, number + 1]))
         block = rows.feed.readings.blocks[number]
@@ -77,8 +77,6 @@ def lay_out(rows: Rows) -> None:
         text = f"{int(lost.sum()):,} readings say nothing of their time, nor does their block: they are left out."
         total = float(np.nansum(rows.columns["value"][lost]))
         rows.feed.findings.add("espi.time.none", text, severity="serious", count=int(lost.sum()), raw_sum=total)
-    rows.columns = {**rows.columns, "start": start, "duration": duration}
-    if lost.any():
         rows.keep(~lost)
 
 
@@ -108,19 +106,18 @@ def mend_seconds(rows: Rows) -> None:
     spans = duration > 0
     short = all_by_series(rows, (duration % _MINUTE == 59 * US) | ~spans) & spans
     if late.any():
-        start = np.where(late, start - US, start)
+        rows.columns["start"] = np.where(late, start - US, start)
         text = f"{int(late.sum()):,} readings all start one second late: floored to the minute."
         rows.feed.findings.add("espi.time.late-second", text, count=int(late.sum()))
     if short.any():
-        duration = np.where(short, duration + US, duration)
+        rows.columns["duration"] = np.where(short, duration + US, duration)
         text = f"{int(short.sum()):,} readings all last one second less than whole minutes: made whole."
         rows.feed.findings.add("espi.time.short-duration", text, count=int(short.sum()))
-    rows.columns = {**rows.columns, "start": start, "duration": duration}
 
 
 def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
     """Turn wall-clock or standard-time epochs into instants when asked; else say when they look like such."""
-    start, duration = rows.columns["start"].copy(), rows.columns["duration"].copy()
+    start, duration = rows.columns["start"], rows.columns["duration"]
     _same_start(rows, start)
     if epoch == "utc":
         zones = [s.zone for s in rows.plan.series]
@@ -131,7 +128,6 @@ def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
         for number, here in rows.by_series():
             zone = rows.plan.series[number].zone
             start[here], duration[here] = _instants(start[here], duration[here], epoch, zone)
-    rows.columns = {**rows.columns, "start": start, "duration": duration}
 
 
 def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[Instants, Ints]:
