@@ -106,6 +106,9 @@ def _not_xml(head: bytes) -> str:
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             return f"this is {what}, not a Green Button feed (XML)"
-    if b"," in start.split(b"\n")[0]:
-        return "this looks like a CSV file, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's"
+    if sum(b"," in line or b"\t" in line for line in start.splitlines()) > 1:
+        return (
+            "this looks like a CSV file, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's, "
+            "else download the XML instead"
+        )
     return "this is not XML: expected a Green Button feed"

@@ -33,7 +33,7 @@ class Entries:
         self.resources, self.read_any = 0, False
         self.escaped = 0
         self.unknown: Counter[str] = Counter()
-        self.terms: dict[int, tuple[str, Tree]] = {}  # of blocks whose interval says what links should
+        self.terms: dict[int, quirks.Terms] = {}  # of blocks that say themselves what a ReadingType should
 
     def block(self, element: Any) -> None:
         """Read an IntervalBlock as soon as it ended, and free it."""
@@ -41,7 +41,8 @@ class Entries:
         self.blocks.append(number)
         self.feed.readings.read_block(element)
         interval = element[0] if len(element) and self.names[element[0].tag] == "interval" else ()
-        if len(interval) > 2 and (terms := quirks.interval_terms(self._tree(interval))):
+        powers = self.feed.readings.powers
+        if len(interval) > 2 and (terms := quirks.interval_terms(self._tree(interval), powers)):
             self.terms[number] = terms
         element.clear()
 
@@ -72,11 +73,15 @@ class Entries:
         found = list(self._resources(element))
         if found:
             self._add(self._new(), found, 0)
+        elif lost := sum(self.names[e.tag] == "IntervalReading" for e in element.iter()):
+            self.unknown["IntervalReading"] += lost
 
     def finish(self) -> None:
         """Give blocks that are left an entry, and say what was passed over."""
         if self.blocks:  # of a shape that no walk finds, such as a block in a block
             self._append(self._new(), [("IntervalBlock", None)], self.blocks)
+        if self.terms:
+            self._take_at_their_word()
         name = self.feed.documents[self.document].name
         if self.escaped:
             text = (
@@ -86,7 +91,7 @@ class Entries:
         for kind, count in sorted(self.unknown.items()):
             lost = kind == "IntervalReading"
             what = "outside of an IntervalBlock" if lost else "of a kind that is not known"
-            text = f"{count:,} times {kind} stands in an entry, {what}: passed over."
+            text = f"{count:,} times {kind} stands in the feed, {what}: passed over."
             self.feed.findings.add(
                 "espi.resource.unknown", text, severity="serious" if lost else "info", kind=kind, count=count, file=name
             )
@@ -147,25 +152,39 @@ class Entries:
     def _append(self, entry: Entry, found: _Found, blocks: list[int]) -> None:
         entry.kinds = tuple(dict.fromkeys(kind for kind, _ in found))
         self.feed.entries.append(entry)
-        linked = entry.self_ or entry.up or entry.related
         for number in blocks:
-            own = entry if linked or number not in self.terms else self._told(*self.terms[number])
-            self.feed.readings.blocks[number].entry = own.number
+            self.feed.readings.blocks[number].entry = entry.number
+        if blocks and (terms := quirks.link_terms(entry.self_)):
+            self.terms |= dict.fromkeys(blocks, terms)
         self.feed.resources += [
             Resource(kind, self._tree(element), entry.number) for kind, element in found if kind != "IntervalBlock"
         ]
         self.resources += len(found)
 
-    def _told(self, path: str, reading_type: Tree) -> Entry:
-        """Add an entry for a block alone, with the ReadingType that its interval stands for."""
-        entry = self._new()
-        entry.self_, entry.kinds = path, ("IntervalBlock", "ReadingType")
-        self.feed.entries.append(entry)
-        self.feed.resources.append(Resource("ReadingType", reading_type, entry.number))
-        if "espi.quirk.interval-terms" not in self.feed.findings.names:
-            text = "Blocks say their meter, unit and length in their interval, as Duke Energy's do: taken from there."
-            self.feed.findings.add("espi.quirk.interval-terms", text, file=self.feed.documents[self.document].name)
-        return entry
+    def _take_at_their_word(self) -> None:
+        """Give blocks that say themselves what a ReadingType should an entry with it, where the document has none."""
+        mine = (r for r in self.feed.of("ReadingType") if self.feed.entries[r.entry].document == self.document)
+        if any(mine):
+            return
+        told: dict[tuple[Any, ...], Entry] = {}
+        for number, terms in self.terms.items():
+            block = self.feed.readings.blocks[number]
+            entry = self.feed.entries[block.entry]
+            key = (terms.path or block.entry, str(terms.reading_type))
+            if key not in told:
+                told[key] = self._told(entry, terms)
+            block.entry = told[key].number
+            self.feed.readings.doubtful["own", "powerOfTenMultiplier"] -= terms.powers
+
+    def _told(self, entry: Entry, terms: quirks.Terms) -> Entry:
+        kinds = ("IntervalBlock", "ReadingType")
+        told = replace(entry, number=len(self.feed.entries), self_=terms.path or entry.self_, kinds=kinds)
+        self.feed.entries.append(told)
+        self.feed.resources.append(Resource("ReadingType", terms.reading_type, told.number))
+        if terms.finding not in self.feed.findings.names:
+            name = self.feed.documents[self.document].name
+            self.feed.findings.add(terms.finding, terms.text, severity=terms.severity, file=name)
+        return told
 
     def _tree(self, element: Any) -> Tree:
         out: Tree = {}

@@ -19,6 +19,7 @@ from greenkit.findings import Findings
 
 _FALLBACKS: Final = {
     "path": ("espi.link.path", "info", "by the nesting of their paths, since no link joins them"),
+    "id": ("espi.link.same-id", "info", "by the id in their paths, since no link joins them"),
     "only": ("espi.link.only-one", "info", "as the only one in the document, since no link joins them"),
     "order": (
         "espi.link.document-order",
@@ -109,6 +110,14 @@ def _nested_in_usage_point(x: Entry, ys: Index) -> list[Entry]:
     return []
 
 
+def _same_id(x: Entry, ys: Index) -> list[Entry]:
+    """Find the ReadingType of the id that the path has for the MeterReading, as Elexicon's blocks do."""
+    for path in (x.self_, *x.up):
+        if found := segment(path, "MeterReading"):
+            return [y for y in ys.entries if y.self_.rpartition("/")[2] == found]
+    return []
+
+
 _Rule = Callable[[Entry, Index], list[Entry]]
 # a block or a MeterReading looks for the one that names it; a MeterReading looks for the ReadingType that it names
 UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
@@ -126,6 +135,8 @@ ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (
     ("collection", _collection_named_by),
     ("path", _nested),
 )
+# a block without a MeterReading looks for its ReadingType
+BLOCK_ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (*ACROSS, ("id", _same_id))
 
 
 class Resolver:

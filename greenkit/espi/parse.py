@@ -16,7 +16,7 @@ from greenkit.errors import FormatError, LimitError, OtherFormat
 from greenkit.espi.document import document_pieces
 from greenkit.espi.entries import Entries
 from greenkit.espi.feed import Document, Feed, href
-from greenkit.espi.names import RESOURCES
+from greenkit.espi.names import RESOURCES, SMALL
 from greenkit.sources import Source
 
 # Nothing outside the document is ever read, no entity is expanded, depth and text are bounded by libxml2's own limits.
@@ -31,6 +31,10 @@ SAFE: Final[dict[str, Any]] = {
     "encoding": "utf-8",
 }
 _NOTHING, _EXTRA, _ENTITY, _PROLOG, _UNDECLARED = 1, 5, 26, 64, 201  # libxml2's xmlParserErrors
+
+
+class StyleSheet(OtherFormat):
+    """What shows a feed in a browser: archives hold it beside the feed."""
 
 
 class Unproved(Exception):
@@ -129,7 +133,7 @@ class _Reading:
         self.ended = self.damaged = False
 
     def run(self, advance: Callable[[int], object]) -> None:
-        tags = ["feed", "entry", *RESOURCES, *(["IntervalReading"] if self.recover else [])]
+        tags = ["feed", "entry", *RESOURCES, *SMALL, *(["IntervalReading"] if self.recover else [])]
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:
@@ -278,6 +282,9 @@ class _Reading:
                 "The feed's entries hold nothing of ESPI, whose namespace is http://naesb.org/espi: is it another feed?"
             )
             self.feed.findings.add("espi.feed.foreign", text, severity="serious", file=self.source.name)
+        elif root is not None and "/XSL/Transform}" in root.tag:
+            text = "this is a style sheet, which shows a feed in a browser: open the XML file that came with it"
+            raise StyleSheet(text, source=self.source.name)
         elif self.document.root != "feed" and not self.recover:
             shown = self.document.root or "nothing known"
             raise OtherFormat(

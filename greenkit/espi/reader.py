@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -51,7 +52,8 @@ def load_espi(
         ``tou``, ``cpp``, ``tier``, ``commodity``, ``kind``, ``reading_type``, ``source``. ``start`` labels the
         interval and ``end`` is exclusive, both true instants in the site's zone. Electric values are in kWh, kW,
         kVA, kvar, kVAh or kvarh; others in the unit of the feed. Register reads are not here: see
-        :func:`open_espi`. A feed without readings gives an empty frame with the same dtypes.
+        :func:`open_espi`. A feed without readings gives an empty frame with the same dtypes, and the finding
+        ``espi.reading.none``.
 
     Raises
     ------
@@ -92,6 +94,8 @@ def load_espi(
     # last, what was counted on the way: texts that are no numbers, and codes that no table knows
     atom.readings.report(atom.findings)
     codes.report(atom.findings)
+    if readings.empty and not atom.findings.named("espi.register.apart"):
+        _say_empty(atom)
     atom.findings.warn("load_espi")
     return frame.note(readings, atom.findings)
 
@@ -129,6 +133,14 @@ def open_espi(
     return GreenButton(readings, registers, Tables(planner, codes, epoch))
 
 
+def _say_empty(atom: feed.Feed) -> None:
+    held = ", ".join(f"{count:,} {kind}" for kind, count in Counter(r.kind for r in atom.resources).items())
+    text = "The feed holds no interval readings" + (
+        f", only {held}: see open_espi." if held else ", nor anything else."
+    )
+    atom.findings.add("espi.reading.none", text, severity="warning")
+
+
 def _read(
     source: Any, tz: str | None, epoch: str, progress: Progress, limits: Limits | None, *, recover: bool
 ) -> tuple[feed.Feed, Planner, Codes]:
@@ -145,7 +157,8 @@ def _read(
             if found.named:
                 raise
             atom.rollback(mark)
-            atom.findings.add("espi.file.passed-over", f"Passed over: {e}.", severity="warning", file=found.name)
+            severity = "info" if isinstance(e, parse.StyleSheet) else "warning"
+            atom.findings.add("espi.file.passed-over", f"Passed over: {e}.", severity=severity, file=found.name)
     if not atom.documents and atom.findings:
         raise OtherFormat(f"nothing in it is a Green Button feed ({atom.findings[0].text})")
     codes = Codes()

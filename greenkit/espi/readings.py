@@ -64,6 +64,11 @@ _DOUBTFUL: Final = {
         "warning",
         "{count:,} times the member {member} holds no number: empty.",
     ),
+    "own": (
+        "espi.value.own-multiplier",
+        "warning",
+        "{count:,} readings have a {member} of their own, which ESPI knows of a ReadingType only: it was not applied.",
+    ),
     "not-a-flag": (
         "espi.value.not-a-flag",
         "warning",
@@ -105,6 +110,7 @@ class Readings:
         self._quality_ids: dict[str, int] = {}
         self._names = names
         self._milli = False  # the start just read was in milliseconds
+        self.powers: list[str] = []  # the powerOfTenMultiplier of readings of the block just read, which has none
         self.runs: Any = None  # the fast path's, while it reads a document
 
     def __len__(self) -> int:
@@ -131,6 +137,7 @@ class Readings:
         """Read one IntervalBlock."""
         names, first = self._names, len(self)
         start = duration = NONE
+        self.powers.clear()
         for child in element:
             name = names[child.tag]
             if name == "IntervalReading":
@@ -167,6 +174,9 @@ class Readings:
                 cpp = self.code("cpp", child.text)
             elif name == "consumptionTier":
                 tier = self.code("consumptionTier", child.text)
+            elif name == "powerOfTenMultiplier":
+                self.powers.append((child.text or "").strip())
+                self.doubtful["own", name] += 1
         number = self.quality_id(quality) if quality else -1
         cells = (start, duration, value, cost, number, tou, cpp, tier)
         for column, cell in zip(self.columns.values(), cells, strict=True):
@@ -285,6 +295,6 @@ class Readings:
 
     def report(self, findings: Findings) -> None:
         """Add the findings on texts that were no plain numbers."""
-        for (what, member), count in sorted(self.doubtful.items()):
+        for (what, member), count in sorted((+self.doubtful).items()):
             name, severity, text = _DOUBTFUL[what]
             findings.add(name, text.format(count=count, member=member), severity=severity, member=member, count=count)

@@ -135,7 +135,8 @@ class Planner:
 
     def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
         meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, links.UPWARD)
-        own = self.resolver.linked(entry, self.reading_types, links.ACROSS[:1]) if entry.related else None
+        own_is_near = entry.related or "ReadingType" in entry.kinds
+        own = self.resolver.linked(entry, self.reading_types, links.ACROSS[:1]) if own_is_near else None
         if not meter_reading or own:
             return self._joined(entry, meter_reading, own)
         # thousands of blocks have one MeterReading
@@ -150,7 +151,8 @@ class Planner:
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
-        reading_type = own_type or self.resolver.find(anchor, of, self.reading_types, links.ACROSS)
+        rules = links.ACROSS if meter_reading else links.BLOCK_ACROSS
+        reading_type = own_type or self.resolver.find(anchor, of, self.reading_types, rules)
         usage_point = self.usage_point(anchor, of)
         meter = self.meter(anchor, usage_point)
         name = self._name(entry, meter_reading, reading_type)

@@ -15,7 +15,10 @@ _SHOWN: Final = 5
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     # files
     "smt.file.empty": ("warning", "{n} file(s) hold no readings, first {first}: ask SMT for the data again."),
-    "smt.file.skipped": ("warning", "{n} file(s) are no Smart Meter Texas data and were left out, first {first}."),
+    "smt.file.skipped": (
+        "warning",
+        "{n} file(s) hold no meter data that greenkit reads and were left out, first {first}.",
+    ),
     "smt.file.error": ("serious", "{n} answer(s) of SMT are an error instead of data, first {first}."),
     "smt.file.headerless": ("info", "{n} CSV file(s) have no header; the columns were taken in SMT's order."),
     "smt.file.other-reads": ("info", "{n} row(s) are register reads or bills: see open_smt(…).registers and .bills."),

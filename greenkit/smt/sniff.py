@@ -17,16 +17,20 @@ _BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
 """Control characters that no text has."""
 _RESAVED: Final = re.compile(rb"1[,;\t][^,;\t]*[,;\t]\d{1,3}[,;\t]2[.,]\d+E\+13[,;\t]")
 """Header 1 of LSE as a spreadsheet saves it: leading zeros gone, times and ids rounded."""
-_DOWNLOAD: Final = re.compile(r'^\W*TYPE"?,"?DATE"?,"?START TIME"?,', re.MULTILINE)
-"""The header of the CSV that utilities' portals give beside the XML, below lines with the customer's name."""
+_DOWNLOADS: Final = (
+    *("type,date,start time,", "type,start date,end date,"),  # Opower's: PG&E, PECO, ComEd, RG&E
+    *("energy consumption time period,", "energy delivered time period,", "energy received time period,"),  # SCE
+    *("meter number,date,start time,duration,", "interval_start,interval_end,"),  # SDG&E, UtilityAPI
+)
+"""What stands in the header of the CSV that portals give beside the XML, below lines with the customer's name."""
 # kind → why it is refused; any other text is asked for the columns of SMT
 _REFUSED: Final[Mapping[str, str]] = {
     "standard": "this is the older fixed-width Lodestar Standard format (.ls): ask for LSE (Lodestar Enhanced) or CSV "
     "instead",
     "resaved": "this is LSE that a spreadsheet has saved again, which loses digits of ESI IDs and times: take the file "
     "as it came, and do not open it in a spreadsheet",
-    "download": "this is the CSV of a utility's Green Button download, which says no zone, flow or quality: take its "
-    "XML instead, and read that with greenkit.load_espi",
+    "download": "this is the CSV of a utility's Green Button download, which greenkit does not read: take its XML "
+    "instead, and read that with greenkit.load_espi",
     "html": "this is a web page, not data: download the file again, and check that you were signed in",
     "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of "
     "them",
@@ -61,8 +65,12 @@ def kind_of(head: bytes) -> tuple[str, str]:
 
 def refusal(kind: str, text: str, source: str) -> FormatError:
     """Give the error for a stream that is nothing of SMT, or no longer."""
-    if kind == "text" and _DOWNLOAD.search(text):
+    flat = text.replace('"', "").replace("\t", ",").lower()
+    if kind == "text" and any(header in flat for header in _DOWNLOADS):
         kind = "download"
     line = next((line for line in text.splitlines() if line.strip()), "")
-    default = f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …"
+    default = (
+        f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …; from another "
+        "portal, take the Green Button XML instead of the CSV"
+    )
     return FormatError(_REFUSED.get(kind, default), source=source)

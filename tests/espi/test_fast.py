@@ -318,7 +318,7 @@ def test_progress_ends_at_the_size(monkeypatch):
     forged = data.replace(b"<interval>", b"<![CDATA[<interval>").replace(b"</IntervalBlock>", b"]]></IntervalBlock>")
     for text in (data, forged):
         seen = []
-        load_espi(text, tz="UTC", progress=lambda done, total, seen=seen: seen.append((done, total)))
+        open_espi(text, tz="UTC", progress=lambda done, total, seen=seen: seen.append((done, total)))
         assert max(seen) == seen[-1] == (len(text), len(text))
 
 

@@ -165,6 +165,17 @@ def test_a_meter_reading_that_names_two_types_is_said(opened):
     assert "or several do" in found.findings.named("espi.link.document-order")[0].text
 
 
+def test_a_reading_type_with_the_id_of_the_meter_reading(opened):
+    """Elexicon: no MeterReading, and no link from the blocks to usage and dial but the id in their paths."""
+    base = "Subscription/5/UsagePoint/1/MeterReading"
+    types = reading_type("ReadingType/S01"), reading_type("ReadingType/S02", accumulationBehaviour=1)
+    usage, dial = blocks(DAY, up=f"{base}/S01/IntervalBlock"), blocks(DAY, up=f"{base}/S02/IntervalBlock")
+    found = opened(feed(*types, dial, usage))
+    assert found.readings["reading_type"].unique().tolist() == ["S01"]
+    assert found.registers["reading_type"].unique().tolist() == ["S02"]
+    assert found.findings.named("espi.link").names == ["espi.link.same-id"]
+
+
 def test_one_reading_type_for_several_series(opened):  # B10
     parts = [reading_type()]
     for n in (1, 2):

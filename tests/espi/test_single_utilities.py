@@ -2,7 +2,7 @@
 
 import re
 
-from build import utc, xml
+from build import block, entry, feed, hourly, reading, resource, usage_point, utc, whole, xml
 
 DUKE = """<?xml version="1.0" encoding="UTF-8"?>
 <ns3:entry xmlns:espi="http://naesb.org/espi" xmlns:ns3="http://www.w3.org/2005/Atom"><ns3:content>{}</ns3:content></ns3:entry>"""
@@ -39,3 +39,79 @@ def test_an_interval_that_says_meter_unit_and_length(opened):
     assert (df["end"] - df["start"]).dt.total_seconds().tolist() == [900, 900, 900, 86400]
     assert "espi.quirk.interval-terms" in found.findings.names
     assert not {"espi.reading-type.missing", "espi.code.unknown"} & set(found.findings.names)
+
+
+def smarthub(uom, power, start, *values, duration=86400):
+    """One block of SmartHub's: unit and currency in its interval, the multiplier in each reading."""
+    interval = xml("interval", {"duration": duration * len(values), "start": start, "uom": uom, "currency": 840})
+    readings = [
+        {"powerOfTenMultiplier": power, "timePeriod": {"duration": duration, "start": start + n * duration}, "value": v}
+        for n, v in enumerate(values)
+    ]
+    return entry(resource("IntervalBlock", inner=interval + xml("IntervalReading", readings)))
+
+
+def test_an_interval_that_names_the_unit_and_readings_that_name_the_multiplier(opened):
+    """SmartHub: usage and demand of one meter, and no ReadingType to tell them apart."""
+    start = utc("2026-08-03 05:00")
+    blocks = [
+        smarthub(72, 3, start, 31250, 29000),
+        smarthub(72, 3, start + 2 * 86400, 30500),
+        smarthub(38, 3, start, 5100),
+    ]
+    found = opened(feed(usage_point(related=()), *blocks, smarthub(119, 2, start, 150)), tz="America/Chicago")
+    df = found.readings
+    assert df.groupby(["meter", "series", "unit", "currency"], observed=True)["value"].agg(list).to_dict() == {
+        ("1", "kW", "kW", "USD"): [5.1],
+        ("1", "kWh", "kWh", "USD"): [31.25, 29.0, 30.5],
+        ("1", "ft3", "ft3", "USD"): [1.5],
+    }
+    assert len(found.reading_types) == 3
+    (quirk,) = found.findings.named("espi.quirk.interval-terms")
+    assert (quirk.severity, "divided by 10^3 to get kWh; compare a bill" in quirk.text) == ("warning", True)
+    others = {"espi.reading-type.missing", "espi.value.own-multiplier", "espi.reading.conflicting"}
+    assert not others & set(found.findings.names)
+
+
+def test_a_unit_in_the_interval_alone(opened):
+    start = utc("2026-08-03 05:00")
+    found = opened(feed(smarthub(72, None, start, 250, duration=900)), tz="America/Chicago")
+    assert found.readings[["value", "unit"]].iloc[0].tolist() == [0.25, "kWh"]
+    assert [f.severity for f in found.findings.named("espi.quirk.interval-terms")] == ["info"]
+
+
+def test_a_multiplier_of_a_reading_does_not_count_beside_a_reading_type(opened):
+    start = utc("2026-08-03 05:00")
+    odd = "".join(reading(start + 900 * n, 250, 900, powerOfTenMultiplier=3) for n in range(300))
+    found = opened(whole(block(odd + hourly(start + 300 * 900, [1500]))))
+    assert set(found.readings["value"]) == {0.25, 1.5}
+    assert [f.evidence["count"] for f in found.findings.named("espi.value.own-multiplier")] == [300]
+    differ = feed(smarthub(72, 3, start, 1), smarthub(72, 3, start, 1).replace(">3<", ">2<", 1))
+    assert "espi.value.own-multiplier" not in opened(differ, tz="America/Chicago").findings.names
+
+
+def con_edison(name, start, *values):
+    readings = [{"timePeriod": {"duration": 900, "start": start + n * 900}, "value": v} for n, v in enumerate(values)]
+    inner = xml("interval", {"duration": 86400, "start": start}) + xml("intervalReading", readings)
+    content = f'<intervalBlocks xmlns="http://naesb.org/espi"><intervalBlock>{inner}</intervalBlock></intervalBlocks>'
+    path = "https://utility.example/gbc/v1/resource/Subscription/5/UsagePoint/77/MeterReading/9/IntervalBlock"
+    return entry(content, f"{path}/SP_77_{name}%20Minute%20Interval%20Read%20Interval", path)
+
+
+def test_small_first_letters_and_units_in_links(opened):
+    """Con Edison's API: kvarh and kWh of one MeterReading in two entries, and no ReadingType."""
+    start = utc("2026-08-13 04:00")
+    found = opened(
+        feed(con_edison("KVARH%2015", start, 0.1, 0.2), con_edison("KWH%2015", start, 0.25, 0.5)), tz="America/New_York"
+    )
+    df = found.readings
+    assert df.groupby(["meter", "series", "unit"], observed=True)["value"].agg(list).to_dict() == {
+        ("77", "9", "kWh"): [0.25, 0.5],
+        ("77", "9", "kvarh"): [0.1, 0.2],
+    }
+    assert set(found.reading_types["interval_length"]) == {900}
+    assert found.findings.named("espi.quirk").names == ["espi.quirk.link-terms"]
+    assert not {"espi.reading-type.missing", "espi.resource.unknown"} & set(found.findings.names)
+    # a ReadingType that the feed has is believed before a name
+    typed = feed(con_edison("KWH%2015", start, 250), entry(resource("ReadingType", {"uom": 72})))
+    assert opened(typed, tz="America/New_York").readings["value"].tolist() == [0.25]

@@ -6,9 +6,26 @@ import zipfile
 
 import pandas as pd
 import pytest
-from build import ATOM, ESPI, block, blocks, entry, feed, hourly, reading, resource, utc, whole
+from build import (
+    ATOM,
+    ESPI,
+    block,
+    blocks,
+    entry,
+    feed,
+    hourly,
+    local_time,
+    reading,
+    reading_type,
+    resource,
+    usage_point,
+    utc,
+    whole,
+)  # fmt: skip
 
 from greenkit.errors import FormatError, LimitError
+from greenkit.espi import load_espi
+from greenkit.findings import GreenkitWarning
 
 START = utc("2024-01-05 05:00")
 PLAIN = whole(block(hourly(START, [100, 200, 300]), START, 10800))
@@ -166,7 +183,10 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
     (tmp_path / "index.html").write_text("<!DOCTYPE html><html><body>Help</body></html>")
     found = opened(tmp_path)
     assert len(found.readings) == 3
-    assert [f.evidence["file"][-5:] for f in found.findings.named("espi.file.passed-over")] == [".xslt", ".html"]
+    passed = found.findings.named("espi.file.passed-over")
+    assert [(f.evidence["file"][-5:], f.severity) for f in passed] == [(".xslt", "info"), (".html", "warning")]
+    with pytest.raises(FormatError, match=r"style sheet.*open the XML file that came with it"):
+        opened(tmp_path / "GreenButtonDataStyleSheet.xslt")
     (tmp_path / "feed.xml").write_bytes(PLAIN[:-30])
     with pytest.raises(FormatError, match="is cut"):
         opened(tmp_path)
@@ -183,6 +203,7 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
         (b"<!DOCTYPE html><html></html>", FormatError, "web page"),
         (b"<html><body>Sign in</body></html>", FormatError, "web page"),
         (b"ESIID,USAGE_DATE\n1,2\n", FormatError, "CSV"),
+        (b"Energy Usage\n\nTime,kWh\n00:00,1\n", FormatError, "CSV.*else download the XML instead"),
         (b'{"a": 1}', FormatError, "JSON"),
         (b"%PDF-1.4", FormatError, "PDF"),
         (b"<rss><channel/></rss>", FormatError, "no ESPI resource"),
@@ -232,3 +253,18 @@ def test_a_feed_of_another_namespace_is_said(opened):
 
 def test_blocks_helper_makes_linked_entries():
     assert blocks("x", "y").count("<entry>") == 2
+
+
+def test_a_feed_without_readings_says_what_it_holds():
+    with pytest.warns(
+        GreenkitWarning, match="no interval readings, only 1 UsagePoint, 1 LocalTimeParameters: see open"
+    ):
+        assert load_espi(feed(usage_point(), local_time())).empty
+    with pytest.warns(GreenkitWarning, match="no interval readings, nor anything else"):
+        assert load_espi(feed()).empty
+
+
+def test_readings_that_stand_in_no_block_are_not_lost_in_silence(opened):
+    found = opened(feed(reading_type(), reading(START, 5), reading(START + 3600, 6)))
+    (lost,) = found.findings.named("espi.resource.unknown")
+    assert (lost.severity, lost.evidence["count"]) == ("serious", 2)
