@@ -106,7 +106,7 @@ def _not_xml(head: bytes) -> str:
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
             return f"this is {what}, not a Green Button feed (XML)"
-    if sum(b"," in line or b"\t" in line for line in start.splitlines()) > 1:
+    if b"\0" not in start and sum(b"," in line or b"\t" in line for line in start.splitlines()) > 1:
         return (
             "this looks like a CSV file, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's, "
             "else download the XML instead"
