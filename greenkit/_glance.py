@@ -76,4 +76,5 @@ def _share(complete: float) -> _html.Number:
 
 
 def _sum(total: float) -> _html.Number:
-    return _html.Number("" if total != total else f"{total:,.10g}")
+    small = 0 < abs(total) < 1
+    return _html.Number("" if total != total else f"{total:.4g}" if small else f"{total:,.3f}")

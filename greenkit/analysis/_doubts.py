@@ -159,7 +159,7 @@ def sum_findings(sums: pd.DataFrame) -> Iterator[Finding]:
             most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
             text = (
                 f"on {len(bad):,} of {counted(len(part), 'span')} the register and the intervals differ, most from "
-                f"{most['start']:%Y-%m-%d} (UTC): {most['difference']:+,.3f} ({most['status']})."
+                f"{most['start']:%Y-%m-%d}: {most['difference']:+,.3f} ({most['status']})."
             )
             evidence = dict(zip(("meter", "flow", "series", "unit"), map(str, key), strict=True))
             subject = f"{' / '.join(map(str, key[:3]))} [{key[3]}]"

@@ -105,11 +105,9 @@ def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.Dat
         _count(found.code[found.valid], n),
         np.bincount(found.code[found.valid], found.hours[found.valid], n),
     )
-    zones = found.keys["zone"].unique()
-    zone = str(zones[0]) if len(zones) == 1 else "UTC"
     table = found.keys.drop(columns="zone").assign(
-        start=days.times(first, zone),
-        end=days.times(last, zone),
+        start=days.times(first, found.zone),
+        end=days.times(last, found.zone),
         minutes=found.interval / 60,
         expected=present + found.fit(last - first - covered * HOUR, np.arange(n)),
         present=present,

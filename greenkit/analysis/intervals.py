@@ -98,6 +98,12 @@ class Intervals:
         return replace(self, **{n: getattr(self, n)[where] for n in names})
 
     @cached_property
+    def zone(self) -> str:
+        """The zone that all series share, else UTC."""
+        zones = self.keys["zone"].unique()
+        return str(zones[0]) if len(zones) == 1 else "UTC"
+
+    @cached_property
     def valid(self) -> Bools:
         """Where there is a value."""
         return np.isfinite(self.value)

@@ -149,13 +149,11 @@ def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: L
 
 def _named(table: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     """Put the names of the series in place of their code, and times in place of instants."""
-    zones = found.keys["zone"].unique()
-    zone = str(zones[0]) if len(zones) == 1 else "UTC"
     code = table["code"].to_numpy(dtype=np.int64)
     keys = found.keys[[k for k in KEY if k != "zone"]].iloc[code].reset_index(drop=True)
     rest = table.drop(columns="code").reset_index(drop=True)
     for name in {"start", "end"} & set(rest.columns):
-        rest[name] = days.times(rest[name].to_numpy(dtype=np.int64), zone)
+        rest[name] = days.times(rest[name].to_numpy(dtype=np.int64), found.zone)
     if "date" in rest.columns and rest["date"].dtype.kind != "M":
         rest["date"] = rest["date"].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
     return pd.concat([keys, rest], axis=1)

@@ -66,9 +66,9 @@ def compare_bills(df: pd.DataFrame, bills: Any, *, units: float = UNITS, share: 
     Returns
     -------
     DataFrame
-        One row for each bill and series: meter, flow, series, unit, ``start``, ``end`` (UTC), ``billed``, ``metered``,
-        ``difference`` (metered − billed), ``status`` (a key of ``STATUSES``), ``detail``, ``present``, ``expected``,
-        ``estimated``. No bills give no rows.
+        One row for each bill and series: meter, flow, series, unit, ``start``, ``end`` (in the site's zone; UTC when
+        there are several), ``billed``, ``metered``, ``difference`` (metered − billed), ``status`` (a key of
+        ``STATUSES``), ``detail``, ``present``, ``expected``, ``estimated``. No bills give no rows.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def compare_bills(df: pd.DataFrame, bills: Any, *, units: float = UNITS, share: 
     rows = [row for zone in found.keys["zone"].unique() for row in _zone_rows(found, bills, str(zone), units, share)]
     out = pd.DataFrame(rows, columns=[*_SERIES, *_COLUMNS])
     for name in ("start", "end"):
-        out[name] = days.times(out[name].to_numpy(dtype=np.int64))
+        out[name] = days.times(out[name].to_numpy(dtype=np.int64), found.zone)
     return out
 
 

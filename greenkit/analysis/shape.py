@@ -40,8 +40,7 @@ def say(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
 
 
 def _times(instants: Any, one: Intervals) -> pd.DatetimeIndex:
-    zones = one.keys["zone"].unique()
-    return days.times(np.asarray(instants, dtype=np.int64), str(zones[0]) if len(zones) == 1 else "UTC")
+    return days.times(np.asarray(instants, dtype=np.int64), one.zone)
 
 
 def keys_of(one: Intervals, code: Any) -> pd.DataFrame:
@@ -249,7 +248,7 @@ def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each series and moment: ``moment`` (UTC), ``start`` of the interval that holds it, ``power`` (NaN
+        One row for each series and moment: ``moment``, ``start`` of the interval that holds it, ``power`` (NaN
         where there is none), ``of_peak`` (power ÷ the series' own peak) and ``average``: the mean over the moments,
         which is the 4CP when four were given; NaN unless all of them have data.
 
@@ -272,7 +271,11 @@ def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
         peak = part.power.max() if len(part) else np.nan
         rows.append(
             keys_of(one, [code] * len(at)).assign(
-                moment=days.times(at), start=_times(start, one), power=power, of_peak=power / peak, average=power.mean()
+                moment=_times(at, one),
+                start=_times(start, one),
+                power=power,
+                of_peak=power / peak,
+                average=power.mean(),
             )
         )
     names = [*SERIES, "moment", "start", "power", "of_peak", "average"]

@@ -132,8 +132,6 @@ def _warn_crossing(found: Intervals, laid: Periods, name: str) -> None:
 
 
 def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: Callable[[Any], Any]) -> pd.DataFrame:
-    zones = found.keys["zone"].unique()
-    zone = str(zones[0]) if len(zones) == 1 else "UTC"
     states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[laid.code]
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(states, sums.value, np.where(sums.hours > 0, sums.value / sums.hours, np.nan))
@@ -141,8 +139,8 @@ def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: 
         {
             **{n: _category(found.keys[n], laid.code) for n in intervals.KEY},
             "period": pd.Series(laid.name, dtype="str"),
-            "start": days.times(laid.start, zone),
-            "end": days.times(laid.end, zone),
+            "start": days.times(laid.start, found.zone),
+            "end": days.times(laid.end, found.zone),
             "value": sums.value,
             "statistic": pd.Categorical(np.where(states, "mean", "sum")),
             "power": power,

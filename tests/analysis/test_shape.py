@@ -83,6 +83,7 @@ def test_coincident_peaks(make_series):
     assert out["power"].tolist() == [8, 16, 12, 12]
     assert out["of_peak"].tolist() == [0.5, 1, 1, 1]
     assert out["average"].tolist() == [12, 12, 12, 12]
+    assert out["moment"].astype(str).tolist() == 2 * ["2024-07-01 00:20:00-05:00", "2024-07-01 00:40:00-05:00"]
     outside = shape.coincident(df, ["2024-07-01 00:20-05:00", "2024-07-01 00:45-05:00"])
     assert outside["power"].isna().tolist() == [False, True, False, True]
     assert outside["average"].isna().all()
