@@ -15,7 +15,7 @@ import pandas as pd
 
 US: Final = 1_000_000
 """Microseconds in a second: greenkit computes with instants as int64 microseconds since 1970 UTC."""
-_DAY: Final = np.timedelta64(1, "D")
+ONE_DAY: Final = np.timedelta64(1, "D")
 
 Instants = npt.NDArray[np.int64]
 Dates = npt.NDArray[np.datetime64]
@@ -59,7 +59,7 @@ def seconds(days: Any, zone: str) -> Instants:
     [82800, 86400, 90000]
     """
     days = np.asarray(days, dtype="datetime64[D]")
-    return np.asarray((midnights(days + _DAY, zone) - midnights(days, zone)) // US, dtype=np.int64)
+    return np.asarray((midnights(days + ONE_DAY, zone) - midnights(days, zone)) // US, dtype=np.int64)
 
 
 def expected(days: Any, zone: str, interval: int) -> Instants:

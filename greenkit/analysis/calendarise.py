@@ -5,7 +5,7 @@ Where two bills overlap, the later one owns the days; days that no bill covers s
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,6 @@ from greenkit import days
 from greenkit.analysis import bills as _bills
 from greenkit.analysis import intervals
 from greenkit.analysis.intervals import Floats, Intervals
-
-_DAY: Final = np.timedelta64(1, "D")
 
 
 def bills_to_months(bills: Any, zone: str, *, df: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -66,7 +64,7 @@ def _owned(table: pd.DataFrame, zone: str) -> list[tuple[dict[Any, Any], Any]]:
         )
         kind = (bill["meter"], bill["flow"], bill["unit"])
         later = taken.get(kind, np.array([], dtype="datetime64[D]"))
-        dates = np.setdiff1d(np.arange(first, max(last, first) + _DAY), later)
+        dates = np.setdiff1d(np.arange(first, max(last, first) + days.ONE_DAY), later)
         taken[kind] = np.union1d(later, dates)
         if len(dates):
             out.append((bill, dates))
@@ -122,7 +120,9 @@ def _months(each: pd.DataFrame, zone: str) -> pd.DataFrame:
         by=("by", lambda b: b.iloc[0] if b.nunique() == 1 else "mixed"),
     ).reset_index()
     first = out["month"].to_numpy().astype("datetime64[M]")
-    out["of"] = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")) // _DAY
+    out["of"] = (
+        (first + np.timedelta64(1, "M")).astype("datetime64[D]") - first.astype("datetime64[D]")
+    ) // days.ONE_DAY
     out["start"] = days.times(days.midnights(first.astype("datetime64[D]"), zone), zone)
     out["month"] = [str(m) for m in first]
     return out[["meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by"]]

@@ -123,7 +123,7 @@ def _dates(name: str, span: tuple[Any, Any]) -> tuple[int, int]:
     try:
         first, last = (pd.Timestamp(d).to_datetime64().astype("datetime64[D]") for d in span)
     except (TypeError, ValueError):
-        first, last = np.datetime64("NaT"), np.datetime64("NaT")
+        first, last = np.datetime64("NaT", "D"), np.datetime64("NaT", "D")
     if isinstance(span, str) or not first < last:
         raise SchemaError(
             f'{name} is {span!r}: give its first date and the first date after, as in ("2024-06-01", "2024-07-01")'

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from greenkit import days
 from greenkit.analysis import _strip, daytypes, intervals, profiles, quality, shape, totals
 from greenkit.analysis.intervals import power_unit
 from greenkit.analysis.shape import SERIES
@@ -125,7 +126,7 @@ def completeness(df: pd.DataFrame) -> go.Figure:
     names = _theme.names(keys)
     row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
     date = report.days["date"].to_numpy().astype("datetime64[D]")
-    every = np.arange(date.min(), date.max() + 1)
+    every = np.arange(date.min(), date.max() + days.ONE_DAY)
     z, present, expected = (np.full((len(keys), len(every)), np.nan) for _ in range(3))
     place = (date - every[0]).astype(np.int64)
     counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]

@@ -43,7 +43,7 @@ def seeded(seed: int, zone: str, start: int, end: int) -> Iterator[Fault]:
         begin = np.datetime64(month, "M").astype("datetime64[D]")
         for stream, (kind, (likely, shortest, longest, _)) in enumerate(KINDS.items(), 30):
             if one(seed, stream, month) < likely:
-                day = begin + int(27 * one(seed, stream + 20, month))
+                day = begin + int(27 * one(seed, stream + 20, month)) * days.ONE_DAY
                 midnight = int(days.midnights([day], zone)[0])
                 hour = 0 if kind == "meter change" else int(4 + 14 * one(seed, stream + 40, month))
                 length = shortest + int((longest - shortest + 1) * one(seed, stream + 60, month))

@@ -184,8 +184,9 @@ class Meter:
 
     def _bill_edges(self, start: int, end: int) -> list[int]:
         months = [np.datetime64(t // days.US, "s").astype("datetime64[M]") for t in (start, end)]
-        range_ = np.arange(months[0] - 2, months[1] + 2).astype("datetime64[D]") + (self.read_day - 1)
-        return [int(t) for t in days.midnights(range_, self.zone)]
+        two = np.timedelta64(2, "M")
+        first_days = np.arange(months[0] - two, months[1] + two).astype("datetime64[D]")
+        return [int(t) for t in days.midnights(first_days + (self.read_day - 1) * days.ONE_DAY, self.zone)]
 
     def _bill(self, start: int, end: int) -> tariff.Bill:
         main = self.readings(self.channels[0], start, end)
@@ -247,7 +248,7 @@ class Meter:
 @functools.lru_cache(maxsize=240)
 def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
     first, last = (np.datetime64(m, "M").astype("datetime64[D]") for m in (month, month + 1))
-    edges = days.midnights(np.arange(first - 1, last + 2), meter.zone)
+    edges = days.midnights(np.arange(first - days.ONE_DAY, last + 2 * days.ONE_DAY), meter.zone)
     starts, ends = edges[:-1], edges[1:]
     trouble = meter.faults_between(int(edges[0]), int(edges[-1]))
     amounts = meter._amounts(replace(DELIVERED, interval=86_400), starts, ends, trouble)
@@ -273,7 +274,7 @@ def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:
 def _day_edges(start: int, end: int, zone: str, days_each: int) -> list[int]:
     """Cut a window at local midnights: its start, every ``days_each`` days a midnight, its end."""
     first, last = days.local_dates(days.times(np.array([start, end], dtype=np.int64), zone))
-    inner = days.midnights(np.arange(first + 1, last + 1, days_each), zone)
+    inner = days.midnights(np.arange(first + days.ONE_DAY, last + days.ONE_DAY, days_each * days.ONE_DAY), zone)
     return [start, *(int(t) for t in inner if start < t < end), end]
 
 

@@ -64,8 +64,8 @@ def _days(meter: Meter, channel: Channel, start: int, end: int) -> Iterator[Day]
         if not len(readings):
             continue
         dates = np.unique(days.local_dates(days.times(readings.start[[0, -1]], meter.zone)))
-        dates = np.arange(dates[0], dates[-1] + 1)
-        edges = days.midnights(np.append(dates, dates[-1] + 1), meter.zone)
+        dates = np.arange(dates[0], dates[-1] + days.ONE_DAY)
+        edges = days.midnights(np.append(dates, dates[-1] + days.ONE_DAY), meter.zone)
         place = (readings.start - edges[0]) // step
         amounts = np.full((edges[-1] - edges[0]) // step, MISSING, dtype=np.int64)
         estimated = np.zeros(len(amounts), dtype=bool)
