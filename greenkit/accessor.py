@@ -27,8 +27,7 @@ class GreenkitAccessor:
         missing = [name for name in frame.COLUMNS if name not in df.columns]
         if missing:
             # AttributeError, so that hasattr(df, "gk") is False on other frames, as pandas asks
-            text = f"this is no greenkit frame, since it lacks {', '.join(missing)}: greenkit.load gives one"
-            raise AttributeError(text)
+            raise AttributeError(f"df.gk is for greenkit frames: {frame.lacking(df, missing)}")
         self._df = df
 
     def __getattr__(self, name: str) -> Any:

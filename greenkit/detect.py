@@ -8,13 +8,20 @@ from typing import Any
 import pandas as pd
 
 from greenkit._progress import Progress
-from greenkit.errors import FormatError
-from greenkit.sources import Limits, Source, is_openpgp, walk
+from greenkit.sources import Limits, Source, is_openpgp, refuse, walk
 
 _HEAD = 4096
 
 
-def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Limits | None = None) -> pd.DataFrame:
+def load(
+    source: Any,
+    *,
+    tz: str | None = None,
+    epoch: str = "utc",
+    pgp: Any = None,
+    progress: Progress = None,
+    limits: Limits | None = None,
+) -> pd.DataFrame:
     """Read interval readings, whatever the source is: Green Button or Smart Meter Texas.
 
     Parameters
@@ -22,6 +29,9 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
     source : path, bytes, binary file, or a list of these
         XML, LSE, CSV or JSON; a zip or gzip of them, encrypted or not; a folder or a glob gives all that is in it.
         Never a URL. When all of it is XML, it is read as one Green Button feed.
+    tz, epoch : str, optional
+        The zone and the clock of a Green Button feed, as in :func:`greenkit.load_espi`; Smart Meter Texas's files
+        need neither.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP, as in :func:`greenkit.load_smt`.
     progress : bool or callable, optional
@@ -43,6 +53,8 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
         It is encrypted, and ``pgp`` is missing or does not open it.
     LimitError
         It is hostile, or larger than the limits.
+    ValueError
+        ``tz`` or ``epoch`` is unknown, or given for what is no Green Button feed.
     FileNotFoundError
         There is no such file.
 
@@ -57,12 +69,14 @@ def load(source: Any, *, pgp: Any = None, progress: Progress = None, limits: Lim
     heads = [_first_bytes(one) for one in walk(source, limits=limits)]
     for file, start in marks:
         file.seek(start)
-    if any(head.startswith(b"PAR1") for head in heads):
-        raise FormatError("this is Parquet: read it with greenkit.store.read")
     if heads and all(head.startswith(b"<") for head in heads):
         from greenkit.espi import load_espi
 
-        return load_espi(source, progress=progress, limits=limits)
+        return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
+    if tz is not None or epoch != "utc":
+        raise ValueError(
+            "tz= and epoch= are for Green Button feeds alone, and not all of this is: load those by themselves"
+        )
     from greenkit.smt import load_smt
 
     return load_smt(source, pgp=pgp, progress=progress, limits=limits)
@@ -72,6 +86,7 @@ def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
     """Hold on to what can be read only once, and mark where open files stand."""
     if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
         return source
+    refuse(source)
     if hasattr(source, "read"):
         if not getattr(source, "seekable", bool)():
             return source.read()

@@ -74,7 +74,8 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
         The first thing that is wrong, with the fix.
     """
     if not isinstance(df, pd.DataFrame):
-        raise SchemaError(f"a greenkit frame is a pandas DataFrame, not {type(df).__name__}")
+        fix = "give its .readings" if hasattr(df, "readings") else "greenkit.load gives one"
+        raise SchemaError(f"a greenkit frame is a pandas DataFrame, not {type(df).__name__}: {fix}")
     _check_columns(df)
     for name in df.columns.intersection(list(DTYPES)):
         if not fits(df[name], name, exact=exact):
@@ -90,15 +91,16 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
     return df
 
 
+def lacking(df: pd.DataFrame, missing: Sequence[str]) -> str:
+    """Say which columns a frame lacks, and how it gets them."""
+    fix = "use df.reset_index()" if set(missing) <= set(df.index.names) else "load it with greenkit, or add the columns"
+    return f"the frame lacks {', '.join(missing)}: {fix}"
+
+
 def _check_columns(df: pd.DataFrame) -> None:
     missing = [name for name in COLUMNS if name not in df.columns]
     if missing:
-        fix = (
-            "use df.reset_index()"
-            if set(missing) <= set(df.index.names)
-            else "load it with greenkit, or add the columns"
-        )
-        raise SchemaError(f"the frame lacks {', '.join(missing)}: {fix}")
+        raise SchemaError(lacking(df, missing))
 
 
 def _check_times(df: pd.DataFrame, *, exact: bool) -> None:

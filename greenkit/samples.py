@@ -40,7 +40,7 @@ def path(name: str) -> Path:
     Raises
     ------
     FileNotFoundError
-        When there is no such sample; the message has the nearest names and the list.
+        When there is no such sample.
 
     Examples
     --------
@@ -48,11 +48,12 @@ def path(name: str) -> Path:
     'espi.xml'
     """
     files = _files()
-    if name not in files:
-        near = difflib.get_close_matches(name, files, n=2, cutoff=0.5)
-        hint = f" (near it: {', '.join(near)})" if near else ""
-        raise FileNotFoundError(f"there is no sample {name!r}{hint}: use one of {', '.join(sorted(files))}")
-    return files[name]
+    stem = name.split(".")[0]
+    if stem not in files:
+        near = difflib.get_close_matches(stem, files, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise FileNotFoundError(f"there is no sample {name!r}: {hint}greenkit.samples.names() lists them")
+    return files[stem]
 
 
 def _files() -> dict[str, Path]:

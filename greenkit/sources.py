@@ -22,11 +22,24 @@ from typing import IO, Any, BinaryIO, Final
 from greenkit._unpacking import DAMAGED, Budget, Guarded, Gunzipped, Limits
 from greenkit.errors import FormatError, LimitError
 
-__all__ = ["Decrypt", "Limits", "Source", "is_openpgp", "walk"]
+__all__ = ["Decrypt", "Limits", "Source", "foreign", "is_openpgp", "refuse", "walk"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _HEAD: Final = 4096
+_WORKBOOK: Final = "an Excel workbook: take the file as it was delivered, or save the sheet as CSV"
+_FOREIGN: Final = {
+    b"%PDF": "a PDF: download the data themselves, as XML or CSV",
+    b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    _ZIP[0]: _WORKBOOK,  # the only zip that is not opened
+    b"PAR1": "Parquet: read it with greenkit.store.read",
+    b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
+    b"Rar!": "a RAR archive: unpack it first",
+    b"\x89PNG": "a picture, not meter data",
+    b"GIF8": "a picture, not meter data",
+    b"\xff\xd8\xff": "a picture, not meter data",
+}
+"""What is often taken for meter data, by its first bytes."""
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message, gives its open plain text; the caller closes it."""
@@ -85,6 +98,7 @@ def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None =
 
 
 def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
+    refuse(source)
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         yield Source("bytes", lambda: io.BytesIO(data), len(data))
@@ -99,7 +113,17 @@ def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
         raise TypeError(f"a source is a path, bytes, a binary file or a list of these, not {type(source).__name__}")
 
 
+def refuse(source: Any) -> None:
+    """Refuse what could be iterated but is no list of sources: a frame gives its columns, an answer its pieces."""
+    if hasattr(source, "columns") or hasattr(source, "readings"):
+        raise TypeError(f"a {type(source).__name__} is loaded already: use it as it is")
+    if hasattr(source, "iter_content"):
+        raise TypeError(f"a {type(source).__name__} is no file: pass its .content, or save that first")
+
+
 def _paths(name: str) -> Iterator[Source]:
+    if "\n" in name or name.lstrip("\ufeff \t").startswith("<"):
+        raise TypeError("this is the text of a file, where a path is expected: pass text.encode()")
     if "://" in name:
         raise FormatError(
             "a URL is never loaded: fetch it first, then load what was saved", source=name.partition("?")[0]
@@ -168,7 +192,7 @@ def _unpack(
 ) -> Iterator[Source]:
     head = source.head()
     packed = head.startswith((_GZIP, *_ZIP)) or (decrypt is not None and is_openpgp(head))
-    if not packed:
+    if not packed or (head.startswith(_ZIP) and _is_workbook(source)):
         yield source
         return
     if depth >= budget.limits.nesting:
@@ -213,7 +237,18 @@ def _unzip(source: Source, budget: Budget, held: contextlib.ExitStack) -> Iterat
             )
         if parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
             continue
+        if info.flag_bits & 1:  # APPNOTE.TXT, 4.4.4
+            raise FormatError("this zip has a password: unpack it first", source=name)
         yield _member(archive, info, name, budget, source.named and len(infos) == 1)
+
+
+def _is_workbook(source: Source) -> bool:
+    """Tell a file of Microsoft Office, which is a zip inside (ECMA-376, part 2, 10.1.2)."""
+    try:
+        with source.open() as file, zipfile.ZipFile(file) as archive:
+            return "[Content_Types].xml" in archive.NameToInfo
+    except DAMAGED:
+        return False
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, named: bool) -> Source:
@@ -237,6 +272,11 @@ def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> 
     for ending in (".asc", ".pgp", ".gpg"):
         name = name.removesuffix(ending)
     return _held(name, plain, source.named)
+
+
+def foreign(head: bytes) -> str | None:
+    """Say in a sentence what a stream is, when its first bytes are those of something else than meter data."""
+    return next((f"this is {what}" for mark, what in _FOREIGN.items() if head.startswith(mark)), None)
 
 
 def is_openpgp(head: bytes) -> bool:

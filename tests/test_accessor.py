@@ -48,7 +48,7 @@ def test_what_is_mistyped_is_told_the_nearest_verb(make_series):
         (df.gk.plot, "heatmp", "df.gk.plot has no 'heatmp': did you mean 'heatmap'?"),
         (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, heatmap,"),
         (greenkit, "laod", "greenkit has no 'laod': did you mean 'load'?"),
-        (pd.DataFrame(), "gk", "this is no greenkit frame, since it lacks meter, .*: greenkit.load gives one"),
+        (pd.DataFrame(), "gk", "df.gk is for greenkit frames: the frame lacks meter, .*: load it with greenkit"),
     ):
         with pytest.raises(AttributeError, match=text.replace("?", r"\?")):
             getattr(what, name)

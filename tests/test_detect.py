@@ -1,12 +1,16 @@
 """load(): which reader, told by the bytes."""
 
 import io
+import zipfile
 
+import pandas as pd
 import pytest
+import requests
 
 import greenkit
 from greenkit import samples
 from greenkit.errors import DecryptError, FormatError
+from greenkit.findings import GreenkitWarning
 
 LSE = "00000001,10000000000000017,4,20240701000000,20240701235959,Y,N\n00000002,,,,,,,900,01,,,,\n00000003,\n"
 LSE += "00000004,20240702063000,M\n10000000," + "0.25,A,," * 96 + "\n"
@@ -75,3 +79,97 @@ def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"name of the file is empty: give a path, or '\.' for this folder"):
         greenkit.load("")
+
+
+def zipped(path, **members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "."), data)
+    return path
+
+
+READERS = [greenkit.load, greenkit.load_espi, greenkit.load_smt]
+
+
+@pytest.mark.parametrize("load", READERS)
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (b"%PDF-1.4\n%\xe2\xe3", "a PDF: download the data themselves, as XML or CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook: take the file as it was delivered"),
+        (b"PAR1" + bytes(50), r"Parquet: read it with greenkit\.store\.read"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7-Zip archive: unpack it first"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a picture"),
+    ],
+)
+def test_what_is_often_taken_for_data_is_named(load, head, says):
+    with pytest.raises(FormatError, match=f"this is {says}"):
+        load(head)
+
+
+@pytest.mark.parametrize("load", READERS)
+def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
+    book = tmp_path / "book.xlsx"
+    pd.DataFrame({"kWh": [1.0]}).to_excel(book)
+    with pytest.raises(FormatError, match=r"book\.xlsx: this is an Excel workbook: .* or save the sheet as CSV"):
+        load(book)
+
+
+def test_a_workbook_beside_the_data_is_passed_over(tmp_path):
+    pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "notes.xlsx")
+    (tmp_path / "feed.xml").write_bytes(samples.path("espi").read_bytes())
+    for load in READERS:
+        with pytest.warns(GreenkitWarning, match=r"Passed over: .*notes\.xlsx|left out, first .*notes\.xlsx"):
+            assert len(load(tmp_path)) == 2672
+
+
+@pytest.mark.parametrize("load", READERS)
+def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
+    path = zipped(tmp_path / "a.zip", feed__xml=b"<feed/>")
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=r"a\.zip!feed\.xml: this zip has a password: unpack it first$"):
+        load(path)
+
+
+@pytest.mark.parametrize("load", READERS)
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ('<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>', r"text of a file.*pass text\.encode\(\)"),
+        ("ESIID,USAGE_DATE\n1,2\n" * 1000, "text of a file, where a path is expected"),
+        (pd.DataFrame(), "a DataFrame is loaded already"),
+        ([pd.DataFrame({"meter": [1]})], "a DataFrame is loaded already"),
+        (requests.Response(), r"a Response is no file: pass its \.content"),
+    ],
+    ids=["XML", "CSV", "frame", "frames", "response"],
+)
+def test_what_is_no_source_says_what_to_pass(load, source, says):
+    with pytest.raises(TypeError, match=says):
+        load(source)
+    with pytest.raises(TypeError, match="a GreenButton is loaded already"):
+        load(greenkit.open_espi(b"<feed xmlns='http://www.w3.org/2005/Atom'/>"))
+
+
+def test_the_zone_and_the_clock_reach_a_feed():
+    path = samples.path("espi-local-as-utc")
+    df = greenkit.load(path, tz="America/Chicago", epoch="local")
+    assert df.equals(greenkit.load_espi(path, tz="America/Chicago", epoch="local"))
+    for options in ({"tz": "America/Chicago"}, {"epoch": "local"}):
+        with pytest.raises(ValueError, match="tz= and epoch= are for Green Button feeds alone"):
+            greenkit.load(samples.path("smt-lse"), **options)
+
+
+@pytest.mark.parametrize(
+    ("tz", "says"),
+    [
+        ("america/chicago", r"did you mean 'America/Chicago'\?"),
+        ("America/New York", r"did you mean 'America/New_York'\?"),
+        ("CST", "use a name such as"),
+    ],
+)
+def test_a_mistyped_zone_is_told_the_nearest(tz, says):
+    with pytest.raises(ValueError, match=f"tz='{tz}' is no IANA time zone: {says}"):
+        greenkit.load_espi(b"", tz=tz)

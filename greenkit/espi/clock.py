@@ -6,6 +6,7 @@ their local wall clock, or their standard time, as if it were UTC: that is told 
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 import zoneinfo
@@ -200,7 +201,10 @@ def check_zone(tz: str) -> str:
     try:
         return zoneinfo.ZoneInfo(str(tz)).key
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"tz={tz!r} is no IANA time zone: use a name such as 'America/Los_Angeles'") from None
+        known = {name.lower(): name for name in zoneinfo.available_timezones()}
+        near = difflib.get_close_matches(str(tz).lower(), known, n=1, cutoff=0.88)
+        hint = f"did you mean {known[near[0]]!r}?" if near else "use a name such as 'America/Los_Angeles'"
+        raise ValueError(f"tz={tz!r} is no IANA time zone: {hint}") from None
 
 
 def check_epoch(epoch: str) -> str:

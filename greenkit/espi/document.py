@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from greenkit.errors import LimitError, OtherFormat
+from greenkit.sources import foreign
 
 CHUNK: Final = 1 << 20
 _PROLOG: Final = 1 << 20
@@ -15,11 +16,10 @@ _PROLOG: Final = 1 << 20
 _MARKUP: Final = re.compile(rb"<(?:\?.*?(?:\?>|\Z)|!--.*?(?:-->|\Z)|!DOCTYPE|(?=[A-Za-z_:\x80-\xff]))", re.S | re.I)
 _ENCODING: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 _FOREIGN: Final = {
-    b"%PDF": "a PDF",
-    b"{": "JSON",
-    b"[": "JSON",
-    b"-----BEGIN PGP": "an OpenPGP message: decrypt it first",
-    b"00000001,": "an LSE file: use load_smt",
+    b"{": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
+    b"[": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
+    b"-----BEGIN PGP": "encrypted with OpenPGP: use greenkit.load(…, pgp=greenkit.pgp.Keyring(passphrase=…))",
+    b"00000001,": "an LSE file of Smart Meter Texas: use load_smt",
 }
 _BOMS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -45,7 +45,7 @@ def document_pieces(
             break
     utf8, decoder = _decoded(head, encoding)
     at = _root(utf8)
-    if at is None or head.lstrip().startswith(tuple(_FOREIGN)):
+    if at is None or foreign(head) or head.lstrip().startswith(tuple(_FOREIGN)):
         raise OtherFormat(_not_xml(head), source=name)
     if utf8[at : at + 5].lower() == b"<html" or utf8[at : at + 14].lower() == b"<!doctype html":
         raise OtherFormat(
@@ -103,9 +103,11 @@ def _not_xml(head: bytes) -> str:
     start = head.lstrip()[:512]
     if not start:
         return "the file is empty"
+    if what := foreign(head):
+        return what
     for mark, what in _FOREIGN.items():
         if start.startswith(mark):
-            return f"this is {what}, not a Green Button feed (XML)"
+            return f"this is {what}"
     if b"\0" not in start and sum(b"," in line or b"\t" in line for line in start.splitlines()) > 1:
         return (
             "this looks like a CSV file, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's, "

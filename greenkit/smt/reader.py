@@ -173,8 +173,8 @@ class _Reading:
             self._notes.add("smt.file.empty", file=source.name)
         elif kind == "openpgp":
             raise DecryptError(
-                f"{source.name} is encrypted with OpenPGP: pass pgp=greenkit.pgp.Keyring(passphrase=…), which holds "
-                "the secret key"
+                f"{source.name}: this is encrypted with OpenPGP: pass pgp=greenkit.pgp.Keyring(passphrase=…), "
+                "which holds the secret key"
             )
         else:
             self._foreign(source, kind, text)

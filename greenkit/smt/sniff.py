@@ -9,7 +9,7 @@ from typing import Final
 from greenkit.errors import FormatError
 from greenkit.smt import lse_headers
 from greenkit.smt.text import decode_head
-from greenkit.sources import is_openpgp
+from greenkit.sources import foreign, is_openpgp
 
 HEAD: Final = 1 << 16
 """Bytes that are looked at: a CSV may have lines before its header."""
@@ -31,6 +31,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "as it came, and do not open it in a spreadsheet",
     "download": "this is the CSV of a utility's Green Button download, which greenkit does not read: take its XML "
     "instead, and read that with greenkit.load_espi",
+    "tidy": "this is a greenkit frame as CSV: read it with greenkit.export.read_csv",
     "html": "this is a web page, not data: download the file again, and check that you were signed in",
     "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of "
     "them",
@@ -39,6 +40,8 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 def kind_of(head: bytes) -> tuple[str, str]:
     """Tell a format by a stream's first bytes, and give them as text without what stands before it."""
+    if what := foreign(head):
+        return "foreign", what
     if is_openpgp(head):
         return "openpgp", ""
     text = decode_head(head).lstrip("\0 \t\r\n\x1a")
@@ -65,9 +68,13 @@ def kind_of(head: bytes) -> tuple[str, str]:
 
 def refusal(kind: str, text: str, source: str) -> FormatError:
     """Give the error for a stream that is nothing of SMT, or no longer."""
+    if kind == "foreign":
+        return FormatError(text, source=source)
     flat = text.replace('"', "").replace("\t", ",").lower()
     if kind == "text" and any(header in flat for header in _DOWNLOADS):
         kind = "download"
+    if flat.lstrip(",").startswith("meter,series,flow,start,"):
+        kind = "tidy"
     line = next((line for line in text.splitlines() if line.strip()), "")
     default = (
         f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …; from another "

@@ -186,12 +186,12 @@ FOREIGN = {
     "JSON with tags": (b' {"feed": "<entry>"}', "JSON"),
     "a list of JSON": (b"[1, 2]", "JSON"),
     "PDF": (b"%PDF-1.7\n1 0 obj <</Type /Catalog>> <x:xmpmeta/>", "PDF"),
-    "OpenPGP": (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA", "decrypt it first"),
+    "OpenPGP": (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA", r"encrypted with OpenPGP: use greenkit\.load\(…, pgp="),
     "plain text": (b"Dear customer, thank you", "CSV|not XML"),
     "one tag": (b"<", "not XML|cut"),
     "another XML": (b"<rss><channel><item/></channel></rss>", "no ESPI resource"),
     "an Excel workbook of 2003": (b'<?xml version="1.0"?><Workbook xmlns="urn:x"><Worksheet/></Workbook>', "no ESPI resource"),
-    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "not XML|damaged|cut|encoding"),
+    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "a picture"),
     "zeros": (bytes(5000), "not XML"),
 }  # fmt: skip
 
