@@ -130,10 +130,7 @@ class Custodian:
         """Write a settings file, and the secret and profile that it names, as a user would have them."""
         folder = _files.private_folder(folder).absolute()  # the settings may be read from anywhere
         _files.write_private(folder / "client-secret", self.client_secret.reveal().encode())
-        facts = {f.name: getattr(self.profile, f.name) for f in dataclasses.fields(Profile)}
-        usual = {f.name: f.default for f in dataclasses.fields(Profile)}
-        special = {name: value for name, value in facts.items() if value != usual[name]}
-        (folder / "profile.toml").write_text(toml.lines(special) + "\n", encoding="utf-8")
+        (folder / "profile.toml").write_text(toml.lines(self.profile.facts()) + "\n", encoding="utf-8")
         own = {
             "utility": folder / "profile.toml",
             "client_id": self.register.application.id,

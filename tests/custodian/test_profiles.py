@@ -61,6 +61,22 @@ def test_a_users_own_toml_needs_no_code(tmp_path):
     assert load(str(path)) == replace(load("pge"), name="pge-iso", dates="iso")
 
 
+def test_a_profile_shows_what_is_not_as_usual():
+    facts = load("generic").facts()
+    assert list(facts) == [
+        "name",
+        "title",
+        "authorize_url",
+        "token_url",
+        "resource_url",
+        "revoke_url",
+        "grants",
+        "pkce",
+    ]
+    assert repr(load("generic")).startswith("Profile(name='generic', title='a Green Button Connect service', auth")
+    assert Profile(**facts) == load("generic")
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -37,7 +37,7 @@ _RESERVED: Final = frozenset(
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Profile:
     """The facts of one utility's Green Button Connect service.
 
@@ -94,6 +94,13 @@ class Profile:
         if not self.resource_url.endswith("/"):
             raise SettingsError(f"profile {self.name}: resource_url must end with a slash, as in …/resource/")
 
+    def facts(self) -> dict[str, Any]:
+        """Give the fields that differ from what is usual."""
+        return {f.name: value for f in dataclasses.fields(self) if (value := getattr(self, f.name)) != _usual(f)}
+
+    def __repr__(self) -> str:
+        return f"Profile({', '.join(f'{name}={value!r}' for name, value in self.facts().items())})"
+
     def at(self, url: str) -> Profile:
         """Give the profile with every address at another origin (``https://host[:port]``), the paths kept."""
         parts = urlsplit(url)
@@ -118,6 +125,10 @@ class Profile:
                 f'profile {self.name} serves many utilities: name yours, as in connect("{self.name}", url="https://…")'
             )
         return self
+
+
+def _usual(of: dataclasses.Field[Any]) -> Any:
+    return of.default if of.default_factory is dataclasses.MISSING else of.default_factory()
 
 
 def load(source: str | os.PathLike[str] | Profile) -> Profile:
