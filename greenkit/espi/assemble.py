@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,8 +25,8 @@ EXTRAS: Final = (
 )
 
 
-def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Build the frames of interval readings and of register reads."""
+def assemble(feed: Feed, plan: Plan, *, epoch: str, tz: str | None) -> tuple[Rows, Rows]:
+    """Give the interval readings and the register reads, mended and in the order of their frames."""
     rows = Rows.of(feed, plan)
     repairs.drop_repeated_blocks(rows)
     repairs.lay_out(rows)
@@ -40,7 +41,7 @@ def assemble(feed: Feed, plan: Plan, codes: Codes, *, epoch: str, tz: str | None
     _sort(rows)
     _sort(registers)
     _report_overlaps(rows)
-    return _built(rows, codes), _built(registers, codes)
+    return rows, registers
 
 
 def _dials(rows: Rows) -> Bools:
@@ -149,7 +150,8 @@ def _report_overlaps(rows: Rows) -> None:
         rows.feed.findings.add("espi.reading.overlapping", text, severity=severity, count=count, first=at)
 
 
-def _built(rows: Rows, codes: Codes) -> pd.DataFrame:
+def built(rows: Rows, codes: Codes) -> pd.DataFrame:
+    """Build the frame, in the very memory of the columns, which are no longer what they were."""
     series, feed = rows.plan.series, rows.feed
     if not len(rows):
         known = {s.zone for s in series}
@@ -256,8 +258,11 @@ def _categorical(number: Numbers, labels: list[Any]) -> pd.Categorical:
     observed[number] = True
     names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
     place = {name: n for n, name in enumerate(names)}
-    codes = np.array([place.get(label, -1) for label in labels], dtype=np.int64)
-    small = np.min_scalar_type(-max(len(names), 1))
-    return pd.Categorical.from_codes(
-        codes.astype(small)[number], categories=pd.Index(names, dtype="str" if names else object)
-    )
+    codes = np.array([place.get(label, -1) for label in labels], dtype=np.min_scalar_type(-max(len(names), 1)))
+    return pd.Categorical.from_codes(codes[number], dtype=_dtype(tuple(names)), validate=False)
+
+
+@functools.lru_cache(maxsize=32)
+def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    """Give the dtype of a category, which costs more to make than a small file's codes; most feeds have the same."""
+    return pd.CategoricalDtype(pd.Index(names, dtype="str" if names else object))

@@ -122,7 +122,7 @@ class Runs:
 
     def _append(self, columns: Columns, first: int, end: int) -> None:
         for name, column in self.readings.columns.items():
-            column.frombytes(columns[name][first:end].view(np.uint8).data)
+            column.frombytes(columns[name][first:end].tobytes())
 
     def _cut(self, piece: bytes) -> bytes:
         if not self.opening:

@@ -11,7 +11,7 @@ from greenkit import frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import OtherFormat
 from greenkit.espi import clock, fast, feed, parse
-from greenkit.espi.assemble import assemble
+from greenkit.espi.assemble import assemble, built
 from greenkit.espi.codes import Codes
 from greenkit.espi.green_button import GreenButton
 from greenkit.espi.series import Planner
@@ -90,7 +90,10 @@ def load_espi(
     ['delivered', '2023-11-14 16:15:00-06:00', '0.25', 'kWh']
     """
     atom, planner, codes = _read(source, tz, epoch, progress, limits, recover=False)
-    readings, _ = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
+    rows, registers = assemble(atom, planner.plan(), epoch=epoch, tz=tz)
+    readings = built(rows, codes)
+    if len(registers):
+        built(registers, codes)  # for its findings
     # last, what was counted on the way: texts that are no numbers, and codes that no table knows
     atom.readings.report(atom.findings)
     codes.report(atom.findings)
@@ -129,8 +132,8 @@ def open_espi(
         As in :func:`load_espi`.
     """
     atom, planner, codes = _read(source, tz, epoch, progress, limits, recover=recover)
-    readings, registers = assemble(atom, planner.plan(), codes, epoch=epoch, tz=tz)
-    return GreenButton(readings, registers, Tables(planner, codes, epoch))
+    readings, registers = assemble(atom, planner.plan(), epoch=epoch, tz=tz)
+    return GreenButton(built(readings, codes), built(registers, codes), Tables(planner, codes, epoch))
 
 
 def _say_empty(atom: feed.Feed) -> None:

@@ -8,7 +8,7 @@ import pytest
 from build import block, hourly, utc, whole
 
 from greenkit.espi import feed, parse
-from greenkit.espi.assemble import assemble
+from greenkit.espi.assemble import assemble, built
 from greenkit.espi.codes import Codes
 from greenkit.espi.series import Planner
 from greenkit.sources import Source
@@ -36,7 +36,8 @@ def test_a_frame_is_built_in_little_more_than_its_own_memory(tz):
     plan = Planner(found, codes, tz).plan()
     tracemalloc.start()
     try:
-        df, registers = assemble(found, plan, codes, epoch="utc", tz=tz)
+        rows, registers = assemble(found, plan, epoch="utc", tz=tz)
+        df = built(rows, codes)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
