@@ -167,6 +167,7 @@ def built(rows: Rows, codes: Codes) -> pd.DataFrame:
     value, cost = _scaled(rows), rows.columns["cost"]
     cost /= 10.0**-MONEY
     doubts.units_not_said(rows, used)
+    doubts.units_titled_otherwise(rows, used)
     doubts.unlikely_prices(rows, value, cost)
     quality, quality_code = _quality(rows, value, codes)
     sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]

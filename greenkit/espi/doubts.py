@@ -14,7 +14,9 @@ Floats = npt.NDArray[np.float64]
 
 # What a unit may cost in any currency from a dollar to a yen: far outside of every tariff, and near enough to tell a
 # multiplier of the wrong sign, or one too many.
-PRICES: Final = {"kWh": (0.001, 1000.0), "therm": (0.01, 10_000.0)}
+PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0)}
+# What a title calls hundreds and thousands of cubic feet → the power of ten that cubic feet then have.
+_CUBIC_FEET: Final = {"CCF": 2, "MCF": 3}
 
 
 def unlikely_prices(rows: Rows, value: Floats, cost: Floats) -> None:
@@ -47,3 +49,20 @@ def units_not_said(rows: Rows, used: list[Series]) -> None:
         if series.reading_type and series.unit.name == "unknown":
             text = f"The ReadingType of series {series.name} names no unit (uom): its values are raw."
             rows.feed.findings.add("espi.reading-type.no-unit", text, severity="serious", series=series.name)
+
+
+def units_titled_otherwise(rows: Rows, used: list[Series]) -> None:
+    """Say which series' type is titled in hundreds of cubic feet, but has a uom that means another unit.
+
+    DTE Energy titles its gas "Energy Delivered (CCF)", and its numbers are in that unit.
+    """
+    for series in used:
+        for name, power in _CUBIC_FEET.items():
+            fits = series.unit.name.startswith("ft3") and series.power == power
+            if name in series.title.upper().replace("(", " ").replace(")", " ").split() and not fits:
+                text = (
+                    f"The ReadingType of series {series.name} is titled {series.title!r}, but its uom says "
+                    f"{series.unit.name}: compare a bill, since the values may be in {name}."
+                )
+                evidence = {"series": series.name, "title": series.title}
+                rows.feed.findings.add("espi.value.titled-otherwise", text, severity="warning", **evidence)

@@ -20,6 +20,7 @@ from greenkit.findings import Findings
 _FALLBACKS: Final = {
     "path": ("espi.link.path", "info", "by the nesting of their paths, since no link joins them"),
     "id": ("espi.link.same-id", "info", "by the id in their paths, since no link joins them"),
+    "service": ("espi.link.service", "info", "as the only one of its usage point's service, since no link joins them"),
     "only": ("espi.link.only-one", "info", "as the only one in the document, since no link joins them"),
     "order": (
         "espi.link.document-order",
@@ -28,6 +29,8 @@ _FALLBACKS: Final = {
     ),
     "none": ("espi.link.none", "warning", "to nothing, since there is none"),
 }
+_TELLING: Final = 6  # characters of an id that is no number in a row: 1 of the one kind is not 1 of the other
+_FEW: Final = 8  # of thousands of unlinked types, none is the only one of a service
 _number: Final = attrgetter("number")
 
 
@@ -114,7 +117,7 @@ def _same_id(x: Entry, ys: Index) -> list[Entry]:
     """Find the ReadingType of the id that the path has for the MeterReading, as Elexicon's blocks do."""
     for path in (x.self_, *x.up):
         if found := segment(path, "MeterReading"):
-            return [y for y in ys.entries if y.self_.rpartition("/")[2] == found]
+            return [y for y in ys.entries if y.self_.rpartition("/")[2] == found and len(found) >= _TELLING]
     return []
 
 
@@ -148,12 +151,22 @@ class Resolver:
         self._peers: dict[str, dict[int, dict[int, int]]] = {}
 
     def find(
-        self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], *, order: bool = True
+        self,
+        x: Entry,
+        of: str,
+        ys: Index,
+        rules: tuple[tuple[str, _Rule], ...],
+        *,
+        order: bool = True,
+        fits: Callable[[Entry], bool] | None = None,
     ) -> Entry | None:
-        """Find the entry of the other kind that belongs to this one; None when there is none."""
+        """Find the entry of the other kind that belongs to this one; None when there is none.
+
+        Where no link joins them, and only one of several ``fits``, it is that one.
+        """
         if not ys.entries:
             return None
-        rule, found = self._find(x, of, ys, rules, order)
+        rule, found = self._find(x, of, ys, rules, order, fits)
         self.used[of, ys.kind, rule] += 1
         return found
 
@@ -167,7 +180,13 @@ class Resolver:
         return None
 
     def _find(
-        self, x: Entry, of: str, ys: Index, rules: tuple[tuple[str, _Rule], ...], order: bool
+        self,
+        x: Entry,
+        of: str,
+        ys: Index,
+        rules: tuple[tuple[str, _Rule], ...],
+        order: bool,
+        fits: Callable[[Entry], bool] | None,
     ) -> tuple[str, Entry | None]:
         if ys.kind in x.kinds:
             return "entry", x
@@ -180,6 +199,8 @@ class Resolver:
         here = sorted(several, key=_number) or ys.by_document.get(x.document, [])
         if only := None if several else ys.only(x.document):
             return "only", only
+        if fits and len(here) <= _FEW and len(fitting := _distinct([y for y in here if fits(y)])) == 1:
+            return "service", fitting[0]
         if not order or not here:
             return "none", None
         # as many types as readings: the first belongs to the first; else the nearest before

@@ -49,6 +49,7 @@ class Series:
     tou: int
     cpp: int
     tier: int
+    title: str  # of the ReadingType
     identity: tuple[Any, ...] = ()
 
     @property
@@ -151,9 +152,14 @@ class Planner:
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
-        rules = links.ACROSS if meter_reading else links.BLOCK_ACROSS
-        reading_type = own_type or self.resolver.find(anchor, of, self.reading_types, rules)
         usage_point = self.usage_point(anchor, of)
+        reading_type = own_type or self.resolver.find(
+            anchor,
+            of,
+            self.reading_types,
+            links.ACROSS if meter_reading else links.BLOCK_ACROSS,
+            fits=lambda y: self._is_of_service(y, usage_point),
+        )
         meter = self.meter(anchor, usage_point)
         name = self._name(entry, meter_reading, reading_type)
         described = self._series(meter, name, reading_type, usage_point, entry.document)
@@ -211,6 +217,7 @@ class Planner:
             tou=code("tou", one(data, "tou")) or NO_CODE,
             cpp=code("cpp", one(data, "cpp")) or NO_CODE,
             tier=code("consumptionTier", one(data, "consumptionTier")) or NO_CODE,
+            title=reading_type.title if reading_type else "",
         )
 
     def _power(self, text: str | None, name: str) -> int:
@@ -228,6 +235,14 @@ class Planner:
         service = branch(self.data("UsagePoint", usage_point), "ServiceCategory")
         word = self.codes.word(SERVICE, "ServiceCategory", one(service, "kind"))
         return _COMMODITY_OF_UNIT.get(unit) or _COMMODITY_OF_SERVICE.get(word or "", word)
+
+    def _is_of_service(self, reading_type: Entry, usage_point: Entry | None) -> bool:
+        """Tell whether a ReadingType is of its UsagePoint's service: gas of gas, electricity of electricity."""
+        service = integer(one(branch(self.data("UsagePoint", usage_point), "ServiceCategory"), "kind"))
+        data = self.data("ReadingType", reading_type)
+        commodity = COMMODITY.get(integer(one(data, "commodity")) or 0, "")
+        wanted = _COMMODITY_OF_SERVICE.get(SERVICE.get(service, "") if service is not None else "")
+        return wanted is not None and commodity.partition(",")[0] == wanted
 
     def zone(self, usage_point: Entry | None, document: int = 0) -> str:
         """Give the zone of a usage point: the caller's, the feed's, or UTC."""

@@ -168,12 +168,33 @@ def test_a_meter_reading_that_names_two_types_is_said(opened):
 def test_a_reading_type_with_the_id_of_the_meter_reading(opened):
     """Elexicon: no MeterReading, and no link from the blocks to usage and dial but the id in their paths."""
     base = "Subscription/5/UsagePoint/1/MeterReading"
-    types = reading_type("ReadingType/S01"), reading_type("ReadingType/S02", accumulationBehaviour=1)
-    usage, dial = blocks(DAY, up=f"{base}/S01/IntervalBlock"), blocks(DAY, up=f"{base}/S02/IntervalBlock")
+    types = reading_type("ReadingType/S01-KWH"), reading_type("ReadingType/S02-KWH", accumulationBehaviour=1)
+    usage, dial = blocks(DAY, up=f"{base}/S01-KWH/IntervalBlock"), blocks(DAY, up=f"{base}/S02-KWH/IntervalBlock")
     found = opened(feed(*types, dial, usage))
-    assert found.readings["reading_type"].unique().tolist() == ["S01"]
-    assert found.registers["reading_type"].unique().tolist() == ["S02"]
+    assert found.readings["reading_type"].unique().tolist() == ["S01-KWH"]
+    assert found.registers["reading_type"].unique().tolist() == ["S02-KWH"]
     assert found.findings.named("espi.link").names == ["espi.link.same-id"]
+    # numbers in a row say nothing
+    numbered = feed(
+        reading_type("ReadingType/2"), reading_type("ReadingType/1"), blocks(DAY, up=f"{base}/1/IntervalBlock")
+    )
+    assert opened(numbered).findings.named("espi.link").names == ["espi.link.document-order"]
+
+
+@pytest.mark.parametrize("with_meter_readings", [True, False])
+def test_the_only_type_of_the_usage_points_service(opened, with_meter_readings):
+    """DTE Energy: electricity and gas of one customer, and nothing that joins their types but what they are of."""
+    points = [usage_point(kind, f"UsagePoint/{kind}", related=()) for kind in (0, 1)]
+    types = [reading_type("ReadingType/8", commodity=1), reading_type("ReadingType/9", commodity=7, uom=169)]
+    readings = [blocks(DAY, up=f"UsagePoint/{kind}/MeterReading/1/IntervalBlock") for kind in (1, 0)]
+    if with_meter_readings:
+        readings += [meter_reading(f"UsagePoint/{kind}/MeterReading/1", related=()) for kind in (0, 1)]
+    found = opened(feed(*points, *types, *readings))
+    assert series(found) == [("0", "1", "delivered", "kWh"), ("1", "1", "delivered", "therm")]
+    assert "espi.link.service" in found.findings.names
+    assert "espi.link.document-order" not in found.findings.names
+    twice = feed(*points, *types, reading_type("ReadingType/7", commodity=1, uom=38, kind=37), *readings)
+    assert "espi.link.document-order" in opened(twice).findings.names
 
 
 def test_one_reading_type_for_several_series(opened):  # B10

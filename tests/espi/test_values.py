@@ -70,7 +70,8 @@ def test_members_missing_from_the_type(opened):  # C5: as in the feeds of 2011 t
     [
         (72, 3, 2820, 62026, 0.62026 / 2820),  # Wh already, and a multiplier that says kWh (Opower)
         (169, 5, 400000, 527000, 5.27 / 4e10),  # 5 for -5 (a gas utility of the South-west)
-        (72, 0, 2820, 62026, None), (169, -5, 400000, 527000, None), (72, 3, 2820, 0, None), (128, 3, 26154, 1, None),
+        (72, 0, 1000, 140, 0.0014),  # thousandths of a dollar for hundred-thousandths (Alectra)
+        (72, 0, 2820, 62026, None), (72, 0, 1000, 400, None), (169, -5, 400000, 527000, None), (72, 3, 2820, 0, None), (128, 3, 26154, 1, None),
     ],
 )  # fmt: skip
 def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price):
@@ -79,6 +80,24 @@ def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price
     assert [f.evidence["price"] for f in said] == ([pytest.approx(price)] if price else [])
     assert all(f.severity == "serious" and f"({power})" in f.text for f in said)
     assert found.readings["value"].iloc[0] == pytest.approx(raw * 10.0**power / (1000 if uom == 72 else 1))
+
+
+@pytest.mark.parametrize(
+    ("title", "uom", "power", "said"),
+    [
+        ("Energy Delivered (CCF)", 119, -3, True), ("Energy Delivered (CCF)", 169, 0, True), ("Gas, Mcf", 119, 2, True),
+        ("Energy Delivered (CCF)", 119, 2, False), ("Gas, MCF", 120, 3, False), ("Energy Delivered (Wh)", 72, 0, False),
+        ("CCFX", 119, 0, False),
+    ],
+)  # fmt: skip
+def test_a_title_in_another_unit_than_the_uom_is_said(opened, title, uom, power, said):
+    data = whole(block(hourly(START, [1040])), uom=uom, powerOfTenMultiplier=power, commodity=7).decode()
+    data = data.replace(
+        '<entry><link rel="self" href="ReadingType',
+        f"<entry><title>{title}</title>" + '<link rel="self" href="ReadingType',
+    )
+    found = opened(data.encode())
+    assert [f.evidence["title"] for f in found.findings.named("espi.value.titled-otherwise")] == [title] * said
 
 
 def test_registers_stand_apart(opened):  # C6
