@@ -27,6 +27,7 @@ _PUBLIC = {
     "check_smt": "greenkit.transfer.doctor",
     "concat": "greenkit.frame",
     "connect": "greenkit.custodian.registration",
+    "custodian": "greenkit.custodian",
     "errors": "greenkit.errors",
     "export": "greenkit.export",
     "fetch_smt": "greenkit.transfer.pull",
@@ -43,8 +44,10 @@ _PUBLIC = {
     "settings": "greenkit.settings",
     "smt_keyring": "greenkit.transfer.account",
     "smt_remote": "greenkit.transfer.account",
+    "sources": "greenkit.sources",
     "store": "greenkit.store",
     "synthetic": "greenkit.synthetic",
+    "transfer": "greenkit.transfer",
     "widgets": "greenkit.widgets",
     "write_report": "greenkit.report",
 }
@@ -53,6 +56,7 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from greenkit import analysis as analysis
     from greenkit import certificates as certificates
+    from greenkit import custodian as custodian
     from greenkit import errors as errors
     from greenkit import export as export
     from greenkit import frame as frame
@@ -61,8 +65,10 @@ if TYPE_CHECKING:
     from greenkit import samples as samples
     from greenkit import sandbox as sandbox
     from greenkit import settings as settings
+    from greenkit import sources as sources
     from greenkit import store as store
     from greenkit import synthetic as synthetic
+    from greenkit import transfer as transfer
     from greenkit import widgets as widgets
     from greenkit.custodian.registration import connect as connect
     from greenkit.detect import load as load

@@ -41,3 +41,19 @@ def test_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+def test_every_dotted_name_is_there_after_the_one_import():
+    pages = [
+        README,
+        *(p.read_text(encoding="utf-8") for p in (*(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md")),
+    ]
+    names = set(re.findall(r"(?<![\w/.])greenkit(?:\.[A-Za-z_]\w*)+", "\n".join(pages)))
+    names = sorted(n for n in names if n.rpartition(".")[2] not in ("py", "toml", "xml"))
+    assert len(names) > 20
+    for name in names:
+        found = greenkit
+        for part in name.split(".")[1:]:
+            # a package that loads its modules lazily lists them, whatever another test has imported
+            assert part in dir(found), name
+            found = getattr(found, part)

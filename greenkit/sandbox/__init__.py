@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from greenkit.sandbox.utility import start as start
 
 __all__ = ["Utility", "serve", "start"]
+_MODULES = ("authority", "custodian", "files", "visitor")
 
 
 def __getattr__(name: str) -> Any:
     # what the servers are made of is loaded only when one is started
-    if name in __all__:
+    if name in (*__all__, *_MODULES):
         try:
+            if name in _MODULES:
+                return import_module(f"greenkit.sandbox.{name}")
             return getattr(import_module("greenkit.sandbox.utility"), name)
         except ImportError as e:
             raise SettingsError(f'the sandbox needs {e.name}: run pip install "greenkit[sandbox]"') from None
     raise AttributeError(f"module 'greenkit.sandbox' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])
