@@ -171,3 +171,17 @@ def counted(n: int, what: str) -> str:
     ('1 file', '2,000 files')
     """
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+class Count(int):
+    """A number that can be written with what it counts, and that other words agree with.
+
+    Examples
+    --------
+    >>> [f"{n:day} {n:lacks|lack} intervals" for n in (Count(1), Count(2000))]
+    ['1 day lacks intervals', '2,000 days lack intervals']
+    """
+
+    def __format__(self, words: str) -> str:
+        one, either, more = words.partition("|")
+        return (one if self == 1 else more) if either else counted(int(self), words)

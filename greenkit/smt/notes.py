@@ -7,125 +7,149 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from greenkit.errors import FormatError
-from greenkit.findings import Findings
+from greenkit.findings import Count, Findings
 
 _SHOWN: Final = 5
 
-# name → (severity, sentence). {n} counts what is concerned, {first} is the first of it.
+# name → (severity, sentence). {n:…} counts what is concerned, or agrees with the count; {first} is the first of it.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     # files
-    "smt.file.empty": ("warning", "{n} file(s) hold no readings, first {first}: ask SMT for the data again."),
+    "smt.file.empty": ("warning", "{n:file} {n:holds|hold} no readings, first {first}: ask SMT for the data again."),
     "smt.file.skipped": (
         "warning",
-        "{n} file(s) hold no meter data that greenkit reads and were left out, first {first}.",
+        "{n:file} {n:holds|hold} no meter data that greenkit reads and {n:was|were} left out, first {first}.",
     ),
-    "smt.file.error": ("serious", "{n} answer(s) of SMT are an error instead of data, first {first}."),
-    "smt.file.headerless": ("info", "{n} CSV file(s) have no header; the columns were taken in SMT's order."),
-    "smt.file.other-reads": ("info", "{n} row(s) are register reads or bills: see open_smt(…).registers and .bills."),
+    "smt.file.error": ("serious", "{n:answer} of SMT {n:is an error|are errors} instead of data, first {first}."),
+    "smt.file.headerless": ("info", "{n:CSV file} {n:has|have} no header; the columns were taken in SMT's order."),
+    "smt.file.other-reads": (
+        "info",
+        "{n:row} {n:is|are} register reads or bills: see open_smt(…).registers and .bills.",
+    ),
     "smt.format.twice": (
         "info",
-        "{n} interval(s) came as Green Button XML and in another format, first {first}; the other format was kept.",
+        "{n:interval} came as Green Button XML and in another format, first {first}; the other format was kept.",
     ),
     "smt.file.cut": (
         "serious",
-        "{n} file(s) end in the middle of a row, first {first}: what may be cut was left out; fetch the file again.",
+        "{n:file} {n:ends|end} in the middle of a row, first {first}: what may be cut was left out; fetch the file "
+        "again.",
     ),
     # rows
-    "smt.row.unreadable": ("serious", "{n} row(s) cannot be read and were left out, first {first}."),
-    "smt.row.repeated-header": ("info", "{n} header line(s) stand again among the rows, as after a concatenation."),
-    "smt.flow.assumed": ("info", "{n} file(s) do not say consumption or generation; it was taken as consumption."),
-    "smt.flow.other": ("warning", "{n} channel(s) are neither load nor generation and keep their name, first {first}."),
+    "smt.row.unreadable": ("serious", "{n:row} cannot be read and {n:was|were} left out, first {first}."),
+    "smt.row.repeated-header": (
+        "info",
+        "{n:header line} {n:stands|stand} again among the rows, as after a concatenation.",
+    ),
+    "smt.flow.assumed": (
+        "info",
+        "{n:file} {n:does|do} not say consumption or generation; it was taken as consumption.",
+    ),
+    "smt.flow.other": (
+        "warning",
+        "{n:channel} {n:is|are} neither load nor generation, first {first}: the name was kept.",
+    ),
     "smt.unit.other": (
         "serious",
-        "{n} record(s) are not in kWh and were not converted, first {first}: see column unit.",
+        "{n:record} {n:is|are} not in kWh and {n:was|were} not converted, first {first}: see column unit.",
     ),
-    "smt.meter.unknown": ("warning", "{n} file(s) do not name their ESI ID; the meter is called unknown."),
+    "smt.meter.unknown": ("warning", "{n:file} {n:names|name} no ESI ID; the meter is called unknown."),
     "smt.revision.unreadable": (
         "warning",
-        "{n} revision(s) cannot be read, first {first}: what they stand on counts as older than any that can.",
+        "{n:revision} cannot be read, first {first}: a day with such a one counts as older than any other.",
     ),
     # values
-    "smt.value.unreadable": ("serious", "{n} value(s) are no number and are missing, first {first}."),
-    "smt.value.missing": ("warning", "{n} interval(s) have no value, first {first}; a sum leaves them out."),
-    "smt.value.negative": ("warning", "{n} value(s) are negative and were kept, first {first}."),
+    "smt.value.unreadable": (
+        "serious",
+        "{n:value} {n:is no number|are no numbers} and {n:is|are} missing, first {first}.",
+    ),
+    "smt.value.missing": ("warning", "{n:interval} {n:has|have} no value, first {first}; sums leave {n:it|them} out."),
+    "smt.value.negative": ("warning", "{n:value} {n:is|are} negative and {n:was|were} kept, first {first}."),
     "smt.value.zero-estimated": (
         "warning",
-        "{n} value(s) are an estimated zero, first {first}: TDSPs write 0,E where they hold no data, so the energy "
-        "may be missing rather than zero.",
+        "{n:value} {n:is an estimated zero|are estimated zeros}, first {first}: TDSPs write 0,E where they hold no "
+        "data, so the energy may be missing rather than zero.",
     ),
     "smt.quality.other": (
         "info",
-        "{n} value(s) have no status or one other than A and E, first {first}: see quality_code.",
+        "{n:value} {n:has|have} no status or one other than A and E, first {first}: see quality_code.",
     ),
     # days
-    "smt.day.incomplete": ("warning", "{n} day(s) lack intervals, first {first}; nothing was filled in."),
-    "smt.day.duplicate": ("info", "{n} day(s) came more than once in the same words, first {first}; one was kept."),
+    "smt.day.incomplete": ("warning", "{n:day} {n:lacks|lack} intervals, first {first}; nothing was filled in."),
+    "smt.day.duplicate": ("info", "{n:day} came more than once in the same words, first {first}; one was kept."),
     "smt.day.conflict": (
         "warning",
-        "{n} day(s) came more than once with different values and the same revision, first {first}; the later "
+        "{n:day} came more than once with different values and the same revision, first {first}; the later "
         "reading was kept.",
     ),
-    "smt.day.overlap": ("serious", "{n} day(s) hold intervals that overlap, first {first}; all were kept."),
-    "smt.day.replaced": ("info", "{n} day(s) were replaced by a newer revision, first {first}."),
+    "smt.day.overlap": ("serious", "{n:day} {n:holds|hold} intervals that overlap, first {first}; all were kept."),
+    "smt.day.replaced": ("info", "{n:day} {n:was|were} replaced by a newer revision, first {first}."),
     "smt.day.shortened": (
         "warning",
-        "{n} day(s) have a newest revision with fewer intervals than an older one, first {first}: compare them with "
-        'revisions="all".',
+        "{n:day} {n:has|have} a newest revision with fewer intervals than an older one, first {first}: compare them "
+        'with revisions="all".',
     ),
     "smt.time.skipped-hour": (
         "serious",
-        "{n} value(s) stand in an hour that their day does not have, so they have no instant and were left out, "
-        "first {first}.",
+        "{n:value} {n:stands|stand} in an hour that the day does not have, so {n:it has|they have} no instant and "
+        "{n:was|were} left out, first {first}.",
     ),
     "smt.time.repeated-hour": (
         "warning",
-        "{n} day(s) of the autumn change are not whole or not in order, first {first}: which of the two hours from "
+        "{n:day} of the autumn change {n:is|are} not whole or not in order, first {first}: which of the two hours from "
         "01:00 a reading belongs to was told by its order.",
     ),
     "smt.time.day-first": (
         "warning",
-        "{n} file(s) hold the same day of several months and no other, first {first}: if another program has put the "
-        "day before the month, the dates are wrong; export it again.",
+        "{n:file} {n:holds|hold} the same day of several months and no other, first {first}: if another program has "
+        "put the day before the month, the dates are wrong; export it again.",
     ),
     # JSON
     "smt.api.slots": (
         "serious",
-        "{n} day(s) are not written in 100 slots, first {first}: they were laid as if the last slots were cut off.",
+        "{n:day} {n:is|are} not written in 100 slots, first {first}: laid as if the last slots were cut off.",
     ),
     # LSE
     "smt.lse.count": (
         "serious",
-        "{n} record(s) do not hold as many intervals as lie between their start and stop, first {first}; they were "
+        "{n:record} {n:does|do} not hold as many intervals as lie between start and stop, first {first}; they were "
         "laid from the start on.",
     ),
-    "smt.lse.stop": ("warning", "{n} record(s) have no readable stop after their start, first {first}."),
+    "smt.lse.stop": ("warning", "{n:record} {n:has|have} no readable stop after the start, first {first}."),
     "smt.lse.beyond": (
         "serious",
-        "{n} interval(s) lie beyond the last day of their record and were left out, first {first}.",
+        "{n:interval} {n:lies|lie} beyond the last day of the record and {n:was|were} left out, first {first}.",
     ),
     "smt.lse.sort-code": (
         "serious",
-        "{n} record(s) have gaps in their sort codes, first {first}: detail rows may be lost.",
+        "{n:record} {n:has|have} gaps in the sort codes, first {first}: detail rows may be lost.",
     ),
-    "smt.lse.no-details": ("warning", "{n} record(s) have a header and no intervals, first {first}."),
-    "smt.lse.orphan": ("serious", "{n} line(s) stand before the first header and were left out, first {first}."),
-    "smt.lse.invalid": ("warning", "{n} record(s) carry the invalid-record flag, first {first}; they were kept."),
+    "smt.lse.no-details": ("warning", "{n:record} {n:has|have} a header and no intervals, first {first}."),
+    "smt.lse.orphan": (
+        "serious",
+        "{n:line} {n:stands|stand} before the first header and {n:was|were} left out, first {first}.",
+    ),
+    "smt.lse.invalid": (
+        "warning",
+        "{n:record} {n:carries|carry} the invalid-record flag, first {first}; kept as {n:it is|they are}.",
+    ),
     "smt.lse.time": (
         "serious",
-        "{n} interval(s) carry a time that cannot be read, first {first}; they follow the one before.",
+        "{n:interval} {n:carries|carry} a time that cannot be read, first {first}; {n:it follows|they follow} the one"
+        " before.",
     ),
     "smt.lse.joined": (
         "warning",
-        "{n} record(s) begin in the middle of a line, first {first}: files without a last line end were put together, "
-        "so the value before may be cut.",
+        "{n:record} {n:begins|begin} in the middle of a line, first {first}: files without a last line end were put "
+        "together, so the value before may be cut.",
     ),
     "smt.lse.multiplier": (
         "warning",
-        "{n} record(s) carry a pulse multiplier or offset, first {first}: values were taken as energy, as they stand.",
+        "{n:record} {n:carries|carry} a pulse multiplier or offset, first {first}: values were taken as energy, as "
+        "they stand.",
     ),
     "smt.lse.interval": (
         "warning",
-        "{n} record(s) have no readable seconds per interval, first {first}; 900 was taken.",
+        "{n:record} {n:has|have} no readable seconds per interval, first {first}; 900 was taken.",
     ),
 }
 
@@ -180,7 +204,7 @@ class Notes:
 
     def _text(self, name: str) -> str:
         tally = self._tallies[name]
-        return KINDS[name][1].format(n=f"{tally.n:,}", first=tally.first)
+        return KINDS[name][1].format(n=Count(tally.n), first=tally.first)
 
     def findings(self) -> Findings:
         """Give them as findings, in the order in which they were first met."""
