@@ -62,7 +62,7 @@ def gaps(found: Intervals) -> pd.DataFrame:
     """
     n = len(found.keys)
     first, last = periods.span(found)
-    valid = found if found.valid.all() else found.take(found.valid)
+    valid = found.take(found.valid)
     hole = np.flatnonzero(valid.start > valid.reached)
     # at both ends of a span; a series without any value is one gap, from its first start to its last end
     begins, ends = periods.span(valid)

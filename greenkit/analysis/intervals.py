@@ -92,8 +92,10 @@ class Intervals:
     def __len__(self) -> int:
         return len(self.code)
 
-    def take(self, where: Any) -> Intervals:
-        """Keep some rows; the series stay, even one without rows."""
+    def take(self, where: Bools | Ints | slice) -> Intervals:
+        """Keep some rows; the series stay, even one without rows. A mask that keeps all gives these very rows."""
+        if isinstance(where, np.ndarray) and where.dtype == bool and where.all():
+            return self
         names = ("code", "start", "end", "value", "estimated", "row")
         return replace(self, **{n: getattr(self, n)[where] for n in names})
 

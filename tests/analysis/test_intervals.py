@@ -98,3 +98,10 @@ def test_the_receipt_says_what_was_used(make_series):
     # a page that is handed on does not tell where its author keeps his files
     paths = frame.concat([make_series([1], source=name) for name in ("/home/me/a.xml", r"C:\me\b.xml")])
     assert receipt.make_receipt(paths)["sources"] == ["a.xml", "b.xml"]
+
+
+def test_a_mask_that_keeps_all_copies_nothing(make_series):
+    found = intervals.read(make_series([1.0, np.nan, 3.0]))
+    assert found.take(found.code == 0) is found
+    assert found.take(found.valid).value.tolist() == [1, 3]
+    assert len(found.take(slice(0, 0))) == len(found.take(~found.valid & found.valid)) == 0
