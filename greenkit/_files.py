@@ -19,9 +19,14 @@ StrPath = str | os.PathLike[str]
 def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
     """Write a file whole or not at all: a temporary neighbour, flushed to disk, then renamed over ``path``.
 
-    A private one is 0600 from its first byte, whatever the umask; others get the umask's usual mode.
+    A private one is 0600 from its first byte, whatever the umask; others get the umask's usual mode. What is there
+    and no file (``/dev/null``, ``/dev/stdout``, a pipe) is written to: renamed over, it would be gone.
     """
     path = Path(path)
+    if not private and path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("wb") as file:
+            yield file
+        return
     # mkstemp opens with O_EXCL and 0600
     fd, part = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
     try:

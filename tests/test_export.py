@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import stat
 import sys
 
 import numpy as np
@@ -31,6 +33,22 @@ def test_csv_comes_back_whole(tmp_path, make_series):
     raw = (tmp_path / "a.csv").read_bytes()
     assert b"2024-11-03T01:00:00-05:00,2024-11-03T01:00:00-06:00," in raw  # the hour that is repeated
     assert b"0.30000000000000004" in raw
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_or_device_is_written_to_and_stays_one(tmp_path, make_series):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        export.write_csv(make_series([1.0, 2.0]), pipe)
+        through = os.read(reader, 65536)
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    export.write_csv(make_series([1.0, 2.0]), tmp_path / "a.csv")
+    assert through == (tmp_path / "a.csv").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["a.csv", "pipe"]
 
 
 def test_csv_and_parquet_of_an_empty_frame_and_of_two_zones(tmp_path, make_series):

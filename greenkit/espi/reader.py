@@ -139,7 +139,7 @@ def open_espi(
 def _say_empty(atom: feed.Feed) -> None:
     held = ", ".join(f"{count:,} {kind}" for kind, count in Counter(r.kind for r in atom.resources).items())
     text = "The feed holds no interval readings" + (
-        f", only {held}: see open_espi." if held else ", nor anything else."
+        f", only {held}: see open_espi." if held else ", nor anything else that greenkit knows."
     )
     atom.findings.add("espi.reading.none", text, severity="warning")
 

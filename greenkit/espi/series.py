@@ -127,7 +127,10 @@ class Planner:
         _tell_apart(plan.series)
         self.resolver.report(self.feed.findings)
         if self._untyped and len(self.feed.readings):
-            text = "The feed holds no ReadingType: unit, scale and flow of its readings are not known; values are raw."
+            text = (
+                "The feed holds no ReadingType: unit, scale and flow of its readings are not known; values are raw. "
+                "If another file holds it, load both at once, as a list."
+            )
             self.feed.findings.add("espi.reading-type.missing", text, severity="serious", entries=self._untyped)
         if self._zone_unknown and len(self.feed.readings):
             text = "The feed does not say its time zone: times are in UTC; pass tz=, as in tz='America/Los_Angeles'."
