@@ -183,5 +183,7 @@ class Count(int):
     """
 
     def __format__(self, words: str) -> str:
+        if not words:
+            return str(int(self))
         one, either, more = words.partition("|")
         return (one if self == 1 else more) if either else counted(int(self), words)

@@ -18,6 +18,7 @@ from greenkit.espi.feed import Feed
 from greenkit.espi.readings import LAST, NO_CODE
 from greenkit.espi.rows import Bools, Ints, Numbers, Rows, all_by_series
 from greenkit.espi.series import Plan, Series
+from greenkit.findings import Count
 
 EXTRAS: Final = (
     *("quality_code", "cost", "currency", "tou", "cpp", "tier"),
@@ -49,11 +50,11 @@ def _dials(rows: Rows) -> Bools:
     apart = np.zeros(len(rows), dtype=bool)
     for number, here in rows.by_series():
         apart[here] = _is_dial(rows, here, rows.plan.series[number])
-    if apart.any():
-        text = f"{int(apart.sum()):,} register reads (dials) stand in .registers of open_espi, apart from usage"
+    if n := Count(apart.sum()):
+        text = f"{n:register read} (of a dial) {n:stands|stand} in .registers of open_espi, apart from usage"
         text += ": no other readings are there." if apart.all() else "."
         severity = "warning" if apart.all() else "info"
-        rows.feed.findings.add("espi.register.apart", text, severity=severity, count=int(apart.sum()))
+        rows.feed.findings.add("espi.register.apart", text, severity=severity, count=n)
     return apart
 
 
@@ -115,9 +116,9 @@ def _drop_repeated_readings(rows: Rows, rank: Numbers) -> None:
     table = pd.DataFrame({name: column[near] for name, column in rows.columns.items()} | {"series": rows.series[near]})
     # within one file nothing is thinned: two equal readings of one start stay, and are reported
     dropped = (table.duplicated() & ~table.assign(document=document).duplicated()).to_numpy()
-    if dropped.any():
-        text = f"{int(dropped.sum()):,} readings stand in more than one file, unchanged: counted once."
-        rows.feed.findings.add("espi.reading.in-two-files", text, severity="warning", count=int(dropped.sum()))
+    if n := Count(dropped.sum()):
+        text = f"{n:reading} {n:stands|stand} in more than one file, unchanged: counted once."
+        rows.feed.findings.add("espi.reading.in-two-files", text, severity="warning", count=n)
         rows.keep(np.delete(np.arange(len(rows)), near[dropped]))
 
 
@@ -129,25 +130,27 @@ def _report_ties(rows: Rows, rank: Numbers) -> None:
     tie &= ~(flat & many)[1:]  # a series whose readings all have one start has its own finding
     differ = tie & (value[1:] != value[:-1])
     for name, hits, what in (
-        ("espi.reading.conflicting", differ, "have the start of another but not its value: all are kept, newest last"),
-        ("espi.reading.repeated", tie & ~differ, "have the start and the value of another: all are kept"),
+        ("espi.reading.conflicting", differ, "the start of another but not its value: all are kept, newest last"),
+        ("espi.reading.repeated", tie & ~differ, "the start and the value of another: all are kept"),
     ):
-        if hits.any():
+        if n := Count(hits.sum()):
             at = times(start[1:][hits][:1])[0].isoformat()
-            text = f"{int(hits.sum()):,} readings {what}; first at {at}."
-            rows.feed.findings.add(name, text, severity="warning", count=int(hits.sum()), first=at)
+            text = f"{n:reading} {n:has|have} {what}; first at {at}."
+            rows.feed.findings.add(name, text, severity="warning", count=n, first=at)
 
 
 def _report_overlaps(rows: Rows) -> None:
     start, series = rows.columns["start"], rows.series
     end = start + rows.columns["duration"]
     over = (series[1:] == series[:-1]) & (end[:-1] > start[1:]) & (start[1:] > start[:-1])
-    if over.any():
-        count, at = int(over.sum()), times(start[1:][over][:1])[0].isoformat()
-        text = f"{count:,} readings begin before the one before has ended, so that time counts twice; first at {at}."
+    if n := Count(over.sum()):
+        at = times(start[1:][over][:1])[0].isoformat()
+        text = (
+            f"{n:reading} {n:begins|begin} before the one before has ended, so that time counts twice; first at {at}."
+        )
         # a gas day of always 24 hours does so once a year
-        severity = "warning" if count * 100 > len(rows) else "info"
-        rows.feed.findings.add("espi.reading.overlapping", text, severity=severity, count=count, first=at)
+        severity = "warning" if n * 100 > len(rows) else "info"
+        rows.feed.findings.add("espi.reading.overlapping", text, severity=severity, count=n, first=at)
 
 
 def built(rows: Rows, codes: Codes) -> pd.DataFrame:
@@ -219,9 +222,9 @@ def _quality(rows: Rows, value: npt.NDArray[np.float64], codes: Codes) -> tuple[
     code = np.where(own >= 0, own, np.array(defaults, dtype=np.int32)[rows.series])
     words = [_quality_word(text, codes) for text in texts]
     missing = np.isnan(value)
-    if missing.any():
-        text = f"{int(missing.sum()):,} readings have no value: NaN, with quality missing."
-        rows.feed.findings.add("espi.value.missing", text, severity="warning", count=int(missing.sum()))
+    if n := Count(missing.sum()):
+        text = f"{n:reading} {n:has|have} no value: NaN, with quality missing."
+        rows.feed.findings.add("espi.value.missing", text, severity="warning", count=n)
     # -1 (no code) is the last of each list
     word = np.where(missing, np.int32(len(words)), code)
     return _categorical(word, [*words, "missing", "actual"]), _categorical(code, [*texts, None])

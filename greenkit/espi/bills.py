@@ -15,7 +15,7 @@ from greenkit.espi.codes import MONEY, integer
 from greenkit.espi.feed import Tree
 from greenkit.espi.readings import Readings
 from greenkit.espi.series import branch, one
-from greenkit.findings import Findings
+from greenkit.findings import Count, Findings
 
 _CURRENCY_UOM: Final = "80"
 _DETAILS: Final = frozenset({"costadditionaldetaillastperiod", "costadditionaldetailslastperiod"})
@@ -104,31 +104,31 @@ def check(bills: pd.DataFrame, items: pd.DataFrame, findings: Findings) -> None:
     charged = pd.MultiIndex.from_frame(sums.loc[sums["amount"].abs().gt(0.005), whose])
     own = pd.MultiIndex.from_frame(bills[["meter", "id", "start"]])
     zero = bills["bill_last_period"].eq(0) & own.isin(charged)
-    if zero.any():
+    if n := Count(zero.sum()):
         text = (
-            f"The total of {int(zero.sum()):,} bills reads 0 though they have line items with amounts: add those up, "
+            f"The total of {n:bill} reads 0 though {n:it has|they have} line items with amounts: add those up, "
             "less balances, payments and subtotals."
         )
-        findings.add("espi.bill.total-zero", text, severity="warning", count=int(zero.sum()))
+        findings.add("espi.bill.total-zero", text, severity="warning", count=n)
 
 
 def _overlaps(bills: pd.DataFrame, findings: Findings) -> None:
     whose = ["meter", "commodity", "billing_charge_source_agency_name"]
     known = bills[bills["start"].notna() & bills["end"].notna()].sort_values(["start", "end"], kind="stable")
     same = known[known.duplicated([*whose, "start", "end"], keep=False)]
-    if len(same):
+    if n := Count(len(same)):
         text = (
-            f"{len(same):,} bills are of the same meter and period as another and differ from it: all are kept, "
+            f"{n:bill} {n:is|are} of the same meter and period as another and differ from it: all are kept, "
             "so a sum counts them more than once; the newest ``updated`` is likely right."
         )
-        findings.add("espi.bill.same-period", text, severity="warning", count=len(same), meters=_meters(same))
+        findings.add("espi.bill.same-period", text, severity="warning", count=n, meters=_meters(same))
     distinct = known.drop_duplicates([*whose, "start", "end"])
     so_far = distinct.assign(end=distinct.groupby(whose, dropna=False, observed=True)["end"].cummax())
     before = so_far.groupby(whose, dropna=False, observed=True)["end"].shift()
     over = distinct[before > distinct["start"] + _SAME_DAY]
-    if len(over):
-        text = f"{len(over):,} bills begin before an earlier one of their meter ends: a sum counts some days twice."
-        findings.add("espi.bill.overlap", text, severity="warning", count=len(over), meters=_meters(over))
+    if n := Count(len(over)):
+        text = f"{n:bill} {n:begins|begin} before an earlier one of the meter ends: a sum counts some days twice."
+        findings.add("espi.bill.overlap", text, severity="warning", count=n, meters=_meters(over))
 
 
 def _meters(bills: pd.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ from lxml import etree
 from greenkit.espi import quirks
 from greenkit.espi.feed import Entry, Feed, Resource, Tree, href
 from greenkit.espi.names import ALIASES, RESOURCES, USAGE
+from greenkit.findings import counted
 
 _TEXTS: Final = ("id", "title", "published", "updated")
 # of these an entry can say one thing only: several in it are as many entries
@@ -84,14 +85,13 @@ class Entries:
             self._take_at_their_word()
         name = self.feed.documents[self.document].name
         if self.escaped:
-            text = (
-                f"The content of {self.escaped:,} entries is XML written as text: it was not read; unescape it first."
-            )
+            n = counted(self.escaped, "time")
+            text = f"{n} the content of an entry is XML written as text: not read; unescape it first."
             self.feed.findings.add("espi.content.escaped", text, severity="serious", count=self.escaped, file=name)
         for kind, count in sorted(self.unknown.items()):
             lost = kind == "IntervalReading"
             what = "outside of an IntervalBlock" if lost else "of a kind that is not known"
-            text = f"{count:,} times {kind} stands in the feed, {what}: passed over."
+            text = f"{counted(count, 'time')} {kind} stands in the feed, {what}: passed over."
             self.feed.findings.add(
                 "espi.resource.unknown", text, severity="serious" if lost else "info", kind=kind, count=count, file=name
             )

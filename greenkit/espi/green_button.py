@@ -113,7 +113,7 @@ class GreenButton:
 
     def __repr__(self) -> str:
         counts = ", ".join(_counted(name, n) for name, n in self._counts().items())
-        head = f"GreenButton: {len(self.readings):,} readings; {counts or 'nothing else'}"
+        head = f"GreenButton: {counted(len(self.readings), 'reading')}; {counts or 'nothing else'}"
         n, names = len(self.findings), ", ".join(self.findings.names)
         last = counted(n, "finding") + (f": {names}" if n else "")
         return "\n".join([head, *_glance.series_text(self.readings), last])
@@ -122,7 +122,7 @@ class GreenButton:
         counts = [f"<code>.{_html.text(name)}</code>&nbsp;{n:,}" for name, n in self._counts().items()]
         body = _glance.series_html(self.readings)
         body += f"<p>{' &nbsp; '.join(counts) or 'no other resources'}</p>" + _glance.findings_html(self.findings)
-        return _html.block(f"Green Button: {len(self.readings):,} readings", body, text=repr(self))
+        return _html.block(f"Green Button: {counted(len(self.readings), 'reading')}", body, text=repr(self))
 
 
 def _counted(name: str, n: int) -> str:

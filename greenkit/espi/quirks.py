@@ -16,6 +16,7 @@ from greenkit.espi.clock import DAY
 from greenkit.espi.codes import UNITS, integer
 from greenkit.espi.feed import Document, Feed, Tree
 from greenkit.espi.readings import NONE
+from greenkit.findings import Count
 
 if TYPE_CHECKING:
     from greenkit.espi.rows import Rows
@@ -136,11 +137,9 @@ def smt_day_blocks(rows: Rows, tz: str | None) -> None:
         here &= fits | (interval != seconds * 1_000_000)
     place = midnights(dates, tz or SMT_ZONE) + (np.arange(len(rows)) - first) * interval
     rows.columns["start"] = np.where(here, place, start)
-    count = int(here.sum())
-    text = (
-        f"{count:,} readings of Smart Meter Texas were laid on their local days by position, since its epochs are not."
-    )
-    rows.feed.findings.add("espi.quirk.smt-day-blocks", text, count=count)
+    n = Count(here.sum())
+    text = f"{n:reading} of Smart Meter Texas laid on the local day by position, since its epochs are not."
+    rows.feed.findings.add("espi.quirk.smt-day-blocks", text, count=n)
 
 
 def _is_smt(feed: Feed, entry: int) -> bool:

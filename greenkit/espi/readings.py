@@ -18,7 +18,7 @@ from typing import Any, Final
 from greenkit.days import US
 from greenkit.errors import FormatError
 from greenkit.espi.names import Names
-from greenkit.findings import Findings
+from greenkit.findings import Count, Findings
 
 NONE: Final = -(1 << 63)
 """No instant or duration."""
@@ -46,38 +46,42 @@ _DOUBTFUL: Final = {
     "fractional": (
         "espi.time.fractional",
         "info",
-        "{count:,} times have fractions of a second: kept to the microsecond.",
+        "{count:time} {count:has|have} fractions of a second: kept to the microsecond.",
     ),
     "milliseconds": (
         "espi.time.milliseconds",
         "warning",
-        "{count:,} times are in milliseconds, not seconds: read as such.",
+        "{count:time} {count:is|are} in milliseconds, not seconds: read as such.",
     ),
     "grouped": (
         "espi.value.grouped",
         "warning",
-        "{count:,} times the member {member} has commas between its thousands: read without.",
+        "{count:time} the member {member} has commas between its thousands: read without.",
     ),
-    "iso": ("espi.time.iso", "warning", "{count:,} times are dates in words, not seconds: read as such."),
+    "iso": (
+        "espi.time.iso",
+        "warning",
+        "{count:time} {count:is a date|are dates} in words, not seconds: read as such.",
+    ),
     "not-a-number": (
         "espi.value.not-a-number",
         "warning",
-        "{count:,} times the member {member} holds no number: empty.",
+        "{count:time} the member {member} holds no number: empty.",
     ),
     "own": (
         "espi.value.own-multiplier",
         "warning",
-        "{count:,} readings have a {member} of their own, which ESPI knows of a ReadingType only: it was not applied.",
+        "{count:reading} {count:has|have} an own {member}, which ESPI knows of a ReadingType only: it was not applied.",
     ),
     "not-a-flag": (
         "espi.value.not-a-flag",
         "warning",
-        "{count:,} times the member {member} says neither true nor false: empty.",
+        "{count:time} the member {member} says neither true nor false: empty.",
     ),
     "not-a-time": (
         "espi.time.not-a-time",
         "warning",
-        "{count:,} times a {member} is outside the years 1 to 9999: empty.",
+        "{count:time} a {member} is outside the years 1 to 9999: empty.",
     ),
 }
 # Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
@@ -297,4 +301,6 @@ class Readings:
         """Add the findings on texts that were no plain numbers."""
         for (what, member), count in sorted((+self.doubtful).items()):
             name, severity, text = _DOUBTFUL[what]
-            findings.add(name, text.format(count=count, member=member), severity=severity, member=member, count=count)
+            findings.add(
+                name, text.format(count=Count(count), member=member), severity=severity, member=member, count=count
+            )

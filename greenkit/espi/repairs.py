@@ -16,7 +16,7 @@ from greenkit.days import US, Instants
 from greenkit.espi import clock
 from greenkit.espi.readings import FIRST, LAST, NONE
 from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
-from greenkit.findings import counted
+from greenkit.findings import Count, counted
 
 SAME_START: Final = 3
 """So many readings with one start are no conflict, but a series without times."""
@@ -67,16 +67,19 @@ def lay_out(rows: Rows) -> None:
         end = int(start[here[-1]] + duration[here[-1]])
         unfilled += block.duration != NONE and end not in (NONE, block.start + block.duration)
     lost = start == NONE
-    placed = int((lacks & ~lost).sum())
-    if placed:
-        text = f"{placed:,} readings have no start or duration of their own: laid out by interval length in their block"
-        text += f"; in {unfilled:,} blocks they end elsewhere than the block does: check them." if unfilled else "."
+    if n := Count((lacks & ~lost).sum()):
+        text = f"{n:reading} {n:has|have} no own start or duration: laid out by interval length in the block"
+        text += (
+            f"; {counted(unfilled, 'block')} then {Count(unfilled):ends|end} elsewhere: check them."
+            if unfilled
+            else "."
+        )
         severity = "warning" if unfilled else "info"
-        rows.feed.findings.add("espi.time.laid-out", text, severity=severity, count=placed, unfilled=unfilled)
-    if lost.any():
-        text = f"{int(lost.sum()):,} readings say nothing of their time, nor does their block: they are left out."
+        rows.feed.findings.add("espi.time.laid-out", text, severity=severity, count=n, unfilled=unfilled)
+    if n := Count(lost.sum()):
+        text = f"{n:reading} {n:says|say} nothing of time, nor does the block: left out."
         total = float(np.nansum(rows.columns["value"][lost]))
-        rows.feed.findings.add("espi.time.none", text, severity="serious", count=int(lost.sum()), raw_sum=total)
+        rows.feed.findings.add("espi.time.none", text, severity="serious", count=n, raw_sum=total)
         rows.keep(~lost)
 
 
@@ -105,14 +108,14 @@ def mend_seconds(rows: Rows) -> None:
     late = all_by_series(rows, start % _MINUTE == US)
     spans = duration > 0
     short = all_by_series(rows, (duration % _MINUTE == 59 * US) | ~spans) & spans
-    if late.any():
+    if n := Count(late.sum()):
         rows.columns["start"] = np.where(late, start - US, start)
-        text = f"{int(late.sum()):,} readings all start one second late: floored to the minute."
-        rows.feed.findings.add("espi.time.late-second", text, count=int(late.sum()))
-    if short.any():
+        text = f"{n:reading} {n:starts|start} one second late, as all of the series: floored to the minute."
+        rows.feed.findings.add("espi.time.late-second", text, count=n)
+    if n := Count(short.sum()):
         rows.columns["duration"] = np.where(short, duration + US, duration)
-        text = f"{int(short.sum()):,} readings all last one second less than whole minutes: made whole."
-        rows.feed.findings.add("espi.time.short-duration", text, count=int(short.sum()))
+        text = f"{n:reading} {n:lasts|last} a second less than whole minutes, as all of the series: made whole."
+        rows.feed.findings.add("espi.time.short-duration", text, count=n)
 
 
 def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:

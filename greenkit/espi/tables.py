@@ -16,6 +16,7 @@ from greenkit.espi.feed import Entry, Resource, Tree, href
 from greenkit.espi.members import LINE_ITEM, TABLES, Members
 from greenkit.espi.readings import NONE
 from greenkit.espi.series import Planner, branch, one
+from greenkit.findings import counted
 
 _BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")
 _AFTER: Final = ("title", "published", "updated", "source")
@@ -91,7 +92,7 @@ class Tables:
         That resources other than bills come more than once, as in a folder of files, is no matter.
         """
         if self._resent:
-            text = f"{self._resent:,} bills stood more than once, unchanged: counted once."
+            text = f"{counted(self._resent, 'bill')} stood more than once, unchanged: counted once."
             self.feed.findings.add("espi.bill.repeated", text, severity="warning", count=self._resent)
         self.readings.report(self.feed.findings)
         self.codes.report(self.feed.findings)

@@ -46,6 +46,10 @@ def test_spellings_of_numbers(opened):
     assert {f.name: f.evidence["count"] for f in found.findings} == {
         "espi.value.missing": 1, "espi.value.grouped": 2, "espi.value.not-a-number": 1,
     }  # fmt: skip
+    assert {f.text for f in found.findings} == {
+        "1 reading has no value: NaN, with quality missing.", "1 time the member value holds no number: empty.",
+        "2 times the member value has commas between its thousands: read without.",
+    }  # fmt: skip
 
 
 def test_unknown_codes_are_kept_and_said(opened):  # C4
