@@ -27,8 +27,7 @@ def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
         with path.open("wb") as file:
             yield file
         return
-    # mkstemp opens with O_EXCL and 0600
-    fd, part = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    fd, part = _part(path)
     try:
         with os.fdopen(fd, "wb") as file:
             yield file
@@ -50,7 +49,7 @@ def opened(file: StrPath | BinaryIO) -> contextlib.AbstractContextManager[Binary
 def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
     """Do as :func:`atomic` for a program that writes by name: give the path of its part, which exists and is 0600."""
     path = Path(path)
-    fd, part = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    fd, part = _part(path)
     os.close(fd)
     try:
         yield Path(part)
@@ -61,6 +60,14 @@ def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+def _part(path: Path) -> tuple[int, str]:
+    """Open a temporary neighbour: new, and 0600."""
+    try:
+        return tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no folder {path.parent.absolute()}: make it first") from None
 
 
 def _rename(part: str, path: Path, private: bool) -> None:

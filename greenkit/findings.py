@@ -7,6 +7,7 @@ by name, and a report can show them with their evidence.
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -21,6 +22,14 @@ SEVERITIES = ("info", "warning", "serious")
 
 class GreenkitWarning(UserWarning):
     """The one line by which a ``load_*`` call says that there are findings."""
+
+
+def warn(text: str) -> None:
+    """Warn at the line of the user's own that led here, however many of greenkit's functions lie between."""
+    level, here = 1, sys._getframe()
+    while here.f_back and here.f_globals.get("__name__", "").partition(".")[0] == "greenkit":
+        level, here = level + 1, here.f_back
+    warnings.warn(text, GreenkitWarning, stacklevel=level)
 
 
 _quiet: ContextVar[bool] = ContextVar("greenkit_quiet", default=False)
@@ -133,18 +142,18 @@ class Findings(Sequence[Finding]):
         """Plain JSON."""
         return [f.as_dict() for f in self._found]
 
-    def warn(self, what: str, *, stacklevel: int = 3) -> None:
+    def warn(self, what: str) -> None:
         """Warn once, in one line, when any finding is more than ``info``; each serious one is said by itself."""
         if _quiet.get():
             return
         doubtful = [f for f in self._found if f.severity != "info"]
         serious = [f for f in doubtful if f.severity == "serious"]
         for f in serious:
-            warnings.warn(f"{what}: {f.text} [{f.name}]", GreenkitWarning, stacklevel=stacklevel)
+            warn(f"{what}: {f.text} [{f.name}]")
         if len(doubtful) > len(serious):
             first = next(f for f in doubtful if f.severity == "warning")
             count = counted(len(self), "finding")
-            warnings.warn(f"{what}: {count}; {first.text} [{first.name}]", GreenkitWarning, stacklevel=stacklevel)
+            warn(f"{what}: {count}; {first.text} [{first.name}]")
 
     def __repr__(self) -> str:
         return f"<Findings: {len(self)}>" if not self._found else str(self)

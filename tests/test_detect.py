@@ -72,7 +72,6 @@ def test_what_is_neither():
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
     with pytest.raises(TypeError, match="a source is a path"):
         greenkit.load(7)
-    assert len(greenkit.load([])) == 0
 
 
 def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
@@ -173,3 +172,25 @@ def test_the_zone_and_the_clock_reach_a_feed():
 def test_a_mistyped_zone_is_told_the_nearest(tz, says):
     with pytest.raises(ValueError, match=f"tz='{tz}' is no IANA time zone: {says}"):
         greenkit.load_espi(b"", tz=tz)
+
+
+@pytest.mark.parametrize("load", READERS)
+def test_a_folder_without_files_gives_no_rows_and_a_word(load, tmp_path):
+    zipped(tmp_path / "empty.zip")
+    (tmp_path / "below").mkdir()
+    for source in (tmp_path / "empty.zip", tmp_path / "below", []):
+        with pytest.warns(GreenkitWarning, match="There is no file to read: look at the path"):
+            assert load(source).empty
+
+
+def test_a_warning_names_the_line_of_the_caller(make_series):
+    doubled = pd.concat([make_series([1.0])] * 2)
+    for warns in (
+        lambda: greenkit.load(samples.path("espi-local-as-utc")),
+        lambda: greenkit.load_espi(samples.path("espi-local-as-utc")),
+        lambda: greenkit.load(samples.path("smt-interval")),
+        lambda: doubled.gk.totals("day"),
+    ):
+        with pytest.warns(GreenkitWarning) as said:
+            warns()
+        assert {w.filename for w in said} == {__file__}

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import stat
 import sys
 
@@ -251,3 +252,17 @@ def test_opendsm_itself_takes_the_input(make_series):
         assert taken.disqualification == []
         assert taken.df["observed"].sum() == pytest.approx(df["value"].sum())
         assert not [w.qualified_name for w in taken.warnings if "timezone" in w.qualified_name]
+
+
+def test_a_csv_of_pandas_is_read_back_too(make_series, tmp_path):
+    df = make_series([1.0, 2.0])
+    df.to_csv(tmp_path / "usage.csv")
+    pd.testing.assert_frame_equal(export.read_csv(tmp_path / "usage.csv"), df)
+
+
+def test_a_folder_that_is_not_there_is_named(make_series, tmp_path):
+    df = make_series([1.0, 2.0])
+    with pytest.raises(
+        FileNotFoundError, match=rf"^there is no folder {re.escape(str(tmp_path / 'no'))}: make it first$"
+    ):
+        export.write_csv(df, tmp_path / "no" / "usage.csv")

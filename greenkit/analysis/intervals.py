@@ -7,7 +7,6 @@ days are asked for.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,7 @@ import pandas as pd
 
 from greenkit import days, frame
 from greenkit.days import US, Instants
-from greenkit.findings import GreenkitWarning
+from greenkit.findings import warn
 
 KEY: Final = (*frame.SERIES, "zone")
 HOUR: Final = 3600 * US
@@ -283,8 +282,3 @@ def used(df: pd.DataFrame) -> Intervals:
         text = "intervals overlap others of their series and count as often as they stand: df.gk.quality() shows them"
         warn(f"{overlap} {text}")
     return kept
-
-
-def warn(text: str) -> None:
-    """Warn in the name of the caller of a public function of the analysis."""
-    warnings.warn(text, GreenkitWarning, stacklevel=4)

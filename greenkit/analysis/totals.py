@@ -18,6 +18,7 @@ from greenkit.analysis import intervals, periods
 from greenkit.analysis.intervals import HOUR, Intervals, Ints
 from greenkit.analysis.periods import SEASONS, Periods, Tally
 from greenkit.errors import SchemaError
+from greenkit.findings import warn
 
 COLUMNS: Final[Mapping[str, str]] = {
     "meter": "as in the frame",
@@ -126,9 +127,7 @@ def _warn_crossing(found: Intervals, laid: Periods, name: str) -> None:
     # a day that is written as 24 hours reaches an hour beyond the shorter of the days of change
     crossing = int(((beyond > 0) & ~((beyond <= HOUR) & (found.hours >= 23))).sum())
     if crossing:
-        intervals.warn(
-            f"{crossing} intervals reach beyond the end of the {name} in which they start, and count in it whole"
-        )
+        warn(f"{crossing} intervals reach beyond the end of the {name} in which they start, and count in it whole")
 
 
 def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: Callable[[Any], Any]) -> pd.DataFrame:

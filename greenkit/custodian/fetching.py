@@ -95,7 +95,7 @@ def load(
     df = read.readings
     if asked is not None:
         windows.compare(df, asked, findings)
-    findings.warn(profile.name, stacklevel=4)
+    findings.warn(profile.name)
     return frame.note(df, findings)
 
 

@@ -7,7 +7,6 @@ import datetime
 import difflib
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ from greenkit.custodian.resources import LIMIT
 from greenkit.custodian.tokens import FileStore, KeyringStore, MemoryStore, Store, default_folder
 from greenkit.custodian.transport import Tls
 from greenkit.errors import CertificateError, SettingsError
-from greenkit.findings import GreenkitWarning
+from greenkit.findings import warn
 from greenkit.secret import Secret
 
 StrPath = str | os.PathLike[str]
@@ -168,11 +167,7 @@ def _check_tls(profile: Profile, tls: Tls) -> None:
         return
     left = ends - datetime.datetime.now(datetime.UTC)
     if left < datetime.timedelta(days=SOON):
-        warnings.warn(
-            f"the certificate {tls.certificate} ends in {left.days} days: get a new one and register it",
-            GreenkitWarning,
-            stacklevel=3,
-        )
+        warn(f"the certificate {tls.certificate} ends in {left.days} days: get a new one and register it")
 
 
 def _store(given: Any, profile: Profile, client_id: str, customer: str) -> Store:

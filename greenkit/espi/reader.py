@@ -141,6 +141,8 @@ def _say_empty(atom: feed.Feed) -> None:
     text = "The feed holds no interval readings" + (
         f", only {held}: see open_espi." if held else ", nor anything else that greenkit knows."
     )
+    if not atom.documents:
+        text = "There is no file to read: look at the path."
     atom.findings.add("espi.reading.none", text, severity="warning")
 
 

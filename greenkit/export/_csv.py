@@ -46,7 +46,7 @@ def _guarded(text: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a CSV of :func:`write_csv` back: the same rows, columns and dtypes.
+    """Read a CSV of :func:`write_csv` back: the same rows, columns and dtypes; one of ``df.to_csv`` too.
 
     Raises
     ------
@@ -55,9 +55,12 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     # text first, so that an ESI ID keeps its digits and a code its zeros
     raw = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
+    raw = raw.drop(columns="Unnamed: 0", errors="ignore")  # the index, which df.to_csv writes
     missing = [name for name in frame.COLUMNS if name not in raw.columns]
     if missing:
-        raise FormatError(f"lacks {', '.join(missing)}: only a CSV of write_csv can be read back", source=str(path))
+        raise FormatError(
+            f"lacks {', '.join(missing)}: only a greenkit frame as CSV can be read back", source=str(path)
+        )
     out = pd.DataFrame({name: _parsed(raw[name], name, str(path)) for name in raw.columns})
     return frame.tidy(out)
 

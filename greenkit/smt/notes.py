@@ -14,6 +14,7 @@ _SHOWN: Final = 5
 # name → (severity, sentence). {n:…} counts what is concerned, or agrees with the count; {first} is the first of it.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     # files
+    "smt.file.none": ("warning", "There is no file to read: look at the path."),
     "smt.file.empty": ("warning", "{n:file} {n:holds|hold} no readings, first {first}: ask SMT for the data again."),
     "smt.file.skipped": (
         "warning",

@@ -207,6 +207,8 @@ class _Reading:
     def result(self, *, keep_all: bool) -> SmtData:
         """Choose the revisions, and make the frames."""
         store, notes = self._store, self._notes
+        if not self._ages:
+            notes.add("smt.file.none")
         names = [os.path.basename(name) for name in store.sources.words]
         ages = [self._ages[name] for name in store.sources.words]
         rank = np.argsort(np.array(sorted(range(len(ages)), key=ages.__getitem__), dtype=np.int64))
