@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import cheroot.server
 import cheroot.wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
@@ -67,7 +68,16 @@ def _not_yet(environ: dict[str, Any], start_response: Callable[..., Any]) -> lis
     return []
 
 
+class _Connection(cheroot.server.HTTPConnection):
+    def close(self) -> None:
+        """Close the writer too: cheroot leaves it to be collected, and since Python 3.13 its failing is printed."""
+        with contextlib.suppress(OSError, ValueError):
+            self.wfile.close()
+        super().close()
+
+
 class _QuietServer(cheroot.wsgi.Server):
+    ConnectionClass = _Connection
     expiration_interval = 0.01  # how soon it sees that it has to stop [s]
 
     def error_log(self, *args: Any, **kwargs: Any) -> None:

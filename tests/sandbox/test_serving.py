@@ -1,0 +1,24 @@
+"""The server under the pretend utility."""
+
+import gc
+import socket
+import sys
+
+from cheroot.makefile import MakeFile
+
+from greenkit.sandbox import serving
+
+
+def test_a_client_that_went_away_leaves_no_writer_behind(monkeypatch):
+    ours, theirs = socket.socketpair()
+    connection = serving._Connection(serving._QuietServer(("127.0.0.1", 0), serving._not_yet), ours, MakeFile)
+    connection.wfile.raw.write = lambda data: (_ for _ in ()).throw(BrokenPipeError())
+    connection.wfile._write_buf += b"an answer that nobody takes"
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    theirs.close()
+    connection.close()
+    assert connection.wfile.closed
+    del connection
+    gc.collect()
+    assert not said
