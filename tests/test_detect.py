@@ -11,6 +11,7 @@ import greenkit
 from greenkit import samples
 from greenkit.errors import DecryptError, FormatError
 from greenkit.findings import GreenkitWarning
+from greenkit.sources import is_openpgp
 
 LSE = "00000001,10000000000000017,4,20240701000000,20240701235959,Y,N\n00000002,,,,,,,900,01,,,,\n00000003,\n"
 LSE += "00000004,20240702063000,M\n10000000," + "0.25,A,," * 96 + "\n"
@@ -72,6 +73,21 @@ def test_what_is_neither():
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
     with pytest.raises(TypeError, match="a source is a path"):
         greenkit.load(7)
+    with pytest.raises(TypeError, match="open it with mode 'rb'"):
+        greenkit.load(io.StringIO("<feed/>"))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("84 5E 03", True), ("85 01 0C 03", True), ("C1 4C 03", True), ("C1 4C 06", True),  # to a public key
+        ("8C 0D 04", True), ("C3 0D 04", True),  # to a passphrase
+        ("C1 4C 07", False), ("84 5E 07", False), ("D2 4C 03", False), ("98 4D 04", False), ("41 4C 03", False),
+        ("84 5E", False), ("84", False), ("", False),
+    ],
+)  # fmt: skip
+def test_openpgp_is_told_by_its_first_packet(head, message):
+    assert is_openpgp(bytes.fromhex(head)) is message
 
 
 def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):

@@ -42,8 +42,16 @@ def test_tidy_restores_it(df, change):
     pd.testing.assert_frame_equal(frame.check(frame.tidy(change(df)), exact=True), df)
 
 
+def test_readers_keep_the_order_of_the_columns(df):
+    turned = df[df.columns[::-1]]
+    frame.check(turned)
+    with pytest.raises(SchemaError, match="not in the order"):
+        frame.check(turned, exact=True)
+
+
 def test_one_site_of_several_zones_is_used_without_further_ado(make_series):
     both = frame.concat([make_series([1.0, 2.0]), make_series([4.0], meter="M2", zone="America/New_York")])
+    assert both.gk.findings.names == ["frame.zones.mixed"]
     one = both[both["meter"] == "M1"]
     assert str(one["start"].dt.tz) == "UTC"
     assert one.gk.totals("day")["value"].tolist() == [3.0]

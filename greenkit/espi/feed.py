@@ -46,7 +46,6 @@ class Document:
     name: str
     title: str = ""
     root: str = ""
-    self_: str = ""
 
 
 @dataclass
@@ -87,6 +86,8 @@ def href(text: str | None) -> str:
     >>> href(" https://x.example/DataCustodian/espi/1_1/resource/UsagePoint/1/ ")
     'UsagePoint/1'
     >>> href("/espi/1_1/resource/UsagePoint/1") == href("UsagePoint/1")
+    True
+    >>> href("https://x.example/feeds/UsagePoint/1") == href("/feeds/UsagePoint/1")
     True
     """
     path = unquote((text or "").strip())

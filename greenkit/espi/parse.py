@@ -15,7 +15,7 @@ from lxml import etree
 from greenkit.errors import FormatError, LimitError, OtherFormat
 from greenkit.espi.document import document_pieces
 from greenkit.espi.entries import Entries
-from greenkit.espi.feed import Document, Feed, href
+from greenkit.espi.feed import Document, Feed
 from greenkit.espi.names import RESOURCES, SMALL
 from greenkit.sources import Source
 
@@ -202,11 +202,8 @@ class _Reading:
         return count > 0
 
     def _feed_member(self, element: Any) -> None:
-        name = self.names[element.tag]
-        if name == "atom:title":
+        if self.names[element.tag] == "atom:title":
             self.document.title = (element.text or "").strip()
-        elif name == "atom:link" and element.get("rel") == "self":
-            self.document.self_ = href(element.get("href"))
 
     def _damaged(self, code: int, line: int, reason: str, at_end: bool) -> None:
         """Go on where the whole document was read all the same, or with recover; say what is wrong where not."""

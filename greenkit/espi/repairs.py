@@ -7,6 +7,7 @@ whole counts once. Nothing else is moved or dropped.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,21 +27,19 @@ _MINUTE: Final = 60 * US
 def drop_repeated_blocks(rows: Rows) -> None:
     """Leave out blocks of one series with the same interval and the same readings, but for the first."""
     blocks = rows.feed.readings.blocks
-    seen: dict[tuple[Any, ...], int] = {}
+    seen: set[tuple[Any, ...]] = set()
     repeated = np.zeros(len(blocks), dtype=bool)
-    alike: dict[tuple[int, ...], int] = {}
     start = rows.columns["start"]
     keys = [
         (s, b.start, b.duration, b.rows, int(start[b.first]) if b.rows else 0)
         for s, b in zip(rows.plan.of_block, blocks, strict=True)
     ]
-    for key in keys:
-        alike[key] = alike.get(key, 0) + 1
+    alike = Counter(keys)
     for n, (key, b) in enumerate(zip(keys, blocks, strict=True)):
         if alike[key] > 1 and b.rows:
             held = (key, *(c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values()))
             repeated[n] = held in seen
-            seen.setdefault(held, n)
+            seen.add(held)
     if repeated.any():
         count, dropped = int(repeated.sum()), repeated[rows.block]
         text = f"{counted(count, 'block')} stood more than once, whole and unchanged: counted once."

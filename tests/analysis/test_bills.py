@@ -30,6 +30,7 @@ def test_dates_are_local_midnights():
     table = bills.tidy_bills(["2024-03-01", "2024-04-01", "2024-05-01"], ZONE)
     assert table["start"].astype(str).tolist() == ["2024-03-01 06:00:00+00:00", "2024-04-01 05:00:00+00:00"]
     assert list(table.columns) == list(bills.COLUMNS)
+    pd.testing.assert_frame_equal(bills.tidy_bills(pd.date_range("2024-03-01", periods=3, freq="MS"), ZONE), table)
     with pytest.raises(SchemaError, match="two dates"):
         bills.tidy_bills(["2024-03-01"], ZONE)
     with pytest.raises(SchemaError, match="columns start and end"):

@@ -4,6 +4,7 @@ import pytest
 
 from greenkit import frame
 from greenkit.analysis import intervals, receipt
+from greenkit.errors import SchemaError
 from greenkit.findings import GreenkitWarning
 
 
@@ -95,6 +96,8 @@ def test_the_receipt_says_what_was_used(make_series):
     assert (made["first"], made["last"]) == ("2024-07-01T05:00:00+00:00", "2024-07-01T07:00:00+00:00")
     assert made["versions"]["pandas"] == pd.__version__
     assert receipt.make_receipt(frame.empty())["first"] is None
+    with pytest.raises(SchemaError, match="zone"):
+        receipt.make_receipt(make_series([1]).drop(columns="zone"))
     # a page that is handed on does not tell where its author keeps his files
     paths = frame.concat([make_series([1], source=name) for name in ("/home/me/a.xml", r"C:\me\b.xml")])
     assert receipt.make_receipt(paths)["sources"] == ["a.xml", "b.xml"]

@@ -82,6 +82,7 @@ def test_an_overlap_is_serious(make_series):
 def test_negative_amounts_but_not_in_net(make_series):
     both = frame.concat([make_series([1, -2]), make_series([1, -2], flow="net")])
     assert quality.assess(both).table["negative"].tolist() == [1, 0]
+    assert quality.assess(make_series([1, -2], unit="°C")).table["negative"].tolist() == [0]
 
 
 def test_runs_of_zeros_and_of_one_value(make_series):
@@ -89,7 +90,8 @@ def test_runs_of_zeros_and_of_one_value(make_series):
     values[100:108], values[300:306], values[400:405] = 0, 0.7, 0.9
     report = quality.assess(make_series(values))
     assert report.runs[["kind", "intervals", "value"]].to_numpy().tolist() == [["zero", 8, 0.0], ["frozen", 6, 0.7]]
-    assert {"quality.zero-run", "quality.frozen"} <= set(report.findings.names)
+    assert [len(report.findings.named(f"quality.{name}")) for name in ("zero-run", "frozen")] == [1, 1]
+    assert report.findings.named("quality.frozen")[0].evidence["runs"] == 1
 
 
 def test_zeros_every_night_are_no_finding_but_a_long_run_is(make_series):
@@ -112,6 +114,7 @@ def test_the_spike_check_of_a_day(make_series):
     assert report.spikes[["value", "third"]].to_numpy().tolist() == [[5.7, 2.0]]
     assert report.spikes["excess"].tolist() == [pytest.approx(1.85)]
     assert str(report.spikes["start"].iloc[0]) == "2024-07-01 23:00:00-05:00"
+    assert report.spikes["date"].tolist() == report.days["date"].tolist() == [pd.Timestamp("2024-07-01")]
     values[-1] = 5.5
     assert len(quality.assess(make_series(values)).spikes) == 0
 
@@ -152,6 +155,9 @@ def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_ser
     assert (last["month"], last["against"]) == ("2025-01", "2024-01")
     assert last["change"] == pytest.approx(0.5, abs=0.01)
     assert months["against"].tolist()[:3] == ["", "2024-01", "2024-02"]
+    cut = quality.assess(make_series(values, "2024-01-01").drop(index=range(100, 600))).months
+    assert cut["against"].tolist()[:3] == ["", "", "2024-02"]
+    assert cut["against"].iloc[-1] == "2024-12"
 
 
 def test_values_that_only_rise_are_a_register(make_series):

@@ -83,6 +83,7 @@ class _Watched(io.StringIO):
 def test_pasting_takes_the_whole_address_and_nothing_less(utility):
     flow = utility.connect().authorize("paste")
     assert not flow.listening
+    assert "paste the address that the browser ends at" in repr(flow)
     url = click(flow.url, follow=False)
     for wrong in ("", query_of(url)["code"], url.replace("/callback", "/other"), url.replace("http:", "https:"),
                   url.replace("127.0.0.1", "evil.example"), url.replace("http://", "http://u@"), "x" * 9000):  # fmt: skip

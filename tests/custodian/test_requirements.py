@@ -788,6 +788,7 @@ def test_r14_customers_ids_are_hashed_in_every_log(utility, caplog):
         client.usage(*MARCH, usage_point="unknown-meter")
     lines = [r.getMessage() for r in caplog.records if r.name.startswith(("urllib3", "greenkit", "requests"))]
     assert any("Batch/Subscription/~" in line for line in lines if "GET" in line)
+    assert any(r.name == "urllib3.connectionpool" for r in caplog.records), "its lines are rewritten, not lost"
     for secret_id in ("50000", "household-0001", "unknown-meter", "published-min"):
         assert not any(secret_id in line for line in lines), secret_id
         assert secret_id not in str(caught.value)
@@ -809,9 +810,10 @@ def test_r15_a_token_is_renewed_60_s_or_a_tenth_of_its_life_before_its_end(lifet
 def test_r15_expires_in_may_be_a_number_a_text_or_missing(utility):
     endpoint = utility.connect(grant="client_credentials")._grants.endpoint
     for given_, lifetime in ((3600, 3600), ("120", 120), (None, 3600), ("soon", 3600), (-5, 3600), ([], 3600)):
-        answer = {"client_access_token": "t", "token_type": "BEARER", "expires_in": given_}
+        answer = {"client_access_token": "t", "token_type": "BEARER", "expires_in": given_, "scope": [given_]}
         utility.behaviour.replace = lambda path, a=answer: flask.jsonify(a)
-        assert endpoint.client_credentials().lifetime == lifetime
+        token = endpoint.client_credentials()
+        assert (token.lifetime, token.scope) == (lifetime, None)
 
 
 def test_r15_short_lives_are_renewed_in_time_and_never_seen_to_end(utility):

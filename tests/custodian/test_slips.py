@@ -161,6 +161,20 @@ def test_no_data_have_every_column_of_data(utility):
     utility.behaviour.replace = None
 
 
+def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
+    client = authorized(utility)
+    for status, error, says in (
+        (400, errors.ClientRejected, "check window, id and certificate"),
+        (404, errors.RemoteError, "check the id"),
+        (418, errors.RemoteError, "does not expect"),
+        (503, errors.ServerUnavailable, "try again later"),
+    ):
+        utility.behaviour.replace = lambda path, s=status: None if path.endswith("token") else flask.Response("", s)
+        with pytest.raises(error, match=says):
+            client.service_status()
+    utility.behaviour.replace = None
+
+
 def test_a_zipped_feed_is_read_and_a_web_page_is_not(utility):
     client = authorized(utility)
     packed = io.BytesIO()

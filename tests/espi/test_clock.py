@@ -50,6 +50,7 @@ def test_rules_decode_by_their_bits():
     assert third_friday is not None
     assert (third_friday.date(2024).isoformat(), third_friday.hour, third_friday.second) == ("2024-03-15", 1, 2700)
     assert clock.dst_rule("FFFFFFFF") is None
+    assert clock.dst_rule("CE0E2000").date(2024).isoformat() == "2024-12-29"  # the last Sunday of December
     for bad in ("B60E", "30", "", None, "000E2000", "ZZZZZZZZ", "F60E2000"):
         with pytest.raises(ValueError, match=r"DstRuleType|no day|month"):
             clock.dst_rule(bad)
@@ -266,14 +267,17 @@ def smt(day, count):
     start = utc(day)
     starts = [start + i * 900 for i in range(count)]
     starts[count - 24 :] = [s - 900 for s in starts[count - 24 :]]
-    return block("".join(reading(s, i, 900) for i, s in enumerate(starts)), start, 86400)
+    return "".join(reading(s, i, 900) for i, s in enumerate(starts)), start, 86400
 
 
 def test_smart_meter_texas_day_blocks(opened):
     wrong = CENTRAL | {"tzOffset": 18000}
-    feed = whole(*(smt(d, n) for d, n in (("2025-11-01", 96), ("2025-11-02", 100), ("2026-03-08", 92))), local=wrong,
-                 title="SMT Green Button Report: Interval", intervalLength=900)  # fmt: skip
+    of_days = [smt(d, n) for d, n in (("2025-11-01", 96), ("2025-11-02", 100), ("2026-03-08", 92))]
+    said = {"local": wrong, "title": "SMT Green Button Report: Interval", "intervalLength": 900}
+    feed = whole(*(block(*day) for day in of_days), **said)
     df = opened(feed).readings
+    without_labels = opened(whole(*(block(readings) for readings, _, _ in of_days), **said)).readings
+    pd.testing.assert_frame_equal(without_labels, df)
     assert str(df["start"].dt.tz) == "America/Chicago"
     assert df["start"].is_unique
     assert df["start"].dt.date.astype(str).value_counts().to_dict() == {

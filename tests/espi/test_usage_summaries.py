@@ -280,6 +280,14 @@ SEVERAL = {
         [],
     ),
     "of gas and electricity": ([summary(commodity=1), summary(f"{UP}/UsageSummary/2", commodity=7)], 2, []),
+    "one of which has a total of zero": (
+        [
+            summary(billLastPeriod=0, items=[line(5000000)]),
+            summary(f"{UP}/UsageSummary/2", billingPeriod=period(JUNE, 30)),
+        ],
+        2,
+        ["espi.bill.total-zero"],
+    ),
     "without periods": (
         [summary(billingPeriod=None, billToDate=1), summary(f"{UP}/UsageSummary/2", billingPeriod=None, billToDate=1)],
         2,

@@ -69,6 +69,7 @@ def test_repr_shows_what_is_there_and_escapes(tmp_path):
     assert "<b>x" not in html
     assert "SmtData: 186 readings" in repr(found)
     assert "no findings" in read(lse())._repr_html_()
+    assert "no register reads, no bills" in read(lse())._repr_html_()
     assert "0 readings" in repr(read(b""))
 
 
@@ -163,8 +164,9 @@ def test_wrong_options():
         greenkit.open_smt(lse().encode(), revisions="newest")
     with pytest.raises(TypeError, match=r"pgp is a greenkit\.pgp\.Keyring or a callable, not str"):
         greenkit.open_smt(lse().encode(), pgp="secret.asc")
-    with pytest.raises(FormatError, match="a URL is never loaded"):
+    with pytest.raises(FormatError, match=r"www\.smartmetertexas\.com/x: a URL is never loaded") as raised:
         greenkit.load_smt("https://www.smartmetertexas.com/x?token=abc")
+    assert "token" not in str(raised.value)
     with pytest.raises(FileNotFoundError, match=r"no file nowhere\.csv"):
         greenkit.load_smt("nowhere.csv")
 
@@ -264,6 +266,13 @@ def test_register_reads_of_the_api():
     assert row["revision"] == pd.Timestamp("2020-04-22 07:41:22", tz="America/Chicago")
 
 
+def test_a_register_read_of_no_day_is_said():
+    reads = [{"readDate": date, "startReading": "1", "endReading": "3"} for date in ("soon", "04/21/2020")]
+    found = read(json.dumps({"esiid": ID, "registeredReads": reads}))
+    assert found.registers["usage_date"].tolist() == [pd.Timestamp("2020-04-21")]
+    assert "'soon'" in found.findings.named("smt.row.unreadable")[0].text
+
+
 def test_on_demand_reads():
     pending = {"statusCode": "PEN", "odrRead": {"registeredRead": 0.0, "readDate": "04/04/2020 21:25:34"}}
     done = {"statusCode": "0", "odrRead": {"registeredRead": 23459.133, "readDate": "04/04/2020 21:26:41"}}
@@ -310,6 +319,17 @@ def test_damaged_entries_of_the_api():
     assert len(found.readings) == 96
     assert found.readings["value"].isna().sum() == 1
     assert {"smt.row.unreadable", "smt.value.unreadable"} <= set(found.findings.names)
+
+
+def test_damaged_entries_of_the_portal():
+    good = {"date": "2020-09-03", "starttime": "12:00 am", "endtime": "12:15 am", "consumption": 0.25}
+    bill = {"startdate": "08/05/2020", "enddate": "09/04/2020", "actl_kwh_usg": 100}
+    found = read(json.dumps({
+        "intervaldata": [good, *(good | {name: "soon"} for name in ("date", "starttime", "endtime"))],
+        "monthlyData": [bill, *(bill | {name: ""} for name in ("startdate", "enddate"))],
+    }))  # fmt: skip
+    assert (len(found.readings), found.bills["value"].tolist()) == (1, [100])
+    assert found.findings.named("smt.row.unreadable")[0].evidence["count"] == 5
 
 
 def test_the_token_and_trans_id_are_not_shown():

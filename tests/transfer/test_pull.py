@@ -465,6 +465,15 @@ def test_folders_among_the_files_are_passed_over(server, into):
         assert len(report) == len(PLAIN)
 
 
+def test_a_long_file_is_saved_at_each_checkpoint_and_not_oftener(tmp_path, monkeypatch):
+    monkeypatch.setattr(part, "CHECKPOINT", 1000)
+    path, saved = tmp_path / "x", []
+    with Part(path, 0, lambda n: None, lambda n: saved.append((n, path.stat().st_size))) as taken:
+        for _ in range(10):
+            taken.write(b"x" * 300)
+        assert saved == [(1200, 1200), (2400, 2400)]
+
+
 def test_a_file_without_an_end_does_not_keep_the_others(server, into, monkeypatch):
     monkeypatch.setattr(part, "LARGEST", 6000)
     put(server, "0.lse.asc", seal(b"x" * 7000))
