@@ -57,11 +57,11 @@ CUSTOMER: Final = (
     "StatementRef",
 )
 RESOURCES: Final = frozenset((*USAGE, *SERVICE, *CUSTOMER))
-# Con Edison's API begins these with a small letter; no other member of ESPI has such a name.
-SMALL: Final = {
+# Con Edison's API begins these with a small letter, a generator has a capital too many; ESPI has no such names itself.
+SPELLINGS: Final = {
     name[0].lower() + name[1:]: name
     for name in ("UsagePoint", "MeterReading", "ReadingType", "IntervalBlock", "IntervalReading", "UsageSummary")
-}
+} | {"IntervalBLock": "IntervalBlock"}
 ALIASES: Final = {"TimeConfiguration": "LocalTimeParameters", "statement": "Statement"}
 
 
@@ -86,11 +86,13 @@ def _known(tag: str) -> str | None:
     if not tag.startswith("{"):
         # no namespace at all, or a prefix that nobody declared: the local name alone tells
         local = tag.rpartition(":")[2]
-        return f"atom:{local}" if local in ATOM_NAMES else SMALL.get(local, local)
+        return f"atom:{local}" if local in ATOM_NAMES else SPELLINGS.get(local, local)
     uri, _, local = tag[1:].partition("}")
     uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
     if uri.startswith("naesb.org/espi"):
-        return f"atom:{local}" if local in _FRAME else SMALL.get(local, local)  # one namespace for the whole document
+        return (
+            f"atom:{local}" if local in _FRAME else SPELLINGS.get(local, local)
+        )  # one namespace for the whole document
     if uri == "w3.org/2005/atom":  # some forget to declare ESPI's namespace, and leave its names in Atom's
         return f"atom:{local}" if local in ATOM_NAMES else local
     return None

@@ -16,7 +16,7 @@ from greenkit.errors import FormatError, LimitError, OtherFormat
 from greenkit.espi.document import document_pieces
 from greenkit.espi.entries import Entries
 from greenkit.espi.feed import Document, Feed
-from greenkit.espi.names import RESOURCES, SMALL
+from greenkit.espi.names import RESOURCES, SPELLINGS
 from greenkit.sources import Source
 
 # Nothing outside the document is ever read, no entity is expanded, depth and text are bounded by libxml2's own limits.
@@ -133,7 +133,7 @@ class _Reading:
         self.ended = self.damaged = False
 
     def run(self, advance: Callable[[int], object]) -> None:
-        tags = ["feed", "entry", *RESOURCES, *SMALL, *(["IntervalReading"] if self.recover else [])]
+        tags = ["feed", "entry", *RESOURCES, *SPELLINGS, *(["IntervalReading"] if self.recover else [])]
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:

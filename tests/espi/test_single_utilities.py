@@ -115,3 +115,11 @@ def test_small_first_letters_and_units_in_links(opened):
     # a ReadingType that the feed has is believed before a name
     typed = feed(con_edison("KWH%2015", start, 250), entry(resource("ReadingType", {"uom": 72})))
     assert opened(typed, tz="America/New_York").readings["value"].tolist() == [0.25]
+
+
+def test_a_capital_too_many(opened):
+    data = whole(block(hourly(utc("2026-08-13 04:00"), [7, 8])))
+    assert b"<IntervalBlock" in data
+    found = opened(data.replace(b"IntervalBlock", b"IntervalBLock"))
+    assert found.readings["value"].tolist() == [0.007, 0.008]
+    assert "espi.resource.unknown" not in found.findings.names
