@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     demo.set_defaults(run=_demo)
     load = _add(commands, "load", "say what a Green Button or Smart Meter Texas file holds")
     load.add_argument("source", nargs="+", help="a file, folder, glob, zip or gzip")
+    load.add_argument("--tz", type=_zone, metavar="ZONE", help="the site's zone, as in America/Chicago (Green Button)")
+    load.add_argument("--epoch", default="utc", choices=("utc", "local", "standard"), help="its clock (Green Button)")
     load.set_defaults(run=_load)
     command.add_to(commands)
     box = _add(commands, "sandbox", "run a pretend utility on this machine until Ctrl-C")
@@ -77,11 +79,22 @@ def _load(args: argparse.Namespace) -> None:
     import greenkit
 
     with quiet():  # the findings are printed below, all of them
-        df = greenkit.load(args.source if len(args.source) > 1 else args.source[0], progress=sys.stderr.isatty())
+        source = args.source if len(args.source) > 1 else args.source[0]
+        df = greenkit.load(source, tz=args.tz, epoch=args.epoch, progress=sys.stderr.isatty())
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_colwidth", 40):
         print(frame.summary(df).to_string(index=False) if len(df) else "no interval readings")
-        print(f"\nthe first of {len(df):,} rows:\n{df[list(frame.COLUMNS)].head().to_string(index=False)}")
+        if len(df):
+            print(f"\nthe first of {len(df):,} rows:\n{df[list(frame.COLUMNS)].head().to_string(index=False)}")
     print(f"\n{df.gk.findings}")
+
+
+def _zone(name: str) -> str:
+    from greenkit.espi.clock import check_zone
+
+    try:
+        return check_zone(name)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
 
 
 def _versions(_: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from greenkit._progress import Progress
+from greenkit.errors import FormatError
 from greenkit.sources import Limits, Source, is_openpgp, refuse, walk
 
 _HEAD = 4096
@@ -48,13 +49,13 @@ def load(
     Raises
     ------
     FormatError
-        It is neither, or damaged.
+        It is neither, or damaged; or ``tz`` or ``epoch`` is given for what is no Green Button feed.
     DecryptError
         It is encrypted, and ``pgp`` is missing or does not open it.
     LimitError
         It is hostile, or larger than the limits.
     ValueError
-        ``tz`` or ``epoch`` is unknown, or given for what is no Green Button feed.
+        ``tz`` or ``epoch`` is unknown.
     FileNotFoundError
         There is no such file.
 
@@ -74,7 +75,7 @@ def load(
 
         return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
     if tz is not None or epoch != "utc":
-        raise ValueError(
+        raise FormatError(
             "tz= and epoch= are for Green Button feeds alone, and not all of this is: load those by themselves"
         )
     from greenkit.smt import load_smt

@@ -43,13 +43,13 @@ _PAGE: Final = """<!doctype html>
  --serious: #b3261e; --warning: #8a5300; }}
 @media (prefers-color-scheme: dark) {{
  :root {{ --ink: #e3e3e3; --paper: #16181c; --serious: #ff8a80; --warning: #ffb74d; }} }}
-body {{ background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 1100px;
+body {{ background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 1250px;
  margin: 2rem auto; padding: 0 1rem; }}
 h1 {{ font-size: 1.6rem; margin-bottom: .2rem; }}
 h2 {{ font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; }}
-th, td {{ padding: .25rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
+th, td {{ padding: .25rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
  white-space: nowrap; }}
 td.long {{ white-space: normal; overflow-wrap: anywhere; min-width: 20rem; }}
 .serious {{ color: var(--serious); font-weight: 600; }}

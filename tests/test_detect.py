@@ -173,7 +173,7 @@ def test_the_zone_and_the_clock_reach_a_feed():
     df = greenkit.load(path, tz="America/Chicago", epoch="local")
     assert df.equals(greenkit.load_espi(path, tz="America/Chicago", epoch="local"))
     for options in ({"tz": "America/Chicago"}, {"epoch": "local"}):
-        with pytest.raises(ValueError, match="tz= and epoch= are for Green Button feeds alone"):
+        with pytest.raises(FormatError, match="tz= and epoch= are for Green Button feeds alone"):
             greenkit.load(samples.path("smt-lse"), **options)
 
 

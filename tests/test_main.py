@@ -21,6 +21,22 @@ def test_load_says_what_is_doubtful(capsys):
     assert "serious: espi.time.local-as-utc" in capsys.readouterr().out
 
 
+def test_load_takes_the_fix_that_it_names(capsys):
+    path = str(samples.path("espi-local-as-utc"))
+    assert main(["load", path, "--tz", "America/Chicago", "--epoch", "local"]) == 0
+    assert "local-as-utc" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["load", path, "--tz", "America/Chicag"])
+    assert "did you mean 'America/Chicago'?" in capsys.readouterr().err
+
+
+def test_a_file_without_intervals_shows_no_empty_table(capsys):
+    assert main(["load", str(samples.path("espi-bills-only"))]) == 0
+    out = capsys.readouterr().out
+    assert "espi.reading.none" in out
+    assert "Empty DataFrame" not in out
+
+
 def test_a_typo_is_one_sentence(capsys):
     assert main(["load", str(samples.path("espi")) + "l"]) == 1
     err = capsys.readouterr().err

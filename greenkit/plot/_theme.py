@@ -117,7 +117,10 @@ def grid(
     """Make an empty figure of panels in the house style; ``second`` gives each a second axis on the right."""
     from plotly.subplots import make_subplots
 
-    total = height + each * rows
+    titled = bool(titles and any(titles))
+    # the legend stands between the note and the panels' titles: on a narrow page they cannot share a line
+    legend = 22 if note and titled else 0
+    total = height + each * rows + legend
     gap = min(95 / total, 1 / rows) if rows > 1 else 0
     panels = make_subplots(
         rows=rows,
@@ -129,8 +132,8 @@ def grid(
         specs=[[{"secondary_y": second}] * columns] * rows,
     )
     base = sheet(title, note=note, height=total).layout.to_plotly_json()
-    # above the titles of the panels
-    base["legend"]["y"] = 1 + (24 if titles and any(titles) else 0) / (total - 124)
+    base["margin"]["t"] += legend
+    base["legend"]["y"] = 1 + (24 if titled else 0) / (total - base["margin"]["t"] - base["margin"]["b"])
     axes = {"xaxis": base.pop("xaxis"), "yaxis": base.pop("yaxis")}
     panels.update_layout(base)
     panels.update_xaxes(axes["xaxis"])

@@ -43,7 +43,10 @@ INTERRUPTED: Final = 130
 def add_to(commands: Any) -> None:
     """Add the sub-commands to an argparse parser's."""
     fetch = commands.add_parser(
-        "fetch", help="fetch, decrypt and keep files", epilog=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        "fetch",
+        help="fetch, decrypt and keep files",
+        epilog=__doc__.partition("\n\n")[2].replace("``", ""),
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     fetch.add_argument("what", choices=["smt"])
     fetch.add_argument("--settings", metavar="FILE", help="the settings file; the usual one when absent")

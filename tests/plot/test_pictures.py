@@ -25,6 +25,16 @@ def test_the_average_day_has_a_line_and_a_band_for_each_day_type(make_series):
     assert figure.layout.xaxis.title.text == "local hour"
 
 
+def test_the_legend_stands_between_the_note_and_the_names_of_the_panels(make_series):
+    both = pd.concat([make_series([1.0] * 96, interval=900, flow=flow) for flow in ("delivered", "received")])
+    layout = plot.average_day(both).layout
+    assert layout.title.subtitle.text
+    drawn = layout.height - layout.margin.t - layout.margin.b
+    bottom = layout.margin.t - (layout.legend.y - 1) * drawn  # pixels from the top
+    assert bottom - 22 >= 60, "it covers the note"
+    assert bottom <= layout.margin.t - 22, "it covers the names"
+
+
 def test_the_average_day_by_season_and_series(make_series):
     df = frame.concat([make_series([1.0] * 24 * 150, flow=f) for f in ("delivered", "received")])
     figure = plot.average_day(df, ("day_type", "season"))
