@@ -175,7 +175,6 @@ def _spool(file: IO[bytes], held: contextlib.ExitStack) -> BinaryIO:
     copy: Any = held.enter_context(tempfile.SpooledTemporaryFile(max_size=1 << 24))  # noqa: SIM115 held by the stack
     while chunk := file.read(1 << 20):
         copy.write(chunk)
-    copy.seek(0)
     return copy  # type: ignore[no-any-return]
 
 

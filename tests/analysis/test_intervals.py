@@ -87,6 +87,7 @@ def test_the_fingerprint_is_of_the_data_alone(make_series):
     other = df.copy()
     other.loc[0, "value"] = 1.0000001
     assert receipt.fingerprint(df) != receipt.fingerprint(other)
+    assert receipt.fingerprint(make_series([0.0])) == receipt.fingerprint(make_series([-0.0]))
     assert receipt.fingerprint(df) != receipt.fingerprint(make_series([1, 2, np.nan], meter="M2"))
 
 

@@ -92,6 +92,18 @@ def test_runs_of_zeros_and_of_one_value(make_series):
     assert report.runs[["kind", "intervals", "value"]].to_numpy().tolist() == [["zero", 8, 0.0], ["frozen", 6, 0.7]]
     assert [len(report.findings.named(f"quality.{name}")) for name in ("zero-run", "frozen")] == [1, 1]
     assert report.findings.named("quality.frozen")[0].evidence["runs"] == 1
+    assert report.findings.named("quality.zero-run")[0].evidence["first"] == ["2024-07-05 04:00 CDT"]
+    assert list(report.runs.columns) == [
+        "meter",
+        "flow",
+        "series",
+        "unit",
+        "kind",
+        "start",
+        "end",
+        "intervals",
+        "value",
+    ]
 
 
 def test_zeros_every_night_are_no_finding_but_a_long_run_is(make_series):
@@ -160,9 +172,16 @@ def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_ser
     assert cut["against"].iloc[-1] == "2024-12"
 
 
+def test_days_at_the_ends_expect_what_is_within_the_data(make_series):
+    report = quality.assess(make_series([1.0] * 42, "2024-07-01 12:00"))
+    assert report.days[["expected", "present"]].to_numpy().tolist() == [[12, 12], [24, 24], [6, 6]]
+
+
 def test_values_that_only_rise_are_a_register(make_series):
     report = quality.assess(make_series(np.cumsum(np.random.default_rng(3).uniform(0.1, 1, 72))))
     assert report.findings[0].name == "quality.unit.register"
+    idle = np.cumsum(np.tile([0.0, 0.3, 0.4], 24))  # a dial stands still where nothing is used
+    assert quality.assess(make_series(idle)).findings.named("quality.unit.register")
 
 
 def test_watt_hours_taken_for_kwh(make_series):

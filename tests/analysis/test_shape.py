@@ -87,6 +87,7 @@ def test_coincident_peaks(make_series):
     outside = shape.coincident(df, ["2024-07-01 00:20-05:00", "2024-07-01 00:45-05:00"])
     assert outside["power"].isna().tolist() == [False, True, False, True]
     assert outside["average"].isna().all()
+    assert shape.coincident(df, "2024-07-01 00:20-05:00")["power"].tolist() == [8, 12]
     with pytest.raises(SchemaError, match="has no zone"):
         shape.coincident(df, ["2024-07-01 00:20"])
 

@@ -141,7 +141,7 @@ def test_cancelling_and_the_deadline_free_the_port(utility):
             flow.wait(5)
         with socket.socket() as free:
             free.bind(("127.0.0.1", port))
-        with pytest.raises(errors.StateMismatch, match="over"):
+        with pytest.raises(errors.StateMismatch, match=r"over.*: begin another"):
             flow.finish("http://127.0.0.1/callback?code=c")
 
 
@@ -463,6 +463,10 @@ def test_a_notification_of_another_customer_is_left_to_their_client(utility):
     notification = f"<BatchList xmlns='http://naesb.org/espi'>{body}</BatchList>".encode()
     assert len(ada.fetch_notified(notification)) == len(grace.fetch_notified(notification)) == 1
     assert set(grace.load_notified(notification)["meter"]) == {"household-0003"}
+    utility.behaviour.replace = lambda path: flask.Response("", 202, {"Retry-After": "7"})
+    pending = ada.fetch_notified(notification)
+    assert isinstance(pending, Pending)
+    assert (pending.documents, pending.retry_after) == ((), 7.0)
 
 
 def test_the_notification_listener_answers_fast_and_keeps_each_once():

@@ -175,6 +175,14 @@ def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
     utility.behaviour.replace = None
 
 
+def test_a_token_of_our_own_serves_as_long_as_it_lives(utility):
+    client = utility.connect(grant="client_credentials")
+    before = utility.counts["token client_credentials"]
+    client.service_status()
+    client.service_status()
+    assert utility.counts["token client_credentials"] == before + 1
+
+
 def test_a_zipped_feed_is_read_and_a_web_page_is_not(utility):
     client = authorized(utility)
     packed = io.BytesIO()

@@ -93,7 +93,7 @@ def test_reading_type_missing(opened):  # B7
     found = opened(feed(blocks(DAY)))
     assert found.readings["value"].tolist() == [1000, 2000]
     assert set(found.readings["unit"]) == {"unknown"}
-    assert "espi.reading-type.missing" in found.findings.names
+    assert found.findings.named("espi.reading-type.missing")[0].severity == "serious"
 
 
 @pytest.mark.parametrize(

@@ -258,3 +258,4 @@ def test_every_table_exists_empty(opened):
         assert len(table) == 0
         assert len(table.columns) > 5, name
         assert ("bill_start" in table.columns) == (name == "line_items")
+        assert ("resource" in table.columns) == (name in TABLES and len(TABLES[name][0]) > 1)

@@ -367,6 +367,7 @@ def test_members_that_no_schema_names_are_kept(opened):
         "billId": "B-7", "title": "May", "start": "soon", "extension": {"rate": {"step": [1, 2]}},
         "exported": {"powerOfTenMultiplier": 3, "uom": 72, "value": 12}, "season": {"duration": DAY, "start": MAY},
         "readCycle": ["07", "08"], "billToDate": [100000, 200000], "peakDemand": "7 kW",
+        "tariffRiderRefs": {"tariffRiderRef": {"riderType": "R", "accessToken": "hush"}},
     }  # fmt: skip
     inner = "".join(xml(k, v) for k, v in more.items())
     vendor = '<v:billLastPeriod xmlns:v="urn:vendor">gone up</v:billLastPeriod><accessToken>hush</accessToken>'
@@ -378,6 +379,7 @@ def test_members_that_no_schema_names_are_kept(opened):
     assert row[["extension_rate_step", "exported", "exported_unit"]].tolist() == ["1; 2", 12.0, "kWh"]
     assert row["season_end"] == pd.Timestamp("2024-05-02", tz="America/New_York")
     assert row[["read_cycle", "bill_to_date", "member_peak_demand"]].tolist() == ["07; 08", 1.0, "7 kW"]
+    assert row["tariff_rider_refs"] == "riderType R"
     assert found.findings.named("espi.member.repeated")[0].evidence["counts"] == {"billToDate": 1}
     assert "accessToken" in found.findings.named("espi.member.withheld")[0].text
     assert "hush" not in found.bills.to_string() + repr(found) + found._repr_html_() + str(found.findings)

@@ -413,6 +413,11 @@ def test_27_gap_in_the_sort_codes():
     assert found.readings["start"].tolist() == [t for i, t in enumerate(starts(PLAIN)) if i != 10]
     assert "smt.lse.sort-code" in found.findings.names
     assert "smt.day.incomplete" in found.findings.names
+    lines = lse(per_row=4).splitlines()
+    del lines[4 + 2]
+    found = read("\n".join(lines))
+    assert found.readings["value"].tolist() == [float(v) for i, v in enumerate(values(96)) if i // 4 != 2]
+    assert found.readings["start"].tolist() == [t for i, t in enumerate(starts(PLAIN)) if i // 4 != 2]
 
 
 @pytest.mark.parametrize("unit", ["02", "03", "61"])

@@ -240,6 +240,7 @@ def test_monthly_bills():
     assert df["end_date"].iloc[0] == pd.Timestamp("2025-07-06")
     assert df["value"].tolist() == pytest.approx([1234.5, np.nan], nan_ok=True)
     assert df["Bill Status"].tolist() == ["Final", "Open"]
+    assert found.findings.names == ["smt.file.other-reads"]
     with pytest.raises(FormatError, match=r"monthly bills and no intervals: use greenkit\.open_smt\(…\)\.bills"):
         greenkit.load_smt(text.encode())
 
@@ -329,6 +330,7 @@ def test_damaged_entries_of_the_portal():
         "monthlyData": [bill, *(bill | {name: ""} for name in ("startdate", "enddate"))],
     }))  # fmt: skip
     assert (len(found.readings), found.bills["value"].tolist()) == (1, [100])
+    assert not {"startdate", "enddate", "actl_kwh_usg"} & set(found.bills.columns)
     assert found.findings.named("smt.row.unreadable")[0].evidence["count"] == 5
 
 

@@ -108,6 +108,8 @@ def test_all_is_well_over_sftp(on_sftp):
     frame = found.frame
     assert list(frame.columns) == ["name", "state", "tried", "found", "do"]
     assert len(frame) == len(found.checks)
+    with pytest.raises(KeyError, match="none"):
+        found.named("none")
     assert "came back" in found._repr_html_()
 
 

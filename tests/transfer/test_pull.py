@@ -105,6 +105,7 @@ def test_without_a_key_files_are_only_fetched_and_decrypted_later_without_the_se
     assert set(states(report).values()) == {"fetched"}
     assert not report.complete
     assert set(report.frame["why"]) == {"give pgp= to decrypt it"}
+    assert set(report.frame["new"]) == {True}
     assert listed(server) == [f"{name}.asc" for name in PLAIN], "nothing proves them whole yet"
     for name in listed(server):
         (server / "intervaldata" / name).unlink()
@@ -443,7 +444,7 @@ def test_evil_names_are_refused_and_the_rest_is_fetched(server, into, tmp_path):
     assert report.findings.names == ["smt.fetch.refused-name"]
     assert {p for p in tmp_path.rglob("*") if into not in p.parents} - {into} == outside
     assert "\udcff" not in str(report.findings)
-    report._repr_html_()
+    assert "smt.fetch.refused-name" in report._repr_html_()
 
 
 @pytest.mark.parametrize("name", WINDOWS)
