@@ -3,7 +3,8 @@
 * ``energyData`` (15-minute reads): for each day ``RD`` holds 100 slots ``<kWh>-<status>``. Slot i < 8 is the
   interval i of the clock's day, slot i > 11 the interval i - 4; slots 8 to 11 are the repeated hour of autumn and
   blank on other days. In spring the slots 12 to 15 are blank too.
-* ``registeredReads`` and ``odrRead`` (daily and on-demand register reads): go to the registers.
+* ``registeredReads`` and ``odrRead`` (daily and on-demand register reads): go to the registers, as does the portal's
+  on-demand read, whose ``odrstatus`` stands beside it.
 * ``intervaldata``, ``dailyData``, ``monthlyData`` (what the portal's pages get), which do not name the ESI ID.
 * ``errorCode`` and ``errorMessage``: no data, and why.
 """
@@ -34,7 +35,10 @@ _REPEATED: Final = range(8, 12)
 _SKIPPED: Final = range(12, 16)
 UNKNOWN: Final = "unknown"
 _DEPTH: Final = 8
-_SHAPES: Final = ("energyData", "registeredReads", "odrRead", "intervaldata", "dailyData", "monthlyData")
+_SHAPES: Final = (
+    *("energyData", "registeredReads", "odrRead", "intervaldata", "dailyData", "monthlyData"),
+    "odrstatus",
+)
 
 
 def read(source: Source, sink: Sink, advance: Advance) -> None:
@@ -89,7 +93,7 @@ def _error(doc: Doc) -> str:
     code, message = doc.get("errorCode"), doc.get("errorMessage") or doc.get("errormessage")
     if code in (None, "", "0", 0) and (not message or any(items(doc, shape) for shape in _SHAPES)):
         return ""
-    return f"{message or 'no message'} (error {code})"
+    return f"{message or 'no message'}" + (f" (error {code})" if code else "")
 
 
 def _part(doc: Doc, source: Source, sink: Sink) -> None:

@@ -18,6 +18,8 @@ READS: Final[Mapping[str, tuple[str | None, ...]]] = {
     "odrRead": ("readDate", None, None, "registeredRead", None),
     "dailyData": ("date", "revisiondate", "startreading", "endreading", "reading"),
 }
+# the portal's on-demand read, which stands beside its status; what odrusage counts from is not known
+PORTAL_READ: Final = ("odrdate", None, None, "odrread", None)
 BILL: Final = ("startdate", "enddate", "actl_kwh_usg")
 
 
@@ -58,6 +60,8 @@ def _reads(doc: Doc) -> Iterator[list[Any]]:
         if not (shape == "odrRead" and pending):
             for entry in items(doc, shape):
                 yield [entry.get(name) if name else None for name in names]
+    if str(doc.get("odrstatus", "")).upper() == "COMPLETED":
+        yield [doc.get(name) if name else None for name in PORTAL_READ]
 
 
 def bills(entries: list[Doc], meter: str, sink: Sink, file: str) -> int:

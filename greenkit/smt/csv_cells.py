@@ -122,4 +122,4 @@ class Cells:
 
 
 def _end(text: str) -> int | None:
-    return stamps.minute(text) if text.strip() else -1
+    return stamps.end_minute(text) if text.strip() else -1

@@ -32,7 +32,7 @@ _FLOW: Final = _any(
 
 INTERVAL: Final[Roles] = {
     "meter": _METER,
-    "date": _any("usagedate date intervaldate readdate servicedate"),
+    "date": _any("usagedate date intervaldate readdate servicedate startdate usagestartdate intervalstartdate"),
     "revision": _REVISION,
     "start": _any("usagestarttime starttime intervalstarttime intervalstart usagestart start time"),
     "end": _any("usageendtime endtime intervalendtime intervalend usageend end"),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenkit.days import US, Instants
-from greenkit.smt.codes import STANDARD, ZONE
+from greenkit.smt.codes import STANDARD, STEP, ZONE
 
 NEVER: Final = np.iinfo(np.int64).min
 """The instant of a stamp that is not there; pandas reads it as NaT."""
@@ -26,11 +26,15 @@ DAY: Final = 1440
 _CHICAGO: Final = zoneinfo.ZoneInfo(ZONE)
 _FIXED: Final = dt.timezone(dt.timedelta(seconds=STANDARD))
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _DATE: Final = re.compile(
     r"(?:(?P<Y>\d{4})[-/](?P<M>\d{1,2})[-/](?P<D>\d{1,2})"  # 2025-07-06
     r"|(?P<m>\d{1,2})[-/](?P<d>\d{1,2})[-/](?P<y>\d{4}|\d\d)"  # 07/06/2025, after a spreadsheet 7/6/2025 or 7/6/25
-    r"|(?P<e>\d{1,2})-(?P<b>[A-Za-z]{3})-(?P<c>\d{4}|\d\d)"  # 06-JUL-2025
+    r"|(?P<e>\d{1,2})[- ](?P<b>[A-Za-z]{3,9})[- ](?P<c>\d{4}|\d\d)"  # 06-JUL-2025, 6 July 2025
+    r"|(?P<B>[A-Za-z]{3,9})\.? (?P<E>\d{1,2}),? (?P<C>\d{4})"  # Jul 6, 2025
     r"|(?P<t>\d{1,2})\.(?P<n>\d{1,2})\.(?P<j>\d{4}|\d\d)"  # 06.07.2025: where dots stand, the day is first
     r"|(?P<Y4>\d{4})(?P<M2>\d\d)(?P<D2>\d\d))"  # 20250706
     r"(?:[T ]\s*(?P<clock>\S.*))?$"
@@ -54,11 +58,10 @@ def _date_and_clock(text: str) -> tuple[dt.date, str] | None:
         return None
     g = found.groupdict()
     month = g["M"] or g["m"] or g["n"] or g["M2"]
-    if g["b"]:
-        name = g["b"].lower()
-        month = str(_MONTHS.index(name) + 1) if name in _MONTHS else "0"
-    year = g["Y"] or g["y"] or g["c"] or g["j"] or g["Y4"]
-    date = g["D"] or g["d"] or g["e"] or g["t"] or g["D2"]
+    if word := g["b"] or g["B"]:
+        month = next((str(i) for i, name in enumerate(_MONTHS, 1) if name.startswith(word.lower())), "0")
+    year = g["Y"] or g["y"] or g["c"] or g["C"] or g["j"] or g["Y4"]
+    date = g["D"] or g["d"] or g["e"] or g["E"] or g["t"] or g["D2"]
     try:
         when = dt.date(int(year) + (2000 if len(year) == 2 else 0), int(month or 0), int(date))
     except ValueError:
@@ -96,6 +99,22 @@ def minute(text: str) -> int | None:
     """
     seconds = _clock_seconds(text)
     return None if seconds is None or seconds % 60 else seconds // 60 % DAY
+
+
+@lru_cache(1 << 14)
+def end_minute(text: str) -> int | None:
+    """Give an end as minutes since midnight; one that names the last minute or second of a quarter-hour is the next.
+
+    Examples
+    --------
+    >>> [end_minute(t) for t in ("00:15", "00:14", "00:14:59", "23:59", "00:05")]
+    [15, 15, 15, 0, 5]
+    """
+    seconds = _clock_seconds(text)
+    if seconds is None:
+        return None
+    short = next((s for s in (1, 60) if (seconds + s) % STEP == 0), 0)
+    return minute(text) if not short else (seconds + short) // 60 % DAY
 
 
 def _clock_seconds(text: str) -> int | None:

@@ -77,6 +77,14 @@ def test_start_may_hold_the_date():
     assert df["start"].tolist() == read(csv(csv_rows())).readings["start"].tolist()
 
 
+def test_date_and_clock_of_a_start_in_columns_of_their_own():
+    lines = [f"{ID},7,07/06/2025,{c[3]},07/06/2025,{c[4]},{c[5]},{c[6]}" for c in (r.split(",") for r in csv_rows())]
+    header = "ESIID,Meter Number,Start Date,Start Time,End Date,End Time,kWh,Quality"
+    assert (
+        read(csv(lines, header=header)).readings["start"].tolist() == read(csv(csv_rows())).readings["start"].tolist()
+    )
+
+
 def test_more_columns_than_known():
     lines = [f"{line},x,y" for line in csv_rows()]
     same(read(csv(lines, header=HEADER + ",METER,NOTE")).readings, read(csv(csv_rows())).readings)
@@ -94,8 +102,9 @@ def test_lines_before_the_header():
 
 @pytest.mark.parametrize(
     ("start", "end"),
-    [("12:00 am", "12:15 am"), ("0:00:00", "0:15:00"), ("0000", "0015"), ("0", "0.0104166667"), ("00:00", "")],
-)
+    [("12:00 am", "12:15 am"), ("0:00:00", "0:15:00"), ("0000", "0015"), ("0", "0.0104166667"), ("00:00", ""),
+     ("00:00", "00:14"), ("00:00:00", "00:14:59")],
+)  # fmt: skip
 def test_clock_times(start, end):
     first = f"'{ID},07/06/2025,07/07/2025 09:40:14,{start},{end},0.001,A,Consumption"
     same(read(csv([first, *csv_rows()[1:]])).readings, read(csv(csv_rows())).readings)
@@ -111,7 +120,10 @@ def test_twelve_hour_clock_of_a_whole_day():
     same(read(csv(lines)).readings, read(csv(csv_rows(AUTUMN))).readings)
 
 
-@pytest.mark.parametrize("date", ["%m/%d/%Y", "%Y-%m-%d", "%m/%d/%y", "%Y%m%d", "%d-%b-%Y", "%Y/%m/%d", "%m-%d-%Y"])
+@pytest.mark.parametrize(
+    "date",
+    ["%m/%d/%Y", "%Y-%m-%d", "%m/%d/%y", "%Y%m%d", "%d-%b-%Y", "%Y/%m/%d", "%m-%d-%Y", "%d %B %Y", '"%b %d, %Y"'],
+)
 def test_dates(date):
     df = read(csv(csv_rows(date=date))).readings
     assert df["usage_date"].unique().tolist() == [pd.Timestamp("2025-07-06").to_datetime64()]

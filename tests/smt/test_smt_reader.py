@@ -282,6 +282,18 @@ def test_on_demand_reads():
     assert set(found.findings.names) == {"smt.meter.unknown", "smt.file.empty", "smt.file.other-reads"}
 
 
+def test_on_demand_read_of_the_portal():
+    done = {
+        "data": {"odrstatus": "COMPLETED", "odrread": "12345.789", "odrusage": "5.5", "odrdate": "05/16/2020 16:08:23"}
+    }
+    pending = {"data": {"odrstatus": "PENDING", "responseMessage": "SUCCESS"}}
+    row = read(json.dumps(done)).registers.iloc[0]
+    assert (row["end_reading"], row["usage_date"]) == (12345.789, pd.Timestamp("2020-05-16"))
+    found = read(json.dumps(pending))
+    assert len(found.registers) == 0
+    assert "smt.file.empty" in found.findings.names
+
+
 def test_portal_shapes():
     entries = [
         {"starttime": f" {h % 12 or 12}:{m:02d} {'am' if h < 12 else 'pm'}", "date": "2020-09-03", "consumption": 0.25,
