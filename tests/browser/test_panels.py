@@ -232,9 +232,6 @@ def _pictures(front, shot, name):
 
 
 def test_smart_meter_texas_check_list_fetch_load(front, shot):
-    home = front.work / "smt-account" / "gnupg"
-    home.mkdir(mode=0o700, parents=True)
-    (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # gpg else measures for seconds how fast this machine is
     name = front.with_parameters("05_smt_over_sftp.ipynb", CLICK=True)
     front.open_lab(name)
     place = front.cell_with(name, "widgets.FetchSmt(")
