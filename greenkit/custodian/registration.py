@@ -113,9 +113,11 @@ def connect(
     number = client_id or own.client_id
     secret = _secret(client_secret, own.client_secret)
     if not number or not secret:
-        missing = "client_id" if not number else "client_secret"
+        # a secret in clear text is refused there
+        missing, line = ("client_id", '"..."') if not number else ("client_secret", "{prompt = true}")
         where = "the settings" if settings else settings_.default_path()
-        raise SettingsError(f"no {missing} is set: write it in [custodian.{profile.name}] of {where}, or give it")
+        text = f"write {missing} = {line} under [custodian.{profile.name}] of {where}, or pass {missing}="
+        raise SettingsError(f"no {missing} is set: {text}")
     back, wait = redirect_uri or own.redirect_uri, timeout or own.timeout
     if not wait > 0:
         raise SettingsError(f"timeout is {wait!r}: give seconds, more than none")

@@ -67,7 +67,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Check the connection, or do one of the smaller things."""
     if args.new:
         there = f" --settings {args.settings}" if args.settings else ""
-        _say(f"wrote {settings.write_template(args.settings)}: edit it, then run doctor smt{there}")
+        _say(f"wrote {settings.write_template(args.settings)}: edit it, then run python -m greenkit doctor smt{there}")
         return DONE
     if args.show:
         _say(settings.read(args.settings).show())

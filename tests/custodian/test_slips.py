@@ -72,7 +72,7 @@ def test_a_utility_that_is_not_known_has_a_hint(name, near):
 @pytest.mark.parametrize(
     ("given", "says"),
     [({"tokens": "memroy"}, "did you mean 'memory'"), ({"timeout": -1}, "timeout is -1: give seconds"),
-     ({"client_secret": ""}, "no client_secret is set"), ({"redirect_uri": "not a url"}, "which is no address"),
+     ({"client_secret": ""}, r"no client_secret is set: write client_secret = \{prompt = true\} under"), ({"redirect_uri": "not a url"}, "which is no address"),
      ({"redirect_uri": "http://127.0.0.1:99999/cb"}, "which is no address"), ({"redirect_uri": "127.0.0.1/cb"}, "which is no address"),
      ({"redirect_uri": "https://a/cb#x"}, "which is no address")],
 )  # fmt: skip
@@ -83,7 +83,8 @@ def test_connect_says_what_is_wrong_before_anything_is_sent(utility, given, says
 
 def test_a_newcomer_is_told_where_the_settings_are(tmp_path):
     with pytest.raises(
-        errors.SettingsError, match=r"no client_id is set: write it in \[custodian.pge\] of .*settings.toml"
+        errors.SettingsError,
+        match=r'no client_id is set: write client_id = "\.\.\." under \[custodian\.pge\] of .*settings\.toml, or pass client_id=$',
     ):
         greenkit.connect()
 
