@@ -93,8 +93,6 @@ def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
         ``code``, ``kind`` ("zero" or "frozen"), ``start``, ``end``, ``intervals``, ``value``.
     """
     one = found.take(found.valid & adding(found))
-    if not len(one):
-        return pd.DataFrame({n: [] for n in ("code", "kind", "start", "end", "intervals", "value")})
     new = np.append(
         True,
         (one.code[1:] != one.code[:-1]) | (one.value[1:] != one.value[:-1]) | (one.start[1:] != one.end[:-1]),

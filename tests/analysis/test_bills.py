@@ -106,7 +106,9 @@ def test_estimates_explain_what_they_amount_to(make_series):
 
 def test_a_bill_of_another_time_unit_or_meter(make_series):
     df = month(make_series)
-    assert status(df, bill(720.0, start="2023-07-01", end="2023-07-31")) == "no intervals"
+    nothing = reconcile.compare_bills(df, bill(720.0, start="2023-07-01", end="2023-07-31")).iloc[0]
+    assert (nothing["status"], nothing["present"]) == ("no intervals", 0)
+    assert np.isnan(nothing["metered"])
     assert len(reconcile.compare_bills(df, bill(720.0, meter="M9"))) == 0
     assert len(reconcile.compare_bills(df, bill(720.0).assign(unit="therm"))) == 0
     assert len(reconcile.compare_bills(frame.empty(), bill(720.0))) == 0
@@ -173,6 +175,14 @@ def test_months_of_bills_by_the_shape_of_intervals(make_series):
         calendarise.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=hole)["by"].tolist()
         == ["days"] * 2
     )
+
+
+def test_a_month_of_a_bill_with_shape_and_one_without_is_mixed(make_series):
+    df = make_series([3.0] * 24 * 10 + [1.0] * 24 * 20, "2024-01-22").drop(index=24 * 25)
+    two = pd.concat([bill(500.0, "2024-01-22", "2024-02-06"), bill(150.0, "2024-02-06", "2024-02-21")])
+    out = calendarise.bills_to_months(two, ZONE, df=df)
+    assert out["by"].tolist() == ["shape", "mixed"]
+    assert out["value"].sum() == pytest.approx(650)
 
 
 def test_bills_without_amounts_give_no_months():

@@ -91,7 +91,7 @@ def test_runs_of_zeros_and_of_one_value(make_series):
     report = quality.assess(make_series(values))
     assert report.runs[["kind", "intervals", "value"]].to_numpy().tolist() == [["zero", 8, 0.0], ["frozen", 6, 0.7]]
     assert [len(report.findings.named(f"quality.{name}")) for name in ("zero-run", "frozen")] == [1, 1]
-    assert report.findings.named("quality.frozen")[0].evidence["runs"] == 1
+    assert report.findings.named("quality.frozen")[0].evidence["first"] == ["2024-07-13 12:00 CDT"]
     assert report.findings.named("quality.zero-run")[0].evidence["first"] == ["2024-07-05 04:00 CDT"]
     assert list(report.runs.columns) == [
         "meter",

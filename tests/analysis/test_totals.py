@@ -115,6 +115,8 @@ def test_bill_periods_from_dates_and_from_frames(make_series):
     ]
     bills = pd.DataFrame({"meter": ["M1", "M2"], "start": ["2024-07-02"] * 2, "end": ["2024-07-03"] * 2})
     assert rows(totals.by_period(df, "bill", bills=bills), "meter", "value") == [["M1", 24]]
+    with_another = frame.concat([df, make_series([1.0] * 48, meter="M3")])
+    assert rows(totals.by_period(with_another, "bill", bills=bills), "meter", "value") == [["M1", 24]]
     with pytest.raises(SchemaError, match="need bills="):
         totals.by_period(df, "bill")
 

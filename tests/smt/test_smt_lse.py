@@ -84,6 +84,12 @@ def test_interval_time_that_is_none():
     assert "line 5: 'noon'; it follows the one before" in found.findings.named("smt.lse.time")[0].text
 
 
+def test_blank_lines():
+    found = read(lse(per_row=8).replace("\n", "\n\n"))
+    same(found.readings, read(lse()).readings)
+    assert found.findings.names == []
+
+
 def test_blanks_quotes_and_tabs():
     text = "\n".join(" , ".join(f'"{c}"' if c else "" for c in line.split(",")) for line in lse(per_row=8).splitlines())
     same(read(text).readings, read(lse()).readings)

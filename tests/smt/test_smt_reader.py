@@ -15,6 +15,7 @@ import greenkit
 from greenkit import frame
 from greenkit.errors import FormatError, LimitError
 from greenkit.findings import GreenkitWarning
+from greenkit.smt import stamps
 from greenkit.smt.names import parse_name, tdsp_hint
 from greenkit.sources import Limits
 
@@ -245,6 +246,12 @@ def test_monthly_bills():
         greenkit.load_smt(text.encode())
 
 
+def test_strict_names_the_file_and_the_line(tmp_path):
+    (tmp_path / "a.lse").write_text(lse().replace("0.001", "x"))
+    with pytest.raises(FormatError, match=r"a\.lse, line 5: "):
+        read(tmp_path, strict=True)
+
+
 def test_intervals_beside_register_reads(tmp_path):
     (tmp_path / "a.csv").write_text(csv(csv_rows()))
     (tmp_path / "b.csv").write_text(daily(f"{ID},07/06/2025,,1,2,3,"))
@@ -372,6 +379,13 @@ def test_file_names(name, duns, report, created, requester):
     found = parse_name(name)
     assert (found.duns, found.report, found.requester) == (duns, report, requester)
     assert (str(found.created) if found.created else None) == created
+
+
+def test_every_month_by_its_name():
+    names = ("jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    assert [stamps.day(f"06-{name}-2025") for name in names] == [stamps.day(f"{m}/06/2025") for m in range(1, 13)]
+    assert stamps.day("06-foo-2025") is None
+    assert [stamps.minute(clock) for clock in ("12:60", "12:00:60", "24:15", "13:00 pm")] == [None] * 4
 
 
 def test_tdsp_is_a_hint():
