@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from greenkit._progress import Progress
 from greenkit.custodian import notifications, urls, windows
 from greenkit.custodian.access import Access
-from greenkit.custodian.fetching import NOTHING, load
+from greenkit.custodian.fetching import NOTHING, load, named
 from greenkit.custodian.grants import subscription_of
 from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.resources import Bearer
@@ -280,7 +280,7 @@ class Client(Access):
     def _read(self, address: str, bearer: Bearer) -> GreenButton:
         from greenkit.espi import open_espi
 
-        return open_espi(self._get(address, bearer) or NOTHING)
+        return open_espi(named(self._get(address, bearer) or NOTHING))
 
     def _get(self, address: str, bearer: Bearer) -> bytes:
         answer = self._resources.get(address, bearer)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlencode
 
 from greenkit import _files, frame
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 NOTHING: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
 """What no data are read as: tables of every column, without a row."""
+_LONGEST_WAIT: Final = 86400.0
+"""So many seconds are waited at most, whatever a 202 says."""
 
 
 class Fetcher:
@@ -63,7 +66,9 @@ class Fetcher:
                 if answer.status != 202:
                     continue
                 known = (
-                    self._profile.pending_wait if answer.retry_after is None else answer.retry_after,
+                    self._profile.pending_wait
+                    if answer.retry_after is None
+                    else min(answer.retry_after, _LONGEST_WAIT),
                     answer.headers.get("x-transaction"),
                 )
                 self.waiting.add(url, *known)
@@ -88,7 +93,7 @@ def load(
 
     findings = Findings()
     if came:
-        read = open_espi([d.body for d in came], tz=tz, epoch=epoch)
+        read = open_espi([named(d.body) for d in came], tz=tz, epoch=epoch)
         findings.extend(read.findings)
     else:
         read = open_espi(NOTHING, tz=tz or profile.zone, epoch=epoch)
@@ -97,6 +102,15 @@ def load(
         windows.compare(df, asked, findings)
     findings.warn(profile.name)
     return frame.note(df, findings)
+
+
+def named(body: bytes | Path) -> BinaryIO | Path:
+    """Give an answer as a source whose errors say whose it is."""
+    if isinstance(body, Path):
+        return body
+    file = io.BytesIO(body)
+    file.name = "the utility's answer"
+    return file
 
 
 def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | None:

@@ -57,8 +57,7 @@ def parse(data: bytes) -> BatchList:
     """
     from lxml import etree
 
-    if len(data) > LONGEST:
-        raise LimitError(f"the notification is larger than {LONGEST:,} bytes, so it is refused: see who sent it")
+    _bounded(len(data))
     # PG&E puts a backslash and an n, two characters, after the prolog
     data = data.strip().replace(b"?>\\n", b"?>\n", 1)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
@@ -71,9 +70,11 @@ def parse(data: bytes) -> BatchList:
     info: Any = root.getroottree().docinfo
     if info.doctype:
         raise LimitError("the notification has a DOCTYPE, which no BatchList has, so it is refused: see who sent it")
-    if etree.QName(root).localname != "BatchList":
+    # Savage Data wraps it in an Atom feed; older ESPI says resource
+    lists = list(root.iter("{*}BatchList"))
+    if not lists:
         raise FormatError("the notification is no BatchList: see what the utility sent")
-    uris = [(e.text or "").strip() for e in root.iter("{*}resources")]
+    uris = [(e.text or "").strip() for one in lists for e in one.iter("{*}resources", "{*}resource")]
     if len(uris) > MOST:
         raise LimitError(f"the notification names more than {MOST:,} resources, so it is refused: see who sent it")
     return BatchList(tuple(dict.fromkeys(u for u in uris if u)))
@@ -149,6 +150,12 @@ class _Server(ThreadingHTTPServer):
         """Say nothing of a sender that hung up: the default prints a traceback."""
 
 
+def _bounded(size: int, before: int = 0) -> int:
+    if size < 0 or before + size > LONGEST:
+        raise LimitError(f"the notification is larger than {LONGEST:,} bytes, so it is refused: see who sent it")
+    return size
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = 10.0
@@ -159,21 +166,33 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(200 if self.path == self.server.path else 404)
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
         if self.path != self.server.path:
             self._say(404)
             return
-        if not length.isdecimal() or len(length) > 9 or int(length) > LONGEST:
-            self._say(413 if length else 411)
-            return
         try:
-            self.server.take(parse(self.rfile.read(int(length))))
-        except GreenkitError:
+            body = self._body()
+            if body:  # nothing at all is a ping
+                self.server.take(parse(body))
+        except LimitError:
+            self._say(413)
+        except (GreenkitError, ValueError):
             self._say(400)
         except queue.Full:
             self._say(503)
         else:
             self._say(200)
+
+    def _body(self) -> bytes:
+        """Read what is posted, by its length or in chunks (RFC 9112, 7.1); LimitError when it is too long."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            length = self.headers.get("Content-Length", "0")
+            told = int(length) if length.isdecimal() and len(length) < 10 else LONGEST + 1
+            return self.rfile.read(_bounded(told))
+        body = b""
+        while size := int(self.rfile.readline(100).partition(b";")[0], 16):
+            body += self.rfile.read(_bounded(size, len(body)))
+            self.rfile.readline(3)
+        return body
 
     def _say(self, status: int) -> None:
         self.send_response(status)

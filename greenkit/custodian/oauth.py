@@ -41,6 +41,9 @@ TOTAL: Final = 120.0
 """Longest time [s] for a whole token answer."""
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 
+_BEARER: Final = ("bearer", "bearertoken")
+"""Types of token that greenkit can use: Apigee writes BearerToken; one that is not named can be no other."""
+
 Check = Callable[[requests.Response], requests.Response]
 
 # RFC 6749, 5.2: error code → (error, what to do). Other codes are not repeated, since a server may put anything there.
@@ -51,6 +54,8 @@ _ERRORS: Final[Mapping[str, tuple[type[RemoteError], str]]] = {
     "unsupported_grant_type": (ClientRejected, "this grant is not offered: use another"),
     "invalid_scope": (ClientRejected, "the scope is refused: give the one that is registered"),
     "invalid_request": (ClientRejected, "the request is refused: check the profile's client_auth, pkce and scope"),
+    "temporarily_unavailable": (ServerUnavailable, "it cannot answer now: try again later"),
+    "server_error": (ServerUnavailable, "it cannot answer now: try again later"),
 }
 
 
@@ -198,9 +203,11 @@ class TokenEndpoint:
         access = body.get("access_token") or (
             grant == "client_credentials" and body.get(self._profile.client_token_field)
         )
+        if not access and isinstance(body.get("error"), str):  # some say so with status 200
+            raise self._refusal(response, body, grant)
         if not isinstance(access, str) or not access or not access.isascii() or not access.isprintable():
             raise FormatError(f"{what} answered without an access token: check the profile's client_token_field")
-        if str(body.get("token_type", "")).lower() != "bearer":
+        if str(body.get("token_type") or "bearer").strip().lower() not in _BEARER:
             raise FormatError(f"{what} gave a token that is not of type bearer, which greenkit cannot use")
         return Token.from_answer(body, access=access, lifetime=self._lifetime(body.get("expires_in")), now=now)
 
@@ -223,11 +230,11 @@ class TokenEndpoint:
             return ServerUnavailable(f"{what} cannot answer now (status {status}): try again later")
         if 300 <= status < 400:
             return ClientRejected(f"{what} sent us to another address, which is not followed: check the token address")
-        code = body.get("error") if isinstance(body, dict) else None
+        code = str(body.get("error", "")).strip().lower() if isinstance(body, dict) else ""
         if status == 401 and code != "invalid_grant":
             code = "invalid_client"
         if code in _ERRORS:
-            error, text = _ERRORS[str(code)]
+            error, text = _ERRORS[code]
             if error is AuthorizationExpired and grant == "client_credentials":
                 error, text = ClientRejected, "client credentials are refused: check the registration"
             if error is AuthorizationExpired:
@@ -235,6 +242,11 @@ class TokenEndpoint:
             return error(f"{what} answered {code}: {text}")
         if status == 403 and grant != "client_credentials":
             return AuthorizationExpired(f"{what} refused the grant (status 403): authorize again")
+        if status == 400 and grant == "refresh_token":  # the grant is kept, since it may be something else
+            return AuthorizationExpired(
+                f"{what} refused to renew the grant (status 400) and did not say why: authorize again, and if that "
+                "does not help check the profile's refresh_scope"
+            )
         return ClientRejected(f"{what} refused the request (status {status}): check the client id and the registration")
 
     def _revoked(self, response: requests.Response) -> None:

@@ -244,9 +244,13 @@ class Resources:
             )
         if status in (401, 403):
             next_step = "authorize again" if refused is AuthorizationExpired else "check the registration"
+            if status == 403 and head.lstrip()[:1] == b"<":  # a web page, as Cloudflare's
+                next_step += ", or, if a filter in front of it refuses this machine or program, set user_agent"
             return refused(f"{what} refused the token{hint}: {next_step}")
         if status == 404:
-            return RemoteError(f"{what} is not known to the utility{hint}: check the id")
+            return RemoteError(
+                f"{what} is not known to the utility{hint}: check the id, and the profile's resource_url"
+            )
         if status == 400:
             return ClientRejected(f"{what} refused the request{hint}: check window, id and certificate")
         return RemoteError(f"{what} gave an answer that greenkit does not expect{hint}: ask the utility")

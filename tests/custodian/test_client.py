@@ -481,6 +481,14 @@ def test_the_notification_listener_answers_fast_and_keeps_each_once():
         with pytest.raises(TimeoutError):
             listener.get(0.05)
         assert requests.post(listener.url, data=b"<feed/>", timeout=5).status_code == 400
+        assert requests.post(listener.url, data=b"", timeout=5).status_code == 200  # a ping
+        feed = b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><content>%s</content></entry></feed>"
+        wrapped = feed % body.replace(b"resources", b"resource").replace(b"b?c", b"x?c")
+        assert requests.post(listener.url, data=iter([wrapped[:50], wrapped[50:]]), timeout=5).status_code == 200
+        assert list(listener.get(1)) == ["https://a/x?c=1&d=2"]
+        endless = (b" " * (1 << 16) for _ in range(17))
+        with contextlib.suppress(requests.ConnectionError):  # it hangs up on the rest
+            assert requests.post(listener.url, data=endless, timeout=5).status_code == 413
         assert requests.post(listener.url + "x", data=body, timeout=5).status_code == 404
         big = {"Content-Length": str(2 << 20), "Connection": "close"}
         assert requests.post(listener.url, headers=big, data=b"", timeout=5).status_code in (400, 413)

@@ -1,6 +1,7 @@
 """What the token endpoint is sent, and how its answers are told apart."""
 
 import base64
+import json
 import re
 from dataclasses import replace
 from urllib.parse import unquote
@@ -98,7 +99,11 @@ def test_the_link_carries_the_profiles_parameters_escaped(authority):
         (200, "{}", errors.FormatError, "without an access token"),
         (200, '{"access_token": 5}', errors.FormatError, "without an access token"),
         (200, '{"access_token": "a\\nb", "token_type": "bearer"}', errors.FormatError, "without an access token"),
-        (200, '{"access_token": "a"}', errors.FormatError, "not of type bearer"),
+        (200, '{"access_token": "a", "token_type": "mac"}', errors.FormatError, "not of type bearer"),
+        (200, '{"error": "invalid_client"}', errors.ClientRejected, "client id or secret"),
+        (400, '{"error": "INVALID_SCOPE "}', errors.ClientRejected, "scope is refused"),
+        (400, '{"error": {"code": "invalid_scope"}}', errors.ClientRejected, "status 400"),
+        (400, '{"error": "temporarily_unavailable"}', errors.ServerUnavailable, "try again later"),
         (201, '{"access_token": "a", "token_type": "bearer"}', errors.ClientRejected, "status 201"),
     ],
 )
@@ -108,6 +113,27 @@ def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, 
         shared_utility.connect(grant="client_credentials").service_status()
     assert "?" not in str(caught.value)
     assert str(caught.value).startswith("127.0.0.1/datacustodian/oauth/v2/token")
+
+
+@pytest.mark.parametrize("named", [None, "BearerToken", " BEARER "])
+def test_a_token_that_names_no_type_or_spells_it_otherwise_is_a_bearer_token(shared_utility, named):
+    shared_utility.behaviour.replace = None
+    client = authorized(shared_utility)
+    answer = {"access_token": "fresh", "token_type": named, "expires_in": "0"}
+    shared_utility.behaviour.replace = lambda path: flask.Response(json.dumps(answer))
+    renewed = client._grants.token(client._grants.token().access)
+    shared_utility.behaviour.replace = None
+    assert (renewed.access.reveal(), renewed.lifetime) == ("fresh", 3600.0)
+
+
+def test_a_renewal_refused_without_a_reason_keeps_the_grant_and_says_what_to_try(shared_utility):
+    shared_utility.behaviour.replace = None
+    client = authorized(shared_utility)
+    shared_utility.behaviour.replace = lambda path: flask.Response('{"ErrorCode": "invalid_request"}', 400)
+    with pytest.raises(errors.AuthorizationExpired, match=r"did not say why: authorize again, and if .* refresh_scope"):
+        client._grants.token(client._grants.token().access)
+    shared_utility.behaviour.replace = None
+    assert client.status().authorized
 
 
 @pytest.fixture(scope="module")

@@ -227,6 +227,24 @@ def test_a_status_and_its_meaning_stand_together(utility):
     utility.behaviour.replace = None
 
 
+def test_a_web_page_with_a_403_may_be_of_a_filter_in_front(utility):
+    client = authorized(utility)
+    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response("<!DOCTYPE html>", 403)
+    with pytest.raises(errors.AuthorizationExpired, match=r"authorize again, or, if a filter in front .* user_agent"):
+        client.usage(*MARCH)
+    utility.behaviour.replace = None
+
+
+def test_an_answer_that_is_no_feed_is_said_to_be_the_utilitys(utility):
+    client = authorized(utility)
+    page = "<html>We are down for maintenance</html>"
+    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response(page)
+    for ask in (lambda: client.usage(*MARCH), client.usage_points):
+        with pytest.raises(errors.FormatError, match=r"^the utility's answer: this is a web page"):
+            ask()
+    utility.behaviour.replace = None
+
+
 def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
     client, naps = authorized(utility), []
     client._resources._sleep = naps.append
