@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from greenkit.errors import LimitError, OtherFormat
 from greenkit.sources import foreign
 
-CHUNK: Final = 1 << 19
+CHUNK: Final = 1 << 20
 _PROLOG: Final = 1 << 20
 # an unfinished comment runs to the end of what is given, so that nothing in it is taken for the root
 _MARKUP: Final = re.compile(rb"<(?:\?.*?(?:\?>|\Z)|!--.*?(?:-->|\Z)|!DOCTYPE|(?=[A-Za-z_:\x80-\xff]))", re.S | re.I)
