@@ -152,8 +152,8 @@ class Findings(Sequence[Finding]):
             warn(f"{what}: {f.text} [{f.name}]")
         if len(doubtful) > len(serious):
             first = next(f for f in doubtful if f.severity == "warning")
-            count = counted(len(self), "finding")
-            warn(f"{what}: {count}; {first.text} [{first.name}]")
+            more = f"; {len(self) - 1:,} more in .findings" if len(self) > 1 else ""
+            warn(f"{what}: {first.text} [{first.name}]{more}")
 
     def __repr__(self) -> str:
         return f"<Findings: {len(self)}>" if not self._found else str(self)

@@ -67,7 +67,7 @@ def load_espi(
     Warns
     -----
     GreenkitWarning
-        Once, with the number of findings and the worst of them; each serious one by itself.
+        Once, with the worst finding and how many more there are; each serious one by itself.
 
     See Also
     --------

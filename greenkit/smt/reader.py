@@ -84,7 +84,7 @@ def load_smt(
     Warns
     -----
     GreenkitWarning
-        Once, with the number of findings and the worst of them; each serious one by itself.
+        Once, with the worst finding and how many more there are; each serious one by itself.
 
     See Also
     --------

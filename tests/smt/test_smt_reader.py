@@ -51,7 +51,7 @@ def test_formats_of_the_same_day_in_one_call():
 def test_load_warns_once_and_notes_the_findings(tmp_path):
     path = tmp_path / "june.csv"
     path.write_text(csv(csv_rows()[:90]))
-    with pytest.warns(GreenkitWarning, match=r"june.csv: 1 finding; 1 day lacks intervals") as warned:
+    with pytest.warns(GreenkitWarning, match=r"june.csv: 1 day lacks intervals") as warned:
         df = greenkit.load_smt(path)
     assert len(warned) == 1
     assert warned[0].filename == __file__
