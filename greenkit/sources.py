@@ -32,6 +32,7 @@ _FOREIGN: Final = {
     b"%PDF": "a PDF: download the data themselves, as XML or CSV",
     b"\xd0\xcf\x11\xe0": _WORKBOOK,
     _ZIP[0]: _WORKBOOK,  # the only zip that is not opened
+    b"From: <Saved by": "a web page that a browser saved whole (MHTML): download the data themselves",
     b"PAR1": "Parquet: read it with greenkit.store.read",
     b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
     b"Rar!": "a RAR archive: unpack it first",

@@ -6,11 +6,14 @@ Every ESPI code type is a union with a plain integer, so a code outside these ta
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from greenkit.findings import Findings
+
+_NOUGHTS: Final = re.compile(r"\.0+\s*$")
 
 Words = Mapping[int, str]
 
@@ -256,9 +259,9 @@ class Codes:
 
 
 def integer(text: str | None) -> int | None:
-    """Read an integer of 64 bits with white space around it; None for anything else."""
+    """Read an integer of 64 bits with white space around it, or ``-3.0``; None for anything else."""
     try:
-        number = int(text) if text is not None and len(text) < 40 else None
+        number = int(_NOUGHTS.sub("", text)) if text is not None and len(text) < 40 else None
     except ValueError:
         return None
     return number if number is not None and -(1 << 63) <= number < 1 << 63 else None

@@ -18,6 +18,7 @@ _ENCODING: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]
 _FOREIGN: Final = {
     b"{": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
     b"[": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
+    b"&lt;": "XML that was written as text, with &lt; for each <: unescape it, or download it again",
     b"-----BEGIN PGP": "encrypted with OpenPGP: use greenkit.load(…, pgp=greenkit.pgp.Keyring(passphrase=…))",
     b"00000001,": "an LSE file of Smart Meter Texas: use load_smt",
 }

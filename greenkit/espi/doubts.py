@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from greenkit.espi.rows import Rows
 from greenkit.espi.series import Series
+from greenkit.findings import Count
+from greenkit.frame import ADDITIVE
 
 Floats = npt.NDArray[np.float64]
 
 # What a unit may cost in any currency from a dollar to a yen: far outside of every tariff, and near enough to tell a
 # multiplier of the wrong sign, or one too many.
-PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0)}
+PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0), "m3": (0.01, 4000.0)}
 # What a title calls hundreds and thousands of cubic feet → the power of ten that cubic feet then have.
 _CUBIC_FEET: Final = {"CCF": 2, "MCF": 3}
 
@@ -41,6 +43,26 @@ def unlikely_prices(rows: Rows, value: Floats, cost: Floats) -> None:
             )
             evidence = {"series": of.name, "price": price, "multiplier": of.power, "count": count}
             rows.feed.findings.add("espi.value.unlikely-price", text, severity="serious", **evidence)
+
+
+def negative_flows(rows: Rows, value: Floats) -> None:
+    """Say which series flow one way by their type, and hold values that flow the other.
+
+    Some utilities net what was received from what was delivered, and still say delivered; others give what was
+    received as negative numbers, which a difference of the two would then add.
+    """
+    negative = np.bincount(rows.series[value < 0], minlength=len(rows.plan.series))
+    every = np.bincount(rows.series, minlength=len(rows.plan.series))
+    for number in np.flatnonzero(negative):
+        of, n = rows.plan.series[number], Count(negative[number])
+        if of.flow in ("delivered", "received") and of.unit.name in ADDITIVE:
+            text = (
+                f"Series {of.name} is {of.flow} by its type, but {n:value} of {every[number]:,} {n:is|are} negative: "
+                "it may hold the net of both ways; sums take them as they are."
+            )
+            rows.feed.findings.add(
+                "espi.value.negative", text, severity="warning", series=of.name, flow=of.flow, count=n
+            )
 
 
 def units_not_said(rows: Rows, used: list[Series]) -> None:

@@ -92,9 +92,8 @@ class Entries:
             lost = kind == "IntervalReading"
             what = "outside of an IntervalBlock" if lost else "of a kind that is not known"
             text = f"{counted(count, 'time')} {kind} stands in the feed, {what}: passed over."
-            self.feed.findings.add(
-                "espi.resource.unknown", text, severity="serious" if lost else "info", kind=kind, count=count, file=name
-            )
+            severity = "serious" if lost or not self.resources else "info"
+            self.feed.findings.add("espi.resource.unknown", text, severity=severity, kind=kind, count=count, file=name)
 
     def _new(self) -> Entry:
         return Entry(self.document, len(self.feed.entries))

@@ -225,7 +225,7 @@ class _Reading:
             text = f"After the end of the document, at line {line}, stands more, which was not read: split the file."
             self.feed.findings.add("espi.xml.trailing", text, severity="serious", file=self.source.name, line=line)
             return
-        is_cut = at_end and code != _ENTITY
+        is_cut = at_end and code != _ENTITY and "EntityRef: no name" not in reason
         if self.recover:
             self._salvage()
             name, how = ("espi.xml.truncated", "cut") if is_cut else ("espi.xml.damaged", "damaged")

@@ -13,7 +13,7 @@ import numpy as np
 
 from greenkit.days import expected, midnights
 from greenkit.espi.clock import DAY
-from greenkit.espi.codes import UNITS, integer
+from greenkit.espi.codes import UNITS, Unit, integer
 from greenkit.espi.feed import Document, Feed, Tree
 from greenkit.espi.readings import NONE
 from greenkit.findings import Count
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SMT_TITLE: Final = "SMT Green Button Report"
 SMT_ZONE: Final = "America/Chicago"
+OPOWER_TITLE: Final = "Opower ESPI Third Party Batch Feed"
 # Duke Energy's words: unitOfMeasure as (uom, powerOfTenMultiplier), serviceType as commodity, readingQuality as quality
 DUKE_UNITS: Final = {"kwh": ("72", "3"), "wh": ("72", "0"), "ccf": ("119", "2"), "therm": ("169", "0")}
 DUKE_SERVICES: Final = {"electric": "1", "gas": "7"}
@@ -112,6 +113,14 @@ def zone(document: Document) -> str | None:
     Smart Meter Texas says tzOffset +18000; all its meters are in Central time.
     """
     return SMT_ZONE if document.title.startswith(SMT_TITLE) else None
+
+
+def surplus_power(document: Document, unit: Unit, power: int) -> int:
+    """Give the power of ten that a document is known to say too much; 0 for all others.
+
+    Opower's batch feeds for Con Edison say kWh (uom 72, powerOfTenMultiplier 3), and their whole numbers are in Wh.
+    """
+    return 3 if document.title.startswith(OPOWER_TITLE) and unit.name == "kWh" and power == 3 else 0
 
 
 def smt_day_blocks(rows: Rows, tz: str | None) -> None:

@@ -139,9 +139,17 @@ class Readings:
 
     def read_block(self, element: Any) -> Block:
         """Read one IntervalBlock."""
-        names, first = self._names, len(self)
-        start = duration = NONE
+        first = len(self)
         self.powers.clear()
+        start, duration = self._read_in(element)
+        block = Block(start, duration, first, len(self) - first)
+        self.blocks.append(block)
+        return block
+
+    def _read_in(self, element: Any) -> tuple[int, int]:
+        """Read the readings in a block, or in a wrapper in it that nobody knows; give the block's own interval."""
+        names = self._names
+        start = duration = NONE
         for child in element:
             name = names[child.tag]
             if name == "IntervalReading":
@@ -149,9 +157,9 @@ class Readings:
                     self.read(child)
             elif name == "interval":
                 start, duration = self._period(child)
-        block = Block(start, duration, first, len(self) - first)
-        self.blocks.append(block)
-        return block
+            elif len(child):
+                self._read_in(child)
+        return start, duration
 
     def read(self, element: Any) -> None:
         """Read one IntervalReading."""
@@ -170,7 +178,7 @@ class Readings:
                 cost = self.number("cost", child.text)
             elif name == "ReadingQuality":
                 quality = self._quality(child, quality)
-            elif name == "readingQuality":  # Duke Energy's, a word
+            elif name in ("readingQuality", "quality"):  # Duke Energy's, a word; and without its wrapper
                 quality = (child.text or "").strip()
             elif name == "tou":
                 tou = self.code("tou", child.text)

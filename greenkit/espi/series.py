@@ -209,7 +209,7 @@ class Planner:
             zone=self.zone(usage_point, document),
             flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
             unit=unit,
-            power=self._power(one(data, "powerOfTenMultiplier"), name),
+            power=self._power(one(data, "powerOfTenMultiplier"), name, unit, document),
             dial=True if behaviour in DIALS else False if behaviour == _DELTA else None,
             commodity=self._commodity(one(data, "commodity"), usage_point, unit.name),
             kind=word(KIND, "kind", one(data, "kind")),
@@ -223,8 +223,13 @@ class Planner:
             title=reading_type.title if reading_type else "",
         )
 
-    def _power(self, text: str | None, name: str) -> int:
+    def _power(self, text: str | None, name: str, unit: Unit, document: int) -> int:
         power = integer(text) or 0
+        if surplus := quirks.surplus_power(self.feed.documents[document], unit, power):
+            said = f"Series {name} says powerOfTenMultiplier {power}, but Opower's feeds of this title hold Wh: "
+            said += f"{power - surplus} was taken; compare a bill."
+            self.feed.findings.add("espi.quirk.opower-wh", said, severity="warning", series=name, multiplier=power)
+            return power - surplus
         if abs(power) <= _MULTIPLIER_LIMIT:
             return power
         said = f"powerOfTenMultiplier {power} of series {name} is a placeholder: its values are not scaled."

@@ -177,7 +177,9 @@ def test_what_is_proved(readings, taken):
         ),
         lambda t: t.replace("<interval>", "<![CDATA[<interval>").replace("</IntervalBlock>", "]]></IntervalBlock>"),
         lambda t: t.replace('<IntervalBlock xmlns="http://naesb.org/espi"', '<IntervalBlock xmlns="urn:vendor"'),
-        lambda t: t.replace("</interval>", "</interval><x>").replace("</IntervalBlock>", "</x></IntervalBlock>"),
+        lambda t: t.replace("</interval>", '</interval><x xmlns="urn:vendor">').replace(
+            "</IntervalBlock>", "</x></IntervalBlock>"
+        ),
         lambda t: t.replace("</interval>", "</interval><?p ").replace("</IntervalBlock>", "?></IntervalBlock>"),
         lambda t: t.replace("IntervalBlock", "UsageSummary"),
         lambda t: t.replace("</value>", "</valu>", 1)[: len(t) // 2],

@@ -261,3 +261,19 @@ def test_overlaps_of_a_year_are_for_the_record(opened):
     days = "".join(reading(START + d * 86400 - 3600 * (d > 65), 1, 86400) for d in range(120))
     found = opened(whole(block(days), intervalLength=86400))
     assert [(f.name, f.severity) for f in found.findings] == [("espi.reading.overlapping", "info")]
+
+
+def test_values_that_flow_against_their_type(opened):
+    feed_ = whole(block(hourly(START, [-300, 500, -0.0])), flowDirection=19)
+    (finding,) = opened(feed_).findings.named("espi.value.negative")
+    assert (finding.severity, finding.evidence["flow"], finding.evidence["count"]) == ("warning", "received", 1)
+    assert "1 value of 3 is negative" in finding.text
+    for fits in ({"flowDirection": 4}, {"flowDirection": None}, {"flowDirection": 1, "uom": 38}):
+        assert not opened(whole(block(hourly(START, [-300, 500])), **fits)).findings.named("espi.value.negative")
+
+
+def test_codes_with_a_nought_behind_the_point(opened):
+    odd = whole(block(hourly(START, [1_000_000])), uom="72.0", powerOfTenMultiplier="-3.0")
+    found = opened(odd.replace(b">-18000<", b">-18000.0<"))
+    assert found.readings[["value", "unit", "zone"]].iloc[0].tolist() == [1.0, "kWh", "America/New_York"]
+    assert not found.findings

@@ -232,7 +232,9 @@ def test_what_stands_behind_the_document_is_said(opened, more):
 
 
 def test_what_is_not_known_is_said_once(opened):
-    found = opened(feed(*[entry(resource("Foo", {"a": 1}))] * 5, entry(resource("IntervalReading", {"value": 5}))))
+    found = opened(
+        feed(*[entry(resource("Foo", {"a": 1}))] * 5, reading_type(), entry(resource("IntervalReading", {"value": 5})))
+    )
     assert [(f.name, f.severity, f.evidence["count"]) for f in found.findings] == [
         ("espi.resource.unknown", "info", 5), ("espi.resource.unknown", "serious", 1),
     ]  # fmt: skip
@@ -269,3 +271,36 @@ def test_readings_that_stand_in_no_block_are_not_lost_in_silence(opened):
     found = opened(feed(reading_type(), reading(START, 5), reading(START + 3600, 6)))
     (lost,) = found.findings.named("espi.resource.unknown")
     assert (lost.severity, lost.evidence["count"]) == ("serious", 2)
+
+
+def test_readings_in_a_wrapper_of_their_block(opened):
+    wrapped = PLAIN.replace(b"<IntervalReading>", b"<IntervalReadings><IntervalReading>", 1)
+    wrapped = wrapped.replace(b"</IntervalBlock>", b"</IntervalReadings></IntervalBlock>", 1)
+    plain, found = opened(PLAIN), opened(wrapped)
+    pd.testing.assert_frame_equal(found.readings, plain.readings)
+    assert found.readings["value"].sum() > 0
+    assert found.findings.names == plain.findings.names
+
+
+def test_a_quality_without_its_wrapper(opened):
+    odd = PLAIN.replace(b"<value>", b"<quality>8</quality><value>", 1)
+    assert sorted(opened(odd).readings["quality_code"].dropna()) == ["8"]
+
+
+def test_a_feed_in_small_letters_is_said(opened):
+    found = opened(PLAIN.lower())
+    assert found.readings.empty
+    assert {f.severity for f in found.findings.named("espi.resource.unknown")} == {"serious"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"From: <Saved by Blink>\nContent-Type: text/xml\n\n" + PLAIN, r"saved whole \(MHTML\)"),
+        (PLAIN.replace(b"<", b"&lt;"), "unescape it"),
+        (PLAIN.replace(b"<title></title>", b"<title>Gas & Electric</title>"), "the XML is damaged"),
+    ],
+)
+def test_what_browsers_and_hands_make_of_a_feed(data, said):
+    with pytest.raises(FormatError, match=said):
+        load_espi(data)
