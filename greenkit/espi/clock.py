@@ -244,6 +244,11 @@ def standard_offset(zone: str, starts: Instants) -> int:
     return _habits(zone, min(max(year, 1970), 9998))[0]
 
 
+def at_standard_midnight(begins: Instants, zone: str) -> bool:
+    """Tell whether blocks begin at midnight of a zone's standard time, whatever the season."""
+    return bool(len(begins)) and bool(((begins + standard_offset(zone, begins) * US) % DAY == 0).all())
+
+
 def suspicion(begins: Instants, zone: str | None) -> tuple[str, str]:
     """Judge by where the blocks begin whether the epochs are UTC.
 

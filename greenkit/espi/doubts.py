@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from greenkit.days import US
 from greenkit.espi.rows import Rows
 from greenkit.espi.series import Series
 from greenkit.findings import Count
@@ -17,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 # What a unit may cost in any currency from a dollar to a yen: far outside of every tariff, and near enough to tell a
 # multiplier of the wrong sign, or one too many.
 PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0), "m3": (0.01, 4000.0)}
+# These currencies buy more than a thirtieth of the bound.
+_STRONG: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "USD"})
+_IDLE: Final = 20.0  # watts: less than what a home draws while nobody is in it
 # What a title calls hundreds and thousands of cubic feet → the power of ten that cubic feet then have.
 _CUBIC_FEET: Final = {"CCF": 2, "MCF": 3}
 
@@ -35,6 +39,7 @@ def unlikely_prices(rows: Rows, value: Floats, cost: Floats) -> None:
             continue
         low, high = PRICES[of.unit.name]
         price = float(money[number] / used[number])
+        high = high / 30 if of.currency in _STRONG else high
         if not low <= price <= high:
             text = (
                 f"Series {of.name} costs {price:.2g} {of.currency or 'of its currency'} a {of.unit.name}, "
@@ -63,6 +68,28 @@ def negative_flows(rows: Rows, value: Floats) -> None:
             rows.feed.findings.add(
                 "espi.value.negative", text, severity="warning", series=of.name, flow=of.flow, count=n
             )
+
+
+def decimals_of_watts(rows: Rows, value: Floats) -> None:
+    """Say which series in Wh have decimals and hold next to nothing: they may be in kWh.
+
+    ESPI's values are whole numbers; who writes 0.25 and leaves powerOfTenMultiplier at 0 has mostly left the kWh be.
+    """
+    used = value > 0
+    energy = np.bincount(rows.series, np.where(used, value, 0))
+    time = np.bincount(rows.series, np.where(used, rows.columns["duration"], 0))
+    for number in np.flatnonzero(time > 0):
+        of, watts = rows.plan.series[number], 1000 * 3600 * US * float(energy[number] / time[number])
+        if of.unit.name != "kWh" or of.power or watts >= _IDLE:
+            continue
+        held = 1000 * value[used & (rows.series == number)]
+        if (n := Count((np.abs(held - held.round()) > 1e-6).sum())) * 2 > len(held):
+            text = (
+                f"Series {of.name} is in Wh by its type, but {n:value} {n:has|have} decimals, and its average is "
+                f"{watts:.2g} W: compare a bill, since its values may be in kWh; they are as the feed has them."
+            )
+            evidence = {"series": of.name, "watts": watts, "count": n}
+            rows.feed.findings.add("espi.value.decimals", text, severity="warning", **evidence)
 
 
 def units_not_said(rows: Rows, used: list[Series]) -> None:

@@ -176,7 +176,12 @@ def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool
         rows.feed.findings.add(name, text, severity="serious" if known or len(begins) > 1 else "warning", **evidence)
     elif kind:
         text = f"The blocks begin at midnight in {where}, not in {zone}: the hours may be shifted; compare a bill."
-        rows.feed.findings.add("espi.time.other-zone", text, severity="serious", other=where, **evidence)
+        severity = "serious"
+        if clock.at_standard_midnight(begins, zone):  # Ontario's meters keep standard time all year
+            severity = "warning"
+            text = f"The blocks begin at midnight of standard time in {zone}, which is midnight in {where}: "
+            text += "the hours are right where the utility's days are of standard time; compare a bill."
+        rows.feed.findings.add("espi.time.other-zone", text, severity=severity, other=where, **evidence)
 
 
 def _shown(begins: Instants) -> str:

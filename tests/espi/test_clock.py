@@ -325,3 +325,12 @@ def test_local_labels_of_a_whole_day_become_the_days_instants(day, zone):
     grid = local_days.grid(str(day), zone, 900)
     labels = local_days.times(grid, zone).tz_localize(None).to_numpy("datetime64[us]").astype("int64")
     assert clock.from_local(labels, zone).tolist() == grid.tolist()
+
+
+def test_days_of_standard_time_in_summer(opened):
+    """Ontario's meters keep Eastern standard time all year: their epochs are right."""
+    start = utc("2024-07-01 05:00")
+    found = opened(whole(*[block(hourly(start + n * 86400, [500] * 24)) for n in range(5)]))
+    (finding,) = found.findings.named("espi.time.other-zone")
+    assert finding.severity == "warning"
+    assert "midnight of standard time in America/New_York" in finding.text

@@ -277,3 +277,23 @@ def test_codes_with_a_nought_behind_the_point(opened):
     found = opened(odd.replace(b">-18000<", b">-18000.0<"))
     assert found.readings[["value", "unit", "zone"]].iloc[0].tolist() == [1.0, "kWh", "America/New_York"]
     assert not found.findings
+
+
+def test_decimals_of_a_watt_hour(opened):
+    """Values of kWh whose type says Wh: no cost to tell it by, but a home of 0.3 W."""
+    low = opened(whole(block(hourly(START, [0.25, 0.5, 0.125, 0]))))
+    (finding,) = low.findings.named("espi.value.decimals")
+    assert (finding.severity, finding.evidence["count"]) == ("warning", 3)
+    assert "average is 0.29 W" in finding.text
+    assert low.readings["value"].sum() == pytest.approx(0.000875)
+    for fits in ([250.5, 500.25, 125.5], [2, 3, 4]):
+        assert not opened(whole(block(hourly(START, fits)))).findings
+    scaled = opened(whole(block(hourly(START, [0.25, 0.5])), powerOfTenMultiplier=3))
+    assert not scaled.findings
+
+
+def test_a_price_a_thousand_times_too_high(opened):
+    dear = whole(block(hourly(START, [1, 2], cost=15_000)), currency=840)
+    (finding,) = opened(dear).findings.named("espi.value.unlikely-price")
+    assert finding.evidence["price"] == pytest.approx(100)
+    assert not opened(dear.replace(b">840<", b">392<")).findings
