@@ -168,7 +168,6 @@ def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
         (400, errors.ClientRejected, "check window, id and certificate"),
         (404, errors.RemoteError, "check the id"),
         (418, errors.RemoteError, "does not expect"),
-        (503, errors.ServerUnavailable, "try again later"),
     ):
         utility.behaviour.replace = lambda path, s=status: None if path.endswith("token") else flask.Response("", s)
         with pytest.raises(error, match=says):
