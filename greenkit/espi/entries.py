@@ -55,7 +55,9 @@ class Entries:
         for child in element:
             name = self.names[child.tag]
             if name == "atom:link":
-                rel, target = child.get("rel", "related"), href(child.get("href"))
+                # in any case, and also as a URI (RFC 4287, 4.2.7.2)
+                rel = child.get("rel", "related").lower().rpartition("/")[2]
+                target = href(child.get("href"))
                 if rel == "self":
                     entry.self_ = target
                 elif target:

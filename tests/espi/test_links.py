@@ -229,3 +229,13 @@ def test_monthly_files_make_one_series(opened, tmp_path):
     found = opened(tmp_path)
     assert series(found) == LINKED
     assert found.readings["value"].tolist() == [1, 10, 100]
+
+
+@pytest.mark.parametrize("way", [str.title, str.upper, "http://www.iana.org/assignments/relation/{}".format])
+def test_relations_in_any_case_and_as_uris(opened, way):
+    data = whole(block(hourly(START, [1, 2])))
+    for rel in ("self", "up", "related"):
+        data = data.replace(f'rel="{rel}"'.encode(), f'rel="{way(rel)}"'.encode())
+    found = opened(data)
+    assert found.readings[["meter", "series", "unit"]].iloc[0].tolist() == ["1", "2", "kWh"]
+    assert not found.findings
