@@ -70,6 +70,18 @@ class Finding:
         if self.severity not in SEVERITIES:
             raise ValueError(f"severity {self.severity!r} is none of {', '.join(SEVERITIES)}")
 
+    def evidence_text(self) -> str:
+        """Write the evidence in a line, without what is empty.
+
+        Examples
+        --------
+        >>> Finding("a.b", "info", "…", {"count": 2, "examples": ["x", "y"], "files": {}}).evidence_text()
+        'count: 2; examples: x, y'
+        """
+        return "; ".join(
+            f"{name}: {_line(value)}" for name, value in self.evidence.items() if value not in ([], {}, "")
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON, as it stands in ``df.attrs["greenkit"]["findings"]``."""
         return {
@@ -162,13 +174,15 @@ class Findings(Sequence[Finding]):
         return "\n".join(str(f) for f in self._found) or "no findings"
 
     def _repr_html_(self) -> str:
-        rows = [[f.severity, f.name, f.text, _evidence(f.evidence)] for f in self._found]
+        rows = [[f.severity, f.name, f.text, f.evidence_text()] for f in self._found]
         body = _html.table(["severity", "name", "what", "evidence"], rows) if rows else "<p>no findings</p>"
         return _html.block(f"Findings: {len(self)}", body, text=str(self))
 
 
-def _evidence(evidence: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k}={v}" for k, v in evidence.items())
+def _line(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def counted(n: int, what: str) -> str:

@@ -48,8 +48,8 @@ body {{ background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, s
 h1 {{ font-size: 1.6rem; margin-bottom: .2rem; }}
 h2 {{ font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); }}
 .wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: .9rem; }}
-th, td {{ padding: .25rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
+table {{ border-collapse: collapse; font-size: .85rem; }}
+th, td {{ padding: .25rem .4rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
  white-space: nowrap; }}
 td.long {{ white-space: normal; overflow-wrap: anywhere; min-width: 20rem; }}
 .serious {{ color: var(--serious); font-weight: 600; }}
@@ -172,14 +172,10 @@ def _clock(instant: Any, zone: str) -> str:
 
 
 def _found(noted: Findings) -> str:
-    rows: list[list[object]] = [[f.severity, f.name, f.text, _evidence(f)] for f in noted]
+    rows: list[list[object]] = [[f.severity, f.name, f.text, f.evidence_text()] for f in noted]
     if not rows:
         return "<p>The reader noted nothing doubtful.</p>"
     return "<h3>What the reader noted</h3>" + _table(["severity", "name", "what", "evidence"], rows)
-
-
-def _evidence(found: Finding) -> str:
-    return ", ".join(f"{k}: {v}" for k, v in found.evidence.items())
 
 
 def _totals(df: pd.DataFrame) -> str:
