@@ -164,6 +164,7 @@ def test_good_messages_in_odd_clothes(keyring, sender, whole, binary):
     for message in (
         binary,
         whole.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + whole,
         b"From: smt\n\n" + whole + b"\nregards\n",
         whole.partition(b"-----END")[0],
         sender.encrypt(PLAIN, to=[sender.other, sender.recipient]),

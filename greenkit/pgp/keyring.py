@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import copy
 import io
@@ -267,6 +268,8 @@ class _Noted:
         except Exception as e:  # noqa: BLE001 whatever it is, it is raised again where the caller sees it
             self.failed = e
             return b""
+        if not self.head:
+            data = data.removeprefix(codecs.BOM_UTF8)  # of a Windows editor; gpg finds no armour behind it
         if len(self.head) < 1024:
             self.head += data[: 1024 - len(self.head)]
         return data

@@ -61,8 +61,8 @@ class FtpSession(ftplib.FTP_TLS):
         if self._extended:
             try:
                 return ftplib.parse229(self.sendcmd("EPSV"), self.sock.getpeername())
-            except ftplib.error_perm:
-                if self.af != socket.AF_INET:
+            except ftplib.Error as e:
+                if self.af != socket.AF_INET or code(e) == "421":
                     raise
                 self._extended = False
         try:
@@ -94,6 +94,8 @@ class FtpSession(ftplib.FTP_TLS):
         try:
             skip = offset if offset and not self._restart(offset) else 0
             reply = self.sendcmd(command)
+            if reply.startswith("226"):  # there is nothing to list, and no connection for it
+                raise ftplib.error_temp(f"450 {reply}")
             if reply[0] == "2":  # some say 200 before 150
                 reply = self.getresp()
             if reply[0] != "1":

@@ -353,8 +353,11 @@ class FtpsRemote(SessionRemote[FtpSession]):
 def _bare(line: bytes, folder: bytes) -> bytes:
     """Take the folder off, which most servers put before each name."""
     line = line.removeprefix(b"./")
-    for prefix in (folder.rstrip(b"/") + b"/", b"/" + folder.strip(b"/") + b"/"):
-        if folder and line.startswith(prefix):
+    inner = folder.strip(b"/")
+    if inner and line.startswith(b"/"):  # the whole way from the server's root
+        return line.partition(b"/" + inner + b"/")[2] or line
+    for prefix in (inner + b"/", inner + b"\\"):
+        if inner and line.startswith(prefix):
             return line[len(prefix) :]
     return line
 

@@ -23,7 +23,7 @@ from greenkit.errors import (
 from greenkit.secret import Secret
 from greenkit.transfer.remote import SMT_SFTP, Endpoint, Sink, Stat
 from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, unreachable, words
-from greenkit.transfer.sftp_session import SftpSession, connected
+from greenkit.transfer.sftp_session import SftpSession, connected, transport_class
 from greenkit.transfer.ssh_keys import KEY_KINDS, OtherKey, Pinned, Unknown, fingerprint, fingerprint_bytes, load_key
 
 _LOG: Final = "greenkit.transfer.sftp.paramiko"
@@ -210,6 +210,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
                 allow_agent=False,  # only what was given: others' keys count as wrong attempts
                 look_for_keys=False,
                 disabled_algorithms={"keys": others} if kind else None,
+                transport_factory=transport_class(),
             )
         except paramiko.BadHostKeyException as e:
             raise HostRejected(

@@ -13,6 +13,7 @@ import paramiko
 import pytest
 
 from greenkit import Secret, certificates, errors
+from greenkit.sandbox import sftp_server as sftp_module
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.transfer import ftp_session, ftps
@@ -314,6 +315,36 @@ def test_epsv_then_pasv(ftps_server, monkeypatch):
         assert "PASV" in ftps_server.commands
 
 
+def refusing(monkeypatch, said):
+    """Let the session's server answer some commands so."""
+    asked = ftp_session.FtpSession.sendcmd
+
+    def answer(self, command):
+        reply = said.get(command.split()[0])
+        if reply and reply[0] in "45":
+            raise {"4": ftplib.error_temp, "5": ftplib.error_perm}[reply[0]](reply)
+        return reply or asked(self, command)
+
+    monkeypatch.setattr(ftp_session.FtpSession, "sendcmd", answer)
+
+
+@pytest.mark.parametrize("reply", ["500 EPSV unknown", "425 no EPSV behind this firewall", "229 Entering"])
+def test_epsv_refused_in_any_way_is_followed_by_pasv(ftps_server, monkeypatch, reply):
+    ftps_server.put(PATH, DATA)
+    refusing(monkeypatch, {"EPSV": reply})
+    with ftps_server.remote() as remote:
+        assert fetched(remote) == DATA
+
+
+def test_a_server_with_nothing_to_list_may_say_so_at_once(ftps_server, monkeypatch):
+    (ftps_server.root / "adhocusage").mkdir(exist_ok=True)
+    refusing(monkeypatch, {"NLST": "226 Transfer complete (no files)"})
+    with ftps_server.remote() as remote:
+        assert remote.names("adhocusage") == []
+        with pytest.raises(FileNotFoundError, match="has no folder"):
+            remote.names("nowhere")
+
+
 @pytest.mark.parametrize("given", [{"user": "a\r\nDELE x"}, {"password": Secret("a\nb")}])
 def test_line_break_in_the_login_is_refused(ftps_server, given):
     with pytest.raises(errors.SettingsError, match="holds a line break"):
@@ -499,6 +530,8 @@ def test_servers_that_are_not_what_they_should_be(answers, error, match):
         (b"intervaldata/../../etc/passwd", b"../../etc/passwd"),
         (b"/etc/passwd", b"/etc/passwd"),
         (b"other/a.asc", b"other/a.asc"),
+        (b"/home/rep1/intervaldata/a.asc", b"a.asc"),
+        (b"intervaldata\\a.asc", b"a.asc"),
     ],
 )
 def test_folder_is_taken_off_the_listing(line, bare):
@@ -579,6 +612,45 @@ def test_pinned_fingerprint(sftp_server):
     for wrong in ("SHA256:abc", "MD5:00:11", sftp_server.host_key[:-1], "x" * 43):
         with pytest.raises(errors.SettingsError, match="no fingerprint"):
             sftp_server.remote(host_key=wrong)
+
+
+def test_a_password_is_also_given_where_the_server_asks_for_it_by_keyboard(sftp_server, monkeypatch):
+    """PAM's way, and that of several Windows servers; one that asks for more than the password ends in a sentence."""
+    import asyncssh
+
+    prompts = ["Password: "]
+    listen = asyncssh.SSHServer
+    monkeypatch.setattr(listen, "kbdint_auth_supported", lambda self: True)
+    monkeypatch.setattr(listen, "get_kbdint_challenge", lambda self, *a: ("", "", "", [(p, False) for p in prompts]))
+    monkeypatch.setattr(
+        listen, "validate_kbdint_response", lambda self, user, said: said == [sftp_server.password.reveal()]
+    )
+    original = sftp_module._ssh_account
+
+    def account(server):
+        made = original(server)
+        made.password_auth_supported = lambda: False
+        return made
+
+    monkeypatch.setattr(sftp_module, "_ssh_account", account)
+    with sftp_server.remote() as remote:
+        assert remote.names("adhocusage") == []
+    prompts.append("Code: ")
+    with pytest.raises(errors.LoginRejected, match=r"it takes .*keyboard-interactive"):
+        sftp_server.remote().open()
+
+
+@pytest.mark.parametrize(("hangs_up", "says"), [(True, "closes connections"), (False, "did not answer")])
+def test_a_server_that_leaves_before_the_login_is_not_waited_for(sftp_server, monkeypatch, hangs_up, says):
+    from asyncssh.connection import MSG_SERVICE_REQUEST, SSHConnection
+
+    def leave(self, kind, number, packet):
+        if hangs_up:
+            self.abort()
+
+    monkeypatch.setitem(SSHConnection._packet_handlers, MSG_SERVICE_REQUEST, leave)
+    with pytest.raises(errors.ServerUnavailable, match=says):
+        sftp_server.remote(timeout=0.3).open()
 
 
 def test_key_with_passphrase(sftp_server, tmp_path):
