@@ -174,6 +174,7 @@ def built(rows: Rows, codes: Codes) -> pd.DataFrame:
     doubts.unlikely_prices(rows, value, cost)
     doubts.negative_flows(rows, value)
     doubts.decimals_of_watts(rows, value)
+    doubts.same_series(rows, value)
     quality, quality_code = _quality(rows, value, codes)
     sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
     end = np.add(rows.columns["start"], rows.columns["duration"], out=rows.columns["duration"])

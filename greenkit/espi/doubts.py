@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0), "m3": (0.01, 4000.0)}
 # These currencies buy more than a thirtieth of the bound.
 _STRONG: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "USD"})
+_ENOUGH: Final = 24  # readings that no two meters have alike by chance
 _IDLE: Final = 20.0  # watts: less than what a home draws while nobody is in it
 # What a title calls hundreds and thousands of cubic feet → the power of ten that cubic feet then have.
 _CUBIC_FEET: Final = {"CCF": 2, "MCF": 3}
@@ -68,6 +69,32 @@ def negative_flows(rows: Rows, value: Floats) -> None:
             rows.feed.findings.add(
                 "espi.value.negative", text, severity="warning", series=of.name, flow=of.flow, count=n
             )
+
+
+def same_series(rows: Rows, value: Floats) -> None:
+    """Say which series hold the same readings, one for one, so that a sum over them counts each several times.
+
+    LG&E's downloads carry one service under every meter that it has had.
+    """
+    count, total = np.bincount(rows.series), np.bincount(rows.series, np.nan_to_num(value))
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for number in np.flatnonzero((count >= _ENOUGH) & (total != 0)).tolist():
+        of = rows.plan.series[number]
+        alike.setdefault((of.unit.name, of.flow, count[number], total[number]), []).append(number)
+    for numbers in alike.values():
+        held: dict[bytes, list[str]] = {}
+        for number in numbers if len(numbers) > 1 else ():
+            here, of = np.flatnonzero(rows.series == number), rows.plan.series[number]
+            if (value[here] != value[here[0]]).any():
+                key = rows.columns["start"][here].tobytes() + value[here].tobytes()
+                held.setdefault(key, []).append(f"{of.meter} / {of.name}")
+        for names in held.values():
+            if len(names) > 1:
+                text = (
+                    f"{len(names)} series hold the same readings, one for one ({', '.join(names[:5])}), as one service "
+                    "under several meters does: take one of them, since a sum counts each reading as often."
+                )
+                rows.feed.findings.add("espi.series.same", text, severity="serious", series=names, count=len(names))
 
 
 def decimals_of_watts(rows: Rows, value: Floats) -> None:
