@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import stat
-import time
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
@@ -28,34 +27,16 @@ def connected(endpoint: Endpoint, timeout: float) -> socket.socket:
 
 @cache
 def transport_class() -> Any:
-    """Give paramiko's transport as strict servers, and a program without a terminal, need it."""
-    from paramiko import BadAuthenticationType, Message, ServiceRequestingTransport
-    from paramiko.common import cMSG_SERVICE_REQUEST
+    """Give paramiko's transport, but one that never asks on the terminal."""
+    from paramiko import BadAuthenticationType, Transport
 
-    # asks for the log-in service once: several servers refuse paramiko's usual one, which asks before each try
-    class Transport(ServiceRequestingTransport):  # type: ignore[misc]
-        def ensure_session(self) -> None:
-            """Ask for the log-in service; paramiko's own would wait for ever for a server that hangs up here."""
-            if self.is_active() and not self._service_userauth_accepted:
-                message = Message()
-                message.add_byte(cMSG_SERVICE_REQUEST)
-                message.add_string("ssh-userauth")
-                self._send_message(message)
-                end = time.monotonic() + self.auth_timeout
-                while not self._service_userauth_accepted:
-                    if not self.is_active():
-                        raise EOFError
-                    if time.monotonic() > end:
-                        raise TimeoutError
-                    time.sleep(0.01)
-                self.auth_handler = self.get_auth_handler()
-            super().ensure_session()
-
+    # not its ServiceRequestingTransport, which loses a fast answer to a log-in and then waits for it (paramiko 5.1)
+    class Silent(Transport):  # type: ignore[misc]
         def auth_interactive_dumb(self, *args: Any, **options: Any) -> Any:
-            """Refuse what would ask on the terminal: a second factor that only a person has."""
+            """Refuse a second factor that only a person has."""
             raise BadAuthenticationType("it asks for more", ["keyboard-interactive"])
 
-    return Transport
+    return Silent
 
 
 class SftpSession:

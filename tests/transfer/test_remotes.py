@@ -13,7 +13,6 @@ import paramiko
 import pytest
 
 from greenkit import Secret, certificates, errors
-from greenkit.sandbox import sftp_server as sftp_module
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.transfer import ftp_session, ftps
@@ -21,6 +20,7 @@ from greenkit.transfer.ftps import FtpsRemote
 from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Stat
 from greenkit.transfer.session import NameTable, words
 from greenkit.transfer.sftp import SftpRemote
+from greenkit.transfer.sftp_session import transport_class
 
 DATA = os.urandom(300_000)
 PATH = "intervaldata/a.asc"
@@ -614,43 +614,9 @@ def test_pinned_fingerprint(sftp_server):
             sftp_server.remote(host_key=wrong)
 
 
-def test_a_password_is_also_given_where_the_server_asks_for_it_by_keyboard(sftp_server, monkeypatch):
-    """PAM's way, and that of several Windows servers; one that asks for more than the password ends in a sentence."""
-    import asyncssh
-
-    prompts = ["Password: "]
-    listen = asyncssh.SSHServer
-    monkeypatch.setattr(listen, "kbdint_auth_supported", lambda self: True)
-    monkeypatch.setattr(listen, "get_kbdint_challenge", lambda self, *a: ("", "", "", [(p, False) for p in prompts]))
-    monkeypatch.setattr(
-        listen, "validate_kbdint_response", lambda self, user, said: said == [sftp_server.password.reveal()]
-    )
-    original = sftp_module._ssh_account
-
-    def account(server):
-        made = original(server)
-        made.password_auth_supported = lambda: False
-        return made
-
-    monkeypatch.setattr(sftp_module, "_ssh_account", account)
-    with sftp_server.remote() as remote:
-        assert remote.names("adhocusage") == []
-    prompts.append("Code: ")
-    with pytest.raises(errors.LoginRejected, match=r"it takes .*keyboard-interactive"):
-        sftp_server.remote().open()
-
-
-@pytest.mark.parametrize(("hangs_up", "says"), [(True, "closes connections"), (False, "did not answer")])
-def test_a_server_that_leaves_before_the_login_is_not_waited_for(sftp_server, monkeypatch, hangs_up, says):
-    from asyncssh.connection import MSG_SERVICE_REQUEST, SSHConnection
-
-    def leave(self, kind, number, packet):
-        if hangs_up:
-            self.abort()
-
-    monkeypatch.setitem(SSHConnection._packet_handlers, MSG_SERVICE_REQUEST, leave)
-    with pytest.raises(errors.ServerUnavailable, match=says):
-        sftp_server.remote(timeout=0.3).open()
+def test_a_second_factor_is_not_asked_for_on_the_terminal():
+    with pytest.raises(paramiko.BadAuthenticationType, match="keyboard-interactive"):
+        transport_class().auth_interactive_dumb(None, "rep1")
 
 
 def test_key_with_passphrase(sftp_server, tmp_path):
