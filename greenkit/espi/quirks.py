@@ -115,12 +115,12 @@ def zone(document: Document) -> str | None:
     return SMT_ZONE if document.title.startswith(SMT_TITLE) else None
 
 
-def surplus_power(document: Document, unit: Unit, power: int) -> int:
-    """Give the power of ten that a document is known to say too much; 0 for all others.
+def may_be_wh(document: Document, unit: Unit, power: int) -> bool:
+    """Tell whether a document is one of those that say kWh (uom 72, powerOfTenMultiplier 3), and may hold Wh.
 
-    Opower's batch feeds for Con Edison say kWh (uom 72, powerOfTenMultiplier 3), and their whole numbers are in Wh.
+    Other readers take the whole numbers of Opower's batch feeds for Con Edison as Wh; no bill was seen that settles it.
     """
-    return 3 if document.title.startswith(OPOWER_TITLE) and unit.name == "kWh" and power == 3 else 0
+    return document.title.startswith(OPOWER_TITLE) and unit.name == "kWh" and power == 3
 
 
 def smt_day_blocks(rows: Rows, tz: str | None) -> None:

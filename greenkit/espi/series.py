@@ -225,11 +225,12 @@ class Planner:
 
     def _power(self, text: str | None, name: str, unit: Unit, document: int) -> int:
         power = integer(text) or 0
-        if surplus := quirks.surplus_power(self.feed.documents[document], unit, power):
-            said = f"Series {name} says powerOfTenMultiplier {power}, but Opower's feeds of this title hold Wh: "
-            said += f"{power - surplus} was taken; compare a bill."
-            self.feed.findings.add("espi.quirk.opower-wh", said, severity="warning", series=name, multiplier=power)
-            return power - surplus
+        if quirks.may_be_wh(self.feed.documents[document], unit, power):
+            said = (
+                f"Series {name} says kWh (powerOfTenMultiplier 3), but others take Opower's feeds of this title as Wh: "
+            )
+            said += "compare a bill, and if that is a thousandth, divide value by 1000."
+            self.feed.findings.add("espi.quirk.opower-wh", said, severity="serious", series=name, multiplier=power)
         if abs(power) <= _MULTIPLIER_LIMIT:
             return power
         said = f"powerOfTenMultiplier {power} of series {name} is a placeholder: its values are not scaled."
