@@ -113,7 +113,9 @@ class Findings(Sequence[Finding]):
 
     def add(self, name: str, text: str, *, severity: str = "info", **evidence: Any) -> None:
         """Add a finding."""
-        self._found.append(Finding(name, severity, text, evidence))
+        # a Count is for the text alone: in the evidence it would write itself in words
+        plain = {key: int(value) if isinstance(value, Count) else value for key, value in evidence.items()}
+        self._found.append(Finding(name, severity, text, plain))
 
     def extend(self, others: Iterable[Finding]) -> None:
         """Add the findings of another reading."""

@@ -43,6 +43,7 @@ def test_spellings_of_numbers(opened):
     texts = ["1,234", "1,436,684", "1.5E3", "+7", "7.5", "12,34"]
     found = opened(whole(block(hourly(START, texts)), uom=42))
     assert found.readings["value"].fillna(-1).tolist() == [1234, 1436684, 1500, 7, 7.5, -1]
+    assert {type(f.evidence["count"]) for f in found.findings} == {int}
     assert {f.name: f.evidence["count"] for f in found.findings} == {
         "espi.value.missing": 1, "espi.value.grouped": 2, "espi.value.not-a-number": 1,
     }  # fmt: skip
