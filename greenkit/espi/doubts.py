@@ -81,10 +81,12 @@ def same_series(rows: Rows, value: Floats) -> None:
     for number in np.flatnonzero((count >= _ENOUGH) & (total != 0)).tolist():
         of = rows.plan.series[number]
         alike.setdefault((of.unit.name, of.flow, count[number], total[number]), []).append(number)
-    for numbers in alike.values():
+    several = [numbers for numbers in alike.values() if len(numbers) > 1]
+    places = dict(rows.by_series()) if several else {}
+    for numbers in several:
         held: dict[bytes, list[str]] = {}
-        for number in numbers if len(numbers) > 1 else ():
-            here, of = np.flatnonzero(rows.series == number), rows.plan.series[number]
+        for number in numbers:
+            here, of = places[number], rows.plan.series[number]
             if (value[here] != value[here[0]]).any():
                 key = rows.columns["start"][here].tobytes() + value[here].tobytes()
                 held.setdefault(key, []).append(f"{of.meter} / {of.name}")

@@ -90,9 +90,8 @@ def _known(tag: str) -> str | None:
     uri, _, local = tag[1:].partition("}")
     uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
     if uri.startswith("naesb.org/espi"):
-        return (
-            f"atom:{local}" if local in _FRAME else SPELLINGS.get(local, local)
-        )  # one namespace for the whole document
+        # one namespace for the whole document
+        return f"atom:{local}" if local in _FRAME else SPELLINGS.get(local, local)
     if uri == "w3.org/2005/atom":  # some forget to declare ESPI's namespace, and leave its names in Atom's
         return f"atom:{local}" if local in ATOM_NAMES else local
     return None

@@ -53,9 +53,10 @@ class Rows:
     def by_series(self) -> Iterator[tuple[int, Ints]]:
         """Give each series that has rows, by its number, with the places of its rows in order."""
         order = np.argsort(self.series, kind="stable")
-        ends = np.cumsum(np.bincount(self.series))
-        for number in np.unique(self.series).tolist():
-            yield number, order[ends[number - 1] if number else 0 : ends[number]]
+        counts = np.bincount(self.series)
+        ends = np.cumsum(counts)
+        for number in np.flatnonzero(counts).tolist():
+            yield number, order[ends[number] - counts[number] : ends[number]]
 
     def __len__(self) -> int:
         return len(self.block)
