@@ -202,6 +202,7 @@ class Interrupted(SftpServer):
         os.kill(os.getpid(), signal.SIGINT)
         return await super()._listen()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 try:
     with Interrupted():
         print("begun")
