@@ -49,7 +49,7 @@ def findings_html(findings: Iterable[Finding]) -> str:
     worst = sorted(findings, key=lambda f: SEVERITIES.index(f.severity), reverse=True)
     if not worst:
         return "<p>no findings</p>"
-    table = _html.table(["severity", "finding", "what"], [[f.severity, f.name, f.text] for f in worst[:MOST]])
+    table = _html.table(["severity", "finding", "what"], [[f.severity, f.name, f.message] for f in worst[:MOST]])
     return table + "".join(f"<p>{line}</p>" for line in _more(len(worst), "findings"))
 
 

@@ -33,14 +33,38 @@
     ├── NotWritten             the disk is full or the folder not writable: make room, or give another (also an OSError)
     └── SchemaError            the frame is not a greenkit frame: use greenkit.frame.tidy
 
-Each message is one sentence that names the thing and the next step; it never holds a secret or a query string.
+Each error holds the problem and the next step apart; its text is both. Neither holds a secret or a query string.
 """
 
 from __future__ import annotations
 
 
 class GreenkitError(Exception):
-    """The root of every error that greenkit raises on purpose."""
+    """Base class of every error that greenkit raises on purpose.
+
+    Parameters
+    ----------
+    problem : str
+        What happened, with the value at fault, without a closing period.
+    next_step : str, optional
+        One imperative sentence, ``"Set the user name."``. Callers that show a problem and its remedy apart, such as
+        the doctor, read this field and never take the text of the error apart.
+
+    Examples
+    --------
+    >>> error = SettingsError("No user name is set", next_step="Add 'user' to the section [smt].")
+    >>> str(error)
+    "No user name is set. Add 'user' to the section [smt]."
+    """
+
+    def __init__(self, problem: str, *, next_step: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.next_step = problem, next_step
+
+    def __str__(self) -> str:
+        if not self.next_step:
+            return self.problem
+        return f"{self.problem.removesuffix('.')}. {self.next_step}"
 
 
 class FormatError(GreenkitError, ValueError):
@@ -48,20 +72,24 @@ class FormatError(GreenkitError, ValueError):
 
     Parameters
     ----------
-    message : str
+    problem : str
         What is wrong and what was expected.
     source : str, optional
-        Name of the file or member.
+        Name of the file or archive member.
     line : int, optional
         Line in it, counted from 1.
+    next_step : str, optional
+        As in :class:`GreenkitError`.
     """
 
-    def __init__(self, message: str, *, source: str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self, problem: str, *, source: str | None = None, line: int | None = None, next_step: str = ""
+    ) -> None:
         self.source, self.line = source, line
         place = source or ""
         if line is not None:
             place = f"{place}, line {line}" if place else f"line {line}"
-        super().__init__(f"{place}: {message}" if place else message)
+        super().__init__(f"{place}: {problem}" if place else problem, next_step=next_step)
 
 
 class OtherFormat(FormatError):
@@ -131,8 +159,8 @@ class ServerUnavailable(RemoteError):
 class RateLimited(ServerUnavailable):
     """The server asks for fewer requests; ``retry_after`` is in seconds where it said so."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, retry_after: float | None = None, *, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
         self.retry_after = retry_after
 
 
@@ -174,16 +202,16 @@ class AuthorizationExpired(RemoteError):
     ``final`` where the utility has said so in the words of the standard: the grant is then not tried again.
     """
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, *, final: bool = False, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
         self.final = final
 
 
 class NotReady(RemoteError):
     """The utility has accepted the request and is still preparing the data."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, problem: str, retry_after: float | None = None, *, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
         self.retry_after = retry_after
 
 

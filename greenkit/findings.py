@@ -1,23 +1,29 @@
-"""Findings: what was doubtful in the data, as objects with stable dotted names.
+"""Findings: problems in the data, as objects with stable dotted names.
 
-An error stops the work; a finding does not. Findings travel with what was read, so an analyst can filter them
-by name, and a report can show them with their evidence.
+An error stops the work; a finding does not. Findings travel with the data, so an analyst can filter them by name,
+and a report can show them with their evidence. Each module that reports findings declares their kinds in a table at
+its top; :func:`catalogue` collects them all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import pkgutil
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, overload
 
 from greenkit import _html
 
 SEVERITIES = ("info", "warning", "serious")
-"""From least to most: for the record; look at it; the numbers mislead until it is mended."""
+"""From least to most: no action is needed; check before you rely on the numbers; results mislead until it is fixed."""
+
+# Modules that report nothing, need an optional dependency, or run on import.
+_NOT_IN_CATALOGUE = ("__main__", "cli", "demo", "sandbox", "synthetic", "widgets")
 
 
 class GreenkitWarning(UserWarning):
@@ -46,8 +52,72 @@ def quiet() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of finding: its name, how severe it is, and its words.
+
+    Parameters
+    ----------
+    name : str
+        Stable dotted name, ``"espi.time.local-as-utc"``. It is public: filters and reports refer to it.
+    severity : {"info", "warning", "serious"}
+        Usual severity. :meth:`Findings.add` can raise or lower it for one finding.
+    text : str
+        What was seen and what greenkit did, as complete sentences with slots: ``"{count:reading} {count:has|have} no
+        value."`` A slot is the name of a piece of evidence or of a word that is passed to :meth:`Findings.add`; a
+        whole number takes a noun or two forms that agree with it (see :class:`Count`).
+    what_to_do : str, optional
+        One imperative sentence, with the same slots. Empty if no action is needed.
+
+    Examples
+    --------
+    >>> MISSING = Kind("demo.missing", "warning", "{count:reading} {count:has|have} no value.", "Ask the utility.")
+    >>> found = Findings()
+    >>> found.add(MISSING, count=2)
+    >>> print(found)
+    warning: demo.missing: 2 readings have no value. Ask the utility.
+    """
+
+    name: str
+    severity: str
+    text: str
+    what_to_do: str = ""
+
+    def __post_init__(self) -> None:
+        _check_severity(self.severity)
+
+
+def catalogue() -> dict[str, Kind]:
+    """Return every kind of finding that greenkit can report, by name, in alphabetical order.
+
+    Kinds are collected from the modules that declare them, each as a constant or in a mapping or sequence of kinds.
+
+    Examples
+    --------
+    >>> catalogue()["frame.zones.mixed"].severity
+    'info'
+    """
+    import greenkit
+
+    kinds: dict[str, Kind] = {}
+    for module in pkgutil.walk_packages(greenkit.__path__, "greenkit."):
+        if module.name.split(".")[1] in _NOT_IN_CATALOGUE:
+            continue
+        for value in list(vars(import_module(module.name)).values()):
+            held = (
+                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
+            )
+            kinds |= {kind.name: kind for kind in held if isinstance(kind, Kind)}
+    return dict(sorted(kinds.items()))
+
+
+def _check_severity(severity: str) -> None:
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity is {severity!r}, but it must be one of {', '.join(SEVERITIES)}")
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One doubtful thing.
+    """One problem in the data.
 
     Parameters
     ----------
@@ -56,19 +126,26 @@ class Finding:
     severity : {"info", "warning", "serious"}
         How much it matters.
     text : str
-        One sentence: what was seen, what was done, and the fix where there is one.
+        What was seen and what greenkit did.
     evidence : mapping
         Small plain JSON: file, entry, counts, examples.
+    what_to_do : str
+        One imperative sentence; empty if no action is needed.
     """
 
     name: str
     severity: str
     text: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    what_to_do: str = ""
 
     def __post_init__(self) -> None:
-        if self.severity not in SEVERITIES:
-            raise ValueError(f"severity {self.severity!r} is none of {', '.join(SEVERITIES)}")
+        _check_severity(self.severity)
+
+    @property
+    def message(self) -> str:
+        """The text, then what to do."""
+        return f"{self.text} {self.what_to_do}".rstrip()
 
     def evidence_text(self) -> str:
         """Write the evidence in a line, without what is empty.
@@ -89,10 +166,11 @@ class Finding:
             "severity": self.severity,
             "text": self.text,
             "evidence": dict(self.evidence),
+            "what_to_do": self.what_to_do,
         }
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.name}: {self.text}"
+        return f"{self.severity}: {self.name}: {self.message}"
 
 
 class Findings(Sequence[Finding]):
@@ -101,21 +179,57 @@ class Findings(Sequence[Finding]):
     Examples
     --------
     >>> found = Findings()
-    >>> found.add("espi.link.only-one", "The only ReadingType was taken.", entries=2)
+    >>> found.add(Kind("demo.link.only-one", "info", "Used the only ReadingType."), entries=2)
     >>> found.names
-    ['espi.link.only-one']
+    ['demo.link.only-one']
     >>> print(found)
-    info: espi.link.only-one: The only ReadingType was taken.
+    info: demo.link.only-one: Used the only ReadingType.
     """
 
     def __init__(self, found: Iterable[Finding] = ()) -> None:
         self._found = list(found)
 
-    def add(self, name: str, text: str, *, severity: str = "info", **evidence: Any) -> None:
-        """Add a finding."""
+    def add(
+        self,
+        kind: Kind | str,
+        text: str = "",
+        /,
+        *,
+        severity: str | None = None,
+        words: Mapping[str, Any] | None = None,
+        **evidence: Any,
+    ) -> None:
+        """Add a finding of a declared kind.
+
+        Parameters
+        ----------
+        kind : Kind
+            What is reported.
+        severity : str, optional
+            Severity of this finding, if it differs from the kind's.
+        words : mapping, optional
+            Values for slots of the sentence that are not evidence.
+        **evidence
+            Small plain JSON, which also fills the slots of the sentence.
+        """
         # a Count is for the text alone: in the evidence it would write itself in words
         plain = {key: int(value) if isinstance(value, Count) else value for key, value in evidence.items()}
-        self._found.append(Finding(name, severity, text, plain))
+        if isinstance(kind, str):
+            self._found.append(Finding(kind, severity or "info", text, plain))
+            return
+        slots = {
+            key: Count(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            for key, value in {**plain, **(words or {})}.items()
+        }
+        self._found.append(
+            Finding(
+                kind.name,
+                severity or kind.severity,
+                kind.text.format(**slots),
+                plain,
+                kind.what_to_do.format(**slots),
+            )
+        )
 
     def extend(self, others: Iterable[Finding]) -> None:
         """Add the findings of another reading."""
@@ -163,11 +277,11 @@ class Findings(Sequence[Finding]):
         doubtful = [f for f in self._found if f.severity != "info"]
         serious = [f for f in doubtful if f.severity == "serious"]
         for f in serious:
-            warn(f"{what}: {f.text} [{f.name}]")
+            warn(f"{what}: {f.message} [{f.name}]")
         if len(doubtful) > len(serious):
             first = next(f for f in doubtful if f.severity == "warning")
             more = f"; {len(self) - 1:,} more in .findings" if len(self) > 1 else ""
-            warn(f"{what}: {first.text} [{first.name}]{more}")
+            warn(f"{what}: {first.message} [{first.name}]{more}")
 
     def __repr__(self) -> str:
         return f"<Findings: {len(self)}>" if not self._found else str(self)
@@ -176,7 +290,7 @@ class Findings(Sequence[Finding]):
         return "\n".join(str(f) for f in self._found) or "no findings"
 
     def _repr_html_(self) -> str:
-        rows = [[f.severity, f.name, f.text, f.evidence_text()] for f in self._found]
+        rows = [[f.severity, f.name, f.message, f.evidence_text()] for f in self._found]
         body = _html.table(["severity", "name", "what", "evidence"], rows) if rows else "<p>no findings</p>"
         return _html.block(f"Findings: {len(self)}", body, text=str(self))
 
@@ -208,7 +322,7 @@ class Count(int):
     """
 
     def __format__(self, words: str) -> str:
-        if not words:
-            return str(int(self))
+        if words in ("", ","):
+            return format(int(self), words)
         one, either, more = words.partition("|")
         return (one if self == 1 else more) if either else counted(int(self), words)

@@ -20,8 +20,13 @@ from greenkit._columns import DTYPES, cast, fits, zone_of
 from greenkit._columns import EXTRAS as EXTRAS
 from greenkit._columns import observed as observed
 from greenkit.errors import SchemaError
-from greenkit.findings import Finding, Findings
+from greenkit.findings import Finding, Findings, Kind
 
+MIXED_ZONES: Final = Kind(
+    "frame.zones.mixed",
+    "info",
+    "The frame holds {n} time zones, so its times are in UTC. Column zone has the zone of each meter.",
+)
 SERIES: Final = ("meter", "flow", "series", "unit")
 """What keeps one series apart from another."""
 # fmt: off
@@ -202,7 +207,7 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     out = sort(pd.DataFrame({n: _joined([_part(df, n, zone) for df in full], n) for n in names}))
     findings = Findings(f for df in parts for f in findings_of(df))
     if len(zones) > 1:
-        findings.add("frame.zones.mixed", f"The frame holds {len(zones)} zones, so its times are in UTC.", zones=zones)
+        findings.add(MIXED_ZONES, words={"n": len(zones)}, zones=zones)
     return note(out, findings)
 
 

@@ -94,7 +94,7 @@ class QualityReport:
             for r, strip in zip(self.table.head(most).to_dict("records"), self._strips[:most], strict=True)
         ]
         more = f"<p>… and {len(self.table) - most} more series.</p>" if len(self.table) > most else ""
-        found = [[f.severity, f.name, f.text] for f in _head(self.findings, most)]
+        found = [[f.severity, f.name, f.message] for f in _head(self.findings, most)]
         seen = _html.table(["severity", "name", "what"], found) if found else "<p>Nothing doubtful was seen.</p>"
         left = f"<p>… and {len(self.findings) - most} more findings.</p>" if len(self.findings) > most else ""
         return _html.table(head, rows) + more + _strip.legend() + seen + left

@@ -133,7 +133,7 @@ class SmtFetch(Model):
             self._shown(report=report)
             text = f"{counted(len(report.new), 'new file')}; {len(report):,} on the server or known."
             if worst is not None and worst.severity != "info":
-                self.say(f"{text} {worst.text}", "bad")
+                self.say(f"{text} {worst.message}", "bad")
             else:
                 self.say(text, "good" if report.complete else "bad")
 
