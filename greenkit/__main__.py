@@ -89,7 +89,7 @@ def _load(args: argparse.Namespace) -> None:
 
 
 def _zone(name: str) -> str:
-    from greenkit.espi.clock import check_zone
+    from greenkit.espi import check_zone
 
     try:
         return check_zone(name)

@@ -219,10 +219,10 @@ class Client(Access):
 
     def _asked(self, start: Any, end: Any, tz: str | None, epoch: str) -> Window:
         """Read what is asked for; a slip of the pen shows itself before anything is fetched."""
-        from greenkit.espi import clock
+        from greenkit.espi import check_epoch, check_zone
 
-        zone = self.profile.zone if tz is None else clock.check_zone(tz)
-        clock.check_epoch(epoch)
+        zone = self.profile.zone if tz is None else check_zone(tz)
+        check_epoch(epoch)
         return Window(windows.instant(start, zone), windows.instant(end, zone))
 
     # -- everything else that can be asked for

@@ -1,6 +1,6 @@
 """Green Button (ESPI) feeds to tidy frames."""
 
-from greenkit.espi.green_button import GreenButton
-from greenkit.espi.reader import load_espi, open_espi
+from greenkit.espi._clock import check_epoch, check_zone
+from greenkit.espi._reader import GreenButton, load_espi, open_espi
 
-__all__ = ["GreenButton", "load_espi", "open_espi"]
+__all__ = ["GreenButton", "check_epoch", "check_zone", "load_espi", "open_espi"]

@@ -7,7 +7,8 @@ from build import CENTRAL, EASTERN, PACIFIC, block, hourly, reading, utc, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenkit.espi import clock, load_espi
+from greenkit.espi import _clock as clock
+from greenkit.espi import load_espi
 from greenkit.findings import GreenkitWarning, quiet
 
 

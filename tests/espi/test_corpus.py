@@ -8,7 +8,7 @@ import pytest
 
 from greenkit import frame
 from greenkit.espi import open_espi
-from greenkit.espi.codes import UNITS
+from greenkit.espi._codes import UNITS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public documents is not beside the checkout")

@@ -16,7 +16,11 @@ from build import feed as feed_of
 from mutations import BASES, mutant
 
 from greenkit.errors import GreenkitError
-from greenkit.espi import document, fast, feed, load_espi, open_espi, parse, reader, wrappers
+from greenkit.espi import _fast as fast
+from greenkit.espi import _feed as feed
+from greenkit.espi import _parse as parse
+from greenkit.espi import _reader as reader
+from greenkit.espi import _xml, load_espi, open_espi
 from greenkit.sources import Source
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -27,7 +31,7 @@ START = utc("2024-01-05 05:00")
 @pytest.fixture(autouse=True)
 def eager(monkeypatch):
     """Learn from the first entry, since the feeds here are small."""
-    monkeypatch.setattr(wrappers, "_FEW", 0)
+    monkeypatch.setattr(fast, "_FEW", 0)
 
 
 class Runs(fast.Runs):
@@ -68,7 +72,7 @@ def compare(seeds, monkeypatch):
     Runs.total.clear()
     for seed in seeds:
         data, rng = mutant(seed), random.Random(~seed)
-        monkeypatch.setattr(document, "CHUNK", rng.choice([64, 700, 4000, 1 << 18, 1 << 18]))
+        monkeypatch.setattr(_xml, "CHUNK", rng.choice([64, 700, 4000, 1 << 18, 1 << 18]))
         recover = rng.random() < 0.2
         assert state(data, Runs, recover) == state(data, None, recover), f"seed {seed}"
     return Runs.total
@@ -90,7 +94,7 @@ def test_many_more_mutants_read_alike(monkeypatch, part):
 
 def opened(source, monkeypatch, shorten):
     with monkeypatch.context() as patched:
-        patched.setattr(reader.fast, "Runs", shorten)
+        patched.setattr(reader._fast, "Runs", shorten)
         try:
             found = open_espi(source)
         except GreenkitError as e:
@@ -128,7 +132,7 @@ def test_frames_of_mutants_are_alike(monkeypatch, seed):
 
 @pytest.mark.parametrize("size", [1, 7, 100, 333, 1_000, 5_000])
 def test_runs_split_over_pieces(monkeypatch, size):
-    monkeypatch.setattr(document, "CHUNK", size)
+    monkeypatch.setattr(_xml, "CHUNK", size)
     for base in BASES:
         assert state(base.encode(), Runs) == state(base.encode(), None)
 
@@ -274,14 +278,14 @@ def test_entries_that_it_cannot_vouch_for_are_read_plainly(change):
 
 
 def test_entries_are_learned_once_there_are_many(monkeypatch):
-    monkeypatch.setattr(wrappers, "_FEW", 20)
+    monkeypatch.setattr(fast, "_FEW", 20)
     for count, taken in ((20, 0), (30, 9)):
         proved(whole(more="".join(daily(count))))
         assert Runs.total["entries"] == taken
 
 
 def test_patterns_end_where_too_few_entries_fit(monkeypatch):
-    monkeypatch.setattr(wrappers, "_ENOUGH", 10)
+    monkeypatch.setattr(fast, "_ENOUGH_ENTRIES", 10)
     odd = "".join(daily(title="{}&lt;"))
     assert proved(whole(more=odd + "".join(daily())))[0] == 80
     assert Runs.total["entries"] == 0
@@ -315,7 +319,7 @@ def test_errors_name_the_line_of_the_document():
 
 
 def test_progress_ends_at_the_size(monkeypatch):
-    monkeypatch.setattr(document, "CHUNK", 500)
+    monkeypatch.setattr(_xml, "CHUNK", 500)
     data = whole(block(hourly(START, range(50)), START, 180000))
     forged = data.replace(b"<interval>", b"<![CDATA[<interval>").replace(b"</IntervalBlock>", b"]]></IntervalBlock>")
     for text in (data, forged):

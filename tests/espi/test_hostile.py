@@ -15,8 +15,10 @@ from mutations import mutant
 
 from greenkit import frame
 from greenkit.errors import FormatError, GreenkitError, LimitError
-from greenkit.espi import fast, load_espi, open_espi, parse
-from greenkit.espi.feed import Feed
+from greenkit.espi import _fast as fast
+from greenkit.espi import _parse as parse
+from greenkit.espi import load_espi, open_espi
+from greenkit.espi._feed import Feed
 from greenkit.sources import Limits, Source
 
 START = utc("2024-01-05 05:00")

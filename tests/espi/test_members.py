@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from greenkit.espi import codes
-from greenkit.espi.cells import column, columns_of
-from greenkit.espi.members import LINE_ITEM, TABLES
+from greenkit.espi import _codes as codes
+from greenkit.espi._cells import column, columns_of
+from greenkit.espi._members import LINE_ITEM, TABLES
 
 XSD = Path(__file__).parents[2] / ".." / "shared" / "xsd"
 SCHEMA = "{http://www.w3.org/2001/XMLSchema}"

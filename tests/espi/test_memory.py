@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from build import block, hourly, utc, whole
 
-from greenkit.espi import feed, parse
-from greenkit.espi.assemble import assemble, built
-from greenkit.espi.codes import Codes
-from greenkit.espi.series import Planner
+from greenkit.espi import _feed as feed
+from greenkit.espi import _parse as parse
+from greenkit.espi._assemble import assemble, built
+from greenkit.espi._codes import Codes
+from greenkit.espi._series import Planner
 from greenkit.sources import Source
 
 START = utc("2024-01-05 05:00")

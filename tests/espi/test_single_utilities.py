@@ -1,4 +1,4 @@
-"""What single utilities do that no rule of the standard covers (greenkit/espi/quirks.py)."""
+"""What single utilities do that no rule of the standard covers (greenkit/espi/_quirks.py)."""
 
 import re
 

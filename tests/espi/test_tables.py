@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from build import UP, block, entry, feed, hourly, reading_type, resource, usage_point, utc, whole
 
-from greenkit.espi.members import TABLES
+from greenkit.espi._members import TABLES
 
 START = utc("2024-01-05 05:00")
 MAY = utc("2024-05-01 04:00")

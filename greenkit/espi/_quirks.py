@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greenkit.days import expected, midnights
-from greenkit.espi.clock import DAY
-from greenkit.espi.codes import UNITS, Unit, integer
-from greenkit.espi.feed import Document, Feed, Tree
-from greenkit.espi.readings import NONE
+from greenkit.espi._clock import DAY
+from greenkit.espi._codes import UNITS, Unit, integer
+from greenkit.espi._feed import Document, Feed, Tree
+from greenkit.espi._readings import NONE
 from greenkit.findings import Count
 
 if TYPE_CHECKING:
-    from greenkit.espi.rows import Rows
+    from greenkit.espi._rows import Rows
 
 SMT_TITLE: Final = "SMT Green Button Report"
 SMT_ZONE: Final = "America/Chicago"

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from greenkit.days import times
-from greenkit.espi import bills, clock, links
-from greenkit.espi.cells import MOST_UNKNOWN, Cells, Reader
-from greenkit.espi.codes import CURRENCY, MONEY, Codes
-from greenkit.espi.feed import Entry, Resource, Tree, href
-from greenkit.espi.members import LINE_ITEM, TABLES, Members
-from greenkit.espi.readings import NONE
-from greenkit.espi.series import Planner, branch, one
+from greenkit.espi import _bills, _clock, _series
+from greenkit.espi._cells import MOST_UNKNOWN, Cells, Reader
+from greenkit.espi._codes import CURRENCY, MONEY, Codes
+from greenkit.espi._feed import Entry, Resource, Tree, href
+from greenkit.espi._members import LINE_ITEM, TABLES, Members
+from greenkit.espi._readings import NONE
+from greenkit.espi._series import Planner, branch, one
 from greenkit.findings import counted
 
 _BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")
@@ -47,7 +47,7 @@ class Tables:
     def __init__(self, planner: Planner, codes: Codes, epoch: str = "utc") -> None:
         self.planner, self.feed, self.codes, self.epoch = planner, planner.feed, codes, epoch
         self.readings = self.feed.readings
-        self._indexes = {kind: links.Index(self.feed, kind) for kind in _LADDER.values()}
+        self._indexes = {kind: _series.Index(self.feed, kind) for kind in _LADDER.values()}
         self._found: dict[tuple[str, int, str], Entry | None] = {}
         self._meters: dict[tuple[str, int], str] = {}
         self._resent = 0
@@ -57,7 +57,7 @@ class Tables:
         self._currency = words.pop() if len(words) == 1 else None
 
     def table(self, name: str) -> pd.DataFrame:
-        """Build one of :data:`greenkit.espi.members.TABLES`."""
+        """Build one of :data:`greenkit.espi._members.TABLES`."""
         kinds, members = TABLES[name]
         before, after = _BEFORE.get(name, ("id",)), (*_AFTER, *(["resource"] if len(kinds) > 1 else []))
         extra = (_UNIT[name],) if name in _UNIT else ()
@@ -80,8 +80,8 @@ class Tables:
             period = reader.period("bill", branch(resource.data, "billingPeriod") or {})
             head = {"meter": whose["meter"], "bill": whose["id"], **period}
             currency = self._currency_of(resource.data)
-            for item in bills.details(resource.data):
-                cells = reader.row(item, bills.item_power(item), currency)
+            for item in _bills.details(resource.data):
+                cells = reader.row(item, _bills.item_power(item), currency)
                 rows.append({**head, **cells, "currency": currency, **self._after(resource)})
         self._report(reader)
         return self._frame(rows, before, reader, _AFTER)
@@ -107,9 +107,9 @@ class Tables:
     def _cells(self, name: str, reader: Reader, resource: Resource) -> Cells:
         if name != "bills":
             return reader.row(resource.data, MONEY)
-        power = bills.bill_power(resource.data, self.readings, self.feed.findings)
+        power = _bills.bill_power(resource.data, self.readings, self.feed.findings)
         currency = self._currency_of(resource.data)
-        return reader.row(bills.without_details(resource.data), power, currency) | {"currency": currency}
+        return reader.row(_bills.without_details(resource.data), power, currency) | {"currency": currency}
 
     def _currency_of(self, data: Tree) -> str | None:
         """Give a bill's currency; one that names none means its ReadingType's (espi.xsd, billLastPeriod)."""
@@ -155,7 +155,7 @@ class Tables:
 
     def _id(self, entry: Entry, kind: str) -> str:
         names = self.planner.names.get(kind, {})
-        return names.get(entry.number) or entry.self_.rpartition("/")[2] or links.own_name(entry)
+        return names.get(entry.number) or entry.self_.rpartition("/")[2] or _series.own_name(entry)
 
     def _meter(self, resource: Resource) -> str | None:
         entry = self.feed.entries[resource.entry]
@@ -200,7 +200,7 @@ class Tables:
         if only:
             here = index.by_document.get(entry.document, [])
             return here[0] if len(here) == 1 else None
-        return self.planner.resolver.linked(entry, index, links.UPWARD)
+        return self.planner.resolver.linked(entry, index, _series.UPWARD)
 
     def _after(self, resource: Resource) -> Cells:
         entry = self.feed.entries[resource.entry]
@@ -242,7 +242,7 @@ class Tables:
         if kind == "time":
             instants = np.array([NONE if c is None else c for c in cells], dtype=np.int64)
             known = instants != NONE
-            instants[known] = clock.instants(instants[known], self.epoch, zone)
+            instants[known] = _clock.instants(instants[known], self.epoch, zone)
             return pd.Series(times(instants, zone))
         if kind == "stamp":
             stamps = pd.to_datetime(pd.Series(cells, dtype="object"), utc=True, errors="coerce", format="ISO8601")

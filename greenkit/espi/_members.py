@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from greenkit.espi import codes
-from greenkit.espi.codes import Words
+from greenkit.espi import _codes
+from greenkit.espi._codes import Words
 
 Kind = str | Words
 Members = Mapping[str, Kind]
@@ -28,7 +28,7 @@ def _below(prefix: str, members: Members) -> dict[str, Kind]:
 
 USAGE_POINT: Final[Members] = {
     **_all("text", "roleFlags"),
-    "ServiceCategory/kind": codes.SERVICE,
+    "ServiceCategory/kind": _codes.SERVICE,
     **_all("int", "status"),
     **_all("text", "serviceDeliveryPoint/name", "serviceDeliveryPoint/tariffProfile"),
     **_all("text", "serviceDeliveryPoint/customerAgreement"),
@@ -40,53 +40,53 @@ USAGE_POINT: Final[Members] = {
     **_all("flag", "grounded", "isSdp", "isVirtual", "minimalUsageExpected"),
     **_all("measure", "nominalServiceVoltage"),
     **_all("text", "outageRegion"),
-    "phaseCode": codes.PHASE,
+    "phaseCode": _codes.PHASE,
     **_all("measure", "ratedCurrent", "ratedPower"),
     **_all("text", "readCycle", "readRoute", "serviceDeliveryRemark", "servicePriority"),
     **_all("list", "pnodeRefs", "aggregateNodeRefs"),
 }
 READING_TYPE: Final[Members] = {
-    "accumulationBehaviour": codes.ACCUMULATION,
-    "commodity": codes.COMMODITY,
+    "accumulationBehaviour": _codes.ACCUMULATION,
+    "commodity": _codes.COMMODITY,
     "consumptionTier": "int",
-    "currency": codes.CURRENCY,
-    "dataQualifier": codes.QUALIFIER,
-    "defaultQuality": codes.QUALITY,
-    "flowDirection": codes.FLOW,
+    "currency": _codes.CURRENCY,
+    "dataQualifier": _codes.QUALIFIER,
+    "defaultQuality": _codes.QUALITY,
+    "flowDirection": _codes.FLOW,
     "intervalLength": "int",
-    "kind": codes.KIND,
-    "phase": codes.PHASE,
+    "kind": _codes.KIND,
+    "phase": _codes.PHASE,
     "powerOfTenMultiplier": "int",
-    "timeAttribute": codes.TIME_ATTRIBUTE,
+    "timeAttribute": _codes.TIME_ATTRIBUTE,
     "tou": "int",
     "uom": "int",
     "cpp": "int",
     **_all("int", "interharmonic/numerator", "interharmonic/denominator"),
-    "measuringPeriod": codes.MEASURING_PERIOD,
+    "measuringPeriod": _codes.MEASURING_PERIOD,
     **_all("int", "argument/numerator", "argument/denominator"),
 }
 BILL: Final[Members] = {
     "billingPeriod": "period",
     **_all("money", "billLastPeriod", "billToDate", "costAdditionalLastPeriod"),
-    "currency": codes.CURRENCY,
+    "currency": _codes.CURRENCY,
     **_all("measure", "overallConsumptionLastPeriod", "currentBillingPeriodOverAllConsumption"),
     **_all("measure", "currentDayLastYearNetConsumption", "currentDayNetConsumption", "currentDayOverallConsumption"),
     **_all("measure", "peakDemand", "previousDayLastYearOverallConsumption", "previousDayNetConsumption"),
     **_all("measure", "previousDayOverallConsumption"),
-    "qualityOfReading": codes.QUALITY,
+    "qualityOfReading": _codes.QUALITY,
     **_all("measure", "ratchetDemand"),
     **_all("period", "ratchetDemandPeriod"),
     **_all("time", "statusTimeStamp"),
-    "commodity": codes.COMMODITY,
+    "commodity": _codes.COMMODITY,
     **_all("text", "tariffProfile", "readCycle"),
     **_all("list", "tariffRiderRefs"),
     **_all("text", "billingChargeSource/agencyName"),
 }
 LINE_ITEM: Final[Members] = {
     "note": "text",
-    "itemKind": codes.ITEM,
+    "itemKind": _codes.ITEM,
     "amount": "money",
-    "currency": codes.CURRENCY,  # the bill's
+    "currency": _codes.CURRENCY,  # the bill's
     "measurement": "measure",
     **_all("money", "unitCost", "rounding"),
     "dateTime": "time",
@@ -105,7 +105,7 @@ LOCAL_TIME: Final[Members] = {
 }
 AUTHORIZATION: Final[Members] = {
     **_all("period", "authorizedPeriod", "publishedPeriod"),
-    "status": codes.AUTHORIZATION,
+    "status": _codes.AUTHORIZATION,
     "expires_at": "time",
     **_all("text", "grant_type", "scope", "token_type", "error", "error_description", "error_uri"),
     **_all("text", "resourceURI", "authorizationURI", "customerResourceURI"),
@@ -113,11 +113,11 @@ AUTHORIZATION: Final[Members] = {
 # client_secret and registration_access_token are secrets, so they are no columns
 APPLICATION: Final[Members] = {
     **_all("text", "dataCustodianId"),
-    "dataCustodianApplicationStatus": codes.APPLICATION_STATUS,
+    "dataCustodianApplicationStatus": _codes.APPLICATION_STATUS,
     "thirdPartyApplicationDescription": "text",
-    "thirdPartyApplicationStatus": codes.THIRD_PARTY_STATUS,
-    "thirdPartyApplicationType": codes.THIRD_PARTY_TYPE,
-    "thirdPartyApplicationUse": codes.THIRD_PARTY_USE,
+    "thirdPartyApplicationStatus": _codes.THIRD_PARTY_STATUS,
+    "thirdPartyApplicationType": _codes.THIRD_PARTY_TYPE,
+    "thirdPartyApplicationUse": _codes.THIRD_PARTY_USE,
     **_all("text", "thirdPartyPhone", "authorizationServerUri", "thirdPartyNotifyUri"),
     **_all("text", "authorizationServerAuthorizationEndpoint", "authorizationServerRegistrationEndpoint"),
     **_all("text", "authorizationServerTokenEndpoint", "dataCustodianBulkRequestURI", "dataCustodianResourceEndpoint"),
@@ -131,7 +131,7 @@ APPLICATION: Final[Members] = {
     **_all("list", "scope", "grant_types"),
     **_all("text", "response_types", "registration_client_uri", "dataCustodianScopeSelectionScreenURI"),
 }
-SERVICE_STATUS: Final[Members] = {"currentStatus": codes.SERVICE_STATUS}
+SERVICE_STATUS: Final[Members] = {"currentStatus": _codes.SERVICE_STATUS}
 BATCH: Final[Members] = {"resources": "list"}
 
 _STATUS: Final = _all("text", "value", "remark", "reason") | {"dateTime": "time"}
@@ -201,7 +201,7 @@ AGREEMENT: Final[Members] = {
     "isPrePay": "flag",
     "shutOffDateTime": "time",
     **_all("list", "DemandResponseProgram", "PricingStructures"),
-    "currency": codes.CURRENCY,
+    "currency": _codes.CURRENCY,
     **_all("list", "futureStatus"),
     **_DOCUMENT,
 }

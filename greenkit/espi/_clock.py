@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit.days import US, Instants, local_dates, midnights, times
-from greenkit.espi.codes import integer
+from greenkit.espi._codes import integer
 
 EPOCHS: Final = ("utc", "local", "standard")
 DAY: Final = 86_400 * US

@@ -1,23 +1,81 @@
-"""What is mended in the readings' times, and what is left out, each with its finding.
-
-Only these repairs are made unasked: starts that are all one second late are floored, durations that are all one second
-short are made whole, readings without a timePeriod are laid out from their block's start, a block that was sent twice
-whole counts once. Nothing else is moved or dropped.
-"""
+"""The readings of a feed as numpy columns, each row with its block and its series."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from greenkit.days import US, Instants
-from greenkit.espi import clock
-from greenkit.espi.readings import FIRST, LAST, NONE
-from greenkit.espi.rows import Bools, Ints, Rows, all_by_series
+from greenkit.espi import _clock
+from greenkit.espi._feed import Feed
+from greenkit.espi._readings import FIRST, LAST, NONE
+from greenkit.espi._series import Plan
 from greenkit.findings import Count, counted
+
+Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Rows:
+    """The readings as numpy columns, each row with its block and series.
+
+    The columns are most of the memory: each is let go as soon as another takes its place.
+    """
+
+    feed: Feed
+    plan: Plan
+    columns: dict[str, npt.NDArray[Any]]
+    block: Numbers
+    series: Numbers
+
+    @classmethod
+    def of(cls, feed: Feed, plan: Plan) -> Rows:
+        """Take over the columns that were read; the blocks follow each other without a hole."""
+        columns = {name: np.frombuffer(a, dtype=a.typecode) for name, a in feed.readings.give_away().items()}
+        counts = np.array([b.rows for b in feed.readings.blocks], dtype=np.int64)
+        block = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        of_block = np.array(plan.of_block, dtype=np.int32)
+        return cls(feed, plan, columns, block, of_block[block] if len(block) else block)
+
+    def keep(self, rows: Bools | Ints) -> None:
+        """Keep only these rows, or bring them into this order."""
+        for name in self.columns:
+            self.columns[name] = self.columns[name][rows]
+        self.block, self.series = self.block[rows], self.series[rows]
+
+    def taken(self, rows: Bools) -> Rows:
+        """Give these rows alone."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return Rows(self.feed, self.plan, columns, self.block[rows], self.series[rows])
+
+    def by_series(self) -> Iterator[tuple[int, Ints]]:
+        """Give each series that has rows, by its number, with the places of its rows in order."""
+        order = np.argsort(self.series, kind="stable")
+        counts = np.bincount(self.series)
+        ends = np.cumsum(counts)
+        for number in np.flatnonzero(counts).tolist():
+            yield number, order[ends[number] - counts[number] : ends[number]]
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+def all_by_series(rows: Rows, hit: Bools) -> Bools:
+    """Tell for each row whether all rows of its series are hit."""
+    if not hit.any():
+        return hit
+    counts = np.bincount(rows.series, minlength=len(rows.plan.series))
+    hits = np.bincount(rows.series, weights=hit, minlength=len(rows.plan.series))
+    return np.asarray((counts == hits)[rows.series])
+
 
 SAME_START: Final = 3
 """So many readings with one start are no conflict, but a series without times."""
@@ -134,11 +192,11 @@ def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
 
 def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[Instants, Ints]:
     if epoch == "standard":
-        return clock.from_standard(start, zone), duration
-    begins = clock.from_local(start, zone)
+        return _clock.from_standard(start, zone), duration
+    begins = _clock.from_local(start, zone)
     # days and bills end at local midnight too; shorter intervals last as long as they say
-    long = duration >= clock.DAY
-    ends = clock.from_local(start + duration, zone)
+    long = duration >= _clock.DAY
+    ends = _clock.from_local(start + duration, zone)
     return begins, np.where(long, ends - begins, duration)
 
 
@@ -162,9 +220,9 @@ _SUSPICIONS: Final = {
 def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool) -> None:
     first = np.ones(len(rows), dtype=bool)
     first[1:] = rows.block[1:] != rows.block[:-1]
-    daily = rows.columns["duration"] >= clock.DAY - 2 * 3600 * US
+    daily = rows.columns["duration"] >= _clock.DAY - 2 * 3600 * US
     begins = np.unique(start[mine & (first | daily)])
-    kind, where = clock.suspicion(begins, zone if known else None)
+    kind, where = _clock.suspicion(begins, zone if known else None)
     evidence = {"zone": zone, "blocks": len(begins), "first": _shown(begins)}
     if kind in _SUSPICIONS:
         name, what, fix = _SUSPICIONS[kind]
@@ -177,7 +235,7 @@ def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool
     elif kind:
         text = f"The blocks begin at midnight in {where}, not in {zone}: the hours may be shifted; compare a bill."
         severity = "serious"
-        if clock.at_standard_midnight(begins, zone):  # Ontario's meters keep standard time all year
+        if _clock.at_standard_midnight(begins, zone):  # Ontario's meters keep standard time all year
             severity = "warning"
             text = f"The blocks begin at midnight of standard time in {zone}, which is midnight in {where}: "
             text += "the hours are right where the utility's days are of standard time; compare a bill."

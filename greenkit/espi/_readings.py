@@ -1,6 +1,6 @@
 """IntervalBlocks to columns: one row for an IntervalReading, exactly as the document says it.
 
-Nothing is scaled, moved or dropped here; :mod:`greenkit.espi.assemble` does that with the reading types and zones
+Nothing is scaled, moved or dropped here; :mod:`greenkit.espi._assemble` does that with the reading types and zones
 that stand elsewhere in the feed.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from greenkit.days import US
 from greenkit.errors import FormatError
-from greenkit.espi.names import Names
+from greenkit.espi._xml import Names
 from greenkit.findings import Count, Findings
 
 NONE: Final = -(1 << 63)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from greenkit.espi.names import Names
-from greenkit.espi.readings import Readings
+from greenkit.espi._readings import Readings
+from greenkit.espi._xml import Names
 from greenkit.findings import Findings
 
 Tree = dict[str, list[Any]]

@@ -16,11 +16,11 @@ import numpy as np
 
 from greenkit.days import US, times
 from greenkit.errors import FormatError
-from greenkit.espi.codes import Codes, integer
-from greenkit.espi.feed import Tree
-from greenkit.espi.members import Kind, Members
-from greenkit.espi.readings import LAST, NONE, Readings
-from greenkit.espi.series import one
+from greenkit.espi._codes import Codes, integer
+from greenkit.espi._feed import Tree
+from greenkit.espi._members import Kind, Members
+from greenkit.espi._readings import LAST, NONE, Readings
+from greenkit.espi._series import one
 
 Cells = dict[str, Any]
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[/_:]")

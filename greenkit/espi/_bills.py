@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greenkit.espi.cells import scaled
-from greenkit.espi.codes import MONEY, integer
-from greenkit.espi.feed import Tree
-from greenkit.espi.readings import Readings
-from greenkit.espi.series import branch, one
+from greenkit.espi._cells import scaled
+from greenkit.espi._codes import MONEY, integer
+from greenkit.espi._feed import Tree
+from greenkit.espi._readings import Readings
+from greenkit.espi._series import branch, one
 from greenkit.findings import Count, Findings
 
 _CURRENCY_UOM: Final = "80"
