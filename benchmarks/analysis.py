@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days, plot
-from greenkit.analysis import profiles, quality, shape, totals
+from greenkit.analysis import quality, shape, totals
 
 ZONE = "America/Chicago"
 
@@ -65,9 +65,9 @@ def measure(df: pd.DataFrame, pictures: bool, repeat: int) -> None:
         "totals by hour": lambda: totals.by_period(df, "hour"),
         "totals by day": lambda: totals.by_period(df, "day"),
         "totals by month": lambda: totals.by_period(df, "month"),
-        "shape": lambda: shape.summarise(df),
+        "shape": lambda: shape.summarize(df),
         "peaks": lambda: shape.peaks(df),
-        "average day": lambda: profiles.average_day(df),
+        "average day": lambda: shape.average_day(df),
     }
     if pictures:
         calls |= {name: lambda name=name: getattr(plot, name)(df) for name in plot.__all__ if name != "tou"}  # type: ignore[misc]

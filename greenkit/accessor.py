@@ -105,10 +105,10 @@ class GreenkitAccessor:
         return reconcile.compare_bills(self._df, bills, **options)
 
     def shape(self) -> pd.DataFrame:
-        """Give mean, peak, load factor and base load of each series: :func:`greenkit.analysis.shape.summarise`."""
+        """Give mean, peak, load factor and base load of each series: :func:`greenkit.analysis.shape.summarize`."""
         from greenkit.analysis import shape
 
-        return shape.summarise(self._df)
+        return shape.summarize(self._df)
 
     def duration(self) -> pd.DataFrame:
         """Sort the load from high to low: :func:`greenkit.analysis.shape.duration`."""
@@ -134,20 +134,20 @@ class GreenkitAccessor:
     def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
         """Average the load by time of day and day type; ``holidays="US-TX"``.
 
-        See :func:`greenkit.analysis.profiles.average_day`.
+        See :func:`greenkit.analysis.shape.average_day`.
         """
-        from greenkit.analysis import profiles
+        from greenkit.analysis import shape
 
-        return profiles.average_day(self._df, by, **options)
+        return shape.average_day(self._df, by, **options)
 
     def compare(self, before: tuple[Any, Any], after: tuple[Any, Any], **options: Any) -> pd.DataFrame:
         """Compare the average days of two spans of dates; ``holidays=``.
 
-        See :func:`greenkit.analysis.profiles.compare`.
+        See :func:`greenkit.analysis.shape.compare`.
         """
-        from greenkit.analysis import profiles
+        from greenkit.analysis import shape
 
-        return profiles.compare(self._df, before, after, **options)
+        return shape.compare(self._df, before, after, **options)
 
     def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:
         """Make a copy without ids and file names: :func:`greenkit.export.redact`."""

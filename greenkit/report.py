@@ -6,6 +6,7 @@ dark as the reader's system is.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import _files, _html, _notebook, frame, plot
+from greenkit import _files, _html, frame, plot, store
 from greenkit.analysis import intervals, quality, receipt, reconcile, shape, totals
 from greenkit.analysis.intervals import Intervals
 from greenkit.findings import Finding, Findings, GreenkitWarning
@@ -114,7 +115,7 @@ def write_report(
     with _files.atomic(path) as file:
         file.write(page.encode())
     if notebook:
-        _notebook.write(df, Path(path), title=title)
+        _write_notebook(df, Path(path), title=title)
     return Path(path)
 
 
@@ -146,7 +147,7 @@ def _table(head: Iterable[str], rows: list[list[object]]) -> str:
 def _summary(df: pd.DataFrame) -> str:
     if not len(df):
         return "<p>The frame is empty: no interval was read.</p>"
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "length", "sum or mean", "highest", "at")
     order = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     return _table(head, [_row(found.take(slice(a, b)), code) for code, (a, b) in enumerate(pairwise(order.tolist()))])
@@ -206,7 +207,7 @@ def _shape(df: pd.DataFrame) -> str:
         [r["meter"], r["flow"], r["series"], *(f"{r[n]:,.3f} {r['power_unit']}" for n in ("mean", "peak", "base")),
          f"{r['load_factor']:.3f}", f"{r['always_on']:.1%}", f"{r['near_base']:,.3f} / {r['near_peak']:,.3f}",
          f"{r['high_hours']:.1f}"]
-        for r in shape.summarise(df).to_dict("records") if r["hours"]
+        for r in shape.summarize(df).to_dict("records") if r["hours"]
     ]  # fmt: skip
     head = ("meter", "flow", "series", "mean", "peak", "base load", "load factor", "always on", "near-base / near-peak",
             "high hours a day")  # fmt: skip
@@ -236,7 +237,7 @@ def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     if len(found.keys) <= PICTURED:
         return df, ""
     first = df.iloc[found.row[found.code < PICTURED]]
@@ -245,7 +246,7 @@ def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
     """Keep the series whose usual interval is not longer than so many hours."""
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
 
 
@@ -261,3 +262,57 @@ def _receipt(df: pd.DataFrame) -> str:
     given["sources"] = ", ".join(given["sources"]) or "not noted"
     rows = [[k, _html.Markup(f"<code>{_html.text(v)}</code>")] for k, v in given.items()]
     return _html.table(["what", "value"], rows)
+
+
+# (kind, text) of each cell; {title} and {data} are filled in
+_CELLS = (
+    ("markdown", "# {title}\n\nEach step is one cell. The data lies beside this notebook; nothing needs a network."),
+    ("parameters", "DATA = {data}"),
+    ("markdown", "## What the data holds\n\nOne row for each interval of a series; `start` labels it, in local time."),
+    ("code", "import greenkit\nfrom greenkit import store\n\ndf = store.read(DATA)\ndf.head()"),
+    ("markdown", "## Is it whole\n\nExpected intervals are counted in true time, so days of change are right."),
+    ("code", "quality = df.gk.quality()\nquality"),
+    ("markdown", "## Totals\n\nOn the local calendar, with the hours that have data. Flows are never added up."),
+    ("code", 'df.gk.totals("month")'),
+    ("markdown", "## Shape\n\nLoad factor, base load, near-base and near-peak, the highest intervals."),
+    ("code", "df.gk.shape().T"),
+    ("code", "df.gk.peaks(5)"),
+    ("markdown", "## Pictures"),
+    ("code", "df.gk.plot.load()"),
+    ("code", "df.gk.plot.heatmap()"),
+    ("code", "df.gk.plot.average_day()"),
+    ("markdown", "## Report"),
+    ("code", 'greenkit.write_report(df, "report-again.html")'),
+)
+
+
+def _write_notebook(df: pd.DataFrame, page: Path, *, title: str) -> Path:
+    """Write the notebook and its data beside a page; give the notebook's path."""
+    nbformat = _nbformat()
+    data = store.write(df, page.with_suffix(".parquet"))
+    cells = [_cell(kind, text, title, data.name, i) for i, (kind, text) in enumerate(_CELLS)]
+    book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {
+        "name": "python3", "display_name": "Python 3", "language": "python",
+    }})  # fmt: skip
+    nbformat.validate(book)
+    path = page.with_suffix(".ipynb")
+    with _files.atomic(path) as file:
+        file.write(nbformat.writes(book).encode())
+    return path
+
+
+def _nbformat() -> Any:
+    # imported late, since it costs seconds beside JupyterLab; its functions have no types
+    import nbformat
+
+    return nbformat
+
+
+def _cell(kind: str, text: str, title: str, data: str, number: int) -> Any:
+    v4 = _nbformat().v4
+    if kind == "markdown":
+        return v4.new_markdown_cell(text.replace("{title}", title.replace("\n", " ")), id=f"cell-{number}")
+    # a file name is quoted as JSON, which is Python too
+    source = text.replace("{data}", json.dumps(data))
+    tags = {"metadata": {"tags": ["parameters"]}} if kind == "parameters" else {}
+    return v4.new_code_cell(source, id=f"cell-{number}", **tags)

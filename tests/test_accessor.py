@@ -55,8 +55,8 @@ def test_what_is_mistyped_is_told_the_nearest_verb(make_series):
 
 
 def test_the_analysis_is_at_hand():
-    assert {"calendarise", "quality", "totals"} <= set(greenkit.analysis.__all__)
-    assert greenkit.analysis.calendarise.bills_to_months
+    assert {"bills", "quality", "totals"} <= set(greenkit.analysis.__all__)
+    assert greenkit.analysis.bills.bills_to_months
 
 
 def test_it_says_what_it_can_do(make_series):

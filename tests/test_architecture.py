@@ -24,7 +24,7 @@ FLOORS = [
     {"transfer", "custodian"},
     {"analysis"},
     {"plot", "export"},
-    {"report", "_notebook", "accessor", "scale"},
+    {"report", "accessor", "scale"},
     {"widgets"},
     {"sandbox"},
     {"demo", "__main__"},

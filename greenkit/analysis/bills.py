@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
-from greenkit.analysis import periods
-from greenkit.analysis.intervals import HOUR, Intervals, adds_up
-from greenkit.analysis.periods import Periods, Tally
+from greenkit.analysis import _periods, intervals
+from greenkit.analysis._periods import Periods, Tally
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, adds_up
 from greenkit.errors import SchemaError
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -123,7 +123,7 @@ def windows(found: Intervals, bills: pd.DataFrame | Sequence[Any]) -> tuple[Peri
     list of (int, int)
         The intervals of each period, as a slice of ``found``: those that start in it.
     """
-    first, last = periods.span(found)
+    first, last = _periods.span(found)
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     rows: list[tuple[int, int, int, str]] = []
     slices: Slices = []
@@ -160,7 +160,7 @@ def _name(start: int, end: int, zone: str) -> str:
     return f"{a:%Y-%m-%d} – {b:%Y-%m-%d}"
 
 
-def tally(found: Intervals, laid: Periods, slices: Slices) -> Tally:
+def aggregate(found: Intervals, laid: Periods, slices: Slices) -> Tally:
     """Add up the valid intervals of each bill."""
     n = len(slices)
     value, hours = np.full(n, np.nan), np.zeros(n)
@@ -172,5 +172,117 @@ def tally(found: Intervals, laid: Periods, slices: Slices) -> Tally:
         if present[i]:
             total = found.amount[low:high][valid].sum()
             value[i] = total if adds_up(found.keys["unit"].iloc[laid.code[i]]) else total / hours[i]
-    expected = present + found.fit(laid.end - laid.start - hours * HOUR, laid.code)
+    expected = present + found.count_in(laid.end - laid.start - hours * HOUR, laid.code)
     return Tally(value, hours, present, estimated, expected)
+
+
+def bills_to_months(bills: Any, zone: str, *, df: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Split what was billed over the calendar months.
+
+    Parameters
+    ----------
+    bills : DataFrame
+        What :func:`greenkit.analysis.bills.tidy_bills` takes, with amounts; bills without bounds are left out.
+    zone : str
+        IANA zone of the calendar.
+    df : DataFrame, optional
+        Intervals of the same meters, to split by their shape. Without them, and for a bill whose meter lacks a value
+        on any of its days, each day of a bill gets the same share.
+
+    Returns
+    -------
+    DataFrame
+        ``meter``, ``flow``, ``unit``, ``month`` (YYYY-MM), ``start`` (local midnight), ``value``, ``cost``, ``days``
+        (of the month that a bill covers), ``of`` (days in the month), ``by`` ("days" or "shape", "mixed").
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> bill = pd.DataFrame({"start": ["2024-01-22"], "end": ["2024-02-21"], "value": [300.0], "unit": ["kWh"]})
+    >>> bills_to_months(bill, "America/Chicago")[["month", "value", "days", "of"]].to_dict("records")
+    [{'month': '2024-01', 'value': 100.0, 'days': 10, 'of': 31}, {'month': '2024-02', 'value': 200.0, 'days': 20, 'of': 29}]
+    """  # noqa: E501 a doctest's output cannot be folded
+    table = tidy_bills(bills, zone)
+    table = table[table["value"].notna() & table["start"].notna() & table["end"].notna()]
+    table = table.drop_duplicates(["meter", "flow", "unit", "start", "end"])
+    found = None if df is None else intervals.checked(df)
+    daily = [_days_of(bill, dates, found) for bill, dates in _owned(table, zone)]
+    if not daily:
+        names = ["meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by"]
+        return pd.DataFrame({n: pd.Series(dtype="str") for n in names})
+    return _months(pd.concat(daily, ignore_index=True), zone)
+
+
+def _owned(table: pd.DataFrame, zone: str) -> list[tuple[dict[Any, Any], Any]]:
+    """Give each bill with the local dates that are its own: those that no later bill of its kind covers."""
+    taken: dict[tuple[str, str, str], Any] = {}
+    out = []
+    for bill in reversed(table.to_dict("records")):
+        # a bill that ends within a day has that day too
+        first, last = days.local_dates(
+            pd.DatetimeIndex([bill["start"], bill["end"] - pd.Timedelta("1us")]).tz_convert(zone)
+        )
+        kind = (bill["meter"], bill["flow"], bill["unit"])
+        later = taken.get(kind, np.array([], dtype="datetime64[D]"))
+        dates = np.setdiff1d(np.arange(first, max(last, first) + days.ONE_DAY), later)
+        taken[kind] = np.union1d(later, dates)
+        if len(dates):
+            out.append((bill, dates))
+    return out
+
+
+def _days_of(bill: dict[Any, Any], dates: Any, found: Intervals | None) -> pd.DataFrame:
+    """Split one bill over its days."""
+    share, by = np.full(len(dates), 1 / len(dates)), "days"
+    shape = None if found is None else _shape(found, bill, dates)
+    if shape is not None:
+        share, by = shape / shape.sum(), "shape"
+    return pd.DataFrame(
+        {
+            **{n: bill[n] for n in ("meter", "flow", "unit")},
+            "date": dates.astype("datetime64[us]"),
+            "value": bill["value"] * share,
+            "cost": bill["cost"] * share,
+            "by": by,
+        }
+    )
+
+
+def _shape(found: Intervals, bill: dict[Any, Any], dates: Any) -> Floats | None:
+    """Give the metered amount of each day; None unless one series has every day of the bill whole."""
+    keys = found.keys
+    mine = (keys["unit"] == bill["unit"]) & (
+        keys["flow"] != "received" if not bill["flow"] else keys["flow"] == bill["flow"]
+    )
+    mine &= keys["meter"].isin((bill["meter"],)) | (bill["meter"] == "")
+    codes = np.flatnonzero(mine.to_numpy(dtype=bool))
+    if len(codes) != 1:
+        return None
+    one = found.take((found.code == codes[0]) & found.valid)
+    number = dates.astype("datetime64[D]").astype(np.int64)
+    place = np.minimum(np.searchsorted(number, one.date), len(number) - 1)
+    inside = number[place] == one.date
+    total = np.bincount(place[inside], one.value[inside], len(dates)).astype(np.float64)
+    hours = np.bincount(place[inside], one.hours[inside], len(dates))
+    whole = hours * 3600 >= days.seconds(dates, str(keys["zone"].iloc[codes[0]])) - 1
+    return total if whole.all() and total.sum() > 0 else None
+
+
+def _months(each: pd.DataFrame, zone: str) -> pd.DataFrame:
+    month = each["date"].to_numpy().astype("datetime64[M]")
+    grouped = each.assign(month=month.astype("datetime64[us]")).groupby(
+        ["meter", "flow", "unit", "month"], observed=True
+    )
+    out = grouped.agg(
+        value=("value", "sum"),
+        cost=("cost", lambda c: c.sum(min_count=1)),
+        days=("date", "size"),
+        by=("by", lambda b: b.iloc[0] if b.nunique() == 1 else "mixed"),
+    ).reset_index()
+    first = out["month"].to_numpy().astype("datetime64[M]")
+    out["of"] = (
+        (first + np.timedelta64(1, "M")).astype("datetime64[D]") - first.astype("datetime64[D]")
+    ) // days.ONE_DAY
+    out["start"] = days.times(days.midnights(first.astype("datetime64[D]"), zone), zone)
+    out["month"] = [str(m) for m in first]
+    return out[["meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by"]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from greenkit.analysis import periods
+from greenkit.analysis import _periods
 from greenkit.analysis.intervals import HOUR, Bools, Intervals, Ints, adds_up
 
 
@@ -61,11 +61,11 @@ def gaps(found: Intervals) -> pd.DataFrame:
         ``code``, ``start``, ``end``, ``intervals`` (how many of the usual length fit in, at least 1).
     """
     n = len(found.keys)
-    first, last = periods.span(found)
+    first, last = _periods.span(found)
     valid = found.take(found.valid)
     hole = np.flatnonzero(valid.start > valid.reached)
     # at both ends of a span; a series without any value is one gap, from its first start to its last end
-    begins, ends = periods.span(valid)
+    begins, ends = _periods.span(valid)
     none = np.bincount(valid.code, minlength=n) == 0
     begins, ends = np.where(none, last, begins), np.where(none, last, ends)
     head, tail = np.flatnonzero(begins > first), np.flatnonzero(ends < last)
@@ -76,7 +76,7 @@ def gaps(found: Intervals) -> pd.DataFrame:
             "end": np.concatenate([valid.start[hole], begins[head], last[tail]]),
         }
     ).sort_values(["code", "start"], ignore_index=True)
-    lost = found.fit((table["end"] - table["start"]).to_numpy(), table["code"].to_numpy())
+    lost = found.count_in((table["end"] - table["start"]).to_numpy(), table["code"].to_numpy())
     table["intervals"] = np.maximum(1, lost)
     return table
 
@@ -169,8 +169,8 @@ def months(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
         (value of an average day), ``against`` (the month compared with, or empty) and ``change`` (as a share).
         Months with less than ``limits.completeness`` of their intervals are not compared.
     """
-    laid = periods.lay(found, periods.MONTHS)
-    sums = periods.tally(found, laid)
+    laid = _periods.assign(found, _periods.MONTHS)
+    sums = _periods.aggregate(found, laid)
     table = pd.DataFrame({"code": laid.code, "month": laid.name, "value": sums.value, "present": sums.present})
     table["expected"] = sums.expected
     table["estimated"] = np.divide(sums.estimated, sums.present, out=np.zeros(len(table)), where=sums.present > 0)

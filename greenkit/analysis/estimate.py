@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days, frame
-from greenkit.analysis import checks, daytypes, intervals
+from greenkit.analysis import _periods, checks, intervals
 from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals
 from greenkit.days import US
 
@@ -24,7 +24,7 @@ _DAY: Final = 24 * HOUR
 
 
 def fill_gaps(
-    df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: daytypes.Holidays = None
+    df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: _periods.Holidays = None
 ) -> pd.DataFrame:
     """Estimate the missing intervals of each series, beside what was measured.
 
@@ -38,7 +38,7 @@ def fill_gaps(
         Like days (weekday, weekend or holiday) up to so many weeks before and after give longer gaps their mean, by
         local time of day.
     holidays : str, or iterable of dates, optional
-        As in :func:`greenkit.analysis.profiles.average_day`.
+        As in :func:`greenkit.analysis.shape.average_day`.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def fill_gaps(
     A line is drawn only between two measured values above zero. Like days give measured values only, and none of a
     run of zeros that :func:`greenkit.analysis.checks.runs` reports.
     """
-    found = intervals.used(df)
+    found = intervals.checked(df)
     whole = _with_missing(df, found)
-    laid = intervals.read(whole)
+    laid = intervals.from_frame(whole)
     measured = laid.valid & ~laid.estimated & ~_in_outage(laid)
     filled, by = laid.value.copy(), np.where(laid.valid, "", "none").astype(object)
     for code in np.unique(laid.code[~laid.valid]):
@@ -124,10 +124,10 @@ def _line(one: Intervals, measured: Bools, short: float) -> Floats:
     return out
 
 
-def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: daytypes.Holidays) -> Floats:
+def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: _periods.Holidays) -> Floats:
     """Take the mean of the same time of day on like days near the gap."""
-    kind = daytypes.day_types(one.date, holidays).codes.astype(np.int64)
-    like = one.wall % _DAY * len(daytypes.DAY_TYPES) + kind
+    kind = _periods.day_types(one.date, holidays).codes.astype(np.int64)
+    like = one.wall % _DAY * len(_periods.DAY_TYPES) + kind
     out = np.full(len(one), np.nan)
     for group in np.unique(like[~one.valid]):
         givers = np.flatnonzero(measured & (like == group))

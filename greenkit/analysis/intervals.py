@@ -150,7 +150,7 @@ class Intervals:
         usual = np.where(counts.any(axis=1), lengths[counts.argmax(axis=1)], 0)
         return np.asarray(usual // US, dtype=np.int64)
 
-    def fit(self, time: Any, code: Any) -> Ints:
+    def count_in(self, time: Any, code: Any) -> Ints:
         """Tell how many intervals of the usual length of their series fit into some times (microseconds), rounded."""
         length = (self.interval * US)[code]
         number = np.divide(time, length, out=np.zeros(len(length)), where=length > 0)
@@ -185,7 +185,7 @@ def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str])
     return out
 
 
-def read(df: pd.DataFrame) -> Intervals:
+def from_frame(df: pd.DataFrame) -> Intervals:
     """Read a tidy frame, every row of it, sorted by series and start.
 
     Raises
@@ -220,7 +220,7 @@ def _series(df: pd.DataFrame) -> tuple[Ints, pd.DataFrame]:
     return np.asarray(where, dtype=np.int64), keys.astype("str")
 
 
-def twins(found: Intervals) -> Bools:
+def is_duplicate(found: Intervals) -> Bools:
     """Where an interval has the series, start and end of the one before it."""
     twin = np.zeros(len(found), dtype=bool)
     same = (found.code[1:] == found.code[:-1]) & (found.start[1:] == found.start[:-1])
@@ -228,22 +228,22 @@ def twins(found: Intervals) -> Bools:
     return twin
 
 
-def repeats(found: Intervals) -> tuple[Ints, Ints]:
+def duplicates(found: Intervals) -> tuple[Ints, Ints]:
     """Give the rows that repeat the interval before them with the same value, and those that contradict it."""
-    here = np.flatnonzero(twins(found))
+    here = np.flatnonzero(is_duplicate(found))
     a, b = found.value[here], found.value[here - 1]
     equal = (a == b) | (np.isnan(a) & np.isnan(b))
     return here[equal], here[~equal]
 
 
-def once(found: Intervals, df: pd.DataFrame) -> Intervals:
+def deduplicate(found: Intervals, df: pd.DataFrame) -> Intervals:
     """Keep each interval once: a value before none, then the newest ``revision``, then the last row of ``df``."""
-    if not twins(found).any():
+    if not is_duplicate(found).any():
         return found
     # an empty revision becomes the smallest integer, so any real one is newer
     revision = days.instants(df["revision"])[found.row] if "revision" in df.columns else np.zeros(len(found), np.int64)
     best = found.take(np.lexsort([found.row, revision, found.valid, found.end, found.start, found.code]))
-    return best.take(np.append(~twins(best)[1:], True))
+    return best.take(np.append(~is_duplicate(best)[1:], True))
 
 
 def unique(df: pd.DataFrame) -> pd.DataFrame:
@@ -266,15 +266,15 @@ def unique(df: pd.DataFrame) -> pd.DataFrame:
     >>> len(unique(frame.concat([df, df])))
     2
     """
-    found = read(df)
-    kept = once(found, df)
+    found = from_frame(df)
+    kept = deduplicate(found, df)
     return df if len(kept) == len(df) else df.iloc[np.sort(kept.row)].reset_index(drop=True)
 
 
-def used(df: pd.DataFrame) -> Intervals:
+def checked(df: pd.DataFrame) -> Intervals:
     """Read a frame for a computation: each interval once, with a warning that says so when one stood twice."""
-    found = read(df)
-    kept = once(found, df)
+    found = from_frame(df)
+    kept = deduplicate(found, df)
     dropped, overlap = len(found) - len(kept), int(kept.overlap.sum())
     if dropped:
         warn(f"{dropped} intervals stand twice, so one of each was used: df.gk.quality() shows them")

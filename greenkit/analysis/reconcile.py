@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
+from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
-from greenkit.analysis import intervals, periods
 from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError
 
@@ -75,7 +75,7 @@ def compare_bills(df: pd.DataFrame, bills: Any, *, units: float = UNITS, share: 
     SchemaError
         When the frame is not tidy, or the bills have no start and end.
     """
-    found = intervals.used(df)
+    found = intervals.checked(df)
     rows = [row for zone in found.keys["zone"].unique() for row in _zone_rows(found, bills, str(zone), units, share)]
     out = pd.DataFrame(rows, columns=[*_SERIES, *_COLUMNS])
     for name in ("start", "end"):
@@ -131,7 +131,7 @@ def _roll(step: pd.Series[Any], before: pd.Series[Any]) -> pd.Series[Any]:
 
 def _zone_rows(found: Intervals, bills: Any, zone: str, units: float, share: float) -> Iterator[tuple[Any, ...]]:
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
-    first, last = periods.span(found)
+    first, last = _periods.span(found)
     keys = found.keys.to_dict("records")
     here = found.keys[found.keys["zone"] == zone]
     of_meter = here.groupby("meter").indices
@@ -140,14 +140,14 @@ def _zone_rows(found: Intervals, bills: Any, zone: str, units: float, share: flo
         for code in mine:
             if _same_side(bill, keys[code]):
                 a, b = _bills.bounds(bill, int(first[code]), int(last[code]))
-                one = _Held(found, int(code), edges, a, b)
+                one = _BilledSeries(found, int(code), edges, a, b)
                 yield (*(keys[code][n] for n in _SERIES), a, b, *_row(one, bill["value"], units, share))
 
 
-def _row(one: _Held, billed: float, units: float, share: float) -> tuple[Any, ...]:
+def _row(one: _BilledSeries, billed: float, units: float, share: float) -> tuple[Any, ...]:
     status, detail = _explain(one, billed, max(units, share * abs(billed)))
     sums = one.sums(one.start, one.end)
-    lacking = int(one.found.fit(np.array([one.end - one.start - sums.hours * HOUR]), [one.code])[0])
+    lacking = int(one.found.count_in(np.array([one.end - one.start - sums.hours * HOUR]), [one.code])[0])
     expected = sums.present + lacking
     return billed, sums.value, sums.value - billed, status, detail, sums.present, expected, sums.estimated
 
@@ -158,7 +158,7 @@ def _same_side(bill: dict[Any, Any], key: dict[Any, Any]) -> bool:
     return bill["unit"] in ("", key["unit"]) and side and intervals.adds_up(key["unit"])
 
 
-class _Held:
+class _BilledSeries:
     """One series and the bounds of one bill."""
 
     def __init__(self, found: Intervals, code: int, edges: Any, start: int, end: int) -> None:
@@ -188,7 +188,7 @@ class _Held:
         return parts[0] if len(parts) == 1 else np.nan
 
 
-def _explain(one: _Held, billed: float, tolerance: float) -> tuple[str, str]:
+def _explain(one: _BilledSeries, billed: float, tolerance: float) -> tuple[str, str]:
     """Name the first explanation that holds."""
     sums = one.sums(one.start, one.end)
     if np.isnan(billed):
@@ -209,7 +209,7 @@ def _explain(one: _Held, billed: float, tolerance: float) -> tuple[str, str]:
     return "differs", f"{off / billed:+.1%}" if billed else f"{off:+,.3f}"
 
 
-def _power_of_ten(one: _Held, sums: _Sums, billed: float, close: float) -> str:
+def _power_of_ten(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     if sums.value <= 0 or billed <= 0:
         return ""
     power = round(np.log10(billed / sums.value))
@@ -217,20 +217,20 @@ def _power_of_ten(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     return f"the bill is 10^{power} times the intervals" if near else ""
 
 
-def _net(one: _Held, sums: _Sums, billed: float, close: float) -> str:
+def _net(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     received = one.received() if one.found.keys["flow"].iloc[one.code] == "delivered" else np.nan
     near = abs(sums.value - received - billed) <= close
     return f"{sums.value:,.3f} delivered less {received:,.3f} received" if near else ""
 
 
-def _gaps(one: _Held, sums: _Sums, billed: float, close: float) -> str:
+def _gaps(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     lacking = (one.end - one.start) / HOUR - sums.hours
     lost = billed - sums.value
     enough = lacking > 1e-6 and 0 < lost <= lacking * sums.highest
     return f"{lacking:g} h have no value; {lost / lacking:,.3f} per hour would fill them" if enough else ""
 
 
-def _shifted(one: _Held, sums: _Sums, billed: float, close: float) -> str:
+def _shifted(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     off = {(a, b): abs(one.sums(one.start + a, one.end + b).value - billed) for a in _SHIFTS for b in _SHIFTS if a or b}
     near = {shift: o for shift, o in off.items() if o <= close}
     if not near:
@@ -239,6 +239,6 @@ def _shifted(one: _Held, sums: _Sums, billed: float, close: float) -> str:
     return f"start moved by {a // HOUR:+d} h, end by {b // HOUR:+d} h"
 
 
-def _estimated(one: _Held, sums: _Sums, billed: float, close: float) -> str:
+def _estimated(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     enough = sums.estimated and abs(sums.value - billed) <= abs(sums.guessed)
     return f"{sums.estimated:,} estimated intervals amount to {sums.guessed:,.3f}" if enough else ""

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
-from greenkit.analysis import intervals
+from greenkit.analysis import _periods, intervals
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit
+from greenkit.days import US
 from greenkit.errors import SchemaError
 
 SERIES: Final = ["meter", "flow", "series", "unit"]
@@ -26,13 +27,13 @@ _NIGHT: Final = (1, 5)
 """Local hours from which to which a house is asleep."""
 
 
-def used(df: pd.DataFrame) -> Intervals:
+def with_power(df: pd.DataFrame) -> Intervals:
     """Read the intervals that have a power: a value, and a length."""
-    found = intervals.used(df)
+    found = intervals.checked(df)
     return found.take(found.valid & (found.hours > 0))
 
 
-def say(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
+def note_rows(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
     """Note which rows a result stands on."""
     span = days.times(np.array([one.start.min(), one.end.max()])).astype(str).tolist() if len(one) else [None, None]
     out.attrs["greenkit"] = {"rows": len(one), "of": len(df), "first": span[0], "last": span[1]}
@@ -48,7 +49,7 @@ def keys_of(one: Intervals, code: Any) -> pd.DataFrame:
     return one.keys[SERIES].iloc[np.asarray(code, dtype=np.int64)].reset_index(drop=True)
 
 
-def summarise(df: pd.DataFrame) -> pd.DataFrame:
+def summarize(df: pd.DataFrame) -> pd.DataFrame:
     """Describe the load of each series in one row.
 
     Returns
@@ -68,7 +69,7 @@ def summarise(df: pd.DataFrame) -> pd.DataFrame:
     -----
     PUCT 25.244 waives a demand ratchet at an annual load factor of 25 % or less.
     """
-    one = used(df)
+    one = with_power(df)
     n = len(one.keys)
     hours = np.bincount(one.code, one.hours, n)
     mean = np.divide(np.bincount(one.code, one.power * one.hours, n), hours, out=np.full(n, np.nan), where=hours > 0)
@@ -98,7 +99,7 @@ def summarise(df: pd.DataFrame) -> pd.DataFrame:
             base_to_peak=near_base / near_peak,
             high_hours=high_hours,
         )
-    return say(out, df, one)
+    return note_rows(out, df, one)
 
 
 def _each(of_series: pd.Series[Any], n: int) -> Any:
@@ -114,11 +115,11 @@ def daily(df: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row for each series and local day with data: ``date``, ``total`` (sum of what adds up, else the mean),
         ``hours``, ``mean``, ``lowest``, ``near_base``, ``near_peak``, ``highest``, ``night`` and ``high_hours`` as in
-        :func:`summarise`.
+        :func:`summarize`.
     """
-    one = used(df)
+    one = with_power(df)
     table = _daily(one)
-    return say(pd.concat([keys_of(one, table["code"]), table.drop(columns="code")], axis=1), df, one)
+    return note_rows(pd.concat([keys_of(one, table["code"]), table.drop(columns="code")], axis=1), df, one)
 
 
 def _daily(one: Intervals) -> pd.DataFrame:
@@ -166,14 +167,14 @@ def duration(df: pd.DataFrame) -> pd.DataFrame:
         One row for each interval used: meter, flow, series, unit, ``percent`` (share of the hours at which the load
         is at least this high, from above 0 to 100) and ``power``. The area under it is the energy.
     """
-    one = used(df)
+    one = with_power(df)
     order = np.lexsort([-one.power, one.code])
     code, hours = one.code[order], one.hours[order]
     passed = np.cumsum(hours)
     total = np.bincount(code, hours, len(one.keys))
     before = np.cumsum(total) - total
     out = keys_of(one, code).assign(percent=100 * (passed - before[code]) / total[code], power=one.power[order])
-    return say(out, df, one)
+    return note_rows(out, df, one)
 
 
 def at_percent(curve: pd.DataFrame, percents: Sequence[float] = (1, 5, 10, 50, 90)) -> pd.DataFrame:
@@ -210,7 +211,7 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
         From the highest down, of equals the first: meter, flow, series, unit, ``rank`` (from 1), ``start``, ``power``
         (kW for kWh), ``weekday``, ``of_peak`` (share of the highest), ``day_total`` (sum of that local day, in unit).
     """
-    one = used(df)
+    one = with_power(df)
     order = np.lexsort([one.start, -one.power, one.code])
     table = pd.DataFrame({"code": one.code[order], "date": one.date[order], "row": order})
     if one_a_day:
@@ -232,7 +233,7 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
         of_peak=one.power[row] / highest.reindex(one.code[row]).to_numpy(),
         day_total=total.reindex(pd.MultiIndex.from_arrays([one.code[row], one.date[row]])).to_numpy(),
     )
-    return say(out, df, one)
+    return note_rows(out, df, one)
 
 
 def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
@@ -258,7 +259,7 @@ def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
         When a moment has no zone.
     """
     at = _moments(moments)
-    one = used(df)
+    one = with_power(df)
     rows = []
     edges = np.searchsorted(one.code, np.arange(len(one.keys) + 1))
     for code in range(len(one.keys)):
@@ -280,7 +281,7 @@ def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
         )
     names = [*SERIES, "moment", "start", "power", "of_peak", "average"]
     out = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({n: [] for n in names})
-    return say(out, df, one)
+    return note_rows(out, df, one)
 
 
 def _moments(moments: Iterable[Any]) -> Any:
@@ -289,3 +290,119 @@ def _moments(moments: Iterable[Any]) -> Any:
         if moment.tz is None:
             raise SchemaError(f"the moment {moment} has no zone: write it as in '2024-08-20 17:00-05:00'")
     return days.instants(pd.DatetimeIndex([m.tz_convert("UTC") for m in given]))
+
+
+def average_day(
+    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: _periods.Holidays = None
+) -> pd.DataFrame:
+    """Average the load over each time of the local day, with its median and the band of 10th to 90th percentile.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame with intervals of an hour or less.
+    by : {"day_type", "season", "month", "weekday", "year"}, or a sequence of them
+        What to keep apart; nothing gives one average day.
+    holidays : str, or iterable of dates, optional
+        A country, or country and state, such as "US-TX", whose public holidays are a day type of their own.
+
+    Returns
+    -------
+    DataFrame
+        One row for each series, group and time of day: meter, flow, series, unit, the groups, ``time`` ("13:15", local
+        clock), ``hour`` (13.25), ``mean``, ``median``, ``p10``, ``p90`` (power), ``count`` (intervals in it: one a
+        day, and the repeated hour of autumn a second one). No rows give no rows.
+
+    Raises
+    ------
+    SchemaError
+        When a series has intervals of more than an hour, or ``by`` names something else.
+    """
+    by = (by,) if isinstance(by, str) else by
+    one = with_power(df)
+    long = np.flatnonzero(one.interval > 3600)
+    if len(long):
+        raise SchemaError(
+            f"{one.label(int(long[0]))} has intervals of {one.interval[long[0]] / 3600:g} h, and an average day needs "
+            "an hour or less: filter the series out"
+        )
+    size = np.maximum(one.interval * US, 1)[one.code]
+    slot = one.wall % (24 * HOUR) // size * size
+    groups = _periods.groups(one.date, one.keys, one.code, by, holidays)
+    power = pd.Series(one.power).groupby([one.code, *groups.values(), slot], observed=True)
+    table = power.agg(mean="mean", median="median", count="size")
+    table["p10"], table["p90"] = power.quantile(0.1), power.quantile(0.9)
+    table.index.names = ["code", *groups, "slot"]
+    flat = table.reset_index()
+    minutes = flat["slot"].to_numpy(dtype=np.int64) // (60 * US)
+    flat["time"] = [f"{m // 60:02d}:{m % 60:02d}" for m in minutes]
+    flat["hour"] = minutes / 60
+    names = [*groups, "time", "hour", "mean", "median", "p10", "p90", "count"]
+    return note_rows(pd.concat([keys_of(one, flat["code"]), flat[names]], axis=1), df, one)
+
+
+def compare(
+    df: pd.DataFrame, before: tuple[Any, Any], after: tuple[Any, Any], *, holidays: _periods.Holidays = None
+) -> pd.DataFrame:
+    """Compare the average days of two spans of local dates, day type by day type; weather is not allowed for.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame with intervals of an hour or less.
+    before, after : tuple of date
+        First date, and first date after.
+    holidays : str, or iterable of dates, optional
+        As in :func:`average_day`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each series, day type and time of day: ``before``, ``after``, ``difference`` (after − before) in
+        power, ``share`` (difference ÷ before), and the intervals in each: ``days_before``, ``days_after`` (one
+        a day, and two where an hour is repeated).
+
+    Raises
+    ------
+    SchemaError
+        When a span is not two dates in order, or a series has intervals of more than an hour.
+    """
+    one = with_power(df)
+    sides = []
+    for name, span in (("before", before), ("after", after)):
+        a, b = _dates(name, span)
+        part = df.iloc[one.row[(one.date >= a) & (one.date < b)]]
+        day = average_day(part, ("day_type",), holidays=holidays)
+        day = day.rename(columns={"mean": name, "count": f"days_{name}"})
+        sides.append(day[[*SERIES, "day_type", "time", "hour", name, f"days_{name}"]])
+    out = sides[0].merge(sides[1], on=[*SERIES, "day_type", "time", "hour"], how="outer")
+    out["difference"] = out["after"] - out["before"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out["share"] = out["difference"] / out["before"]
+    names = [
+        *SERIES,
+        "day_type",
+        "time",
+        "hour",
+        "before",
+        "after",
+        "difference",
+        "share",
+        "days_before",
+        "days_after",
+    ]
+    out = out[names].sort_values([*SERIES, "day_type", "hour"], ignore_index=True)
+    return note_rows(out, df, one)
+
+
+def _dates(name: str, span: tuple[Any, Any]) -> tuple[int, int]:
+    """Give the bounds of a span as days since 1970."""
+    try:
+        first, last = (pd.Timestamp(d).to_datetime64().astype("datetime64[D]") for d in span)
+    except (TypeError, ValueError):
+        first, last = np.datetime64("NaT", "D"), np.datetime64("NaT", "D")
+    if isinstance(span, str) or not first < last:
+        raise SchemaError(
+            f'{name} is {span!r}: give its first date and the first date after, as in ("2024-06-01", "2024-07-01")'
+        )
+    return int(first.astype(np.int64)), int(last.astype(np.int64))

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
+from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
-from greenkit.analysis import intervals, periods
+from greenkit.analysis._periods import SEASONS, Periods, Tally
 from greenkit.analysis.intervals import HOUR, Intervals, Ints
-from greenkit.analysis.periods import SEASONS, Periods, Tally
 from greenkit.errors import SchemaError
 from greenkit.findings import warn
 
@@ -38,13 +38,13 @@ COLUMNS: Final[Mapping[str, str]] = {
     "estimated": "those of present that are estimates",
 }
 # period → (its calendar, or None for hours; the longest interval that fits, in hours)
-_PERIODS: Final[Mapping[str, tuple[periods.Calendar | None, int]]] = {
+_PERIODS: Final[Mapping[str, tuple[_periods.Calendar | None, int]]] = {
     "hour": (None, 1),
-    "day": (periods.DAYS, 25),
-    "week": (periods.WEEKS, 169),
-    "month": (periods.MONTHS, 745),
+    "day": (_periods.DAYS, 25),
+    "week": (_periods.WEEKS, 169),
+    "month": (_periods.MONTHS, 745),
     "season": (None, 24 * 366),
-    "year": (periods.YEARS, 24 * 366),
+    "year": (_periods.YEARS, 24 * 366),
     "bill": (None, 24 * 366),
 }
 _ALIASES: Final = {"h": "hour", "D": "day", "W": "week", "M": "month", "ME": "month", "MS": "month", "Y": "year"}
@@ -102,14 +102,18 @@ def by_period(
     name = _ALIASES.get(period, period)
     if name not in _PERIODS:
         raise SchemaError(f"there is no period {period!r}: take one of {', '.join(_PERIODS)}")
-    found = intervals.used(df)
+    found = intervals.checked(df)
     calendar, longest = _PERIODS[name]
     _check_length(found, name, longest)
     if name == "bill":
         return _by_bill(found, df, bills)
-    laid = periods.lay_hours(found) if name == "hour" else periods.lay(found, calendar or periods.seasons(seasons))
+    laid = (
+        _periods.assign_hours(found)
+        if name == "hour"
+        else _periods.assign(found, calendar or _periods.seasons(seasons))
+    )
     _warn_crossing(found, laid, name)
-    sums = periods.tally(found, laid)
+    sums = _periods.aggregate(found, laid)
     return _frame(found, df, laid, sums, lambda amount: np.bincount(laid.where, amount, len(laid.code)))
 
 
@@ -177,7 +181,7 @@ def _by_bill(found: Intervals, df: pd.DataFrame, bills: pd.DataFrame | Sequence[
     if bills is None:
         raise SchemaError('totals by "bill" need bills=: a frame with start and end, or the dates between bills')
     laid, slices = _bills.windows(found, bills)
-    sums = _bills.tally(found, laid, slices)
+    sums = _bills.aggregate(found, laid, slices)
 
     def add(amount: Any) -> Any:
         return np.array([amount[a:b].sum() for a, b in slices])

@@ -43,7 +43,7 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
         raise SettingsError('a workbook needs openpyxl: run pip install "greenkit[excel]"') from None
     book = Workbook(write_only=True)
     _sheet(book, "intervals", _clock_times(df))
-    coarse = intervals.read(df)
+    coarse = intervals.from_frame(df)
     fine = df.iloc[coarse.row[(coarse.interval <= quality.DAILY)[coarse.code]]]
     _sheet(book, "days", _clock_times(totals.by_period(fine, "day")))
     noted = [(f.severity, f.name, f.message) for f in quality.assess(df).findings]

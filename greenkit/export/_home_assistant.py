@@ -47,7 +47,7 @@ def home_assistant(df: pd.DataFrame, *, source: str = "greenkit", before: float 
     SchemaError
         When a series has a unit that Home Assistant does not take, or intervals of more than an hour.
     """
-    found = intervals.used(df)
+    found = intervals.checked(df)
     for code, unit in enumerate(found.keys["unit"]):
         if unit not in _HA_UNITS or found.interval[code] > 3600:
             raise SchemaError(

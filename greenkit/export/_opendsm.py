@@ -37,7 +37,7 @@ def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: st
     -----
     OpenDSM takes an electric zero for a missing value.
     """
-    found = intervals.used(df)
+    found = intervals.checked(df)
     if len(found.keys) != 1 or not intervals.adds_up(found.keys["unit"].iloc[0]):
         raise SchemaError(
             f"OpenDSM takes one series of amounts, and the frame holds {len(found.keys)}: filter it first"

@@ -7,9 +7,8 @@ can be read on a light and on a dark page, also by colour-blind eyes.
 from __future__ import annotations
 
 from greenkit.plot._bars import monthly, tou
-from greenkit.plot._cells import calendar, completeness, week
+from greenkit.plot._cells import calendar, completeness, heatmap, week
 from greenkit.plot._curves import average_day, duration, peak_days
-from greenkit.plot._grids import heatmap
 from greenkit.plot._lines import load
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit.analysis import intervals, periods, totals
+from greenkit.analysis import _periods, intervals, totals
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
@@ -33,7 +33,7 @@ def monthly(df: pd.DataFrame, *, bills: pd.DataFrame | Sequence[Any] | None = No
     bills : DataFrame or sequence of dates, optional
         Draw these periods in place of months: see :func:`greenkit.analysis.totals.by_period`.
     """
-    found = _theme.few(intervals.used(df), _PANELS)
+    found = _theme.few(intervals.checked(df), _PANELS)
     table = totals.by_period(df, "month") if bills is None else totals.by_period(df, "bill", bills=bills)
     parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
     if not parts:
@@ -139,11 +139,11 @@ def tou(df: pd.DataFrame, names: dict[int, str] | None = None) -> go.Figure:
     SchemaError
         When there is no ``tou``, or more than one series.
     """
-    found = _theme.few(intervals.used(df), 1)
+    found = _theme.few(intervals.checked(df), 1)
     if "tou" not in df.columns or df["tou"].isna().all():
         raise SchemaError("the frame says no time-of-use period: fill its column tou with the codes of the tariff")
     one = found.take(found.valid)
-    laid = periods.lay(one, periods.MONTHS)
+    laid = _periods.assign(one, _periods.MONTHS)
     code = df["tou"].iloc[one.row].fillna(-1).to_numpy(dtype=np.int64)
     unit = str(found.keys["unit"].iloc[0])
     figure = _theme.sheet(f"Months by time of use, {_theme.subject(found.keys)}", height=400, barmode="stack")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import days
-from greenkit.analysis import daytypes, intervals, profiles, shape
+from greenkit.analysis import _periods, intervals, shape
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit
 from greenkit.analysis.shape import SERIES
 from greenkit.plot import _theme
@@ -17,14 +17,14 @@ from greenkit.plot import _theme
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_KIND_COLOR: Final = dict(zip(daytypes.DAY_TYPES, (_theme.COLORS[0], _theme.COLORS[3], _theme.COLORS[1]), strict=True))
+_KIND_COLOR: Final = dict(zip(_periods.DAY_TYPES, (_theme.COLORS[0], _theme.COLORS[3], _theme.COLORS[1]), strict=True))
 _FACETS: Final = 6
 _CORNERS: Final = 2000
 """Points that a duration curve is drawn with."""
 
 
 def average_day(
-    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: daytypes.Holidays = None
+    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: _periods.Holidays = None
 ) -> go.Figure:
     """Draw the average day of each day type, with the band in which 80 % of the days lie.
 
@@ -35,12 +35,12 @@ def average_day(
     by : ("day_type",), or with "season" or "month" added
         The second one gives a panel for each of its values.
     holidays : str, or iterable of dates, optional
-        As in :func:`greenkit.analysis.profiles.average_day`.
+        As in :func:`greenkit.analysis.shape.average_day`.
     """
-    found = _theme.few(intervals.used(df), _FACETS)
+    found = _theme.few(intervals.checked(df), _FACETS)
     by = (by,) if isinstance(by, str) else by
-    table = profiles.average_day(df, by, holidays=holidays)
-    table = table.merge(shape.summarise(df)[[*SERIES, "minutes"]], on=SERIES)
+    table = shape.average_day(df, by, holidays=holidays)
+    table = table.merge(shape.summarize(df)[[*SERIES, "minutes"]], on=SERIES)
     others = [n for n in by if n != "day_type"]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
     rows = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
@@ -86,7 +86,7 @@ def duration(df: pd.DataFrame) -> go.Figure:
 
     Of a single series it marks base load, near-peak and the mean, and gives the load factor.
     """
-    found = _theme.few(intervals.used(df))
+    found = _theme.few(intervals.checked(df))
     curve = shape.duration(df)
     units = list(dict.fromkeys(power_unit(u) for u in found.keys["unit"]))
     if len(units) > 1:
@@ -105,7 +105,7 @@ def duration(df: pd.DataFrame) -> go.Figure:
             f"<extra>{names[place]}</extra>",
         )  # fmt: skip
     if len(found.keys) == 1:
-        _marks(figure, shape.summarise(df).iloc[0], units[0])
+        _marks(figure, shape.summarize(df).iloc[0], units[0])
     figure.update_xaxes(title_text="share of the hours [%]", range=[0, 100])
     figure.update_yaxes(title_text=units[0], rangemode="tozero")
     return figure
@@ -140,7 +140,7 @@ def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Iterable[Any] = ()) -> g
     moments : iterable of times with zones
         Such as the four coincident peaks (4CP): those that lie on a drawn day are marked.
     """
-    found = _theme.few(intervals.used(df), 1)
+    found = _theme.few(intervals.checked(df), 1)
     top = shape.peaks(df, n)
     unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])
     figure = _theme.sheet(f"Days of the highest peaks, {_theme.subject(found.keys)}", height=420, hovermode="closest")

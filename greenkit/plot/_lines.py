@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, power_unit, used
+from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, checked, power_unit
 from greenkit.days import US, Instants
 from greenkit.plot import _theme
 from greenkit.plot._clock import Clock, clock
@@ -47,7 +47,7 @@ def load(df: pd.DataFrame, *, points: int = POINTS) -> go.Figure:
     -----
     The axis has one fixed offset from UTC, which it names, so neither day of daylight-saving change is distorted.
     """
-    found = _theme.few(used(df))
+    found = _theme.few(checked(df))
     found = found.take(found.valid & (found.hours > 0))
     units = [power_unit(u) for u in found.keys["unit"]]
     panels = list(dict.fromkeys(units))

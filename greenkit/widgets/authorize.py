@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenkit.errors import BusyError, GreenkitError, SettingsError, StateMismatch
 from greenkit.secret import Secret
-from greenkit.widgets import guard, parts
-from greenkit.widgets.guard import Kind, Model
+from greenkit.widgets import _model, _parts
+from greenkit.widgets._model import Kind, PanelModel
 
 if TYPE_CHECKING:
     from greenkit.custodian import Authorization, Client
@@ -31,7 +31,7 @@ _WAITING: Final = {
 }
 
 
-class SignIn(Model):
+class SignIn(PanelModel):
     """One client's way to a grant, without a widget.
 
     Parameters
@@ -52,7 +52,7 @@ class SignIn(Model):
         self.flow: Authorization | None = None
         self._watcher: threading.Thread | None = None
         if not self.needed:
-            self.say("No sign-in is needed: this client has its own credentials.", "good")
+            self.set_status("No sign-in is needed: this client has its own credentials.", "good")
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ class SignIn(Model):
             return
         flow = self.flow = self.client.authorize(self.method, again=again)
         if flow.status == "waiting":
-            self.say(_WAITING[flow.listening], "busy")
+            self.set_status(_WAITING[flow.listening], "busy")
             self._watcher = threading.Thread(target=self._watch, args=(flow,), name="greenkit: sign-in", daemon=True)
             self._watcher.start()
         else:
@@ -104,7 +104,7 @@ class SignIn(Model):
     def _ended(self, flow: Authorization) -> None:
         with self.lock:
             if flow is self.flow and flow.status in _SAID:  # not one that another has taken the place of
-                self.say(*_SAID[flow.status])
+                self.set_status(*_SAID[flow.status])
 
     def paste(self, url: Secret) -> None:
         """Finish with the address that the browser ended at; one of another sign-in is refused, and it goes on."""
@@ -129,7 +129,7 @@ class SignIn(Model):
         """Delete the grant from this machine; the utility is not told."""
         self.client.forget()
         self.flow = None
-        self.say("Forgotten here. The utility was not told: client.revoke() ends it there.", "idle")
+        self.set_status("Forgotten here. The utility was not told: client.revoke() ends it there.", "idle")
 
     def prompt(self) -> None:
         """Print the link and ask, in a terminal; SettingsError where nobody can be asked."""
@@ -146,7 +146,7 @@ class SignIn(Model):
         self._ended(flow)
 
 
-class Authorize(parts.Panel):
+class Authorize(_parts.Panel):
     """A panel in which a customer authorizes: link, status, a box to paste into, cancel, forget.
 
     It is shown at once and the kernel stays free. In a plain Python prompt it prints the link and asks instead.
@@ -182,7 +182,7 @@ class Authorize(parts.Panel):
 
     def __init__(self, client: Client, *, method: Method = "auto") -> None:
         self.model = SignIn(client, method)
-        if guard.has_front_end():
+        if _model.has_front_end():
             self._build()
             with self.model.guarded():
                 self.model.begin()
@@ -204,16 +204,16 @@ class Authorize(parts.Panel):
             placeholder="the whole address that the browser ends at, then Enter",
             continuous_update=False,
             layout=w.Layout(width="40em", max_width="100%"),
-            style=parts.FIELD,
+            style=_parts.FIELD,
         )
         self._box.observe(model.guard(self._pasted), "value")
-        self._begin = parts.button("Begin again", "A new link to sign in", lambda: model.begin(again=True), model)
-        self._cancel = parts.button("Cancel", "Give up this sign-in", model.cancel, model)
-        self._forget = parts.button("Forget", "Delete the grant from this machine", model.forget, model)
-        buttons = parts.row(self._begin, self._cancel, self._forget)
-        parts.show_when(buttons, model.needed)
-        self.widget = parts.column(
-            parts.heading(f"Authorize: {model.name}"), parts.status(model), self._link, self._box, buttons
+        self._begin = _parts.button("Begin again", "A new link to sign in", lambda: model.begin(again=True), model)
+        self._cancel = _parts.button("Cancel", "Give up this sign-in", model.cancel, model)
+        self._forget = _parts.button("Forget", "Delete the grant from this machine", model.forget, model)
+        buttons = _parts.row(self._begin, self._cancel, self._forget)
+        _parts.show_when(buttons, model.needed)
+        self.widget = _parts.column(
+            _parts.heading(f"Authorize: {model.name}"), _parts.status(model), self._link, self._box, buttons
         )
         model.listen(self._show)
         self._show()
@@ -227,11 +227,11 @@ class Authorize(parts.Panel):
 
     def _show(self) -> None:
         model = self.model
-        self._link.value = parts.link(f"Sign in at {model.name} and allow", model.url) if model.url else ""
-        parts.show_when(self._link, bool(model.url))
-        parts.show_when(self._box, model.waiting)
-        parts.show_when(self._cancel, model.waiting)
-        parts.show_when(self._begin, not model.waiting and not model.busy)
-        parts.show_when(self._forget, model.authorized)
+        self._link.value = _parts.link(f"Sign in at {model.name} and allow", model.url) if model.url else ""
+        _parts.show_when(self._link, bool(model.url))
+        _parts.show_when(self._box, model.waiting)
+        _parts.show_when(self._cancel, model.waiting)
+        _parts.show_when(self._begin, not model.waiting and not model.busy)
+        _parts.show_when(self._forget, model.authorized)
         if not model.waiting:
             self._box.value = ""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from greenkit import _html, days, detect, frame, plot
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import Findings, counted, quiet
-from greenkit.widgets import guard, page, parts
-from greenkit.widgets.guard import Model
+from greenkit.widgets import _model, _parts
+from greenkit.widgets._model import PanelModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ PICTURES: Final[dict[str, tuple[str, bool]]] = {
 }
 
 
-class View(Model):
+class View(PanelModel):
     """A frame and what is chosen of it, without a widget.
 
     Parameters
@@ -144,7 +144,7 @@ class View(Model):
         """Draw the chosen picture of the chosen rows; without any it says so."""
         self.figure = None
         if not len(self.frame):
-            self.say("No data yet: open a file, or give a frame.")
+            self.set_status("No data yet: open a file, or give a frame.")
             return
         with self.guarded(), quiet():
             df = self.chosen
@@ -158,9 +158,9 @@ class View(Model):
                 )
             draw: Callable[[pd.DataFrame], go.Figure] = getattr(plot, name)
             self.figure = draw(df)
-            self.say(self._told_of(df), "good")
+            self.set_status(self._summary_line(df), "good")
 
-    def _told_of(self, df: pd.DataFrame) -> str:
+    def _summary_line(self, df: pd.DataFrame) -> str:
         sums = df[df["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
         totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
         doubtful = sum(f.severity != "info" for f in self.findings)
@@ -199,7 +199,7 @@ def _midnight(day: datetime.date, zone: str) -> pd.Timestamp:
     return found
 
 
-class Explore(parts.Panel):
+class Explore(_parts.Panel):
     """A panel to look at a frame: choose meter, flow, days and picture, or open files.
 
     Parameters
@@ -229,7 +229,7 @@ class Explore(parts.Panel):
     def __init__(self, df: pd.DataFrame | None = None) -> None:
         self.model = View(df)
         self._showing = False
-        if guard.has_front_end():
+        if _model.has_front_end():
             self._build()
         self.model.draw()
 
@@ -260,13 +260,13 @@ class Explore(parts.Panel):
 
     def without_files(self) -> Any:
         """Give the widget for a panel that fetches: what is shown is what was fetched, so no file is asked for."""
-        parts.show_when(self._files, False)
+        _parts.show_when(self._files, False)
         return self.widget
 
     def _build(self) -> None:
         import ipywidgets as w
 
-        field = {"style": parts.FIELD, "layout": w.Layout(width="auto")}
+        field = {"style": _parts.FIELD, "layout": w.Layout(width="auto")}
         self._choices: dict[str, Any] = {
             "meter": w.Dropdown(description="Meter", **field),
             "flow": w.Dropdown(description="Flow", **field),
@@ -274,7 +274,7 @@ class Explore(parts.Panel):
             "last": w.DatePicker(description="Last day", **field),
             # buttons, since JupyterLab takes the arrow keys from a list that has the focus
             "picture": w.ToggleButtons(
-                description="Picture", options=list(PICTURES), style={**parts.FIELD, "button_width": "auto"}
+                description="Picture", options=list(PICTURES), style={**_parts.FIELD, "button_width": "auto"}
             ),
         }
         for name, box in self._choices.items():
@@ -282,10 +282,10 @@ class Explore(parts.Panel):
         self._upload = w.FileUpload(description="Open files", multiple=True)
         self._upload.layout.width = "auto"
         self._upload.observe(self.model.guard(self._uploaded), "value")
-        self._place, self._drawn = parts.picture(), None
+        self._place, self._drawn = _parts.picture(), None
         *narrow, picture = self._choices.values()
-        self._files = parts.row(self._upload, page.droppable())
-        self.widget = parts.column(parts.row(*narrow), picture, self._files, parts.status(self.model), self._place)
+        self._files = _parts.row(self._upload, _parts.droppable())
+        self.widget = _parts.column(_parts.row(*narrow), picture, self._files, _parts.status(self.model), self._place)
         self.model.listen(self._show)
 
     def _chose(self, name: str, value: Any) -> None:
@@ -315,7 +315,7 @@ class Explore(parts.Panel):
             self._showing = False
         if self._drawn is not model.figure:
             self._drawn = model.figure
-            parts.draw(self._place, model.figure)
+            _parts.draw(self._place, model.figure)
 
 
 def summary_html(df: pd.DataFrame) -> str:

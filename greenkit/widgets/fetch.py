@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from greenkit import frame
 from greenkit.errors import GreenkitError
 from greenkit.findings import counted
-from greenkit.widgets import guard, parts
+from greenkit.widgets import _model, _parts
+from greenkit.widgets._model import PanelModel
 from greenkit.widgets.explore import Explore
-from greenkit.widgets.guard import Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 
-class SmtFetch(Model):
+class SmtFetch(PanelModel):
     """Files of one server of Smart Meter Texas, without a widget.
 
     Parameters
@@ -73,7 +73,7 @@ class SmtFetch(Model):
         self.report: FetchReport | None = None
         self.diagnosis: Diagnosis | None = None
         self.frame: pd.DataFrame | None = None
-        self.say(f"{remote.endpoint}: list, or fetch what is not here yet.")
+        self.set_status(f"{remote.endpoint}: list, or fetch what is not here yet.")
 
     def choose(self, folder: str) -> None:
         """Choose the remote folder."""
@@ -103,9 +103,9 @@ class SmtFetch(Model):
         with self.lock:
             self._shown(diagnosis=found)
             if wrong:
-                self.say(f"{wrong[0].name}: {wrong[0].found}. {wrong[0].do}", "bad")
+                self.set_status(f"{wrong[0].name}: {wrong[0].found}. {wrong[0].do}", "bad")
             else:
-                self.say("Every step works.", "good")
+                self.set_status("Every step works.", "good")
 
     def list(self) -> None:
         """Ask what the folder holds."""
@@ -116,7 +116,7 @@ class SmtFetch(Model):
         names = self.remote.names(folder)
         with self.lock:
             self._shown(names=sorted(names))
-            self.say(f"{folder} holds {counted(len(names), 'file')}.", "good")
+            self.set_status(f"{folder} holds {counted(len(names), 'file')}.", "good")
 
     def fetch(self) -> None:
         """Fetch what is not here yet."""
@@ -133,9 +133,9 @@ class SmtFetch(Model):
             self._shown(report=report)
             text = f"{counted(len(report.new), 'new file')}; {len(report):,} on the server or known."
             if worst is not None and worst.severity != "info":
-                self.say(f"{text} {worst.message}", "bad")
+                self.set_status(f"{text} {worst.message}", "bad")
             else:
-                self.say(text, "good" if report.complete else "bad")
+                self.set_status(text, "good" if report.complete else "bad")
 
     def load(self) -> None:
         """Load what is in the local folder."""
@@ -149,10 +149,10 @@ class SmtFetch(Model):
             self.frame = df
             doubtful = sum(f.severity != "info" for f in frame.findings_of(df))
             notes = f"; {counted(doubtful, 'finding')}" if doubtful else ""
-            self.say(f"{counted(len(df), 'interval')} loaded{notes}.", "good")
+            self.set_status(f"{counted(len(df), 'interval')} loaded{notes}.", "good")
 
 
-class FetchSmt(parts.Panel):
+class FetchSmt(_parts.Panel):
     """A panel for Smart Meter Texas's server: check, list, fetch what is new, load, see.
 
     Parameters
@@ -196,7 +196,7 @@ class FetchSmt(parts.Panel):
         self.model = SmtFetch(remote, into, pgp, delete, settings)
         self.explore = Explore()
         self.model.listen(lambda: self.explore.fetched(self.model.frame))
-        if guard.has_front_end():
+        if _model.has_front_end():
             self._build()
 
     @property
@@ -239,7 +239,7 @@ class FetchSmt(parts.Panel):
 
         model = self.model
         auto = w.Layout(width="auto")
-        self._folder = w.Dropdown(description="Folder", options=model.folders, style=parts.FIELD, layout=auto)
+        self._folder = w.Dropdown(description="Folder", options=model.folders, style=_parts.FIELD, layout=auto)
         self._folder.observe(model.guard(lambda change: model.choose(change["new"])), "value")
         jobs: tuple[tuple[str, str, Callable[[], None]], ...] = (
             ("Check", "Examine every step to the server and back", model.check),
@@ -247,14 +247,14 @@ class FetchSmt(parts.Panel):
             ("Fetch", "Fetch what is not here yet", model.fetch),
             ("Load", "Load what is in the local folder", model.load),
         )
-        self._buttons = [parts.button(name, tip, job, model, first=name == "Fetch") for name, tip, job in jobs]
-        parts.show_when(self._buttons[0], model.settings is not None)
-        self._bar, self._listing = parts.bar(), w.HTML()
+        self._buttons = [_parts.button(name, tip, job, model, first=name == "Fetch") for name, tip, job in jobs]
+        _parts.show_when(self._buttons[0], model.settings is not None)
+        self._bar, self._listing = _parts.bar(), w.HTML()
         self._picture = self.explore.without_files()
-        self.widget = parts.column(
-            parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
-            parts.row(self._folder, *self._buttons, self._bar),
-            parts.status(model),
+        self.widget = _parts.column(
+            _parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
+            _parts.row(self._folder, *self._buttons, self._bar),
+            _parts.status(model),
             self._listing,
             self._picture,
         )
@@ -264,14 +264,14 @@ class FetchSmt(parts.Panel):
     def _show(self) -> None:
         model = self.model
         for box in (self._folder, *self._buttons):
-            box.disabled = model.busy and not parts.begins(box, model.doing)
-        parts.show_share(self._bar, model)
+            box.disabled = model.busy and not _parts.begins(box, model.doing)
+        _parts.show_share(self._bar, model)
         self._listing.value = _listing(model)
-        parts.show_when(self._picture, model.frame is not None)
+        _parts.show_when(self._picture, model.frame is not None)
 
 
 def _listing(model: SmtFetch) -> str:
     answer = model.report if model.report is not None else model.diagnosis
     if answer is not None:
         return str(answer._repr_html_())
-    return parts.listing(model.names or [])
+    return _parts.listing(model.names or [])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenkit.errors import GreenkitError, SettingsError
 from greenkit.findings import counted
-from greenkit.widgets import guard, parts
+from greenkit.widgets import _model, _parts
+from greenkit.widgets._model import PanelModel
 from greenkit.widgets.authorize import Authorize, SignIn
 from greenkit.widgets.explore import Explore, summary_html
-from greenkit.widgets.guard import Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ EVERY: Final = "all usage points"
 USUAL_DAYS: Final = 30
 
 
-class UsageFetch(Model):
+class UsageFetch(PanelModel):
     """Usage of one client, without a widget.
 
     Parameters
@@ -61,7 +61,7 @@ class UsageFetch(Model):
             self.usage_points = [EVERY, *found]
             if self.usage_point not in self.usage_points:
                 self.usage_point = EVERY
-            self.say(f"{counted(len(found), 'usage point')}: choose days, then fetch.")
+            self.set_status(f"{counted(len(found), 'usage point')}: choose days, then fetch.")
 
     def choose(self, **choices: Any) -> None:
         """Change ``usage_point``, ``first`` or ``last``."""
@@ -85,12 +85,12 @@ class UsageFetch(Model):
         df = self.client.usage(self.first, end, point, progress=self.progress)
         with self.lock:
             self.frame = df
-            self.say(
+            self.set_status(
                 f"{len(df):,} intervals came." if len(df) else "The utility has no reading for these days.", "good"
             )
 
 
-class AuthorizeAndFetch(parts.Panel):
+class AuthorizeAndFetch(_parts.Panel):
     """A panel that does it all: authorize, choose usage point and days, fetch, see.
 
     A client with credentials of its own (PG&E's Self Access) needs no sign-in, and is not asked for one.
@@ -139,7 +139,7 @@ class AuthorizeAndFetch(parts.Panel):
         self.sign_in: SignIn = self.authorize.model
         self.model.listen(lambda: self.explore.fetched(self.model.frame))
         self.sign_in.listen(self._signed_in)
-        if guard.has_front_end():
+        if _model.has_front_end():
             self._build()
         self._signed_in()
 
@@ -189,7 +189,7 @@ class AuthorizeAndFetch(parts.Panel):
         import ipywidgets as w
 
         model = self.model
-        field = {"style": parts.FIELD, "layout": w.Layout(width="auto")}
+        field = {"style": _parts.FIELD, "layout": w.Layout(width="auto")}
         self._boxes: dict[str, Any] = {
             "usage_point": w.Dropdown(description="Usage point", options=model.usage_points, **field),
             "first": w.DatePicker(description="First day", value=model.first, **field),
@@ -197,14 +197,14 @@ class AuthorizeAndFetch(parts.Panel):
         }
         for name, box in self._boxes.items():
             box.observe(model.guard(lambda change, name=name: model.choose(**{name: change["new"]})), "value")
-        self._fetch = parts.button("Fetch", "Fetch these days", model.fetch, model, first=True)
-        self._bar = parts.bar()
+        self._fetch = _parts.button("Fetch", "Fetch these days", model.fetch, model, first=True)
+        self._bar = _parts.bar()
         self._summary = w.HTML()
-        below = parts.column(
-            parts.row(*self._boxes.values(), self._fetch, self._bar), parts.status(model), self._summary
+        below = _parts.column(
+            _parts.row(*self._boxes.values(), self._fetch, self._bar), _parts.status(model), self._summary
         )
         self._picture = self.explore.without_files()
-        self.widget = parts.column(self.authorize.widget, below, self._picture)
+        self.widget = _parts.column(self.authorize.widget, below, self._picture)
         model.listen(self._show)
         self.sign_in.listen(self._show)
         self._show()
@@ -220,7 +220,7 @@ class AuthorizeAndFetch(parts.Panel):
             self._boxes["usage_point"].options = model.usage_points
             self._boxes["usage_point"].value = model.usage_point
         for box in (*self._boxes.values(), self._fetch):
-            box.disabled = not self.authorized or (model.busy and not parts.begins(box, model.doing))
-        parts.show_share(self._bar, model)
+            box.disabled = not self.authorized or (model.busy and not _parts.begins(box, model.doing))
+        _parts.show_share(self._bar, model)
         self._summary.value = summary_html(model.frame) if model.frame is not None and len(model.frame) else ""
-        parts.show_when(self._picture, model.frame is not None)
+        _parts.show_when(self._picture, model.frame is not None)

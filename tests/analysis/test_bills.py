@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from greenkit import frame
-from greenkit.analysis import bills, calendarise, quality, reconcile
+from greenkit.analysis import bills, quality, reconcile
 from greenkit.errors import SchemaError
 
 ZONE = "America/Chicago"
@@ -156,7 +156,7 @@ def test_months_of_bills_by_days():
     table = pd.concat(
         [bill(310.0, "2024-01-15", "2024-02-15", cost=31.0), bill(280.0, "2024-02-14", "2024-03-14", cost=28.0)]
     )
-    out = calendarise.bills_to_months(table, ZONE)
+    out = bills.bills_to_months(table, ZONE)
     # the later bill owns 14 February; what the earlier one billed stays whole
     assert out["value"].sum() == pytest.approx(590)
     assert out["cost"].sum() == pytest.approx(59)
@@ -168,25 +168,22 @@ def test_months_of_bills_by_days():
 
 def test_months_of_bills_by_the_shape_of_intervals(make_series):
     df = make_series([3.0] * 24 * 10 + [1.0] * 24 * 20, "2024-01-22")
-    out = calendarise.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=df)
+    out = bills.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=df)
     assert out[["value", "by"]].to_numpy().tolist() == [[pytest.approx(300), "shape"], [pytest.approx(200), "shape"]]
     hole = df.drop(index=5)
-    assert (
-        calendarise.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=hole)["by"].tolist()
-        == ["days"] * 2
-    )
+    assert bills.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=hole)["by"].tolist() == ["days"] * 2
 
 
 def test_a_month_of_a_bill_with_shape_and_one_without_is_mixed(make_series):
     df = make_series([3.0] * 24 * 10 + [1.0] * 24 * 20, "2024-01-22").drop(index=24 * 25)
     two = pd.concat([bill(500.0, "2024-01-22", "2024-02-06"), bill(150.0, "2024-02-06", "2024-02-21")])
-    out = calendarise.bills_to_months(two, ZONE, df=df)
+    out = bills.bills_to_months(two, ZONE, df=df)
     assert out["by"].tolist() == ["shape", "mixed"]
     assert out["value"].sum() == pytest.approx(650)
 
 
 def test_bills_without_amounts_give_no_months():
-    assert len(calendarise.bills_to_months(bill(np.nan), ZONE)) == 0
+    assert len(bills.bills_to_months(bill(np.nan), ZONE)) == 0
 
 
 def test_the_shift_that_fits_best_is_named(make_series):

@@ -16,7 +16,7 @@ def test_series_never_mix(make_series):
             make_series([5, 6], meter="A", unit="therm", series="gas", zone="America/Denver"),
         ]
     )
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     assert found.keys.to_dict("list") == {
         "meter": ["A", "A", "B"],
         "flow": ["delivered", "received", "delivered"],
@@ -32,14 +32,14 @@ def test_series_never_mix(make_series):
 def test_power_is_value_over_hours_and_a_state_stays(make_series):
     energy = make_series([1.5, 3.0], every="15min")
     state = make_series([240.0, 241.0], every="15min", unit="V", series="volts")
-    found = intervals.read(frame.concat([energy, state]))
+    found = intervals.from_frame(frame.concat([energy, state]))
     assert found.power.tolist() == [6.0, 12.0, 240.0, 241.0]
     assert found.amount.tolist() == [1.5, 3.0, 60.0, 60.25]
 
 
 def test_an_unsorted_frame_is_sorted_and_its_rows_are_known(make_series):
     df = make_series([1, 2, 3]).iloc[[2, 0, 1]].reset_index(drop=True)
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     assert found.value.tolist() == [1, 2, 3]
     assert found.row.tolist() == [1, 2, 0]
 
@@ -48,7 +48,7 @@ def test_an_interval_that_stands_twice_is_used_once_with_a_warning(make_series):
     df = make_series([1, 2, 3])
     twice = frame.concat([df, df.iloc[[1]]])
     with pytest.warns(GreenkitWarning, match="1 intervals stand twice"):
-        assert intervals.used(twice).value.tolist() == [1, 2, 3]
+        assert intervals.checked(twice).value.tolist() == [1, 2, 3]
     assert intervals.unique(twice)["value"].tolist() == [1, 2, 3]
     assert intervals.unique(df) is df
 
@@ -63,14 +63,14 @@ def test_overlaps_are_seen_within_a_series_only(make_series):
     df = frame.concat(
         [make_series([1, 2, 3]), make_series([9], start="2024-07-01 00:30"), make_series([4, 5], meter="M2")]
     )
-    found = intervals.read(df)
+    found = intervals.from_frame(df)
     assert found.overlap.tolist() == [False, True, True, False, False, False]
     with pytest.warns(GreenkitWarning, match="2 intervals overlap"):
-        assert len(intervals.used(df)) == 6
+        assert len(intervals.checked(df)) == 6
 
 
 def test_an_empty_frame_has_no_series():
-    found = intervals.read(frame.empty())
+    found = intervals.from_frame(frame.empty())
     assert (len(found), len(found.keys), found.interval.tolist(), found.overlap.tolist()) == (0, 0, [], [])
 
 
@@ -78,7 +78,7 @@ def test_the_usual_interval_of_each_series(make_series):
     df = frame.concat(
         [make_series([1, 2, 3], every="15min"), make_series([1], "2024-07-02"), make_series([1, 1], meter="M2")]
     )
-    assert intervals.read(df).interval.tolist() == [900, 3600]
+    assert intervals.from_frame(df).interval.tolist() == [900, 3600]
 
 
 def test_the_fingerprint_is_of_the_data_alone(make_series):
@@ -105,7 +105,7 @@ def test_the_receipt_says_what_was_used(make_series):
 
 
 def test_a_mask_that_keeps_all_copies_nothing(make_series):
-    found = intervals.read(make_series([1.0, np.nan, 3.0]))
+    found = intervals.from_frame(make_series([1.0, np.nan, 3.0]))
     assert found.take(found.code == 0) is found
     assert found.take(found.valid).value.tolist() == [1, 3]
     assert len(found.take(slice(0, 0))) == len(found.take(~found.valid & found.valid)) == 0

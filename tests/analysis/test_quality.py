@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import frame
-from greenkit.analysis import _doubts, checks, quality
+from greenkit.analysis import checks, quality
 from greenkit.analysis.checks import Limits
 
 
@@ -252,16 +252,15 @@ def test_present_and_missing_always_make_the_expected(make_series, holes, day):
 
 
 def test_the_strip_shows_the_worst_day(make_series):
-    from greenkit.analysis import _strip
 
-    status = _strip.status(np.array([24, 20, 24, 0]), np.array([24] * 4), np.array([0, 0, 3, 0]))
+    status = quality.day_status(np.array([24, 20, 24, 0]), np.array([24] * 4), np.array([0, 0, 3, 0]))
     assert status.tolist() == [0, 2, 1, 3]
-    assert _strip.strip(status).count("<rect") == 4
-    assert _strip.strip(np.zeros(2000, dtype=np.int64)).count("<rect") == 1
+    assert quality.strip_svg(status).count("<rect") == 4
+    assert quality.strip_svg(np.zeros(2000, dtype=np.int64)).count("<rect") == 1
 
 
 def test_every_finding_has_a_name_in_the_table():
-    source = inspect.getsource(_doubts)
+    source = inspect.getsource(quality)
     said = {f"quality.{name}" for name in re.findall(r'yield "([a-z.-]+)"', source)}
     assert said | {"quality.sum-check"} == set(quality.NAMES)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from greenkit.analysis import profiles, quality, reconcile, shape, totals
+from greenkit.analysis import quality, reconcile, shape, totals
 from greenkit.espi import open_espi
 
 FILE = Path(__file__).parents[2] / "../shared/corpus/JenDobson+greenbutton/greenbutton__sample_data__sample_data.xml"
@@ -71,7 +71,7 @@ def test_the_top_day(feed):
 
 
 def test_the_shape(feed):
-    row = shape.summarise(feed.readings).iloc[0]
+    row = shape.summarize(feed.readings).iloc[0]
     assert (row["intervals"], row["peak"], str(row["peak_at"])) == (8727, 5.18, "2011-09-07 19:00:00-07:00")
     assert round(row["load_factor"], 4) == 0.1126
     assert row["base"] == pytest.approx(0.265)
@@ -87,7 +87,7 @@ def test_the_percentiles(feed):
 
 
 def test_weekdays_and_weekends(feed):
-    day = profiles.average_day(feed.readings)
+    day = shape.average_day(feed.readings)
     mean = day.assign(sum=day["mean"] * day["count"]).groupby("day_type", observed=True)[["sum", "count"]].sum()
     assert (mean["sum"] / mean["count"]).round(3).to_dict() == {"weekday": 0.589, "weekend": 0.568}
 

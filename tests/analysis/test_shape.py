@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import frame
-from greenkit.analysis import profiles, shape
+from greenkit.analysis import shape
 from greenkit.errors import SchemaError
 
 
 def test_one_row_for_a_series(make_series):
     # 15-minute energy, so power is four times it; two days
     day = [0.25] * 48 + [0.5] * 44 + [2.5] * 4
-    out = shape.summarise(make_series(day * 2, every="15min")).iloc[0]
+    out = shape.summarize(make_series(day * 2, every="15min")).iloc[0]
     assert (out["power_unit"], out["minutes"], out["intervals"], out["hours"]) == ("kW", 15, 192, 48)
     assert (out["peak"], str(out["peak_at"])) == (10.0, "2024-07-01 23:00:00-05:00")
     mean = sum(day) / 24
@@ -25,12 +25,12 @@ def test_one_row_for_a_series(make_series):
 
 
 def test_a_state_has_no_division(make_series):
-    out = shape.summarise(make_series([3.0, 5.0], every="15min", unit="kW")).iloc[0]
+    out = shape.summarize(make_series([3.0, 5.0], every="15min", unit="kW")).iloc[0]
     assert (out["power_unit"], out["mean"], out["peak"], out["load_factor"]) == ("kW", 4.0, 5.0, 0.8)
 
 
 def test_missing_values_are_left_out_and_said(make_series):
-    out = shape.summarise(make_series([1, np.nan, 3]))
+    out = shape.summarize(make_series([1, np.nan, 3]))
     assert (out["hours"].iloc[0], out["mean"].iloc[0]) == (2, 2)
     assert out.attrs["greenkit"] == {
         "rows": 2,
@@ -95,40 +95,40 @@ def test_coincident_peaks(make_series):
 def test_the_average_day_by_day_type(make_series):
     # Thursday 4 July 2024 to Sunday: holiday, weekday, weekend, weekend
     df = make_series([10.0] * 24 + [1.0] * 24 + [2.0] * 24 + [4.0] * 24, "2024-07-04")
-    out = profiles.average_day(df, holidays="US-TX")
+    out = shape.average_day(df, holidays="US-TX")
     noon = out[out["time"] == "12:00"].set_index("day_type")
     assert noon["mean"].to_dict() == {"weekday": 1, "weekend": 3, "holiday": 10}
     assert noon["count"].to_dict() == {"weekday": 1, "weekend": 2, "holiday": 1}
     assert noon.loc["weekend", ["median", "p10", "p90"]].tolist() == pytest.approx([3, 2.2, 3.8])
-    assert set(profiles.average_day(df)["day_type"]) == {"weekday", "weekend"}
-    assert set(profiles.average_day(df, holidays=["2024-07-05"])["day_type"]) == {"weekday", "weekend", "holiday"}
+    assert set(shape.average_day(df)["day_type"]) == {"weekday", "weekend"}
+    assert set(shape.average_day(df, holidays=["2024-07-05"])["day_type"]) == {"weekday", "weekend", "holiday"}
 
 
 def test_the_average_day_in_other_groups(make_series):
     df = make_series([1.0] * 24 * 200, "2024-01-01")
-    assert len(profiles.average_day(df, ())) == 24
-    assert set(profiles.average_day(df, ("season",))["season"]) == {"winter", "spring", "summer"}
-    assert profiles.average_day(df, ("month", "day_type")).groupby(["month"]).size().tolist() == [48] * 7
-    assert profiles.average_day(df, ("weekday",))["weekday"].iloc[0] == "Monday"
+    assert len(shape.average_day(df, ())) == 24
+    assert set(shape.average_day(df, ("season",))["season"]) == {"winter", "spring", "summer"}
+    assert shape.average_day(df, ("month", "day_type")).groupby(["month"]).size().tolist() == [48] * 7
+    assert shape.average_day(df, ("weekday",))["weekday"].iloc[0] == "Monday"
     with pytest.raises(SchemaError, match="no grouping 'decade'"):
-        profiles.average_day(df, ("decade",))
+        shape.average_day(df, ("decade",))
     with pytest.raises(SchemaError, match="no holidays are known for 'XX'"):
-        profiles.average_day(df, holidays="XX")
+        shape.average_day(df, holidays="XX")
     with pytest.raises(SchemaError, match="intervals of 24 h"):
-        profiles.average_day(make_series([1, 2], every="24h"))
+        shape.average_day(make_series([1, 2], every="24h"))
 
 
 def test_the_repeated_hour_counts_at_its_time(make_series):
-    out = profiles.average_day(make_series(range(25), "2024-11-03"), ()).set_index("time")
+    out = shape.average_day(make_series(range(25), "2024-11-03"), ()).set_index("time")
     assert out["count"].to_dict()["01:00"] == 2
     assert out.loc["01:00", "mean"] == 1.5
-    spring = profiles.average_day(make_series(range(23), "2024-03-10"), ())
+    spring = shape.average_day(make_series(range(23), "2024-03-10"), ())
     assert "02:00" not in set(spring["time"])
 
 
 def test_two_spans_compared(make_series):
     df = make_series([1.0] * 24 * 7 + [3.0] * 24 * 7)
-    out = profiles.compare(df, ("2024-07-01", "2024-07-08"), ("2024-07-08", "2024-07-15"))
+    out = shape.compare(df, ("2024-07-01", "2024-07-08"), ("2024-07-08", "2024-07-15"))
     assert len(out) == 48
     assert set(out["difference"]) == {2.0}
     assert set(out["share"]) == {2.0}
@@ -140,7 +140,7 @@ def test_two_spans_compared(make_series):
 
 def test_empty_frames_give_empty_results():
     none = frame.empty()
-    for call in (shape.summarise, shape.daily, shape.duration, shape.peaks, profiles.average_day):
+    for call in (shape.summarize, shape.daily, shape.duration, shape.peaks, shape.average_day):
         assert len(call(none)) == 0
     assert len(shape.coincident(none, [pd.Timestamp("2024-07-01", tz="UTC")])) == 0
     assert len(shape.at_percent(shape.duration(none))) == 0
@@ -148,7 +148,7 @@ def test_empty_frames_give_empty_results():
 
 def test_series_are_never_mixed(make_series):
     df = frame.concat([make_series([1, 2]), make_series([10, 30], meter="M2"), make_series([np.nan], meter="M3")])
-    out = shape.summarise(df).set_index("meter")
+    out = shape.summarize(df).set_index("meter")
     assert out["peak"].to_dict() == {"M1": 2, "M2": 30, "M3": pytest.approx(np.nan, nan_ok=True)}
     assert out["hours"].to_dict() == {"M1": 2, "M2": 2, "M3": 0}
     assert pd.isna(out.loc["M3", "peak_at"])
@@ -156,10 +156,10 @@ def test_series_are_never_mixed(make_series):
 
 def test_a_single_grouping_needs_no_brackets(make_series):
     df = make_series(range(48))
-    pd.testing.assert_frame_equal(profiles.average_day(df, "weekday"), profiles.average_day(df, ("weekday",)))
+    pd.testing.assert_frame_equal(shape.average_day(df, "weekday"), shape.average_day(df, ("weekday",)))
 
 
 @pytest.mark.parametrize("span", ["2024-07-01", ("2024-07-02", "2024-07-01"), ("2024-07-01",), (1, "x"), 3])
 def test_a_span_is_two_dates_in_order(make_series, span):
     with pytest.raises(SchemaError, match=r"before is .*: give its first date and the first date after"):
-        profiles.compare(make_series(range(48)), span, ("2024-07-02", "2024-07-03"))
+        shape.compare(make_series(range(48)), span, ("2024-07-02", "2024-07-03"))

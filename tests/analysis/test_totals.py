@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import frame
-from greenkit.analysis import periods, totals
+from greenkit.analysis import _periods, totals
 from greenkit.errors import SchemaError
 from greenkit.findings import GreenkitWarning
 
@@ -173,10 +173,10 @@ def test_an_empty_frame_has_no_totals():
 
 def test_seasons_must_hold_every_month():
     with pytest.raises(ValueError, match="each month from 1 to 12 once"):
-        periods.seasons({"summer": (6, 7, 8)})
+        _periods.seasons({"summer": (6, 7, 8)})
     with pytest.raises(ValueError, match="each month from 1 to 12 once"):
-        periods.seasons({"summer": tuple(range(1, 13)), "winter": (1,)})
-    assert periods.seasons({"all": tuple(range(1, 13))}).name(np.array([0])) == ["all 1970"]
+        _periods.seasons({"summer": tuple(range(1, 13)), "winter": (1,)})
+    assert _periods.seasons({"all": tuple(range(1, 13))}).name(np.array([0])) == ["all 1970"]
 
 
 @settings(deadline=None, max_examples=25)

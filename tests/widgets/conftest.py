@@ -4,7 +4,7 @@ import pytest
 
 from greenkit.sandbox import custodian
 from greenkit.sandbox.authority import Authority
-from greenkit.widgets import guard
+from greenkit.widgets import _model
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def utility(_running):
 @pytest.fixture
 def kernel(monkeypatch):
     """Pretend that somebody can click."""
-    monkeypatch.setattr(guard, "has_front_end", lambda: True)
+    monkeypatch.setattr(_model, "has_front_end", lambda: True)
 
 
 @pytest.fixture(autouse=True)

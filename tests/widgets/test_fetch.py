@@ -134,7 +134,7 @@ def test_a_person_authorizes_fetches_and_looks(utility):
 def test_a_notebook_without_a_person_fetches_in_one_line(utility):
     client = utility.connect()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("greenkit.widgets.guard.has_front_end", lambda: True)
+        patch.setattr("greenkit.widgets._model.has_front_end", lambda: True)
         panel = AuthorizeAndFetch(client, first=FIRST, last=LAST, method="paste")
     with pytest.raises(AuthorizationExpired, match="no customer has authorized"):
         panel.fetch(20)

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from greenkit._html import text
-from greenkit.widgets import page
-from greenkit.widgets.guard import Line, Model
+from greenkit.widgets._model import PanelModel, StatusLine
 
 if TYPE_CHECKING:
     import ipywidgets as w
     import plotly.graph_objects as go
+if TYPE_CHECKING:
+    import ipywidgets as w
 
 _SIGN: Final = {"idle": "○", "busy": "◔", "good": "●", "bad": "▲"}
 _COLOR: Final = {
@@ -34,7 +35,7 @@ class Panel:
     Its repr is one line, since that of a widget shows what its boxes hold.
     """
 
-    model: Model
+    model: PanelModel
     widget: w.Widget | None = None
     title: ClassVar[str] = ""
 
@@ -55,12 +56,12 @@ class Panel:
         return {**bundle, "text/plain": repr(self)}
 
 
-def status(model: Model) -> w.HTML:
+def status(model: PanelModel) -> w.HTML:
     """Make a line that follows the model, and that a screen reader reads out when it changes."""
     import ipywidgets
 
     box = ipywidgets.HTML()
-    shown: list[Line] = []
+    shown: list[StatusLine] = []
 
     def show() -> None:
         if shown != [model.line]:
@@ -72,7 +73,7 @@ def status(model: Model) -> w.HTML:
     return box
 
 
-def line_html(line: Line) -> str:
+def line_html(line: StatusLine) -> str:
     """Write a line as HTML: sign and colour say the same, since not everybody sees colours."""
     if not line.text:
         return ""
@@ -97,7 +98,7 @@ def link(words: str, url: str) -> str:
     )
 
 
-def button(words: str, tip: str, act: Callable[[], object], model: Model, *, first: bool = False) -> w.Button:
+def button(words: str, tip: str, act: Callable[[], object], model: PanelModel, *, first: bool = False) -> w.Button:
     """Make a button whose work is guarded."""
     import ipywidgets
 
@@ -124,7 +125,7 @@ def column(*children: w.Widget) -> w.VBox:
     """Lay widgets one below the other."""
     import ipywidgets
 
-    return ipywidgets.VBox([*children, page.keys()]).add_class("gk-panel")
+    return ipywidgets.VBox([*children, keys()]).add_class("gk-panel")
 
 
 def show_when(widget: w.Widget, shown: bool) -> None:
@@ -161,7 +162,7 @@ def bar() -> w.FloatProgress:
     return made
 
 
-def show_share(bar: w.FloatProgress, model: Model) -> None:
+def show_share(bar: w.FloatProgress, model: PanelModel) -> None:
     """Show how much of a job is done, where that is known."""
     show_when(bar, model.busy and model.done is not None)
     bar.value = model.done or 0.0
@@ -176,3 +177,87 @@ def listing(names: list[str]) -> str:
     shown = "".join(f"<li>{text(name)}</li>" for name in names[:MOST])
     more = f"<p>and {len(names) - MOST:,} more</p>" if len(names) > MOST else ""
     return f"<ul style='line-height:1.4'>{shown}</ul>{more}" if names else ""
+
+
+_STYLE: Final = (
+    ".gk-panel{gap:4px;padding:2px;overflow:visible}"
+    ".gk-panel .gk-row{gap:4px 12px;overflow:visible}"
+    ".gk-panel .widget-toggle-buttons{flex-flow:row wrap;overflow:visible;height:auto;gap:0 8px;margin:2px}"
+    ".gk-panel .widget-toggle-buttons>.widget-label{width:auto}"
+    ".gk-panel td,.gk-panel th{line-height:1.5}"
+    ".gk-over{outline:2px dashed var(--jp-brand-color1,#1976d2);outline-offset:2px}"
+)
+# JupyterLab takes arrows and letters for itself from a list that has the focus, unless it bears this attribute
+_KEYS: Final = """
+this.onload = null;
+this.closest('.gk-panel').addEventListener('focusin', e => {
+    if (e.target.matches('select')) e.target.dataset.lmSuppressShortcuts = 'true';
+});
+"""
+# A FileUpload knows only the dialog of an input of its own, which stands nowhere on the page. But its button clicks
+# that input, and at that moment the input can be given files from elsewhere. They go to the kernel as one message, and
+# Jupyter ends, in silence, a connection that brings more than 10 MiB: so large ones are packed here, chosen ones too.
+_FILES: Final = """
+this.onload = null;
+const panel = this.closest('.gk-panel'), upload = panel.querySelector('.widget-upload'), said = this.nextSibling;
+const words = said.textContent, input = HTMLInputElement.prototype, dialog = document.createElement('input');
+let giving = false;
+const packed = async file => {
+    await file.slice(0, 1).arrayBuffer();
+    if (file.size < 1e6 || /\\.(gz|zip)$/i.test(file.name)) return file;
+    const stream = file.stream().pipeThrough(new CompressionStream('gzip'));
+    return new File([await new Response(stream).blob()], file.name + '.gz');
+};
+const give = async files => {
+    const held = new DataTransfer();
+    let size = 0;
+    said.textContent = words;
+    try {
+        for (const file of await Promise.all(Array.from(files, packed))) held.items.add(file), size += file.size;
+    } catch {
+        said.textContent = 'That cannot be read: choose files, not folders.';
+        return;
+    }
+    if (size > 10e6) {
+        said.textContent = 'Too large for a page: give the path to greenkit.load(), and its frame to Explore().';
+        return;
+    }
+    input.click = function () { this.files = held.files; this.dispatchEvent(new Event('change')); };
+    giving = true;
+    try { upload.click(); } finally { giving = false; delete input.click; }
+};
+dialog.type = 'file';
+dialog.multiple = true;
+dialog.onchange = () => give(dialog.files);
+panel.addEventListener('click', e => {
+    if (giving || !upload.contains(e.target)) return;
+    e.stopPropagation();
+    dialog.value = '';
+    dialog.click();
+}, true);
+for (const name of ['dragover', 'dragleave', 'drop']) panel.addEventListener(name, e => {
+    if (!e.dataTransfer.types.includes('Files') || !upload.offsetParent) return;
+    e.preventDefault();
+    e.stopPropagation();
+    panel.classList.toggle('gk-over', name === 'dragover');
+    if (name === 'drop') give(e.dataTransfer.files);
+});
+said.hidden = false;
+"""
+
+
+def keys() -> w.HTML:
+    """Give a panel its looks, and its lists their keys."""
+    return _once(_KEYS, style=_STYLE)
+
+
+def droppable() -> w.HTML:
+    """Let files be dropped on the panel that this stands in, for its FileUpload; it says so where that works."""
+    return _once(_FILES, words="or drop them here")
+
+
+def _once(script: str, *, style: str = "", words: str = "") -> w.HTML:
+    import ipywidgets
+
+    said = f"<span role='status' hidden>{text(words)}</span>" if words else ""
+    return ipywidgets.HTML(f'<style onload="{text(script)}">{style}</style>{said}')

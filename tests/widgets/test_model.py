@@ -6,37 +6,37 @@ import pytest
 
 from greenkit.errors import FormatError, GreenkitError, SettingsError
 from greenkit.findings import Findings, GreenkitWarning, quiet
-from greenkit.widgets import guard, parts
-from greenkit.widgets.guard import Line, Model
+from greenkit.widgets import _model, _parts
+from greenkit.widgets._model import PanelModel, StatusLine
 
 
 def test_an_error_of_ours_becomes_its_sentence_and_is_kept():
-    model = Model()
+    model = PanelModel()
     fault = FormatError("no <feed> is in it:\n look at the file", source="a.xml")
     model.guard(lambda: (_ for _ in ()).throw(fault))()
-    assert model.line == Line("A.xml: no <feed> is in it: look at the file", "bad")
+    assert model.line == StatusLine("A.xml: no <feed> is in it: look at the file", "bad")
     assert model.error is fault
 
 
 def test_an_error_of_others_shows_its_type_alone():
-    model = Model()
+    model = PanelModel()
     model.guard(lambda: 1 / 0)()
     assert "ZeroDivisionError" in str(model.line)
     model.guard(lambda: (_ for _ in ()).throw(OSError("https://host/token?code=xyzzy")))()
     assert "xyzzy" not in str(model.line)
     assert "OSError" in str(model.line)
-    assert guard.sentence(GreenkitError()).startswith("Something went wrong")
+    assert _model.sentence(GreenkitError("")).startswith("Something went wrong")
 
 
 def test_what_stops_python_is_not_held_back():
     with pytest.raises(KeyboardInterrupt):
-        Model().guard(lambda: (_ for _ in ()).throw(KeyboardInterrupt))()
+        PanelModel().guard(lambda: (_ for _ in ()).throw(KeyboardInterrupt))()
 
 
 def test_one_job_at_a_time_off_the_caller_s_thread():
-    model, go, ran = Model(), threading.Event(), []
+    model, go, ran = PanelModel(), threading.Event(), []
     assert model.start("First", lambda: (go.wait(10), ran.append(threading.current_thread())))
-    assert model.line == Line("First …", "busy")
+    assert model.line == StatusLine("First …", "busy")
     assert not model.start("Second", lambda: ran.append("second"))
     with pytest.raises(TimeoutError, match="First still runs"):
         model.wait(0.01)
@@ -49,17 +49,17 @@ def test_one_job_at_a_time_off_the_caller_s_thread():
 
 
 def test_a_failed_job_leaves_the_panel_usable():
-    model = Model()
+    model = PanelModel()
     model.start("Job", lambda: (_ for _ in ()).throw(SettingsError("no end: give one")))
     model.wait(10)
-    assert model.line == Line("No end: give one", "bad")
-    assert model.start("Next", lambda: model.say("done", "good"))
+    assert model.line == StatusLine("No end: give one", "bad")
+    assert model.start("Next", lambda: model.set_status("done", "good"))
     model.wait(10)
-    assert model.line == Line("done", "good")
+    assert model.line == StatusLine("done", "good")
 
 
 def test_listeners_are_never_called_on_two_threads_at_once():
-    model, inside, most = Model(), [], []
+    model, inside, most = PanelModel(), [], []
 
     def tell():
         inside.append(1)
@@ -67,7 +67,7 @@ def test_listeners_are_never_called_on_two_threads_at_once():
         inside.pop()
 
     model.listen(tell)
-    threads = [threading.Thread(target=lambda: [model.say(str(i)) for i in range(200)]) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: [model.set_status(str(i)) for i in range(200)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -77,8 +77,8 @@ def test_listeners_are_never_called_on_two_threads_at_once():
 
 
 def test_progress_is_told_at_most_ten_times_a_second():
-    model, told = Model(), []
-    model.say("Fetching …", "busy")
+    model, told = PanelModel(), []
+    model.set_status("Fetching …", "busy")
     model.listen(lambda: told.append(str(model.line)))
     for i in range(1, 1001):
         model.progress(i * 1000, 1_000_000)
@@ -110,19 +110,19 @@ def test_findings_do_not_warn_under_quiet_and_in_this_thread_alone():
 
 def test_a_front_end_is_a_kernel_with_ipywidgets(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: None))
-    assert not guard.has_front_end()
+    assert not _model.has_front_end()
     terminal = types.SimpleNamespace()
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: terminal))
-    assert not guard.has_front_end()
+    assert not _model.has_front_end()
     terminal.kernel = object()
-    assert guard.has_front_end()
+    assert _model.has_front_end()
     monkeypatch.setitem(sys.modules, "ipywidgets", None)  # not installed
-    assert not guard.has_front_end()
+    assert not _model.has_front_end()
 
 
 def test_text_from_elsewhere_is_escaped():
-    assert "<script" not in parts.line_html(Line("<script>alert(1)</script>", "bad"))
-    assert 'href="' not in parts.link('x" onclick="y', "https://host/'\"><script>")
-    assert "<script" not in parts.link("<script>", "https://host/'><script>")
-    assert "<img" not in parts.listing(["<img src=x>"])
-    assert "and 5 more" in parts.listing([str(i) for i in range(25)])
+    assert "<script" not in _parts.line_html(StatusLine("<script>alert(1)</script>", "bad"))
+    assert 'href="' not in _parts.link('x" onclick="y', "https://host/'\"><script>")
+    assert "<script" not in _parts.link("<script>", "https://host/'><script>")
+    assert "<img" not in _parts.listing(["<img src=x>"])
+    assert "and 5 more" in _parts.listing([str(i) for i in range(25)])

@@ -26,7 +26,7 @@ OFTEN: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Line:
+class StatusLine:
     """What a panel says of itself: one line, and how it is meant."""
 
     text: str = ""
@@ -36,12 +36,12 @@ class Line:
         return self.text
 
 
-class Model:
+class PanelModel:
     """What a panel knows and does, without a widget.
 
     Attributes
     ----------
-    line : Line
+    line : StatusLine
         How it stands.
     error : Exception or None
         What went wrong last, whole.
@@ -52,7 +52,7 @@ class Model:
     """
 
     def __init__(self) -> None:
-        self.line = Line()
+        self.line = StatusLine()
         self.error: Exception | None = None
         self.done: float | None = None
         self.lock = threading.RLock()
@@ -70,10 +70,10 @@ class Model:
             for tell in self._told:
                 tell()
 
-    def say(self, text: str, kind: Kind = "idle") -> None:
+    def set_status(self, text: str, kind: Kind = "idle") -> None:
         """Set the line, and tell the listeners."""
         with self.lock:
-            self.line = Line(text, kind)
+            self.line = StatusLine(text, kind)
             self.changed()
 
     @property
@@ -92,7 +92,7 @@ class Model:
             if self._job is not None:
                 return False
             self._job = threading.Thread(target=self._run, args=(job,), name=f"greenkit: {doing}", daemon=True)
-            self.say(f"{doing} …", "busy")
+            self.set_status(f"{doing} …", "busy")
             self._job.start()
             return True
 
@@ -120,7 +120,7 @@ class Model:
         self._next_word = time.monotonic() + OFTEN
         with self.lock:
             self.done = done / total if total else None
-            self.say(f"{self.line.text.partition(' …')[0]} … {done:,} bytes", "busy")
+            self.set_status(f"{self.line.text.partition(' …')[0]} … {done:,} bytes", "busy")
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -131,7 +131,7 @@ class Model:
         except Exception as e:  # noqa: BLE001 what a callback raises is shown nowhere else
             with self.lock:
                 self.error = e
-                self.say(sentence(e), "bad")
+                self.set_status(sentence(e), "bad")
 
     def guard(self, act: Callable[..., object]) -> Callable[..., None]:
         """Make a widget's callback that cannot fail unseen."""
