@@ -16,7 +16,7 @@ PACKAGE = ROOT / "greenkit"
 
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
-    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_columns", "_unpacking"},
+    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_toml", "_columns", "_unpacking"},
     {"frame", "days", "sources", "_glance"},
     {"espi", "smt", "pgp"},
     {"detect", "store"},
