@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Final
 
+from greenkit import _foreign
 from greenkit._unpacking import DAMAGED, Budget, Guarded, Gunzipped, Limits
 from greenkit.errors import FormatError, LimitError
 
@@ -27,20 +28,6 @@ __all__ = ["Decrypt", "Limits", "Source", "foreign", "is_openpgp", "refuse", "wa
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _HEAD: Final = 4096
-_WORKBOOK: Final = "an Excel workbook: take the file as it was delivered, or save the sheet as CSV"
-_FOREIGN: Final = {
-    b"%PDF": "a PDF: download the data themselves, as XML or CSV",
-    b"\xd0\xcf\x11\xe0": _WORKBOOK,
-    _ZIP[0]: _WORKBOOK,  # the only zip that is not opened
-    b"From: <Saved by": "a web page that a browser saved whole (MHTML): download the data themselves",
-    b"PAR1": "Parquet: read it with greenkit.store.read",
-    b"7z\xbc\xaf": "a 7-Zip archive: unpack it first",
-    b"Rar!": "a RAR archive: unpack it first",
-    b"\x89PNG": "a picture, not meter data",
-    b"GIF8": "a picture, not meter data",
-    b"\xff\xd8\xff": "a picture, not meter data",
-}
-"""What is often taken for meter data, by its first bytes."""
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message, gives its open plain text; the caller closes it."""
@@ -275,8 +262,9 @@ def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> 
 
 
 def foreign(head: bytes) -> str | None:
-    """Say in a sentence what a stream is, when its first bytes are those of something else than meter data."""
-    return next((f"this is {what}" for mark, what in _FOREIGN.items() if head.startswith(mark)), None)
+    """Return a sentence on what a stream is, if its first bytes are those of a kind without meter data."""
+    known = next((what for mark, what in _foreign.BY_FIRST_BYTES if head.startswith(mark)), None)
+    return f"this is {known.what}: {known.next_step}" if known else None
 
 
 def is_openpgp(head: bytes) -> bool:

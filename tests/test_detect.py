@@ -110,11 +110,11 @@ READERS = [greenkit.load, greenkit.load_espi, greenkit.load_smt]
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        (b"%PDF-1.4\n%\xe2\xe3", "a PDF: download the data themselves, as XML or CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook: take the file as it was delivered"),
-        (b"PAR1" + bytes(50), r"Parquet: read it with greenkit\.store\.read"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7-Zip archive: unpack it first"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a picture"),
+        (b"%PDF-1.4\n%\xe2\xe3", "a PDF: Download the data instead, as XML or CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook: Use the file as it was delivered"),
+        (b"PAR1" + bytes(50), r"a Parquet file: Read it with greenkit\.store\.read"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7-Zip archive: Unpack it"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "an image"),
     ],
 )
 def test_what_is_often_taken_for_data_is_named(load, head, says):
@@ -126,7 +126,7 @@ def test_what_is_often_taken_for_data_is_named(load, head, says):
 def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
     book = tmp_path / "book.xlsx"
     pd.DataFrame({"kWh": [1.0]}).to_excel(book)
-    with pytest.raises(FormatError, match=r"book\.xlsx: this is an Excel workbook: .* or save the sheet as CSV"):
+    with pytest.raises(FormatError, match=r"book\.xlsx: this is an Excel workbook: .* or save the worksheet as CSV"):
         load(book)
 
 

@@ -193,7 +193,7 @@ FOREIGN = {
     "one tag": (b"<", "not XML|cut"),
     "another XML": (b"<rss><channel><item/></channel></rss>", "no ESPI resource"),
     "an Excel workbook of 2003": (b'<?xml version="1.0"?><Workbook xmlns="urn:x"><Worksheet/></Workbook>', "no ESPI resource"),
-    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "a picture"),
+    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "an image"),
     "zeros": (bytes(5000), "not XML"),
 }  # fmt: skip
 

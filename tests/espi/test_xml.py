@@ -296,7 +296,7 @@ def test_a_feed_in_small_letters_is_said(opened):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"From: <Saved by Blink>\nContent-Type: text/xml\n\n" + PLAIN, r"saved whole \(MHTML\)"),
+        (b"From: <Saved by Blink>\nContent-Type: text/xml\n\n" + PLAIN, r"saved as MHTML"),
         (PLAIN.replace(b"<", b"&lt;"), "unescape it"),
         (PLAIN.replace(b"<title></title>", b"<title>Gas & Electric</title>"), "the XML is damaged"),
     ],

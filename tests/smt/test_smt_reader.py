@@ -127,9 +127,9 @@ def test_later_file_wins_by_its_name_then_its_time(tmp_path):
     [
         (b"<html><body>Sign in</body></html>", "web page, not data"),
         (b"<!DOCTYPE html><p>", "web page, not data"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "this is a picture"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "this is an image"),
         (b"\x00\x01\x02" * 200 + b"abc", "no Smart Meter Texas file"),
-        (b"%PDF-1.7\n1 0 obj", "this is a PDF: download the data themselves"),
+        (b"%PDF-1.7\n1 0 obj", "this is a PDF: Download the data instead"),
         (b",meter,series,flow,start,end,value\n0,1,2,3,4,5,6\n", r"read it with greenkit\.export\.read_csv"),
         (b"hello, world", "no columns of Smart Meter Texas in 'hello, world'"),
         (b"Name,A B\n\nTYPE,DATE,START TIME,END TIME,USAGE (kWh),COST,NOTES\n", "Green Button download.*load_espi"),

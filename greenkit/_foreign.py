@@ -1,0 +1,80 @@
+"""What people take for meter data: files of other kinds, recognized by their first bytes.
+
+One table says what each is and what to do. A reader asks :func:`recognize` before it parses anything, and raises
+``OtherFormat(f"This is {it.what}", next_step=it.next_step)``. A format that another reader of greenkit reads is not
+foreign; :mod:`greenkit.detect` tells those apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A kind of file without meter data.
+
+    Parameters
+    ----------
+    what : str
+        Noun phrase with its article, ``"a PDF"``.
+    next_step : str
+        What a user does instead, as one imperative sentence.
+    """
+
+    what: str
+    next_step: str
+
+
+_DOWNLOAD: Final = "Download the data instead, as XML or CSV."
+_WORKBOOK: Final = Foreign(
+    "an Excel workbook", "Use the file as it was delivered, or save the worksheet as CSV and load that."
+)
+_IMAGE: Final = Foreign("an image", _DOWNLOAD)
+_WEB_PAGE: Final = Foreign("a web page", "Download the file again, and check that you are signed in.")
+_UNPACK: Final = "Unpack it, and load the files in it."
+
+BY_FIRST_BYTES: Final[tuple[tuple[bytes, Foreign], ...]] = (
+    (b"%PDF", Foreign("a PDF", _DOWNLOAD)),
+    (b"\xd0\xcf\x11\xe0", _WORKBOOK),  # OLE2, the format of .xls and of encrypted .xlsx
+    (b"PK\x03\x04", _WORKBOOK),  # readers see a zip only if it is a workbook; sources opens all others
+    (b"From: <Saved by", Foreign("a web page that a browser saved as MHTML", _DOWNLOAD)),
+    (b"PAR1", Foreign("a Parquet file", "Read it with greenkit.store.read.")),
+    (b"7z\xbc\xaf", Foreign("a 7-Zip archive", _UNPACK)),
+    (b"Rar!", Foreign("a RAR archive", _UNPACK)),
+    (b"\x89PNG", _IMAGE),
+    (b"GIF8", _IMAGE),
+    (b"\xff\xd8\xff", _IMAGE),
+)
+"""Binary files, by the bytes that they begin with."""
+
+BY_TEXT: Final[tuple[tuple[re.Pattern[bytes], Foreign], ...]] = (
+    (re.compile(rb"<(!doctype\s+html|html)\b", re.I), _WEB_PAGE),
+    (re.compile(rb"<svg\b", re.I), _IMAGE),
+    (re.compile(rb"&lt;"), Foreign("XML that was written as text, with &lt; for each <", "Download the file again.")),
+)
+"""Text files, by what follows a byte order mark and white space."""
+
+
+def recognize(head: bytes) -> Foreign | None:
+    """Return what a file is, if its first bytes are those of a known kind without meter data.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of a file; 4 KiB are enough.
+
+    Examples
+    --------
+    >>> recognize(b"%PDF-1.7").what
+    'a PDF'
+    >>> recognize(b"ESIID,USAGE_DATE") is None
+    True
+    """
+    for mark, what in BY_FIRST_BYTES:
+        if head.startswith(mark):
+            return what
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return next((what for pattern, what in BY_TEXT if pattern.match(text)), None)
