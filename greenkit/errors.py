@@ -153,15 +153,15 @@ class RemoteError(GreenkitError):
 
 
 class ServerUnavailable(RemoteError):
-    """The server does not answer, or says that it cannot now."""
-
-
-class RateLimited(ServerUnavailable):
-    """The server asks for fewer requests; ``retry_after`` is in seconds where it said so."""
+    """The server does not answer, or says that it cannot now; ``retry_after`` is in seconds if it said so."""
 
     def __init__(self, problem: str, retry_after: float | None = None, *, next_step: str = "") -> None:
         super().__init__(problem, next_step=next_step)
         self.retry_after = retry_after
+
+
+class RateLimited(ServerUnavailable):
+    """The server asks for fewer requests; ``retry_after`` is in seconds if it said so."""
 
 
 class CertificateRejected(RemoteError):
