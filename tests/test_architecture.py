@@ -16,7 +16,7 @@ PACKAGE = ROOT / "greenkit"
 
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
-    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_columns", "_unpacking", "_toml"},
+    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_toml"},
     {"times", "text"},
     {"frame", "days", "sources", "_days", "_foreign", "_glance"},
     {"espi", "smt", "tables", "pgp"},
@@ -98,7 +98,6 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
-        "greenkit._columns",
         "greenkit._html",
         "greenkit.accessor",
         "greenkit.errors",
