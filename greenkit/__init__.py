@@ -26,7 +26,7 @@ _PUBLIC = {
     "certificates": "greenkit.certificates",
     "check_smt": "greenkit.transfer.doctor",
     "concat": "greenkit.frame",
-    "connect": "greenkit.custodian.registration",
+    "connect": "greenkit.custodian",
     "custodian": "greenkit.custodian",
     "errors": "greenkit.errors",
     "export": "greenkit.export",
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from greenkit import synthetic as synthetic
     from greenkit import transfer as transfer
     from greenkit import widgets as widgets
-    from greenkit.custodian.registration import connect as connect
+    from greenkit.custodian import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError
     from greenkit.espi import load_espi as load_espi

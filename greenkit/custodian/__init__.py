@@ -1,11 +1,28 @@
 """Green Button Connect: authorize at a utility over OAuth 2.0 with mutual TLS, keep the grant alive, fetch."""
 
-from greenkit.custodian.access import Revocation
-from greenkit.custodian.authorization import Authorization
-from greenkit.custodian.client import Client
-from greenkit.custodian.grants import Status
+from greenkit.custodian._authorization import Authorization, Method
+from greenkit.custodian._client import Client, Revocation
+from greenkit.custodian._connect import connect
+from greenkit.custodian._grants import Status
+from greenkit.custodian._tokens import FileStore, KeyringStore, MemoryStore, Store
+from greenkit.custodian._windows import Document, Pending, Window
+from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.registration import connect
-from greenkit.custodian.windows import Document, Pending, Window
 
-__all__ = ["Authorization", "Client", "Document", "Pending", "Profile", "Revocation", "Status", "Window", "connect"]
+__all__ = [
+    "Authorization",
+    "BatchList",
+    "Client",
+    "Document",
+    "FileStore",
+    "KeyringStore",
+    "MemoryStore",
+    "Method",
+    "Pending",
+    "Profile",
+    "Revocation",
+    "Status",
+    "Store",
+    "Window",
+    "connect",
+]

@@ -2,7 +2,7 @@
 
 Anybody can post to the registered address: nothing is signed. So a notification is only ever a hint of what to ask
 for. It is bounded in size and count, has no DOCTYPE, and each address in it has to be one of the utility's resources
-(:func:`greenkit.custodian.urls.resource`) before a single request is made.
+(:func:`greenkit.custodian._transport.checked_url`) before a single request is made.
 """
 
 from __future__ import annotations

@@ -23,10 +23,8 @@ from urllib.parse import urlsplit
 
 from greenkit import _files, synthetic
 from greenkit.certificates import Pair
-from greenkit.custodian import profiles
-from greenkit.custodian.client import Client
+from greenkit.custodian import Client, connect, profiles
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.registration import connect
 from greenkit.sandbox import toml
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer, Register, new_secret

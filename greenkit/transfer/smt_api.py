@@ -302,21 +302,21 @@ class SmtApi:
         import requests
         import urllib3
 
-        from greenkit.custodian import transport
+        from greenkit.custodian import _transport
 
         if self._session is None:
             self._session = requests.Session()
-            transport.configure(self._session, transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER)
+            _transport.configure(self._session, _transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER)
         headers = {"Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         try:
             return self._session.post(
-                self.url + path, json=body, headers=headers, timeout=(transport.CONNECT, self.timeout),
+                self.url + path, json=body, headers=headers, timeout=(_transport.CONNECT, self.timeout),
                 allow_redirects=False,
             )  # fmt: skip
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            error = transport.failure(e, "Smart Meter Texas")
+            error = _transport.translate_error(e, "Smart Meter Texas")
         raise error
 
     def _check(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:

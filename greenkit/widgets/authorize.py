@@ -16,8 +16,7 @@ from greenkit.widgets import _model, _parts
 from greenkit.widgets._model import Kind, PanelModel
 
 if TYPE_CHECKING:
-    from greenkit.custodian import Authorization, Client
-    from greenkit.custodian.authorization import Method
+    from greenkit.custodian import Authorization, Client, Method
 
 # state of an authorization → (what it means to whoever waits, how it is meant); a refusal has its error's own words
 _SAID: Final[dict[str, tuple[str, Kind]]] = {

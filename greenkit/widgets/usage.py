@@ -15,8 +15,7 @@ from greenkit.widgets.explore import Explore, summary_html
 if TYPE_CHECKING:
     import pandas as pd
 
-    from greenkit.custodian import Client
-    from greenkit.custodian.authorization import Method
+    from greenkit.custodian import Client, Method
 
 EVERY: Final = "all usage points"
 USUAL_DAYS: Final = 30

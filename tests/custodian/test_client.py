@@ -16,10 +16,9 @@ from pretend import authorized, click, query_of, truth
 
 import greenkit
 from greenkit import errors, frame
-from greenkit.custodian import authorization, notifications, profiles, windows
-from greenkit.custodian.token_answer import Token, scope_parts
-from greenkit.custodian.tokens import KeyringStore
-from greenkit.custodian.windows import Pending
+from greenkit.custodian import _authorization, _windows, notifications, profiles
+from greenkit.custodian._tokens import KeyringStore, Token, scope_parts
+from greenkit.custodian._windows import Pending
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
 from greenkit.secret import Secret
@@ -47,8 +46,8 @@ def test_the_script_in_connects_docstring_runs(utility, tmp_path, monkeypatch):
     settings = utility.write_settings(tmp_path / "own")
     text = settings.read_text().replace('"client-secret"', f'"{tmp_path / "own" / "client-secret"}"')
     (tmp_path / "config" / "greenkit" / "settings.toml").write_text(text)
-    monkeypatch.setattr(authorization, "is_remote", lambda: False)
-    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    monkeypatch.setattr(_authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(_authorization, "has_browser", lambda: True)
     out, names = _Watched(), {}
     customer = threading.Thread(target=lambda: click(out.link(10)))
     customer.start()
@@ -150,13 +149,13 @@ def test_auto_listens_only_where_the_browser_is(utility, monkeypatch):
     for name in ("SSH_CONNECTION", "JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "CODESPACES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pathlib.Path.exists", lambda self: False)
-    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    monkeypatch.setattr(_authorization, "has_browser", lambda: True)
     monkeypatch.setenv("SSH_CONNECTION", "1")
     assert not client.authorize().listening
     monkeypatch.delenv("SSH_CONNECTION")
-    if not authorization.is_remote():
+    if not _authorization.is_remote():
         assert client.authorize().listening
-    monkeypatch.setattr(authorization, "has_browser", lambda: False)
+    monkeypatch.setattr(_authorization, "has_browser", lambda: False)
     assert not client.authorize().listening
     client.close()
 
@@ -164,8 +163,8 @@ def test_auto_listens_only_where_the_browser_is(utility, monkeypatch):
 def test_a_taken_port_is_said_and_auto_falls_back_to_pasting(authority, monkeypatch):
     import socket
 
-    monkeypatch.setattr(authorization, "is_remote", lambda: False)
-    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    monkeypatch.setattr(_authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(_authorization, "has_browser", lambda: True)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -215,9 +214,9 @@ def test_a_localhost_redirect_is_held_on_both_addresses(authority):
 
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
-    from greenkit.custodian import redirect
+    from greenkit.custodian import _authorization
 
-    listener = redirect.Listener("http://localhost:0/callback", print)
+    listener = _authorization.Listener("http://localhost:0/callback", print)
     with socket.socket(socket.AF_INET6) as other:
         try:
             other.bind(("::1", 0))
@@ -229,7 +228,7 @@ def test_a_localhost_redirect_is_held_on_both_addresses(authority):
         listener.close()
         taken = other.getsockname()[1]
         with pytest.raises(errors.SettingsError, match="is taken"):
-            redirect.Listener(f"http://localhost:{taken}/callback", print)
+            _authorization.Listener(f"http://localhost:{taken}/callback", print)
 
 
 def test_the_flow_in_a_notebook_escapes_and_opens_safely(utility):
@@ -427,7 +426,7 @@ def test_what_is_pending_is_not_asked_for_twice(utility):
         client.usage(*SPRING)
     assert 0 < caught.value.retry_after <= 1.0
     assert len(utility.seen) == seen
-    client._fetcher.waiting = windows.Waiting()  # as if the second were over
+    client._fetcher.waiting = _windows.PendingRequests()  # as if the second were over
     import time
 
     time.sleep(custodian.PREPARING + 0.05)
@@ -514,7 +513,7 @@ def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
     client = authorized(utility)
     before = client._grants.store.load()
     answer = {"access_token": "new", "token_type": "Bearer", "expires_in": "60", "x": [1]}
-    after = before.renewed_by(Token.from_answer(answer, access="new", lifetime=60, now=0))
+    after = before.renewed_with(Token.from_answer(answer, access="new", lifetime=60, now=0))
     assert after.access.reveal() == "new"
     assert (after.refresh, after.resource_uri, after.scope) == (before.refresh, before.resource_uri, before.scope)
     assert Token.from_json(after.to_json()) == after
@@ -567,7 +566,7 @@ def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
 def test_the_usual_place_is_the_users_own_or_memory_on_shared_machines(utility, monkeypatch):
     for name in ("JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "COLAB_GPU"):
         monkeypatch.delenv(name, raising=False)
-    if not authorization.is_shared():
+    if not _authorization.is_shared():
         assert "tokens" in str(utility.connect(tokens=None)._grants.store)
     monkeypatch.setenv("JUPYTERHUB_USER", "x")
     assert "memory" in str(utility.connect(tokens=None)._grants.store)

@@ -12,7 +12,7 @@ import requests
 from pretend import authorized, click, query_of
 
 from greenkit import errors
-from greenkit.custodian import profiles, redirect
+from greenkit.custodian import _authorization, profiles
 from greenkit.sandbox import custodian
 from greenkit.secret import Secret
 
@@ -149,12 +149,12 @@ def shared_utility(authority):
 )  # fmt: skip
 def test_a_browsers_spelling_of_the_redirect_is_the_same_address(registered, pasted):
     url = Secret(f"{pasted}?state=s&code=c")
-    assert redirect.code_of(url, redirect_uri=registered, state=Secret("s")).reveal() == "c"
+    assert _authorization.code_from_redirect(url, redirect_uri=registered, state=Secret("s")).reveal() == "c"
 
 
 def test_a_redirect_without_a_path_is_caught():
     caught = []
-    listener = redirect.Listener("http://127.0.0.1:0", caught.append)
+    listener = _authorization.Listener("http://127.0.0.1:0", caught.append)
     assert requests.get(f"{listener.redirect_uri}/?state=s&code=c", timeout=5).status_code == 200
     listener.close()
     assert len(caught) == 1

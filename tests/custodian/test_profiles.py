@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import greenkit
 from greenkit import errors
-from greenkit.custodian import profiles, windows
-from greenkit.custodian.client import Client
+from greenkit.custodian import _windows, profiles
+from greenkit.custodian._client import Client
 from greenkit.custodian.profiles import Profile, load, parse
 
 OWN = """
@@ -145,29 +145,29 @@ STARTS = st.datetimes(min_value=pd.Timestamp("2019-01-01"), max_value=pd.Timesta
 @settings(deadline=None, max_examples=80)
 def test_windows_cover_what_is_asked_without_gap_or_overlap(start, hours, longest, zone):
     profile = replace(load("pge"), zone=zone, window_days=longest)
-    first = windows.instant(start, zone)
+    first = _windows.instant(start, zone)
     last = first + pd.Timedelta(hours=hours)
-    cut = windows.split(profile, first, last)
+    cut = _windows.split(profile, first, last)
     assert (cut[0].start, cut[-1].end) == (first, last)
     assert all(a.end == b.start for a, b in itertools.pairwise(cut))
     assert all(w.start < w.end for w in cut)
     if longest:
         assert all(w.end - w.start <= pd.Timedelta(days=longest, hours=1) for w in cut)
         assert len(cut) <= hours / 24 / longest + 2
-    written = windows.parameters(profile, cut[0])
+    written = _windows.parameters(profile, cut[0])
     assert written["published-min"] == str(int(first.timestamp()))
 
 
 def test_windows_obey_the_profiles_habits():
     savage = load("savage_data").at("https://x.example")
     now = pd.Timestamp("2024-03-10T15:30:20.7Z")
-    (window,) = windows.split(savage, "2024-03-01T13:45:00Z", "2024-04-01", now=now)
+    (window,) = _windows.split(savage, "2024-03-01T13:45:00Z", "2024-04-01", now=now)
     assert str(window.start) == "2024-03-01 05:00:00+00:00"  # local midnight, so that it does not drift
     assert str(window.end) == "2024-03-10 15:30:20+00:00"
-    assert windows.parameters(savage, window)["published-max"] == "2024-03-10T15:30:20Z"
+    assert _windows.parameters(savage, window)["published-max"] == "2024-03-10T15:30:20Z"
     con_edison = load("con_edison")
-    assert list(windows.parameters(con_edison, window, bulk=True)) == ["publishedMin", "publishedMax"]
-    assert list(windows.parameters(con_edison, window)) == ["published-min", "published-max"]
+    assert list(_windows.parameters(con_edison, window, bulk=True)) == ["publishedMin", "publishedMax"]
+    assert list(_windows.parameters(con_edison, window)) == ["published-min", "published-max"]
     for start, end, says in (
         ("2024-03-02", "2024-03-02", "holds no time"),
         ("2024-03-02", "2024-03-01", "holds no time"),
@@ -175,7 +175,7 @@ def test_windows_obey_the_profiles_habits():
         (None, "2024-03-01", "is no date or time"),
     ):
         with pytest.raises(errors.SettingsError, match=says):
-            windows.split(load("pge"), start, end)
+            _windows.split(load("pge"), start, end)
 
 
 def test_the_page_for_those_who_come_from_pges_sdk_is_right():

@@ -25,12 +25,10 @@ from hypothesis import strategies as st
 from pretend import authorized, click, query_of, token_requests
 
 from greenkit import errors
-from greenkit.custodian import profiles, redirect, transport, urls
-from greenkit.custodian.oauth import TokenEndpoint
-from greenkit.custodian.pacing import Pacer
-from greenkit.custodian.token_answer import Token
-from greenkit.custodian.tokens import FileStore
-from greenkit.custodian.transport import Tls
+from greenkit.custodian import _authorization, _transport, profiles
+from greenkit.custodian._oauth import TokenEndpoint
+from greenkit.custodian._tokens import FileStore, Token
+from greenkit.custodian._transport import RateLimiter, Tls
 from greenkit.sandbox import custodian
 from greenkit.sandbox.authority import Authority
 from greenkit.secret import Secret
@@ -98,7 +96,7 @@ def test_r02_a_code_comes_out_only_with_one_right_state_and_nothing_twice(parts)
     sound = real.count("state=right") == 1 and not any(p.startswith("state=") for p in real if p != "state=right")
     once = all(sum(p.split("=")[0] == q.split("=")[0] for q in real) == 1 for p in real)
     try:
-        code = redirect.code_of(url, redirect_uri=REDIRECT, state=Secret("right"))
+        code = _authorization.code_from_redirect(url, redirect_uri=REDIRECT, state=Secret("right"))
     except errors.AuthorizationDenied:
         assert sound
         assert once
@@ -231,14 +229,14 @@ def test_r04_plain_http_is_for_the_page_and_the_redirect_on_this_machine_only():
     replace(profiles.load("pge"), authorize_url="http://127.0.0.1:8000/authorize")
     with pytest.raises(errors.SettingsError, match="https"):
         replace(profiles.load("pge"), token_url="http://127.0.0.1:8000/token")
-    assert redirect.is_loopback("http://127.0.0.1:0/callback")
+    assert _authorization.is_loopback("http://127.0.0.1:0/callback")
     for other in (
         "http://192.168.1.1/cb",
         "https://127.0.0.1/cb",
         "http://127.0.0.1.evil/cb",
         "http://localhost@evil/",
     ):
-        assert not redirect.is_loopback(other)
+        assert not _authorization.is_loopback(other)
 
 
 # -- 5: TLS
@@ -275,7 +273,7 @@ def test_r05_there_is_no_switch_for_unverified_tls():
     import greenkit
 
     assert not any("verify" in name for name in inspect.signature(greenkit.connect).parameters)
-    for path in Path(transport.__file__).parent.rglob("*.py"):
+    for path in Path(_transport.__file__).parent.rglob("*.py"):
         assert "verify = False" not in path.read_text()
         assert "CERT_NONE" not in path.read_text()
 
@@ -299,19 +297,19 @@ def test_r05_redirects_are_not_followed(utility, authority, what):
 @pytest.mark.parametrize("uri", HOSTILE)
 def test_r06_hostile_addresses_are_refused(uri):
     with pytest.raises(errors.HostRejected) as caught:
-        urls.resource(profiles.load("pge"), uri)
+        _transport.checked_url(profiles.load("pge"), uri)
     assert not uri or uri == BASE or uri not in str(caught.value)
 
 
 def test_r06_the_utilitys_own_addresses_pass_and_further_hosts_by_name():
     pge = profiles.load("pge")
     for good in ("Batch/Bulk/1", "Batch/Subscription/a%20b/UsagePoint/YWI=?published-min=1", "Authorization"):
-        assert urls.resource(pge, BASE + good) == BASE + good
-    assert urls.resource(pge, BASE.replace("pge.com", "pge.com:443") + "Batch/Bulk/1") == BASE + "Batch/Bulk/1"
+        assert _transport.checked_url(pge, BASE + good) == BASE + good
+    assert _transport.checked_url(pge, BASE.replace("pge.com", "pge.com:443") + "Batch/Bulk/1") == BASE + "Batch/Bulk/1"
     more = replace(pge, hosts=("data.pge.com:8443",))
-    assert urls.resource(more, BASE.replace("api.pge.com", "data.pge.com:8443") + "Batch/Bulk/1")
+    assert _transport.checked_url(more, BASE.replace("api.pge.com", "data.pge.com:8443") + "Batch/Bulk/1")
     with pytest.raises(errors.HostRejected):
-        urls.resource(more, BASE.replace("api.pge.com", "data.pge.com") + "Batch/Bulk/1")
+        _transport.checked_url(more, BASE.replace("api.pge.com", "data.pge.com") + "Batch/Bulk/1")
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
@@ -321,7 +319,7 @@ def test_r06_what_passes_stays_with_the_host_however_it_is_read(host, tail):
 
     for uri in (f"https://{host}/GreenButtonConnect/espi/1_1/resource/{tail}", BASE + tail):
         try:
-            passed = urls.resource(profiles.load("pge"), uri)
+            passed = _transport.checked_url(profiles.load("pge"), uri)
         except errors.HostRejected:
             continue
         assert parse_url(passed).host == "api.pge.com"
@@ -329,10 +327,12 @@ def test_r06_what_passes_stays_with_the_host_however_it_is_read(host, tail):
 
 
 def test_r06_ids_cannot_leave_their_segment():
-    assert urls.below(profiles.load("pge"), "Batch", "Bulk", "a b?c#d") == BASE + "Batch/Bulk/a%20b%3Fc%23d"
+    assert (
+        _transport.resource_url(profiles.load("pge"), "Batch", "Bulk", "a b?c#d") == BASE + "Batch/Bulk/a%20b%3Fc%23d"
+    )
     for bad in ("..", ".", "", "a/../b", "a%2Fb"):
         with pytest.raises(errors.HostRejected):
-            urls.below(profiles.load("pge"), "Batch", "Bulk", bad)
+            _transport.resource_url(profiles.load("pge"), "Batch", "Bulk", bad)
 
 
 # -- 7: notifications
@@ -476,13 +476,13 @@ def test_r09_a_store_that_cannot_be_written_spends_no_refresh_token(utility):
 
 KILLED = """
 import os, sys
-from greenkit.custodian import client, tokens
+from greenkit.custodian import _client, _tokens
 from greenkit import connect, Secret, settings
 
 c = connect("pge", settings=sys.argv[1])
 when = sys.argv[2]
 saves = 0
-original = tokens._files.write_private
+original = _tokens._files.write_private
 def write(path, data):
     global saves
     saves += 1
@@ -495,7 +495,7 @@ def write(path, data):
     if saves == 2 and when == "after":
         os._exit(9)
 if when != "never":
-    tokens._files.write_private = write
+    _tokens._files.write_private = write
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -509,7 +509,7 @@ def _run(settings_file, when):
     return subprocess.Popen(
         [sys.executable, "-c", KILLED, str(settings_file), when],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(transport.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(Path(_transport.__file__).parents[2])},
     )  # fmt: skip
 
 
@@ -658,7 +658,7 @@ def silent():
 
 
 def test_r11_a_silent_server_is_given_up(silent, authority, monkeypatch):
-    monkeypatch.setattr(transport, "CONNECT", 0.3)
+    monkeypatch.setattr(_transport, "CONNECT", 0.3)
     profile, tls = profiles.load("generic").at(silent), Tls(ca_file=authority.file)
     endpoint = TokenEndpoint(profile, "id", Secret("secret"), tls, timeout=0.3)
     began = time.monotonic()
@@ -698,10 +698,10 @@ def test_r12_no_window_ever_holds_more_requests_than_its_limit(pauses):
     def nap(seconds):
         now[0] += seconds
 
-    pacer = Pacer(limits, clock=lambda: now[0], sleep=nap)
+    limiter = RateLimiter(limits, clock=lambda: now[0], sleep=nap)
     for pause in pauses:
         now[0] += pause
-        pacer.wait()
+        limiter.wait()
         sent.append(now[0])
     for count, span in limits:
         for i in range(len(sent) - count):
@@ -709,15 +709,17 @@ def test_r12_no_window_ever_holds_more_requests_than_its_limit(pauses):
 
 
 def test_r12_a_wait_of_hours_is_an_error_and_the_client_paces_itself(utility):
-    pacer = Pacer([(2, 3600.0)], clock=lambda: 0.0, sleep=lambda s: None)
-    pacer.wait()
-    pacer.wait()
+    limiter = RateLimiter([(2, 3600.0)], clock=lambda: 0.0, sleep=lambda s: None)
+    limiter.wait()
+    limiter.wait()
     with pytest.raises(errors.RateLimited, match="60 minutes") as caught:
-        pacer.wait()
+        limiter.wait()
     assert caught.value.retry_after == 3600
-    assert authorized(utility)._resources._pacer is authorized(utility)._grants.endpoint._pacer  # one for a client id
+    assert (
+        authorized(utility)._resources._limiter is authorized(utility)._grants.endpoint._limiter
+    )  # one for a client id
     client, naps = authorized(utility), []
-    client._resources._pacer = Pacer(profiles.load("pge").limits, sleep=naps.append)
+    client._resources._limiter = RateLimiter(profiles.load("pge").limits, sleep=naps.append)
     client.fetch_usage("2024-01-01", "2024-03-20")
     assert len(naps) == 2  # three windows of 28 days, a second apart
     assert all(0 < n <= 2 for n in naps)

@@ -11,8 +11,8 @@ from pretend import authorized, click, query_of
 
 import greenkit
 from greenkit import errors, frame, sandbox
-from greenkit.custodian import authorization, notifications, profiles, redirect, urls, windows
-from greenkit.custodian.oauth import retry_after
+from greenkit.custodian import _authorization, _transport, _windows, notifications, profiles
+from greenkit.custodian._oauth import retry_after
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
 from greenkit.secret import Secret
@@ -33,19 +33,19 @@ def utility(authority):
 @pytest.mark.parametrize("given", [20240301, 1709280000, 2024.5, True, None, "", "March", "now", "today", "3/4/2024"])
 def test_what_is_no_date_is_refused_rather_than_guessed(given):
     with pytest.raises(errors.SettingsError, match="is no date or time: write it as 2024-01-31"):
-        windows.instant(given, "America/Los_Angeles")
+        _windows.instant(given, "America/Los_Angeles")
 
 
 @pytest.mark.parametrize("given", ["2024-03-01", "20240301", "2024-03-01 00:00", "2024-03", pd.Timestamp(2024, 3, 1)])
 def test_dates_are_the_utilitys_wall_clock(given):
-    assert windows.instant(given, "America/Los_Angeles") == pd.Timestamp("2024-03-01 08:00", tz="UTC")
+    assert _windows.instant(given, "America/Los_Angeles") == pd.Timestamp("2024-03-01 08:00", tz="UTC")
 
 
 def test_no_window_is_asked_for_that_begins_in_the_future():
     now = pd.Timestamp("2024-03-15 12:00", tz="UTC")
-    found = windows.split(profiles.load("pge"), "2024-03-01", "2124-03-01", now=now)
+    found = _windows.split(profiles.load("pge"), "2024-03-01", "2124-03-01", now=now)
     assert [str(w) for w in found] == ["2024-03-01 08:00 to 2024-03-29 07:00"]
-    assert len(windows.split(profiles.load("pge"), "2099-03-01", "2099-08-01", now=now)) == 1
+    assert len(_windows.split(profiles.load("pge"), "2099-03-01", "2099-08-01", now=now)) == 1
 
 
 def test_a_wrong_zone_or_epoch_is_said_before_anything_is_asked(utility):
@@ -60,7 +60,7 @@ def test_a_wrong_zone_or_epoch_is_said_before_anything_is_asked(utility):
 @pytest.mark.parametrize("point", ["a/b", "a%2Fb", "..", "a\\b"])
 def test_a_usage_point_that_is_a_path_is_refused(utility, point):
     with pytest.raises(errors.HostRejected, match=r"give it alone, as usage_points\(\) has it"):
-        urls.below(utility.profile, "UsagePoint", point)
+        _transport.resource_url(utility.profile, "UsagePoint", point)
 
 
 @pytest.mark.parametrize(("name", "near"), [("PGE", "pge"), ("PG&E", "pge"), ("pgee", "pge"), ("ConEd", "con_edison")])
@@ -95,7 +95,7 @@ def test_a_newcomer_is_told_where_the_settings_are(tmp_path):
 @pytest.mark.parametrize("shape", ['"{}"', "'{}'", "<{}>", " {}\n", "{}#_=_"])
 def test_what_comes_along_when_an_address_is_copied_is_let_go(shape):
     url = Secret(shape.format(f"{REDIRECT}?state=s&code=c"))
-    assert redirect.code_of(url, redirect_uri=REDIRECT, state=Secret("s")).reveal() == "c"
+    assert _authorization.code_from_redirect(url, redirect_uri=REDIRECT, state=Secret("s")).reveal() == "c"
 
 
 def test_an_address_with_a_gap_does_not_spend_its_code(utility):
@@ -115,9 +115,9 @@ def test_a_registered_address_without_a_port_is_kept_to_the_letter(authority, mo
         asked.append(address)
         raise PermissionError
 
-    monkeypatch.setattr(redirect, "_Server", forbidden)
-    monkeypatch.setattr(authorization, "is_remote", lambda: False)
-    monkeypatch.setattr(authorization, "has_browser", lambda: True)
+    monkeypatch.setattr(_authorization, "_Server", forbidden)
+    monkeypatch.setattr(_authorization, "is_remote", lambda: False)
+    monkeypatch.setattr(_authorization, "has_browser", lambda: True)
     uri = "http://localhost/callback"
     with custodian.start("pge", authority=authority, redirect_uris=(uri,)) as running:
         client = running.connect()

@@ -4,7 +4,7 @@ import io
 import pytest
 import requests
 
-from greenkit.custodian.tokens import MemoryStore
+from greenkit.custodian import MemoryStore
 from greenkit.errors import AuthorizationDenied, SettingsError, StateMismatch
 from greenkit.sandbox.visitor import visit
 from greenkit.secret import Secret

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from greenkit import synthetic
-from greenkit.custodian.tokens import MemoryStore
+from greenkit.custodian import MemoryStore
 from greenkit.errors import AuthorizationExpired, NotReady, RateLimited, RemoteError, SettingsError
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.sandbox.visitor import visit

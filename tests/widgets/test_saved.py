@@ -20,7 +20,7 @@ pathlib.Path("secrets.json").write_text(json.dumps(sorted(found)))
 PANEL = """
 import datetime
 import greenkit
-from greenkit.custodian.tokens import MemoryStore
+from greenkit.custodian import MemoryStore
 from greenkit.sandbox import custodian
 from greenkit.sandbox.visitor import visit
 started = custodian.start("pge"); utility = started.__enter__()

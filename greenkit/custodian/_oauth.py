@@ -18,11 +18,10 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
-from greenkit.custodian import transport, urls
-from greenkit.custodian.pacing import Pacer
+from greenkit.custodian import _transport
+from greenkit.custodian._tokens import Token
+from greenkit.custodian._transport import RateLimiter, Tls
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.token_answer import Token
-from greenkit.custodian.transport import Tls
 from greenkit.errors import (
     AuthorizationExpired,
     CertificateRejected,
@@ -75,7 +74,7 @@ class TokenEndpoint:
         Longest silence of the server [s].
     proxies : mapping, optional
         As requests takes them.
-    pacer : Pacer, optional
+    limiter : RateLimiter, optional
         Token requests count towards the utility's limits, too.
     """
 
@@ -88,11 +87,11 @@ class TokenEndpoint:
         *,
         timeout: float = 60.0,
         proxies: Mapping[str, str] | None = None,
-        pacer: Pacer | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
-        self._pacer = pacer or Pacer(profile.limits)
+        self._limiter = limiter or RateLimiter(profile.limits)
         self._profile, self._id, self._secret = profile.complete(), client_id, client_secret
-        self._tls, self._timeout, self._proxies = tls, (transport.CONNECT, timeout), proxies
+        self._tls, self._timeout, self._proxies = tls, (_transport.CONNECT, timeout), proxies
 
     def exchange(self, code: Secret, *, redirect_uri: str, verifier: Secret | None) -> Token:
         """Turn an authorization code into a grant (RFC 6749, 4.1.3; RFC 7636, 4.5)."""
@@ -110,7 +109,7 @@ class TokenEndpoint:
             raise AuthorizationExpired("the grant has ended and cannot be renewed: authorize again")
         mode = self._profile.refresh_scope
         scope = {"omit": None, "granted": token.scope, "fixed": self._profile.scope}[mode]
-        return token.renewed_by(self._token("refresh_token", refresh_token=token.refresh, scope=scope))
+        return token.renewed_with(self._token("refresh_token", refresh_token=token.refresh, scope=scope))
 
     def client_credentials(self) -> Token:
         """Get a token of our own (RFC 6749, 4.4), for bulk data and our registration."""
@@ -151,7 +150,7 @@ class TokenEndpoint:
 
     def _call(self, url: str, call: Callable[[Any, Check], None], demand: Callable[[requests.Response], None]) -> None:
         """Make one call with a fresh session; whatever fails leaves here without the frames that hold secrets."""
-        what, session, met = urls.label(url), self._session(), False
+        what, session, met = _transport.url_label(url), self._session(), False
         fault: BaseException | None = None
 
         def check(response: requests.Response) -> requests.Response:
@@ -161,17 +160,17 @@ class TokenEndpoint:
             return response
 
         try:
-            self._pacer.wait()
+            self._limiter.wait()
             call(session, check)
         except GreenkitError as e:  # from demand, or from the adapter
-            fault = transport.clean(e)
+            fault = _transport.strip_traceback(e)
         except (requests.RequestException, HTTPError, OSError) as e:
-            fault = transport.failure(e, what)
+            fault = _transport.translate_error(e, what)
         except Exception:  # noqa: BLE001 whatever else Authlib makes of an answer, its text may hold the answer
             if not met:
                 fault = FormatError(f"{what} gave no token answer that can be understood: check the token address")
         except BaseException as e:  # noqa: BLE001 Ctrl-C, too, leaves the frames with the code and the tokens behind
-            fault = transport.clean(e)
+            fault = _transport.strip_traceback(e)
         finally:
             session.close()
         if fault is not None:
@@ -190,12 +189,12 @@ class TokenEndpoint:
         session.register_client_auth_method(("basic", _basic(_form_encoded)))
         session.register_client_auth_method(("basic_raw", _basic(str)))
         session.headers["User-Agent"] = self._profile.user_agent
-        transport.configure(session, self._tls, limit=ANSWER_LIMIT, proxies=self._proxies, total=TOTAL)
+        _transport.configure(session, self._tls, limit=ANSWER_LIMIT, proxies=self._proxies, total=TOTAL)
         return session
 
     def _granted(self, response: requests.Response, grant: str, now: float) -> Token:
         """Demand what RFC 6749, 5.1 says of a token answer."""
-        what, body = urls.label(self._profile.token_url), _json(response)
+        what, body = _transport.url_label(self._profile.token_url), _json(response)
         if response.status_code != 200:
             raise self._refusal(response, body, grant)
         if not isinstance(body, dict):
@@ -221,7 +220,7 @@ class TokenEndpoint:
 
     def _refusal(self, response: requests.Response, body: object, grant: str) -> RemoteError:
         """Tell our own fault (client, certificate) from the grant's end, and both from a server in trouble."""
-        what, status = urls.label(self._profile.token_url), response.status_code
+        what, status = _transport.url_label(self._profile.token_url), response.status_code
         if isinstance(body, str) and "certificate" in body.lower():
             return CertificateRejected(f"{what} says that our certificate is not the registered one: give that one")
         if status == 429:

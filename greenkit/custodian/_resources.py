@@ -1,7 +1,7 @@
 """The resources: one request at a time, paced, renewed once, streamed, every status typed.
 
-A resource is asked for with a bearer token and our certificate, at addresses that :mod:`greenkit.custodian.urls` has
-let pass.
+A resource is asked for with a bearer token and our certificate, at addresses that
+:func:`greenkit.custodian._transport.checked_url` has let pass.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from urllib3.exceptions import HTTPError
 
 from greenkit import _files
 from greenkit._progress import Progress, progress_bar
-from greenkit.custodian import transport, urls
-from greenkit.custodian.oauth import retry_after
-from greenkit.custodian.pacing import PATIENCE, Pacer
+from greenkit.custodian import _transport
+from greenkit.custodian._oauth import retry_after
+from greenkit.custodian._transport import PATIENCE, RateLimiter, Tls
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.transport import Tls
 from greenkit.errors import (
     AuthorizationExpired,
     CertificateRejected,
@@ -93,7 +92,7 @@ class Resources:
         Largest answer [bytes] after decompression.
     proxies : mapping, optional
         As requests takes them.
-    pacer : Pacer, optional
+    limiter : RateLimiter, optional
         Of the client id, where several clients share it.
     sleep : callable
         For tests.
@@ -105,19 +104,19 @@ class Resources:
         tls: Tls,
         *,
         timeout: float = 60.0,
-        total: float = transport.TOTAL,
+        total: float = _transport.TOTAL,
         limit: int = LIMIT,
         proxies: Mapping[str, str] | None = None,
-        pacer: Pacer | None = None,
+        limiter: RateLimiter | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._profile, self._limit, self._total, self._sleep = profile.complete(), limit, total, sleep
-        self._timeout = (transport.CONNECT, timeout)
-        self._pacer = pacer or Pacer(profile.limits)
+        self._timeout = (_transport.CONNECT, timeout)
+        self._limiter = limiter or RateLimiter(profile.limits)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = profile.user_agent
-        transport.configure(self._session, tls, proxies=proxies)
-        urls.hide_ids_in_logs(profile)
+        _transport.configure(self._session, tls, proxies=proxies)
+        _transport.hide_ids_in_logs(profile)
 
     def get(self, url: str, bearer: Bearer, *, into: Path | None = None, progress: Progress = None) -> Answer:
         """GET a resource.
@@ -148,10 +147,10 @@ class Resources:
         return self._request("DELETE", url, bearer, None, None)
 
     def _request(self, method: str, url: str, bearer: Bearer, into: Path | None, progress: Progress) -> Answer:
-        url = urls.resource(self._profile, url)
+        url = _transport.checked_url(self._profile, url)
         access, renewed, tries = bearer.get(None), False, 1
         while True:
-            self._pacer.wait()
+            self._limiter.wait()
             outcome = self._once(method, url, access, into, progress, bearer.refused)
             if isinstance(outcome, Answer):
                 return outcome
@@ -160,7 +159,7 @@ class Resources:
             elif outcome.status in _BUSY and tries < ATTEMPTS and (outcome.retry_after or 0) <= PATIENCE:
                 # without Retry-After: 1 s, then 4 s
                 wait = outcome.retry_after if outcome.retry_after is not None else 4.0 ** (tries - 1)
-                log.info("%s is busy: asking again in %.0f s", urls.label(url), wait)
+                log.info("%s is busy: asking again in %.0f s", _transport.url_label(url), wait)
                 self._sleep(wait)
                 tries += 1
             else:
@@ -170,7 +169,7 @@ class Resources:
         self, method: str, url: str, access: Secret, into: Path | None, progress: Progress, refused: type[RemoteError]
     ) -> Answer | _Refused:
         """Send it once; what fails leaves here without the frames that hold the token."""
-        what, began = urls.label(url), time.monotonic()
+        what, began = _transport.url_label(url), time.monotonic()
         fault: BaseException
         try:
             response = self._session.request(
@@ -187,11 +186,11 @@ class Resources:
             log.debug("%s %s: %d after %.1f s", method, what, response.status_code, time.monotonic() - began)
             return self._read(response, what, into, progress, refused)
         except GreenkitError as e:
-            fault = transport.clean(e)
+            fault = _transport.strip_traceback(e)
         except (requests.RequestException, HTTPError) as e:
-            fault = transport.failure(e, what)
+            fault = _transport.translate_error(e, what)
         except BaseException as e:  # noqa: BLE001 Ctrl-C and a full disk, too, leave the frames with the token behind
-            fault = transport.clean(e)
+            fault = _transport.strip_traceback(e)
         raise fault
 
     def _read(
@@ -204,7 +203,7 @@ class Resources:
             return Answer(status, headers=headers, retry_after=wait)
         if status == 200:
             return Answer(200, self._body(response, into, progress), headers, wait)
-        with contextlib.closing(transport.chunks(response, limit=LIMIT)) as pieces:
+        with contextlib.closing(_transport.chunks(response, limit=LIMIT)) as pieces:
             head = next(pieces, b"")[:200]  # enough for a hint: what else there is is not read, however long it is
         return _Refused(status, self._error(status, head, what, wait, refused), wait)
 
@@ -214,7 +213,7 @@ class Resources:
 
         def copy(file: BinaryIO | io.BytesIO) -> None:
             with progress_bar(progress, total, "fetching") as advance:
-                for chunk in transport.chunks(response, limit=self._limit, total=self._total):
+                for chunk in _transport.chunks(response, limit=self._limit, total=self._total):
                     file.write(chunk)
                     advance(len(chunk))
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from greenkit import settings as settings_
-from greenkit.custodian import authorization, profiles, redirect
-from greenkit.custodian.access import Grant
-from greenkit.custodian.client import Client
+from greenkit.custodian import _authorization, profiles
+from greenkit.custodian._client import Client, Grant
+from greenkit.custodian._resources import LIMIT
+from greenkit.custodian._tokens import FileStore, KeyringStore, MemoryStore, Store, default_folder
+from greenkit.custodian._transport import Tls
 from greenkit.custodian.profiles import Profile
-from greenkit.custodian.resources import LIMIT
-from greenkit.custodian.tokens import FileStore, KeyringStore, MemoryStore, Store, default_folder
-from greenkit.custodian.transport import Tls
 from greenkit.errors import CertificateError, SettingsError
 from greenkit.findings import warn
 from greenkit.secret import Secret
@@ -135,7 +134,7 @@ def connect(
         tls=tls,
         store=_store(tokens if tokens is not None else own.tokens, profile, number, customer),
         grant=grant,
-        redirect_uri=None if back is None else redirect.check(back),
+        redirect_uri=None if back is None else _authorization.checked_redirect(back),
         registration_token=_secret(registration_token, own.registration_token),
         timeout=wait,
         limit=limit,
@@ -180,7 +179,7 @@ def _store(given: Any, profile: Profile, client_id: str, customer: str) -> Store
     whose = hashlib.sha256("\n".join([profile.token_url, client_id, customer]).encode()).hexdigest()[:16]
     name = f"{profile.name}-{whose}"
     if given is None:
-        given = "memory" if authorization.is_shared() else "file"
+        given = "memory" if _authorization.is_shared() else "file"
     if given == "memory":
         return MemoryStore()
     if given == "keyring":

@@ -9,11 +9,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from greenkit.custodian.oauth import TokenEndpoint
-from greenkit.custodian.resources import Bearer
-from greenkit.custodian.token_answer import Token, scope_parts
-from greenkit.custodian.tokens import MemoryStore, Store
-from greenkit.custodian.urls import after
+from greenkit.custodian._oauth import TokenEndpoint
+from greenkit.custodian._resources import Bearer
+from greenkit.custodian._tokens import MemoryStore, Store, Token, scope_parts
+from greenkit.custodian._transport import segment_after
 from greenkit.errors import AuthorizationExpired, ClientRejected, FormatError, SettingsError
 from greenkit.secret import Secret
 
@@ -66,12 +65,12 @@ class Grants:
         self.endpoint, self.store, self.own = endpoint, store, MemoryStore()
 
     @property
-    def of_customer(self) -> Bearer:
+    def customer_bearer(self) -> Bearer:
         """Give the customer's token to a request."""
         return Bearer(lambda rejected: self.token(rejected).access, AuthorizationExpired)
 
     @property
-    def of_client(self) -> Bearer:
+    def client_bearer(self) -> Bearer:
         """Give our own token to a request."""
         return Bearer(self._own_access, ClientRejected)
 
@@ -104,7 +103,7 @@ class Grants:
                 new = self.endpoint.refresh(token)
             except AuthorizationExpired as e:
                 if e.final:
-                    self.store.save(token.over())
+                    self.store.save(token.as_ended())
                 raise
             self.store.save(new)
             return new
@@ -162,7 +161,7 @@ def subscription_of(token: Token) -> str:
     """Give the id of the subscription that a grant names; empty when it names none."""
     if not token.resource_uri and token.scope and token.scope.isascii() and token.scope.isdecimal():
         return token.scope  # PG&E's older answers carry it here
-    return after(token.resource_uri, "Subscription")
+    return segment_after(token.resource_uri, "Subscription")
 
 
 def _live(token: Token | None, rejected: Secret | None) -> Token | None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from urllib.parse import urlencode
 
 import pandas as pd
 
+from greenkit import _files, frame
+from greenkit._progress import Progress
+from greenkit.custodian import _transport
+from greenkit.custodian._resources import Bearer, Resources
 from greenkit.custodian.profiles import Profile
-from greenkit.errors import SettingsError
+from greenkit.errors import NotReady, SettingsError
 from greenkit.findings import Findings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 _NEAR: Final = pd.Timedelta(hours=1)
 
@@ -82,7 +94,7 @@ class Pending:
         return self.text
 
 
-class Waiting:
+class PendingRequests:
     """Remember what is pending, so that a job is never asked for twice."""
 
     def __init__(self) -> None:
@@ -165,7 +177,7 @@ def _written(profile: Profile, at: pd.Timestamp) -> str:
     return str(int(at.timestamp())) if profile.dates == "epoch" else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def compare(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
+def compare_with_window(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
     """Say where the answer covers less or more than was asked for; nothing is dropped or filled."""
     evidence: dict[str, Any] = {"asked": str(asked)}
     if not len(df):
@@ -197,3 +209,104 @@ def compare(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
             rows=outside,
             **evidence,
         )
+
+
+StrPath = str | os.PathLike[str]
+EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
+"""What no data are read as: tables of every column, without a row."""
+_LONGEST_WAIT: Final = 86400.0
+"""So many seconds are waited at most, whatever a 202 says."""
+
+
+class Fetcher:
+    """Fetch windows of one utility's usage."""
+
+    def __init__(self, profile: Profile, resources: Resources) -> None:
+        self._profile, self._resources, self.waiting = profile, resources, PendingRequests()
+
+    def fetch_windows(
+        self,
+        address: str,
+        start: Any,
+        end: Any,
+        bearer: Bearer,
+        into: StrPath | None,
+        progress: Progress,
+        *,
+        bulk: bool = False,
+    ) -> list[Document] | Pending:
+        """Fetch the windows that a span is cut into; see :meth:`fetch_urls`."""
+        asked: list[tuple[str, Window | None]] = [
+            (f"{address}?{urlencode(parameters(self._profile, w, bulk=bulk))}", w)
+            for w in split(self._profile, start, end)
+        ]
+        return self.fetch_urls(asked, bearer, into, progress)
+
+    def fetch_urls(
+        self, asked: Iterable[tuple[str, Window | None]], bearer: Bearer, into: StrPath | None, progress: Progress
+    ) -> list[Document] | Pending:
+        """Fetch addresses in turn: documents, or Pending when any of them is still prepared."""
+        came, awaited, wait, transaction = list[Document](), list[Window | None](), 0.0, None
+        for url, window in asked:
+            known = self.waiting.left(url)
+            if known is None:
+                answer = self._resources.get(url, bearer, into=_file_for(into, url, window), progress=progress)
+                if answer.status == 200:
+                    came.append(Document(window, answer.body))
+                if answer.status != 202:
+                    continue
+                known = (
+                    self._profile.pending_wait
+                    if answer.retry_after is None
+                    else min(answer.retry_after, _LONGEST_WAIT),
+                    answer.headers.get("x-transaction"),
+                )
+                self.waiting.add(url, *known)
+            awaited.append(window)
+            wait, transaction = max(wait, known[0]), known[1] or transaction
+        return Pending(tuple(awaited), tuple(came), wait, transaction) if awaited else came
+
+
+def load_documents(
+    profile: Profile, came: list[Document] | Pending, asked: Window | None, *, tz: str | None, epoch: str
+) -> pd.DataFrame:
+    """Read documents into a tidy frame, with a finding where they cover less or more than was asked for.
+
+    Raises
+    ------
+    NotReady
+        They are still prepared.
+    """
+    if isinstance(came, Pending):
+        raise NotReady(f"{came.text[0].upper()}{came.text[1:]}", came.retry_after)
+    from greenkit.espi import open_espi
+
+    findings = Findings()
+    if came:
+        read = open_espi([as_source(d.body) for d in came], tz=tz, epoch=epoch)
+        findings.extend(read.findings)
+    else:
+        read = open_espi(EMPTY_FEED, tz=tz or profile.zone, epoch=epoch)
+    df = read.readings
+    if asked is not None:
+        compare_with_window(df, asked, findings)
+    findings.warn(profile.name)
+    return frame.note(df, findings)
+
+
+def as_source(body: bytes | Path) -> BinaryIO | Path:
+    """Give an answer as a source whose errors say whose it is."""
+    if isinstance(body, Path):
+        return body
+    file = io.BytesIO(body)
+    file.name = "the utility's answer"
+    return file
+
+
+def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | None:
+    """Name a file by its window and a hash of its address: no customer's id stands in a file name."""
+    if into is None:
+        return None
+    Path(into).mkdir(parents=True, exist_ok=True)
+    span = f"{window.start:%Y%m%dT%H%M}-{window.end:%Y%m%dT%H%M}" if window else "notified"
+    return _files.inside(into, f"usage-{span}-{_transport.hashed_id(url)[1:]}.xml")
