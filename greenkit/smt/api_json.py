@@ -25,8 +25,8 @@ from greenkit.smt.blocks import blocks_of
 from greenkit.smt.codes import GENERATION, LOAD, STEP, Channel
 from greenkit.smt.labels import Rows
 from greenkit.smt.tables import Sink
-from greenkit.smt.text import Advance, decode_head, number
 from greenkit.sources import Source
+from greenkit.text import Advance, decode_head, number
 
 SLOTS: Final = 100
 CLOCK: Final = 96

@@ -8,7 +8,7 @@ from typing import Any, Final
 from greenkit.smt import stamps
 from greenkit.smt.codes import LOAD
 from greenkit.smt.tables import Sink
-from greenkit.smt.text import amount
+from greenkit.text import amount
 
 Doc = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from greenkit.smt import stamps
 from greenkit.smt.codes import squeezed
-from greenkit.smt.text import decode, decode_head
+from greenkit.text import decode, decode_head
 
 Roles = Mapping[str, tuple[str, ...]]
 

@@ -23,8 +23,8 @@ from greenkit.smt.csv_cells import Cells
 from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import BLANKS, Advance, Piece, amount, cells, decode, pieces
 from greenkit.sources import Source
+from greenkit.text import BLANKS, Advance, Piece, amount, cells, decode, pieces
 
 _STEPS: Final = (5, 15, 30, 60)
 """Minutes of an interval, where a file has no end times."""

@@ -30,8 +30,8 @@ from greenkit.smt.codes import KWH, STEP, ZONE
 from greenkit.smt.lse_headers import Span, header_2, span, time_stamp
 from greenkit.smt.lse_rows import Lines
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Advance, decode, pieces
 from greenkit.sources import Source
+from greenkit.text import Advance, decode, pieces
 
 Ints = npt.NDArray[Any]
 

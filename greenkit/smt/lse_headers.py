@@ -14,7 +14,7 @@ import numpy as np
 from greenkit.days import US
 from greenkit.smt import codes, stamps
 from greenkit.smt.codes import KWH, STEP
-from greenkit.smt.text import decode, number
+from greenkit.text import decode, number
 
 # Header 1 to 4: the fields after the sort code, by name.
 HEADERS: Final[dict[int, tuple[str, ...]]] = {

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from greenkit.smt import codes
 from greenkit.smt.blocks import Store
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import Piece, decimals, decode, number
+from greenkit.text import Piece, decimals, decode, number
 
 Ints = npt.NDArray[Any]
 

@@ -24,8 +24,8 @@ from greenkit.smt.data import SmtData
 from greenkit.smt.names import parse_name
 from greenkit.smt.notes import Notes
 from greenkit.smt.tables import BILLS, REGISTERS, Sink, Table
-from greenkit.smt.text import Advance
 from greenkit.sources import Limits, Source, walk
+from greenkit.text import Advance
 
 REVISIONS: Final = ("latest", "all")
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from greenkit.errors import FormatError
 from greenkit.smt import lse_headers
-from greenkit.smt.text import decode_head
 from greenkit.sources import foreign, is_openpgp
+from greenkit.text import decode_head
 
 HEAD: Final = 1 << 16
 """Bytes that are looked at: a CSV may have lines before its header."""

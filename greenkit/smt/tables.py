@@ -21,8 +21,8 @@ from greenkit.smt.blocks import Store
 from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.notes import Notes
-from greenkit.smt.text import BLANKS, Advance, amount, cells, decode, pieces
 from greenkit.sources import Source
+from greenkit.text import BLANKS, Advance, amount, cells, decode, pieces
 
 _NAT: Final = stamps.NEVER
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from smt_files import AUTUMN, HEADER, ID, INTERVALS, PLAIN, SPRING, clock, csv, csv_rows, lse, read, values
 
-from greenkit import days
+from greenkit import days, text
 from greenkit.errors import FormatError, LimitError
-from greenkit.smt import text
 
 ZONE = "America/Chicago"
 TIMES = {

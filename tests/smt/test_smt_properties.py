@@ -13,8 +13,8 @@ from smt_files import csv, read
 
 import greenkit
 from greenkit import days, synthetic
-from greenkit.smt.text import decimals, number
 from greenkit.synthetic import smt_json
+from greenkit.text import decimals, number
 
 QUICK = settings(max_examples=10, deadline=None)
 # every sort of day: those of change of twenty years, and any other
