@@ -1,4 +1,8 @@
-"""Bytes of a text file as pieces of whole lines, and decimals read from them in bulk."""
+"""Text files: encodings, pieces of complete lines, cells, and numbers, one at a time and in bulk.
+
+Every reader of text uses these functions, so that a byte-order mark, a DOS end-of-file mark, UTF-16 and Latin-1 mean
+the same in a CSV, an LSE file, and an XML feed. The numbers are those that ``float`` returns, never an approximation.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +17,65 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit.errors import LimitError
-from greenkit.sources import Source
 
 BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-")
-"""What stands for no value."""
+"""Cells that mean "no value"."""
+PIECE: Final = 1 << 22
+"""Bytes of a file that are read at a time."""
+DIGITS: Final = 15
+"""Digits of the longest number that the bulk parsers read: every integer of 15 digits is exact as a float64."""
+
+# byte-order mark → codec; UTF-32 comes first because its little-endian mark begins with that of UTF-16
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# text encodings of Python in which no file is, by their normalized names
+_NOT_FILES: Final = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _THOUSANDS: Final = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?(\d*|\d{1,3}(\.\d{3})+),\d+")
-PIECE: Final = 1 << 22
-Advance = Callable[[int], object]
-Bytes = npt.NDArray[np.uint8]
-Positions = npt.NDArray[np.int64]
 _LONGEST: Final = 1 << 28
 """Bytes that may pass before a line or record ends; a year of one-minute readings has 12 million."""
-_DIGITS_EXACT: Final = 15
-_POWERS: Final = 10.0 ** np.arange(_DIGITS_EXACT + 1)
+_TENS: Final = 10.0 ** np.arange(DIGITS + 1)
+
+Advance = Callable[[int], object]
+"""Takes the number of bytes that were read since the last call."""
+Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.int64]
 
 
-def encoding(head: bytes) -> str:
-    """Tell UTF-16 and a byte order mark by the first bytes; anything else is read as a superset of ASCII."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
+# Encodings
+
+
+def detect_encoding(head: bytes) -> str:
+    r"""Return the codec of a file whose first bytes tell it: a byte-order mark, or the zero bytes of UTF-16.
+
+    Parameters
+    ----------
+    head : bytes
+        First bytes of the file, at least 4 if it has them.
+
+    Returns
+    -------
+    str
+        ``"utf-8-sig"``, ``"utf-16"``, ``"utf-16-le"``, ``"utf-16-be"`` or ``"utf-32"``; an empty string for any
+        other file, which is read as a superset of ASCII.
+
+    Examples
+    --------
+    >>> detect_encoding(b"\xef\xbb\xbfESIID"), detect_encoding("ESIID".encode("utf-16-be")), detect_encoding(b"ESIID")
+    ('utf-8-sig', 'utf-16-be', '')
+    """
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    # ASCII text in UTF-16 has a zero in every second byte
     if len(head) >= 4 and head[1] == head[3] == 0 and head[0] and head[2]:
         return "utf-16-le"
     if len(head) >= 4 and head[0] == head[2] == 0 and head[1] and head[3]:
@@ -42,56 +83,204 @@ def encoding(head: bytes) -> str:
     return ""
 
 
+def text_encoding(name: str) -> str | None:
+    """Return Python's name of an encoding that a document declares, or None if no text file can be in it.
+
+    The declaration itself is read as ASCII, so it is true only of an encoding in which ASCII bytes mean ASCII. This
+    excludes Python's codecs that are not encodings (``rot13``, ``hex``, ``zlib``, ``undefined``) as well as UTF-16.
+
+    Examples
+    --------
+    >>> text_encoding("ISO-8859-1"), text_encoding("hex"), text_encoding("no-such-encoding")
+    ('iso8859-1', None, None)
+    """
+    try:
+        found = codecs.lookup(name)
+        same = found.name not in _NOT_FILES and _PRINTABLE.decode(found.name) == _PRINTABLE.decode("ascii")
+    except (LookupError, ValueError):  # UnicodeError is a ValueError
+        return None
+    return found.name if same and found.incrementaldecoder is not None else None
+
+
 def decode_head(raw: bytes) -> str:
-    """Decode the first bytes of a file, of whatever encoding."""
-    name = encoding(raw)
+    """Return the first bytes of a file as text without a byte-order mark, in whatever encoding they are."""
+    name = detect_encoding(raw)
     return (raw.decode(name, errors="replace") if name else decode(raw)).removeprefix("\ufeff")
 
 
 def decode(raw: bytes) -> str:
-    """Decode a cell or line of a piece: UTF-8, else Latin-1, which cannot fail."""
+    r"""Return a cell or line as text: UTF-8, or else Latin-1, which cannot fail.
+
+    Examples
+    --------
+    >>> decode("Café".encode()) == decode("Café".encode("latin-1"))
+    True
+    """
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def cells(line: str, delimiter: str) -> list[str]:
-    """Split one line of a CSV, and take blanks off each cell; a blank line has none.
+# Lines and cells
 
-    Each line by itself, since no cell of SMT holds a line end, and a stray quote must not swallow the lines below it.
+
+class Piece(NamedTuple):
+    r"""Consecutive complete lines of a file, created by :func:`read_pieces`.
+
+    Attributes
+    ----------
+    text : bytes
+        The lines. Each ends with ``\n``.
+    line : int
+        Number of the first line, counted from 1.
+    cut : bool
+        The file ends here without the end of a line, so its last row may be truncated.
+    """
+
+    text: bytes
+    line: int
+    cut: bool
+
+
+def read_pieces(
+    file: BinaryIO, name: str, advance: Advance, *, cut: bytes = b"\n", size: int = PIECE
+) -> Iterator[Piece]:
+    r"""Yield a text file as pieces of complete lines or records, in order.
+
+    Every line of a piece ends with ``\n``, whichever line ends the file has. Byte-order marks and a DOS end-of-file
+    mark are removed, and UTF-16 and UTF-32 are converted to UTF-8.
+
+    Parameters
+    ----------
+    file : binary file
+        Positioned at its first byte.
+    name : str
+        Name of the file, for errors.
+    advance : callable
+        Takes the number of bytes read, for progress.
+    cut : bytes
+        Bytes that begin a new line or record. A piece ends with their first byte. Default: the end of a line.
+    size : int
+        Bytes to read at a time. Default: 4 MiB.
+
+    Raises
+    ------
+    LimitError
+        If 256 MiB pass without the end of a line or record.
+
+    Examples
+    --------
+    >>> import io
+    >>> list(read_pieces(io.BytesIO(b"a,1\r\nb,2"), "x.csv", print))
+    8
+    [Piece(text=b'a,1\n', line=1, cut=False), Piece(text=b'b,2\n', line=2, cut=True)]
+    """
+    line, rest = 1, b""
+    for chunk in _utf8_chunks(file, size, advance):
+        text = rest + chunk if rest else chunk
+        at = text.rfind(cut)
+        if at < 0:
+            rest = text
+            if len(rest) > _LONGEST:
+                raise LimitError(
+                    f"{name}: More than {_LONGEST:,} bytes have no end of a row",
+                    next_step="Check that this is the file that you mean; no meter data file has such rows.",
+                )
+            continue
+        yield Piece(text[: at + 1], line, False)
+        line += int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8, count=at + 1) == 10))
+        rest = text[at + 1 :]
+    rest = rest.rstrip(b"\x1a\0")
+    if rest:
+        ended = rest.endswith(b"\n")
+        yield Piece(rest if ended else rest + b"\n", line, not ended)
+
+
+def _utf8_chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
+    r"""Yield the file in chunks as UTF-8 or another superset of ASCII, with ``\n`` as its only line end."""
+    decoder = None
+    first = True
+    while chunk := file.read(size):
+        advance(len(chunk))
+        if first:
+            encoding = detect_encoding(chunk[:4])
+            wide = encoding.startswith(("utf-16", "utf-32"))
+            decoder = codecs.getincrementaldecoder(encoding)(errors="replace") if wide else None
+            first = False
+        if decoder:
+            chunk = decoder.decode(chunk).encode()
+        if codecs.BOM_UTF8[:1] in chunk:  # concatenated files have a byte-order mark each
+            chunk = chunk.replace(codecs.BOM_UTF8, b"")
+        if b"\r" in chunk:
+            if chunk.endswith(b"\r"):  # the \n of this line end may be the first byte of the next chunk
+                chunk += _next_character(file, decoder)
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield chunk
+
+
+def _next_character(file: BinaryIO, decoder: codecs.IncrementalDecoder | None) -> bytes:
+    if decoder is None:
+        return file.read(1)
+    out = b""
+    while not out and (more := file.read(2)):
+        out = decoder.decode(more).encode()
+    return out
+
+
+def split_row(line: str, delimiter: str) -> list[str]:
+    """Return the cells of one line of a CSV, without surrounding blanks; a blank line has no cells.
+
+    Each line is split by itself: no cell of meter data contains a line end, and a stray quotation mark must not
+    swallow the lines below it.
+
+    Examples
+    --------
+    >>> split_row(' a ,"b,c",', ","), split_row(" , ", ",")
+    (['a', 'b,c', ''], [])
     """
     if '"' in line:
         try:
-            found = next(csv.reader([line], delimiter=delimiter))
+            cells = next(csv.reader([line], delimiter=delimiter))
         except csv.Error:
-            found = [line]
+            cells = [line]
     else:
-        found = line.split(delimiter)
-    found = [cell.strip() for cell in found]
-    return found if any(found) else []
+        cells = line.split(delimiter)
+    cells = [cell.strip() for cell in cells]
+    return cells if any(cells) else []
 
 
-def number(text: str) -> float | None:
-    """Read one number; None for anything else, and for what only a program would take for one (nan, inf, 1_0)."""
+# Numbers, one at a time
+
+
+def parse_number(text: str) -> float | None:
+    """Return a finite number, or None for any other text.
+
+    Examples
+    --------
+    >>> parse_number("0.145"), parse_number("1e3"), parse_number("nan"), parse_number("1_000")
+    (0.145, 1000.0, None, None)
+    """
     try:
         value = float(text)
     except ValueError:
         return None
+    # float() accepts 1_000 as Python source does; no file means it
     return value if math.isfinite(value) and "_" not in text else None
 
 
-def amount(cell: str, delimiter: str) -> float | None:
-    r"""Read a number as people and spreadsheets write it; None where it is none, or could be either of two.
+def parse_amount(cell: str, delimiter: str) -> float | None:
+    r"""Return a number as people and spreadsheets write it, or None if it is not a number or is ambiguous.
 
-    Where a semicolon parts the cells, a comma is decimal; where a comma does, it sets off thousands.
+    In a file with semicolons between its cells, a comma is the decimal sign. In one with commas, it separates
+    thousands.
 
     Examples
     --------
-    >>> amount("1,234.5", ","), amount("1.234,5", ";"), amount("0,145", ";"), amount("1,234", ";")
-    (1234.5, 1234.5, 0.145, 1.234)
-    >>> amount("0,145", ",") is None and amount("1,234", "\t") is None
-    True
+    >>> parse_amount("1,234.5", ","), parse_amount("1.234,5", ";"), parse_amount("0,145", ";")
+    (1234.5, 1234.5, 0.145)
+    >>> parse_amount("1,234", ";"), parse_amount("0,145", ","), parse_amount("1,234", "\t")
+    (1.234, None, None)
     """
     if "," in cell:
         thousands = _THOUSANDS.fullmatch(cell) is not None
@@ -99,105 +288,93 @@ def amount(cell: str, delimiter: str) -> float | None:
             cell = cell.replace(".", "").replace(",", ".")
         elif thousands and (delimiter == "," or "." in cell):
             cell = cell.replace(",", "")
-    return number(cell)
+    return parse_number(cell)
 
 
-class Piece(NamedTuple):
-    """Whole lines of a file."""
-
-    text: bytes
-    line: int
-    """The number of its first line."""
-    cut: bool
-    """The file ends here without the end of a line, so its last row may not be whole."""
-
-
-def pieces(source: Source, advance: Advance, *, cut: bytes = b"\n", size: int = PIECE) -> Iterator[Piece]:
-    r"""Give a file as pieces that end where ``cut`` begins a new one.
-
-    Line ends are ``\n``, whatever they were, and every piece ends with one; a byte order mark and a DOS
-    end-of-file mark are gone, UTF-16 has become UTF-8.
-    """
-    line, rest = 1, b""
-    with source.open() as file:
-        for chunk in _chunks(file, size, advance):
-            whole = rest + chunk if rest else chunk
-            at = whole.rfind(cut)
-            if at < 0:
-                rest = whole
-                if len(rest) > _LONGEST:
-                    raise LimitError(
-                        f"{source.name}: more than {_LONGEST:,} bytes without the end of a row: no such file is read"
-                    )
-                continue
-            yield Piece(whole[: at + 1], line, False)
-            line += int(np.count_nonzero(np.frombuffer(whole, dtype=np.uint8, count=at + 1) == 10))
-            rest = whole[at + 1 :]
-    rest = rest.rstrip(b"\x1a\0")
-    if rest:
-        ended = rest.endswith(b"\n")
-        yield Piece(rest if ended else rest + b"\n", line, not ended)
+# Numbers in bulk
+#
+# All three functions look at many places of one text at once. ``text`` is a uint8 array of ASCII bytes and ``at`` an
+# int64 array of places in it, one for each number. The text must end with at least one byte that is neither a digit
+# nor a point, so that no number runs off its end. Example, for the text "0.207,A,-12\n":
+#
+#     at                            0        8         places where numbers begin
+#     scan_digits(text, at)         (0, 0)  (1, 8)     the numbers, and where their digits end; none at the sign
+#     scan_decimals(text, at)       (0.207, 0), (5, 8)
+#
+# They loop over the digits of the longest number (15 at most), not over the numbers.
 
 
-def _chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
-    decoder = None
-    first = True
-    while chunk := file.read(size):
-        advance(len(chunk))
-        if first:
-            name = encoding(chunk[:4])
-            decoder = codecs.getincrementaldecoder(name)(errors="replace") if name.startswith("utf-16") else None
-            first = False
-        if decoder:
-            chunk = decoder.decode(chunk).encode()
-        if codecs.BOM_UTF8[:1] in chunk:  # files that were put together have a mark each
-            chunk = chunk.replace(codecs.BOM_UTF8, b"")
-        if b"\r" in chunk:
-            if chunk.endswith(b"\r"):
-                chunk += _next_byte(file, decoder)
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        yield chunk
-
-
-def _next_byte(file: BinaryIO, decoder: codecs.IncrementalDecoder | None) -> bytes:
-    return decoder.decode(file.read(2)).encode() if decoder else file.read(1)
-
-
-def decimals(text: Bytes, start: Positions, stop: Positions) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Read decimals such as ``0.207``, ``.145`` or ``-12`` at given places, all at once.
+def scan_digits(text: Bytes, at: Positions) -> tuple[Positions, Positions]:
+    """Read the digits that begin at each place, 15 at most.
 
     Returns
     -------
-    values : array of float64
-        The very float that ``float()`` gives, since an integer below 10**15 over a power of ten is rounded once.
-        NaN where the place is blank.
-    odd : array of bool
-        Places that hold anything else (blanks around it, an exponent, letters): their value is NaN.
+    number : int64 array
+        Value of the digits; 0 if there are none.
+    end : int64 array
+        Place after the last digit.
     """
-    width = stop - start
-    longest = int(width.max(initial=0))
-    mantissa = np.zeros(len(start), dtype=np.int64)
-    digits = np.zeros(len(start), dtype=np.int64)
-    point = np.full(len(start), -1, dtype=np.int64)
-    odd = width > _DIGITS_EXACT + 2
-    negative = np.zeros(len(start), dtype=bool)
-    for k in range(min(longest, _DIGITS_EXACT + 2)):
-        here = k < width
-        byte = text[np.minimum(start + k, len(text) - 1)]
-        digit = here & (byte - np.uint8(48) <= 9)
-        mantissa = np.where(digit, mantissa * 10 + (byte - np.uint8(48)), mantissa)
-        digits += digit
-        dot = here & (byte == 46) & (point < 0)
-        point[dot] = digits[dot]
-        other = here & ~digit & ~dot
-        if k == 0:
-            negative = other & (byte == 45)
-            other &= ~negative
-        odd |= other
-    blank = width == 0
-    odd |= ~blank & ((digits == 0) | (digits > _DIGITS_EXACT))
-    decimal_places = np.where(point < 0, 0, digits - point)
-    values = mantissa / _POWERS[np.minimum(decimal_places, _DIGITS_EXACT)]
-    values[negative] *= -1
+    number = np.zeros(len(at), dtype=np.int64)
+    going = np.ones(len(at), dtype=bool)  # places whose number has not ended yet
+    for _ in range(DIGITS):
+        digit = text[at] - np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
+        going &= digit < 10
+        if not going.any():
+            break
+        number = np.where(going, number * 10 + digit, number)
+        at = at + going
+    return number, at
+
+
+def scan_decimals(text: Bytes, at: Positions) -> tuple[Positions | Floats, Positions]:
+    """Read the number that begins at each place, with or without decimals, of 15 digits in all at most.
+
+    Returns
+    -------
+    number : int64 or float64 array
+        The float that ``float()`` returns, because an integer below 10**15 over a power of ten is rounded once.
+        An int64 array if no number has decimals.
+    end : int64 array
+        Place after the number; the same as ``at`` if there is none.
+    """
+    whole, end = scan_digits(text, at)
+    pointed = np.flatnonzero(text[end] == ord("."))
+    if not len(pointed):
+        return whole, end
+    part, stop = scan_digits(text, end[pointed] + 1)
+    places = stop - end[pointed] - 1
+    fits = (places > 0) & (stop - at[pointed] <= DIGITS + 1)
+    pointed, part, stop, tens = pointed[fits], part[fits], stop[fits], _TENS[places[fits]]
+    number = whole.astype(np.float64)
+    number[pointed] = (whole[pointed] * tens + part) / tens  # both are exact integers: one rounding
+    end[pointed] = stop
+    return number, end
+
+
+def parse_decimals(text: Bytes, start: Positions, stop: Positions) -> tuple[Floats, Bools]:
+    r"""Read decimals such as ``0.207``, ``.145`` or ``-12`` that fill the text from ``start`` to ``stop``.
+
+    Returns
+    -------
+    values : float64 array
+        The float that ``float()`` returns; NaN if the place is blank.
+    odd : bool array
+        Places that contain anything else, such as blanks, an exponent, letters, or more than 15 digits. Their value
+        is NaN.
+
+    Examples
+    --------
+    >>> text = np.frombuffer(b".145,,-12,1e3\n", dtype=np.uint8)
+    >>> values, odd = parse_decimals(text, np.array([0, 5, 6, 10]), np.array([4, 5, 9, 13]))
+    >>> values.tolist(), odd.tolist()
+    ([0.145, nan, -12.0, nan], [False, False, False, True])
+    """
+    negative = (text[start] == ord("-")) & (stop > start)
+    begin = start + negative
+    number, end = scan_decimals(text, begin)
+    values = number.astype(np.float64)
+    np.negative(values, out=values, where=negative)
+    blank = stop == start
+    odd = ~blank & ((end != stop) | (end == begin))
     values[blank | odd] = np.nan
     return values, odd

@@ -26,7 +26,7 @@ from greenkit.smt.codes import GENERATION, LOAD, STEP, Channel
 from greenkit.smt.labels import Rows
 from greenkit.smt.tables import Sink
 from greenkit.sources import Source
-from greenkit.text import Advance, decode_head, number
+from greenkit.text import Advance, decode_head, parse_number
 
 SLOTS: Final = 100
 CLOCK: Final = 96
@@ -156,7 +156,7 @@ def _slots(text: str, sink: Sink, file: str, where: str) -> tuple[list[float | N
         body, dash, status = token.strip().rpartition("-")
         if not dash or status[:1].isdigit() or status[:1] == ".":
             body, status = token.strip(), ""  # no status, or the dash was a sign
-        value = number(body) if body else None
+        value = parse_number(body) if body else None
         if body and value is None:
             sink.notes.add("smt.value.unreadable", f"{where}, slot {k}: {token[:40]!r}", file=file)
             value = np.nan
@@ -252,7 +252,7 @@ def _labelled(entries: list[Doc], meter: str, source: int, sink: Sink, file: str
             if channel is GENERATION and not generates:
                 continue
             cell = "" if value is None else str(value).strip()
-            read_as = number(cell) if cell else np.nan
+            read_as = parse_number(cell) if cell else np.nan
             if read_as is None:
                 sink.notes.add("smt.value.unreadable", f"intervaldata {i + 1}: {cell[:40]!r}", file=file)
                 read_as = np.nan

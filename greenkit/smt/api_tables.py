@@ -8,7 +8,7 @@ from typing import Any, Final
 from greenkit.smt import stamps
 from greenkit.smt.codes import LOAD
 from greenkit.smt.tables import Sink
-from greenkit.text import amount
+from greenkit.text import parse_amount
 
 Doc = Mapping[str, Any]
 
@@ -80,7 +80,7 @@ def bills(entries: list[Doc], meter: str, sink: Sink, file: str) -> int:
 def _number(cell: Any, sink: Sink, file: str) -> float | None:
     if cell is None or not str(cell).strip():
         return None
-    found = amount(str(cell).strip(), ",")
+    found = parse_amount(str(cell).strip(), ",")
     if found is None:
         sink.notes.add("smt.value.unreadable", repr(cell)[:40], file=file)
     return found

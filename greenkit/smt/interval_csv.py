@@ -24,7 +24,7 @@ from greenkit.smt.headers import Layout
 from greenkit.smt.labels import Rows
 from greenkit.smt.notes import Notes
 from greenkit.sources import Source
-from greenkit.text import BLANKS, Advance, Piece, amount, cells, decode, pieces
+from greenkit.text import BLANKS, Advance, Piece, decode, parse_amount, read_pieces, split_row
 
 _STEPS: Final = (5, 15, 30, 60)
 """Minutes of an interval, where a file has no end times."""
@@ -40,9 +40,10 @@ def read(source: Source, layout: Layout, store: Store, notes: Notes, advance: Ad
     columns = _Columns(layout, store, notes, source.name)
     odd: list[Rows] = []
     skip = layout.skip
-    for piece in pieces(source, advance):
-        odd += labels.lay(columns.rows(piece, skip), store, place)
-        skip = 0
+    with source.open() as file:
+        for piece in read_pieces(file, source.name, advance):
+            odd += labels.lay(columns.rows(piece, skip), store, place)
+            skip = 0
     if not columns.any_rows:
         notes.add("smt.file.empty", file=source.name)
     columns.cells.doubt_dates()
@@ -153,7 +154,7 @@ class _Columns:
         kept: dict[str, list[int]] = {role: [] for role in [*self._words, "revision"]}
         values: list[float] = []
         for line, text, last in self._lines(piece, skip):
-            found = cells(text, self._layout.delimiter)
+            found = split_row(text, self._layout.delimiter)
             row = self._row(found, line, cut=piece.cut and last) if found else None
             if row:
                 values.append(row[0])
@@ -205,7 +206,7 @@ class _Columns:
     def _value(self, cell: str, line: int) -> float:
         if cell in BLANKS:
             return np.nan
-        value = amount(cell, self._layout.delimiter)
+        value = parse_amount(cell, self._layout.delimiter)
         if value is not None:
             return value
         self._notes.add("smt.value.unreadable", repr(cell[:40]), file=self._file, line=line)

@@ -31,7 +31,7 @@ from greenkit.smt.lse_headers import Span, header_2, span, time_stamp
 from greenkit.smt.lse_rows import Lines
 from greenkit.smt.notes import Notes
 from greenkit.sources import Source
-from greenkit.text import Advance, decode, pieces
+from greenkit.text import Advance, decode, read_pieces
 
 Ints = npt.NDArray[Any]
 
@@ -43,11 +43,12 @@ _DAY: Final = 86400 * US
 
 def read(source: Source, store: Store, notes: Notes, advance: Advance, register: Callable[..., object]) -> None:
     """Read one file into the store; ``register`` takes the meter readings of header 2, where there are any."""
-    for piece in pieces(source, advance, cut=_RECORD):
-        records = _Records(Lines(piece, source.name, store, notes), store, source.name)
-        records.read_headers(register)
-        if records.meter:
-            store.add(records.lay(), records.lines.value, records.lines.code)
+    with source.open() as file:
+        for piece in read_pieces(file, source.name, advance, cut=_RECORD):
+            records = _Records(Lines(piece, source.name, store, notes), store, source.name)
+            records.read_headers(register)
+            if records.meter:
+                store.add(records.lay(), records.lines.value, records.lines.code)
 
 
 @dataclass

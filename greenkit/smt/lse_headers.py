@@ -14,7 +14,7 @@ import numpy as np
 from greenkit.days import US
 from greenkit.smt import codes, stamps
 from greenkit.smt.codes import KWH, STEP
-from greenkit.text import decode, number
+from greenkit.text import decode, parse_number
 
 # Header 1 to 4: the fields after the sort code, by name.
 HEADERS: Final[dict[int, tuple[str, ...]]] = {
@@ -117,12 +117,15 @@ def header_2(line: bytes) -> Header2:
     cells += [""] * (len(HEADERS[2]) - len(cells))
     cell = dict(zip(HEADERS[2], cells, strict=False))
     seconds = cell["seconds_per_interval"] or str(STEP)
-    value = number(seconds)
+    value = parse_number(seconds)
     step = int(value) if value is not None and value.is_integer() and 0 < value <= 86400 else None
     code = cell["unit"].lstrip("0").upper()
     unit = UNITS.get(code, f"unit {cell['unit']}")
-    readings = {name: number(cell[name]) for name in ("start_reading", "end_reading")}
-    scaled = number(cell["pulse_multiplier"]) not in (None, 1) or number(cell["pulse_offset"]) not in (None, 0)
+    readings = {name: parse_number(cell[name]) for name in ("start_reading", "end_reading")}
+    scaled = parse_number(cell["pulse_multiplier"]) not in (None, 1) or parse_number(cell["pulse_offset"]) not in (
+        None,
+        0,
+    )
     return Header2(step, unit, readings if any(v is not None for v in readings.values()) else {}, scaled)
 
 

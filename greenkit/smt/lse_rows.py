@@ -15,7 +15,7 @@ import numpy.typing as npt
 from greenkit.smt import codes
 from greenkit.smt.blocks import Store
 from greenkit.smt.notes import Notes
-from greenkit.text import Piece, decimals, decode, number
+from greenkit.text import Piece, decode, parse_decimals, parse_number
 
 Ints = npt.NDArray[Any]
 
@@ -112,7 +112,7 @@ class Lines:
         self.row = np.repeat(np.arange(len(self.detail)), self.count)
         value = np.repeat(first + 1 - 3 * before, self.count) + 3 * np.arange(n)
         final = np.repeat(last, self.count)
-        self.value, odd = decimals(body, marks[value - 1] + 1, marks[value])
+        self.value, odd = parse_decimals(body, marks[value - 1] + 1, marks[value])
         for i in np.flatnonzero(odd).tolist():
             self.value[i] = self._odd_value(body[marks[value[i] - 1] + 1 : marks[value[i]]].tobytes(), i)
         status = np.minimum(value + 1, final)
@@ -129,7 +129,7 @@ class Lines:
         text = decode(raw).strip()
         if not text:
             return np.nan
-        value = number(text)
+        value = parse_number(text)
         if value is not None:
             return value
         self.note("smt.value.unreadable", repr(text[:40]), triplet=i)

@@ -22,7 +22,7 @@ from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
 from greenkit.smt.headers import Layout
 from greenkit.smt.notes import Notes
 from greenkit.sources import Source
-from greenkit.text import BLANKS, Advance, amount, cells, decode, pieces
+from greenkit.text import BLANKS, Advance, decode, parse_amount, read_pieces, split_row
 
 _NAT: Final = stamps.NEVER
 
@@ -154,22 +154,23 @@ class Sink:
 def read(source: Source, layout: Layout, table: Table, notes: Notes, advance: Advance) -> None:
     """Read a daily register CSV or a monthly billing CSV into its table."""
     any_rows, skip = False, layout.skip
-    for piece in pieces(source, advance):
-        lines = decode(piece.text).split("\n")[skip:-1]
-        for line, text in enumerate(lines, piece.line + skip):
-            row = cells(text, layout.delimiter)
-            if not row:
-                continue
-            if layout.is_header(row):
-                notes.add("smt.row.repeated-header", file=source.name)
-                continue
-            any_rows = True
-            if piece.cut and text is lines[-1] and len(row) < len(layout.names):
-                what = f"{len(row)} columns instead of {len(layout.names)}"
-                notes.add("smt.file.cut", what, file=source.name, line=line)
-                continue
-            _row(row, line, source.name, layout, table, notes)
-        skip = 0
+    with source.open() as file:
+        for piece in read_pieces(file, source.name, advance):
+            lines = decode(piece.text).split("\n")[skip:-1]
+            for line, text in enumerate(lines, piece.line + skip):
+                row = split_row(text, layout.delimiter)
+                if not row:
+                    continue
+                if layout.is_header(row):
+                    notes.add("smt.row.repeated-header", file=source.name)
+                    continue
+                any_rows = True
+                if piece.cut and text is lines[-1] and len(row) < len(layout.names):
+                    what = f"{len(row)} columns instead of {len(layout.names)}"
+                    notes.add("smt.file.cut", what, file=source.name, line=line)
+                    continue
+                _row(row, line, source.name, layout, table, notes)
+            skip = 0
     if not any_rows:
         notes.add("smt.file.empty", file=source.name)
 
@@ -205,7 +206,7 @@ def _cell(cell: str, column: str, name: str, delimiter: str) -> float | None:
     """Read a number, which may be blank, or a date."""
     if column in _NUMBERS and cell in BLANKS:
         return None
-    found = amount(cell, delimiter) if column in _NUMBERS else csv_cells.date(cell)
+    found = parse_amount(cell, delimiter) if column in _NUMBERS else csv_cells.date(cell)
     if found is None:
         raise ValueError(f"{name} is {cell[:40]!r}")
     return found

@@ -1,6 +1,7 @@
 """Files as they really come: cut, put together, and saved again by spreadsheets of other countries."""
 
 import datetime as dt
+import io
 import json
 
 import numpy as np
@@ -239,16 +240,8 @@ def test_csv_of_two_layouts_put_together():
 
 def test_bytes_without_an_end_of_row(monkeypatch):
     monkeypatch.setattr(text, "_LONGEST", 5000)
-    with pytest.raises(LimitError, match="more than 5,000 bytes without the end of a row"):
-        list(text.pieces(_source(b"9" * 10_000), lambda n: None, size=1000))
-
-
-def _source(data):
-    import io
-
-    from greenkit.sources import Source
-
-    return Source("long", lambda: io.BytesIO(data))
+    with pytest.raises(LimitError, match="More than 5,000 bytes have no end of a row"):
+        list(text.read_pieces(io.BytesIO(b"9" * 10_000), "x.csv", lambda n: None, size=1000))
 
 
 # LSE

@@ -290,8 +290,8 @@ def test_row_by_row_gives_the_same(monkeypatch, day):
 def test_pieces_of_any_size(monkeypatch, size, newline):
     text = csv(csv_rows(AUTUMN), csv_rows(SPRING), csv_rows(flow="Surplus Generation"), newline=newline)
     whole = read(text)
-    pieces = interval_csv.pieces
-    monkeypatch.setattr(interval_csv, "pieces", lambda *args: pieces(*args, size=size))
+    read_pieces = interval_csv.read_pieces
+    monkeypatch.setattr(interval_csv, "read_pieces", lambda *args: read_pieces(*args, size=size))
     cut = read(text)
     same(cut.readings, whole.readings)
     assert cut.findings.names == whole.findings.names
@@ -300,7 +300,7 @@ def test_pieces_of_any_size(monkeypatch, size, newline):
 def test_line_numbers_across_pieces(monkeypatch):
     lines = csv_rows()
     lines[90] = "garbage"
-    pieces = interval_csv.pieces
-    monkeypatch.setattr(interval_csv, "pieces", lambda *args: pieces(*args, size=1000))
+    read_pieces = interval_csv.read_pieces
+    monkeypatch.setattr(interval_csv, "read_pieces", lambda *args: read_pieces(*args, size=1000))
     finding = read(csv(lines)).findings.named("smt.row.unreadable")[0]
     assert "line 92" in finding.text

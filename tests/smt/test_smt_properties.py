@@ -14,7 +14,7 @@ from smt_files import csv, read
 import greenkit
 from greenkit import days, synthetic
 from greenkit.synthetic import smt_json
-from greenkit.text import decimals, number
+from greenkit.text import parse_decimals, parse_number
 
 QUICK = settings(max_examples=10, deadline=None)
 # every sort of day: those of change of twenty years, and any other
@@ -125,13 +125,13 @@ def test_decimals_are_those_of_float(texts):
     raw = np.frombuffer(b",".join(t.encode() for t in texts) + b",", dtype=np.uint8)
     stop = np.flatnonzero(raw == 44)
     start = np.append(0, stop[:-1] + 1)
-    values, odd = decimals(raw, start, stop)
+    values, odd = parse_decimals(raw, start, stop)
     for text, value, is_odd in zip(texts, values, odd, strict=True):
         if text == "":
             assert np.isnan(value)
             assert not is_odd
         elif not is_odd:
-            assert value == number(text)
+            assert value == parse_number(text)
 
 
 def test_json_slots_of_every_sort_of_day():
