@@ -24,13 +24,13 @@ _PUBLIC = {
     "Secret": "greenkit.secret",
     "analysis": "greenkit.analysis",
     "certificates": "greenkit.certificates",
-    "check_smt": "greenkit.transfer.doctor",
+    "check_smt": "greenkit.transfer._doctor",
     "concat": "greenkit.frame",
     "connect": "greenkit.custodian",
     "custodian": "greenkit.custodian",
     "errors": "greenkit.errors",
     "export": "greenkit.export",
-    "fetch_smt": "greenkit.transfer.pull",
+    "fetch_smt": "greenkit.transfer._pull",
     "frame": "greenkit.frame",
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
@@ -42,8 +42,8 @@ _PUBLIC = {
     "samples": "greenkit.samples",
     "sandbox": "greenkit.sandbox",
     "settings": "greenkit.settings",
-    "smt_keyring": "greenkit.transfer.account",
-    "smt_remote": "greenkit.transfer.account",
+    "smt_keyring": "greenkit.transfer._account",
+    "smt_remote": "greenkit.transfer._account",
     "sources": "greenkit.sources",
     "store": "greenkit.store",
     "synthetic": "greenkit.synthetic",
@@ -82,10 +82,10 @@ if TYPE_CHECKING:
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt
-    from greenkit.transfer.account import smt_keyring as smt_keyring
-    from greenkit.transfer.account import smt_remote as smt_remote
-    from greenkit.transfer.doctor import check_smt as check_smt
-    from greenkit.transfer.pull import fetch_smt as fetch_smt
+    from greenkit.transfer._account import smt_keyring as smt_keyring
+    from greenkit.transfer._account import smt_remote as smt_remote
+    from greenkit.transfer._doctor import check_smt as check_smt
+    from greenkit.transfer._pull import fetch_smt as fetch_smt
 
 
 def __getattr__(name: str) -> Any:

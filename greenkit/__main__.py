@@ -19,7 +19,7 @@ from greenkit.findings import quiet
 
 def main(argv: list[str] | None = None) -> int:
     """Run a sub-command; give the exit code: 0 done, 1 an error, 2 wrong arguments, 130 Ctrl-C."""
-    from greenkit.transfer import command
+    from greenkit.transfer import _command as command
 
     parser = argparse.ArgumentParser(prog="python -m greenkit", description="Meter data: load, fetch, check, show.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

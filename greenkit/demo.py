@@ -83,7 +83,7 @@ def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
 
 
 def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFrame:
-    from greenkit.transfer.pull import fetch_smt
+    from greenkit.transfer._pull import fetch_smt
 
     home = folder / "gnupg"
     shutil.rmtree(home, ignore_errors=True)  # a key of the sandbox's, made anew in each run

@@ -26,7 +26,7 @@ def made(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_keys(made, monkeypatch):
     """One key of the real size is enough."""
-    monkeypatch.setattr("greenkit.certificates.keys.RSA_BITS", 2048)
+    monkeypatch.setattr("greenkit.certificates._make.RSA_BITS", 2048)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import gnupg
 import pytest
 
 from greenkit import Secret, errors, pgp, sources
-from greenkit.pgp import keyring as keyrings
+from greenkit.pgp import _keyring as keyrings
 
 pytestmark = pytest.mark.skipif(not shutil.which("gpg"), reason="the gpg program is not installed")
 
@@ -114,7 +114,7 @@ def test_new_key_is_what_smt_asks_for(key, keyring):
 
 
 def test_new_key_without_passphrase_in_a_new_folder(folder, monkeypatch):
-    monkeypatch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
+    monkeypatch.setattr("greenkit.pgp._keyring._RSA_BITS", 1024)
     made = pgp.new_key(f"{folder}/new", name="Example Energy", passphrase=None, unprotected=True)
     assert made.user == "Example Energy"
     assert stat.S_IMODE(os.stat(f"{folder}/new").st_mode) == 0o700
@@ -371,7 +371,7 @@ def test_folder_with_a_long_name(key, keyring, whole, tmp_path):
 
 def test_a_folder_with_a_long_name_opens_again(tmp_path, monkeypatch):
     """Each opening goes by a link of its own; the agent of the one before must not answer by its own, lost, link."""
-    monkeypatch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
+    monkeypatch.setattr("greenkit.pgp._keyring._RSA_BITS", 1024)
     home = tmp_path / ("long" * 20) / "home"
     home.parent.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(home.parent))  # as TMPDIR may be

@@ -4,10 +4,19 @@ SMT wants one client certificate for each machine, whose common name is the mach
 testing, from a public authority in production. Private keys are written as new files that only their owner may read.
 """
 
-from greenkit.certificates.check import Certificate, check_dates, check_host, check_key, pem, public_pem, read
-from greenkit.certificates.keys import RSA_BITS
-from greenkit.certificates.make import DAYS, Pair, from_pkcs12, new_certificate, new_request, sign, write_pair
-from greenkit.certificates.ssh import new_ssh_key, public_ssh
+from greenkit.certificates._check import Certificate, check_dates, check_host, check_key, pem, public_pem, read
+from greenkit.certificates._make import (
+    DAYS,
+    RSA_BITS,
+    Pair,
+    from_pkcs12,
+    new_certificate,
+    new_request,
+    new_ssh_key,
+    public_ssh,
+    sign,
+    write_pair,
+)
 
 __all__ = [
     "DAYS",

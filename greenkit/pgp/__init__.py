@@ -5,7 +5,6 @@ python-gnupg's ``ok`` is true for a full disk; so plain text always goes to a pa
 gpg said that the message was decrypted *and* exited with 0.
 """
 
-from greenkit.pgp.keyring import MAX_OUTPUT, Key, Keyring
-from greenkit.pgp.make import new_key
+from greenkit.pgp._keyring import MAX_OUTPUT, Key, Keyring, new_key
 
 __all__ = ["MAX_OUTPUT", "Key", "Keyring", "new_key"]

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from greenkit import _files
 from greenkit.secret import Secret
-from greenkit.transfer.remote import SMT_FOLDERS, Endpoint
+from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 
 USER: Final = "sandbox"
 RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER, 0 seconds: close() sends RST

@@ -11,8 +11,8 @@ from typing import Any
 from greenkit import _files, certificates
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.file_server import RESET, Faults, FileServer
-from greenkit.transfer.ftps import FtpsRemote
-from greenkit.transfer.remote import SMT_FOLDERS, Endpoint
+from greenkit.transfer._ftps import FtpsRemote
+from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 
 
 class FtpsServer(FileServer):

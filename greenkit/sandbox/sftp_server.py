@@ -11,8 +11,8 @@ from typing import Any
 
 from greenkit.sandbox.file_server import RESET, FileServer
 from greenkit.secret import Secret
-from greenkit.transfer.remote import SMT_FOLDERS, Endpoint
-from greenkit.transfer.sftp import SftpRemote
+from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
+from greenkit.transfer._sftp import SftpRemote
 
 
 class SftpServer(FileServer):

@@ -1,7 +1,7 @@
 """What Smart Meter Texas asks of a newcomer, gathered in one folder to be mailed: public halves only.
 
 Source: "Third Party Integration to SMT", the prerequisites: client certificate (Base-64 X.509), OpenPGP public key,
-public addresses, DUNS number, account. Since SMT serves SFTP, also the public SSH key.
+public addresses, DUNS number, _account. Since SMT serves SFTP, also the public SSH key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from greenkit import _files, certificates
 from greenkit.errors import CertificateError, GreenkitError, SettingsError
 from greenkit.settings import SmtSettings
-from greenkit.transfer import account
+from greenkit.transfer import _account
 
 _BLANK: Final = "________________  (fill in)"
 _HOW: Final = {
@@ -30,7 +30,7 @@ _WHAT: Final = {
 }
 
 
-def write_onboarding(folder: _files.StrPath, source: account.Source = None, **options: Any) -> dict[str, Path | str]:
+def write_onboarding(folder: _files.StrPath, source: _account.Source = None, **options: Any) -> dict[str, Path | str]:
     """Write what SMT needs to set up an account: public halves, and a page to fill in.
 
     Parameters
@@ -49,7 +49,7 @@ def write_onboarding(folder: _files.StrPath, source: account.Source = None, **op
     --------
     >>> write_onboarding("for-smt", "settings.toml")  # doctest: +SKIP
     """
-    smt = account.smt_settings(source, **options)
+    smt = _account.smt_settings(source, **options)
     target = Path(folder).expanduser()
     target.mkdir(parents=True, exist_ok=True)
     made: dict[str, Path | str] = {}
@@ -85,7 +85,7 @@ def _certificate(smt: SmtSettings) -> bytes:
 
 def _openpgp_key(smt: SmtSettings) -> bytes:
     # the public half needs no passphrase, so none is asked for
-    with account.smt_keyring(replace(smt, pgp=replace(smt.pgp, passphrase=None))) as keyring:
+    with _account.smt_keyring(replace(smt, pgp=replace(smt.pgp, passphrase=None))) as keyring:
         wanted = (smt.pgp.key or "").replace(" ", "").upper()
         keys = [key for key in keyring.list_keys() if key.fingerprint.endswith(wanted) and key.encrypts]
         if len(keys) != 1:
@@ -98,7 +98,7 @@ def _ssh_key(smt: SmtSettings) -> bytes:
     """Derive the public half, since a ``.pub`` file beside the key may be another's."""
     if smt.ssh_key is None:
         raise SettingsError("there is no ssh_key in the settings: SFTP takes one in place of a password")
-    return certificates.public_ssh(smt.ssh_key, account.secret(smt.ssh_key_passphrase)).encode()
+    return certificates.public_ssh(smt.ssh_key, _account.secret(smt.ssh_key_passphrase)).encode()
 
 
 def _host_name() -> str:
@@ -114,7 +114,7 @@ def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
         "User name": smt.user or "given by SMT",
         "Host name of this machine (the certificate's common name)": host,
         "Public addresses from which requests come": ", ".join(smt.public_addresses) or _BLANK,
-        "Server": f"{account.smt_endpoint(smt)}",
+        "Server": f"{_account.smt_endpoint(smt)}",
         "Folders": ", ".join(smt.folders),
     }
     lines = ["# For Smart Meter Texas: what is needed to set up this account", ""]

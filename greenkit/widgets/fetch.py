@@ -17,11 +17,11 @@ from greenkit.widgets.explore import Explore
 if TYPE_CHECKING:
     import pandas as pd
 
-    from greenkit.transfer.account import Source
-    from greenkit.transfer.checks import Diagnosis
-    from greenkit.transfer.fetch_report import FetchReport
-    from greenkit.transfer.inbox import Decrypts
-    from greenkit.transfer.remote import Remote
+    from greenkit.transfer._account import Source
+    from greenkit.transfer._doctor import Diagnosis
+    from greenkit.transfer._inbox import Decrypts
+    from greenkit.transfer._pull import FetchReport
+    from greenkit.transfer._remote import Remote
 
 _Answer = TypeVar("_Answer")
 
@@ -96,7 +96,7 @@ class SmtFetch(PanelModel):
         self.start("Checking", self._check)
 
     def _check(self) -> None:
-        from greenkit.transfer.doctor import check_smt
+        from greenkit.transfer._doctor import check_smt
 
         found = check_smt(self.settings)
         wrong = [c for c in found.checks if c.state == "failed"]
@@ -123,7 +123,7 @@ class SmtFetch(PanelModel):
         self.start("Fetching", self._fetch)
 
     def _fetch(self) -> None:
-        from greenkit.transfer.pull import pull
+        from greenkit.transfer._pull import pull
 
         report = pull(
             self.remote, self.folder, into=self.into, pgp=self.pgp, delete=self.delete, progress=self.progress

@@ -4,10 +4,10 @@ import json
 import sys
 
 from greenkit import Secret, pgp
-from greenkit.transfer.ftps import FtpsRemote
-from greenkit.transfer.pull import pull
-from greenkit.transfer.remote import Endpoint
-from greenkit.transfer.sftp import SftpRemote
+from greenkit.transfer._ftps import FtpsRemote
+from greenkit.transfer._pull import pull
+from greenkit.transfer._remote import Endpoint
+from greenkit.transfer._sftp import SftpRemote
 
 
 def main(job):

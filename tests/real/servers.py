@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from greenkit import Secret
-from greenkit.transfer.ftps import FtpsRemote
-from greenkit.transfer.remote import SMT_FOLDERS, Endpoint
-from greenkit.transfer.sftp import SftpRemote
+from greenkit.transfer._ftps import FtpsRemote
+from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
+from greenkit.transfer._sftp import SftpRemote
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 USER = "sandbox"

@@ -17,9 +17,8 @@ from greenkit import Secret, certificates, pgp
 from greenkit.errors import ServerUnavailable
 from greenkit.sandbox.authority import Authority
 from greenkit.settings import PgpSettings
-from greenkit.transfer.checks import Diagnosis
-from greenkit.transfer.doctor import check_smt
-from greenkit.transfer.pull import pull
+from greenkit.transfer._doctor import Diagnosis, check_smt
+from greenkit.transfer._pull import pull
 
 pytestmark = [
     pytest.mark.real,

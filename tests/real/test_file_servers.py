@@ -15,7 +15,7 @@ from servers import ACCOUNT, Proftpd, Sshd, Vsftpd
 
 from greenkit import Secret, certificates, errors
 from greenkit.sandbox.authority import Authority
-from greenkit.transfer.remote import Stat
+from greenkit.transfer._remote import Stat
 
 pytestmark = pytest.mark.real
 

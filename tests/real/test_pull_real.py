@@ -15,7 +15,7 @@ import pytest
 from servers import Sshd
 
 from greenkit import Secret, pgp
-from greenkit.transfer.pull import pull
+from greenkit.transfer._pull import pull
 
 pytestmark = pytest.mark.real
 

@@ -20,7 +20,7 @@ from greenkit.__main__ import main
 from greenkit.errors import BusyError, SettingsError
 from greenkit.sandbox.visitor import visit
 from greenkit.synthetic import DIALECTS
-from greenkit.transfer.pull import fetch_smt
+from greenkit.transfer._pull import fetch_smt
 
 XSD = Path(__file__).parents[3] / "shared" / "xsd" / "espi.xsd"
 needs_gpg = pytest.mark.skipif(not shutil.which("gpg"), reason="gpg is not installed")

@@ -14,8 +14,8 @@ def quick():
     """A RAM disk, since a pull flushes often and would wait for a busy disk; RSA keys that are made at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", MEMORY)
-        patch.setattr("greenkit.certificates.keys.RSA_BITS", 2048)
-        patch.setattr("greenkit.pgp.make._RSA_BITS", 1024)
+        patch.setattr("greenkit.certificates._make.RSA_BITS", 2048)
+        patch.setattr("greenkit.pgp._keyring._RSA_BITS", 1024)
         yield
 
 

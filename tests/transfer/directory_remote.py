@@ -11,7 +11,7 @@ from pathlib import Path
 
 from greenkit import _files
 from greenkit.errors import BadPassphrase, DamagedMessage, NotOpenPGP, ServerUnavailable, TransferError
-from greenkit.transfer.remote import Stat
+from greenkit.transfer._remote import Stat
 
 BEGIN = b"-----BEGIN PGP MESSAGE-----\n"
 

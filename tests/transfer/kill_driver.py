@@ -18,8 +18,8 @@ from pathlib import Path
 from directory_remote import DirectoryRemote, Unsealer, put, seal
 
 import greenkit
-from greenkit.transfer.ledger import Home, Ledger
-from greenkit.transfer.pull import pull
+from greenkit.transfer._ledger import Home, Ledger
+from greenkit.transfer._pull import pull
 
 OURS = (str(Path(greenkit.__file__).parent / "transfer"), str(Path(greenkit.__file__).parent / "_files.py"))
 FILES = {"a.lse": b"a" * 2500, "b.csv": b"b" * 100, "c.lse": b"c" * 4000}

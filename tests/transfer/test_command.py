@@ -15,8 +15,8 @@ from greenkit.errors import SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret
-from greenkit.transfer import command
-from greenkit.transfer.ledger import Home
+from greenkit.transfer import _command as command
+from greenkit.transfer._ledger import Home
 from greenkit.transfer.onboarding import write_onboarding
 
 GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
@@ -270,4 +270,4 @@ def test_the_server_takes_what_onboarding_enclosed(tmp_path):
 
 def test_wrong_protocol():
     with pytest.raises(SettingsError, match="write sftp or ftps"):
-        command.account.smt_remote(protocol="ftp")
+        command._account.smt_remote(protocol="ftp")

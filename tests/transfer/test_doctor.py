@@ -17,10 +17,10 @@ from greenkit.errors import SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret
-from greenkit.transfer import ledger
-from greenkit.transfer.account import smt_remote
-from greenkit.transfer.doctor import check_smt
-from greenkit.transfer.pull import pull
+from greenkit.transfer import _ledger as ledger
+from greenkit.transfer._account import smt_remote
+from greenkit.transfer._doctor import check_smt
+from greenkit.transfer._pull import pull
 
 GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
 HOST = socket.gethostname()

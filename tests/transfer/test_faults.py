@@ -11,7 +11,7 @@ import pytest
 
 from greenkit import Secret, errors, pgp
 from greenkit.sandbox.files import Faults, FtpsServer, SftpServer
-from greenkit.transfer.pull import pull
+from greenkit.transfer._pull import pull
 
 pytestmark = pytest.mark.skipif(not shutil.which("gpg"), reason="the gpg program is not installed")
 

@@ -13,11 +13,11 @@ from directory_remote import DirectoryRemote, Unsealer, put, seal
 
 from greenkit.errors import BusyError, FormatError, LoginRejected, NotWritten, ServerUnavailable
 from greenkit.findings import GreenkitWarning
-from greenkit.transfer import ledger as ledgers
-from greenkit.transfer import part
-from greenkit.transfer.ledger import Home, Ledger
-from greenkit.transfer.part import Part, refusal
-from greenkit.transfer.pull import fetch_smt, pull
+from greenkit.transfer import _inbox as part
+from greenkit.transfer import _ledger as ledgers
+from greenkit.transfer._inbox import Part, refusal
+from greenkit.transfer._ledger import Home, Ledger
+from greenkit.transfer._pull import fetch_smt, pull
 
 PLAIN = {f"{day}.lse": f"day {day}\n".encode() * 500 for day in range(3)}
 
@@ -600,7 +600,7 @@ def test_four_pullers_on_one_folder_and_one_server(server, into, tmp_path):
         put(server, f"{day}.lse.asc", seal(f"{day}".encode() * 3000))
     want = {p.name: p.read_bytes() for p in (server / "intervaldata").iterdir()}
     code = (
-        "import sys; from directory_remote import *; from greenkit.transfer.pull import pull\n"
+        "import sys; from directory_remote import *; from greenkit.transfer._pull import pull\n"
         "from greenkit.errors import BusyError\n"
         "try:\n    r = pull(DirectoryRemote(sys.argv[1], chunk=50), 'intervaldata', into=sys.argv[2], pgp=Unsealer(),"
         " delete='decrypted')\n"

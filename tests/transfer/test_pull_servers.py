@@ -12,8 +12,8 @@ import greenkit
 from greenkit import pgp
 from greenkit.sandbox.files import Faults, FtpsServer, SftpServer
 from greenkit.secret import Secret
-from greenkit.transfer.ledger import Home
-from greenkit.transfer.pull import pull
+from greenkit.transfer._ledger import Home
+from greenkit.transfer._pull import pull
 
 PLAIN = {"a.lse": b"small", "b.lse": random.Random(1).randbytes(300_000)}
 SHORT = [{"cut": "clean"}, {"cut": "unannounced"}, {"cut": "reset"}, {"stall": True}, {"late_error": True}]

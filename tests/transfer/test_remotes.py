@@ -15,12 +15,11 @@ import pytest
 from greenkit import Secret, certificates, errors
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
-from greenkit.transfer import ftp_session, ftps
-from greenkit.transfer.ftps import FtpsRemote
-from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Stat
-from greenkit.transfer.session import NameTable, words
-from greenkit.transfer.sftp import SftpRemote
-from greenkit.transfer.sftp_session import transport_class
+from greenkit.transfer import _ftps as ftp_session
+from greenkit.transfer import _ftps as ftps
+from greenkit.transfer._ftps import FtpsRemote
+from greenkit.transfer._remote import SMT_FTPS, SMT_SFTP, Endpoint, NameTable, Stat, words
+from greenkit.transfer._sftp import SftpRemote, transport_class
 
 DATA = os.urandom(300_000)
 PATH = "intervaldata/a.asc"
@@ -687,14 +686,14 @@ def test_import_is_lazy():
     import subprocess
     import sys
 
-    code = "import sys, greenkit.transfer.sftp, greenkit.sandbox.files\n"
+    code = "import sys, greenkit.transfer._sftp, greenkit.sandbox.files\n"
     code += "print({'paramiko', 'asyncssh', 'pyftpdlib', 'cryptography', 'gnupg'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
 
 
 def test_remotes_fit_the_interface():
-    from greenkit.transfer.remote import Remote
+    from greenkit.transfer._remote import Remote
 
     for kind in (FtpsRemote, SftpRemote):
         assert all(callable(getattr(kind, name)) for name in ("open", "close", "names", "stat", "fetch", "delete"))

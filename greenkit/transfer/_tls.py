@@ -9,7 +9,7 @@ from typing import Final
 from greenkit import _files, certificates
 from greenkit.errors import CertificateError, CertificateRejected, HostRejected, RemoteError, SettingsError
 from greenkit.secret import Secret
-from greenkit.transfer.remote import Endpoint
+from greenkit.transfer._remote import Endpoint
 
 TLS_VERSIONS: Final = {
     "1.0": ssl.TLSVersion.TLSv1,

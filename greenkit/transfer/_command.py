@@ -26,11 +26,10 @@ from typing import Any, Final
 from greenkit import settings
 from greenkit.errors import AccessRefused, BusyError, NoGpgProgram, ServerUnavailable, SettingsError
 from greenkit.settings import SmtSettings
-from greenkit.transfer import account
-from greenkit.transfer.doctor import check_smt
-from greenkit.transfer.fetch_report import FetchReport
+from greenkit.transfer import _account
+from greenkit.transfer._doctor import check_smt
+from greenkit.transfer._pull import FetchReport, pull
 from greenkit.transfer.onboarding import write_onboarding
-from greenkit.transfer.pull import pull
 
 DONE: Final = 0
 NEEDS_A_PERSON: Final = 1
@@ -83,7 +82,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 def run_fetch(args: argparse.Namespace, *, sleep: Callable[[float], object] = time.sleep) -> int:
     """Fetch once, or again and again until something needs a person."""
-    smt = account.smt_settings(args.settings)
+    smt = _account.smt_settings(args.settings)
     into = Path(args.into) if args.into else smt.into
     if into is None:
         raise SettingsError("it is not said where the files go: give --into DIR, or into = ... under [smt]")
@@ -120,10 +119,10 @@ def _once(smt: SmtSettings, folders: Iterable[str], into: Path) -> int:
     with contextlib.ExitStack() as stack:
         keyring = None
         try:
-            keyring = stack.enter_context(account.smt_keyring(smt))
+            keyring = stack.enter_context(_account.smt_keyring(smt))
         except NoGpgProgram as e:
             _say(f"files are fetched and not decrypted: {e}", error=True)  # they leave the server in ten days
-        remote = stack.enter_context(account.smt_remote(smt))
+        remote = stack.enter_context(_account.smt_remote(smt))
         refused = False
         for folder in folders:
             try:

@@ -11,7 +11,7 @@ from greenkit import pgp, settings
 from greenkit.errors import SettingsError
 from greenkit.secret import Secret
 from greenkit.settings import SecretRef, Settings, SmtSettings
-from greenkit.transfer.remote import SMT_FTPS, SMT_SFTP, Endpoint, Remote
+from greenkit.transfer._remote import SMT_FTPS, SMT_SFTP, Endpoint, Remote
 
 Source = str | os.PathLike[str] | Settings | SmtSettings | None
 
@@ -81,14 +81,14 @@ def smt_remote(source: Source = None, **options: Any) -> Remote:
     smt = smt_settings(source, **options)
     endpoint = smt_endpoint(smt)
     if smt.protocol == "sftp":
-        from greenkit.transfer.sftp import SftpRemote
+        from greenkit.transfer._sftp import SftpRemote
 
         return SftpRemote(
             endpoint, user=smt.user or "", password=secret(smt.password),
             key=smt.ssh_key, key_passphrase=secret(smt.ssh_key_passphrase),
             known_hosts=smt.known_hosts, host_key=smt.host_key, timeout=smt.timeout,
         )  # fmt: skip
-    from greenkit.transfer.ftps import FtpsRemote
+    from greenkit.transfer._ftps import FtpsRemote
 
     password = secret(smt.password)
     if password is None:

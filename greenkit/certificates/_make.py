@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -9,14 +10,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from greenkit import _files
-from greenkit.certificates.check import pem
-from greenkit.certificates.keys import create, encryption, new_rsa, read_bytes
+from greenkit.certificates._check import pem, read_bytes
 from greenkit.errors import CertificateError
 from greenkit.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes as PrivateKey
+
+RSA_BITS: Final = 3072
+
+
+def new_rsa() -> Any:
+    """Make a private key."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+
+
+def encryption(password: Secret | None) -> Any:
+    """Say how a key's file is encrypted, if it is."""
+    from cryptography.hazmat.primitives import serialization
+
+    if not password:
+        return serialization.NoEncryption()
+    return serialization.BestAvailableEncryption(password.reveal().encode())
+
+
+def create(files: dict[Path, bytes]) -> None:
+    """Make all of the files or none, and never over one that is there: an overwritten key is lost for good."""
+    with contextlib.ExitStack() as undo:
+        for path, data in files.items():
+            try:
+                _files.create_private(path, data)
+            except FileExistsError:
+                raise CertificateError(
+                    f"there is a file {path} already: move it away, or name another folder"
+                ) from None
+            except OSError as e:
+                raise CertificateError(f"{path} cannot be written ({e.strerror}): name another folder") from None
+            undo.callback(path.unlink)
+        undo.pop_all()
+
 
 DAYS: Final = 397
 """How long a certificate is good for; browsers and public authorities set this bound, so every server takes it."""
@@ -225,3 +260,42 @@ def _subject(host: str, organization: str) -> x509.Name:
     if organization:
         parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
     return x509.Name(parts)
+
+
+def new_ssh_key(path: _files.StrPath, *, password: Secret | None, comment: str = "greenkit") -> str:
+    """Make an SSH key (RSA 3072) for SFTP as ``path`` and ``path.pub``; give the public line, which SMT needs.
+
+    Raises
+    ------
+    CertificateError
+        A file of that name is there already.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
+
+    key = new_rsa()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption(password))
+    public: str = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + f" {comment}\n"
+    create({Path(path): private, Path(f"{path}.pub"): public.encode()})
+    return public
+
+
+def public_ssh(path: _files.StrPath, password: Secret | None = None) -> str:
+    """Give the public line of a private SSH key, as SMT wants it by mail.
+
+    Raises
+    ------
+    CertificateError
+        The file is missing, is no private key, or stays closed.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    data = read_bytes(path)
+    ssh = b"BEGIN OPENSSH PRIVATE KEY" in data
+    load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
+    try:
+        key: Any = load(data, password.reveal().encode() if password else None)
+    except (ValueError, TypeError):
+        raise CertificateError(f"the SSH key {path} cannot be opened: give its passphrase, or the right file") from None
+    form = serialization.PublicFormat.OpenSSH
+    line: bytes = key.public_key().public_bytes(serialization.Encoding.OpenSSH, form)
+    return line.decode() + "\n"

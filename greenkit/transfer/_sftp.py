@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
 import logging
 import socket
+import stat
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from greenkit import _files
 from greenkit.errors import (
     AccessRefused,
+    CertificateError,
     HostRejected,
     LoginRejected,
     RemoteError,
@@ -21,12 +28,207 @@ from greenkit.errors import (
     TransferError,
 )
 from greenkit.secret import Secret
-from greenkit.transfer.remote import SMT_SFTP, Endpoint, Sink, Stat
-from greenkit.transfer.session import BACKOFF, SessionRemote, Tap, unreachable, words
-from greenkit.transfer.sftp_session import SftpSession, connected, transport_class
-from greenkit.transfer.ssh_keys import KEY_KINDS, OtherKey, Pinned, Unknown, fingerprint, fingerprint_bytes, load_key
+from greenkit.transfer._remote import BACKOFF, SMT_SFTP, Endpoint, SessionRemote, Sink, Stat, Tap, unreachable, words
 
-_LOG: Final = "greenkit.transfer.sftp.paramiko"
+# a server has one host key of each kind, and the fingerprint that one was given may be of any
+KEY_KINDS: Final = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+
+
+class OtherKey(Exception):
+    """The host key is not the pinned one."""
+
+
+class Pinned:
+    """Accepts one host key."""
+
+    def __init__(self, pin: bytes, seen: list[str]) -> None:
+        self._pin, self._seen = pin, seen
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        """Judge a key; paramiko calls this by name."""
+        if not hmac.compare_digest(hashlib.sha256(key.asbytes()).digest(), self._pin):
+            self._seen.append(fingerprint(key))
+            raise OtherKey
+
+
+class Unknown:
+    """Accepts no host key."""
+
+    def __init__(self, endpoint: Endpoint, file: Path) -> None:
+        self._endpoint, self._file = endpoint, file
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        """Judge a key; paramiko calls this by name."""
+        raise HostRejected(
+            f"{self._endpoint} is not in {self._file}; it shows {fingerprint(key)}: compare that with what SMT says, "
+            "then pin it as host_key="
+        )
+
+
+def fingerprint(key: Any) -> str:
+    """Write it as ssh-keygen does."""
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+def fingerprint_bytes(text: str) -> bytes:
+    """Read what :func:`fingerprint` writes; SettingsError when it is none."""
+    try:
+        pin = base64.b64decode(text.removeprefix("SHA256:").rstrip("=") + "=", validate=True)
+    except ValueError:
+        pin = b""
+    if len(pin) != 32 or not text.startswith("SHA256:"):
+        raise SettingsError(f"{text!r} is no fingerprint of a host key: give SHA256:… as ssh-keygen -lf writes it")
+    return pin
+
+
+def load_key(path: _files.StrPath, passphrase: Secret | None) -> Any:
+    """Open a private key's file; CertificateError says why it cannot be."""
+    import paramiko
+
+    try:
+        return paramiko.PKey.from_path(Path(path).expanduser(), passphrase.reveal().encode() if passphrase else None)
+    except OSError as e:
+        raise CertificateError(f"the SSH key {path} cannot be read ({e.strerror}): name the right file") from None
+    except (paramiko.PasswordRequiredException, TypeError):
+        raise CertificateError(f"the SSH key {path} is encrypted: give its passphrase") from None
+    except (paramiko.SSHException, ValueError):
+        fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key"
+        raise CertificateError(f"the SSH key {path} cannot be used: {fault}") from None
+
+
+_PIECE: Final = 1 << 15  # the most that every server gives for one request
+_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not count
+_KEEPALIVE: Final = 30
+_MOST_NAMES: Final = 1_000_000
+
+
+def connected(endpoint: Endpoint, timeout: float) -> socket.socket:
+    """Connect; small requests go at once, where TCP else holds each back until the one before is acknowledged."""
+    wire = socket.create_connection((endpoint.host, endpoint.port), timeout)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire
+
+
+@cache
+def transport_class() -> Any:
+    """Give paramiko's transport, but one that never asks on the terminal."""
+    from paramiko import BadAuthenticationType, Transport
+
+    # not its ServiceRequestingTransport, which loses a fast answer to a log-in and then waits for it (paramiko 5.1)
+    class Silent(Transport):  # type: ignore[misc]
+        def auth_interactive_dumb(self, *args: Any, **options: Any) -> Any:
+            """Refuse a second factor that only a person has."""
+            raise BadAuthenticationType("it asks for more", ["keyboard-interactive"])
+
+    return Silent
+
+
+class SftpSession:
+    """A logged-in client and its SFTP channel."""
+
+    def __init__(self, client: Any, timeout: float) -> None:
+        from paramiko import SFTPClient
+
+        self.client = client
+        transport = client.get_transport()
+        transport.set_keepalive(_KEEPALIVE)
+        self.sftp: Any = SFTPClient.from_transport(transport)
+        self.sftp.get_channel().settimeout(timeout)
+
+    def pieces(self, file: Any, start: int, size: int) -> Iterator[bytes]:
+        """Give an open file's bytes from ``start`` to its end, in order; ``size`` is a guess of where that is."""
+        return _Ahead(self.sftp, file.handle).pieces(start, size)
+
+    def files(self, folder: bytes) -> list[bytes]:
+        """List a folder's files as bytes; paramiko's own listing fails as a whole on a name that is not UTF-8."""
+        from paramiko import SFTPAttributes
+        from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
+
+        _, answer = self.sftp._request(CMD_OPENDIR, folder)
+        handle = answer.get_string()
+        found: list[bytes] = []
+        while len(found) < _MOST_NAMES:
+            try:
+                _, answer = self.sftp._request(CMD_READDIR, handle)
+            except EOFError:
+                # also what a lost connection raises, in which case this raises it again
+                self.sftp._request(CMD_CLOSE, handle)
+                return found
+            count = answer.get_int()
+            if not 0 < count <= _MOST_NAMES:
+                raise RemoteError(f"the listing of {folder!r} makes no sense ({count} names at once): ask SMT")
+            for _ in range(count):
+                name, _long = answer.get_string(), answer.get_string()
+                mode = SFTPAttributes._from_msg(answer).st_mode
+                if name not in (b".", b"..") and (mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                    found.append(name)
+        raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names: ask SMT what they are")
+
+
+class _Ahead:
+    """Reads a file with many requests under way.
+
+    paramiko's own prefetch does it in a thread, which sleeps between requests and gives up when the answers come
+    faster than it asks. Here one thread asks, and hands each piece on in order as soon as it is there.
+    """
+
+    def __init__(self, sftp: Any, handle: bytes) -> None:
+        self._sftp, self._handle = sftp, handle
+        self._arrived: dict[int, bytes] = {}
+
+    def pieces(self, start: int, size: int) -> Iterator[bytes]:
+        """Give all from ``start`` to where the server says that it ends; ``size`` is its guess, and only a guide."""
+        asked: deque[tuple[int, int, int]] = deque()
+        place = start
+        while True:
+            # the request beyond the guess, one at a time, is how the end is found
+            while len(asked) < _AHEAD and (place <= size or not asked):
+                length = min(_PIECE, size - place) if place < size else _PIECE
+                asked.append((self._ask(place, length), place, length))
+                place += length
+            number, begin, length = asked.popleft()
+            piece = self._answer(number)
+            if not piece:
+                break
+            yield piece
+            if len(piece) < length:
+                # the rest of it comes first, so what was asked for after it is asked for again
+                for later, _, _ in asked:
+                    self._answer(later)
+                asked.clear()
+                place = begin + len(piece)
+        for later, _, _ in asked:
+            self._answer(later)
+
+    def _ask(self, place: int, length: int) -> int:
+        from paramiko.sftp import CMD_READ, int64
+
+        return int(self._sftp._async_request(self, CMD_READ, self._handle, int64(place), length))
+
+    def _answer(self, number: int) -> bytes:
+        while number not in self._arrived:
+            self._sftp._read_response()
+        return self._arrived.pop(number)
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Take an answer; paramiko calls this by name."""
+        from paramiko.sftp import CMD_DATA
+
+        if kind == CMD_DATA:
+            self._arrived[number] = message.get_string()
+            return
+        try:
+            self._sftp._convert_status(message)
+        except EOFError:
+            self._arrived[number] = b""
+
+
+_LOG: Final = "greenkit.transfer._sftp.paramiko"
 
 
 class SftpRemote(SessionRemote["SftpSession"]):
@@ -37,7 +239,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
     Parameters
     ----------
     endpoint : Endpoint
-        Where it is; :data:`~greenkit.transfer.remote.SMT_SFTP` when absent.
+        Where it is; :data:`~greenkit.transfer._remote.SMT_SFTP` when absent.
     user : str
         Account.
     password : Secret, optional
@@ -97,19 +299,19 @@ class SftpRemote(SessionRemote["SftpSession"]):
     # ── the four questions ──
 
     def names(self, folder: str) -> list[str]:
-        """List the files of a folder; see :class:`~greenkit.transfer.remote.Remote`."""
+        """List the files of a folder; see :class:`~greenkit.transfer._remote.Remote`."""
         return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
 
     def stat(self, path: str) -> Stat:
-        """Give size and time; see :class:`~greenkit.transfer.remote.Remote`."""
+        """Give size and time; see :class:`~greenkit.transfer._remote.Remote`."""
         return self._run(lambda session: self._stat(session, path), f"ask for {path!r}")
 
     def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Give a file's bytes to ``sink``; see :class:`~greenkit.transfer.remote.Remote`."""
+        """Give a file's bytes to ``sink``; see :class:`~greenkit.transfer._remote.Remote`."""
         self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
 
     def delete(self, path: str) -> None:
-        """Delete a file; see :class:`~greenkit.transfer.remote.Remote`."""
+        """Delete a file; see :class:`~greenkit.transfer._remote.Remote`."""
         self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def _list(self, session: SftpSession, folder: str) -> list[str]:

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import io
 import os
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,161 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
 from greenkit import _files
-from greenkit.errors import PlainTextNotWritten, SettingsError
-from greenkit.pgp.causes import Said, cause
-from greenkit.pgp.program import end_agent, start
+from greenkit.errors import (
+    BadPassphrase,
+    DamagedMessage,
+    DecryptedTooLarge,
+    DecryptError,
+    NoGpgProgram,
+    NoSecretKey,
+    NotEncrypted,
+    NotOpenPGP,
+    PlainTextNotWritten,
+    SettingsError,
+    UnprotectedMessage,
+)
 from greenkit.secret import Secret
+
+# The low 16 bits of the number in gpg's ERROR line (libgpg-error's err-codes.h).
+_WRONG_PASSPHRASE: Final = 11
+_NO_AGENT: Final = 77
+_NOT_SUPPORTED: Final = 60
+_NOBODY_TO_ASK: Final = {85, 98, 99, 114, 177}  # no pinentry, fully cancelled, cancelled, no input, no passphrase
+
+_OTHER_FILES: Final = (
+    (b"", "it is empty: fetch it again"),
+    (b"<!doctype html", "it is a web page, probably an error page: look at it"),
+    (b"<html", "it is a web page, probably an error page: look at it"),
+    (b"<?xml", "it is plain XML: load it as it is"),
+    (b"pk\x03\x04", "it is a zip archive that is not encrypted: load it as it is"),
+    (b"\x1f\x8b", "it is a gzip archive that is not encrypted: load it as it is"),
+    (b"-----begin pgp public key block", "it is a public key, not a message: import it with gpg --import"),
+    (b"-----begin pgp private key block", "it is a secret key, not a message: import it with gpg --import"),
+    (b"-----begin certificate", "it is an X.509 certificate, which does not belong to OpenPGP"),
+)
+
+
+class Said:
+    """What gpg wrote on its status lines."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.words: dict[str, str] = {}
+        self.codes: set[int] = set()
+        for line in text.splitlines():
+            if not line.startswith("[GNUPG:] "):
+                continue
+            word, _, rest = line[9:].partition(" ")
+            self.words.setdefault(word, rest)
+            if word == "ERROR":
+                # "pkdecrypt_failed 67108875" or "symkey_decrypt.maybe_error 11_BAD_PASSPHRASE"
+                number = rest.split()[1].partition("_")[0] if " " in rest else ""
+                self.codes |= {int(number) & 0xFFFF} if number.isdigit() else set()
+
+    @property
+    def damaged(self) -> bool:
+        """The message did not verify to its end."""
+        return bool({"DECRYPTION_FAILED", "BADMDC"} & self.words.keys()) or "DECRYPTION_OKAY" not in self.words
+
+
+def cause(said: Said, head: bytes, name: str, most: int) -> DecryptError:
+    """Tell why gpg did not decrypt, from its status lines, which are the same in every language.
+
+    Parameters
+    ----------
+    said : Said
+        What it wrote.
+    head : bytes
+        First bytes of the message.
+    name : str
+        Of the message.
+    most : int
+        Bytes of plain text that were allowed.
+    """
+    began = bool({"BEGIN_DECRYPTION", "ENC_TO", "NEED_PASSPHRASE_SYM"} & said.words.keys())
+    if said.codes & {_WRONG_PASSPHRASE} and "PLAINTEXT" not in said.words:
+        return BadPassphrase(f"{name}: the passphrase is wrong: give the one of the secret key")
+    if said.codes & _NOBODY_TO_ASK:
+        return BadPassphrase(f"{name}: the secret key has a passphrase: give it as passphrase=Secret.env(...)")
+    if _NO_AGENT in said.codes or "can't connect to the agent" in said.text:
+        return NoGpgProgram(f"{name}: gpg cannot start its agent: see that gpg-agent is installed")
+    if _NOT_SUPPORTED in said.codes:
+        return NoGpgProgram(
+            f"{name}: gpg's agent takes no passphrase from a program: remove no-allow-loopback-pinentry from "
+            "gpg-agent.conf"
+        )
+    if "NO_SECKEY" in said.words and "PLAINTEXT" not in said.words:
+        key = said.words["NO_SECKEY"].split()[0]
+        return NoSecretKey(
+            f"{name}: it is encrypted to the key {key}, whose secret half is not in this keyring: import it"
+        )
+    if "--max-output" in said.text:
+        return DecryptedTooLarge(f"{name}: it holds more than {most:,} bytes: pass a larger max_output if you trust it")
+    if "PLAINTEXT" in said.words and not began:
+        return NotEncrypted(
+            f"{name}: it is not encrypted, so anybody may have written it: ask the sender to encrypt it"
+        )
+    if not said.words:
+        return NoGpgProgram(f"{name}: gpg itself failed ({last_line(said.text)}): see that gpg works")
+    if not began:
+        return _not_openpgp(head, name)
+    if said.words.get("DECRYPTION_INFO", "").split()[:1] == ["0"] and "BADMDC" not in said.words:
+        return UnprotectedMessage(
+            f"{name}: it has no integrity protection, so it may have been altered: ask the sender to add it, "
+            "or pass allow_unprotected=True"
+        )
+    if said.damaged:
+        return DamagedMessage(f"{name}: it is cut or altered, and no part of it is used: fetch it again")
+    return PlainTextNotWritten(
+        f"{name}: its plain text could not be written: make room on the disk or give another folder"
+    )
+
+
+def _not_openpgp(head: bytes, name: str) -> DecryptError:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"-----begin pgp message" in start:
+        return DamagedMessage(f"{name}: it is cut within its first lines, and no part of it is used: fetch it again")
+    for sign, what in _OTHER_FILES:
+        if start.startswith(sign) if sign else not start:
+            return NotOpenPGP(f"{name}: {what}")
+    return NotOpenPGP(f"{name}: it holds no OpenPGP message: look at the file, it may be plain already")
+
+
+def last_line(text: str) -> str:
+    """Give the last line of what a program wrote, cut short."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else " " for c in lines[-1])[:120].strip() if lines else "without a word"
+
+
+_OLDEST: Final = (2, 1)  # which has an agent that takes a passphrase from a program
+
+
+def start(program: str, home: str | None) -> Any:
+    """Give python-gnupg's object for a folder; NoGpgProgram when gpg is missing, broken or too old."""
+    import gnupg
+
+    try:
+        gpg = gnupg.GPG(gpgbinary=program, gnupghome=home)
+    except OSError:
+        raise NoGpgProgram(
+            f"the program {program} is not found: install it (Debian: apt install gnupg; macOS: brew install gnupg; "
+            "Windows: Gpg4win; conda: conda install gnupg)"
+        ) from None
+    except ValueError as e:
+        raise NoGpgProgram(f"the program {program} does not work ({last_line(str(e))}): install it anew") from None
+    if not gpg.version or gpg.version < _OLDEST:
+        found = ".".join(map(str, gpg.version or ())) or "of an unknown kind"
+        raise NoGpgProgram(f"the program {program} is {found}: install 2.1 or later")
+    gpg.encoding = "utf-8"
+    return gpg
+
+
+def end_agent(home: str) -> None:
+    """End the agent of a folder, which forgets its passphrases."""
+    with contextlib.suppress(OSError):
+        command = ["gpgconf", "--homedir", home, "--kill", "all"]
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 no shell, fixed words
+
 
 MAX_OUTPUT: Final = 8 << 30
 """Bytes of plain text that one message may hold, unless the keyring says otherwise."""
@@ -303,3 +455,79 @@ def _key(found: dict[str, Any]) -> Key:
 
 def _no_key(fingerprint: str) -> NoReturn:
     raise SettingsError(f"the keyring holds no key {fingerprint}: see Keyring.list_keys() for those that it has")
+
+
+# What the other side, often an older Java program, can read: RSA, AES, SHA-2, ZIP.
+_PREFERENCES: Final = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB ZIP Uncompressed"
+_RSA_BITS: Final = 3072
+
+
+def new_key(
+    home: _files.StrPath | None,
+    *,
+    name: str,
+    email: str = "",
+    passphrase: Secret | None,
+    years: int = 3,
+    unprotected: bool = False,
+) -> Key:
+    """Make the key pair that SMT asks for: RSA 3072, a signing key and an encryption subkey.
+
+    Parameters
+    ----------
+    home : path or None
+        Folder of the keyring, made private when it is not there; None for the user's own.
+    name, email : str
+        The company's name, and an address if wanted.
+    passphrase : Secret or None
+        Guards the secret half. Without spaces at its ends and without line breaks.
+    years : int
+        Until it expires.
+    unprotected : bool
+        Say so when there shall be no passphrase.
+
+    Returns
+    -------
+    Key
+        Send ``Keyring(home).public_key(key.fingerprint)`` to SMT, and keep ``secret_key`` as a back-up.
+
+    Raises
+    ------
+    SettingsError
+        A name or passphrase that gpg would not take.
+    """
+    secret = passphrase.reveal() if passphrase else ""
+    # they become lines of gpg's parameter file
+    for what, text in {"name": name, "email": email, "passphrase": secret}.items():
+        if any(ord(c) < 32 or ord(c) == 127 for c in text) or text != text.strip():
+            raise SettingsError(f"the {what} has a line break, control sign or outer space: give it without")
+    if len(name) < 5 or name[0].isdigit() or set("<>") & set(name):
+        raise SettingsError(f"the name {name!r} is refused by OpenPGP: give 5 letters or more, without < or >")
+    if not secret and not unprotected:
+        raise SettingsError("the new key has no passphrase: give one, or pass unprotected=True")
+    if home is not None:
+        _files.private_folder(home)
+    with Keyring(home) as keyring:
+        made = keyring._gpg.gen_key(_sheet(name, email, secret, years))
+        if not made.fingerprint:
+            raise SettingsError("gpg made no key: see that its folder is writable and its agent can start")
+        return next(key for key in keyring.list_keys() if key.fingerprint == made.fingerprint)
+
+
+def _sheet(name: str, email: str, passphrase: str, years: int) -> str:
+    """Write gpg's parameter file (its manual, "Unattended key generation")."""
+    lines = {
+        "Key-Type": "RSA",
+        "Key-Length": _RSA_BITS,
+        "Key-Usage": "sign,cert",
+        "Subkey-Type": "RSA",
+        "Subkey-Length": _RSA_BITS,
+        "Subkey-Usage": "encrypt",
+        "Name-Real": name,
+        "Name-Email": email,
+        "Expire-Date": f"{years}y",
+        "Preferences": _PREFERENCES,
+        "Passphrase": passphrase,
+    }
+    text = "".join(f"{field}: {value}\n" for field, value in lines.items() if value)
+    return text + ("" if passphrase else "%no-protection\n") + "%commit\n"

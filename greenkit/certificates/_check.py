@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenkit import _files
-from greenkit.certificates.keys import read_bytes
 from greenkit.errors import CertificateError
 from greenkit.secret import Secret
 
@@ -148,6 +147,14 @@ def pem(made: Any) -> bytes:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return bytes(made.public_bytes(Encoding.PEM))
+
+
+def read_bytes(path: _files.StrPath) -> bytes:
+    """Read a file; CertificateError when it cannot be."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as e:
+        raise CertificateError(f"{path} cannot be read ({e.strerror}): name the right file") from None
 
 
 def _load(path: _files.StrPath) -> x509.Certificate:
