@@ -25,12 +25,13 @@ Type of a field            TOML value
 a dataclass                table with these keys. A field ``from_`` is the key ``from``.
 ``A | B``                  the first alternative of the value's TOML type; of several dataclasses, the one that knows
                            the most of the table's keys. ``None`` only marks a default: TOML cannot express it.
-a class with ``from_toml``  whatever ``from_toml(value, place)`` accepts
+class with ``from_toml``   whatever ``from_toml(value, place)`` accepts
 ``object``                 anything, unchecked; decimals stay ``Decimal``
 =========================  ============================================================================================
 
-``Annotated[T, rule]`` adds a :class:`Rule`. A ``__post_init__`` may raise ValueError or SettingsError; the error then
-gets the file and the table in front. Values of secrets never appear in an error, and neither do tables and lists.
+``Annotated[T, rule]`` adds a :class:`Rule`, and ``field(metadata={"toml": False})`` is a field that is not a key. A
+``__post_init__`` may raise ValueError or SettingsError; the error then gets the file and the table in front. Values of
+secrets never appear in an error, and neither do tables and lists.
 
 cattrs and msgspec were tried and not taken. Neither suggests the nearest key, and neither reads a field that is a
 number or one of two tables without a hook or a tag. msgspec ignores unknown keys of dataclasses, and cattrs turns the
@@ -270,21 +271,17 @@ def parse(source: str | bytes | os.PathLike[str], *, name: str = "") -> dict[str
         return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as e:
         failure = str(e)
-    except (
-        RecursionError,
-        ValueError,
-        ArithmeticError,
-    ):  # of tomllib itself: deep nesting, 5,000 digits, 1e99999999999
-        failure = ""
+    except (RecursionError, ValueError, ArithmeticError):
+        failure = ""  # tomllib gives up on deep nesting, 5,000 digits, and 1e99999999999
     if not failure:
         raise _unreadable(text, name)
     reason, _, place = failure.removesuffix(")").rpartition(" (at ")
     # A reason quotes at most a key or one character of the file; a long one may quote more.
     reason = reason if len(reason) < _LONGEST_QUOTE else "The syntax is not valid"
     found = re.fullmatch(r"line (\d+), column (\d+)", place)
-    line = found[1] if found else str(text.count("\n") + 1)
+    at_line = int(found[1]) if found else text.count("\n") + 1
     where = f"column {found[2]}" if found else "the end of the file"
-    raise SettingsError(f"{name}, line {line}: {reason}", next_step=f"Correct the TOML at {where}.")
+    raise SettingsError(f"{name}, line {at_line}: {reason}", next_step=f"Correct the TOML at {where}.")
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -384,12 +381,16 @@ def convert(
 def _fields(kind: type) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
     """Return the fields of a dataclass and their types, by their keys in TOML."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    return {f.name.removesuffix("_"): (f, hints[f.name]) for f in dataclasses.fields(kind) if f.init}
+    return {f.name.removesuffix("_"): (f, hints[f.name]) for f in dataclasses.fields(kind) if _is_key(f)}
+
+
+def _is_key(field: dataclasses.Field[Any]) -> bool:
+    return field.init and bool(field.metadata.get("toml", True))
 
 
 def _dataclass(kind: Any, value: object, place: Place, base: Any = None) -> Any:
     if not isinstance(value, Mapping):
-        raise place.error(f"is {_kind(value)}, but it must be a table", f"Write it as a table: {_example(place)}.")
+        raise place.error(f"is {_seen(value)}, but it must be a table", f"Write it as a table: {_example(place)}.")
     fields = _fields(kind)
     for key in value:
         if key not in fields:
@@ -437,13 +438,12 @@ def _value(hint: Any, value: Any, place: Place) -> Any:
     if dataclasses.is_dataclass(hint):
         return _dataclass(hint, value, place)
     if hint is Path and isinstance(value, str | Path):
-        return _path(str(value), place)
+        return resolve(str(value), place)
     if hint in (float, Decimal) and type(value) in (int, float, Decimal):
         return _number(hint, value, place)
     if hint in (str, bool, int, datetime.date, datetime.time, datetime.datetime) and type(value) is hint:
         return value
-    found = _shown(value) if type(value) in (int, float, Decimal) else _kind(value)
-    raise place.error(f"is {found}, but it must be {_wanted(hint)}", "Correct the value.")
+    raise place.error(f"is {_seen(value)}, but it must be {_wanted(hint)}", "Correct the value.")
 
 
 def _annotated(hint: Any, rules: Sequence[object], value: Any, place: Place) -> Any:
@@ -459,7 +459,7 @@ def _union(choices: Sequence[Any], value: Any, place: Place) -> Any:
     fitting = [choice for choice in choices if _takes(choice, value)]
     if not fitting:
         wanted = " or ".join(dict.fromkeys(map(_wanted, choices)))
-        raise place.error(f"is {_kind(value)}, but it must be {wanted}", "Correct the value.")
+        raise place.error(f"is {_seen(value)}, but it must be {wanted}", "Correct the value.")
     if len(fitting) > 1 and isinstance(value, Mapping):
         fitting.sort(key=lambda choice: _likeness(choice, value), reverse=True)  # stable: the first of equals
     elif len(fitting) > 1:
@@ -528,18 +528,6 @@ def _key(hint: Any, key: Any, place: Place) -> Any:
     return _value(hint, key, place / str(key))
 
 
-def _path(value: str, place: Place) -> Path:
-    if not value or "\0" in value:
-        raise place.error("is empty or contains a null character", "Write a path in quotes.")
-    failure = None
-    try:
-        path = Path(value).expanduser()
-        return place.folder / path if place.folder else path
-    except RuntimeError:  # the home folder of ~nobody
-        failure = f"is {_shown(value)}, which has no home folder"
-    raise place.error(failure, "Write the complete path.")
-
-
 def _number(hint: Any, value: Any, place: Place) -> Any:
     wanted = "a finite number" if hint is float else f"a number with fewer than {_LARGEST_POWER} digits"
     try:
@@ -556,6 +544,25 @@ def _number(hint: Any, value: Any, place: Place) -> Any:
     if not exact.is_finite() or out_of_range:
         raise place.error(f"is {_shown(value)}, but it must be {wanted}", "Correct the value.")
     return number
+
+
+def resolve(value: str, place: Place) -> Path:
+    """Return the path that a text of a file names: ``~`` is the home folder, and the folder of the file is the start.
+
+    Raises
+    ------
+    SettingsError
+        If the text is not a path.
+    """
+    if not value or "\0" in value:
+        raise place.error("is empty or contains a null character", "Write a path in quotes.")
+    failure = None
+    try:
+        path = Path(value).expanduser()
+        return place.folder / path if place.folder else path
+    except RuntimeError:  # the home folder of ~nobody
+        failure = f"is {_shown(value)}, which has no home folder"
+    raise place.error(failure, "Write the complete path.")
 
 
 def dumps(value: object, *, schema: int | None = None) -> str:
@@ -602,7 +609,7 @@ def plain(value: object) -> Any:
     if hasattr(value, "to_toml"):
         return value.to_toml()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = {f: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        held = {f: getattr(value, f.name) for f in dataclasses.fields(value) if _is_key(f)}
         return {f.name.removesuffix("_"): plain(v) for f, v in held.items() if v is not None and v != _default(f)}
     if isinstance(value, Mapping):
         return {str(key): plain(held) for key, held in value.items() if held is not None}
@@ -624,7 +631,7 @@ def _wanted(hint: Any) -> str:
     if origin is Literal:
         return _listed([c if isinstance(c, str) else _shown(c) for c in inside], "or")
     if origin is tuple:
-        return "a list of texts in quotes" if inside[0] is str else "a list"
+        return "a list of text in quotes" if inside[0] is str else "a list"
     if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         return "a table"
     return _WANTED.get(hint, getattr(hint, "__name__", str(hint)))
@@ -634,6 +641,11 @@ def _kind(value: object) -> str:
     if isinstance(value, Mapping):
         return "a table"
     return _KINDS.get(type(value), f"of type {type(value).__name__}")
+
+
+def _seen(value: object) -> str:
+    """Return what a value of the wrong type is: the kind of a text, which may be a secret, and a number itself."""
+    return _kind(value) if isinstance(value, str) else _shown(value)
 
 
 def _shown(value: object) -> str:

@@ -1,38 +1,34 @@
-"""One TOML file for servers and custodians, without a secret in it.
+"""The settings file: one TOML file for servers and utilities, without a secret in it.
 
     [smt]                             Smart Meter Texas: the file server
-    [smt.pgp]                         the OpenPGP key that SMT encrypts to
+    [smt.pgp]                         the OpenPGP key to which SMT encrypts
     [smt.api]                         the REST API
     [custodian.<name>]                a utility's Green Button Connect service
 
-A password, passphrase or client secret is named by where it is kept, and read only when it is needed::
+The file names where a password, passphrase, or client secret is stored. greenkit reads the secret when it needs it::
 
     password = {env = "SMT_PASSWORD"}        an environment variable
     password = {file = "~/.smt-password"}    the first line of a file that only you may read
-    password = {keyring = "smt-password"}    the system's keyring (keyring set greenkit smt-password)
-    password = {prompt = true}               asked for, once
+    password = {keyring = "smt-password"}    the system keyring (keyring set greenkit smt-password)
+    password = {prompt = true}               a prompt, once
 
-Clear text in its place is refused: settings files are mailed, committed and shown on screens. Relative paths
-start from the folder of the settings file. A key that is not known is an error, since a misspelt ``delete`` or
-``known_hosts`` would otherwise be silently without effect.
+greenkit refuses a secret in clear text, because people mail, commit, and show settings files. Relative paths start from
+the folder of the settings file. An unknown key is an error, because a misspelled ``delete`` or ``known_hosts`` would
+otherwise silently have no effect.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import getpass
 import os
-import tomllib
-import types
-import typing
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from greenkit import _files
+from greenkit import _files, _toml
 from greenkit.errors import SettingsError
 from greenkit.secret import Secret
 
@@ -53,36 +49,41 @@ __all__ = [
 
 KEYRING_SERVICE: Final = "greenkit"
 
+Seconds = Annotated[float, _toml.above(0, at_most=86_400)]
+"""Time to wait for one answer: more than zero, at most a day."""
 
-def _ask(label: str) -> Secret:
+
+def _prompt(label: str) -> Secret:
     try:
         with warnings.catch_warnings():
-            # without a terminal it would be read in clear, or from whatever the program is fed
+            # Without a terminal, getpass would echo the secret or read it from the standard input of the program.
             warnings.simplefilter("error", getpass.GetPassWarning)
             return Secret.prompt(label)
     except (EOFError, getpass.GetPassWarning):
         raise SettingsError(
-            f'{label} is asked for, but nobody is here to answer: keep it as {{env = "NAME"}} or {{keyring = "NAME"}}'
+            f"{label} needs a prompt, but there is no terminal to answer it",
+            next_step='Store the secret as {env = "NAME"} or {keyring = "NAME"}.',
         ) from None
 
 
-KINDS: Final[Mapping[str, Callable[[str], Secret]]] = {
+_READERS: Final[Mapping[str, Callable[[str], Secret]]] = {
     "env": Secret.env,
     "file": lambda where: Secret.file(Path(where).expanduser()),
     "keyring": lambda where: Secret.keyring(KEYRING_SERVICE, where),
-    "prompt": _ask,
+    "prompt": _prompt,
 }
+_WAYS: Final = '{env = "NAME"}, {file = "PATH"}, {keyring = "NAME"}, or {prompt = true}'
 
 
 class SecretRef:
-    """Where a secret is kept; :meth:`get` reads it, once.
+    """The place where a secret is stored. :meth:`get` reads the secret, once.
 
     Parameters
     ----------
     kind : {"env", "file", "keyring", "prompt"}
-        Sort of place.
+        Kind of place.
     where : str
-        Name of the variable, path of the file, name in the keyring, or what the prompt asks for.
+        Name of the environment variable, path of the file, name in the keyring, or label of the prompt.
 
     Examples
     --------
@@ -98,20 +99,49 @@ class SecretRef:
     }
 
     def __init__(self, kind: str, where: str) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"a secret is kept in one of {', '.join(KINDS)}, not in {kind!r}")
+        if kind not in _READERS:
+            raise ValueError(f"kind is {kind!r}, but it must be one of {', '.join(_READERS)}")
         self.kind, self.where = kind, where
         self._held: Secret | None = None
 
+    @classmethod
+    def from_toml(cls, value: object, place: _toml.Place) -> SecretRef:
+        """Build the reference from a TOML table such as ``{env = "NAME"}``. No error repeats the value.
+
+        Raises
+        ------
+        SettingsError
+            If the value is not such a table. A text may be the secret itself.
+        """
+        if not isinstance(value, Mapping):
+            raise place.error("contains a secret in clear text", f"Remove it and write {_WAYS}.")
+        kind = next(iter(value), "")
+        where = value.get(kind)
+        if len(value) == 1 and kind == "prompt" and where is True:
+            return cls("prompt", str(place))
+        if len(value) != 1 or kind not in _READERS or kind == "prompt" or not isinstance(where, str) or not where:
+            raise place.error("does not name the place of the secret", f"Write {_WAYS}.")
+        return cls(kind, str(_toml.resolve(where, place)) if kind == "file" else where)
+
+    def to_toml(self) -> dict[str, object]:
+        """Return the TOML table."""
+        return {self.kind: True if self.kind == "prompt" else self.where}
+
     def get(self) -> Secret:
-        """Read the secret; SettingsError when it is not there."""
+        """Return the secret. The first call reads it.
+
+        Raises
+        ------
+        SettingsError
+            If the secret is not there.
+        """
         if self._held is None:
-            self._held = KINDS[self.kind](self.where)
+            self._held = _READERS[self.kind](self.where)
         return self._held
 
     @property
     def missing(self) -> bool:
-        """The place is known to be empty; the keyring and the prompt are not asked."""
+        """Whether the place is known to be empty. Keyrings and prompts are not checked."""
         if self.kind == "env":
             return self.where not in os.environ
         return self.kind == "file" and not Path(self.where).expanduser().is_file()
@@ -125,65 +155,65 @@ class SecretRef:
 
 @dataclass(frozen=True, kw_only=True)
 class PgpSettings:
-    """``[smt.pgp]``: the OpenPGP key pair whose public half Smart Meter Texas holds."""
+    """``[smt.pgp]``: the OpenPGP key pair whose public key Smart Meter Texas has."""
 
-    home: Path | None = None  # the gpg home folder; the user's own when absent
-    key: str | None = None  # fingerprint, where the keyring holds several secret keys
+    home: Path | None = None  # the gpg home folder; gpg's default if None
+    key: str | None = None  # fingerprint, if the keyring has several secret keys
     passphrase: SecretRef | None = None
-    allow_unprotected: bool = False  # accept messages of old senders that carry no integrity check
+    allow_unprotected: bool = False  # accept messages of old senders without integrity protection
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiSettings:
     """``[smt.api]``: the account of the REST API."""
 
-    environment: str = field(default="production", metadata={"one_of": ("production", "uat")})
-    url: str | None = None  # in place of the environment's own address
-    user: str | None = None  # SMT demands that it equals the requester id
+    environment: Literal["production", "uat"] = "production"
+    url: str | None = None  # replaces the address of the environment
+    user: str | None = None  # SMT requires that it equals the requester ID
     password: SecretRef | None = None
-    requester: str = field(default="CSP", metadata={"one_of": ("RES", "BUSINESS", "CSP", "REP")})
+    requester: Literal["RES", "BUSINESS", "CSP", "REP"] = "CSP"
     ca_file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmtSettings:
-    """``[smt]``: the file server of Smart Meter Texas, and what is done with its files."""
+    """``[smt]``: the file server of Smart Meter Texas, and what greenkit does with its files."""
 
-    protocol: str = field(default="sftp", metadata={"one_of": ("sftp", "ftps")})
+    protocol: Literal["sftp", "ftps"] = "sftp"
     host: str = "ftp.smartmetertexas.biz"
-    port: int | None = None  # 22 for SFTP, 21 for FTPS
+    port: Annotated[int, _toml.between(1, 65_535)] | None = None  # 22 for SFTP, 21 for FTPS
     user: str | None = None
     password: SecretRef | None = None
-    timeout: float = 60.0  # seconds, for the connection and for each answer
+    timeout: Seconds = 60.0  # for the connection and for each answer
     # SFTP
     ssh_key: Path | None = None
     ssh_key_passphrase: SecretRef | None = None
-    known_hosts: Path | None = None  # the user's own ~/.ssh/known_hosts when absent
-    host_key: str | None = None  # the server's pinned fingerprint, SHA256:…
+    known_hosts: Path | None = None  # ~/.ssh/known_hosts if None
+    host_key: str | None = None  # pinned fingerprint of the server, SHA256:…
     # FTPS
     certificate: Path | None = None  # PEM
-    certificate_key: Path | None = None  # PEM; absent when the certificate's file holds it too
+    certificate_key: Path | None = None  # PEM; None if the file of the certificate also has the key
     certificate_key_password: SecretRef | None = None
-    ca_file: Path | None = None  # authorities that sign the server's certificate; the system's when absent
-    minimum_tls: str = field(default="1.2", metadata={"one_of": ("1.0", "1.1", "1.2", "1.3")})
-    # what to fetch, to where
+    ca_file: Path | None = None  # CAs that sign the server's certificate; those of the system if None
+    minimum_tls: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    # what to fetch, and where to store it
     folders: tuple[str, ...] = ("intervaldata",)
     into: Path | None = None
-    delete: str = field(default="never", metadata={"one_of": ("never", "decrypted", "fetched")})
-    # who you are, for the API and for the page that SMT asks of a newcomer
+    delete: Literal["never", "decrypted", "fetched"] = "never"
+    # who you are, for the API and for the form that SMT asks new users to fill in
     duns: str | None = None
     account: str | None = None
     public_addresses: tuple[str, ...] = ()
-    host_name: str | None = None  # the certificate's common name; this machine's own when absent
+    host_name: str | None = None  # common name of the certificate; the name of this machine if None
     pgp: PgpSettings = PgpSettings()
     api: ApiSettings = ApiSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustodianSettings:
-    """``[custodian.<name>]``: your registration at a utility's Green Button Connect service."""
+    """``[custodian.<name>]``: your registration with a utility's Green Button Connect service."""
 
-    utility: str | None = None  # the profile; the table's name when absent
+    utility: str | None = None  # the profile; the name of the table if None
     client_id: str | None = None
     client_secret: SecretRef | None = None
     redirect_uri: str | None = None
@@ -193,25 +223,25 @@ class CustodianSettings:
     certificate_key_password: SecretRef | None = None
     ca_file: Path | None = None
     scope: str | None = None
-    url: str | None = None  # in place of the profile's own address
-    tokens: Path | None = None  # where granted tokens are kept, private
-    timeout: float = 60.0
+    url: str | None = None  # replaces the address of the profile
+    tokens: Path | None = None  # private file in which the client stores grants
+    timeout: Seconds = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What :func:`read` gives: ``.smt``, and ``.custodian["pge"]`` for each utility."""
+    """The settings: ``.smt``, and ``.custodian["pge"]`` for each utility. Create it with :func:`read`."""
 
-    path: Path | None = None
+    path: Path | None = field(default=None, metadata={"toml": False})
     smt: SmtSettings = SmtSettings()
     custodian: Mapping[str, CustodianSettings] = field(default_factory=dict)
 
     def show(self) -> str:
-        """Lay out every setting that is not its default, as text without secrets: of those, only where they are."""
+        """Return every setting that does not have its default, as text. Secrets appear as the place of each."""
         lines = [f"settings: {self.path or 'none, all defaults'}"]
         lines += _lines("smt", self.smt)
-        for name, one in self.custodian.items():
-            lines += _lines(f"custodian.{name}", one)
+        for name, custodian in self.custodian.items():
+            lines += _lines(f"custodian.{name}", custodian)
         return "\n".join(lines)
 
 
@@ -222,18 +252,14 @@ def _lines(name: str, table: Any) -> list[str]:
         if dataclasses.is_dataclass(value):
             below += _lines(f"{name}.{f.name}", value)
         elif isinstance(value, SecretRef):
-            own.append(f"{f.name}: {value}{' (NOT THERE)' if value.missing else ''}")
+            own.append(f"{f.name}: {value}{' (missing)' if value.missing else ''}")
         elif value != f.default or f.name in ("protocol", "host", "delete"):
             own.append(f"{f.name}: {', '.join(value) if isinstance(value, tuple) else value}")
     return ([] if len(own) == 1 and "." in name else own) + below
 
 
-_LONGEST: Final = 86_400.0  # seconds to wait for one answer
-_LAST_PORT: Final = 65_535
-
-
 def default_path() -> Path:
-    """Give the settings file's usual place for this user on this system."""
+    """Return the default path of the settings file for this user on this system."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("greenkit", appauthor=False)) / "settings.toml"
@@ -245,35 +271,52 @@ def read(path: str | os.PathLike[str] | None = None) -> Settings:
     Parameters
     ----------
     path : path, optional
-        The file; the usual place (:func:`default_path`) when absent.
+        The file. Default: :func:`default_path`.
 
     Returns
     -------
     Settings
-        Typed; secrets are not read yet, only where they are kept.
+        The typed settings. Secrets are not read yet, only their places.
 
     Raises
     ------
     SettingsError
-        No such file, no TOML, an unknown key (with the nearest known one), a value of the wrong type, or a
-        secret in clear text.
+        If there is no such file, it is not TOML, it has a newer schema, it contains an unknown key or a secret in clear
+        text, or a value has the wrong type.
     """
-    path = Path(path).expanduser() if path is not None else default_path()
+    path = Path(path) if path is not None else default_path()
+    name = f"the settings file {path}"
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
+        exists = path.expanduser().exists()
+    except (RuntimeError, OSError, ValueError):  # RuntimeError: ~nobody. The parser reports it.
+        exists = True
+    if not exists:
         raise SettingsError(
-            f"there is no settings file {path}: make one with python -m greenkit doctor smt --new"
-        ) from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise SettingsError(f"the settings file {path} cannot be read: {type(e).__name__}") from None
-    except tomllib.TOMLDecodeError as e:
-        raise SettingsError(f"the settings file {path} is not TOML: {_place(e)}") from None
-    return parse(tables, path=path.absolute())
+            f"There is no settings file {path}", next_step="Run greenkit doctor smt --new to create one."
+        )
+    tables = _toml.parse(path, name=name[0].upper() + name[1:])
+    return parse(tables, path=path.expanduser().absolute())
 
 
 def parse(tables: Mapping[str, Any], *, path: Path | None = None) -> Settings:
-    """Check tables, as ``tomllib`` gives them, and make :class:`Settings` of them.
+    """Convert parsed TOML into :class:`Settings`.
+
+    Parameters
+    ----------
+    tables : mapping
+        Tables, as from ``tomllib.loads``.
+    path : Path, optional
+        The file: its name appears in errors, and relative paths start from its folder.
+
+    Returns
+    -------
+    Settings
+        The typed settings.
+
+    Raises
+    ------
+    SettingsError
+        As for :func:`read`.
 
     Examples
     --------
@@ -281,159 +324,78 @@ def parse(tables: Mapping[str, Any], *, path: Path | None = None) -> Settings:
     'rep1'
     >>> parse({"smt": {"known_host": "x"}})
     Traceback (most recent call last):
-    greenkit.errors.SettingsError: [smt] known_host is no setting: did you mean known_hosts?
+    greenkit.errors.SettingsError: [smt] known_host is not a known key. Did you mean known_hosts?
     """
-    place = f"{path}: " if path else ""
-    folder = path.parent if path else Path()
-    for key in tables:
-        if key not in ("smt", "custodian"):
-            raise SettingsError(f"{place}[{key}] is no table: {_hint(key, ['smt', 'custodian'])}")
-    custodians = _table(tables.get("custodian", {}), f"{place}[custodian]")
-    return Settings(
-        path=path,
-        smt=_build(SmtSettings, tables.get("smt", {}), f"{place}[smt]", folder),
-        custodian={
-            name: _build(CustodianSettings, table, f"{place}[custodian.{name}]", folder)
-            for name, table in custodians.items()
-        },
-    )
-
-
-def _build(kind: Any, table: object, where: str, folder: Path) -> Any:
-    hints = typing.get_type_hints(kind)
-    one_of = {f.name: f.metadata["one_of"] for f in dataclasses.fields(kind) if "one_of" in f.metadata}
-    values = {}
-    for key, value in _table(table, where).items():
-        if key not in hints:
-            raise SettingsError(f"{where} {key} is no setting: {_hint(key, list(hints))}")
-        values[key] = _value(hints[key], value, f"{where} {key}", folder)
-        if value not in one_of.get(key, (value,)):
-            raise SettingsError(f"{where} {key} is {value!r}: write one of {', '.join(one_of[key])}")
-    return kind(**values)
-
-
-def _table(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise SettingsError(f"{where} is a single value: write it as a table")
-    return value
-
-
-def _value(hint: Any, value: Any, where: str, folder: Path) -> Any:
-    if isinstance(hint, types.UnionType):
-        hint = next(a for a in typing.get_args(hint) if a is not types.NoneType)
-    if hint is SecretRef:
-        return _secret(value, where, folder)
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, f"{where.rpartition(' ')[0][:-1]}.{where.rpartition(' ')[2]}]", folder)
-    if typing.get_origin(hint) is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    if hint is Path and isinstance(value, str) and value:
-        return folder / Path(value).expanduser()
-    if hint is float and type(value) in (int, float) and 0 < value <= _LONGEST:
-        return float(value)
-    if hint is int and type(value) is int and 0 < value <= _LAST_PORT:
-        return value
-    if hint in (str, bool) and type(value) is hint:
-        return value
-    raise SettingsError(f"{where} is {_kind(value)}: write {_WANTED.get(hint, 'a list of texts')}")
-
-
-_WANTED: Final[Mapping[Any, str]] = {
-    str: "a text in quotes",
-    int: "a whole number from 1 to 65535",
-    float: "a number above 0, of seconds in a day at most",
-    bool: "true or false",
-    Path: "a path in quotes",
-}
-_WAYS: Final = '{env = "NAME"}, {file = "PATH"}, {keyring = "NAME"} or {prompt = true}'
-
-
-def _secret(value: object, where: str, folder: Path) -> SecretRef:
-    """Never repeat the value in an error: it may be the secret itself."""
-    if not isinstance(value, dict):
-        raise SettingsError(f"{where} holds a secret in clear text: take it out and write {_WAYS}")
-    kind = next(iter(value), "")
-    if len(value) != 1 or kind not in KINDS:
-        raise SettingsError(f"{where} does not say where the secret is kept: write {_WAYS}")
-    kept = value[kind]
-    if kind == "prompt" and kept is True:
-        return SecretRef("prompt", where)
-    if kind == "prompt" or not isinstance(kept, str) or not kept:
-        raise SettingsError(f"{where} does not say where the secret is kept: write {_WAYS}")
-    return SecretRef(kind, str(folder / Path(kept).expanduser()) if kind == "file" else kept)
-
-
-def _kind(value: object) -> str:
-    names = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
-    return names.get(type(value), type(value).__name__)
-
-
-def _hint(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-
-
-def _place(e: tomllib.TOMLDecodeError) -> str:
-    """Give tomllib's reason; it holds a place and at most one character of the file, never a value."""
-    text = str(e)
-    return text if len(text) < 100 else "see its syntax"
+    found = _toml.convert(tables, Settings, name=str(path or ""), folder=path.parent if path else None)
+    return dataclasses.replace(found, path=path)
 
 
 def write_template(path: str | os.PathLike[str] | None = None) -> Path:
-    """Write the template for a new user, readable by its owner only; an existing file is never replaced.
+    """Write the template of a settings file, readable only by its owner. An existing file is never replaced.
+
+    Parameters
+    ----------
+    path : path, optional
+        The new file. Default: :func:`default_path`.
+
+    Returns
+    -------
+    Path
+        The new file.
 
     Raises
     ------
     SettingsError
-        There is a file already.
+        If the file exists.
     """
     path = Path(path).expanduser() if path is not None else default_path()
     _files.private_folder(path.parent)
     try:
         _files.create_private(path, TEMPLATE.encode())
     except FileExistsError:
-        raise SettingsError(f"there is a settings file {path} already: edit it, or name another") from None
+        raise SettingsError(f"The settings file {path} exists", next_step="Edit it, or pass another path.") from None
     return path
 
 
 TEMPLATE: Final = """\
-# greenkit settings. No secret stands in this file: each is named by where it is kept, one of
+# greenkit settings. This file contains no secrets: it names the place of each, one of
 #   {env = "NAME"}   {file = "PATH"}   {keyring = "NAME"}   {prompt = true}
+schema = 1
 
 [smt]
-# Smart Meter Texas moved its files from FTPS to SFTP on 13 September 2025.
+# Smart Meter Texas moved its files from FTPS to SFTP on September 13, 2025.
 protocol = "sftp"
 host = "ftp.smartmetertexas.biz"
 # user = "..."                          # from SMT
-password = {prompt = true}              # or, in its place, an SSH key:
+password = {prompt = true}              # or an SSH key instead:
 # ssh_key = "smt_ssh_key"
 # ssh_key_passphrase = {prompt = true}
 
-# The server must be known before anything is sent to it: its line in known_hosts, or its fingerprint from SMT.
+# greenkit sends nothing to an unknown server: name a known_hosts file with its key, or the fingerprint from SMT.
 # known_hosts = "known_hosts"
 # host_key = "SHA256:..."
 
-# For protocol = "ftps": the client certificate whose common name is this machine's host name.
+# For protocol = "ftps": the client certificate whose common name is the host name of this machine.
 # certificate = "client.pem"
 # certificate_key = "client-key.pem"
 # certificate_key_password = {prompt = true}
 
 folders = ["intervaldata", "adhocusage"]
-into = "smt-files"                      # beside this file, as every path without a root
+into = "smt-files"                      # relative paths start from the folder of this file
 
-# What is deleted on the server. "decrypted": a file goes once its copy is whole, safe on disk and has been
-# decrypted. This is recommended: SMT asks for it, it keeps the listing short, and only a decryption proves that a
-# file was complete when it was fetched. "fetched" trusts the transfer alone; "never" leaves it to SMT, which
-# deletes everything after 10 days.
+# Which files greenkit deletes on the server. "decrypted" is recommended: greenkit deletes a file after its copy is
+# complete, safe on disk, and decrypted. SMT asks for this, it keeps the listing short, and only decryption proves that
+# the file was complete when it was fetched. "fetched" trusts the transfer alone. "never" leaves it to SMT, which
+# deletes every file after 10 days.
 delete = "decrypted"
 
-# What SMT asks of a newcomer (python -m greenkit doctor smt --onboarding FOLDER writes the page).
+# What SMT asks new users for (greenkit doctor smt --onboarding FOLDER writes the page).
 # duns = "000000000"
 # account = "YOUR COMPANY"
 # public_addresses = ["203.0.113.5"]
 
 [smt.pgp]
-# home = "gnupg"                        # the gpg home folder; your own when absent
+# home = "gnupg"                        # the gpg home folder; gpg's default if absent
 # key = "FINGERPRINT"
 passphrase = {prompt = true}
 
