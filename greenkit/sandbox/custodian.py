@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from greenkit import _files, synthetic
+from greenkit import _files, _toml, synthetic
 from greenkit.certificates import Pair
 from greenkit.custodian import Client, connect, profiles
 from greenkit.custodian.profiles import Profile
-from greenkit.sandbox import toml
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer, Register, new_secret
 from greenkit.sandbox.custodian_resources import Resources
@@ -128,7 +127,7 @@ class Custodian:
         """Write a settings file, and the secret and profile that it names, as a user would have them."""
         folder = _files.private_folder(folder).absolute()  # the settings may be read from anywhere
         _files.write_private(folder / "client-secret", self.client_secret.reveal().encode())
-        (folder / "profile.toml").write_text(toml.lines(self.profile.facts()) + "\n", encoding="utf-8")
+        (folder / "profile.toml").write_text(_toml.dumps(self.profile.facts()), encoding="utf-8")
         own = {
             "utility": folder / "profile.toml",
             "client_id": self.register.application.id,
@@ -140,7 +139,7 @@ class Custodian:
             "tokens": folder / "tokens",
         }
         path = folder / "settings.toml"
-        path.write_text(f"[custodian.{self.profile.name}]\n{toml.lines(own)}\n", encoding="utf-8")
+        path.write_text(_toml.dumps({"custodian": {self.profile.name: own}}, schema=1), encoding="utf-8")
         return path
 
     @property

@@ -16,10 +16,10 @@ from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit import _files, pgp, synthetic
+from greenkit import _files, _toml, pgp, synthetic
 from greenkit.errors import NoGpgProgram, SettingsError
 from greenkit.pgp import Keyring
-from greenkit.sandbox import custodian, toml
+from greenkit.sandbox import custodian
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer
 from greenkit.sandbox.files import FtpsServer, SftpServer
@@ -132,7 +132,7 @@ class Utility:
         path = self.custodian.write_settings(folder)
         server = self.sftp if protocol == "sftp" else self.ftps
         _files.write_private(path.parent / "smt-password", server.password.reveal().encode())
-        own = {
+        own: dict[str, object] = {
             "protocol": protocol,
             "host": server.endpoint.host,
             "port": server.endpoint.port,
@@ -145,7 +145,7 @@ class Utility:
         else:
             pair = self.ftps.pair
             own |= {"certificate": pair.certificate, "certificate_key": pair.key, "ca_file": self.ftps.authority.file}
-        text = f"{path.read_text(encoding='utf-8')}\n[smt]\n{toml.lines(own)}\n"
+        text = f"{path.read_text(encoding='utf-8')}\n{_toml.dumps({'smt': own})}"
         _files.write_private(path, text.encode())
         return path
 
@@ -241,5 +241,5 @@ def _make_key(utility: Utility, home: Path, settings: Path, held: contextlib.Exi
     held.callback(own.forget)
     theirs = held.enter_context(Keyring.temporary())
     with settings.open("a", encoding="utf-8") as file:
-        file.write(f"\n[smt.pgp]\n{toml.lines({'home': home})}\n")
+        file.write("\n" + _toml.dumps({"smt": {"pgp": {"home": home}}}))
     utility.register_key(own.public_key(key.fingerprint), theirs)

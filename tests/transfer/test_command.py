@@ -175,7 +175,7 @@ def test_wrong_arguments_give_2(file, capsys):
 
 def test_no_settings_and_no_place(tmp_path, capsys):
     assert fetch(tmp_path / "none.toml") == 1
-    assert "make one with python -m greenkit doctor smt --new" in capsys.readouterr().err
+    assert "Run greenkit doctor smt --new to create one" in capsys.readouterr().err
     (tmp_path / "empty.toml").touch()
     assert fetch(tmp_path / "empty.toml") == 1
     assert "give --into DIR" in capsys.readouterr().err
