@@ -1,6 +1,7 @@
 """Smart Meter Texas files (LSE, interval CSV, JSON) to tidy frames."""
 
-from greenkit.smt.data import SmtData
-from greenkit.smt.reader import load_smt, open_smt
+from greenkit.smt._codes import tdsp_hint
+from greenkit.smt._names import SmtName, parse_name
+from greenkit.smt._reader import SmtData, load_smt, open_smt
 
-__all__ = ["SmtData", "load_smt", "open_smt"]
+__all__ = ["SmtData", "SmtName", "load_smt", "open_smt", "parse_name", "tdsp_hint"]

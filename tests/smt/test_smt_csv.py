@@ -7,7 +7,7 @@ import pytest
 from smt_files import AUTUMN, HEADER, ID, PLAIN, SPRING, csv, csv_rows, read, values
 
 from greenkit.errors import FormatError
-from greenkit.smt import interval_csv
+from greenkit.smt import _interval_csv as interval_csv
 
 COLUMNS = HEADER.split(",")
 

@@ -9,7 +9,7 @@ from smt_files import AUTUMN, ID, PLAIN, SPRING, lse, read, values
 
 from greenkit import days
 from greenkit.errors import FormatError
-from greenkit.smt import lse as module
+from greenkit.smt import _lse as module
 
 
 def same(one, two):

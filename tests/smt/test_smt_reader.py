@@ -15,8 +15,8 @@ import greenkit
 from greenkit import frame
 from greenkit.errors import FormatError, LimitError
 from greenkit.findings import GreenkitWarning
-from greenkit.smt import stamps
-from greenkit.smt.names import parse_name, tdsp_hint
+from greenkit.smt import _stamps as stamps
+from greenkit.smt import parse_name, tdsp_hint
 from greenkit.sources import Limits
 
 DAILY = "ESIID,READ_DATE,REVISION_DATE,START_READING,END_READING,ENERGY_DATA_KWH,METER_NUMBER\n"

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.smt.blocks import BLOCK, Blocks, Codes, Store, Values
-from greenkit.smt.notes import Notes
+from greenkit.smt._blocks import BLOCK, Blocks, Codes, Store, Values
+from greenkit.smt._findings import Notes
 
 Ints = npt.NDArray[Any]
 _DAY: Final = ("meter", "channel", "unit", "day")

@@ -16,15 +16,15 @@ import pandas as pd
 
 from greenkit import days, frame
 from greenkit.errors import FormatError
-from greenkit.smt import codes, csv_cells, stamps
-from greenkit.smt.blocks import Store
-from greenkit.smt.codes import KWH, QUALITIES, ZONE, Channel
-from greenkit.smt.headers import Layout
-from greenkit.smt.notes import Notes
+from greenkit.smt import _codes, _interval_csv, _stamps
+from greenkit.smt._blocks import Store
+from greenkit.smt._codes import KWH, QUALITIES, ZONE, Channel
+from greenkit.smt._findings import Notes
+from greenkit.smt._interval_csv import Layout
 from greenkit.sources import Source
 from greenkit.text import BLANKS, Advance, decode, parse_amount, read_pieces, split_row
 
-_NAT: Final = stamps.NEVER
+_NAT: Final = _stamps.NEVER
 
 # column → what it holds: a category, a number, a local date, or an instant
 REGISTERS: Final[Mapping[str, str]] = {
@@ -136,7 +136,7 @@ def _column(cells: list[Any], kind: str) -> pd.Series[Any]:
         return pd.Series([_NAT if c is None else c * 86400 * days.US for c in cells], dtype="int64").astype("M8[us]")
     if kind == "time":
         local = pd.Series(cells, dtype="int64").to_numpy()
-        return pd.Series(days.times(stamps.instants(local), ZONE))
+        return pd.Series(days.times(_stamps.instants(local), ZONE))
     text = pd.Series([None if c is None else str(c) for c in cells], dtype="str")
     return frame.observed(text) if kind == "category" else text
 
@@ -181,8 +181,8 @@ def _row(row: list[str], line: int, file: str, layout: Layout, table: Table, not
     row += [""] * (len(names) - len(row))
     flow, code, made = (row[roles[role]] if role in roles else "" for role in ("flow", "quality", "revision"))
     try:
-        meter = csv_cells.meter_id(row[roles["meter"]])
-        revision = csv_cells.revision(made)
+        meter = _interval_csv.meter_id(row[roles["meter"]])
+        revision = _interval_csv.revision(made)
         found = {
             column: _cell(row[roles[role]], column, names[roles[role]], layout.delimiter)
             for role, column in _COLUMNS[layout.kind].items()
@@ -198,7 +198,7 @@ def _row(row: list[str], line: int, file: str, layout: Layout, table: Table, not
     if revision is None:
         notes.add("smt.revision.unreadable", repr(made[:40]), file=file, line=line)
     more = {name: row[i] for i, name in enumerate(names) if i not in roles.values() and name}
-    channel = codes.channel(flow or codes.LOAD.series)
+    channel = _codes.channel(flow or _codes.LOAD.series)
     table.add(meter, channel, code, _NAT if revision is None else revision, more, source=file, **found)
 
 
@@ -206,7 +206,7 @@ def _cell(cell: str, column: str, name: str, delimiter: str) -> float | None:
     """Read a number, which may be blank, or a date."""
     if column in _NUMBERS and cell in BLANKS:
         return None
-    found = parse_amount(cell, delimiter) if column in _NUMBERS else csv_cells.date(cell)
+    found = parse_amount(cell, delimiter) if column in _NUMBERS else _interval_csv.date(cell)
     if found is None:
         raise ValueError(f"{name} is {cell[:40]!r}")
     return found

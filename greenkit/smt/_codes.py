@@ -54,6 +54,24 @@ QUALITIES: Final[Mapping[str, str]] = {
 }
 
 
+# ESI ID prefix → TDSP. Territories were merged and moved, so an id may belong to another by now.
+TDSPS: Final[Mapping[str, str]] = {
+    "1044372": "Oncor",
+    "1017699": "Oncor",  # the former Sharyland territory
+    "1008901": "CenterPoint",
+    "10032789": "AEP Texas Central",
+    "10204049": "AEP Texas North",
+    "10400511": "TNMP",
+}
+DUNS: Final[Mapping[str, str]] = {
+    "1039940674000": "Oncor",
+    "957877905": "CenterPoint",
+    "007924772": "AEP Texas Central",
+    "007923311": "AEP Texas North",
+    "007929441": "TNMP",
+}
+
+
 def squeezed(text: str) -> str:
     """Give lower-case letters and digits only, by which names are compared: ``USAGE (KWH)`` → ``usagekwh``."""
     return "".join(c for c in text.lower() if c.isalnum())
@@ -66,3 +84,14 @@ def channel(name: str) -> Channel:
         number = str(int(name))
         known = CHANNELS.get(number) or Channel(number, f"channel {number}")
     return known or Channel(name.strip(), name.strip().lower() or "unknown")
+
+
+def tdsp_hint(esi_id: str) -> str | None:
+    """Guess the transmission and distribution utility by an ESI ID's prefix; None when it is not known.
+
+    Examples
+    --------
+    >>> tdsp_hint("10443720000000001")
+    'Oncor'
+    """
+    return next((tdsp for prefix, tdsp in TDSPS.items() if esi_id.startswith(prefix)), None)

@@ -4,28 +4,142 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from greenkit import frame
+from greenkit import _glance, _html, frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError
-from greenkit.smt import api_json, headers, interval_csv, lse, sniff, tables
-from greenkit.smt import revisions as versions
-from greenkit.smt.assemble import frame_of
-from greenkit.smt.blocks import Store
-from greenkit.smt.codes import ZONE
-from greenkit.smt.data import SmtData
-from greenkit.smt.names import parse_name
-from greenkit.smt.notes import Notes
-from greenkit.smt.tables import BILLS, REGISTERS, Sink, Table
-from greenkit.sources import Limits, Source, walk
-from greenkit.text import Advance
+from greenkit.findings import Findings
+from greenkit.smt import _api_json, _interval_csv, _lse, _revisions, _tables
+from greenkit.smt._blocks import Store, frame_of
+from greenkit.smt._codes import ZONE
+from greenkit.smt._findings import Notes
+from greenkit.smt._names import parse_name
+from greenkit.smt._tables import BILLS, REGISTERS, Sink, Table
+from greenkit.sources import Limits, Source, foreign, is_openpgp, walk
+from greenkit.text import Advance, decode_head
+
+HEAD: Final = 1 << 16
+"""Bytes that are looked at: a CSV may have lines before its header."""
+_BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
+"""Control characters that no text has."""
+_RESAVED: Final = re.compile(rb"1[,;\t][^,;\t]*[,;\t]\d{1,3}[,;\t]2[.,]\d+E\+13[,;\t]")
+"""Header 1 of LSE as a spreadsheet saves it: leading zeros gone, times and ids rounded."""
+_DOWNLOADS: Final = (
+    *("type,date,start time,", "type,start date,end date,"),  # Opower's: PG&E, PECO, ComEd, RG&E
+    *("energy consumption time period,", "energy delivered time period,", "energy received time period,"),  # SCE
+    *("meter number,date,start time,duration,", "interval_start,interval_end,"),  # SDG&E, UtilityAPI
+)
+"""What stands in the header of the CSV that portals give beside the XML, below lines with the customer's name."""
+# kind → why it is refused; any other text is asked for the columns of SMT
+_REFUSED: Final[Mapping[str, str]] = {
+    "standard": "this is the older fixed-width Lodestar Standard format (.ls): ask for LSE (Lodestar Enhanced) or CSV "
+    "instead",
+    "resaved": "this is LSE that a spreadsheet has saved again, which loses digits of ESI IDs and times: take the file "
+    "as it came, and do not open it in a spreadsheet",
+    "download": "this is the CSV of a utility's Green Button download, which greenkit does not read: take its XML "
+    "instead, and read that with greenkit.load_espi",
+    "tidy": "this is a greenkit frame as CSV: read it with greenkit.export.read_csv",
+    "html": "this is a web page, not data: download the file again, and check that you were signed in",
+    "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of "
+    "them",
+}
+
+
+def kind_of(head: bytes) -> tuple[str, str]:
+    """Tell a format by a stream's first bytes, and give them as text without what stands before it."""
+    if what := foreign(head):
+        return "foreign", what
+    if is_openpgp(head):
+        return "openpgp", ""
+    text = decode_head(head).lstrip("\0 \t\r\n\x1a")
+    if not text:
+        return "empty", ""
+    start = text[:200].lower()
+    if start.startswith(("<!doctype html", "<html")):
+        return "html", text
+    if text.startswith("<"):
+        return "xml", text
+    if text[0] in "{[":
+        return "json", text
+    raw = text[:100].replace('"', "").replace(" ", "").encode()
+    if _lse.is_lse(raw):
+        return "lse", text
+    if _lse.is_standard(raw):
+        return "standard", text
+    if _RESAVED.match(raw):
+        return "resaved", text
+    if len(text) - len(text.translate(_BINARY)) > len(text) // 100:
+        return "binary", ""
+    return "csv", text
+
+
+def refusal(kind: str, text: str, source: str) -> FormatError:
+    """Give the error for a stream that is nothing of SMT, or no longer."""
+    if kind == "foreign":
+        return FormatError(text, source=source)
+    flat = text.replace('"', "").replace("\t", ",").lower()
+    if kind == "text" and any(header in flat for header in _DOWNLOADS):
+        kind = "download"
+    if flat.lstrip(",").startswith("meter,series,flow,start,"):
+        kind = "tidy"
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    default = (
+        f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …; from another "
+        "portal, take the Green Button XML instead of the CSV"
+    )
+    return FormatError(_REFUSED.get(kind, default), source=source)
+
+
+@dataclass
+class SmtData:
+    """What Smart Meter Texas files hold. Made by :func:`open_smt`.
+
+    Attributes
+    ----------
+    readings : DataFrame
+        Intervals: a tidy frame, as :func:`load_smt` gives it.
+    registers : DataFrame
+        Register reads, one row for a meter's day: ``meter``, ``series``, ``flow``, ``usage_date`` (local date),
+        ``start_reading``, ``end_reading`` and ``value`` (kWh), ``unit``, ``quality``, ``quality_code``,
+        ``revision``, ``source``, then the file's other columns as text. They must never be summed with usage.
+    bills : DataFrame
+        Monthly usage: ``meter``, ``series``, ``flow``, ``start_date`` and ``end_date`` (local dates, as the file
+        gives them), ``value`` (kWh), and the same others.
+    findings : Findings
+        What was doubtful.
+    """
+
+    readings: pd.DataFrame
+    registers: pd.DataFrame
+    bills: pd.DataFrame
+    findings: Findings = field(default_factory=Findings)
+
+    def _counts(self) -> str:
+        tables = (("register reads", self.registers), ("bills", self.bills))
+        return ", ".join(f"{len(table):,} {what}" for what, table in tables if len(table))
+
+    def __repr__(self) -> str:
+        more = self._counts()
+        lines = [f"SmtData: {len(self.readings):,} readings" + (f"; {more}" if more else "")]
+        lines += _glance.series_text(self.readings)
+        lines.append(str(self.findings))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        body = _glance.series_html(self.readings)
+        body += f"<p>{_html.text(self._counts() or 'no register reads, no bills')}</p>"
+        body += _glance.findings_html(self.findings)
+        return _html.block(f"Smart Meter Texas: {len(self.readings):,} readings", body, text=repr(self))
+
 
 REVISIONS: Final = ("latest", "all")
 
@@ -158,13 +272,13 @@ class _Reading:
 
     def read(self, source: Source, advance: Advance) -> None:
         """Read one stream, whatever its format."""
-        head = source.head(sniff.HEAD)
+        head = source.head(HEAD)
         self._ages.setdefault(source.name, (_age(source.name), len(self._ages)))
-        kind, text = sniff.kind_of(head)
+        kind, text = kind_of(head)
         if kind == "lse":
-            lse.read(source, self._store, self._notes, advance, self._register)
+            _lse.read(source, self._store, self._notes, advance, self._register)
         elif kind == "json":
-            api_json.read(source, Sink(self._store, self._registers, self._bills, self._notes), advance)
+            _api_json.read(source, Sink(self._store, self._registers, self._bills, self._notes), advance)
         elif kind == "xml":
             self._green_button(source)
         elif kind == "csv":
@@ -180,19 +294,19 @@ class _Reading:
             self._foreign(source, kind, text)
 
     def _csv(self, source: Source, head: bytes, text: str, advance: Advance) -> None:
-        layout = headers.find(head)
+        layout = _interval_csv.find(head)
         if layout is None:
             self._foreign(source, "text", text)
         elif layout.kind == "interval":
-            interval_csv.read(source, layout, self._store, self._notes, advance)
+            _interval_csv.read(source, layout, self._store, self._notes, advance)
         else:
             table = self._registers if layout.kind == "register" else self._bills
-            tables.read(source, layout, table, self._notes, advance)
+            _tables.read(source, layout, table, self._notes, advance)
 
     def _foreign(self, source: Source, kind: str, text: str) -> None:
         """Refuse a file that the caller named, or that was data; note any other."""
         if source.named or kind in ("standard", "resaved"):
-            raise sniff.refusal(kind, text, source.name)
+            raise refusal(kind, text, source.name)
         self._notes.add("smt.file.skipped", file=source.name)
 
     def _green_button(self, source: Source) -> None:
@@ -212,8 +326,8 @@ class _Reading:
         names = [os.path.basename(name) for name in store.sources.words]
         ages = [self._ages[name] for name in store.sources.words]
         rank = np.argsort(np.array(sorted(range(len(ages)), key=ages.__getitem__), dtype=np.int64))
-        blocks = versions.resolve(store, store.blocks(), rank, notes, keep_all=keep_all)
-        versions.completeness(store, blocks, notes)
+        blocks = _revisions.resolve(store, store.blocks(), rank, notes, keep_all=keep_all)
+        _revisions.completeness(store, blocks, notes)
         readings = frame_of(store, blocks, names, notes)
         if self._registers or self._bills:
             notes.add("smt.file.other-reads", n=len(self._registers) + len(self._bills))

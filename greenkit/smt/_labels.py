@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit._days import breaks, day_bounds, place_rows
-from greenkit.smt.blocks import Blocks, Store, blocks_of
-from greenkit.smt.codes import ZONE
-from greenkit.smt.notes import Notes
-from greenkit.smt.stamps import DAY
+from greenkit.smt._blocks import Blocks, Store, blocks_of
+from greenkit.smt._codes import ZONE
+from greenkit.smt._findings import Notes
+from greenkit.smt._stamps import DAY
 from greenkit.times import US
 
 Ints = npt.NDArray[Any]

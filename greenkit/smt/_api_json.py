@@ -12,21 +12,96 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from greenkit.days import US
 from greenkit.errors import FormatError
-from greenkit.smt import api_tables, codes, csv_cells, labels, stamps
-from greenkit.smt.api_tables import Doc, items, made
-from greenkit.smt.blocks import blocks_of
-from greenkit.smt.codes import GENERATION, LOAD, STEP, Channel
-from greenkit.smt.labels import Rows
-from greenkit.smt.tables import Sink
+from greenkit.smt import _codes, _interval_csv, _labels, _stamps
+from greenkit.smt._blocks import blocks_of
+from greenkit.smt._codes import GENERATION, LOAD, STEP, Channel
+from greenkit.smt._labels import Rows
+from greenkit.smt._tables import Sink
 from greenkit.sources import Source
-from greenkit.text import Advance, decode_head, parse_number
+from greenkit.text import Advance, decode_head, parse_amount, parse_number
+
+Doc = Mapping[str, Any]
+
+# shape → its names for: date, revision, reading at the start, at the end, and the energy between; None has no name
+READS: Final[Mapping[str, tuple[str | None, ...]]] = {
+    "registeredReads": ("readDate", "revisionDate", "startReading", "endReading", "energyDataKwh"),
+    "odrRead": ("readDate", None, None, "registeredRead", None),
+    "dailyData": ("date", "revisiondate", "startreading", "endreading", "reading"),
+}
+# the portal's on-demand read, which stands beside its status; what odrusage counts from is not known
+PORTAL_READ: Final = ("odrdate", None, None, "odrread", None)
+BILL: Final = ("startdate", "enddate", "actl_kwh_usg")
+
+
+def items(doc: Doc, name: str) -> list[Doc]:
+    """Give the objects under a name, where there may be a list of them, one alone, or none."""
+    found = doc.get(name)
+    entries = found if isinstance(found, list) else [found]
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def made(text: Any, sink: Sink, file: str) -> int:
+    """Give when a version was made, in local microseconds; NEVER when it is not said, or cannot be read."""
+    found = _stamps.revision(str(text or ""))
+    if found is None:
+        sink.notes.add("smt.revision.unreadable", repr(text)[:40], file=file)
+        return _stamps.NEVER
+    return found
+
+
+def register_reads(doc: Doc, meter: str, sink: Sink, file: str) -> int:
+    """Take daily and on-demand reads to the registers, and give how many there are."""
+    count = 0
+    for date, revision, start, end, value in _reads(doc):
+        count += 1
+        day = _stamps.day(str(date or ""))
+        if day is None:
+            sink.notes.add("smt.row.unreadable", f"read date {date!r} of {meter}", file=file)
+            continue
+        cells = {"start_reading": start, "end_reading": end, "value": value}
+        numbers: dict[str, Any] = {name: _number(cell, sink, file) for name, cell in cells.items()}
+        sink.registers.add(meter, LOAD, revision=made(revision, sink, file), usage_date=day, source=file, **numbers)
+    return count
+
+
+def _reads(doc: Doc) -> Iterator[list[Any]]:
+    pending = str(doc.get("statusCode", "0")) not in ("0", "200")
+    for shape, names in READS.items():
+        if not (shape == "odrRead" and pending):
+            for entry in items(doc, shape):
+                yield [entry.get(name) if name else None for name in names]
+    if str(doc.get("odrstatus", "")).upper() == "COMPLETED":
+        yield [doc.get(name) if name else None for name in PORTAL_READ]
+
+
+def bills(entries: list[Doc], meter: str, sink: Sink, file: str) -> int:
+    """Take monthly usage to the bills, and give how many there are."""
+    for entry in entries:
+        start, end = (_stamps.day(str(entry.get(name) or "")) for name in BILL[:2])
+        if start is None or end is None:
+            sink.notes.add("smt.row.unreadable", f"bill from {entry.get('startdate')!r}", file=file)
+            continue
+        more = {name: cell for name, cell in entry.items() if name not in BILL and not isinstance(cell, dict | list)}
+        kwh = _number(entry.get(BILL[2]), sink, file)
+        sink.bills.add(meter, LOAD, more=more, start_date=start, end_date=end, value=kwh, source=file)
+    return len(entries)
+
+
+def _number(cell: Any, sink: Sink, file: str) -> float | None:
+    if cell is None or not str(cell).strip():
+        return None
+    found = parse_amount(str(cell).strip(), ",")
+    if found is None:
+        sink.notes.add("smt.value.unreadable", repr(cell)[:40], file=file)
+    return found
+
 
 SLOTS: Final = 100
 CLOCK: Final = 96
@@ -111,8 +186,8 @@ def _part(doc: Doc, source: Source, sink: Sink) -> None:
     counts = [
         _energy_data(items(doc, "energyData"), meter, place, sink, file),
         _labelled(items(doc, "intervaldata"), meter, place, sink, file),
-        api_tables.register_reads(doc, meter, sink, file),
-        api_tables.bills(items(doc, "monthlyData"), meter, sink, file),
+        register_reads(doc, meter, sink, file),
+        bills(items(doc, "monthlyData"), meter, sink, file),
     ]
     if not any(counts):
         sink.notes.add("smt.file.empty", file=file)
@@ -124,7 +199,7 @@ def _meter(doc: Doc, file: str) -> str:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     try:
-        return csv_cells.meter_id(str(found)) or UNKNOWN
+        return _interval_csv.meter_id(str(found)) or UNKNOWN
     except FormatError as e:
         raise FormatError(str(e), source=file) from None
 
@@ -133,7 +208,7 @@ def _energy_data(entries: list[Doc], meter: str, source: int, sink: Sink, file: 
     """Lay the slots of each day."""
     for i, entry in enumerate(entries):
         where = f"energyData {i + 1} of {meter}"
-        day = stamps.day(str(entry.get("DT", "")))
+        day = _stamps.day(str(entry.get("DT", "")))
         channel = _channel(entry.get("RT"), sink, file)
         if day is None:
             sink.notes.add("smt.row.unreadable", f"{where}: DT is {entry.get('DT')!r}", file=file)
@@ -176,7 +251,7 @@ def _lay_slots(
     sink: Sink,
     file: str,
 ) -> None:
-    midnight, length = stamps.midnight(day), stamps.day_seconds(day)
+    midnight, length = _stamps.midnight(day), _stamps.day_seconds(day)
     intervals = length // STEP
     while len(values) > SLOTS and values[-1] is None:
         values.pop()
@@ -202,7 +277,7 @@ def _lay_slots(
         "length": length,
         "start": midnight + at[begin] * STEP * US,
         "step": STEP * US,
-        "revision": stamps.instants(np.array([revision], dtype=np.int64))[0],
+        "revision": _stamps.instants(np.array([revision], dtype=np.int64))[0],
         "first": begin,
         "rows": np.diff(begin, append=len(at)),
     }
@@ -242,8 +317,8 @@ def _labelled(entries: list[Doc], meter: str, source: int, sink: Sink, file: str
     rows: dict[Channel, list[tuple[int, int, int, float, int]]] = {LOAD: [], GENERATION: []}
     generates = any(entry.get("generation") or entry.get("generation_est_act") for entry in entries)
     for i, entry in enumerate(entries):
-        day = stamps.day(str(entry.get("date", "")))
-        start, end = (stamps.minute(str(entry.get(name, ""))) for name in ("starttime", "endtime"))
+        day = _stamps.day(str(entry.get("date", "")))
+        start, end = (_stamps.minute(str(entry.get(name, ""))) for name in ("starttime", "endtime"))
         if day is None or start is None or end is None:
             sink.notes.add("smt.row.unreadable", f"intervaldata {i + 1}", file=file)
             continue
@@ -258,7 +333,7 @@ def _labelled(entries: list[Doc], meter: str, source: int, sink: Sink, file: str
                 read_as = np.nan
             rows[channel].append((day, start, end, read_as, sink.store.code(str(status or ""))))
     odd = [part for channel, some in rows.items() for part in _lay_rows(some, meter, channel, source, sink)]
-    labels.settle(odd, sink.store, source, sink.notes)
+    _labels.settle(odd, sink.store, source, sink.notes)
     return len(entries)
 
 
@@ -273,20 +348,20 @@ def _lay_rows(
         meter=np.full(n, sink.store.meters[meter], dtype=np.int32),
         channel=np.full(n, sink.store.channels[channel], dtype=np.int32),
         day=np.array(day, dtype=np.int32),
-        revision=np.full(n, stamps.NEVER),
+        revision=np.full(n, _stamps.NEVER),
         start=np.array(start, dtype=np.int16),
         end=np.array(end, dtype=np.int16),
         value=np.array(value, dtype=float),
         code=np.array(code, dtype=np.uint8),
     )
-    return labels.lay(rows, sink.store, source)
+    return _labels.lay(rows, sink.store, source)
 
 
 def _channel(name: Any, sink: Sink, file: str) -> Channel:
     if not str(name or "").strip():
         sink.notes.add("smt.flow.assumed", file=file)
         return LOAD
-    found = codes.channel(str(name))
+    found = _codes.channel(str(name))
     if found not in (LOAD, GENERATION):
         sink.notes.add("smt.flow.other", found.flow, file=file)
     return found

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenkit.days import US, Instants
-from greenkit.smt.codes import STANDARD, STEP, ZONE
+from greenkit.smt._codes import STANDARD, STEP, ZONE
 
 NEVER: Final = np.iinfo(np.int64).min
 """The instant of a stamp that is not there; pandas reads it as NaT."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -22,23 +21,6 @@ _SMT_FILE: Final = re.compile(
     r"(?:\.(?P<requester>\d{9,13}))?(?:\.(?:asc|pgp|gpg|zip))*$",
     re.IGNORECASE,
 )
-
-# ESI ID prefix → TDSP. Territories were merged and moved, so an id may belong to another by now.
-TDSPS: Final[Mapping[str, str]] = {
-    "1044372": "Oncor",
-    "1017699": "Oncor",  # the former Sharyland territory
-    "1008901": "CenterPoint",
-    "10032789": "AEP Texas Central",
-    "10204049": "AEP Texas North",
-    "10400511": "TNMP",
-}
-DUNS: Final[Mapping[str, str]] = {
-    "1039940674000": "Oncor",
-    "957877905": "CenterPoint",
-    "007924772": "AEP Texas Central",
-    "007923311": "AEP Texas North",
-    "007929441": "TNMP",
-}
 
 
 @dataclass(frozen=True)
@@ -93,14 +75,3 @@ def _created(stamp: str) -> dt.datetime | None:
         return dt.datetime.strptime(stamp, "%Y%m%d%H%M%S")
     except ValueError:
         return None
-
-
-def tdsp_hint(esi_id: str) -> str | None:
-    """Guess the transmission and distribution utility by an ESI ID's prefix; None when it is not known.
-
-    Examples
-    --------
-    >>> tdsp_hint("10443720000000001")
-    'Oncor'
-    """
-    return next((tdsp for prefix, tdsp in TDSPS.items() if esi_id.startswith(prefix)), None)
