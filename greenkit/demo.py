@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 START, END = date(2024, 10, 28), date(2024, 11, 11)
 ZONE: Final = "America/Chicago"
-Talk = Callable[[str], object]
+WriteLine = Callable[[str], object]
 _GPG: Final = (
     "gpg is not installed, so the encrypted files of Smart Meter Texas are left out: "
     "apt-get install gnupg, brew install gnupg, or gpg4win, then run it again"
 )
 
 
-def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path:
+def run(folder: _files.StrPath = "greenkit-demo", *, write_line: WriteLine = print) -> Path:
     """Authorize, fetch, pull, decrypt, load, check and draw, against the sandbox; tell what came of it.
 
     Parameters
     ----------
     folder : path
         Gets the fetched files and the page; made when absent, and used again when it is there.
-    talk : callable
-        Given each line of the story.
+    write_line : callable
+        Takes each line of the story.
 
     Returns
     -------
@@ -54,35 +54,35 @@ def run(folder: _files.StrPath = "greenkit-demo", *, talk: Talk = print) -> Path
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with _files.locked(folder / ".lock", timeout=0.0), sandbox.start() as utility:
-        talk(f"A pretend utility runs on this machine: {len(utility.meters)} meters, three servers.")
-        usage = _green_button(utility, talk)
+        write_line(f"A pretend utility runs on this machine: {len(utility.meters)} meters, three servers.")
+        usage = _green_button(utility, write_line)
         frames = [usage]
         if shutil.which("gpg"):
-            frames.append(_smart_meter_texas(utility, folder, talk))
+            frames.append(_smart_meter_texas(utility, folder, write_line))
         else:
-            talk(_GPG)
-        _compare(utility, frames, talk)
+            write_line(_GPG)
+        _compare(utility, frames, write_line)
         page = write_report(usage, folder / "report.html", title="Two weeks at a pretend utility")
-    talk(f"The pictures: {page.absolute()}  ({time.monotonic() - began:.0f} s in all)")
+    write_line(f"The pictures: {page.absolute()}  ({time.monotonic() - began:.0f} s in all)")
     return page
 
 
-def _green_button(utility: Utility, talk: Talk) -> pd.DataFrame:
+def _green_button(utility: Utility, write_line: WriteLine) -> pd.DataFrame:
     from greenkit.sandbox.visitor import visit
 
     with utility.custodian.connect() as client, quiet():
         flow = client.authorize("paste")
         flow.finish(visit(flow.url))
-        talk("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
+        write_line("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
         usage = client.usage(pd.Timestamp(START, tz=ZONE), pd.Timestamp(END, tz=ZONE))
         points = len(client.usage_points())
-    talk(f"  fetched {len(usage):,} readings of {points} usage points")
+    write_line(f"  fetched {len(usage):,} readings of {points} usage points")
     for row in frame.summary(usage).itertuples():
-        talk(f"  {row.meter}  {row.flow:<9} {row.total:9,.1f} {row.unit}, {row.complete:.1%} complete")
+        write_line(f"  {row.meter}  {row.flow:<9} {row.total:9,.1f} {row.unit}, {row.complete:.1%} complete")
     return usage
 
 
-def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFrame:
+def _smart_meter_texas(utility: Utility, folder: Path, write_line: WriteLine) -> pd.DataFrame:
     from greenkit.transfer._pull import fetch_smt
 
     home = folder / "gnupg"
@@ -100,18 +100,20 @@ def _smart_meter_texas(utility: Utility, folder: Path, talk: Talk) -> pd.DataFra
                 report = fetch_smt(remote, remote_folder, into=into, pgp=own, delete="decrypted")
             name = server.endpoint.protocol.upper()
             files = counted(len(report.files), "encrypted file")
-            talk(f"Smart Meter Texas, {name}: {files} of {remote_folder}/, each whole")
+            write_line(f"Smart Meter Texas, {name}: {files} of {remote_folder}/, each whole")
             loaded = load_smt(into)
-            talk(f"  decrypted and loaded {len(loaded):,} readings of {loaded['meter'].nunique()} ESI IDs")
+            write_line(f"  decrypted and loaded {len(loaded):,} readings of {loaded['meter'].nunique()} ESI IDs")
             frames.append(loaded)
     shutil.rmtree(home, ignore_errors=True)
     csv, lse = frames
     same = len(csv) == len(lse) and bool((csv["value"].to_numpy() == lse["value"].to_numpy()).all())
-    talk(f"  the CSV by FTPS and the LSE by SFTP are {'the same, reading by reading' if same else 'NOT THE SAME'}")
+    write_line(
+        f"  the CSV by FTPS and the LSE by SFTP are {'the same, reading by reading' if same else 'NOT THE SAME'}"
+    )
     return lse
 
 
-def _compare(utility: Utility, frames: list[pd.DataFrame], talk: Talk) -> None:
+def _compare(utility: Utility, frames: list[pd.DataFrame], write_line: WriteLine) -> None:
     truth = utility.truth(START.isoformat(), END.isoformat())
     keys = ["meter", "flow"]
     real = truth.groupby(keys, observed=True)["value"].sum()
@@ -120,4 +122,6 @@ def _compare(utility: Utility, frames: list[pd.DataFrame], talk: Talk) -> None:
         worst = float((got - real.reindex(got.index)).abs().max())
         local = df["start"].dt.tz_convert(ZONE).dt.date
         quarters = int((local == date(2024, 11, 3)).sum() / df.groupby(keys, observed=True).ngroups)
-        talk(f"{name}: within {worst:.3f} kWh of what the meters measured; {quarters} quarter-hours on November 3")
+        write_line(
+            f"{name}: within {worst:.3f} kWh of what the meters measured; {quarters} quarter-hours on November 3"
+        )

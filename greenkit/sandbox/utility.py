@@ -213,22 +213,22 @@ def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
         thread.join()
 
 
-def serve(folder: _files.StrPath, talk: Callable[[str], object], *, profile: str, day_length: float) -> None:
+def serve(folder: _files.StrPath, write_line: Callable[[str], object], *, profile: str, day_length: float) -> None:
     """Run the sandbox for a terminal: write its settings and key into a folder, tell where all is, wait for Ctrl-C."""
     folder = _files.private_folder(folder).absolute()
     with contextlib.ExitStack() as held:
         held.enter_context(_files.locked(folder / ".lock", timeout=0.0))
         utility = held.enter_context(start(profile))
         settings = utility.write_settings(folder)
-        talk(f"Green Button Connect  {utility.custodian.url} (sign in as Ada or Grace)")
-        talk(f"FTPS, SFTP            {utility.ftps.endpoint} {utility.sftp.endpoint}")
-        talk(f"settings              {settings}")
+        write_line(f"Green Button Connect  {utility.custodian.url} (sign in as Ada or Grace)")
+        write_line(f"FTPS, SFTP            {utility.ftps.endpoint} {utility.sftp.endpoint}")
+        write_line(f"settings              {settings}")
         try:
             _make_key(utility, folder / "gnupg", settings, held)
             held.enter_context(_days_go_by(utility, day_length))  # they end before the key goes
-            talk(f"ready: a new file every {day_length:g} s; press Ctrl-C to stop")
+            write_line(f"ready: a new file every {day_length:g} s; press Ctrl-C to stop")
         except NoGpgProgram as e:
-            talk(f"ready, without files on the file servers: {e}; press Ctrl-C to stop")
+            write_line(f"ready, without files on the file servers: {e}; press Ctrl-C to stop")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)

@@ -156,7 +156,7 @@ def test_a_conforming_feed_validates(utility):
 
 def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monkeypatch):
     said = []
-    page = demo.run(tmp_path, talk=said.append)
+    page = demo.run(tmp_path, write_line=said.append)
     story = "\n".join(said)
     assert "4,044 readings of 2 usage points" in story
     assert story.count("within 0.000 kWh") == (2 if shutil.which("gpg") else 1)
@@ -164,7 +164,7 @@ def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monke
     assert not list(tmp_path.rglob("gnupg"))
     monkeypatch.setattr(shutil, "which", lambda name: None)  # again, and without gpg; the page takes long to write
     monkeypatch.setattr(demo, "write_report", lambda df, path, *, title: path if len(df) == 4044 else None)
-    assert demo.run(tmp_path, talk=said.append) == page
+    assert demo.run(tmp_path, write_line=said.append) == page
     assert "apt-get install gnupg" in "\n".join(said)
 
 

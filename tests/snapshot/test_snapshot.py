@@ -12,6 +12,7 @@ RENAMED = {}
 # Signatures of 0.1 that changed otherwise than by new arguments with defaults: name → reason.
 RESIGNED = {
     "Findings.add": "takes a declared Kind",
+    "sandbox.serve": "the second argument, talk, is named write_line, as in the demo",
     **dict.fromkeys(
         (
             "errors.AuthorizationExpired",

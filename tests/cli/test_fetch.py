@@ -1,4 +1,4 @@
-"""``python -m greenkit fetch smt`` and ``doctor smt``, as cron and people call them, against the sandbox."""
+"""``greenkit fetch smt`` and ``greenkit doctor smt``, as schedulers and people call them, against the sandbox."""
 
 import contextlib
 import os
@@ -10,12 +10,14 @@ import sys
 
 import pytest
 
-from greenkit import __main__, certificates, pgp, settings
+from greenkit import certificates, cli, pgp, settings
+from greenkit.cli import fetch as command
+from greenkit.cli._command import Exit, run_and_report
 from greenkit.errors import SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret
-from greenkit.transfer import _command as command
+from greenkit.transfer import _account
 from greenkit.transfer._ledger import Home
 from greenkit.transfer.onboarding import write_onboarding
 
@@ -33,7 +35,7 @@ def server():
 
 @pytest.fixture
 def file(server, tmp_path, monkeypatch):
-    """A settings file for the sandbox's server, as a user would write it."""
+    """Return a settings file for the server of the sandbox."""
     monkeypatch.setenv("GK_TEST_PASSWORD", server.password.reveal())
     path = tmp_path / "settings.toml"
     path.write_text(
@@ -45,12 +47,12 @@ def file(server, tmp_path, monkeypatch):
 
 
 def fetch(file, *more):
-    return __main__.main(["fetch", "smt", "--settings", str(file), *more])
+    return cli.main(["fetch", "smt", "--settings", str(file), *more])
 
 
 @GPG
-def test_fetch_writes_one_line_for_each_file(file, capsys, tmp_path):
-    assert fetch(file) == command.DONE
+def test_fetch_prints_one_line_for_each_file(file, capsys, tmp_path):
+    assert fetch(file) == Exit.DONE
     out = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ copied 'a\.csv' 102 bytes", out[0]), out
     assert out[1].startswith("intervaldata: 1 copied; 1 new in ")
@@ -60,54 +62,54 @@ def test_fetch_writes_one_line_for_each_file(file, capsys, tmp_path):
 
 
 @GPG
-def test_dir_and_into_take_the_place_of_the_settings(file, tmp_path, server):
-    assert fetch(file, "--dir", "adhocusage", "--into", str(tmp_path / "here")) == command.DONE
+def test_dir_and_into_replace_the_settings(file, tmp_path, server):
+    assert fetch(file, "--dir", "adhocusage", "--into", str(tmp_path / "here")) == Exit.DONE
     assert [p.name for p in (tmp_path / "here").iterdir() if p.is_file()] == ["b.csv"]
     assert not (tmp_path / "files").exists()
 
 
 @GPG
-def test_a_file_that_does_not_decrypt_gives_3(file, server, capsys):
+def test_undecryptable_file_exits_with_3(file, server, capsys):
     server.put("intervaldata/bad.lse.asc", b"<html>")
-    assert fetch(file) == command.INCOMPLETE
+    assert fetch(file) == Exit.INCOMPLETE
     assert "undecryptable 'bad.lse.asc' 6 bytes: it is a web page" in capsys.readouterr().out
 
 
-def test_without_gpg_files_come_all_the_same_and_are_not_deleted(file, server, capsys, monkeypatch, tmp_path):
+def test_files_are_fetched_and_kept_on_the_server_without_gpg(file, server, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     server.put("intervaldata/a.lse.asc", b"-----BEGIN PGP MESSAGE-----\n")
     file.write_text(file.read_text() + 'delete = "decrypted"\n')
-    assert fetch(file) == command.INCOMPLETE
+    assert fetch(file) == Exit.INCOMPLETE
     said = capsys.readouterr()
     assert "fetched 'a.lse.asc' 28 bytes: give pgp= to decrypt it" in said.out
-    assert "files are fetched and not decrypted: the program gpg is not found" in said.err
+    assert "Files are fetched but not decrypted: the program gpg is not found" in said.err
     assert "a.lse.asc" in os.listdir(server.root / "intervaldata")
 
 
 @GPG
-def test_a_second_copy_at_once_gives_4_and_says_so(file, tmp_path, capsys):
+def test_second_fetch_at_the_same_time_exits_with_4(file, tmp_path, capsys):
     home = Home(tmp_path / "files")
     home.make()
     with home.locked():
-        assert fetch(file) == command.BUSY
-    assert f"another fetch works on {tmp_path / 'files'}: wait for it to end" in capsys.readouterr().err
+        assert fetch(file) == Exit.BUSY
+    assert f"another fetch works on {tmp_path / 'files'}" in capsys.readouterr().err
 
 
 @GPG
-def test_a_server_that_is_down_gives_5_and_a_refusal_1(file, server, capsys, monkeypatch):
+def test_unreachable_server_exits_with_5_and_rejected_login_with_1(file, server, capsys, monkeypatch):
     monkeypatch.setenv("GK_TEST_PASSWORD", "hunter2")
     assert fetch(file) == 1
     said = capsys.readouterr().err
-    assert said.startswith("LoginRejected: sftp://localhost:")
+    assert said.startswith("Error: sftp://localhost:")
     assert "hunter2" not in said
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         file.write_text(re.sub(r"port = \d+", f"port = {free.getsockname()[1]}", file.read_text()))
-        assert fetch(file) == command.LATER
+        assert fetch(file) == Exit.LATER
 
 
 @GPG
-def test_watch_goes_on_until_a_person_is_needed(file, server, monkeypatch):
+def test_watch_continues_until_it_is_interrupted(file, server, monkeypatch):
     waits = []
 
     def sleep(seconds):
@@ -117,21 +119,21 @@ def test_watch_goes_on_until_a_person_is_needed(file, server, monkeypatch):
             raise KeyboardInterrupt
 
     parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
-    assert command.run_fetch(parsed, sleep=sleep) == command.INTERRUPTED
+    assert run_and_report(lambda: command.run(parsed, sleep=sleep)) == Exit.INTERRUPTED
     assert waits == [900.0] * 3
     assert sorted(p.name for p in (file.parent / "files").glob("*.csv")) == ["1.csv", "2.csv", "a.csv"]
 
 
 @GPG
-def test_a_missing_folder_gives_1_and_does_not_keep_the_others(file, tmp_path, capsys):
+def test_missing_folder_exits_with_1_after_the_other_folders(file, tmp_path, capsys):
     assert fetch(file, "--dir", "intervaldate", "--dir", "adhocusage") == 1
     said = capsys.readouterr()
-    assert "intervaldate: sftp://localhost:" in said.err
+    assert said.err.startswith("Error: intervaldate: sftp://localhost:")
     assert "copied 'b.csv'" in said.out
 
 
 @GPG
-def test_watch_waits_for_a_single_fetch_that_holds_the_folder(file, tmp_path):
+def test_watch_waits_while_another_fetch_holds_the_folder(file, tmp_path):
     home = Home(tmp_path / "files")
     waits = []
 
@@ -147,42 +149,42 @@ def test_watch_waits_for_a_single_fetch_that_holds_the_folder(file, tmp_path):
 
     parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
     with contextlib.ExitStack() as held:
-        assert command.run_fetch(parsed, sleep=sleep) == command.INTERRUPTED
+        assert run_and_report(lambda: command.run(parsed, sleep=sleep)) == Exit.INTERRUPTED
     assert len(waits) == 3
 
 
-def test_no_folder_is_named(file, capsys):
+def test_no_remote_folder_exits_with_1(file, capsys):
     file.write_text(file.read_text().replace('folders = ["intervaldata", "adhocusage"]', "folders = []"))
     assert fetch(file) == 1
-    assert "give --dir FOLDER" in capsys.readouterr().err
+    assert "No remote folder is set.\nNext step: Pass --dir FOLDER" in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written_is_one_line(file, capsys, tmp_path):
+def test_unwritable_destination_prints_a_short_error(file, capsys, tmp_path):
     assert fetch(file, "--into", str(file / "below")) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-1].startswith("NotWritten: ")
-    assert __main__.main(["doctor", "smt", "--new", "--settings", str(file / "below" / "s.toml")]) == 1
+    assert any(line.startswith("Error: ") for line in said)
+    assert cli.main(["doctor", "smt", "--new", "--settings", str(file / "below" / "s.toml")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_wrong_arguments_give_2(file, capsys):
+def test_wrong_arguments_exit_with_2(file, capsys):
     for arguments in (["fetch", "pge"], ["fetch", "smt", "--watch", "0"], ["fetch", "smt", "--watch", "soon"]):
         with pytest.raises(SystemExit) as caught:
-            __main__.main(arguments)
+            cli.main(arguments)
         assert caught.value.code == 2
-    assert "give 1 minute or more" in capsys.readouterr().err
+    assert "must be at least 1 minute" in capsys.readouterr().err
 
 
-def test_no_settings_and_no_place(tmp_path, capsys):
+def test_missing_settings_and_missing_destination_exit_with_1(tmp_path, capsys):
     assert fetch(tmp_path / "none.toml") == 1
     assert "Run greenkit doctor smt --new to create one" in capsys.readouterr().err
     (tmp_path / "empty.toml").touch()
     assert fetch(tmp_path / "empty.toml") == 1
-    assert "give --into DIR" in capsys.readouterr().err
+    assert "No destination folder is set.\nNext step: Pass --into DIR" in capsys.readouterr().err
 
 
 @GPG
-def test_as_a_program_of_its_own(file):
+def test_fetch_as_a_process(file):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONIOENCODING": "ascii"}
     line = [sys.executable, "-m", "greenkit", "fetch", "smt", "--settings", str(file)]
     done = subprocess.run(line, capture_output=True, text=True, env=env, timeout=60)
@@ -190,31 +192,31 @@ def test_as_a_program_of_its_own(file):
     assert len(done.stdout.splitlines()) == 4
 
 
-def test_doctor_prints_its_checks_and_fails_when_one_did(file, capsys):
-    __main__.main(["doctor", "smt", "--settings", str(file)])
+def test_doctor_exits_with_1_when_a_check_fails(file, capsys):
+    cli.main(["doctor", "smt", "--settings", str(file)])
     out = capsys.readouterr().out
     assert "ok      login: log in: as sandbox" in out
     assert "ok      folder adhocusage: enter and list it: 1 file" in out
     file.write_text(file.read_text().replace("host_key = ", "known_hosts = "))
-    assert __main__.main(["doctor", "smt", "--settings", str(file)]) == 1
+    assert cli.main(["doctor", "smt", "--settings", str(file)]) == 1
     assert "failed  host key" in capsys.readouterr().out
 
 
-def test_show_and_new(file, capsys, tmp_path, server):
-    assert __main__.main(["doctor", "smt", "--settings", str(file), "--show"]) == 0
+def test_doctor_shows_and_creates_settings(file, capsys, tmp_path, server):
+    assert cli.main(["doctor", "smt", "--settings", str(file), "--show"]) == 0
     out = capsys.readouterr().out
     assert "password: environment variable GK_TEST_PASSWORD\n" in out
     assert server.password.reveal() not in out
     new = tmp_path / "new" / "settings.toml"
-    assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 0
+    assert cli.main(["doctor", "smt", "--settings", str(new), "--new"]) == 0
     assert settings.read(new).smt.delete == "decrypted"
-    assert settings.read(new).smt.user is None, "nobody logs in with the template's word"
-    assert f"doctor smt --settings {new}" in capsys.readouterr().out
-    assert __main__.main(["doctor", "smt", "--settings", str(new), "--new"]) == 1
+    assert settings.read(new).smt.user is None, "the template has no user name"
+    assert f"Edit it, then run greenkit doctor smt --settings {new}." in capsys.readouterr().out
+    assert cli.main(["doctor", "smt", "--settings", str(new), "--new"]) == 1
 
 
-def test_onboarding_says_what_is_missing(file, capsys, tmp_path):
-    assert __main__.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
+def test_onboarding_lists_what_is_missing(file, capsys, tmp_path):
+    assert cli.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
     out = capsys.readouterr().out
     assert "client-certificate.cer: there is no certificate in the settings" in out
     page = (tmp_path / "on" / "onboarding.md").read_text()
@@ -224,7 +226,7 @@ def test_onboarding_says_what_is_missing(file, capsys, tmp_path):
 
 
 @GPG
-def test_onboarding_encloses_public_halves_only(tmp_path):
+def test_onboarding_contains_public_keys_only(tmp_path):
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
     (home / "gpg-agent.conf").write_text("s2k-count 65536\n")
@@ -239,7 +241,7 @@ def test_onboarding_encloses_public_halves_only(tmp_path):
         "account": "REP One", "public_addresses": ("203.0.113.5",), "host_name": "machine.example", "user": "rep1",
     }  # fmt: skip
     asked = settings.SecretRef("env", "GK_TEST_NOT_SET")
-    options["pgp"] = settings.PgpSettings(home=home, passphrase=asked)  # a public half needs no passphrase
+    options["pgp"] = settings.PgpSettings(home=home, passphrase=asked)  # exporting the public key needs no passphrase
     made = write_onboarding(tmp_path / "on", **options)
     assert sorted(made) == ["client-certificate.cer", "onboarding.md", "openpgp-public-key.asc", "ssh-public-key.pub"]
     assert {p.parent.name for p in made.values()} == {"on"}
@@ -270,4 +272,4 @@ def test_the_server_takes_what_onboarding_enclosed(tmp_path):
 
 def test_wrong_protocol():
     with pytest.raises(SettingsError, match="write sftp or ftps"):
-        command._account.smt_remote(protocol="ftp")
+        _account.smt_remote(protocol="ftp")

@@ -1,0 +1,105 @@
+"""What all commands share: exit codes, output, and the end of the program.
+
+A command is a module of :mod:`greenkit.cli` whose name is that of the command, with ``_`` for ``-``: ``make_key.py`` is
+``greenkit make-key``. Its docstring is the help text: the first line is the summary, the rest follows the arguments. It
+has two functions, and may have a tuple ``ALIASES`` of other names::
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None: ...
+    def run(arguments: argparse.Namespace) -> int: ...
+
+``run`` returns an exit code, and lets errors pass: :func:`greenkit.cli.main` prints them and chooses the code. Modules
+import at their top only what is fast to import, because the help of the program imports all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from greenkit.errors import BusyError, GreenkitError, ServerUnavailable
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    BUSY = 4
+    LATER = 5
+    INTERRUPTED = 130
+
+
+EXIT_CODES: Final = {
+    Exit.DONE: "The command did everything that it was asked to do.",
+    Exit.FAILED: "A file, setting, key, or certificate is wrong, or a server refused it. Someone must act.",
+    Exit.USAGE: "The arguments are wrong.",
+    Exit.INCOMPLETE: "Some files were not fetched or not decrypted. The output names each one.",
+    Exit.BUSY: "Another greenkit process works on the same folder. Wait until it ends.",
+    Exit.LATER: "The server does not answer. Try again later.",
+    Exit.INTERRUPTED: "The command was interrupted from the keyboard. Fetched files are safe.",
+}
+"""What each exit code means: the help of the program and the documentation print this table."""
+
+
+def exit_code_of(error: BaseException) -> Exit:
+    """Return the exit code of a command that ended with an error.
+
+    Examples
+    --------
+    >>> exit_code_of(BusyError("Another fetch works on this folder")).name
+    'BUSY'
+    """
+    if isinstance(error, BusyError):
+        return Exit.BUSY
+    return Exit.LATER if isinstance(error, ServerUnavailable) else Exit.FAILED
+
+
+def write_line(text: str = "", *, error: bool = False) -> None:
+    """Write a line to standard output or standard error at once, so that a log has it before the process is killed.
+
+    Characters that the terminal cannot show are escaped.
+    """
+    stream = sys.stderr if error else sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def write_error(error: GreenkitError | OSError, *, subject: str = "") -> None:
+    """Write an error to standard error: what happened, and on a second line the next step, if there is one."""
+    if isinstance(error, GreenkitError):
+        problem, next_step = error.problem, error.next_step
+    elif error.strerror and error.filename:
+        problem, next_step = f"{error.filename}: {error.strerror}", ""
+    else:
+        problem, next_step = str(error) or type(error).__name__, ""
+    write_line(f"Error: {f'{subject}: ' if subject else ''}{problem.removesuffix('.')}.", error=True)
+    if next_step:
+        write_line(f"Next step: {next_step}", error=True)
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, so that servers, temporary keys, and gpg agents end with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def run_and_report(run: Callable[[], int]) -> int:
+    """Run a command, print its errors, and return the exit code."""
+    try:
+        return run()
+    except BrokenPipeError:  # as in "greenkit info FILE | head": nobody reads the rest
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except (GreenkitError, OSError) as e:
+        write_error(e)
+        return exit_code_of(e)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED

@@ -1,0 +1,41 @@
+"""Diagnose why files are not fetched.
+
+Without an option, the command tries every step from the settings to a decrypted file, prints what it found and what to
+do, and exits with 0 if no check failed, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from greenkit.cli._command import Exit, write_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("service", choices=["smt"], help="Smart Meter Texas")
+    parser.add_argument("--settings", metavar="FILE", help="settings file (default: that of the user)")
+    parser.add_argument("--show", action="store_true", help="show the settings, without secrets")
+    parser.add_argument("--new", action="store_true", help="write a settings file to fill in")
+    parser.add_argument("--onboarding", metavar="DIR", help="write what SMT asks new users for")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return an exit code."""
+    from greenkit import settings, transfer
+
+    if arguments.new:
+        template = settings.write_template(arguments.settings)
+        option = f" --settings {arguments.settings}" if arguments.settings else ""
+        write_line(f"Wrote {template}. Edit it, then run greenkit doctor smt{option}.")
+        return Exit.DONE
+    if arguments.show:
+        write_line(settings.read(arguments.settings).show())
+        return Exit.DONE
+    if arguments.onboarding:
+        for name, path in transfer.write_onboarding(arguments.onboarding, arguments.settings).items():
+            write_line(f"{name}: {path}")
+        return Exit.DONE
+    diagnosis = transfer.check_smt(arguments.settings)
+    write_line(str(diagnosis))
+    return Exit.DONE if diagnosis.ok else Exit.FAILED
