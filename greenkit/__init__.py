@@ -92,7 +92,7 @@ def __getattr__(name: str) -> Any:
     try:
         where = _PUBLIC[name]
     except KeyError:
-        near = difflib.get_close_matches(name, _PUBLIC, n=1)
+        near = ["load_espi"] if name.endswith("_xml") else difflib.get_close_matches(name, _PUBLIC, n=1)
         hint = f": did you mean {near[0]!r}?" if near else ""
         raise AttributeError(f"greenkit has no {name!r}{hint}") from None
     module = import_module(where)

@@ -1,32 +1,80 @@
-"""``df.gk``: the frame's own verbs, thin and stateless (pandas 3 makes a new accessor at each access)."""
+"""``df.gk``: the methods of a greenkit frame.
+
+Each method calls the function that its docstring names, with the same arguments and defaults. The accessor is
+stateless, because pandas 3 creates a new one at each access.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar
 
 import pandas as pd
 
 from greenkit import frame
-from greenkit.findings import Findings
+from greenkit.findings import Finding, Findings
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from greenkit.analysis._periods import Date, Holidays
+    from greenkit.analysis.bills import Bills
+    from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
+    from greenkit.analysis.shape import Moments
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# What users of other libraries try, and the argument that they want.
+_ALSO_CALLED: Final[Mapping[str, str]] = {
+    "aggregate": "period", "freq": "period", "frequency": "period", "interval": "period", "resolution": "period",
+    "rule": "period", "count": "n", "number": "n", "top": "n", "times": "moments", "file": "path", "filename": "path",
+    "holiday": "holidays", "group_by": "by", "groupby": "by", "tolerance": "units",
+}  # fmt: skip
+
+
+def _explained(method: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a method so that a wrong argument raises TypeError with the arguments that the method takes."""
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as e:
+            raise TypeError(_usage(method, signature, kwargs, e)) from None
+        return method(*args, **kwargs)
+
+    return call
+
+
+def _usage(method: Callable[..., Any], signature: inspect.Signature, given: Mapping[str, Any], e: TypeError) -> str:
+    takes = [p.name for p in signature.parameters.values() if p.name != "self"]
+    where = "df.gk.plot" if method.__qualname__.startswith("PlotAccessor") else "df.gk"
+    unknown = next((name for name in given if name not in takes), None)
+    problem = str(e) if unknown is None else f"there is no argument {unknown!r}"
+    near = _ALSO_CALLED.get(unknown or "", "")
+    if unknown and near not in takes:
+        near = next(iter(difflib.get_close_matches(unknown, takes, n=1)), "")
+    hint = f" Did you mean {near!r}?" if near else ""
+    listed = f"Its arguments are {', '.join(takes)}." if takes else "It takes no arguments."
+    return f"{where}.{method.__name__}(): {problem}.{hint} {listed}"
 
 
 @pd.api.extensions.register_dataframe_accessor("gk")
 class GreenkitAccessor:
-    """What a greenkit frame can do: is it whole, what does it add up to, what shape has it, show me."""
+    """Quality checks, totals, load shape, charts, and exports for a greenkit frame."""
 
     def __init__(self, df: pd.DataFrame) -> None:
         missing = [name for name in frame.COLUMNS if name not in df.columns]
         if missing:
-            # AttributeError, so that hasattr(df, "gk") is False on other frames, as pandas asks
+            # AttributeError, as pandas asks, so that hasattr(df, "gk") is False for other frames
             raise AttributeError(f"df.gk is for greenkit frames: {frame.lacking(df, missing)}")
         self._df = df
 
@@ -34,144 +82,217 @@ class GreenkitAccessor:
         raise AttributeError(_near("df.gk", name, type(self)))
 
     def __repr__(self) -> str:
-        return f"df.gk, for {len(self._df):,} intervals: {_verbs(type(self))}"
+        return f"df.gk, for {len(self._df):,} intervals: {_methods(type(self))}"
 
-    def check(self) -> pd.DataFrame:
-        """Give the frame back when it is tidy; SchemaError with the reason when not: :func:`greenkit.frame.check`."""
-        return frame.check(self._df)
+    # -- the frame
 
+    @_explained
+    def check(self, *, exact: bool = False) -> pd.DataFrame:
+        """Return the frame if it is tidy. See :func:`greenkit.frame.check`."""
+        return frame.check(self._df, exact=exact)
+
+    @_explained
+    def summary(self) -> pd.DataFrame:
+        """Summarize the frame, with one row per series. See :func:`greenkit.frame.summary`."""
+        return frame.summary(self._df)
+
+    @_explained
     def series(self) -> pd.Series[float]:
-        """Give the only series, indexed by local time: :func:`greenkit.frame.series`."""
+        """Return the only series, indexed by local time. See :func:`greenkit.frame.series`."""
         return frame.series(self._df)
 
+    @_explained
     def wide(self) -> pd.DataFrame:
-        """Pivot to a column for each series, indexed by local time: :func:`greenkit.frame.wide`."""
+        """Pivot to one column per series, indexed by local time. See :func:`greenkit.frame.wide`."""
         return frame.wide(self._df)
 
     @property
     def findings(self) -> Findings:
-        """What was doubtful when the frame was read: :func:`greenkit.frame.findings_of`."""
+        """Findings that were reported when the frame was read. See :func:`greenkit.frame.findings_of`."""
         return frame.findings_of(self._df)
 
-    def quality(self, **options: Any) -> QualityReport:
-        """Check completeness, gaps, repeats, spikes, runs and estimates; ``registers=``, ``limits=``.
+    # -- quality
+
+    @_explained
+    def quality(self, *, registers: pd.DataFrame | None = None, limits: Limits | None = None) -> QualityReport:
+        """Check completeness, gaps, duplicates, spikes, runs, and estimates.
 
         See :func:`greenkit.analysis.quality.assess`.
         """
         from greenkit.analysis import quality
 
-        return quality.assess(self._df, **options)
+        return quality.assess(self._df, registers=registers, limits=limits)
 
-    def unique(self) -> pd.DataFrame:
-        """Keep each interval once, the newest revision of it: :func:`greenkit.analysis.intervals.unique`."""
+    @_explained
+    def drop_duplicates(self) -> pd.DataFrame:
+        """Keep each interval once. See :func:`greenkit.analysis.intervals.unique`."""
         from greenkit.analysis import intervals
 
         return intervals.unique(self._df)
 
-    def fill_gaps(self, **options: Any) -> pd.DataFrame:
-        """Estimate what is missing, in columns of its own; ``short=`` hours, ``weeks=``, ``holidays=``.
-
-        See :func:`greenkit.analysis.estimate.fill_gaps`.
-        """
+    @_explained
+    def fill_gaps(self, *, short: float = 2.0, weeks: int = 3, holidays: Holidays = None) -> pd.DataFrame:
+        """Estimate missing intervals, in columns of their own. See :func:`greenkit.analysis.estimate.fill_gaps`."""
         from greenkit.analysis import estimate
 
-        return estimate.fill_gaps(self._df, **options)
+        return estimate.fill_gaps(self._df, short=short, weeks=weeks, holidays=holidays)
 
-    def totals(self, period: str = "day", **options: Any) -> pd.DataFrame:
-        """Add up hours, days, weeks, months, seasons, years or bills of the local calendar; ``bills=``, ``seasons=``.
+    # -- totals
 
-        See :func:`greenkit.analysis.totals.by_period`.
+    @_explained
+    def totals(
+        self,
+        period: str = "day",
+        *,
+        bills: Bills | None = None,
+        seasons: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> pd.DataFrame:
+        """Add up each series over periods of the local calendar. See :func:`greenkit.analysis.totals.by_period`."""
+        from greenkit.analysis import totals
+
+        return totals.by_period(self._df, period, bills=bills, seasons=seasons)
+
+    @_explained
+    def flows(
+        self,
+        period: str = "day",
+        *,
+        bills: Bills | None = None,
+        seasons: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> pd.DataFrame:
+        """Return the totals of delivered, received, and net in columns.
+
+        The arguments are those of :meth:`totals`. See :func:`greenkit.analysis.totals.by_flow`.
         """
         from greenkit.analysis import totals
 
-        return totals.by_period(self._df, period, **options)
+        return totals.by_flow(totals.by_period(self._df, period, bills=bills, seasons=seasons))
 
-    def flows(self, period: str = "day", **options: Any) -> pd.DataFrame:
-        """Put the totals of delivered, received and net side by side; options as in :meth:`totals`.
-
-        See :func:`greenkit.analysis.totals.by_flow`.
-        """
-        from greenkit.analysis import totals
-
-        return totals.by_flow(self.totals(period, **options))
-
-    def reconcile(self, bills: Any, **options: Any) -> pd.DataFrame:
-        """Hold bills against the intervals of the same time; tolerance ``units=``, ``share=``.
+    @_explained
+    def reconcile(self, bills: Bills, *, units: float = 2.0, share: float = 0.001) -> pd.DataFrame:
+        """Compare bills with interval totals for the same period, within the tolerances ``units`` and ``share``.
 
         See :func:`greenkit.analysis.reconcile.compare_bills`.
         """
         from greenkit.analysis import reconcile
 
-        return reconcile.compare_bills(self._df, bills, **options)
+        return reconcile.compare_bills(self._df, bills, units=units, share=share)
 
+    # -- load shape
+
+    @_explained
     def shape(self) -> pd.DataFrame:
-        """Give mean, peak, load factor and base load of each series: :func:`greenkit.analysis.shape.summarize`."""
+        """Return mean, peak, load factor, and base load. See :func:`greenkit.analysis.shape.summarize`."""
         from greenkit.analysis import shape
 
         return shape.summarize(self._df)
 
+    @_explained
     def duration(self) -> pd.DataFrame:
-        """Sort the load from high to low: :func:`greenkit.analysis.shape.duration`."""
+        """Return the load duration curve. See :func:`greenkit.analysis.shape.duration`."""
         from greenkit.analysis import shape
 
         return shape.duration(self._df)
 
-    def peaks(self, n: int = 10, **options: Any) -> pd.DataFrame:
-        """Find the ``n`` highest intervals, one a day; ``one_a_day=False`` gives all of them.
-
-        See :func:`greenkit.analysis.shape.peaks`.
-        """
+    @_explained
+    def peaks(self, n: int = 10, *, one_a_day: bool = True) -> pd.DataFrame:
+        """Return the ``n`` highest intervals, one per day. See :func:`greenkit.analysis.shape.peaks`."""
         from greenkit.analysis import shape
 
-        return shape.peaks(self._df, n, **options)
+        return shape.peaks(self._df, n, one_a_day=one_a_day)
 
-    def coincident(self, moments: Iterable[Any]) -> pd.DataFrame:
-        """Tell the load at given moments, such as 4CP: :func:`greenkit.analysis.shape.coincident`."""
+    @_explained
+    def coincident(self, moments: Moments, *, label: str = "start") -> pd.DataFrame:
+        """Return the load at given times, such as the 4CP peaks. See :func:`greenkit.analysis.shape.coincident`."""
         from greenkit.analysis import shape
 
-        return shape.coincident(self._df, moments)
+        return shape.coincident(self._df, moments, label=label)
 
-    def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> pd.DataFrame:
-        """Average the load by time of day and day type; ``holidays="US-TX"``.
-
-        See :func:`greenkit.analysis.shape.average_day`.
-        """
+    @_explained
+    def average_day(self, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> pd.DataFrame:
+        """Average the load by time of day and day type. See :func:`greenkit.analysis.shape.average_day`."""
         from greenkit.analysis import shape
 
-        return shape.average_day(self._df, by, **options)
+        return shape.average_day(self._df, by, holidays=holidays)
 
-    def compare(self, before: tuple[Any, Any], after: tuple[Any, Any], **options: Any) -> pd.DataFrame:
-        """Compare the average days of two spans of dates; ``holidays=``.
-
-        See :func:`greenkit.analysis.shape.compare`.
-        """
+    @_explained
+    def compare(
+        self, before: tuple[Date, Date], after: tuple[Date, Date], *, holidays: Holidays = None
+    ) -> pd.DataFrame:
+        """Compare the average days of two spans of dates. See :func:`greenkit.analysis.shape.compare`."""
         from greenkit.analysis import shape
 
-        return shape.compare(self._df, before, after, **options)
+        return shape.compare(self._df, before, after, holidays=holidays)
 
+    # -- exports
+
+    @_explained
     def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:
-        """Make a copy without ids and file names: :func:`greenkit.export.redact`."""
+        """Return a copy without IDs and file names. See :func:`greenkit.export.redact`."""
         from greenkit import export
 
         return export.redact(self._df, salt)
 
-    def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write all of it as one page; ``title=``, ``findings=``, ``bills=``, ``notebook=True``.
+    @_explained
+    def write_csv(self, path: str | os.PathLike[str]) -> Path:
+        """Write a CSV file that can be read back without loss. See :func:`greenkit.export.write_csv`."""
+        from greenkit import export
 
-        See :func:`greenkit.report.write_report`.
-        """
+        return export.write_csv(self._df, path)
+
+    @_explained
+    def write_excel(self, path: str | os.PathLike[str]) -> Path:
+        """Write an Excel workbook. See :func:`greenkit.export.write_excel`."""
+        from greenkit import export
+
+        return export.write_excel(self._df, path)
+
+    @_explained
+    def home_assistant(self, *, source: str = "greenkit", before: float = 0.0) -> list[dict[str, Any]]:
+        """Return hourly statistics for Home Assistant. See :func:`greenkit.export.home_assistant`."""
+        from greenkit import export
+
+        return export.home_assistant(self._df, source=source, before=before)
+
+    @_explained
+    def write_home_assistant(
+        self, path: str | os.PathLike[str], *, source: str = "greenkit", before: float = 0.0
+    ) -> Path:
+        """Write statistics for Home Assistant as JSON or TSV. See :func:`greenkit.export.write_home_assistant`."""
+        from greenkit import export
+
+        return export.write_home_assistant(self._df, path, source=source, before=before)
+
+    @_explained
+    def opendsm_frame(self, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:
+        """Return the input of OpenDSM's models. See :func:`greenkit.export.opendsm_frame`."""
+        from greenkit import export
+
+        return export.opendsm_frame(self._df, temperature, period=period)
+
+    @_explained
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Meter data report",
+        findings: Iterable[Finding] | None = None,
+        bills: Bills | None = None,
+        notebook: bool = False,
+    ) -> Path:
+        """Write summary, quality, totals, load shape, and charts as one page. See :func:`greenkit.write_report`."""
         from greenkit import report
 
-        return report.write_report(self._df, path, **options)
+        return report.write_report(self._df, path, title=title, findings=findings, bills=bills, notebook=notebook)
 
     @property
-    def plot(self) -> Pictures:
-        """The frame's pictures: ``df.gk.plot.load()`` and the others of :mod:`greenkit.plot`."""
-        return Pictures(self._df)
+    def plot(self) -> PlotAccessor:
+        """The charts of the frame: ``df.gk.plot.load()`` and the others of :mod:`greenkit.plot`."""
+        return PlotAccessor(self._df)
 
 
-class Pictures:
-    """The pictures of :mod:`greenkit.plot` for one frame; each gives a plotly Figure, and none shows itself."""
+class PlotAccessor:
+    """Charts from :mod:`greenkit.plot` for one frame. Each method returns a plotly Figure without displaying it."""
 
     def __init__(self, df: pd.DataFrame) -> None:
         self._df = df
@@ -179,60 +300,95 @@ class Pictures:
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(_near("df.gk.plot", name, type(self)))
 
-    def __repr__(self) -> str:
-        return f"df.gk.plot: {_verbs(type(self))}"
+    def __call__(self, *_: object) -> NoReturn:
+        """Raise TypeError with the charts."""
+        raise TypeError(f"df.gk.plot is not a chart. Call one of its charts: {_methods(type(self))}.")
 
-    def _draw(self, name: str, *args: Any, **options: Any) -> go.Figure:
+    def __repr__(self) -> str:
+        return f"df.gk.plot: {_methods(type(self))}"
+
+    @_explained
+    def load(self, *, points: int = 20_000) -> go.Figure:
+        """Draw power over time, with a range slider. See :func:`greenkit.plot.load`."""
         from greenkit import plot
 
-        return getattr(plot, name)(self._df, *args, **options)
+        return plot.load(self._df, points=points)
 
-    def load(self, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.load`: power over time, with a range slider; ``points=``."""
-        return self._draw("load", **options)
-
+    @_explained
     def heatmap(self) -> go.Figure:
-        """See :func:`greenkit.plot.heatmap`: the hour × date carpet."""
-        return self._draw("heatmap")
+        """Draw power by local date and time of day. See :func:`greenkit.plot.heatmap`."""
+        from greenkit import plot
 
+        return plot.heatmap(self._df)
+
+    @_explained
     def calendar(self) -> go.Figure:
-        """See :func:`greenkit.plot.calendar`: a cell for each day."""
-        return self._draw("calendar")
+        """Draw one cell per day. See :func:`greenkit.plot.calendar`."""
+        from greenkit import plot
 
+        return plot.calendar(self._df)
+
+    @_explained
     def week(self) -> go.Figure:
-        """See :func:`greenkit.plot.week`: weekday × hour."""
-        return self._draw("week")
+        """Draw mean power by weekday and hour. See :func:`greenkit.plot.week`."""
+        from greenkit import plot
 
-    def average_day(self, by: str | Sequence[str] = ("day_type",), **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.average_day`: with the band of 10th to 90th percentile; ``holidays=``."""
-        return self._draw("average_day", by, **options)
+        return plot.week(self._df)
 
+    @_explained
+    def average_day(self, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> go.Figure:
+        """Draw the average day, with the band of the 10th to 90th percentile. See :func:`greenkit.plot.average_day`."""
+        from greenkit import plot
+
+        return plot.average_day(self._df, by, holidays=holidays)
+
+    @_explained
     def duration(self) -> go.Figure:
-        """See :func:`greenkit.plot.duration`: the load duration curve."""
-        return self._draw("duration")
+        """Draw the load duration curve. See :func:`greenkit.plot.duration`."""
+        from greenkit import plot
 
-    def peak_days(self, n: int = 5, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.peak_days`: the days of the highest peaks over each other; ``moments=``."""
-        return self._draw("peak_days", n, **options)
+        return plot.duration(self._df)
 
-    def monthly(self, **options: Any) -> go.Figure:
-        """See :func:`greenkit.plot.monthly`: months or bills, with their cost; ``bills=``."""
-        return self._draw("monthly", **options)
+    @_explained
+    def peak_days(self, n: int = 5, *, moments: Moments = ()) -> go.Figure:
+        """Draw the days of the highest peaks over each other. See :func:`greenkit.plot.peak_days`."""
+        from greenkit import plot
 
-    def tou(self, names: dict[int, str] | None = None) -> go.Figure:
-        """See :func:`greenkit.plot.tou`: months by time of use."""
-        return self._draw("tou", names)
+        return plot.peak_days(self._df, n, moments=moments)
 
+    @_explained
+    def monthly(self, *, bills: Bills | None = None) -> go.Figure:
+        """Draw the totals of months or billing periods, with their cost. See :func:`greenkit.plot.monthly`."""
+        from greenkit import plot
+
+        return plot.monthly(self._df, bills=bills)
+
+    @_explained
+    def tou(self, names: Mapping[int, str] | None = None) -> go.Figure:
+        """Draw months by time of use. See :func:`greenkit.plot.tou`."""
+        from greenkit import plot
+
+        return plot.tou(self._df, names)
+
+    @_explained
     def completeness(self) -> go.Figure:
-        """See :func:`greenkit.plot.completeness`: series × days."""
-        return self._draw("completeness")
+        """Draw the completeness of each series and day. See :func:`greenkit.plot.completeness`."""
+        from greenkit import plot
+
+        return plot.completeness(self._df)
 
 
 def _near(where: str, name: str, kind: type) -> str:
-    """Say which of its verbs a mistyped one may mean."""
-    near = difflib.get_close_matches(name, vars(kind), n=1)
-    return f"{where} has no {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"it has {_verbs(kind)}")
+    """Return the message for an unknown attribute, with the closest existing one."""
+    near = difflib.get_close_matches(name, _public(kind), n=1)
+    if name == "unique" and where == "df.gk":
+        near = ["drop_duplicates"]
+    return f"{where} has no {name!r}: " + (f"did you mean {near[0]!r}?" if near else f"it has {_methods(kind)}")
 
 
-def _verbs(kind: type) -> str:
-    return ", ".join(name for name in vars(kind) if not name.startswith("_"))
+def _public(kind: type) -> list[str]:
+    return [name for name in vars(kind) if not name.startswith("_")]
+
+
+def _methods(kind: type) -> str:
+    return ", ".join(_public(kind))

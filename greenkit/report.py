@@ -19,6 +19,7 @@ import pandas as pd
 
 from greenkit import _files, _html, frame, plot, store
 from greenkit.analysis import intervals, quality, receipt, reconcile, shape, totals
+from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import Intervals
 from greenkit.findings import Finding, Findings, GreenkitWarning
 
@@ -72,7 +73,7 @@ def write_report(
     *,
     title: str = "Meter data report",
     findings: Iterable[Finding] | None = None,
-    bills: Any = None,
+    bills: Bills | None = None,
     notebook: bool = False,
 ) -> Path:
     """Write what a frame holds, whether it is whole, its totals, its shape and its pictures, as one HTML page.
@@ -119,7 +120,7 @@ def write_report(
     return Path(path)
 
 
-def _sections(df: pd.DataFrame, noted: Findings, bills: Any) -> Iterator[tuple[str, str]]:
+def _sections(df: pd.DataFrame, noted: Findings, bills: Bills | None) -> Iterator[tuple[str, str]]:
     once = intervals.unique(df)
     with warnings.catch_warnings():
         # what these would say stands in the page, under "Is it whole"
@@ -192,7 +193,7 @@ def _totals(df: pd.DataFrame) -> str:
     return _table(head, rows)
 
 
-def _bills(df: pd.DataFrame, bills: Any) -> str:
+def _bills(df: pd.DataFrame, bills: Bills) -> str:
     rows: list[list[object]] = [
         [r["meter"], r["flow"], f"{r['start']:%Y-%m-%d}", f"{r['end']:%Y-%m-%d}", f"{r['billed']:,.3f} {r['unit']}",
          f"{r['metered']:,.3f} {r['unit']}", r["status"], r["detail"]]

@@ -1,16 +1,52 @@
 import inspect
+import re
 
 import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import accessor, plot
-from greenkit.analysis import totals
+from greenkit import accessor, export, frame, plot, report
+from greenkit.analysis import estimate, intervals, quality, reconcile, shape, totals
+
+# method → the function behind it
+BEHIND = {
+    "check": frame.check,
+    "summary": frame.summary,
+    "series": frame.series,
+    "wide": frame.wide,
+    "quality": quality.assess,
+    "drop_duplicates": intervals.unique,
+    "fill_gaps": estimate.fill_gaps,
+    "totals": totals.by_period,
+    "flows": totals.by_period,
+    "reconcile": reconcile.compare_bills,
+    "shape": shape.summarize,
+    "duration": shape.duration,
+    "peaks": shape.peaks,
+    "coincident": shape.coincident,
+    "average_day": shape.average_day,
+    "compare": shape.compare,
+    "redact": export.redact,
+    "write_csv": export.write_csv,
+    "write_excel": export.write_excel,
+    "home_assistant": export.home_assistant,
+    "write_home_assistant": export.write_home_assistant,
+    "opendsm_frame": export.opendsm_frame,
+    "report": report.write_report,
+}
+PROPERTIES = {"findings", "plot"}
 
 
-def test_the_verbs_are_those_of_the_modules(make_series, tmp_path):
+def parameters(function):
+    """Return name, kind, default, and annotation of each argument but the first, annotations without module names."""
+    found = list(inspect.signature(function).parameters.values())[1:]
+    return [(p.name, p.kind, p.default, re.sub(r"\b_?\w+\.(?=[A-Z])", "", str(p.annotation))) for p in found]
+
+
+def test_methods_call_the_functions_behind_them(make_series, tmp_path):
     df = make_series([1.0, 2.0, 3.0] * 16)
     pd.testing.assert_frame_equal(df.gk.totals("D"), totals.by_period(df, "D"))
+    pd.testing.assert_frame_equal(df.gk.summary(), frame.summary(df))
     assert df.gk.quality().table["completeness"].tolist() == [1.0]
     assert df.gk.shape()["peak"].tolist() == [3.0]
     assert df.gk.peaks(1)["power"].tolist() == [3.0]
@@ -19,47 +55,95 @@ def test_the_verbs_are_those_of_the_modules(make_series, tmp_path):
     assert df.gk.coincident(["2024-07-01 01:30-05:00"])["power"].tolist() == [2.0]
     assert df.gk.compare(("2024-07-01", "2024-07-02"), ("2024-07-02", "2024-07-03"))["difference"].eq(0).all()
     assert df.gk.fill_gaps()["filled"].tolist() == df["value"].tolist()
-    assert df.gk.unique() is df
+    assert df.gk.drop_duplicates() is df
     assert df.gk.reconcile(["2024-07-01", "2024-07-02"])["status"].tolist() == ["no amount"]
     assert df.gk.flows("D")["delivered"].tolist() == [48.0, 48.0]
     assert df.gk.redact()["meter"].iloc[0].startswith("meter-")
     assert df.gk.report(tmp_path / "r.html").exists()
+    assert len(export.read_csv(df.gk.write_csv(tmp_path / "a.csv"))) == 48
+    assert df.gk.write_excel(tmp_path / "a.xlsx").exists()
+    assert df.gk.home_assistant(source="home")[0]["statistic_id"].startswith("home:")
+    assert df.gk.write_home_assistant(tmp_path / "a.json").exists()
+    warm = pd.Series(70.0, index=pd.DatetimeIndex(df["start"]))
+    assert df.gk.opendsm_frame(warm, period="day")["observed"].tolist() == [48.0, 48.0]
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_arguments_equal_those_of_the_function_behind(name):
+    assert parameters(getattr(accessor.GreenkitAccessor, name)) == parameters(BEHIND[name])
+
+
+def test_every_method_is_compared():
+    public = {name for name in vars(accessor.GreenkitAccessor) if not name.startswith("_")}
+    assert public == set(BEHIND) | PROPERTIES
 
 
 @pytest.mark.parametrize("name", plot.__all__)
-def test_every_picture_hangs_on_the_frame_with_its_own_arguments(make_series, name):
+def test_charts_take_the_arguments_of_the_function_behind(make_series, name):
     df = make_series([1.0, 2.0], tou=pd.array([1, 2], dtype="Int16"))
     assert getattr(df.gk.plot, name)().data
-    mine = inspect.signature(getattr(accessor.Pictures, name)).parameters
-    theirs = inspect.signature(getattr(plot, name)).parameters
-    for parameter in mine.values():
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name != "self":
-            assert parameter.default == theirs[parameter.name].default
+    assert parameters(getattr(accessor.PlotAccessor, name)) == parameters(getattr(plot, name))
 
 
 def test_other_frames_have_no_gk():
     assert not hasattr(pd.DataFrame({"a": [1]}), "gk")
 
 
-def test_what_is_mistyped_is_told_the_nearest_verb(make_series):
+def test_unknown_name_raises_with_the_nearest_method(make_series):
     df = make_series([1.0])
     for what, name, text in (
         (df.gk, "totls", "df.gk has no 'totls': did you mean 'totals'?"),
+        (df.gk, "unique", "df.gk has no 'unique': did you mean 'drop_duplicates'?"),
         (df.gk.plot, "heatmp", "df.gk.plot has no 'heatmp': did you mean 'heatmap'?"),
         (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, heatmap,"),
         (greenkit, "laod", "greenkit has no 'laod': did you mean 'load'?"),
+        (greenkit, "load_xml", "greenkit has no 'load_xml': did you mean 'load_espi'?"),
         (pd.DataFrame(), "gk", "df.gk is for greenkit frames: the frame lacks meter, .*: load it with greenkit"),
     ):
         with pytest.raises(AttributeError, match=text.replace("?", r"\?")):
             getattr(what, name)
 
 
-def test_the_analysis_is_at_hand():
+def test_unknown_argument_raises_with_the_arguments_of_the_method(make_series):
+    df = make_series([1.0])
+    wrong = r"df\.gk\.totals\(\): there is no argument 'freq'\. Did you mean 'period'\? Its arguments are period, bills"
+    with pytest.raises(TypeError, match=wrong):
+        df.gk.totals(freq="D")
+    with pytest.raises(
+        TypeError, match=r"df\.gk\.plot\.load\(\): there is no argument 'point'\. Did you mean 'points'"
+    ):
+        df.gk.plot.load(point=3)
+    with pytest.raises(TypeError, match=r"df\.gk\.shape\(\): there is no argument 'by'\. It takes no arguments"):
+        df.gk.shape(by="month")
+    with pytest.raises(TypeError, match=r"df\.gk\.peaks\(\): too many positional arguments\. Its arguments are n, one"):
+        df.gk.peaks(1, 2, 3)
+
+
+def test_plot_itself_is_not_a_chart(make_series):
+    with pytest.raises(TypeError, match=r"df\.gk\.plot is not a chart\. Call one of its charts: load, heatmap"):
+        make_series([1.0]).gk.plot()
+
+
+@pytest.mark.parametrize("n", ["5", 0, 2.5, True])
+def test_count_of_peaks_is_a_whole_number(make_series, n):
+    with pytest.raises(ValueError, match="but it must be a whole number of at least 1"):
+        make_series([1.0]).gk.peaks(n)
+
+
+def test_no_public_method_takes_arbitrary_arguments():
+    for accessor_class in (accessor.GreenkitAccessor, accessor.PlotAccessor):
+        for name, method in vars(accessor_class).items():
+            if not name.startswith("_") and callable(method):
+                kinds = {p.kind for p in inspect.signature(method).parameters.values()}
+                assert not kinds & {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+
+
+def test_analysis_is_a_public_package():
     assert {"bills", "quality", "totals"} <= set(greenkit.analysis.__all__)
     assert greenkit.analysis.bills.bills_to_months
 
 
-def test_it_says_what_it_can_do(make_series):
+def test_repr_lists_the_methods(make_series):
     df = make_series([1.0])
-    assert repr(df.gk).startswith("df.gk, for 1 intervals: check, series, wide, findings, quality")
+    assert repr(df.gk).startswith("df.gk, for 1 intervals: check, summary, series, wide, findings, quality")
     assert "heatmap" in repr(df.gk.plot)

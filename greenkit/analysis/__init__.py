@@ -7,6 +7,7 @@ them compute on :mod:`greenkit.analysis.intervals`, so no unit, flow, meter or s
 
 from greenkit.analysis import (
     bills,
+    blocks,
     checks,
     estimate,
     intervals,
@@ -18,6 +19,7 @@ from greenkit.analysis import (
 
 __all__ = [
     "bills",
+    "blocks",
     "checks",
     "estimate",
     "intervals",

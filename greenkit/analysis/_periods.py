@@ -1,22 +1,24 @@
-"""Calendar periods on the local calendar, and what the intervals of each series amount to in them.
+"""Periods and kinds of days on the local calendar, and the totals of intervals in them.
 
-An interval belongs to the period in which it starts. A period's length, and so the number of intervals it should
-hold, is measured in true time between two local midnights: 23, 24 or 25 hours for a day.
+An interval belongs to the period in which it starts. The length of a period, and so the number of intervals that it
+should contain, is measured in elapsed time between two local midnights: a day has 23, 24, or 25 hours.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from greenkit import days
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, adds_up, local
 from greenkit.days import Instants
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 
 DAY: Final = 24 * HOUR
 SEASONS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -25,12 +27,28 @@ SEASONS: Final[Mapping[str, tuple[int, ...]]] = {
     "summer": (6, 7, 8),
     "autumn": (9, 10, 11),
 }
-"""Meteorological seasons of the northern half of the Earth, by their months."""
+"""Meteorological seasons of the northern hemisphere, by their months."""
+Date = str | datetime.date | np.datetime64
+Holidays = str | Iterable[Date] | None
+DAY_TYPES: Final = ("weekday", "weekend", "holiday")
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+BY: Final = ("day_type", "season", "month", "weekday", "year")
+"""Groupings that :func:`groups` knows."""
+_SEASON: Final = {month: name for name, months in SEASONS.items() for month in months}
+
+
+_NERC_FIXED: Final = ((1, 1), (7, 4), (12, 25))
+"""Month and day of the NERC holidays that have a fixed date."""
+# month, first possible day of the month, weekday (Monday is 0): the first such weekday on or after that day
+_NERC_FLOATING: Final = ((5, 25, 0), (9, 1, 0), (11, 22, 3))
+
+
+# -- calendars
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """A way to cut local dates into numbered periods without holes.
+    """A way to split local dates into consecutive numbered periods.
 
     Parameters
     ----------
@@ -39,7 +57,7 @@ class Calendar:
     first : callable
         Number of a period → its first date.
     name : callable
-        First dates → how the periods are called.
+        First dates → names of the periods.
     """
 
     number: Callable[[Ints], Ints]
@@ -51,27 +69,39 @@ def _dates(numbers: Ints) -> Any:
     return numbers.astype("datetime64[D]")
 
 
+def _stamps(dates: Ints) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(_dates(dates).astype("datetime64[us]"))
+
+
 def _by_unit(unit: str, text: str) -> Calendar:
     return Calendar(
         lambda d: _dates(d).astype(f"datetime64[{unit}]").astype(np.int64),
         lambda n: n.astype(f"datetime64[{unit}]").astype("datetime64[D]").astype(np.int64),
-        lambda d: list(pd.DatetimeIndex(_dates(d).astype("datetime64[us]")).strftime(text)),
+        lambda d: list(_stamps(d).strftime(text)),
     )
 
 
 DAYS: Final = _by_unit("D", "%Y-%m-%d")
 # 1970-01-01 was a Thursday, so ISO weeks begin three days before it
-WEEKS: Final = Calendar(lambda d: (d + 3) // 7, lambda n: n * 7 - 3, lambda d: list(_iso_week(d)))
+WEEKS: Final = Calendar(
+    lambda d: (d + 3) // 7, lambda n: n * 7 - 3, lambda d: list(_stamps(d).strftime("%G-W%V"))
+)  # fmt: skip
 MONTHS: Final = _by_unit("M", "%Y-%m")
+QUARTERS: Final = Calendar(
+    lambda d: MONTHS.number(d) // 3,
+    lambda n: MONTHS.first(n * 3),
+    lambda d: [f"{t.year}-Q{t.quarter}" for t in _stamps(d)],
+)
 YEARS: Final = _by_unit("Y", "%Y")
 
 
-def _iso_week(first: Ints) -> list[str]:
-    return list(pd.DatetimeIndex(_dates(first).astype("datetime64[us]")).strftime("%G-W%V"))
-
-
 def seasons(months: Mapping[str, tuple[int, ...]] = SEASONS) -> Calendar:
-    """Make the calendar of some seasons; each runs from its first month to the first month of the next.
+    """Return the calendar of seasons; each runs from its first month to the first month of the next.
+
+    Raises
+    ------
+    ValueError
+        If the seasons do not contain each month from 1 to 12 once.
 
     Examples
     --------
@@ -81,8 +111,12 @@ def seasons(months: Mapping[str, tuple[int, ...]] = SEASONS) -> Calendar:
     """
     season = {month: name for name, those in months.items() for month in those}
     if sorted(season) != list(range(1, 13)) or sum(map(len, months.values())) != 12:
-        raise ValueError("seasons must hold each month from 1 to 12 once")
-    # months of a year in which another season begins, and how many have begun by each month
+        raise SettingsError(
+            "The seasons do not contain each month from 1 to 12 once",
+            next_step="List the months of each season, as in seasons={'summer': (6, 7, 8, 9), 'winter': (…)}.",
+        )
+    # begins: one bool per month of a year, true if another season begins in it; begun counts them up to that month.
+    # For {"summer": 6-9, "winter": 10-5}, seasons begin in June and October: begun is 0 until May, then 1, then 2
     begins = np.array([season[m] != season[(m - 2) % 12 + 1] for m in range(1, 13)])
     begun = np.cumsum(begins)
     starts = np.flatnonzero(begins)
@@ -99,11 +133,10 @@ def seasons(months: Mapping[str, tuple[int, ...]] = SEASONS) -> Calendar:
         month = (numbers - 1) // each * 12 + starts[(numbers - 1) % each]
         return np.asarray(month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64))
 
-    def name(dates: Ints) -> list[str]:
-        stamps = pd.DatetimeIndex(_dates(dates).astype("datetime64[us]"))
-        return [f"{season[t.month]} {t.year}" for t in stamps]
+    return Calendar(number, first, lambda dates: [f"{season[t.month]} {t.year}" for t in _stamps(dates)])
 
-    return Calendar(number, first, name)
+
+# -- periods of each series
 
 
 @dataclass(frozen=True)
@@ -117,7 +150,7 @@ class Periods:
     start, end : array of int64
         Microseconds since 1970 UTC.
     name : array of str
-        How each period is called: ``2024-07-04``, ``2024-W27``, ``2024-07``, ``summer 2024``, ``2024``.
+        ``2024-07-04``, ``2024-W27``, ``2024-07``, ``2024-Q3``, ``summer 2024``, ``2024``.
     where : array of int64
         Period of each interval.
     """
@@ -129,10 +162,24 @@ class Periods:
     where: Ints
 
 
-def assign(found: Intervals, calendar: Calendar) -> Periods:
-    """Lay the periods of a calendar over each series, from its first interval to its last."""
+Window = tuple[Instants, Instants]
+"""Start and end (exclusive) of the time that counts for each series, in microseconds since 1970 UTC."""
+
+
+def assign(found: Intervals, calendar: Calendar, window: Window | None = None) -> Periods:
+    """Assign each interval to a period of a calendar.
+
+    Each series gets every period from its first interval to its last. With a ``window``, it also gets those from the
+    start to the end of its window, even if it has no interval there.
+    """
     number = calendar.number(found.date)
-    code, here, where = _consecutive(found, number)
+    edges = None
+    if window is not None:
+        codes = np.arange(len(found.keys))
+        low, high = (local(at, codes, found.keys["zone"]) // DAY for at in (window[0], window[1] - 1))
+        # an empty window adds no period
+        edges = calendar.number(low), np.where(window[1] > window[0], calendar.number(high), calendar.number(low) - 1)
+    code, here, where = _consecutive(found, number, edges)
     first, after = calendar.first(here), calendar.first(here + 1)
     zones = found.keys["zone"].to_numpy(dtype=str)[code]
     start, end = _midnights(first, zones), _midnights(after, zones)
@@ -140,13 +187,21 @@ def assign(found: Intervals, calendar: Calendar) -> Periods:
     return Periods(code, start, end, np.array(calendar.name(distinct), dtype=object)[which], where)
 
 
-def assign_hours(found: Intervals) -> Periods:
-    """Lay the hours of the local clock over each series; a repeated hour is two of them, a skipped one none.
+def assign_clock(found: Intervals, size: int) -> Periods:
+    """Assign each interval to a step of the local clock: an hour, or a part of an hour.
 
-    Where the clock moves by half an hour, the hour in which it does has half of one.
+    A repeated hour is two periods, and a skipped hour is none. If the clock moves by half an hour, the hour in which
+    it moves is half as long.
+
+    Parameters
+    ----------
+    found : Intervals
+        Each interval once.
+    size : int
+        Length of a period in microseconds: 15 minutes, 30 minutes, or an hour.
     """
     zones = found.keys["zone"].to_numpy(dtype=str)
-    edges = {zone: _hour_edges(found, str(zone)) for zone in np.unique(zones)}
+    edges = {zone: _clock_edges(found, str(zone), size) for zone in np.unique(zones)}
     number = np.zeros(len(found), dtype=np.int64)
     for zone, edge in edges.items():
         here = (zones == zone)[found.code]
@@ -156,35 +211,58 @@ def assign_hours(found: Intervals) -> Periods:
     for zone, edge in edges.items():
         here = (zones == zone)[code]
         start[here], end[here] = edge[hour[here]], edge[hour[here] + 1]
-    which, distinct = pd.factorize(local(start, code, found.keys["zone"]) // HOUR * HOUR)
+    which, distinct = pd.factorize(local(start, code, found.keys["zone"]) // size * size)
     names = pd.DatetimeIndex(distinct.view("datetime64[us]")).strftime("%Y-%m-%d %H:%M")
     return Periods(code, start, end, names.to_numpy(dtype=object)[which], where)
 
 
-def _hour_edges(found: Intervals, zone: str) -> Instants:
-    """Give the instants at which the zone's clock shows a full hour, or is moved."""
+def _clock_edges(found: Intervals, zone: str, size: int) -> Instants:
+    """Return the instants at which the clock of the zone begins a step of ``size``, or is moved."""
     if not len(found):
         return np.zeros(0, dtype=np.int64)
-    # zones lie at quarters of an hour from UTC, and change at them
+    # the offsets of zones are multiples of a quarter of an hour, and zones change at such multiples
     quarter = HOUR // 4
     first, last = found.start.min() // HOUR - 1, found.start.max() // HOUR + 2
     instants = np.arange(first * HOUR, last * HOUR + 1, quarter)
     wall = local(instants, np.zeros(len(instants), dtype=np.int64), [zone])
-    new = (wall[1:] // HOUR != wall[:-1] // HOUR) | (np.diff(wall) != quarter)
+    new = (wall[1:] // size != wall[:-1] // size) | (np.diff(wall) != quarter)
     return np.asarray(instants[1:][new])
 
 
-def _consecutive(found: Intervals, number: Ints) -> tuple[Ints, Ints, Ints]:
-    """Give series and number of every period from a series' first to its last, and the place of each interval."""
+def _consecutive(found: Intervals, number: Ints, edges: tuple[Ints, Ints] | None = None) -> tuple[Ints, Ints, Ints]:
+    """Return the consecutive periods of each series.
+
+    Parameters
+    ----------
+    found : Intervals
+        Sorted by series and start.
+    number : array
+        Number of the period of each interval.
+    edges : tuple of arrays, optional
+        Lowest and highest number that each series has to contain.
+
+    Returns
+    -------
+    code, here : arrays, one element per period
+        Series, and number in the calendar.
+    where : array, one element per interval
+        Position of its period in ``code``.
+
+    Examples
+    --------
+    Series 0 has intervals in periods 5 and 7, series 1 in period 6: ``code`` is [0, 0, 0, 1], ``here`` is
+    [5, 6, 7, 6], and ``where`` is [0, 2, 3].
+    """
     n = len(found.keys)
-    if not len(found):
-        return (np.zeros(0, dtype=np.int64),) * 3
-    edge = np.flatnonzero(np.append(True, found.code[1:] != found.code[:-1]))
-    present = found.code[edge]
-    low, high = np.zeros(n, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    low[present] = np.minimum.reduceat(number, edge)
-    high[present] = np.maximum.reduceat(number, edge)
-    count = high - low + 1
+    low, high = (np.zeros(n, np.int64), np.full(n, -1, np.int64)) if edges is None else (e.copy() for e in edges)
+    if len(found):
+        edge = np.flatnonzero(np.append(True, found.code[1:] != found.code[:-1]))
+        present, least, most = found.code[edge], np.minimum.reduceat(number, edge), np.maximum.reduceat(number, edge)
+        if edges is None:
+            low[present], high[present] = least, most
+        else:
+            low[present], high[present] = np.minimum(low[present], least), np.maximum(high[present], most)
+    count = np.maximum(high - low + 1, 0)
     offset = np.cumsum(count) - count
     code = np.repeat(np.arange(n), count)
     here = np.arange(count.sum()) - offset[code] + low[code]
@@ -200,7 +278,7 @@ def _midnights(dates: Ints, zones: Any) -> Instants:
 
 @dataclass(frozen=True)
 class Tally:
-    """What the intervals of each period amount to; arrays of one length, one element for a period."""
+    """Totals of the intervals of each period; arrays with one element per period."""
 
     value: Floats
     hours: Floats
@@ -209,22 +287,22 @@ class Tally:
     expected: Ints
 
 
-def aggregate(found: Intervals, periods: Periods, *, within: bool = False) -> Tally:
-    """Add up the valid intervals of each period: a sum, or for a state the mean weighted by hours.
+def aggregate(found: Intervals, periods: Periods, *, window: Window | None = None) -> Tally:
+    """Add up the intervals with a value in each period: a sum, or for a rate the mean weighted by hours.
 
     Parameters
     ----------
     found : Intervals
         Each interval once.
     periods : Periods
-        Laid over ``found``.
-    within : bool
-        Expect intervals only between a series' first start and its last end, not in the whole of its outer periods.
+        Assigned to ``found``.
+    window : tuple of arrays, optional
+        Start and end of each series. If given, intervals are expected only within it, not in all of the outer periods.
 
     Returns
     -------
     Tally
-        ``value`` is NaN where no interval has one.
+        ``value`` is NaN if no interval of the period has one.
     """
     n = len(periods.code)
     where, hours, amount = periods.where, found.hours, found.amount
@@ -238,11 +316,11 @@ def aggregate(found: Intervals, periods: Periods, *, within: bool = False) -> Ta
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(present == 0, np.nan, np.where(state, total / covered, total))
     estimated = np.bincount(periods.where[guess], minlength=n)
-    return Tally(value, covered, present, estimated, present + _lacking(found, periods, covered, within=within))
+    return Tally(value, covered, present, estimated, present + lacking(found, periods, covered, window))
 
 
-def span(found: Intervals) -> tuple[Instants, Instants]:
-    """Give the first start and the last end of each series."""
+def span(found: Intervals) -> Window:
+    """Return the first start and the last end of each series; zeros for a series without rows."""
     n = len(found.keys)
     first, last = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     if len(found):
@@ -252,33 +330,37 @@ def span(found: Intervals) -> tuple[Instants, Instants]:
     return first, last
 
 
-def _lacking(found: Intervals, periods: Periods, covered: Floats, *, within: bool) -> Ints:
-    """Count the intervals of the usual length for which a period has room left; less than 0 where some overlap."""
+def lacking(found: Intervals, periods: Periods, covered: Floats, window: Window | None = None) -> Ints:
+    """Count the intervals of the usual length that fit into the rest of each period; negative if some overlap.
+
+    ``covered`` holds the hours of each period that have a value.
+    """
     start, end = periods.start, periods.end
-    if within:
-        first, last = span(found)
-        start, end = np.maximum(start, first[periods.code]), np.minimum(end, last[periods.code])
+    if window is not None:
+        start, end = np.maximum(start, window[0][periods.code]), np.minimum(end, window[1][periods.code])
     return found.count_in(np.maximum(end - start, 0) - covered * HOUR, periods.code)
 
 
-Holidays = str | Iterable[Any] | None
-DAY_TYPES: Final = ("weekday", "weekend", "holiday")
-WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SEASON: Final = {month: name for name, months in SEASONS.items() for month in months}
-BY: Final = ("day_type", "season", "month", "weekday", "year")
+# -- kinds of days
 
 
-def groups(dates: Ints, keys: pd.DataFrame, code: Ints, by: Sequence[str], holidays: Holidays) -> dict[str, Any]:
-    """Give, for each name in ``by``, what each date (days since 1970) belongs to, as ordered categories."""
+def groups(dates: Ints, by: Sequence[str], holidays: Holidays) -> dict[str, Any]:
+    """Return the group of each date (days since 1970) for each name in ``by``, as ordered categories.
+
+    Raises
+    ------
+    SchemaError
+        If ``by`` contains an unknown name, or the holidays of the country or state are not known.
+    """
     for name in by:
         if name not in BY:
-            raise SchemaError(f"there is no grouping {name!r}: take some of {', '.join(BY)}")
+            raise SchemaError(f"There is no grouping {name!r}", next_step=f"Use one or more of {', '.join(BY)}.")
     where, distinct = pd.factorize(dates, sort=True)
     return {name: _kind(name, distinct, holidays)[where] for name in by}
 
 
 def _kind(name: str, dates: Ints, holidays: Holidays) -> Any:
-    stamps = pd.DatetimeIndex(dates.astype("datetime64[D]").astype("datetime64[us]"))
+    stamps = _stamps(dates)
     if name == "day_type":
         return day_types(dates, holidays)
     if name == "season":
@@ -289,7 +371,7 @@ def _kind(name: str, dates: Ints, holidays: Holidays) -> Any:
 
 
 def day_types(dates: Ints, holidays: Holidays = None) -> pd.Categorical:
-    """Tell weekday, weekend and holiday apart; without ``holidays`` there are no holidays.
+    """Return weekday, weekend, or holiday for each date; without ``holidays`` no date is a holiday.
 
     Examples
     --------
@@ -298,22 +380,52 @@ def day_types(dates: Ints, holidays: Holidays = None) -> pd.Categorical:
     ['weekday', 'holiday', 'weekend']
     """
     kind = np.where((dates + 3) % 7 >= 5, "weekend", "weekday").astype(object)
-    kind[np.isin(dates, _free(holidays, dates))] = "holiday"
+    kind[np.isin(dates, holiday_dates(holidays, dates))] = "holiday"
     return pd.Categorical(kind, categories=list(DAY_TYPES), ordered=True)
 
 
-def _free(holidays: Holidays, dates: Ints) -> Ints:
-    """Give the holidays as days since 1970."""
+def holiday_dates(holidays: Holidays, dates: Ints) -> Ints:
+    """Return the holidays in the years of some sorted dates, as days since 1970."""
     if holidays is None or not len(dates):
         return np.zeros(0, dtype=np.int64)
     if not isinstance(holidays, str):
         return pd.DatetimeIndex(list(holidays)).to_numpy().astype("datetime64[D]").astype(np.int64)
+    years = _dates(dates[[0, -1]]).astype("datetime64[Y]").astype(np.int64) + 1970
+    every = range(int(years[0]), int(years[1]) + 1)
+    if holidays.upper() == "NERC":
+        return np.asarray(nerc_holidays(every).astype(np.int64))
     import holidays as package
 
     country, _, state = holidays.partition("-")
-    years = dates[[0, -1]].astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
     try:
-        found = package.country_holidays(country, subdiv=state or None, years=range(int(years[0]), int(years[1]) + 1))
+        known = package.country_holidays(country, subdiv=state or None, years=every)
     except NotImplementedError:
-        raise SchemaError(f"no holidays are known for {holidays!r}: write it as in 'US' or 'US-TX'") from None
-    return np.array(sorted(np.datetime64(d, "D") for d in found), dtype="datetime64[D]").astype(np.int64)
+        raise SchemaError(
+            f"No holidays are known for {holidays!r}", next_step="Use a country or a state, such as 'US' or 'US-TX'."
+        ) from None
+    listed = np.array(sorted(np.datetime64(d, "D") for d in known), dtype="datetime64[D]")
+    return np.asarray(listed.astype(np.int64))
+
+
+def nerc_holidays(years: Iterable[int]) -> npt.NDArray[np.datetime64]:
+    """Return the NERC holidays of some years, as they are observed.
+
+    Examples
+    --------
+    >>> [str(d) for d in nerc_holidays([2023])]
+    ['2023-01-02', '2023-05-29', '2023-07-04', '2023-09-04', '2023-11-23', '2023-12-25']
+    """
+    found = []
+    for year in years:
+        for month, day in _NERC_FIXED:
+            date = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D")
+            found.append(date + (_weekday(date) == 6))
+        for month, day, weekday in _NERC_FLOATING:
+            date = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "D")
+            found.append(date + (weekday - _weekday(date)) % 7)
+    return np.array(sorted(found), dtype="datetime64[D]")
+
+
+def _weekday(date: Any) -> int:
+    # 1970-01-01 was a Thursday
+    return int((date.astype(np.int64) + 3) % 7)

@@ -1,7 +1,7 @@
-"""Bills beside intervals: their periods, and what the intervals amount to in them.
+"""Bills: their periods, the totals of intervals in them, and their split into calendar months.
 
-A bill runs from the start of its first day to the start of the day after its last, as ESPI's ``billingPeriod`` does;
-dates without a time are local midnights.
+A bill runs from the start of its first day to the start of the day after its last, as ESPI's ``billingPeriod`` does.
+Dates without a time are local midnights.
 """
 
 from __future__ import annotations
@@ -14,38 +14,41 @@ import pandas as pd
 
 from greenkit import days
 from greenkit.analysis import _periods, intervals
-from greenkit.analysis._periods import Periods, Tally
+from greenkit.analysis._periods import Date, Periods, Tally
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, adds_up
 from greenkit.errors import SchemaError
 
 COLUMNS: Final[Mapping[str, str]] = {
-    "meter": "whose bill; empty: any meter's",
-    "flow": "empty when the bill does not say",
-    "start": "UTC instant; empty when the bill does not say",
-    "end": "UTC instant, exclusive",
-    "value": "what was billed",
+    "meter": "meter of the bill; empty: any meter",
+    "flow": "empty if the bill does not name one",
+    "start": "UTC time; empty if the bill does not contain it",
+    "end": "UTC time, exclusive",
+    "value": "billed amount",
     "unit": "its unit",
     "cost": "in units of currency",
-    "currency": "ISO 4217 letters",
+    "currency": "ISO 4217 code",
     "field": "the column that the value came from",
 }
-# What was used in the billingPeriod of an ESPI UsageSummary (espi.xsd): the first is for it by definition, the second
-# for the time after it where there is one; feeds that give the second alone mean the period by it.
+Bills = pd.DataFrame | Sequence[Date] | pd.Index | pd.Series
+"""A table with ``start`` and ``end``, or the dates on which one bill ends and the next begins."""
+# The usage of the billingPeriod of an ESPI UsageSummary (espi.xsd). By definition the first field is for that period,
+# and the second for the time after it if both are present; feeds with only the second mean the period by it.
 _ESPI: Final = ("overall_consumption_last_period", "current_billing_period_over_all_consumption")
+_MONTHS: Final = ("meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by")
 Slices = list[tuple[int, int]]
 _NO_BILLS: Final = pd.DataFrame(columns=[*COLUMNS])
 
 
-def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
-    """Bring bills of any source into one form.
+def tidy_bills(bills: Bills, zone: str) -> pd.DataFrame:
+    """Convert bills of any source to one form.
 
     Parameters
     ----------
     bills : DataFrame or sequence of dates
-        ``open_espi(…).bills``, ``open_smt(…).bills``, a frame of your own with ``start`` and ``end`` (and any of
-        the other columns), or dates: one bill from each to the next.
+        ``open_espi(…).bills``, ``open_smt(…).bills``, your own frame with ``start`` and ``end`` (and any of the other
+        columns), or dates: one bill from each date to the next.
     zone : str
-        IANA zone in which dates without a zone are midnights.
+        IANA time zone in which dates without a time zone are midnights.
 
     Returns
     -------
@@ -55,14 +58,14 @@ def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
     Raises
     ------
     SchemaError
-        When there are no columns or dates to take the periods from, or a bill ends before it starts.
+        If there are no columns or dates for the periods, or a bill ends before it starts.
     """
     raw = bills if isinstance(bills, pd.DataFrame) else _from_dates(bills)
     if set(_ESPI) <= set(raw.columns):
         raw = _from_espi(raw)
     raw = raw.rename(columns={"start_date": "start", "end_date": "end"})
     if not {"start", "end"} <= set(raw.columns):
-        raise SchemaError("bills need the columns start and end: name yours so")
+        raise SchemaError("Bills must have the columns start and end", next_step="Rename your columns.")
     out = pd.DataFrame(index=raw.index)
     for name in COLUMNS:
         column = raw[name] if name in raw.columns else pd.Series(None, index=raw.index, dtype="object")
@@ -71,15 +74,19 @@ def tidy_bills(bills: pd.DataFrame | Sequence[Any], zone: str) -> pd.DataFrame:
         else:
             out[name] = column.astype("float64") if name in ("value", "cost") else _words(column)
     if (out["end"] < out["start"]).any():
-        raise SchemaError(f"a bill ends before it starts, on {out.loc[out['end'] < out['start'], 'start'].iloc[0]}")
+        first = out.loc[out["end"] < out["start"], "start"].iloc[0]
+        raise SchemaError(f"The bill that starts on {first} ends before it starts", next_step="Correct its dates.")
     return out.sort_values(["meter", "start"], kind="stable", ignore_index=True)
 
 
-def _from_dates(dates: Sequence[Any]) -> pd.DataFrame:
+def _from_dates(dates: Any) -> pd.DataFrame:
     if isinstance(dates, str) or not isinstance(dates, Sequence | pd.Index | pd.Series | np.ndarray):
-        raise SchemaError(f"bills are a frame with start and end, or dates, not {type(dates).__name__}")
+        raise SchemaError(
+            f"bills is a {type(dates).__name__}, but it must be a frame or a list of dates",
+            next_step="Pass a frame with the columns start and end, or the dates between the bills.",
+        )
     if len(dates) < 2:
-        raise SchemaError("one bill needs two dates: its first day, and the first day after it")
+        raise SchemaError("A bill needs two dates", next_step="Pass its first day and the first day after it.")
     return pd.DataFrame({"start": pd.Series(list(dates[:-1])), "end": pd.Series(list(dates[1:]))})
 
 
@@ -113,15 +120,18 @@ def _words(column: pd.Series[Any]) -> pd.Series[Any]:
     return column.astype("object").where(column.notna(), "").astype("str")
 
 
-def windows(found: Intervals, bills: pd.DataFrame | Sequence[Any]) -> tuple[Periods, Slices]:
-    """Lay the bills of each meter over each of its series.
+# -- the intervals of each bill
+
+
+def windows(found: Intervals, bills: Bills) -> tuple[Periods, Slices]:
+    """Assign the bills of each meter to each of its series.
 
     Returns
     -------
     Periods
-        ``where`` is empty: bills may overlap, so an interval may belong to two of them.
+        ``where`` is empty: bills can overlap, so an interval can belong to two of them.
     list of (int, int)
-        The intervals of each period, as a slice of ``found``: those that start in it.
+        The intervals that start in each period, as a slice of ``found``.
     """
     first, last = _periods.span(found)
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
@@ -139,17 +149,16 @@ def windows(found: Intervals, bills: pd.DataFrame | Sequence[Any]) -> tuple[Peri
             rows.append((code, a, b, _name(a, b, key["zone"])))
             slices.append((int(low), int(high)))
     codes, begins, ends = (np.array([r[i] for r in rows], dtype=np.int64) for i in range(3))
-    return Periods(
-        codes, begins, ends, np.array([r[3] for r in rows], dtype=object), np.zeros(0, dtype=np.int64)
-    ), slices
+    names = np.array([r[3] for r in rows], dtype=object)
+    return Periods(codes, begins, ends, names, np.zeros(0, dtype=np.int64)), slices
 
 
 def _of_meters(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(meter): part for meter, part in table.groupby("meter", observed=True)}
 
 
-def bounds(bill: dict[Any, Any], first: int, last: int) -> tuple[int, int]:
-    """Give the bounds of a bill as instants; a bill that does not say them is for all of the data."""
+def bounds(bill: Mapping[Any, Any], first: int, last: int) -> tuple[int, int]:
+    """Return the bounds of a bill in microseconds since 1970 UTC; a bill without bounds covers all of the data."""
     start = first if pd.isna(bill["start"]) else int(days.instants(pd.DatetimeIndex([bill["start"]]))[0])
     end = last if pd.isna(bill["end"]) else int(days.instants(pd.DatetimeIndex([bill["end"]]))[0])
     return start, end
@@ -160,8 +169,8 @@ def _name(start: int, end: int, zone: str) -> str:
     return f"{a:%Y-%m-%d} – {b:%Y-%m-%d}"
 
 
-def aggregate(found: Intervals, laid: Periods, slices: Slices) -> Tally:
-    """Add up the valid intervals of each bill."""
+def aggregate(found: Intervals, periods: Periods, slices: Slices) -> Tally:
+    """Add up the intervals with a value in each bill."""
     n = len(slices)
     value, hours = np.full(n, np.nan), np.zeros(n)
     present, estimated = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -171,29 +180,34 @@ def aggregate(found: Intervals, laid: Periods, slices: Slices) -> Tally:
         present[i], estimated[i] = valid.sum(), (found.estimated[low:high] & valid).sum()
         if present[i]:
             total = found.amount[low:high][valid].sum()
-            value[i] = total if adds_up(found.keys["unit"].iloc[laid.code[i]]) else total / hours[i]
-    expected = present + found.count_in(laid.end - laid.start - hours * HOUR, laid.code)
+            value[i] = total if adds_up(found.keys["unit"].iloc[periods.code[i]]) else total / hours[i]
+    expected = present + found.count_in(periods.end - periods.start - hours * HOUR, periods.code)
     return Tally(value, hours, present, estimated, expected)
 
 
-def bills_to_months(bills: Any, zone: str, *, df: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Split what was billed over the calendar months.
+# -- calendar months
+
+
+def bills_to_months(bills: Bills, zone: str, *, df: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Split billed amounts into calendar months, as benchmarking and utility tracking need them.
+
+    If two bills overlap, the later one owns the days. Days without a bill stay empty and are counted.
 
     Parameters
     ----------
     bills : DataFrame
-        What :func:`greenkit.analysis.bills.tidy_bills` takes, with amounts; bills without bounds are left out.
+        Bills with amounts, as :func:`tidy_bills` takes them. Bills without bounds are left out.
     zone : str
-        IANA zone of the calendar.
+        IANA time zone of the calendar.
     df : DataFrame, optional
-        Intervals of the same meters, to split by their shape. Without them, and for a bill whose meter lacks a value
-        on any of its days, each day of a bill gets the same share.
+        Intervals of the same meters, whose shape is used for the split. Without them, and for a bill whose meter has
+        no value on any of its days, each day of a bill gets the same share.
 
     Returns
     -------
     DataFrame
         ``meter``, ``flow``, ``unit``, ``month`` (YYYY-MM), ``start`` (local midnight), ``value``, ``cost``, ``days``
-        (of the month that a bill covers), ``of`` (days in the month), ``by`` ("days" or "shape", "mixed").
+        (days of the month that a bill covers), ``of`` (days in the month), ``by`` ("days", "shape", or "mixed").
 
     Examples
     --------
@@ -201,24 +215,23 @@ def bills_to_months(bills: Any, zone: str, *, df: pd.DataFrame | None = None) ->
     >>> bill = pd.DataFrame({"start": ["2024-01-22"], "end": ["2024-02-21"], "value": [300.0], "unit": ["kWh"]})
     >>> bills_to_months(bill, "America/Chicago")[["month", "value", "days", "of"]].to_dict("records")
     [{'month': '2024-01', 'value': 100.0, 'days': 10, 'of': 31}, {'month': '2024-02', 'value': 200.0, 'days': 20, 'of': 29}]
-    """  # noqa: E501 a doctest's output cannot be folded
+    """  # noqa: E501 the output of a doctest cannot be wrapped
     table = tidy_bills(bills, zone)
     table = table[table["value"].notna() & table["start"].notna() & table["end"].notna()]
     table = table.drop_duplicates(["meter", "flow", "unit", "start", "end"])
     found = None if df is None else intervals.checked(df)
     daily = [_days_of(bill, dates, found) for bill, dates in _owned(table, zone)]
     if not daily:
-        names = ["meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by"]
-        return pd.DataFrame({n: pd.Series(dtype="str") for n in names})
+        return pd.DataFrame({n: pd.Series(dtype="str") for n in _MONTHS})
     return _months(pd.concat(daily, ignore_index=True), zone)
 
 
 def _owned(table: pd.DataFrame, zone: str) -> list[tuple[dict[Any, Any], Any]]:
-    """Give each bill with the local dates that are its own: those that no later bill of its kind covers."""
+    """Return each bill with its local dates that no later bill of the same kind covers."""
     taken: dict[tuple[str, str, str], Any] = {}
     out = []
     for bill in reversed(table.to_dict("records")):
-        # a bill that ends within a day has that day too
+        # a bill that ends within a day includes that day
         first, last = days.local_dates(
             pd.DatetimeIndex([bill["start"], bill["end"] - pd.Timedelta("1us")]).tz_convert(zone)
         )
@@ -232,7 +245,7 @@ def _owned(table: pd.DataFrame, zone: str) -> list[tuple[dict[Any, Any], Any]]:
 
 
 def _days_of(bill: dict[Any, Any], dates: Any, found: Intervals | None) -> pd.DataFrame:
-    """Split one bill over its days."""
+    """Split one bill into its days."""
     share, by = np.full(len(dates), 1 / len(dates)), "days"
     shape = None if found is None else _shape(found, bill, dates)
     if shape is not None:
@@ -249,7 +262,7 @@ def _days_of(bill: dict[Any, Any], dates: Any, found: Intervals | None) -> pd.Da
 
 
 def _shape(found: Intervals, bill: dict[Any, Any], dates: Any) -> Floats | None:
-    """Give the metered amount of each day; None unless one series has every day of the bill whole."""
+    """Return the metered amount of each day, or None unless one series is complete on every day of the bill."""
     keys = found.keys
     mine = (keys["unit"] == bill["unit"]) & (
         keys["flow"] != "received" if not bill["flow"] else keys["flow"] == bill["flow"]
@@ -264,8 +277,8 @@ def _shape(found: Intervals, bill: dict[Any, Any], dates: Any) -> Floats | None:
     inside = number[place] == one.date
     total = np.bincount(place[inside], one.value[inside], len(dates)).astype(np.float64)
     hours = np.bincount(place[inside], one.hours[inside], len(dates))
-    whole = hours * 3600 >= days.seconds(dates, str(keys["zone"].iloc[codes[0]])) - 1
-    return total if whole.all() and total.sum() > 0 else None
+    complete = hours * 3600 >= days.seconds(dates, str(keys["zone"].iloc[codes[0]])) - 1
+    return total if complete.all() and total.sum() > 0 else None
 
 
 def _months(each: pd.DataFrame, zone: str) -> pd.DataFrame:
@@ -280,9 +293,8 @@ def _months(each: pd.DataFrame, zone: str) -> pd.DataFrame:
         by=("by", lambda b: b.iloc[0] if b.nunique() == 1 else "mixed"),
     ).reset_index()
     first = out["month"].to_numpy().astype("datetime64[M]")
-    out["of"] = (
-        (first + np.timedelta64(1, "M")).astype("datetime64[D]") - first.astype("datetime64[D]")
-    ) // days.ONE_DAY
+    after = (first + np.timedelta64(1, "M")).astype("datetime64[D]")
+    out["of"] = (after - first.astype("datetime64[D]")) // days.ONE_DAY
     out["start"] = days.times(days.midnights(first.astype("datetime64[D]"), zone), zone)
     out["month"] = [str(m) for m in first]
-    return out[["meter", "flow", "unit", "month", "start", "value", "cost", "days", "of", "by"]]
+    return out[list(_MONTHS)]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from greenkit import days, frame
 from greenkit.analysis import _periods, checks, intervals
+from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals
 from greenkit.days import US
 
@@ -23,9 +24,7 @@ WEEKS: Final = 3
 _DAY: Final = 24 * HOUR
 
 
-def fill_gaps(
-    df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: _periods.Holidays = None
-) -> pd.DataFrame:
+def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: Holidays = None) -> pd.DataFrame:
     """Estimate the missing intervals of each series, beside what was measured.
 
     Parameters
@@ -124,7 +123,7 @@ def _line(one: Intervals, measured: Bools, short: float) -> Floats:
     return out
 
 
-def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: _periods.Holidays) -> Floats:
+def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: Holidays) -> Floats:
     """Take the mean of the same time of day on like days near the gap."""
     kind = _periods.day_types(one.date, holidays).codes.astype(np.int64)
     like = one.wall % _DAY * len(_periods.DAY_TYPES) + kind

@@ -184,7 +184,7 @@ def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.Dat
 def _days(found: Intervals) -> pd.DataFrame:
     fine = found.take((found.interval <= DAILY)[found.code])
     laid = _periods.assign(fine, _periods.DAYS)
-    sums = _periods.aggregate(fine, laid, within=True)
+    sums = _periods.aggregate(fine, laid, window=_periods.span(fine))
     date = pd.to_datetime(pd.Series(laid.name, dtype="str")).astype("datetime64[us]")
     return pd.DataFrame(
         {
@@ -441,7 +441,7 @@ class QualityReport:
         return _html.table(head, rows) + more + _legend() + seen + left
 
 
-def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: Limits = LIMITS) -> QualityReport:
+def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: Limits | None = None) -> QualityReport:
     """Check a frame series by series: completeness, gaps, repeats, spikes, runs, estimates, units.
 
     Parameters
@@ -469,6 +469,7 @@ def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: L
     Time is true time, so a day of change has 23 or 25 hours, and an interval of another length counts as one.
     What is missing before the first or after the last interval cannot be known from the frame.
     """
+    limits = limits or LIMITS
     rows = intervals.from_frame(df)
     found = intervals.deduplicate(rows, df)
     seen = CheckResults.of(rows, found, limits)

@@ -15,6 +15,7 @@ import pandas as pd
 from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
+from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError
 
@@ -50,7 +51,7 @@ class _Sums(NamedTuple):
     highest: float
 
 
-def compare_bills(df: pd.DataFrame, bills: Any, *, units: float = UNITS, share: float = SHARE) -> pd.DataFrame:
+def compare_bills(df: pd.DataFrame, bills: Bills, *, units: float = UNITS, share: float = SHARE) -> pd.DataFrame:
     """Hold bills against the intervals of the same time.
 
     Parameters
@@ -129,7 +130,7 @@ def _roll(step: pd.Series[Any], before: pd.Series[Any]) -> pd.Series[Any]:
     return step.where(~(step < 0), step + 10.0**digits)
 
 
-def _zone_rows(found: Intervals, bills: Any, zone: str, units: float, share: float) -> Iterator[tuple[Any, ...]]:
+def _zone_rows(found: Intervals, bills: Bills, zone: str, units: float, share: float) -> Iterator[tuple[Any, ...]]:
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     first, last = _periods.span(found)
     keys = found.keys.to_dict("records")

@@ -1,13 +1,14 @@
-"""The shape of load: how even it is, what never switches off, when it peaks, and how often it is how high.
+"""Load shape: mean, peak, load factor, base load, duration curve, coincident peaks, and average days.
 
-Power is a value over the hours of its interval (kWh → kW), so a peak is always the mean over an interval of the
-length that is given beside it. Times label an interval by its start, in the site's zone (UTC when there are several).
-Intervals without a value are left out, a frame without any gives a table without rows, and every result says in
+Power is the value of an interval over its hours (kWh → kW), so a peak is always a mean over an interval of the length
+that the result states. Times are interval starts in the site's time zone (UTC if there are several). Intervals
+without a value are left out, and a frame without values returns a table without rows. Every result states in
 ``attrs["greenkit"]`` which rows it used.
 """
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,25 +17,30 @@ import pandas as pd
 
 from greenkit import days
 from greenkit.analysis import _periods, intervals
-from greenkit.analysis.intervals import HOUR, Intervals, power_unit
+from greenkit.analysis._periods import Date, Holidays
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, power_unit
 from greenkit.days import US
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 
 SERIES: Final = ["meter", "flow", "series", "unit"]
 NEAR: Final = (0.025, 0.975)
-"""Percentiles of a day that stand for its base and its peak (Price, LBNL-3713E, 2010)."""
+"""Percentiles of a day that represent its base and its peak (Price, LBNL-3713E, 2010)."""
+Moments = str | datetime.datetime | Iterable[str | datetime.datetime]
+"""One or more times, each with its time zone."""
 _NIGHT: Final = (1, 5)
-"""Local hours from which to which a house is asleep."""
+"""Local hours between which a household is asleep."""
+_WITHIN_DAY: Final = 3 * 3600
+"""Longest interval in seconds for which percentiles of a day are meaningful."""
 
 
 def with_power(df: pd.DataFrame) -> Intervals:
-    """Read the intervals that have a power: a value, and a length."""
+    """Read the intervals that have a power: a value and a length."""
     found = intervals.checked(df)
     return found.take(found.valid & (found.hours > 0))
 
 
 def note_rows(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
-    """Note which rows a result stands on."""
+    """Record in ``attrs`` which rows a result is based on."""
     span = days.times(np.array([one.start.min(), one.end.max()])).astype(str).tolist() if len(one) else [None, None]
     out.attrs["greenkit"] = {"rows": len(one), "of": len(df), "first": span[0], "last": span[1]}
     return out
@@ -45,7 +51,7 @@ def _times(instants: Any, one: Intervals) -> pd.DatetimeIndex:
 
 
 def keys_of(one: Intervals, code: Any) -> pd.DataFrame:
-    """Name the series of each row of a result."""
+    """Return the key columns of the series of each row of a result."""
     return one.keys[SERIES].iloc[np.asarray(code, dtype=np.int64)].reset_index(drop=True)
 
 
@@ -58,16 +64,18 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
         ``meter``, ``flow``, ``series``, ``unit``, then in ``power_unit`` (kW for kWh):
 
         * ``minutes``: length of the interval that peaks refer to; ``intervals`` and ``hours`` that were used
-        * ``mean``, ``peak``, ``peak_at`` (start of the highest interval; the first of equals)
+        * ``mean``, ``peak``, ``peak_at`` (start of the highest interval; the first if several are equal)
         * ``load_factor``: mean ÷ peak, over the hours with data
         * ``base``: 5th percentile; ``always_on``: base × hours ÷ total, the share that never switches off
         * ``night``: median over days of the lowest value from 01:00 to 05:00 local time
         * ``near_base``, ``near_peak``: 2.5th and 97.5th percentile of a day, averaged over days; ``base_to_peak``
         * ``high_hours``: hours of an average day that are nearer to near-peak than to near-base
 
+        The values that describe a day are NaN for a series with intervals longer than 3 hours.
+
     Notes
     -----
-    PUCT 25.244 waives a demand ratchet at an annual load factor of 25 % or less.
+    PUCT 25.244 waives a demand ratchet at an annual load factor of 25% or less.
     """
     one = with_power(df)
     n = len(one.keys)
@@ -103,7 +111,7 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _each(of_series: pd.Series[Any], n: int) -> Any:
-    """Give one number for each series, NaN for those without rows."""
+    """Return one number per series, NaN for those without rows."""
     return of_series.reindex(range(n)).to_numpy(dtype=np.float64)
 
 
@@ -113,8 +121,8 @@ def daily(df: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each series and local day with data: ``date``, ``total`` (sum of what adds up, else the mean),
-        ``hours``, ``mean``, ``lowest``, ``near_base``, ``near_peak``, ``highest``, ``night`` and ``high_hours`` as in
+        One row for each series and local day with data: ``date``, ``total`` (the sum of amounts, the mean of rates),
+        ``hours``, ``mean``, ``lowest``, ``near_base``, ``near_peak``, ``highest``, ``night``, and ``high_hours`` as in
         :func:`summarize`.
     """
     one = with_power(df)
@@ -122,40 +130,52 @@ def daily(df: pd.DataFrame) -> pd.DataFrame:
     return note_rows(pd.concat([keys_of(one, table["code"]), table.drop(columns="code")], axis=1), df, one)
 
 
+def _day_edges(one: Intervals) -> Ints:
+    """Return the position of the first interval of each series and local day."""
+    changed = (one.code[1:] != one.code[:-1]) | (one.date[1:] != one.date[:-1])
+    return np.flatnonzero(np.append(np.ones(min(len(one), 1), dtype=bool), changed))
+
+
+def _day_total(one: Intervals, edge: Ints) -> Floats:
+    """Return the sum of each day for amounts, the mean for rates."""
+    if not len(edge):
+        return np.zeros(0)
+    sums = np.array([intervals.adds_up(u) for u in one.keys["unit"]], dtype=bool)[one.code[edge]]
+    energy, hours = np.add.reduceat(one.power * one.hours, edge), np.add.reduceat(one.hours, edge)
+    return np.where(sums, energy, energy / hours)
+
+
 def _daily(one: Intervals) -> pd.DataFrame:
-    edge = np.flatnonzero(np.append(np.ones(min(len(one), 1), dtype=bool), _changes(one.code, one.date)))
+    # edge: position of the first interval of each (series, day); day: number of the day of each interval.
+    # For two days of three intervals: edge is [0, 3] and day is [0, 0, 0, 1, 1, 1]
+    edge = _day_edges(one)
     day = np.repeat(np.arange(len(edge)), np.diff(np.append(edge, len(one))))
     power = pd.Series(one.power).groupby(day)
     low, high = (power.quantile(q).to_numpy() for q in NEAR)
-    hours, energy = np.bincount(day, one.hours, len(edge)), np.bincount(day, one.power * one.hours, len(edge))
+    hours = np.bincount(day, one.hours, len(edge))
     hour = one.wall % (24 * HOUR) / HOUR
     asleep = (hour >= _NIGHT[0]) & (hour < _NIGHT[1])
     night = pd.Series(one.power[asleep]).groupby(day[asleep]).min().reindex(range(len(edge))).to_numpy()
     nearer = one.power > ((low + high) / 2)[day]
-    sums = np.array([intervals.adds_up(u) for u in one.keys["unit"]], dtype=bool)[one.code[edge]]
+    code = one.code[edge]
+    fine = one.interval[code] <= _WITHIN_DAY
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = energy / hours
+        mean = np.bincount(day, one.power * one.hours, len(edge)) / hours
+        high_hours = np.bincount(day[nearer], one.hours[nearer], len(edge)) / hours * 24
     table = {
-        "code": one.code[edge],
+        "code": code,
         "date": one.date[edge].astype("datetime64[D]").astype("datetime64[us]"),
-        "total": np.where(sums, energy, mean),
+        "total": _day_total(one, edge),
         "hours": hours,
         "mean": mean,
         "lowest": power.min().to_numpy(),
-        "near_base": low,
-        "near_peak": high,
+        "near_base": np.where(fine, low, np.nan),
+        "near_peak": np.where(fine, high, np.nan),
         "highest": power.max().to_numpy(),
-        "night": night,
-        "high_hours": np.bincount(day[nearer], one.hours[nearer], len(edge)) / hours * 24,
+        "night": np.where(fine, night, np.nan),
+        "high_hours": np.where(fine, high_hours, np.nan),
     }
     return pd.DataFrame(table)
-
-
-def _changes(*columns: Any) -> Any:
-    changed = columns[0][1:] != columns[0][:-1]
-    for column in columns[1:]:
-        changed = changed | (column[1:] != column[:-1])
-    return changed
 
 
 def duration(df: pd.DataFrame) -> pd.DataFrame:
@@ -164,8 +184,8 @@ def duration(df: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each interval used: meter, flow, series, unit, ``percent`` (share of the hours at which the load
-        is at least this high, from above 0 to 100) and ``power``. The area under it is the energy.
+        One row for each interval used: meter, flow, series, unit, ``percent`` (share of the hours in which the load
+        is at least this high, from above 0 to 100), and ``power``. The area under the curve is the energy.
     """
     one = with_power(df)
     order = np.lexsort([-one.power, one.code])
@@ -178,12 +198,12 @@ def duration(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_percent(curve: pd.DataFrame, percents: Sequence[float] = (1, 5, 10, 50, 90)) -> pd.DataFrame:
-    """Read a load duration curve off: the power that is reached in this share of the hours.
+    """Read the power that is reached in given shares of the hours from a load duration curve.
 
     Returns
     -------
     DataFrame
-        A row for each series, a column for each of ``percents``.
+        One row for each series, one column for each of ``percents``.
     """
     rows = {}
     for key, part in curve.groupby(SERIES, observed=True):
@@ -194,141 +214,202 @@ def at_percent(curve: pd.DataFrame, percents: Sequence[float] = (1, 5, 10, 50, 9
 
 
 def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFrame:
-    """Find the highest intervals of each series.
+    """Return the highest intervals of each series.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame.
     n : int
-        How many of each series.
+        Number of intervals of each series. Default: 10.
     one_a_day : bool
-        Take only the highest interval of a local day.
+        Whether to use only the highest interval of each local day. Default: True.
 
     Returns
     -------
     DataFrame
-        From the highest down, of equals the first: meter, flow, series, unit, ``rank`` (from 1), ``start``, ``power``
-        (kW for kWh), ``weekday``, ``of_peak`` (share of the highest), ``day_total`` (sum of that local day, in unit).
+        Sorted from the highest, equal ones by time: meter, flow, series, unit, ``rank`` (from 1), ``start``, ``power``
+        (kW for kWh), ``weekday``, ``of_peak`` (share of the highest), ``day_total`` (total of that local day, in unit).
+
+    Raises
+    ------
+    SettingsError
+        If ``n`` is not a whole number of at least 1.
     """
+    _check_count(n)
     one = with_power(df)
-    order = np.lexsort([one.start, -one.power, one.code])
-    table = pd.DataFrame({"code": one.code[order], "date": one.date[order], "row": order})
-    if one_a_day:
-        table = table.drop_duplicates(["code", "date"])
-    table = table.assign(rank=table.groupby("code", observed=True).cumcount() + 1)
-    table = table[table["rank"] <= n].reset_index(drop=True)
-    row = table["row"].to_numpy(dtype=np.int64)
-    per_day = _daily(one)
-    day = per_day["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    total = pd.Series(per_day["total"].to_numpy(), index=pd.MultiIndex.from_arrays([per_day["code"], day]))
-    highest = pd.Series(one.power).groupby(one.code).max()
-    start = _times(one.start[row], one)
-    wall = pd.DatetimeIndex(one.wall[row].view("datetime64[us]"))
+    edge = _day_edges(one)
+    row = _first_highest(one.power, edge) if one_a_day else np.arange(len(one))
+    # the best candidates first within each series, the earlier of equal ones before the later
+    row = row[np.lexsort([one.start[row], -one.power[row], one.code[row]])]
+    code = one.code[row]
+    first = np.searchsorted(code, np.arange(len(one.keys)))
+    rank = np.arange(len(row)) - first[code] + 1
+    row, rank = row[rank <= n], rank[rank <= n]
+    day = np.searchsorted(edge, row, side="right") - 1
+    highest = np.full(len(one.keys), np.nan)
+    highest[one.code[row[rank == 1]]] = one.power[row[rank == 1]]
     out = keys_of(one, one.code[row]).assign(
-        rank=table["rank"],
-        start=start,
+        rank=rank,
+        start=_times(one.start[row], one),
         power=one.power[row],
-        weekday=wall.day_name(),
-        of_peak=one.power[row] / highest.reindex(one.code[row]).to_numpy(),
-        day_total=total.reindex(pd.MultiIndex.from_arrays([one.code[row], one.date[row]])).to_numpy(),
+        weekday=pd.DatetimeIndex(one.wall[row].view("datetime64[us]")).day_name(),
+        of_peak=one.power[row] / highest[one.code[row]],
+        day_total=_day_total(one, edge)[day],
     )
     return note_rows(out, df, one)
 
 
-def coincident(df: pd.DataFrame, moments: Iterable[Any]) -> pd.DataFrame:
-    """Tell the load at given moments, such as the system's four coincident peaks (4CP) of a Texas summer.
+def _first_highest(power: Floats, edge: Ints) -> Ints:
+    """Return the position of the highest value of each group; of equal values the first.
+
+    >>> _first_highest(np.array([1.0, 3.0, 3.0, 2.0, 5.0]), np.array([0, 3])).tolist()
+    [1, 4]
+    """
+    if not len(edge):
+        return edge
+    length = np.diff(np.append(edge, len(power)))
+    hit = np.flatnonzero(power == np.repeat(np.maximum.reduceat(power, edge), length))
+    group = np.searchsorted(edge, hit, side="right") - 1
+    return np.asarray(hit[np.append(True, group[1:] != group[:-1])])
+
+
+def _check_count(n: object) -> None:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise SettingsError(
+            f"n is {n!r}, but it must be a whole number of at least 1", next_step="Pass the number of intervals."
+        )
+
+
+def coincident(df: pd.DataFrame, moments: Moments, *, label: str = "start") -> pd.DataFrame:
+    """Return the load at given times, such as the four coincident peaks (4CP) of a Texas summer.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame.
-    moments : iterable of times
-        Each with its zone, such as ``"2024-08-20 17:00-05:00"``; which they were is for the grid operator to say.
+    moments : time or iterable of times
+        Each with its time zone, such as ``"2024-08-20 17:00-05:00"``. The grid operator publishes them.
+    label : {"start", "end"}
+        Whether each time is the start or the end of the interval that it names. The lists of ERCOT are usually
+        interval ending. Default: ``"start"``.
 
     Returns
     -------
     DataFrame
-        One row for each series and moment: ``moment``, ``start`` of the interval that holds it, ``power`` (NaN
-        where there is none), ``of_peak`` (power ÷ the series' own peak) and ``average``: the mean over the moments,
-        which is the 4CP when four were given; NaN unless all of them have data.
+        One row for each series and moment: ``moment`` as given, ``start`` of the interval that contains it, ``power``
+        (NaN if there is none), ``of_peak`` (power ÷ peak of the series), and ``average``: the mean over the moments,
+        which is the 4CP if four were given, and NaN unless all of them have data.
 
     Raises
     ------
     SchemaError
-        When a moment has no zone.
+        If a moment is not a time, or has no time zone.
+    SettingsError
+        If ``label`` is neither "start" nor "end".
     """
+    if label not in ("start", "end"):
+        raise SettingsError(
+            f"label is {label!r}, but it must be 'start' or 'end'",
+            next_step="Pass label='end' if the times name the end of an interval.",
+        )
     at = _moments(moments)
     one = with_power(df)
-    rows = []
-    edges = np.searchsorted(one.code, np.arange(len(one.keys) + 1))
-    for code in range(len(one.keys)):
-        part = one.take(slice(int(edges[code]), int(edges[code + 1])))
-        place = np.searchsorted(part.start, at, side="right") - 1
-        held = (place >= 0) & (at < part.end[np.maximum(place, 0)]) if len(part) else np.zeros(len(at), dtype=bool)
-        power = np.full(len(at), np.nan)
-        power[held] = part.power[place[held]]
-        start = np.where(held, part.start[np.maximum(place, 0)] if len(part) else 0, np.iinfo(np.int64).min)
-        peak = part.power.max() if len(part) else np.nan
-        rows.append(
-            keys_of(one, [code] * len(at)).assign(
-                moment=_times(at, one),
-                start=_times(start, one),
-                power=power,
-                of_peak=power / peak,
-                average=power.mean(),
-            )
-        )
+    n, m = len(one.keys), len(at)
     names = [*SERIES, "moment", "start", "power", "of_peak", "average"]
-    out = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({n: [] for n in names})
+    if not n:
+        return note_rows(pd.DataFrame({name: [] for name in names}), df, one)
+    # where: series × moments, position of the last interval of the series that begins at or before the moment (for
+    # label="end": before it), or -1. edges[k] is the position of the first interval of series k
+    edges = np.searchsorted(one.code, np.arange(n + 1))
+    # an interval that is labeled by its end contains the moment itself as its last instant
+    inside = at if label == "start" else at - 1
+    where = np.stack([np.searchsorted(one.start[a:b], inside, side="right") - 1 + a for a, b in _pairs(edges)])
+    held = (where >= edges[:-1, None]) & (inside < _at(one.end, where))
+    power = np.where(held, _at(one.power, where), np.nan)
+    peak = np.full(n, np.nan)
+    filled = np.flatnonzero(np.diff(edges) > 0)
+    if len(filled):
+        peak[filled] = np.maximum.reduceat(one.power, edges[filled])
+    start = np.where(held, _at(one.start, where), np.iinfo(np.int64).min)
+    out = keys_of(one, np.repeat(np.arange(n), m)).assign(
+        moment=_times(np.tile(at, n), one),
+        start=_times(start.reshape(-1), one),
+        power=power.reshape(-1),
+        of_peak=(power / peak[:, None]).reshape(-1),
+        average=np.repeat(power.mean(axis=1) if m else np.full(n, np.nan), m),
+    )
     return note_rows(out, df, one)
 
 
-def _moments(moments: Iterable[Any]) -> Any:
-    given = [pd.Timestamp(m) for m in ([moments] if isinstance(moments, str | pd.Timestamp) else moments)]
-    for moment in given:
-        if moment.tz is None:
-            raise SchemaError(f"the moment {moment} has no zone: write it as in '2024-08-20 17:00-05:00'")
-    return days.instants(pd.DatetimeIndex([m.tz_convert("UTC") for m in given]))
+def _pairs(edges: Ints) -> Iterable[tuple[int, int]]:
+    return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+
+
+def _at(values: Any, where: Ints) -> Any:
+    """Return the values at some positions, of which those outside are not used."""
+    return values[np.clip(where, 0, len(values) - 1)] if len(values) else np.zeros(where.shape, dtype=values.dtype)
+
+
+def _moments(moments: Moments) -> Ints:
+    several = [moments] if isinstance(moments, str | datetime.datetime) else moments
+    given: list[pd.Timestamp] = []
+    for moment in several:
+        try:
+            time = pd.Timestamp(moment)
+        except (TypeError, ValueError):
+            raise SchemaError(
+                f"{moment!r} is not a time", next_step="Pass times such as '2024-08-20 17:00-05:00'."
+            ) from None
+        if time.tz is None:
+            raise SchemaError(
+                f"The moment {time} has no time zone", next_step="Add it, as in '2024-08-20 17:00-05:00'."
+            )
+        given.append(time.tz_convert("UTC"))
+    return days.instants(pd.DatetimeIndex(given, tz="UTC"))
+
+
+# -- average days
 
 
 def average_day(
-    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: _periods.Holidays = None
+    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None
 ) -> pd.DataFrame:
-    """Average the load over each time of the local day, with its median and the band of 10th to 90th percentile.
+    """Average the load at each time of the local day, with its median and its 10th and 90th percentile.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame with intervals of an hour or less.
     by : {"day_type", "season", "month", "weekday", "year"}, or a sequence of them
-        What to keep apart; nothing gives one average day.
+        Groups to keep apart; an empty sequence returns one average day. Default: ``("day_type",)``.
     holidays : str, or iterable of dates, optional
-        A country, or country and state, such as "US-TX", whose public holidays are a day type of their own.
+        A country or a state, such as "US-TX", or "NERC", whose holidays are a day type of their own. Default: none.
 
     Returns
     -------
     DataFrame
-        One row for each series, group and time of day: meter, flow, series, unit, the groups, ``time`` ("13:15", local
-        clock), ``hour`` (13.25), ``mean``, ``median``, ``p10``, ``p90`` (power), ``count`` (intervals in it: one a
-        day, and the repeated hour of autumn a second one). No rows give no rows.
+        One row for each series, group, and time of day: meter, flow, series, unit, the groups, ``time`` ("13:15",
+        local time), ``hour`` (13.25), ``mean``, ``median``, ``p10``, ``p90`` (power), ``count`` (number of intervals:
+        one per day, and two on the day with a repeated hour). An empty frame returns an empty table.
 
     Raises
     ------
     SchemaError
-        When a series has intervals of more than an hour, or ``by`` names something else.
+        If a series has intervals longer than an hour, or ``by`` contains an unknown name.
     """
     by = (by,) if isinstance(by, str) else by
     one = with_power(df)
     long = np.flatnonzero(one.interval > 3600)
     if len(long):
         raise SchemaError(
-            f"{one.label(int(long[0]))} has intervals of {one.interval[long[0]] / 3600:g} h, and an average day needs "
-            "an hour or less: filter the series out"
+            f"{one.label(int(long[0]))} has intervals of {one.interval[long[0]] / 3600:g} h, but an average day needs "
+            "an hour or less",
+            next_step="Filter out the series.",
         )
     size = np.maximum(one.interval * US, 1)[one.code]
     slot = one.wall % (24 * HOUR) // size * size
-    groups = _periods.groups(one.date, one.keys, one.code, by, holidays)
+    groups = _periods.groups(one.date, by, holidays)
     power = pd.Series(one.power).groupby([one.code, *groups.values(), slot], observed=True)
     table = power.agg(mean="mean", median="median", count="size")
     table["p10"], table["p90"] = power.quantile(0.1), power.quantile(0.9)
@@ -342,36 +423,42 @@ def average_day(
 
 
 def compare(
-    df: pd.DataFrame, before: tuple[Any, Any], after: tuple[Any, Any], *, holidays: _periods.Holidays = None
+    df: pd.DataFrame, before: tuple[Date, Date], after: tuple[Date, Date], *, holidays: Holidays = None
 ) -> pd.DataFrame:
-    """Compare the average days of two spans of local dates, day type by day type; weather is not allowed for.
+    """Compare the average days of two spans of local dates, by day type, without an adjustment for weather.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame with intervals of an hour or less.
     before, after : tuple of date
-        First date, and first date after.
+        First date, and the first date after the span.
     holidays : str, or iterable of dates, optional
         As in :func:`average_day`.
 
     Returns
     -------
     DataFrame
-        One row for each series, day type and time of day: ``before``, ``after``, ``difference`` (after − before) in
-        power, ``share`` (difference ÷ before), and the intervals in each: ``days_before``, ``days_after`` (one
-        a day, and two where an hour is repeated).
+        One row for each series, day type, and time of day: ``before``, ``after``, ``difference`` (after − before) in
+        power, ``share`` (difference ÷ before), and the number of intervals in each span: ``days_before``,
+        ``days_after`` (one per day, and two on the day with a repeated hour).
 
     Raises
     ------
     SchemaError
-        When a span is not two dates in order, or a series has intervals of more than an hour.
+        If a span is not two dates in order, has no interval with a value, or a series has intervals longer than an
+        hour.
     """
     one = with_power(df)
     sides = []
     for name, span in (("before", before), ("after", after)):
         a, b = _dates(name, span)
         part = df.iloc[one.row[(one.date >= a) & (one.date < b)]]
+        if len(df) and not len(part):
+            raise SchemaError(
+                f"There is no interval with a value in {name}, from {span[0]} to {span[1]}",
+                next_step="Pass dates within the data.",
+            )
         day = average_day(part, ("day_type",), holidays=holidays)
         day = day.rename(columns={"mean": name, "count": f"days_{name}"})
         sides.append(day[[*SERIES, "day_type", "time", "hour", name, f"days_{name}"]])
@@ -379,30 +466,21 @@ def compare(
     out["difference"] = out["after"] - out["before"]
     with np.errstate(divide="ignore", invalid="ignore"):
         out["share"] = out["difference"] / out["before"]
-    names = [
-        *SERIES,
-        "day_type",
-        "time",
-        "hour",
-        "before",
-        "after",
-        "difference",
-        "share",
-        "days_before",
-        "days_after",
-    ]
+    values = ["before", "after", "difference", "share", "days_before", "days_after"]
+    names = [*SERIES, "day_type", "time", "hour", *values]
     out = out[names].sort_values([*SERIES, "day_type", "hour"], ignore_index=True)
     return note_rows(out, df, one)
 
 
-def _dates(name: str, span: tuple[Any, Any]) -> tuple[int, int]:
-    """Give the bounds of a span as days since 1970."""
+def _dates(name: str, span: Any) -> tuple[int, int]:
+    """Return the bounds of a span as days since 1970."""
     try:
         first, last = (pd.Timestamp(d).to_datetime64().astype("datetime64[D]") for d in span)
     except (TypeError, ValueError):
         first, last = np.datetime64("NaT", "D"), np.datetime64("NaT", "D")
     if isinstance(span, str) or not first < last:
         raise SchemaError(
-            f'{name} is {span!r}: give its first date and the first date after, as in ("2024-06-01", "2024-07-01")'
+            f"{name} is {span!r}, but it must be two dates in order",
+            next_step='Pass the first date and the first date after the span, as in ("2024-06-01", "2024-07-01").',
         )
     return int(first.astype(np.int64)), int(last.astype(np.int64))

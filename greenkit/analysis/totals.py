@@ -1,12 +1,13 @@
-"""What it adds up to: hour, day, week, month, season, year and bill period, on the local calendar.
+"""Totals by period of the local calendar: quarter-hour to year, season, and bill.
 
-A total is always given with the hours that have data, and with the intervals that are there and that should be:
-a sum over a month with holes is not the month's sum. Flows, units, meters and series are never added to each other.
+Each total comes with the hours that have data and with the number of intervals that are present and expected,
+because the sum of an incomplete month is not the sum of the month. Flows, units, meters, and series are never added
+to each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import SEASONS, Periods, Tally
+from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals, Ints
 from greenkit.errors import SchemaError
 from greenkit.findings import warn
@@ -26,67 +28,93 @@ COLUMNS: Final[Mapping[str, str]] = {
     "series": "as in the frame",
     "unit": "as in the frame",
     "zone": "as in the frame",
-    "period": "its name: 2024-07-04 13:00, 2024-07-04, 2024-W27, 2024-07, summer 2024, 2024, or a bill's dates",
-    "start": "first instant of the period, in the site's zone (UTC when there are several)",
-    "end": "first instant after it",
-    "value": "sum of the intervals; for a state (kW, V) the mean weighted by hours; NaN when none has a value",
+    "period": "2024-07-04 13:00, 2024-07-04, 2024-W27, 2024-07, 2024-Q3, summer 2024, 2024, or the dates of a bill",
+    "start": "start of the period, in the site's time zone (UTC if there are several)",
+    "end": "exclusive end of the period",
+    "value": "sum of the intervals; for a rate (kW, V) the mean weighted by hours; NaN if no interval has a value",
     "statistic": "sum or mean",
-    "power": "value over the hours that have data: kW for kWh, the mean for a state",
+    "power": "value over the hours that have data: kW for kWh, the mean for a rate",
     "hours": "hours that have data",
     "present": "intervals that have a value",
-    "expected": "intervals that fill the whole period in true time: the present ones, and usual ones where none is",
-    "estimated": "those of present that are estimates",
+    "expected": "intervals in the elapsed time of the whole period: those present, plus usual ones in the gaps",
+    "estimated": "intervals of present that are estimates",
 }
-# period → (its calendar, or None for hours; the longest interval that fits, in hours)
-_PERIODS: Final[Mapping[str, tuple[_periods.Calendar | None, int]]] = {
+# period → (its calendar, or None; the longest interval that fits, in hours)
+_PERIODS: Final[Mapping[str, tuple[_periods.Calendar | None, float]]] = {
+    "15min": (None, 0.25),
+    "30min": (None, 0.5),
     "hour": (None, 1),
     "day": (_periods.DAYS, 25),
     "week": (_periods.WEEKS, 169),
     "month": (_periods.MONTHS, 745),
+    "quarter": (_periods.QUARTERS, 24 * 92 + 1),
     "season": (None, 24 * 366),
     "year": (_periods.YEARS, 24 * 366),
     "bill": (None, 24 * 366),
 }
-_ALIASES: Final = {"h": "hour", "D": "day", "W": "week", "M": "month", "ME": "month", "MS": "month", "Y": "year"}
+_STEPS: Final = {"15min": HOUR // 4, "30min": HOUR // 2, "hour": HOUR}
+# The adverbs, and pandas' names in any version. Weeks are ISO weeks, so only pandas' weeks that end on a Sunday fit.
+_ALSO: Final[Mapping[str, str]] = {
+    "15min": "15T 1/4h quarter-hourly",
+    "30min": "30T 0.5h half-hourly",
+    "hour": "h H 1h 1H 60min 60T hourly",
+    "day": "d D 1d 1D daily",
+    "week": "w W 1W W-SUN weekly",
+    "month": "M ME MS 1M 1ME 1MS monthly",
+    "quarter": "Q QE QS 1Q 1QE 1QS Q-DEC QE-DEC QS-JAN quarterly",
+    "season": "seasonal seasonally",
+    "year": "Y YE YS A AS 1Y 1YE 1YS 1A A-DEC Y-DEC YE-DEC AS-JAN YS-JAN yearly annual annually",
+    "bill": "bills billing",
+}
+SPELLINGS: Final[Mapping[str, str]] = {name: name for name in _PERIODS} | {
+    spelling: name for name, also in _ALSO.items() for spelling in also.split()
+}
+"""Every accepted spelling of a period → the period, the same on every pandas version."""
 
 
 def by_period(
     df: pd.DataFrame,
     period: str = "day",
     *,
-    bills: pd.DataFrame | Sequence[Any] | None = None,
-    seasons: Mapping[str, tuple[int, ...]] = SEASONS,
+    bills: Bills | None = None,
+    seasons: Mapping[str, tuple[int, ...]] | None = None,
 ) -> pd.DataFrame:
-    """Add up each series over the periods of the local calendar.
+    """Add up each series over periods of the local calendar.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame.
-    period : {"hour", "day", "week", "month", "season", "year", "bill"}
-        Also ``h``, ``D``, ``W`` (ISO, from Monday), ``M``, ``Y``.
+    period : {"15min", "30min", "hour", "day", "week", "month", "quarter", "season", "year", "bill"}
+        Also their adverbs (``"daily"``) and the names of pandas (``"D"``, ``"h"``, ``"ME"``, ``"MS"``); see
+        ``greenkit.analysis.totals.SPELLINGS``. Weeks are ISO weeks, which begin on Monday. Default: ``"day"``.
     bills : DataFrame or sequence of dates, optional
-        For "bill": the bills of an ESPI feed or of Smart Meter Texas, a frame with ``start`` and ``end`` (and
+        For ``"bill"``: the bills of an ESPI feed or of Smart Meter Texas, a frame with ``start`` and ``end`` (and
         ``meter``), or the dates on which one bill ends and the next begins.
-    seasons : mapping of str to tuple of int
-        For "season": the months of each; by default the meteorological seasons.
+    seasons : mapping of str to tuple of int, optional
+        For ``"season"``: the months of each season. Default: the meteorological seasons.
 
     Returns
     -------
     DataFrame
-        One row for each series and period, also for those without data (value NaN, present 0), with the columns of
-        ``greenkit.analysis.totals.COLUMNS``, and ``cost`` and ``currency`` when the frame has costs. An empty frame
-        gives an empty one.
+        One row for each series and period, including periods without data (value NaN, present 0), with the columns
+        of ``greenkit.analysis.totals.COLUMNS``, and ``cost`` and ``currency`` if the frame has costs. An empty frame
+        returns an empty table.
 
     Raises
     ------
     SchemaError
-        When the frame is not tidy, the period unknown, or a series' intervals are longer than the period.
+        If the frame is not tidy, the period is unknown, or a series has intervals longer than the period.
+
+    Warns
+    -----
+    GreenkitWarning
+        If intervals reach beyond the end of the period in which they start: once.
 
     Notes
     -----
-    An interval belongs to the period in which it starts; a warning says so when some reach beyond its end. A day of
-    change has 23 or 25 hours, and the repeated hour is two hours.
+    An interval belongs to the period in which it starts. On the days when clocks change, a day has 23 or 25 hours,
+    and the repeated hour is two hours.
 
     Examples
     --------
@@ -96,54 +124,56 @@ def by_period(
     >>> df = frame.tidy(pd.DataFrame({"meter": "1", "series": "1", "flow": "delivered", "start": start,
     ...     "end": start + pd.Timedelta("1h"), "value": 0.5, "unit": "kWh", "zone": "America/Chicago",
     ...     "quality": "actual"}))
-    >>> by_period(df, "D")[["period", "value", "hours", "present", "expected"]].to_dict("records")
+    >>> by_period(df, "daily")[["period", "value", "hours", "present", "expected"]].to_dict("records")
     [{'period': '2024-11-03', 'value': 12.5, 'hours': 25.0, 'present': 25, 'expected': 25}]
     """
-    name = _ALIASES.get(period, period)
-    if name not in _PERIODS:
-        raise SchemaError(f"there is no period {period!r}: take one of {', '.join(_PERIODS)}")
+    name = SPELLINGS.get(period, "") if isinstance(period, str) else ""
+    if not name:
+        raise SchemaError(f"There is no period {period!r}", next_step=f"Use one of {', '.join(_PERIODS)}.")
     found = intervals.checked(df)
     calendar, longest = _PERIODS[name]
     _check_length(found, name, longest)
     if name == "bill":
         return _by_bill(found, df, bills)
-    laid = (
-        _periods.assign_hours(found)
-        if name == "hour"
-        else _periods.assign(found, calendar or _periods.seasons(seasons))
-    )
-    _warn_crossing(found, laid, name)
-    sums = _periods.aggregate(found, laid)
-    return _frame(found, df, laid, sums, lambda amount: np.bincount(laid.where, amount, len(laid.code)))
+    if name in _STEPS:
+        periods = _periods.assign_clock(found, _STEPS[name])
+    else:
+        periods = _periods.assign(found, calendar or _periods.seasons(seasons or SEASONS))
+    _warn_crossing(found, periods, name)
+    sums = _periods.aggregate(found, periods)
+    return _frame(found, df, periods, sums, lambda amount: np.bincount(periods.where, amount, len(periods.code)))
 
 
-def _check_length(found: Intervals, name: str, longest: int) -> None:
+def _check_length(found: Intervals, name: str, longest: float) -> None:
     long = np.flatnonzero(found.interval > longest * 3600)
     if len(long):
         raise SchemaError(
             f"{found.label(int(long[0]))} has intervals of {found.interval[long[0]] / 3600:g} h, too long for totals "
-            f"by {name}: ask for a longer period, or filter the series out"
+            f"by {name}",
+            next_step="Use a longer period, or filter out the series.",
         )
 
 
-def _warn_crossing(found: Intervals, laid: Periods, name: str) -> None:
-    beyond = found.end - laid.end[laid.where]
-    # a day that is written as 24 hours reaches an hour beyond the shorter of the days of change
+def _warn_crossing(found: Intervals, periods: Periods, name: str) -> None:
+    beyond = found.end - periods.end[periods.where]
+    # a day that is stored as 24 hours reaches an hour beyond the shorter of the days when clocks change
     crossing = int(((beyond > 0) & ~((beyond <= HOUR) & (found.hours >= 23))).sum())
     if crossing:
-        warn(f"{crossing} intervals reach beyond the end of the {name} in which they start, and count in it whole")
+        warn(f"{crossing} intervals reach beyond the end of the {name} in which they start. It contains all of them.")
 
 
-def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: Callable[[Any], Any]) -> pd.DataFrame:
-    states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[laid.code]
+def _frame(
+    found: Intervals, df: pd.DataFrame, periods: Periods, sums: Tally, add: Callable[[Any], Any]
+) -> pd.DataFrame:
+    states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[periods.code]
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(states, sums.value, np.where(sums.hours > 0, sums.value / sums.hours, np.nan))
     out = pd.DataFrame(
         {
-            **{n: _category(found.keys[n], laid.code) for n in intervals.KEY},
-            "period": pd.Series(laid.name, dtype="str"),
-            "start": days.times(laid.start, found.zone),
-            "end": days.times(laid.end, found.zone),
+            **{n: _category(found.keys[n], periods.code) for n in intervals.KEY},
+            "period": pd.Series(periods.name, dtype="str"),
+            "start": days.times(periods.start, found.zone),
+            "end": days.times(periods.end, found.zone),
             "value": sums.value,
             "statistic": pd.Categorical(np.where(states, "mean", "sum")),
             "power": power,
@@ -153,7 +183,7 @@ def _frame(found: Intervals, df: pd.DataFrame, laid: Periods, sums: Tally, add: 
             "estimated": sums.estimated,
         }
     )[list(COLUMNS)]
-    return _with_cost(out, found, df, laid.code, add)
+    return _with_cost(out, found, df, periods.code, add)
 
 
 def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
@@ -177,37 +207,40 @@ def _with_cost(
     return out
 
 
-def _by_bill(found: Intervals, df: pd.DataFrame, bills: pd.DataFrame | Sequence[Any] | None) -> pd.DataFrame:
+def _by_bill(found: Intervals, df: pd.DataFrame, bills: Bills | None) -> pd.DataFrame:
     if bills is None:
-        raise SchemaError('totals by "bill" need bills=: a frame with start and end, or the dates between bills')
-    laid, slices = _bills.windows(found, bills)
-    sums = _bills.aggregate(found, laid, slices)
+        raise SchemaError(
+            'Totals by "bill" need bills',
+            next_step="Pass bills=, a frame with start and end, or the dates between the bills.",
+        )
+    periods, slices = _bills.windows(found, bills)
+    sums = _bills.aggregate(found, periods, slices)
 
     def add(amount: Any) -> Any:
         return np.array([amount[a:b].sum() for a, b in slices])
 
-    return _frame(found, df, laid, sums, add)
+    return _frame(found, df, periods, sums, add)
 
 
 def by_flow(totals: pd.DataFrame) -> pd.DataFrame:
-    """Put what was delivered and received side by side, with the net of both.
+    """Put delivered and received side by side, with their difference.
 
     Parameters
     ----------
     totals : DataFrame
-        Of :func:`by_period`, with at most one delivered and one received series for each meter and unit.
+        From :func:`by_period`, with at most one delivered and one received series for each meter and unit.
 
     Returns
     -------
     DataFrame
-        ``meter``, ``unit``, ``period``, ``start``, ``end``, then ``delivered``, ``received`` and ``net`` (delivered −
-        received; NaN unless both are known), in unit, and ``whole``: both have every expected interval. No rows give
-        no rows.
+        ``meter``, ``unit``, ``period``, ``start``, ``end``, then ``delivered``, ``received``, and ``net`` (delivered −
+        received; NaN unless both are known) in the unit, and ``is_complete`` (both have every expected interval). An
+        empty table returns an empty table.
 
     Raises
     ------
     SchemaError
-        When a meter has two series of one flow and unit: filter the frame to one of them first.
+        If a meter has two series of the same flow and unit.
     """
     mine = totals[totals["flow"].isin(("delivered", "received"))]
     keys = ["meter", "unit", "period", "start", "end"]
@@ -215,17 +248,18 @@ def by_flow(totals: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         row = mine[twice].iloc[0]
         raise SchemaError(
-            f"meter {row['meter']} has several {row['flow']} series in {row['unit']}: filter the frame to one of them"
+            f"Meter {row['meter']} has several {row['flow']} series in {row['unit']}",
+            next_step="Filter the frame to one of them.",
         )
     sides = [_side(mine, flow, keys) for flow in ("delivered", "received")]
     out = sides[0].merge(sides[1], on=keys, how="outer").sort_values(["meter", "unit", "start"], ignore_index=True)
     out["net"] = out["delivered"] - out["received"]
-    out["whole"] = out.pop("whole_delivered").eq(True) & out.pop("whole_received").eq(True)
+    out["is_complete"] = out.pop("complete_delivered").eq(True) & out.pop("complete_received").eq(True)
     return out
 
 
 def _side(mine: pd.DataFrame, flow: str, keys: list[str]) -> pd.DataFrame:
     part = mine[mine["flow"] == flow]
     side = part[keys].astype({"meter": "str", "unit": "str"})
-    side[flow], side[f"whole_{flow}"] = part["value"], part["present"] >= part["expected"]
+    side[flow], side[f"complete_{flow}"] = part["value"], part["present"] >= part["expected"]
     return side

@@ -91,12 +91,14 @@ def _statistics(one: Intervals, names: tuple[str, str], unit: str, source: str, 
     }
 
 
-def write_home_assistant(df: pd.DataFrame, path: str | os.PathLike[str], **options: Any) -> Path:
+def write_home_assistant(
+    df: pd.DataFrame, path: str | os.PathLike[str], *, source: str = "greenkit", before: float = 0.0
+) -> Path:
     """Write :func:`home_assistant` statistics as ``.json``, or as the ``.tsv`` of the import_statistics integration.
 
     The TSV's times are UTC: name that zone when you import it.
     """
-    made = home_assistant(df, **options)
+    made = home_assistant(df, source=source, before=before)
     if str(path).endswith(".tsv"):
         text = "\r\n".join("\t".join(row) for row in _tsv(made)) + "\r\n"
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from greenkit.analysis import _periods, intervals, totals
+from greenkit.analysis.bills import Bills
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
@@ -21,7 +22,7 @@ _LABELS: Final = 14
 """Months that are named on the axis; of more, every second or third is."""
 
 
-def monthly(df: pd.DataFrame, *, bills: pd.DataFrame | Sequence[Any] | None = None) -> go.Figure:
+def monthly(df: pd.DataFrame, *, bills: Bills | None = None) -> go.Figure:
     """Draw the totals of months, or of bill periods in their true width, with last year's behind and the cost above.
 
     A hatched bar lacks some of its intervals: it is less than the period's total.
@@ -123,7 +124,7 @@ def _cost(figure: go.Figure, part: pd.DataFrame, row: int) -> None:
     )  # fmt: skip
 
 
-def tou(df: pd.DataFrame, names: dict[int, str] | None = None) -> go.Figure:
+def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None) -> go.Figure:
     """Draw each month's total by time-of-use period, with a switch to cost when the frame has costs.
 
     Parameters

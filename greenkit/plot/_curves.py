@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,8 +10,9 @@ import pandas as pd
 
 from greenkit import days
 from greenkit.analysis import _periods, intervals, shape
+from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit
-from greenkit.analysis.shape import SERIES
+from greenkit.analysis.shape import SERIES, Moments
 from greenkit.plot import _theme
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ _CORNERS: Final = 2000
 """Points that a duration curve is drawn with."""
 
 
-def average_day(
-    df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: _periods.Holidays = None
-) -> go.Figure:
+def average_day(df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> go.Figure:
     """Draw the average day of each day type, with the band in which 80 % of the days lie.
 
     Parameters
@@ -128,7 +127,7 @@ def _marks(figure: go.Figure, row: pd.Series[Any], unit: str) -> None:
     }
 
 
-def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Iterable[Any] = ()) -> go.Figure:
+def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Moments = ()) -> go.Figure:
     """Draw the days of the highest peaks over each other.
 
     Parameters
@@ -145,12 +144,12 @@ def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Iterable[Any] = ()) -> g
     unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])
     figure = _theme.sheet(f"Days of the highest peaks, {_theme.subject(found.keys)}", height=420, hovermode="closest")
     one = found.take(found.valid & (found.hours > 0))
-    marks = shape.coincident(df, moments) if list(moments := list(moments)) else None
+    marks = shape.coincident(df, moments)
     for rank, start in zip(top["rank"], top["start"], strict=True):
         color = _theme.COLORS[(rank - 1) % len(_theme.COLORS)]
         date = days.local_dates(pd.DatetimeIndex([start]).tz_convert(zone))[0]
         _peak_day(figure, one, date, rank, color, unit, zone)
-        if marks is not None:
+        if len(marks):
             _coincident(figure, marks, date, unit, zone)
     figure.update_xaxes(title_text="hours since local midnight", range=[0, 25], dtick=3)
     figure.update_yaxes(title_text=unit, rangemode="tozero")

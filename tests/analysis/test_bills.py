@@ -194,7 +194,9 @@ def test_the_shift_that_fits_best_is_named(make_series):
 
 @pytest.mark.parametrize("wrong", ["2024-07-01", 3])
 def test_what_are_no_bills(make_series, wrong):
-    with pytest.raises(SchemaError, match="bills are a frame with start and end, or dates, not"):
+    with pytest.raises(
+        SchemaError, match=f"bills is a {type(wrong).__name__}, but it must be a frame or a list of dates"
+    ):
         reconcile.compare_bills(month(make_series), wrong)
 
 

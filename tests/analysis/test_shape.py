@@ -88,8 +88,30 @@ def test_coincident_peaks(make_series):
     assert outside["power"].isna().tolist() == [False, True, False, True]
     assert outside["average"].isna().all()
     assert shape.coincident(df, "2024-07-01 00:20-05:00")["power"].tolist() == [8, 12]
-    with pytest.raises(SchemaError, match="has no zone"):
+    with pytest.raises(SchemaError, match="has no time zone"):
         shape.coincident(df, ["2024-07-01 00:20"])
+    with pytest.raises(SchemaError, match="'soon' is not a time"):
+        shape.coincident(df, ["soon"])
+
+
+def test_coincident_peaks_by_interval_end(make_series):
+    df = make_series([1, 2, 4], every="15min")
+    # the interval from 00:15 to 00:30 holds 2 kWh; its end is its name in a list that is interval ending
+    ending = shape.coincident(df, ["2024-07-01 00:30-05:00", "2024-07-01 00:45-05:00"], label="end")
+    assert ending["power"].tolist() == [8, 16]
+    assert ending["start"].astype(str).tolist() == ["2024-07-01 00:15:00-05:00", "2024-07-01 00:30:00-05:00"]
+    starting = shape.coincident(df, ["2024-07-01 00:30-05:00", "2024-07-01 00:45-05:00"])
+    assert starting["power"].iloc[0] == 16
+    assert np.isnan(starting["power"].iloc[1])
+    assert shape.coincident(df, ["2024-07-01 00:00-05:00"], label="end")["power"].isna().all()
+    with pytest.raises(ValueError, match="label is 'right', but it must be 'start' or 'end'"):
+        shape.coincident(df, ["2024-07-01 00:30-05:00"], label="right")
+
+
+def test_daily_data_has_no_shape_within_the_day(make_series):
+    row = shape.summarize(make_series([24.0, 48.0], every="24h")).iloc[0]
+    assert row[["near_base", "near_peak", "base_to_peak", "high_hours", "night"]].isna().all()
+    assert row["mean"] == 1.5
 
 
 def test_the_average_day_by_day_type(make_series):
@@ -112,7 +134,7 @@ def test_the_average_day_in_other_groups(make_series):
     assert shape.average_day(df, ("weekday",))["weekday"].iloc[0] == "Monday"
     with pytest.raises(SchemaError, match="no grouping 'decade'"):
         shape.average_day(df, ("decade",))
-    with pytest.raises(SchemaError, match="no holidays are known for 'XX'"):
+    with pytest.raises(SchemaError, match="No holidays are known for 'XX'"):
         shape.average_day(df, holidays="XX")
     with pytest.raises(SchemaError, match="intervals of 24 h"):
         shape.average_day(make_series([1, 2], every="24h"))
@@ -161,5 +183,10 @@ def test_a_single_grouping_needs_no_brackets(make_series):
 
 @pytest.mark.parametrize("span", ["2024-07-01", ("2024-07-02", "2024-07-01"), ("2024-07-01",), (1, "x"), 3])
 def test_a_span_is_two_dates_in_order(make_series, span):
-    with pytest.raises(SchemaError, match=r"before is .*: give its first date and the first date after"):
+    with pytest.raises(SchemaError, match=r"before is .*, but it must be two dates in order"):
         shape.compare(make_series(range(48)), span, ("2024-07-02", "2024-07-03"))
+
+
+def test_compare_refuses_a_span_without_data(make_series):
+    with pytest.raises(SchemaError, match="no interval with a value in after, from 2025-01-01 to 2025-02-01"):
+        shape.compare(make_series([1.0] * 48), ("2024-07-01", "2024-07-02"), ("2025-01-01", "2025-02-01"))

@@ -99,8 +99,8 @@ def test_gas_and_water_add_up(make_series):
 def test_delivered_received_and_net(make_series):
     df = frame.concat([make_series([3] * 48), make_series([1] * 24, flow="received")])
     out = totals.by_flow(totals.by_period(df, "D"))
-    assert rows(out, "delivered", "received", "net", "whole")[0] == [72, 24, 48, True]
-    assert rows(out, "delivered", "whole")[1] == [72, False]
+    assert rows(out, "delivered", "received", "net", "is_complete")[0] == [72, 24, 48, True]
+    assert rows(out, "delivered", "is_complete")[1] == [72, False]
     assert np.isnan(out["net"].iloc[1])
     with pytest.raises(SchemaError, match="several delivered series in kWh"):
         totals.by_flow(totals.by_period(frame.concat([df, make_series([1], series="x")]), "D"))
@@ -117,7 +117,7 @@ def test_bill_periods_from_dates_and_from_frames(make_series):
     assert rows(totals.by_period(df, "bill", bills=bills), "meter", "value") == [["M1", 24]]
     with_another = frame.concat([df, make_series([1.0] * 48, meter="M3")])
     assert rows(totals.by_period(with_another, "bill", bills=bills), "meter", "value") == [["M1", 24]]
-    with pytest.raises(SchemaError, match="need bills="):
+    with pytest.raises(SchemaError, match="need bills"):
         totals.by_period(df, "bill")
 
 
@@ -247,3 +247,39 @@ def test_intervals_without_length_have_an_amount_but_no_power(make_series):
     out = totals.by_period(df.assign(end=df["start"]), "D")
     assert rows(out, "value", "hours", "present", "expected") == [[3.0, 0.0, 2, 2]]
     assert out["power"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("spellings", "names"),
+    [
+        (("15min", "15T"), ["2024-03-31 22:00", "2024-03-31 22:15"]),
+        (("30min", "half-hourly"), ["2024-03-31 22:00", "2024-03-31 22:30"]),
+        (("hour", "hourly", "h", "H", "1h", "60min"), ["2024-03-31 22:00", "2024-03-31 23:00"]),
+        (("day", "daily", "D", "1D", "d"), ["2024-03-31", "2024-04-01"]),
+        (("week", "weekly", "W", "W-SUN"), ["2024-W13", "2024-W14"]),
+        (("month", "monthly", "M", "ME", "MS", "1MS"), ["2024-03", "2024-04"]),
+        (("quarter", "quarterly", "Q", "QE", "QS"), ["2024-Q1", "2024-Q2"]),
+        (("season", "seasonal"), ["spring 2024"]),
+        (("year", "yearly", "annually", "Y", "YE", "YS", "A"), ["2024"]),
+    ],
+)
+def test_every_spelling_of_a_period_gives_the_same_totals(make_series, spellings, names):
+    df = make_series([1.0] * 16, "2024-03-31 22:00", every="15min")
+    for spelling in spellings:
+        out = totals.by_period(df, spelling)
+        assert out["period"].tolist()[:2] == names
+        assert out["value"].sum() == 16
+
+
+@pytest.mark.parametrize("period", ["fortnight", "W-MON", "2h", "5min", "", None, 15])
+def test_unknown_period_raises_with_the_list(make_series, period):
+    listed = "Use one of 15min, 30min, hour, day, week, month, quarter, season, year, bill"
+    with pytest.raises(SchemaError, match=listed):
+        totals.by_period(make_series([1.0]), period)
+
+
+def test_quarter_hours_of_a_fall_back_day(make_series):
+    out = totals.by_period(make_series([1.0] * 100, "2024-11-03", every="15min"), "30min")
+    assert len(out) == 50
+    assert out["period"].tolist().count("2024-11-03 01:30") == 2
+    assert out["value"].eq(2).all()

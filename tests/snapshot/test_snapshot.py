@@ -8,7 +8,7 @@ import pytest
 BASE = json.loads(fingerprints.BASE.read_text(encoding="utf-8"))
 
 # Public names of 0.1 that have another name now, or are gone.
-RENAMED = {}
+RENAMED = {"df.gk.unique": "df.gk.drop_duplicates"}
 # Signatures of 0.1 that changed otherwise than by new arguments with defaults: name → reason.
 RESIGNED = {
     "Findings.add": "takes a declared Kind",
