@@ -1,4 +1,4 @@
-"""Meter data in Jupyter: Green Button (ESPI) and Smart Meter Texas (SMT) as tidy pandas DataFrames.
+"""Read Green Button (ESPI) and Smart Meter Texas (SMT) meter data into tidy pandas DataFrames.
 
 >>> import greenkit
 >>> df = greenkit.load_espi(greenkit.samples.path("espi"))
@@ -16,7 +16,7 @@ from greenkit import accessor as _accessor  # noqa: F401 registers df.gk
 
 __version__ = "0.1.0"
 
-# public name → the module that holds it; a name that equals its module's last part is the module itself
+# public name → the module that defines it; a name that equals the last part of its module is the module itself
 _PUBLIC = {
     "Finding": "greenkit.findings",
     "Findings": "greenkit.findings",
@@ -93,8 +93,8 @@ def __getattr__(name: str) -> Any:
         where = _PUBLIC[name]
     except KeyError:
         near = ["load_espi"] if name.endswith("_xml") else difflib.get_close_matches(name, _PUBLIC, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else ""
-        raise AttributeError(f"greenkit has no {name!r}{hint}") from None
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"greenkit has no attribute {name!r}.{hint}") from None
     module = import_module(where)
     found = module if where == f"greenkit.{name}" else getattr(module, name)
     globals()[name] = found

@@ -17,10 +17,11 @@ StrPath = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
-    """Write a file whole or not at all: a temporary neighbour, flushed to disk, then renamed over ``path``.
+    """Write a file atomically: to a temporary file in the same folder, flushed to disk, then renamed to ``path``.
 
-    A private one is 0600 from its first byte, whatever the umask; others get the umask's usual mode. What is there
-    and no file (``/dev/null``, ``/dev/stdout``, a pipe) is written to: renamed over, it would be gone.
+    A private file is 0600 from its first byte, whatever the umask; others get the umask's usual mode. A path that
+    exists and is not a regular file (``/dev/null``, ``/dev/stdout``, a pipe) is written to directly, because a rename
+    would replace it.
     """
     path = Path(path)
     if not private and path.exists() and not (path.is_file() or path.is_dir()):
@@ -41,13 +42,16 @@ def atomic(path: StrPath, *, private: bool = False) -> Iterator[BinaryIO]:
 
 
 def opened(file: StrPath | BinaryIO) -> contextlib.AbstractContextManager[BinaryIO]:
-    """Open a path to be written as by :func:`atomic`; a file that is open already stays so."""
+    """Open a path for writing as :func:`atomic` does; a file that is already open is left as it is."""
     return atomic(file) if isinstance(file, str | os.PathLike) else contextlib.nullcontext(file)
 
 
 @contextlib.contextmanager
 def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
-    """Do as :func:`atomic` for a program that writes by name: give the path of its part, which exists and is 0600."""
+    """Yield the path of a temporary file, which exists and is 0600, for programs that write by name.
+
+    It is renamed to ``path`` as in :func:`atomic`.
+    """
     path = Path(path)
     fd, part = _part(path)
     os.close(fd)
@@ -63,11 +67,11 @@ def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
 
 
 def _part(path: Path) -> tuple[int, str]:
-    """Open a temporary neighbour: new, and 0600."""
+    """Create a temporary file in the same folder, 0600."""
     try:
         return tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no folder {path.parent.absolute()}: make it first") from None
+        raise FileNotFoundError(f"There is no folder {path.parent.absolute()}. Create it first.") from None
 
 
 def _rename(part: str, path: Path, private: bool) -> None:
@@ -78,13 +82,13 @@ def _rename(part: str, path: Path, private: bool) -> None:
 
 
 def write_private(path: StrPath, data: bytes) -> None:
-    """Replace a file that only its owner may read."""
+    """Write or replace a file that only its owner can read."""
     with atomic(path, private=True) as file:
         file.write(data)
 
 
 def create_private(path: StrPath, data: bytes) -> None:
-    """Make a new file that only its owner may read; FileExistsError when there is one."""
+    """Create a file that only its owner can read, or raise FileExistsError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
@@ -93,23 +97,24 @@ def create_private(path: StrPath, data: bytes) -> None:
 
 
 def touch_private(path: StrPath) -> None:
-    """Make an empty file that only its owner may read, where there is none.
+    """Create an empty file that only its owner can read, unless it exists.
 
-    One that is there is not even opened: to close it would free the locks that this process holds on it (POSIX).
+    An existing file is not even opened, because closing it would release the locks that this process holds on it
+    (POSIX).
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def private_folder(path: StrPath) -> Path:
-    """Make a folder (and those above it) that only its owner may enter."""
+    """Create a folder, and its parents, that only its owner can enter."""
     path = Path(path)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def sync_folder(path: StrPath) -> None:
-    """Make a rename in a folder survive a power cut, where the system can (not on Windows)."""
+    """Make a rename in a folder survive a power failure, if the system supports it (Windows does not)."""
     if os.name != "posix":
         return
     fd = os.open(path, os.O_RDONLY)
@@ -121,10 +126,15 @@ def sync_folder(path: StrPath) -> None:
 
 @contextlib.contextmanager
 def locked(path: StrPath, *, timeout: float = 60.0) -> Iterator[None]:
-    """Hold a lock between threads and processes; BusyError when another holds it past ``timeout`` seconds.
+    """Hold a lock between threads and processes while the block runs.
 
-    It is an exclusive SQLite transaction on a small file: the same on every system, and the operating system
-    gives it free when the process is killed, so it is never stale.
+    The lock is an exclusive SQLite transaction on a small file. It works the same on every system, and the operating
+    system releases it when the process is killed, so it is never stale.
+
+    Raises
+    ------
+    BusyError
+        If another process still holds the lock after ``timeout`` seconds.
     """
     path = Path(path)
     touch_private(path)
@@ -135,20 +145,27 @@ def locked(path: StrPath, *, timeout: float = 60.0) -> Iterator[None]:
         except sqlite3.OperationalError as e:
             if e.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
-            raise BusyError(f"another process holds {path}: wait for it to end, then try again") from None
+            raise BusyError(
+                f"Another process holds the lock {path}", next_step="Wait until it ends, and try again."
+            ) from None
         except sqlite3.DatabaseError:
-            raise SettingsError(f"the lock {path} is damaged: delete it when no greenkit runs") from None
+            raise SettingsError(
+                f"The lock file {path} is damaged", next_step="Delete it while no greenkit process is running."
+            ) from None
         yield
     finally:
         connection.close()
 
 
 def inside(folder: StrPath, name: str) -> Path:
-    """Join a name that came from elsewhere; LimitError when it would leave the folder, on any system."""
+    """Join a folder and an untrusted name, or raise LimitError if the name would leave the folder on any system."""
     parts = PurePosixPath(name).parts + PureWindowsPath(name).parts
     plain = name and not any(ord(c) < 32 or ord(c) == 127 for c in name)
     if not plain or ".." in parts or name != PureWindowsPath(name).name or name in (".", ".."):
-        raise LimitError(f"the name {name!r} is refused, since it would leave the folder {folder}")
+        raise LimitError(
+            f"The name {name!r} would be written outside the folder {folder}",
+            next_step="Rename the file at its source.",
+        )
     return Path(folder) / name
 
 

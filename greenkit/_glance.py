@@ -1,4 +1,4 @@
-"""What a frame and its findings hold, at a glance: the parts that the readers' reprs share."""
+"""The summary of a frame and its findings that the reprs of the readers share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from greenkit import _html, frame
 from greenkit.findings import SEVERITIES, Finding
 
 MOST: Final = 20
-"""So many series, and findings, are shown."""
+"""Number of series, and of findings, that a repr shows."""
 _NUMBERS: Final = ("interval", "rows", "complete", "total")
 
 
 def series_text(df: pd.DataFrame) -> list[str]:
-    """Give the series of a frame as lines of text; none for an empty frame."""
+    """Return the series of a frame as lines of text; none for an empty frame."""
     table = frame.summary(df)
     if not len(table):
         return []
@@ -24,7 +24,7 @@ def series_text(df: pd.DataFrame) -> list[str]:
 
 
 def series_html(df: pd.DataFrame) -> str:
-    """Give the series of a frame as a table for the eye: in minutes and per cent, numbers on the right."""
+    """Return the series of a frame as an HTML table, with intervals in minutes and completeness in percent."""
     table = frame.summary(df)
     if not len(table):
         return ""
@@ -45,10 +45,10 @@ def series_html(df: pd.DataFrame) -> str:
 
 
 def findings_html(findings: Iterable[Finding]) -> str:
-    """Give findings as a table, the worst first."""
+    """Return findings as an HTML table, most severe first."""
     worst = sorted(findings, key=lambda f: SEVERITIES.index(f.severity), reverse=True)
     if not worst:
-        return "<p>no findings</p>"
+        return "<p>No findings.</p>"
     table = _html.table(["severity", "finding", "what"], [[f.severity, f.name, f.message] for f in worst[:MOST]])
     return table + "".join(f"<p>{line}</p>" for line in _more(len(worst), "findings"))
 
@@ -70,9 +70,9 @@ def _span(seconds: int) -> _html.Number:
 
 
 def _share(complete: float) -> _html.Number:
-    # a series that lacks one reading of a year is not shown as whole
+    # rounded down, so that a series without one reading of a year is not shown as 100%
     shown = int(complete * 1000) / 10 if 0 <= complete < 1 else round(complete * 100, 1)
-    return _html.Number("" if complete != complete else f"{shown:g} %")
+    return _html.Number("" if complete != complete else f"{shown:g}%")
 
 
 def _sum(total: float) -> _html.Number:

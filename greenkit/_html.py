@@ -1,7 +1,7 @@
-"""Small HTML reprs: every value escaped, the notebook theme's own colours, a text fallback.
+"""Small HTML reprs: every value is escaped, colors follow the notebook's theme, and a text fallback is included.
 
-Colours come from JupyterLab's ``--jp-*`` variables, so light and dark follow the theme; elsewhere the fallbacks
-after the comma hold. The ``<pre>`` is what an untrusted notebook shows, since it drops the style that hides it.
+Colors come from JupyterLab's ``--jp-*`` variables, so they follow the light or dark theme; other front ends use the
+fallback after the comma. An untrusted notebook shows the ``<pre>``, because it drops the style that hides it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _STYLE = (
     ".gk{font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;color:var(--jp-ui-font-color1,inherit)}"
     ".gk h4{margin:.4em 0}"
     ".gk table{border-collapse:collapse}"
-    # said thrice, since JupyterLab's rule that puts all cells right says two classes
+    # tripled for specificity: JupyterLab's rule that right-aligns all cells has two classes
     ".gk.gk.gk th,.gk.gk.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
     ".gk.gk.gk .n{text-align:right}"
@@ -24,16 +24,16 @@ _STYLE = (
 )
 
 _LONG = 40
-"""Letters of a cell that is a sentence."""
+"""Length from which a cell is treated as a sentence."""
 
 
 def text(value: object) -> str:
-    """Escape a value for HTML, quotes too."""
+    """Escape a value for HTML, including quotes."""
     return escape(str(value), quote=True)
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """Lay out a table: a severity is coloured, a Number stands right, a sentence may be folded."""
+    """Build a table: a severity is colored, a Number is right-aligned, and a sentence can wrap."""
     body = "".join("<tr>" + "".join(_cell(c, "td") for c in row) + "</tr>" for row in rows)
     return "<table><tr>" + "".join(_cell(h, "th") for h in head) + f"</tr>{body}</table>"
 
@@ -47,19 +47,19 @@ def _cell(value: object, tag: str) -> str:
 
 
 class Number(str):
-    """A number as it is to be shown, or its heading."""
+    """A formatted number, or the heading of a number column."""
 
     __slots__ = ()
 
 
 class Markup(str):
-    """HTML that is already escaped, such as a strip of coloured cells."""
+    """HTML that is already escaped, such as a strip of colored cells."""
 
     __slots__ = ()
 
 
 def block(title: str, body: str, *, text: str) -> str:
-    """One repr: a title, a body of escaped HTML, and its plain text for where styles are not allowed."""
+    """Build one repr: a title, a body of escaped HTML, and plain text for front ends that do not allow styles."""
     return (
         f"<style>{_STYLE}</style><div class='gk'><h4>{escape(title)}</h4>{body}</div>"
         f"<pre class='gk-text'>{escape(text)}</pre>"

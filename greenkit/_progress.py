@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 Progress = bool | Callable[[int, int | None], object] | None
-"""None or False: silent. True: a tqdm bar. A callable gets (done, total or None) from time to time."""
+"""None or False: no output. True: a tqdm bar. A callable is called with (done, total or None) from time to time."""
 
 
 @contextlib.contextmanager
 def progress_bar(progress: Progress, total: int | None, label: str) -> Iterator[Callable[[int], object]]:
-    """Give a function that is told how many more bytes are done."""
+    """Yield a callback that takes the number of bytes processed since the last call."""
     if callable(progress):
         done = 0
 

@@ -1,4 +1,4 @@
-"""``load``: a tidy frame from any file that greenkit reads, told by its first bytes and never by its name."""
+"""``load``: a tidy frame from any file that greenkit reads, recognized by its first bytes and never by its name."""
 
 from __future__ import annotations
 
@@ -23,41 +23,40 @@ def load(
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
-    """Read interval readings, whatever the source is: Green Button or Smart Meter Texas.
+    """Read interval readings from Green Button or Smart Meter Texas files.
 
     Parameters
     ----------
     source : path, bytes, binary file, or a list of these
-        XML, LSE, CSV or JSON; a zip or gzip of them, encrypted or not; a folder or a glob gives all that is in it.
-        Never a URL. When all of it is XML, it is read as one Green Button feed.
+        XML, LSE, CSV, or JSON; a zip or gzip of these, encrypted or not; of a folder or glob, all its files. Never a
+        URL. If all files are XML, they are read as one Green Button feed.
     tz, epoch : str, optional
-        The zone and the clock of a Green Button feed, as in :func:`greenkit.load_espi`; Smart Meter Texas's files
-        need neither.
+        Zone and clock of a Green Button feed, as in :func:`greenkit.load_espi`. Smart Meter Texas files need neither.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP, as in :func:`greenkit.load_smt`.
     progress : bool or callable, optional
-        True shows a bar; a callable is told (bytes done, bytes in all).
+        True shows a bar; a callable is called with (bytes done, total bytes).
     limits : Limits, optional
-        What archives may unpack to.
+        Limits for archives.
 
     Returns
     -------
     DataFrame
-        A tidy frame, as :func:`greenkit.load_espi` or :func:`greenkit.load_smt` gives it; call these for their
-        other options.
+        A tidy frame, as returned by :func:`greenkit.load_espi` or :func:`greenkit.load_smt`, which have more options.
 
     Raises
     ------
     FormatError
-        It is neither, or damaged; or ``tz`` or ``epoch`` is given for what is no Green Button feed.
+        If the file is damaged or has another format, or if ``tz`` or ``epoch`` is passed for a file that is not a
+        Green Button feed.
     DecryptError
-        It is encrypted, and ``pgp`` is missing or does not open it.
+        If the file is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
-        It is hostile, or larger than the limits.
+        If an archive exceeds the limits.
     ValueError
-        ``tz`` or ``epoch`` is unknown.
+        If ``tz`` or ``epoch`` is unknown.
     FileNotFoundError
-        There is no such file.
+        If the file does not exist.
 
     Examples
     --------
@@ -76,7 +75,8 @@ def load(
         return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
     if tz is not None or epoch != "utc":
         raise FormatError(
-            "tz= and epoch= are for Green Button feeds alone, and not all of this is: load those by themselves"
+            "tz= and epoch= apply only to Green Button feeds, and the source contains other files",
+            next_step="Load the Green Button feeds separately.",
         )
     from greenkit.smt import load_smt
 
@@ -84,7 +84,7 @@ def load(
 
 
 def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
-    """Hold on to what can be read only once, and mark where open files stand."""
+    """Keep what can be read only once, and record the positions of open files."""
     if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
         return source
     refuse(source)
@@ -97,7 +97,7 @@ def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
 
 
 def _first_bytes(source: Source) -> bytes:
-    """Give the first characters as ASCII, without a byte order mark, blanks and UTF-16's zeros."""
+    """Return the first characters as ASCII, without a byte order mark, white space, or the zeros of UTF-16."""
     head = source.head(_HEAD)
     if is_openpgp(head):
         return head

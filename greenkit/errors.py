@@ -1,39 +1,40 @@
 """Every error that greenkit raises, grouped by what the user does next.
 
     GreenkitError
-    ├── FormatError            the file is not what you think: look at the file
-    │   └── OtherFormat            it is whole, but something else: in a folder or archive it is passed over
-    ├── LimitError             the input is dangerous or too big: raise a limit, or distrust the file
-    ├── DecryptError           OpenPGP: one subclass for each cause
+    ├── FormatError            the file is damaged or not in the expected format: check the file
+    │   └── OtherFormat            the file is intact but has another format: skipped in a folder or archive
+    ├── LimitError             the input is dangerous or too large: raise a limit, or do not trust the file
+    ├── DecryptError           OpenPGP; one subclass per cause
     │   ├── NoGpgProgram           install gpg, or let its agent start
     │   ├── NoSecretKey            import the key that the file was encrypted to
-    │   ├── BadPassphrase          give the right passphrase
+    │   ├── BadPassphrase          pass the correct passphrase
     │   ├── DamagedMessage         fetch the file again
     │   │   └── UnprotectedMessage     ask the sender for integrity protection
-    │   ├── NotOpenPGP             it is something else: look at the file
-    │   │   └── NotEncrypted           signed or packed, but anybody could have written it
+    │   ├── NotOpenPGP             the file has another format: check the file
+    │   │   └── NotEncrypted           signed or only packed: anyone could have written it
     │   ├── DecryptedTooLarge      raise the limit (also a LimitError)
-    │   └── PlainTextNotWritten    make room on the disk, or give another folder
-    ├── SettingsError          a setting is missing or wrong: edit the settings
-    │   └── CertificateError       a key or certificate is missing, expired or does not match
-    ├── RemoteError            the server is not reachable, or refused us
+    │   └── PlainTextNotWritten    free disk space, or choose another folder
+    ├── SettingsError          a setting is missing or invalid: edit the settings
+    │   └── CertificateError       a key or certificate is missing, expired, or does not match
+    ├── RemoteError            the server cannot be reached, or rejected the request
     │   ├── ServerUnavailable      try again later
-    │   │   └── RateLimited            wait as long as it says
-    │   ├── CertificateRejected    the TLS handshake: register or renew the certificate
-    │   ├── HostRejected           the server is not the one you named: check it before you go on
-    │   ├── LoginRejected          user name, password or key: never retried
-    │   ├── TransferError          a file came cut or changed: it is fetched again
-    │   ├── AccessRefused          the account has no right to that file or folder: ask for it
-    │   ├── ClientRejected         the utility does not accept this client's id or secret
-    │   ├── StateMismatch          the redirect does not belong to this authorization: start again
-    │   ├── AuthorizationDenied    the customer said no
+    │   │   └── RateLimited            wait as long as the server asks
+    │   ├── CertificateRejected    the TLS handshake failed: register or renew the certificate
+    │   ├── HostRejected           the server is not the expected one: verify it before you continue
+    │   ├── LoginRejected          wrong user name, password, or key: never retried
+    │   ├── TransferError          a file arrived incomplete or changed: it is fetched again
+    │   ├── AccessRefused          the account has no permission for the file or folder: request it
+    │   ├── ClientRejected         the utility does not accept the client ID or secret
+    │   ├── StateMismatch          the redirect belongs to a different authorization: start again
+    │   ├── AuthorizationDenied    the customer denied the request
     │   ├── AuthorizationExpired   authorize again
-    │   └── NotReady               the utility is still preparing the data: ask again later
-    ├── BusyError              another greenkit works on the same folder: wait for it
-    ├── NotWritten             the disk is full or the folder not writable: make room, or give another (also an OSError)
-    └── SchemaError            the frame is not a greenkit frame: use greenkit.frame.tidy
+    │   └── NotReady               the utility is still preparing the data: request it again later
+    ├── BusyError              another greenkit process uses the same folder: wait until it ends
+    ├── NotWritten             the disk is full or the folder is not writable (also an OSError)
+    └── SchemaError            the DataFrame is not a greenkit frame: use greenkit.frame.tidy
 
-Each error holds the problem and the next step apart; its text is both. Neither holds a secret or a query string.
+Each error has the problem and the next step in separate fields; its text is both. Neither contains a secret or a
+query string.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class GreenkitError(Exception):
 
 
 class FormatError(GreenkitError, ValueError):
-    """The input is not the format it was taken for.
+    """The input is damaged or does not have the expected format.
 
     Parameters
     ----------
@@ -93,63 +94,63 @@ class FormatError(GreenkitError, ValueError):
 
 
 class OtherFormat(FormatError):
-    """The input is whole, but of another format than the one asked for."""
+    """The input is intact, but has another format than the one requested."""
 
 
 class LimitError(GreenkitError, ValueError):
-    """The input is larger, deeper or more dangerous than the limits allow."""
+    """The input is larger, more deeply nested, or more dangerous than the limits allow."""
 
 
 class DecryptError(GreenkitError):
-    """An OpenPGP file could not be decrypted; each cause is a subclass."""
+    """An OpenPGP file could not be decrypted. Each cause is a subclass."""
 
 
 class NoGpgProgram(DecryptError):
-    """The gpg program is not installed, not found, or its agent does not start."""
+    """The gpg program is not installed or not found, or its agent does not start."""
 
 
 class NoSecretKey(DecryptError):
-    """The file is encrypted to a key that the keyring does not hold."""
+    """The file is encrypted to a key that is not in the keyring."""
 
 
 class BadPassphrase(DecryptError):
-    """The secret key's passphrase is missing or wrong."""
+    """The passphrase of the private key is missing or wrong."""
 
 
 class DamagedMessage(DecryptError):
-    """The message is cut or altered; its plain text is not used."""
+    """The message is truncated or altered. Its decrypted text is not used."""
 
 
 class UnprotectedMessage(DamagedMessage):
-    """The message has no integrity protection: nobody can tell whether it was altered."""
+    """The message has no integrity protection, so changes to it cannot be detected."""
 
 
 class NotOpenPGP(DecryptError):
-    """The file holds no OpenPGP message."""
+    """The file is not an OpenPGP message."""
 
 
 class NotEncrypted(NotOpenPGP):
-    """The file is OpenPGP, signed or only packed, but not encrypted."""
+    """The file is OpenPGP, but only signed or packed, not encrypted."""
 
 
 class DecryptedTooLarge(DecryptError, LimitError):
-    """The plain text is larger than the limit allows."""
+    """The decrypted text is larger than the limit."""
 
 
 class PlainTextNotWritten(DecryptError):
-    """The plain text could not be written: the disk is full, or the folder is missing or not writable."""
+    """The decrypted file could not be written: the disk is full, or the folder is missing or not writable."""
 
 
 class SettingsError(GreenkitError, ValueError):
-    """A setting is missing or wrong."""
+    """A setting is missing or invalid."""
 
 
 class CertificateError(SettingsError):
-    """A certificate or its key is missing, expired, or does not match."""
+    """A certificate or its key is missing or expired, or they do not match."""
 
 
 class RemoteError(GreenkitError):
-    """A server could not be reached, or refused us."""
+    """A server could not be reached, or rejected the request."""
 
 
 class ServerUnavailable(RemoteError):
@@ -165,41 +166,42 @@ class RateLimited(ServerUnavailable):
 
 
 class CertificateRejected(RemoteError):
-    """The TLS handshake failed on a certificate, theirs or ours."""
+    """The TLS handshake failed because of the server's certificate or the client's."""
 
 
 class HostRejected(RemoteError):
-    """The server's identity (host key, host name, certificate) is not the expected one."""
+    """The identity of the server (host key, host name, or certificate) is not the expected one."""
 
 
 class LoginRejected(RemoteError):
-    """The server refused the user name, password or key; never retried, since that locks accounts."""
+    """The server rejected the user name, password, or key. greenkit never retries, because retries lock accounts."""
 
 
 class TransferError(RemoteError):
-    """A file came incomplete or changed under way."""
+    """A file arrived incomplete or changed."""
 
 
 class AccessRefused(RemoteError):
-    """The server does not let this account read or delete that file, or enter that folder."""
+    """The account has no permission to read or delete the file, or to open the folder."""
 
 
 class ClientRejected(RemoteError):
-    """The utility does not accept this client's id, secret or registration."""
+    """The utility does not accept the client ID, secret, or registration."""
 
 
 class StateMismatch(RemoteError):
-    """The redirect does not belong to the authorization that was begun."""
+    """The redirect belongs to a different authorization than the one in progress."""
 
 
 class AuthorizationDenied(RemoteError):
-    """The customer refused the authorization."""
+    """The customer denied the authorization."""
 
 
 class AuthorizationExpired(RemoteError):
-    """The grant has ended; the customer must authorize again.
+    """The authorization has ended, and the customer must authorize again.
 
-    ``final`` where the utility has said so in the words of the standard: the grant is then not tried again.
+    ``final`` is True if the utility reported so with the error code of the standard; greenkit then does not try the
+    grant again.
     """
 
     def __init__(self, problem: str, *, final: bool = False, next_step: str = "") -> None:
@@ -208,7 +210,7 @@ class AuthorizationExpired(RemoteError):
 
 
 class NotReady(RemoteError):
-    """The utility has accepted the request and is still preparing the data."""
+    """The utility accepted the request and is still preparing the data."""
 
     def __init__(self, problem: str, retry_after: float | None = None, *, next_step: str = "") -> None:
         super().__init__(problem, next_step=next_step)
@@ -220,8 +222,8 @@ class BusyError(GreenkitError):
 
 
 class NotWritten(GreenkitError, OSError):
-    """A file could not be written here: the disk is full, or the folder is not writable."""
+    """A local file could not be written: the disk is full, or the folder is not writable."""
 
 
 class SchemaError(GreenkitError, ValueError):
-    """A DataFrame does not have the columns, dtypes or order of a greenkit frame."""
+    """A DataFrame does not have the columns, dtypes, or order of a greenkit frame."""

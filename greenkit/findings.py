@@ -27,11 +27,11 @@ _NOT_IN_CATALOGUE = ("__main__", "cli", "demo", "sandbox", "synthetic", "widgets
 
 
 class GreenkitWarning(UserWarning):
-    """The one line by which a ``load_*`` call says that there are findings."""
+    """The warning with which a ``load_*`` call reports findings."""
 
 
 def warn(text: str) -> None:
-    """Warn at the line of the user's own that led here, however many of greenkit's functions lie between."""
+    """Warn at the line of the user's code that called greenkit, however deep the call is."""
     level, here = 1, sys._getframe()
     while here.f_back and here.f_globals.get("__name__", "").partition(".")[0] == "greenkit":
         level, here = level + 1, here.f_back
@@ -43,7 +43,7 @@ _quiet: ContextVar[bool] = ContextVar("greenkit_quiet", default=False)
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep ``load_*`` from warning, in this thread alone: for callers that show the findings themselves."""
+    """Suppress the warnings of ``load_*`` in this thread, for callers that show the findings themselves."""
     before = _quiet.set(True)
     try:
         yield
@@ -148,7 +148,7 @@ class Finding:
         return f"{self.text} {self.what_to_do}".rstrip()
 
     def evidence_text(self) -> str:
-        """Write the evidence in a line, without what is empty.
+        """Return the evidence as one line, without empty values.
 
         Examples
         --------
@@ -160,7 +160,7 @@ class Finding:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON, as it stands in ``df.attrs["greenkit"]["findings"]``."""
+        """Return plain JSON, as stored in ``df.attrs["greenkit"]["findings"]``."""
         return {
             "name": self.name,
             "severity": self.severity,
@@ -174,7 +174,7 @@ class Finding:
 
 
 class Findings(Sequence[Finding]):
-    """The findings of one reading, in the order in which they were made.
+    """The findings of one load call, in the order in which they were reported.
 
     Examples
     --------
@@ -212,7 +212,7 @@ class Findings(Sequence[Finding]):
         **evidence
             Small plain JSON, which also fills the slots of the sentence.
         """
-        # a Count is for the text alone: in the evidence it would write itself in words
+        # a Count is for the text only; in the evidence it would print as words
         plain = {key: int(value) if isinstance(value, Count) else value for key, value in evidence.items()}
         if isinstance(kind, str):
             self._found.append(Finding(kind, severity or "info", text, plain))
@@ -232,11 +232,11 @@ class Findings(Sequence[Finding]):
         )
 
     def extend(self, others: Iterable[Finding]) -> None:
-        """Add the findings of another reading."""
+        """Add the findings of another load."""
         self._found.extend(others)
 
     def truncate(self, length: int) -> None:
-        """Forget all but the first findings."""
+        """Remove all but the first ``length`` findings."""
         del self._found[length:]
 
     @overload
@@ -254,24 +254,27 @@ class Findings(Sequence[Finding]):
 
     @property
     def names(self) -> list[str]:
-        """Each dotted name once, in order of first appearance."""
+        """Each name once, in order of first appearance."""
         return list(dict.fromkeys(f.name for f in self._found))
 
     def named(self, name: str) -> Findings:
-        """Those with this name, or below it (``espi.time`` holds ``espi.time.local-as-utc``)."""
+        """Return the findings with this name or below it (``espi.time`` includes ``espi.time.local-as-utc``)."""
         return Findings(f for f in self._found if f.name == name or f.name.startswith(name + "."))
 
     @property
     def worst(self) -> Finding | None:
-        """The first of the most severe ones; None when there are none."""
+        """The first of the most severe findings; None if there are none."""
         return max(self._found, key=lambda f: SEVERITIES.index(f.severity), default=None)
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Plain JSON."""
+        """Return plain JSON, one dict per finding."""
         return [f.as_dict() for f in self._found]
 
     def warn(self, what: str) -> None:
-        """Warn once, in one line, when any finding is more than ``info``; each serious one is said by itself."""
+        """Warn once for each serious finding, and once for the first of severity ``warning``.
+
+        The latter warning also gives the number of other findings.
+        """
         if _quiet.get():
             return
         doubtful = [f for f in self._found if f.severity != "info"]
@@ -287,11 +290,11 @@ class Findings(Sequence[Finding]):
         return f"<Findings: {len(self)}>" if not self._found else str(self)
 
     def __str__(self) -> str:
-        return "\n".join(str(f) for f in self._found) or "no findings"
+        return "\n".join(str(f) for f in self._found) or "No findings."
 
     def _repr_html_(self) -> str:
         rows = [[f.severity, f.name, f.message, f.evidence_text()] for f in self._found]
-        body = _html.table(["severity", "name", "what", "evidence"], rows) if rows else "<p>no findings</p>"
+        body = _html.table(["severity", "name", "finding", "evidence"], rows) if rows else "<p>No findings.</p>"
         return _html.block(f"Findings: {len(self)}", body, text=str(self))
 
 
@@ -302,7 +305,7 @@ def _line(value: Any) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """Write how many there are of something.
+    """Return a count with its noun in the singular or plural.
 
     Examples
     --------
@@ -313,7 +316,7 @@ def counted(n: int, what: str) -> str:
 
 
 class Count(int):
-    """A number that can be written with what it counts, and that other words agree with.
+    """A whole number that formats with the noun it counts, and with words that agree with it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A secret that does not show itself: passwords, passphrases, tokens, codes, keys."""
+"""Secrets that never appear in output: passwords, passphrases, tokens, codes, keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _MASK = "Secret(***)"
 
 
 class Secret:
-    """An opaque string: masked in repr, str, format and tracebacks, and refused by pickle.
+    """An opaque string that is masked in repr, str, format, and tracebacks, and that cannot be pickled.
 
-    Only :meth:`reveal` gives the text, at the one place that needs it.
+    Only :meth:`reveal` returns the text, at the one place that needs it.
 
     Parameters
     ----------
     value : str
-        The secret text. Give ``Secret.env(...)``, ``Secret.file(...)`` or ``Secret.prompt(...)`` in a notebook,
-        since a literal would stand in it.
+        The secret text. In a notebook use ``Secret.env(...)``, ``Secret.file(...)``, or ``Secret.prompt(...)``,
+        because a literal would be saved with the notebook.
 
     Examples
     --------
@@ -38,37 +38,43 @@ class Secret:
 
     def __init__(self, value: str | Secret) -> None:
         if not isinstance(value, str | Secret):
-            raise TypeError(f"a Secret is made from text, not from {type(value).__name__}")
+            raise TypeError(f"A Secret must be made from str, not from {type(value).__name__}.")
         object.__setattr__(self, "_value", value._value if isinstance(value, Secret) else value)
 
     @classmethod
     def env(cls, name: str) -> Secret:
-        """Read an environment variable; SettingsError when it is not set."""
+        """Read a secret from an environment variable, or raise SettingsError if it is not set."""
         try:
             return cls(os.environ[name])
         except KeyError:
-            raise SettingsError(f"the environment variable {name} is not set: set it to the secret") from None
+            raise SettingsError(
+                f"The environment variable {name} is not set", next_step="Set it to the secret."
+            ) from None
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
-        """Read the first line of a file that only its owner may read."""
+        """Read a secret from the first line of a file that only its owner can read."""
         fault = None
         try:
             if os.name == "posix" and Path(path).stat().st_mode & 0o077:
-                raise SettingsError(f"the secret file {path} may be read by others: run chmod 600 on it")
+                raise SettingsError(f"Other users can read the secret file {path}", next_step=f"Run chmod 600 {path}.")
             return cls(Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r"))
         except (OSError, UnicodeDecodeError) as e:
             fault = type(e).__name__
-        # outside the handler, since a decoding error holds the file's bytes
-        raise SettingsError(f"the secret file {path} cannot be read: {fault}")
+        # raised outside the handler, because a decoding error contains the bytes of the file
+        raise SettingsError(
+            f"The secret file {path} cannot be read ({fault})", next_step="Check its path and permissions."
+        )
 
     @classmethod
     def keyring(cls, service: str, name: str) -> Secret:
-        """Read the system's keyring (the extra ``greenkit[keyring]``)."""
+        """Read a secret from the system keyring (needs the extra ``greenkit[keyring]``)."""
         try:
             import keyring
         except ImportError:
-            raise SettingsError('keyring is not installed: run pip install "greenkit[keyring]"') from None
+            raise SettingsError(
+                "The package keyring is not installed", next_step='Run pip install "greenkit[keyring]".'
+            ) from None
         fault = None
         try:
             value = keyring.get_password(service, name)
@@ -76,19 +82,22 @@ class Secret:
             fault = type(e).__name__
         if fault is not None:
             raise SettingsError(
-                f"this machine's keyring cannot be used ({fault}): give {name} by environment or prompt"
+                f"The keyring of this machine cannot be used ({fault})",
+                next_step=f"Pass {name} through an environment variable or a prompt.",
             )
         if value is None:
-            raise SettingsError(f"the keyring holds no {name} for {service}: add it with keyring set")
+            raise SettingsError(
+                f"The keyring has no {name} for {service}", next_step=f"Run keyring set {service} {name}."
+            )
         return cls(value)
 
     @classmethod
     def prompt(cls, label: str) -> Secret:
-        """Ask for it without showing what is typed."""
+        """Ask for a secret without showing the input."""
         return cls(getpass.getpass(f"{label}: "))
 
     def reveal(self) -> str:
-        """Give the text itself."""
+        """Return the text."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -97,7 +106,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # what the environment holds may be no UTF-8; an error of encoding would show it
+        # an environment variable may not be UTF-8, and an encoding error would show its text
         return hmac.compare_digest(*(s._value.encode(errors="surrogatepass") for s in (self, other)))
 
     def __hash__(self) -> int:
@@ -116,10 +125,10 @@ class Secret:
         return self
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a Secret cannot be changed")
+        raise AttributeError("A Secret cannot be changed.")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Secret is not pickled, since the pickle would hold it in clear")
+        raise TypeError("A Secret cannot be pickled, because the pickle would contain it in clear text.")
 
     def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret is not taken apart, since its state is the text in clear")
+        raise TypeError("A Secret has no state to copy, because the state would be the clear text.")

@@ -1,8 +1,8 @@
-"""What ``load_*`` and ``open_*`` accept, as named byte streams.
+"""The sources that ``load_*`` and ``open_*`` accept, as named byte streams.
 
-A source is a path, bytes, a binary file, a directory, a glob, or a list of these; any of them may be zipped or
-gzipped, also inside one another. It is never a URL. Bytes that come out of a decompression are counted against
-:class:`Limits`; nothing is unpacked to a folder, and a member whose name would leave one is refused all the same.
+A source is a path, bytes, a binary file, a folder, a glob, or a list of these. Any of them may be zipped or gzipped,
+also inside one another. A source is never a URL. Decompressed bytes are counted against :class:`Limits`. Nothing is
+unpacked to disk; a member whose name would leave its folder is rejected anyway.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ __all__ = ["Decrypt", "Limits", "Source", "foreign", "is_openpgp", "refuse", "wa
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _HEAD: Final = 4096
+_AGAIN: Final = "Download the file again."
 GIB: Final = 1 << 30
 DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError)
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
-"""Takes an open OpenPGP message, gives its open plain text; the caller closes it."""
+"""Takes an open OpenPGP message and returns its decrypted stream, which the caller closes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may unpack to before :class:`~greenkit.errors.LimitError`.
+    """How much archives may unpack to before greenkit raises :class:`~greenkit.errors.LimitError`.
 
     Parameters
     ----------
     unpacked : int
-        Bytes after decompression, over all members of all archives.
+        Bytes after decompression, in all members of all archives. Default: 8 GiB.
     ratio : int
-        Unpacked bytes for each packed byte, once more than 32 MiB came out. Meter data packs 10 to 60 times.
+        Unpacked bytes per packed byte, checked above 32 MiB. Meter data compresses 10 to 60 times. Default: 400.
     members : int
-        Members of all archives together.
+        Members of all archives together. Default: 10,000.
     nesting : int
-        Archives in archives.
+        Depth of archives inside archives. Default: 3.
     """
 
     unpacked: int = 8 * GIB
@@ -60,18 +61,19 @@ class Limits:
 
 @dataclass
 class Source:
-    """One stream of bytes with a name; it can be opened again and again.
+    """One named stream of bytes, which can be opened any number of times.
 
     Parameters
     ----------
     name : str
         Path, or ``archive.zip!member.xml``.
     open : callable
-        Gives a binary file at its first byte.
+        Returns a binary file at its first byte.
     size : int or None
-        Bytes, where that is known before reading.
+        Bytes, if known before reading.
     named : bool
-        The caller named this very file: it must be readable. Others were found in a folder, glob or archive.
+        Whether the caller named this file, so that it must be readable. Other files were found in a folder, glob, or
+        archive.
     """
 
     name: str
@@ -80,29 +82,29 @@ class Source:
     named: bool = True
 
     def head(self, n: int = _HEAD) -> bytes:
-        """Give the first bytes."""
+        """Return the first bytes."""
         with self.open() as file:
             return _read_exactly(file, n)
 
 
 def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None = None) -> Iterator[Source]:
-    """Give every stream of a source in a stable order (folders and globs by name).
+    """Yield every stream of a source in a stable order (folders and globs by name).
 
     Parameters
     ----------
     source : path, bytes, binary file, or an iterable of these
-        A folder is walked whole; names that begin with a dot are passed over.
+        Of a folder, all files below it; names that begin with a dot are skipped.
     limits : Limits, optional
-        What archives may unpack to.
+        Limits for archives.
     decrypt : callable, optional
-        Given each OpenPGP message; without it the message itself is the stream.
+        Decrypts each OpenPGP message. Without it, the message itself is the stream.
 
     Raises
     ------
     FileNotFoundError
-        No such path, or a glob that matches nothing.
+        If the path does not exist, or a glob matches nothing.
     LimitError, FormatError
-        An archive is hostile, or damaged.
+        If an archive exceeds the limits, or is damaged.
     """
     budget = Budget(limits or Limits())
     with contextlib.ExitStack() as held:
@@ -123,26 +125,30 @@ def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
         for one in source:
             yield from _expand(one, held)
     else:
-        raise TypeError(f"a source is a path, bytes, a binary file or a list of these, not {type(source).__name__}")
+        raise TypeError(
+            f"A source must be a path, bytes, a binary file, or a list of these, not {type(source).__name__}."
+        )
 
 
 def refuse(source: Any) -> None:
-    """Refuse what could be iterated but is no list of sources: a frame gives its columns, an answer its pieces."""
+    """Raise TypeError for objects that can be iterated but are not sources, such as a frame or an HTTP response."""
     if hasattr(source, "columns") or hasattr(source, "readings"):
-        raise TypeError(f"a {type(source).__name__} is loaded already: use it as it is")
+        raise TypeError(f"A {type(source).__name__} is already loaded. Use it as it is.")
     if hasattr(source, "iter_content"):
-        raise TypeError(f"a {type(source).__name__} is no file: pass its .content, or save that first")
+        raise TypeError(f"A {type(source).__name__} is not a file. Pass its .content, or save that first.")
 
 
 def _paths(name: str) -> Iterator[Source]:
     if "\n" in name or name.lstrip("\ufeff \t").startswith("<"):
-        raise TypeError("this is the text of a file, where a path is expected: pass text.encode()")
+        raise TypeError("The argument is the text of a file, not a path. Pass text.encode().")
     if "://" in name:
         raise FormatError(
-            "a URL is never loaded: fetch it first, then load what was saved", source=name.partition("?")[0]
+            "greenkit does not load URLs",
+            source=name.partition("?")[0],
+            next_step="Download the file first, and then load the saved copy.",
         )
     if not name:
-        raise FileNotFoundError("the name of the file is empty: give a path, or '.' for this folder")
+        raise FileNotFoundError("The file name is empty. Pass a path, or '.' for the current folder.")
     path = Path(name).expanduser()
     if path.is_dir():
         for below in sorted(p for p in path.rglob("*") if p.is_file()):
@@ -161,9 +167,10 @@ def _paths(name: str) -> Iterator[Source]:
 
 def _no_such(path: Path) -> str:
     if glob.has_magic(str(path)):
-        return f"no file matches {path}"
+        return f"No file matches {path}. Check the pattern."
     near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
-    return f"no file {path}" + (f": did you mean {near[0]}?" if near else f" (looked in {path.parent.absolute()})")
+    hint = f"Did you mean {near[0]}?" if near else f"greenkit looked in {path.parent.absolute()}."
+    return f"There is no file {path}. {hint}"
 
 
 def _path(path: Path, *, named: bool) -> Source:
@@ -171,9 +178,9 @@ def _path(path: Path, *, named: bool) -> Source:
 
 
 def _file(file: Any, held: contextlib.ExitStack) -> Source:
-    """Read from where a user's file stands; one that cannot seek is copied to a temporary one first."""
+    """Read from the current position of a user's file; copy one that cannot seek to a temporary file first."""
     if isinstance(file, io.TextIOBase):
-        raise TypeError("the file is open as text: open it with mode 'rb'")
+        raise TypeError("The file is open as text. Open it with mode 'rb'.")
     name = str(getattr(file, "name", "file"))
     try:
         start = file.tell() if file.seekable() else None
@@ -209,8 +216,8 @@ def _unpack(
         return
     if depth >= budget.limits.nesting:
         raise LimitError(
-            f"{source.name}: archives more than {budget.limits.nesting} deep: "
-            "pass a larger limits.nesting if you trust it"
+            f"{source.name}: Archives are nested more than {budget.limits.nesting} deep",
+            next_step="If you trust the archive, pass a larger limits.nesting.",
         )
     inner: Iterable[Source]
     if head.startswith(_GZIP):
@@ -237,7 +244,9 @@ def _unzip(source: Source, budget: Budget, held: contextlib.ExitStack) -> Iterat
     try:
         archive = held.enter_context(zipfile.ZipFile(held.enter_context(source.open())))
     except DAMAGED as e:
-        raise FormatError(f"the zip archive is damaged or cut ({e}): fetch it again", source=source.name) from None
+        raise FormatError(
+            f"The zip archive is damaged or truncated ({e})", source=source.name, next_step=_AGAIN
+        ) from None
     infos = [info for info in archive.infolist() if not info.is_dir()]
     for info in infos:
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
@@ -245,17 +254,20 @@ def _unzip(source: Source, budget: Budget, held: contextlib.ExitStack) -> Iterat
         budget.member(name)
         if ".." in parts or info.filename.startswith(("/", "\\")) or ":" in parts[0]:
             raise LimitError(
-                f"{source.name}: the member {info.filename!r} would leave its folder: the archive is not trusted"
+                f"{source.name}: The member {info.filename!r} would be written outside its folder",
+                next_step="Do not trust this archive. Ask its sender for the files.",
             )
         if parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
             continue
         if info.flag_bits & 1:  # APPNOTE.TXT, 4.4.4
-            raise FormatError("this zip has a password: unpack it first", source=name)
+            raise FormatError(
+                "The zip archive is protected by a password", source=name, next_step="Unpack it, and load the files."
+            )
         yield _member(archive, info, name, budget, source.named and len(infos) == 1)
 
 
 def _is_workbook(source: Source) -> bool:
-    """Tell a file of Microsoft Office, which is a zip inside (ECMA-376, part 2, 10.1.2)."""
+    """Return whether a zip is a Microsoft Office file (ECMA-376, part 2, 10.1.2)."""
     try:
         with source.open() as file, zipfile.ZipFile(file) as archive:
             return "[Content_Types].xml" in archive.NameToInfo
@@ -264,14 +276,14 @@ def _is_workbook(source: Source) -> bool:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, named: bool) -> Source:
-    # no more comes out than is declared here, so a bomb need not be unpacked to be known
+    # zipfile never returns more bytes than declared here, so a bomb is recognized without unpacking it
     budget.check_ratio(name, info.file_size, info.compress_size)
 
     def reopen() -> BinaryIO:
         try:
             file = archive.open(info)
         except DAMAGED as e:
-            raise FormatError(f"the archive's member cannot be read ({e})", source=name) from None
+            raise FormatError(f"The archive member cannot be read ({e})", source=name, next_step=_AGAIN) from None
         return io.BufferedReader(Guarded(file, name, budget, lambda: info.compress_size), 1 << 18)
 
     return Source(name, reopen, info.file_size, named)
@@ -291,7 +303,7 @@ def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> 
 
 @dataclass
 class Budget:
-    """What was unpacked so far, over all archives of one call."""
+    """What one call has unpacked so far, in all archives."""
 
     limits: Limits
     seen: dict[str, int] = field(default_factory=dict)
@@ -299,13 +311,16 @@ class Budget:
     members: int = 0
 
     def member(self, name: str) -> None:
-        """Count a member."""
+        """Count a member, and raise LimitError if there are too many."""
         self.members += 1
         if self.members > self.limits.members:
-            raise LimitError(f"{name}: more than {self.limits.members:,} members: pass a larger limits.members")
+            raise LimitError(
+                f"{name}: The archives have more than {self.limits.members:,} members",
+                next_step="If you trust them, pass a larger limits.members.",
+            )
 
     def count(self, name: str, position: int, packed: int | None) -> None:
-        """Count what stands before a stream's position; a stream read again counts once."""
+        """Count the bytes before a stream's position; a stream that is read again is counted once."""
         more = position - self.seen.get(name, 0)
         if more <= 0:
             return
@@ -313,23 +328,23 @@ class Budget:
         self.total += more
         if self.total > self.limits.unpacked:
             raise LimitError(
-                f"{name}: unpacks to more than {self.limits.unpacked:,} bytes: "
-                "pass a larger limits.unpacked if you trust it"
+                f"{name}: The archive unpacks to more than {self.limits.unpacked:,} bytes",
+                next_step="If you trust it, pass a larger limits.unpacked.",
             )
         if packed is not None:
             self.check_ratio(name, position, packed)
 
     def check_ratio(self, name: str, unpacked: int, packed: int) -> None:
-        """Refuse what unpacks to many times its size."""
+        """Raise LimitError for a member that unpacks to many times its size."""
         if unpacked > 1 << 25 and unpacked > self.limits.ratio * max(packed, 1):
             raise LimitError(
-                f"{name}: unpacks to more than {self.limits.ratio} times its size: "
-                "pass a larger limits.ratio if you trust it"
+                f"{name}: The archive unpacks to more than {self.limits.ratio} times its size",
+                next_step="If you trust it, pass a larger limits.ratio.",
             )
 
 
 class Gunzipped(gzip.GzipFile):
-    """A gzip stream that also closes the file that it reads."""
+    """A gzip stream that also closes the file it reads."""
 
     def close(self) -> None:
         packed: Any = self.fileobj
@@ -339,7 +354,7 @@ class Gunzipped(gzip.GzipFile):
 
 
 class Guarded(io.RawIOBase):
-    """A stream that counts what it unpacks, and says in one sentence when the archive is damaged."""
+    """A stream that counts the bytes it unpacks, and raises FormatError if the archive is damaged."""
 
     def __init__(
         self,
@@ -374,7 +389,9 @@ class Guarded(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except DAMAGED as e:
-            raise FormatError(f"the archive is damaged or cut ({e}): fetch it again", source=self._name) from None
+            raise FormatError(
+                f"The archive is damaged or truncated ({e})", source=self._name, next_step=_AGAIN
+            ) from None
         buffer[: len(data)] = data
         self._position += len(data)
         if self._budget:
@@ -391,19 +408,22 @@ class Guarded(io.RawIOBase):
 
 
 def foreign(head: bytes) -> str | None:
-    """Return a sentence on what a stream is, if its first bytes are those of a kind without meter data."""
+    """Return a sentence on what a stream is, if its first bytes are those of a kind without meter data.
+
+    Other code reads :func:`greenkit._foreign.recognize`, which has the two halves of the sentence apart.
+    """
     known = next((what for mark, what in _foreign.BY_FIRST_BYTES if head.startswith(mark)), None)
     return f"this is {known.what}: {known.next_step}" if known else None
 
 
 def is_openpgp(head: bytes) -> bool:
-    """Tell an OpenPGP message, armoured or binary, by its first bytes (RFC 4880, 4.2 and 6.2)."""
+    """Return whether the first bytes are those of an OpenPGP message, ASCII-armored or binary (RFC 4880, 4.2, 6.2)."""
     if b"-----BEGIN PGP MESSAGE-----" in head[:2048]:
         return True
     if len(head) < 3 or not head[0] & 0x80:
         return False
     tag = head[0] & 0x3F if head[0] & 0x40 else (head[0] >> 2) & 0x0F
-    # a public-key or symmetric session key packet of version 3 or 4 begins every encrypted message
+    # every encrypted message begins with a public-key or symmetric session key packet
     body = 2 if head[0] & 0x40 else 1 + (1, 2, 4, 0)[head[0] & 3]
     return tag in (1, 3) and len(head) > body and head[body] in (3, 4, 5, 6)
 

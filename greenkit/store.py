@@ -1,7 +1,7 @@
 """Frames on disk: one Parquet file, or a folder with a file for each month.
 
-What a frame is comes back whole: zone, categories, dtypes, order, findings. The files are plain Parquet that any tool
-can read; a key of greenkit's own in their metadata carries the version of the layout.
+A frame keeps its zone, categories, dtypes, order, and findings. The files are plain Parquet that any tool can read; a
+greenkit key in their metadata has the version of the layout.
 """
 
 from __future__ import annotations
@@ -25,34 +25,35 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 KEY: Final = b"greenkit"
-"""The metadata key of a file: JSON with the version and the frame's findings."""
+"""Metadata key of a file: JSON with the version and the frame's findings."""
+_REWRITE: Final = "Write the store again."
 MANIFEST: Final = "_greenkit.json"
-"""The file of a folder that lists the files that count; replaced whole, so a folder is never half old, half new."""
+"""File of a folder that lists its valid parts. It is replaced atomically, so a folder never mixes old and new parts."""
 
 
 def write(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Write a frame: one file where the path ends ``.parquet``, else a folder with a file for each month.
+    """Write a frame to one file if the path ends in ``.parquet``, else to a folder with a file for each month.
 
-    What was there is replaced whole or, when anything fails, not at all.
+    An existing store is replaced completely, or stays unchanged if anything fails.
 
     Parameters
     ----------
     df : DataFrame
-        A tidy interval frame. Columns of the user's own are kept.
+        A tidy interval frame. Your own columns are kept.
     path : path
-        ``usage.parquet``, or a folder. A month is that of ``start`` as the frame shows it: in its zone, or in UTC.
+        ``usage.parquet``, or a folder. Months are those of ``start`` in the frame's zone, or in UTC.
 
     Returns
     -------
     Path
-        The path.
+        ``path``.
 
     Raises
     ------
     SchemaError
-        When ``df`` is no greenkit frame.
+        If ``df`` is not a greenkit frame.
     FormatError
-        When the folder holds something else than a store, or the path is a file where a folder should be.
+        If the folder contains other files, or the path is a file where a folder is needed.
 
     Examples
     --------
@@ -69,7 +70,12 @@ def write(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     table = _table(df)
     single = path.suffix.lower() == ".parquet"
     if path.is_dir() if single else path.is_file():
-        raise FormatError("a .parquet is a file, and any other store a folder: choose another name", source=str(path))
+        kind = "folder" if single else "file"
+        raise FormatError(
+            f"The path is a {kind}, but a store ending in .parquet is a file and any other a folder",
+            source=str(path),
+            next_step="Choose another name.",
+        )
     if single:
         _write_file(table, path)
     else:
@@ -78,27 +84,27 @@ def write(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
 
 
 def read(path: str | os.PathLike[str], *, start: Any = None, end: Any = None) -> pd.DataFrame:
-    """Read a frame that :func:`write` wrote.
+    """Read a frame that :func:`write` stored.
 
     Parameters
     ----------
     path : path
-        The file or the folder.
+        The file or folder.
     start, end : date or time, optional
-        Only the intervals that start within, ``end`` exclusive; without an offset in the frame's zone. Months outside
-        are not opened.
+        First and last start to read; ``end`` is exclusive. A time without an offset is in the frame's zone. Files of
+        other months are not opened.
 
     Returns
     -------
     DataFrame
-        The frame with its dtypes, sorted; an empty one keeps them.
+        The frame with its dtypes, sorted. An empty frame keeps its columns and dtypes.
 
     Raises
     ------
     FormatError
-        When it is no Parquet, not greenkit's, or of a newer layout.
+        If it is not Parquet, not written by greenkit, or has a newer layout.
     FileNotFoundError
-        When there is nothing.
+        If the path does not exist.
     """
     path = Path(path)
     if not path.is_dir():
@@ -106,12 +112,12 @@ def read(path: str | os.PathLike[str], *, start: Any = None, end: Any = None) ->
     try:
         table = _read_folder(path, start, end)
     except FileNotFoundError:
-        # another process has just replaced the store: its new list of files stands
+        # another process has just replaced the store, so its new list of files is valid
         try:
             table = _read_folder(path, start, end)
         except FileNotFoundError as e:
             lost = Path(str(e.filename)).name
-            raise FormatError(f"its part {lost} is missing: write the store again", source=str(path)) from None
+            raise FormatError(f"Part {lost} is missing", source=str(path), next_step=_REWRITE) from None
     return _frame(table, start, end)
 
 
@@ -127,7 +133,9 @@ def _table(df: pd.DataFrame) -> pa.Table:
         table = pa.Table.from_pandas(df, preserve_index=False)
     except pa.ArrowException as e:
         why = str(e).splitlines()[0]
-        raise SchemaError(f"a column of the frame does not fit into Parquet ({why}): convert or drop it") from None
+        raise SchemaError(
+            f"A column of the frame cannot be stored in Parquet ({why})", next_step="Convert or drop the column."
+        ) from None
     mine = json.dumps({"version": VERSION, "attrs": attrs}).encode()
     return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: mine})
 
@@ -148,20 +156,28 @@ def _read_file(path: Path) -> pa.Table:
             table = pq.read_table(file)
         except (pa.ArrowException, OSError) as e:
             why = str(e).splitlines()[0]
-            raise FormatError(f"it is no whole Parquet file ({why}): write it again", source=str(path)) from None
+            raise FormatError(f"The Parquet file is damaged ({why})", source=str(path), next_step=_REWRITE) from None
     _version(_json_of((table.schema.metadata or {}).get(KEY, b"{}")), path)
     return table
 
 
 def _version(found: dict[str, Any], path: Path) -> None:
     if not isinstance(found.get("version"), int):
-        raise FormatError("it was not written by greenkit.store: read it with pandas.read_parquet", source=str(path))
+        raise FormatError(
+            "The file was not written by greenkit.store",
+            source=str(path),
+            next_step="Read it with pandas.read_parquet.",
+        )
     if found["version"] > VERSION:
-        raise FormatError(f"it has layout {found['version']} of a newer greenkit: upgrade greenkit", source=str(path))
+        raise FormatError(
+            f"The store has layout {found['version']} of a newer greenkit",
+            source=str(path),
+            next_step="Upgrade greenkit.",
+        )
 
 
 def _json_of(data: bytes) -> dict[str, Any]:
-    """Read an object of JSON; what is none says nothing."""
+    """Parse a JSON object; anything else returns an empty dict."""
     try:
         found = json.loads(data)
     except ValueError:
@@ -196,7 +212,9 @@ def _write_folder(df: pd.DataFrame, table: pa.Table, path: Path) -> None:
     strangers = [p.name for p in path.iterdir() if not p.name.startswith((".", "_", "month="))]
     if strangers:
         raise FormatError(
-            f"the folder holds {strangers[0]}, which is no part of a store: choose another", source=str(path)
+            f"The folder contains {strangers[0]}, which is not part of a store",
+            source=str(path),
+            next_step="Choose another folder.",
         )
     token = uuid.uuid4().hex[:12]
     with locked(path / ".lock"):
@@ -223,7 +241,7 @@ def _by_month(df: pd.DataFrame, table: pa.Table) -> Iterator[tuple[str, pa.Table
 
 
 def _sweep(path: Path, files: set[str]) -> None:
-    """Delete the parts that the manifest does not name: of the store before, or of a write that was cut off."""
+    """Delete the parts that the manifest does not list, left by the previous store or an interrupted write."""
     for part in path.glob("month=*/part-*.parquet"):
         if f"{part.parent.name}/{part.name}" not in files:
             part.unlink()
@@ -240,16 +258,18 @@ def _read_folder(path: Path, start: Any, end: Any) -> pa.Table:
 
 
 def _files_of(path: Path, start: Any, end: Any) -> list[Path]:
-    """Give the files of the months that a window touches; always one, since it has the columns."""
+    """Return the files of the months in a window; always at least one, because it has the columns."""
     try:
         manifest = _json_of((path / MANIFEST).read_bytes())
     except FileNotFoundError:
-        raise FormatError("the folder holds no store: write one with greenkit.store.write", source=str(path)) from None
+        raise FormatError(
+            "The folder contains no store", source=str(path), next_step="Write one with greenkit.store.write."
+        ) from None
     files = manifest.get("files")
     if manifest:
         _version(manifest, path)
     if not isinstance(files, list) or not files or not all(isinstance(name, str) for name in files):
-        raise FormatError(f"its {MANIFEST} is damaged: write the store again", source=str(path))
+        raise FormatError(f"{MANIFEST} is damaged", source=str(path), next_step=_REWRITE)
     day = pd.Timedelta(days=1)
     first = "" if start is None else f"month={pd.Timestamp(start) - day:%Y-%m}"
     last = "~" if end is None else f"month={pd.Timestamp(end) + day:%Y-%m}"

@@ -96,9 +96,13 @@ def test_unknown_name_raises_with_the_nearest_method(make_series):
         (df.gk, "unique", "df.gk has no 'unique': did you mean 'drop_duplicates'?"),
         (df.gk.plot, "heatmp", "df.gk.plot has no 'heatmp': did you mean 'heatmap'?"),
         (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, heatmap,"),
-        (greenkit, "laod", "greenkit has no 'laod': did you mean 'load'?"),
-        (greenkit, "load_xml", "greenkit has no 'load_xml': did you mean 'load_espi'?"),
-        (pd.DataFrame(), "gk", "df.gk is for greenkit frames: the frame lacks meter, .*: load it with greenkit"),
+        (greenkit, "laod", "greenkit has no attribute 'laod'. Did you mean 'load'?"),
+        (greenkit, "load_xml", "greenkit has no attribute 'load_xml'. Did you mean 'load_espi'?"),
+        (
+            pd.DataFrame(),
+            "gk",
+            "df.gk is for greenkit frames: The frame has no column meter, .*Load the data with greenkit",
+        ),
     ):
         with pytest.raises(AttributeError, match=text.replace("?", r"\?")):
             getattr(what, name)

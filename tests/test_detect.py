@@ -71,9 +71,9 @@ def test_what_is_neither():
         greenkit.load(b"a,b,c\n1,2,3\n")
     with pytest.raises(DecryptError, match="pass pgp="):
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
-    with pytest.raises(TypeError, match="a source is a path"):
+    with pytest.raises(TypeError, match="A source must be a path"):
         greenkit.load(7)
-    with pytest.raises(TypeError, match="open it with mode 'rb'"):
+    with pytest.raises(TypeError, match="Open it with mode 'rb'"):
         greenkit.load(io.StringIO("<feed/>"))
 
 
@@ -92,7 +92,7 @@ def test_openpgp_is_told_by_its_first_packet(head, message):
 
 def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"name of the file is empty: give a path, or '\.' for this folder"):
+    with pytest.raises(FileNotFoundError, match=r"file name is empty. Pass a path, or '\.' for the current folder"):
         greenkit.load("")
 
 
@@ -145,7 +145,7 @@ def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(mark) + flags] |= 1
     path.write_bytes(data)
-    with pytest.raises(FormatError, match=r"a\.zip!feed\.xml: this zip has a password: unpack it first$"):
+    with pytest.raises(FormatError, match=r"a\.zip!feed\.xml: The zip archive is protected by a password. Unpack it"):
         load(path)
 
 
@@ -153,18 +153,18 @@ def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ('<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>', r"text of a file.*pass text\.encode\(\)"),
-        ("ESIID,USAGE_DATE\n1,2\n" * 1000, "text of a file, where a path is expected"),
-        (pd.DataFrame(), "a DataFrame is loaded already"),
-        ([pd.DataFrame({"meter": [1]})], "a DataFrame is loaded already"),
-        (requests.Response(), r"a Response is no file: pass its \.content"),
+        ('<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>', r"text of a file, not a path. Pass text\.encode"),
+        ("ESIID,USAGE_DATE\n1,2\n" * 1000, "text of a file, not a path"),
+        (pd.DataFrame(), "A DataFrame is already loaded"),
+        ([pd.DataFrame({"meter": [1]})], "A DataFrame is already loaded"),
+        (requests.Response(), r"A Response is not a file. Pass its \.content"),
     ],
     ids=["XML", "CSV", "frame", "frames", "response"],
 )
 def test_what_is_no_source_says_what_to_pass(load, source, says):
     with pytest.raises(TypeError, match=says):
         load(source)
-    with pytest.raises(TypeError, match="a GreenButton is loaded already"):
+    with pytest.raises(TypeError, match="A GreenButton is already loaded"):
         load(greenkit.open_espi(b"<feed xmlns='http://www.w3.org/2005/Atom'/>"))
 
 
@@ -173,7 +173,7 @@ def test_the_zone_and_the_clock_reach_a_feed():
     df = greenkit.load(path, tz="America/Chicago", epoch="local")
     assert df.equals(greenkit.load_espi(path, tz="America/Chicago", epoch="local"))
     for options in ({"tz": "America/Chicago"}, {"epoch": "local"}):
-        with pytest.raises(FormatError, match="tz= and epoch= are for Green Button feeds alone"):
+        with pytest.raises(FormatError, match="tz= and epoch= apply only to Green Button feeds"):
             greenkit.load(samples.path("smt-lse"), **options)
 
 

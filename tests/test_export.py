@@ -263,6 +263,6 @@ def test_a_csv_of_pandas_is_read_back_too(make_series, tmp_path):
 def test_a_folder_that_is_not_there_is_named(make_series, tmp_path):
     df = make_series([1.0, 2.0])
     with pytest.raises(
-        FileNotFoundError, match=rf"^there is no folder {re.escape(str(tmp_path / 'no'))}: make it first$"
+        FileNotFoundError, match=rf"^There is no folder {re.escape(str(tmp_path / 'no'))}\. Create it first\.$"
     ):
         export.write_csv(df, tmp_path / "no" / "usage.csv")

@@ -89,7 +89,7 @@ def test_a_window_opens_its_months_alone(df, tmp_path):
     later = store.read(path, start=pd.Timestamp("2024-11-07T06:00Z"), end=pd.Timestamp("2024-11-07T07:00Z"))
     assert later["start"].nunique() == 4
     assert len(store.read(path, end="2020-01-01")) == 0
-    with pytest.raises(errors.FormatError, match=r"part-\w+\.parquet: it is no whole Parquet file .*: write it again"):
+    with pytest.raises(errors.FormatError, match=r"part-\w+\.parquet: The Parquet file is damaged .* Write the store again"):
         store.read(path)
 
 
@@ -178,24 +178,24 @@ def test_two_writers_at_once_leave_one_whole_store(df, tmp_path):
 def test_what_is_no_store_says_so(df, tmp_path):
     with pytest.raises(FileNotFoundError):
         store.read(tmp_path / "none.parquet")
-    with pytest.raises(errors.FormatError, match=r"holds no store: write one with greenkit\.store\.write"):
+    with pytest.raises(errors.FormatError, match=r"contains no store. Write one with greenkit\.store\.write"):
         store.read(tmp_path)
     (tmp_path / "text.parquet").write_text("a,b\n")
-    with pytest.raises(errors.FormatError, match=r"text\.parquet: it is no whole Parquet file"):
+    with pytest.raises(errors.FormatError, match=r"text\.parquet: The Parquet file is damaged"):
         store.read(tmp_path / "text.parquet")
     whole = store.write(df, tmp_path / "whole.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(errors.FormatError, match="no whole Parquet file"):
+    with pytest.raises(errors.FormatError, match="Parquet file is damaged"):
         store.read(tmp_path / "cut.parquet")
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(errors.FormatError, match=r"not written by greenkit\.store: read it with pandas"):
+    with pytest.raises(errors.FormatError, match=r"not written by greenkit\.store. Read it with pandas"):
         store.read(tmp_path / "other.parquet")
-    with pytest.raises(errors.SchemaError, match="lacks meter"):
+    with pytest.raises(errors.SchemaError, match="no column meter"):
         store.write(pd.DataFrame({"a": [1]}), tmp_path / "x.parquet")
     odd = df.iloc[:2].assign(odd=[object(), object()])
-    with pytest.raises(errors.SchemaError, match="does not fit into Parquet"):
+    with pytest.raises(errors.SchemaError, match="cannot be stored in Parquet"):
         store.write(odd, tmp_path / "x.parquet")
-    with pytest.raises(errors.FormatError, match=r"holds \S+, which is no part of a store: choose another"):
+    with pytest.raises(errors.FormatError, match=r"contains \S+, which is not part of a store"):
         store.write(df, tmp_path)
 
 
@@ -204,7 +204,7 @@ def test_a_newer_layout_is_refused(df, tmp_path, monkeypatch):
     paths = [store.write(df, tmp_path / name) for name in ("f.parquet", "f")]
     monkeypatch.setattr(store, "VERSION", 1)
     for path in paths:
-        with pytest.raises(errors.FormatError, match="layout 2 of a newer greenkit: upgrade greenkit"):
+        with pytest.raises(errors.FormatError, match="layout 2 of a newer greenkit. Upgrade greenkit"):
             store.read(path)
 
 
@@ -212,14 +212,14 @@ def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(df, tmp_path):
     path = store.write(df, tmp_path / "usage")
     for name in ("../../secret.parquet", "month=2024-11/../../x", "/etc/passwd"):
         (path / store.MANIFEST).write_text(json.dumps({"version": 1, "files": [name]}))
-        with pytest.raises(errors.LimitError, match="would leave the folder"):
+        with pytest.raises(errors.LimitError, match="would be written outside the folder"):
             store.read(path)
     (path / store.MANIFEST).write_text(json.dumps({"version": 1, "files": ["month=2024-11/lost.parquet"]}))
-    with pytest.raises(errors.FormatError, match=r"part lost\.parquet is missing: write the store again"):
+    with pytest.raises(errors.FormatError, match=r"Part lost\.parquet is missing. Write the store again"):
         store.read(path)
     for text in ("{", "[]", '{"version": 1}', '{"version": 1, "files": []}', '{"version": 1, "files": [3]}'):
         (path / store.MANIFEST).write_text(text)
-        with pytest.raises(errors.FormatError, match="is damaged: write the store again"):
+        with pytest.raises(errors.FormatError, match="is damaged. Write the store again"):
             store.read(path)
 
 
@@ -227,7 +227,7 @@ def test_a_file_where_a_folder_should_be_is_kept(df, tmp_path):
     (tmp_path / "notes").write_text("mine")
     (tmp_path / "usage.parquet").mkdir()
     for name in ("notes", "usage.parquet"):
-        with pytest.raises(errors.FormatError, match=r"a \.parquet is a file, and any other store a folder"):
+        with pytest.raises(errors.FormatError, match=r"a store ending in \.parquet is a file and any other a folder"):
             store.write(df, tmp_path / name)
     assert (tmp_path / "notes").read_text() == "mine"
 
@@ -248,5 +248,5 @@ def _umask():
 
 def test_load_names_the_call_that_reads_parquet(df, tmp_path):
     path = store.write(df, tmp_path / "usage.parquet")
-    with pytest.raises(errors.FormatError, match=r"this is Parquet: read it with greenkit\.store\.read"):
+    with pytest.raises(errors.FormatError, match=r"this is a Parquet file: Read it with greenkit\.store\.read"):
         greenkit.load(path)

@@ -158,6 +158,8 @@ def split(e: Exception, fix: str = "see the settings") -> tuple[str, str]:
     >>> split(ValueError("the key k is encrypted: give its password"))
     ('the key k is encrypted', 'give its password')
     """
+    if step := getattr(e, "next_step", ""):
+        return str(getattr(e, "problem", e)), step
     wrong, _, step = str(e).rpartition(": ")
     return (wrong, step) if wrong else (step, fix)
 

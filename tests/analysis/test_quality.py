@@ -217,7 +217,7 @@ def test_a_frame_without_values_and_an_empty_one(make_series):
     assert report.table["completeness"].tolist() == [0.0]
     none = quality.assess(frame.empty())
     assert (len(none.table), len(none.days), len(none.findings)) == (0, 0, 0)
-    assert "no findings" in repr(none)
+    assert "No findings" in repr(none)
     assert "Nothing doubtful" in none._repr_html_()
 
 

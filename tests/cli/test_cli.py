@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def test_info_prints_summary_rows_and_findings(capsys):
     assert cli.main(["info", str(samples.path("espi"))]) == 0
     out = capsys.readouterr().out
-    for shown in ("household-0001", "delivered", "received", "kWh", "the first of 2,672 rows", "no findings"):
+    for shown in ("household-0001", "delivered", "received", "kWh", "the first of 2,672 rows", "No findings"):
         assert shown in out
 
 

@@ -143,7 +143,7 @@ def test_tokens_that_cannot_be_kept_are_said_before_the_customer_signs_in(utilit
 def test_a_damaged_lock_is_said(utility, tmp_path):
     client = authorized(utility, tokens=tmp_path / "tokens")
     next((tmp_path / "tokens").glob("*.lock")).write_bytes(b"no lock " * 99)
-    with pytest.raises(errors.SettingsError, match=r"lock .* is damaged: delete it"):
+    with pytest.raises(errors.SettingsError, match=r"lock file .* is damaged. Delete it"):
         client.forget()
 
 

@@ -256,7 +256,7 @@ def test_the_repr_is_bounded_and_tells_where_things_are(opened):
     found = opened(whole(block(hourly(MAY, [1, 2])), more=more, intervalLength=3600))
     html = found._repr_html_()
     assert "<code>.customers</code>&nbsp;1,234" in html
-    assert '<td class="n">1 h</td><td class="n">2</td><td class="n">100 %</td><td class="n">0.003</td>' in html
+    assert '<td class="n">1 h</td><td class="n">2</td><td class="n">100%</td><td class="n">0.003</td>' in html
     assert "2024-05-01 00:00 -04:00" in html
     assert "1 usage point, 1 reading type, 1 local time, 1,234 customers" in repr(found)
 

@@ -249,9 +249,9 @@ def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeyp
 
 def test_two_at_once_in_one_folder_are_refused(tmp_path):
     with _files.locked(tmp_path / ".lock"):
-        with pytest.raises(BusyError, match="wait for it to end"):
+        with pytest.raises(BusyError, match="Wait until it ends"):
             demo.run(tmp_path)
-        with pytest.raises(BusyError, match="wait for it to end"):
+        with pytest.raises(BusyError, match="Wait until it ends"):
             sandbox.serve(tmp_path, print, profile="pge", day_length=60.0)
 
 

@@ -69,7 +69,7 @@ def test_repr_shows_what_is_there_and_escapes(tmp_path):
     assert "<script>" not in html
     assert "<b>x" not in html
     assert "SmtData: 186 readings" in repr(found)
-    assert "no findings" in read(lse())._repr_html_()
+    assert "No findings" in read(lse())._repr_html_()
     assert "no register reads, no bills" in read(lse())._repr_html_()
     assert "0 readings" in repr(read(b""))
 
@@ -165,7 +165,7 @@ def test_wrong_options():
         greenkit.open_smt(lse().encode(), revisions="newest")
     with pytest.raises(TypeError, match=r"pgp is a greenkit\.pgp\.Keyring or a callable, not str"):
         greenkit.open_smt(lse().encode(), pgp="secret.asc")
-    with pytest.raises(FormatError, match=r"www\.smartmetertexas\.com/x: a URL is never loaded") as raised:
+    with pytest.raises(FormatError, match=r"www\.smartmetertexas\.com/x: greenkit does not load URLs") as raised:
         greenkit.load_smt("https://www.smartmetertexas.com/x?token=abc")
     assert "token" not in str(raised.value)
     with pytest.raises(FileNotFoundError, match=r"no file nowhere\.csv"):
