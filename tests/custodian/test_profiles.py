@@ -179,7 +179,7 @@ def test_windows_obey_the_profiles_habits():
 
 
 def test_the_page_for_those_who_come_from_pges_sdk_is_right():
-    page = (Path(__file__).parents[2] / "docs" / "coming-from-pge-sdk.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "coming-from-pge-sdk.md").read_text(encoding="utf-8")
     registration, changed = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     script = "".join(e.source for e in doctest.DocTestParser().get_examples(greenkit.connect.__doc__))
     first = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]

@@ -1,0 +1,50 @@
+"""Configuration of the documentation site: ``sphinx-build -W -b html docs docs/_build/html``.
+
+Pages are collected by glob from ``tutorials``, ``how-to``, and ``explanation``. :mod:`generate` writes the reference
+from docstrings, the findings from their catalog, the commands from their parsers, and the changelog from its fragments.
+
+Sphinx with numpydoc, because the docstrings are numpydoc; myst-nb, because the tutorials are notebooks; the theme of
+pandas, because readers know it. All four are maintained by the projects that use them most.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import generate
+
+import greenkit
+
+project = "greenkit"
+author = "greenkit contributors"
+copyright = "greenkit contributors"
+version = release = greenkit.__version__
+
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+
+# Notebooks are shown with the outputs that they contain; the release executes them first.
+nb_execution_mode = "off"
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings state the types
+numpydoc_show_class_members = False  # autodoc lists them with their docstrings
+numpydoc_class_members_toctree = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"greenkit {version}"
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def setup(app: object) -> None:
+    """Write the generated pages before Sphinx looks for sources."""
+    app.connect("config-inited", lambda *_: generate.write_all())

@@ -1,0 +1,129 @@
+"""Write the generated pages of the site: reference, findings, commands, changelog, and the tutorials' notebooks.
+
+Each function returns the text of one page, and :func:`write_all` writes them into folders that git ignores. An
+unchanged page is not written again, so that Sphinx builds only what changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import pkgutil
+import shutil
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import join_changes
+
+import greenkit
+from greenkit import cli, findings
+from greenkit.cli._command import EXIT_CODES
+
+DOCS = Path(__file__).parent
+GENERATED = DOCS / "reference" / "generated"
+NOTEBOOKS = DOCS / "tutorials" / "notebooks"
+_NOT_PUBLIC = ("cli", "__main__")  # commands have a page of their own
+
+
+def modules() -> dict[str, list[str]]:
+    """Return the public functions and classes of each public module, each object in one module only.
+
+    A name that a package exports is documented there, and not in the module that defines it.
+    """
+    names = ["greenkit", *(m.name for m in pkgutil.walk_packages(greenkit.__path__, "greenkit."))]
+    public = [n for n in names if not any(p.startswith("_") or p in _NOT_PUBLIC for p in n.split(".")[1:])]
+    found: dict[str, list[str]] = {}
+    seen: set[int] = set()
+    for name in sorted(public, key=lambda name: (name.count("."), name)):
+        module = import_module(name)
+        own = {member: getattr(module, member) for member in public_names(module)}
+        found[name] = [member for member, value in own.items() if id(value) not in seen]
+        seen |= {id(value) for value in own.values()}
+    return {name: members for name, members in found.items() if members}
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Return the functions and classes that a module exports, or else those that it defines."""
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+    values = {name: getattr(module, name) for name in names if not name.startswith("_")}
+    return [name for name, value in values.items() if inspect.isclass(value) or inspect.isfunction(value)]
+
+
+def reference(name: str, members: list[str]) -> str:
+    """Return the reference page of a module, from its docstring and those of its members."""
+    module = import_module(name)
+    lines = [name, "=" * len(name), "", f".. automodule:: {name}", ""]
+    for member in members:
+        kind = "class" if inspect.isclass(getattr(module, member)) else "function"
+        lines += [f".. auto{kind}:: {name}.{member}"]
+        lines += ["   :members:", "   :show-inheritance:", ""] if kind == "class" else [""]
+    return "\n".join(lines)
+
+
+def findings_page() -> str:
+    """Return the page of findings: every kind with its severity, text, and what to do."""
+    lines = [
+        "# Findings",
+        "",
+        "greenkit reports each problem in the data as a finding with a stable name. `info` needs no action, `warning`",
+        "needs a check before you rely on the numbers, and `serious` means that results mislead until you fix the",
+        "problem. Words in braces are replaced by the evidence of the finding.",
+        "",
+    ]
+    area = ""
+    for kind in findings.catalogue().values():
+        if kind.name.partition(".")[0] != area:
+            area = kind.name.partition(".")[0]
+            lines += [f"## {area}", ""]
+        lines += [f"`{kind.name}` ({kind.severity})", f": {_plain(kind.text)}"]
+        lines += [f"  **What to do:** {_plain(kind.what_to_do)}"] if kind.what_to_do else []
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Escape what Markdown would read as markup."""
+    return "".join(f"\\{c}" if c in "\\*_<>[]`$~#|" else c for c in text)
+
+
+def commands_page() -> str:
+    """Return the page of commands, from their parsers, and of the exit codes."""
+    lines = ["# Commands", "", "`python -m greenkit` is the same program as `greenkit`.", "", "## Exit codes", ""]
+    lines += ["| code | meaning |", "| --- | --- |"]
+    lines += [f"| {code.value} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+    subparsers = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    for name in cli.commands():
+        parser = subparsers.choices[name]
+        parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
+        lines += ["", f"## greenkit {name}", "", "```text", parser.format_help().rstrip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def changelog_page() -> str:
+    """Return the changelog, with the fragments of the next release first."""
+    texts = join_changes.fragments(join_changes.ROOT / "changes")
+    changelog = (join_changes.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    start = changelog.index("\n## ") + 1
+    coming = join_changes.section("Next release", texts) + "\n" if texts else ""
+    return changelog[:start] + coming + changelog[start:]
+
+
+def write_all() -> None:
+    """Write every generated page."""
+    GENERATED.mkdir(parents=True, exist_ok=True)
+    pages = {f"{name}.rst": reference(name, members) for name, members in modules().items()}
+    pages |= {"findings.md": findings_page(), "commands.md": commands_page(), "changelog.md": changelog_page()}
+    for old in set(GENERATED.iterdir()) - {GENERATED / name for name in pages}:
+        old.unlink()
+    for name, text in pages.items():
+        path = GENERATED / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+    NOTEBOOKS.mkdir(parents=True, exist_ok=True)
+    for path in sorted((join_changes.ROOT / "notebooks").glob("*.ipynb")):
+        copy = NOTEBOOKS / path.name
+        if not copy.is_file() or copy.read_bytes() != path.read_bytes():
+            shutil.copyfile(path, copy)

@@ -1,0 +1,95 @@
+"""The documentation site: generated pages are complete, and the examples and settings of its pages work."""
+
+import doctest
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from greenkit import cli, findings, settings
+from greenkit.cli._command import EXIT_CODES
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(p for folder in ("how-to", "explanation") for p in (DOCS / folder).glob("*.md"))
+WITH_EXAMPLES = [p for p in PAGES if ">>> " in p.read_text(encoding="utf-8")]
+
+
+@pytest.fixture(scope="module")
+def generate():
+    sys.path.insert(0, str(DOCS))
+    try:
+        import generate
+
+        yield generate
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+def test_findings_page_lists_every_kind(generate):
+    page = generate.findings_page()
+    kinds = findings.catalogue()
+    assert len(kinds) >= 1
+    for kind in kinds.values():
+        assert f"`{kind.name}` ({kind.severity})" in page
+    assert page.count("**What to do:**") == sum(bool(kind.what_to_do) for kind in kinds.values())
+
+
+def test_commands_page_lists_every_command_and_exit_code(generate):
+    page = generate.commands_page()
+    for name in cli.commands():
+        assert f"## greenkit {name}\n" in page
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code.value} | {meaning} |" in page
+    assert "--watch MINUTES" in page
+
+
+def test_reference_lists_each_public_object_once(generate):
+    modules = generate.modules()
+    assert {"load", "load_espi", "load_smt", "connect"} <= set(modules["greenkit"])
+    assert "check" in modules["greenkit.frame"]
+    assert not [name for name in modules if "._" in name or ".cli" in name or "__main__" in name]
+    page = generate.reference("greenkit.settings", modules["greenkit.settings"])
+    assert ".. autoclass:: greenkit.settings.SmtSettings\n   :members:" in page
+    assert ".. autofunction:: greenkit.settings.read\n" in page
+
+
+def test_changelog_page_starts_with_the_fragments(generate):
+    page = generate.changelog_page()
+    assert page.startswith("# Changelog")
+    assert page.index("## Next release") < page.index("\n## ", page.index("## Next release") + 1)
+
+
+def test_text_is_escaped_for_markdown(generate):
+    assert generate._plain("a_b <c> [d] *e*") == r"a\_b \<c\> \[d\] \*e\*"
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda p: p.stem)
+def test_examples_of_a_page_print_what_is_shown(path):
+    if path.stem == "sandbox":
+        pytest.importorskip("flask")
+    blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, path.name, str(path), 0)
+    found = doctest.DocTestRunner().run(test)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_settings_in_the_pages_are_valid():
+    page = (DOCS / "how-to" / "settings.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    smt, custodian = (settings.parse(tomllib.loads(block)) for block in blocks)
+    assert smt.smt.delete == "decrypted"
+    assert custodian.custodian["pge"].client_secret.kind == "prompt"
+
+
+def test_the_page_on_schedules_names_every_exit_code():
+    page = (DOCS / "how-to" / "schedule.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == [str(code.value) for code in EXIT_CODES]
+
+
+def test_every_page_has_one_title():
+    for path in PAGES:
+        prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1, path
