@@ -6,6 +6,7 @@
     ├── LimitError             the input is dangerous or too large: raise a limit, or do not trust the file
     ├── DecryptError           OpenPGP; one subclass per cause
     │   ├── NoGpgProgram           install gpg, or let its agent start
+    │   │   └── GpgTimedOut            end gpg-agent, then try again
     │   ├── NoSecretKey            import the key that the file was encrypted to
     │   ├── BadPassphrase          pass the correct passphrase
     │   ├── DamagedMessage         fetch the file again
@@ -107,6 +108,10 @@ class DecryptError(GreenkitError):
 
 class NoGpgProgram(DecryptError):
     """The gpg program is not installed or not found, or its agent does not start."""
+
+
+class GpgTimedOut(NoGpgProgram):
+    """gpg or its agent did not finish in time, and was ended."""
 
 
 class NoSecretKey(DecryptError):

@@ -1,10 +1,20 @@
-"""Keys and certificates: make what Smart Meter Texas and the utilities ask for, read what one has, check both.
+"""Keys and certificates: make the ones that Smart Meter Texas and the utilities require, read and check existing ones.
 
-SMT wants one client certificate for each machine, whose common name is the machine's host name: self-signed while
-testing, from a public authority in production. Private keys are written as new files that only their owner may read.
+SMT requires one client certificate for each machine, with the machine's host name as its common name: self-signed for
+testing, from a public authority for production. Private keys are written as new files that only their owner can read.
 """
 
-from greenkit.certificates._check import Certificate, check_dates, check_host, check_key, pem, public_pem, read
+from greenkit.certificates._check import (
+    Certificate,
+    check_dates,
+    check_host,
+    check_key,
+    check_type,
+    pem,
+    public_pem,
+    read,
+    read_private_key,
+)
 from greenkit.certificates._make import (
     DAYS,
     RSA_BITS,
@@ -26,6 +36,7 @@ __all__ = [
     "check_dates",
     "check_host",
     "check_key",
+    "check_type",
     "from_pkcs12",
     "new_certificate",
     "new_request",
@@ -34,6 +45,7 @@ __all__ = [
     "public_pem",
     "public_ssh",
     "read",
+    "read_private_key",
     "sign",
     "write_pair",
 ]

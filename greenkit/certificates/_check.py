@@ -1,11 +1,11 @@
-"""Read certificates and keys that one has, and check them."""
+"""Read the certificates and private keys that a user has, and check that they can be used."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import _files
 from greenkit.errors import CertificateError
@@ -14,29 +14,33 @@ from greenkit.secret import Secret
 if TYPE_CHECKING:
     from cryptography import x509
 
+WEAKEST_RSA: Final = 2048
+"""Bits of the smallest RSA key that OpenSSL accepts at its usual security level."""
+_NEW_CERTIFICATE: Final = "Make a new certificate with greenkit make-key certificate, and send it to whom it is for."
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says.
+    """The contents of a certificate. Create it with :func:`read`.
 
     Parameters
     ----------
     path : Path
         Its file.
     common_name : str
-        Of its subject.
+        Common name of the subject.
     names : tuple of str
-        The host names and addresses of its subjectAltName.
+        Host names and IP addresses of the subject alternative name.
     issuer : str
-        The common name, or else the whole name, of who signed it.
+        Common name, or else the complete name, of the issuer.
     self_signed : bool
-        It signed itself: for testing only.
+        Whether it is self-signed, which is for testing only.
     begins, ends : datetime
-        In UTC.
+        Start and end of its validity, in UTC.
     key_type : str
         ``RSA 3072``, ``EC secp256r1``.
     for_clients : bool
-        It may be used to log in (clientAuth, or no restriction at all).
+        Whether it may be used to log in (clientAuth, or no restriction at all).
     """
 
     path: Path
@@ -50,17 +54,17 @@ class Certificate:
     for_clients: bool
 
     def days_left(self, at: datetime | None = None) -> float:
-        """Days until it ends; negative once it has."""
+        """Return the days until it expires; negative if it has expired."""
         return (self.ends - (at or datetime.now(UTC))) / timedelta(days=1)
 
 
 def read(path: _files.StrPath) -> Certificate:
-    """Read a PEM certificate file (the first certificate in it).
+    """Read the first certificate of a PEM file.
 
     Raises
     ------
     CertificateError
-        The file is missing, or is not PEM: it says how to convert it.
+        If the file is missing or is not PEM; the next step says how to convert it.
     """
     from cryptography import x509
 
@@ -75,7 +79,7 @@ def read(path: _files.StrPath) -> Certificate:
         common_name=_common_name(found.subject),
         names=listed,
         issuer=_common_name(found.issuer) or found.issuer.rfc4514_string(),
-        self_signed=_signed_by_itself(found),
+        self_signed=_is_self_signed(found),
         begins=found.not_valid_before_utc,
         ends=found.not_valid_after_utc,
         key_type=_key_type(found.public_key()),
@@ -84,77 +88,151 @@ def read(path: _files.StrPath) -> Certificate:
 
 
 def check_dates(certificate: Certificate, at: datetime | None = None) -> None:
-    """CertificateError when the certificate has ended, or has not begun."""
+    """Raise CertificateError if the certificate has expired or is not valid yet."""
     at = at or datetime.now(UTC)
     if at >= certificate.ends:
         raise CertificateError(
-            f"the certificate {certificate.path} expired on {certificate.ends:%Y-%m-%d}: make a new one and register it"
+            f"The certificate {certificate.path} expired on {certificate.ends:%Y-%m-%d}", next_step=_NEW_CERTIFICATE
         )
     if at < certificate.begins:
         raise CertificateError(
-            f"the certificate {certificate.path} is not valid before {certificate.begins:%Y-%m-%d %H:%M} UTC: "
-            "see whether this machine's clock is right"
+            f"The certificate {certificate.path} is not valid before {certificate.begins:%Y-%m-%d %H:%M} UTC",
+            next_step="Check the clock of this machine.",
         )
 
 
 def check_host(certificate: Certificate, host: str) -> None:
-    """CertificateError when the certificate's common name is not the host name, as SMT asks."""
+    """Raise CertificateError if the certificate's common name is not the host name, as SMT requires."""
     if certificate.common_name.lower() != host.lower():
         raise CertificateError(
-            f"the certificate {certificate.path} is for {certificate.common_name or 'nobody'}, and this machine is "
-            f"{host}: SMT wants one for each machine, whose common name is its host name"
+            f"The certificate {certificate.path} has the common name {certificate.common_name!r}, but this machine is "
+            f"{host}",
+            next_step="Make a certificate with this host name: greenkit make-key certificate.",
         )
 
 
+def check_type(certificate: _files.StrPath) -> None:
+    """Raise CertificateError if OpenSSL would refuse the certificate's key: too small, or neither RSA nor EC."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+
+    public = _load(certificate).public_key()
+    if isinstance(public, rsa.RSAPublicKey):
+        if public.key_size >= WEAKEST_RSA:
+            return
+        fault = f"an RSA key of {public.key_size} bits, which is too weak"
+    elif isinstance(public, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return
+    else:
+        fault = f"a {_key_type(public)} key, which TLS no longer supports"
+    raise CertificateError(f"The certificate {certificate} has {fault}", next_step=_NEW_CERTIFICATE)
+
+
 def check_key(certificate: _files.StrPath, key: _files.StrPath | None = None, password: Secret | None = None) -> None:
-    """CertificateError when the private key is missing, stays closed, or belongs to another certificate.
+    """Check that a certificate and its private key can be used for TLS.
 
     Parameters
     ----------
-    certificate : path
-        PEM.
-    key : path, optional
-        PEM; the certificate's own file when absent.
+    certificate, key : path
+        PEM files. Without ``key`` the private key is read from the certificate's file.
     password : Secret, optional
-        Of the key's file.
-    """
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        Password of the private key.
 
-    key = key or certificate
-    data = read_bytes(key)
+    Raises
+    ------
+    CertificateError
+        If the private key is missing, cannot be opened, or belongs to another certificate, or if the key is too
+        weak or of a type that TLS does not support.
+    """
+    where = key or certificate
+    private = read_private_key(where, password)
+    if private.public_key() != _load(certificate).public_key():
+        raise CertificateError(
+            f"The private key {where} belongs to another certificate than {certificate}",
+            next_step="Set certificate_key to the key that was made with the certificate.",
+        )
+    check_type(certificate)
+
+
+def read_private_key(path: _files.StrPath, password: Secret | None = None, what: str = "private key") -> Any:
+    """Read a private key: PKCS#1, PKCS#8 or OpenSSH, encrypted or not.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    password : Secret, optional
+        Its password or passphrase. It is not used if the key is not encrypted.
+    what : str, optional
+        What the errors call the key.
+
+    Returns
+    -------
+    private key
+        An object of the package cryptography.
+
+    Raises
+    ------
+    CertificateError
+        If the file is missing, is not a private key, or cannot be opened with the password.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    data = read_bytes(path)
+    if data.startswith(b"PuTTY-User-Key-File"):
+        raise CertificateError(
+            f"The {what} {path} is in PuTTY's format",
+            next_step="Open it in PuTTYgen, and save it with Conversions > Export OpenSSH key.",
+        )
     if b"PRIVATE KEY-----" not in data:
-        raise CertificateError(f"{key} holds no private key in PEM: {_convert(data)}")
-    locked = b"ENCRYPTED" in data
-    if locked and not password:
-        raise CertificateError(f"the key {key} is encrypted: give its password")
-    start = data.index(b"-----BEGIN", max(data.index(b"PRIVATE KEY-----") - 40, 0))
+        raise CertificateError(f"{path} contains no {what} in PEM", next_step=_how_to_convert(data))
+    # the file may begin with the certificate
+    data = data[data.rindex(b"-----BEGIN", 0, data.index(b"PRIVATE KEY-----")) :]
+    ssh = data.startswith(b"-----BEGIN OPENSSH")
+    load: Any = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
+    fault = ""
     try:
-        found = load_pem_private_key(data[start:], password.reveal().encode() if locked and password else None)
-    except (ValueError, TypeError):
-        fault = "its password is wrong" if locked else "its file is damaged"
-        raise CertificateError(f"the key {key} cannot be read: {fault}") from None
-    if found.public_key() != _load(certificate).public_key():
-        raise CertificateError(f"the key {key} belongs to another certificate than {certificate}: name the right one")
+        return load(data, password.reveal().encode() if password else None)
+    except TypeError:
+        # either a password for a key that has none, or none for one that has
+        if password:
+            return read_private_key(path, None, what)
+        fault, step = "is encrypted, and no password is set", "Set its password or passphrase."
+    except UnsupportedAlgorithm:
+        fault, step = "is of a type that greenkit does not support", "Use an RSA or EC key."
+    except ValueError as e:
+        # cryptography says so only in words for an OpenSSH key; nothing of a password is in them
+        if ssh and not password and "password" in str(e).lower():
+            fault, step = "is encrypted, and no password is set", "Set its password or passphrase."
+        elif password:
+            fault, step = "cannot be opened: the password is wrong or the file is damaged", "Check the password."
+        else:
+            fault, step = "is damaged", "Restore the file from a backup, or make a new key with greenkit make-key."
+    # outside the handler, and without the key, because a debugger shows the local variables of a frame
+    del data
+    raise CertificateError(f"The {what} {path} {fault}", next_step=step)
 
 
 def public_pem(path: _files.StrPath) -> bytes:
-    """Give the certificate alone, Base-64 X.509, as SMT wants it by mail: never the key, even if it is in the file."""
+    """Return the certificate alone in PEM (Base-64 X.509), as SMT accepts it by mail: never the key beside it."""
     return pem(_load(path))
 
 
 def pem(made: Any) -> bytes:
-    """Give a certificate or signing request in PEM."""
+    """Return a certificate or signing request in PEM."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return bytes(made.public_bytes(Encoding.PEM))
 
 
 def read_bytes(path: _files.StrPath) -> bytes:
-    """Read a file; CertificateError when it cannot be."""
+    """Read a file, with ``~`` for the home folder; raise CertificateError if it cannot be read."""
     try:
-        return Path(path).read_bytes()
+        return Path(path).expanduser().read_bytes()
     except OSError as e:
-        raise CertificateError(f"{path} cannot be read ({e.strerror}): name the right file") from None
+        raise CertificateError(
+            f"{path} cannot be read ({e.strerror})", next_step="Check the path and the permissions of the file."
+        ) from None
 
 
 def _load(path: _files.StrPath) -> x509.Certificate:
@@ -164,17 +242,15 @@ def _load(path: _files.StrPath) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(data)
     except ValueError:
-        raise CertificateError(f"{path} holds no certificate in PEM: {_convert(data)}") from None
+        raise CertificateError(f"{path} contains no certificate in PEM", next_step=_how_to_convert(data)) from None
 
 
-def _convert(data: bytes) -> str:
+def _how_to_convert(data: bytes) -> str:
     if data.lstrip().startswith(b"-----BEGIN CERTIFICATE REQUEST"):
-        return "it is the signing request; give the certificate that the authority made of it"
+        return "Use the certificate that the authority made from this signing request."
     if data.startswith(b"\x30"):  # DER's SEQUENCE begins both
-        return (
-            "if it is a .p12 or .pfx file, convert it with greenkit.certificates.from_pkcs12; if DER, with openssl x509"
-        )
-    return "name the right file"
+        return "Convert a .p12 or .pfx file with greenkit convert-certificate, or DER with openssl x509 -inform DER."
+    return "Check the path of the file."
 
 
 def _common_name(name: x509.Name) -> str:
@@ -183,7 +259,7 @@ def _common_name(name: x509.Name) -> str:
     return next((str(part.value) for part in name.get_attributes_for_oid(NameOID.COMMON_NAME)), "")
 
 
-def _signed_by_itself(found: x509.Certificate) -> bool:
+def _is_self_signed(found: x509.Certificate) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:

@@ -1,4 +1,4 @@
-"""Make certificates and signing requests, and the files that they stand in."""
+"""Make certificates, signing requests and SSH keys, and convert PKCS#12 files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from greenkit import _files
-from greenkit.certificates._check import pem, read_bytes
+from greenkit.certificates._check import pem, read_bytes, read_private_key
 from greenkit.errors import CertificateError
 from greenkit.secret import Secret
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes as PrivateKey
 
 RSA_BITS: Final = 3072
+DAYS: Final = 397
+"""Days that a certificate is valid. Browsers and public authorities set this limit, so every server accepts it."""
+_SKEW: Final = timedelta(hours=1)  # clocks differ
 
 
 def new_rsa() -> Any:
-    """Make a private key."""
+    """Make an RSA private key."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
 
 
 def encryption(password: Secret | None) -> Any:
-    """Say how a key's file is encrypted, if it is."""
+    """Return how a private key's file is encrypted, if it is."""
     from cryptography.hazmat.primitives import serialization
 
     if not password:
@@ -38,28 +41,25 @@ def encryption(password: Secret | None) -> Any:
 
 
 def create(files: dict[Path, bytes]) -> None:
-    """Make all of the files or none, and never over one that is there: an overwritten key is lost for good."""
+    """Create all of the files or none, and never replace one: an overwritten private key is lost."""
     with contextlib.ExitStack() as undo:
         for path, data in files.items():
             try:
                 _files.create_private(path, data)
             except FileExistsError:
                 raise CertificateError(
-                    f"there is a file {path} already: move it away, or name another folder"
+                    f"The file {path} already exists", next_step="Move it to another folder, or use another folder."
                 ) from None
             except OSError as e:
-                raise CertificateError(f"{path} cannot be written ({e.strerror}): name another folder") from None
+                raise CertificateError(
+                    f"{path} cannot be written ({e.strerror})", next_step="Use another folder."
+                ) from None
             undo.callback(path.unlink)
         undo.pop_all()
 
 
-DAYS: Final = 397
-"""How long a certificate is good for; browsers and public authorities set this bound, so every server takes it."""
-_SKEW: Final = timedelta(hours=1)  # clocks differ
-
-
 class Pair(NamedTuple):
-    """Paths of a certificate (or signing request) and of its private key, both PEM."""
+    """Paths of a certificate (or signing request) and of its private key, both in PEM."""
 
     certificate: Path
     key: Path
@@ -68,30 +68,30 @@ class Pair(NamedTuple):
 def new_certificate(
     folder: _files.StrPath, host: str, *, password: Secret | None, organization: str = "", days: int = DAYS
 ) -> Pair:
-    """Make a client key (RSA 3072) and a certificate that it signs itself, for testing with SMT.
+    """Make a private key (RSA 3072) and a self-signed client certificate, for testing with SMT.
 
     Parameters
     ----------
     folder : path
-        Gets ``<host>.crt.pem`` and ``<host>.key.pem``; made when it is not there.
+        Folder for ``<host>.crt.pem`` and ``<host>.key.pem``; created with private permissions if it does not exist.
     host : str
-        This machine's host name: the common name and the only subjectAltName.
+        Host name of this machine: the common name and the only subject alternative name.
     password : Secret or None
-        Encrypts the key's file; with None the file's mode alone guards it.
+        Encrypts the private key. With None only the file's permissions protect it.
     organization : str, optional
-        The company.
+        Company name.
     days : int, optional
-        How long it is good for.
+        Days that the certificate is valid. Default: 397.
 
     Returns
     -------
     Pair
-        The two files.
+        The two files, readable by their owner only.
 
     Raises
     ------
     CertificateError
-        A file of that name is there already, or the host name is none.
+        If a file of that name exists, or the host name is not valid.
     """
     subject = _subject(host, organization)
     key = new_rsa()
@@ -100,9 +100,9 @@ def new_certificate(
 
 
 def new_request(folder: _files.StrPath, host: str, *, password: Secret | None, organization: str = "") -> Pair:
-    """Make a client key and a signing request, which a public authority turns into the certificate for production.
+    """Make a private key and a signing request, from which a public authority makes the certificate for production.
 
-    The files are ``<host>.csr.pem`` and ``<host>.key.pem``; else as :func:`new_certificate`.
+    The files are ``<host>.csr.pem`` and ``<host>.key.pem``. Arguments and errors: see :func:`new_certificate`.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -116,9 +116,9 @@ def new_request(folder: _files.StrPath, host: str, *, password: Secret | None, o
 def from_pkcs12(
     path: _files.StrPath, password: Secret, folder: _files.StrPath, *, key_password: Secret | None = None
 ) -> Pair:
-    """Turn a ``.p12`` or ``.pfx`` file, as Java's keytool and Windows write it, into PEM files.
+    """Convert a ``.p12`` or ``.pfx`` file, as Java's keytool and Windows write it, to PEM files.
 
-    Old Java's RC2-40 encryption is read too, which OpenSSL 3 refuses.
+    It also reads the RC2-40 encryption of older Java, which OpenSSL 3 refuses.
 
     Parameters
     ----------
@@ -127,14 +127,19 @@ def from_pkcs12(
     password : Secret
         Its password.
     folder : path
-        Gets ``<stem>.crt.pem`` (with the chain, if there is one) and ``<stem>.key.pem``.
+        Folder for ``<stem>.crt.pem`` (with the chain, if the file contains one) and ``<stem>.key.pem``.
     key_password : Secret, optional
-        Encrypts the new key's file; the PKCS#12 file's own password when absent.
+        Encrypts the new private key. Default: the password of the PKCS#12 file.
+
+    Returns
+    -------
+    Pair
+        The two files, readable by their owner only.
 
     Raises
     ------
     CertificateError
-        The file is missing or no PKCS#12, the password is wrong, or it holds no key or no certificate.
+        If the file is missing or is not PKCS#12, the password is wrong, or it contains no key or no certificate.
     """
     from cryptography.hazmat.primitives.serialization import pkcs12
 
@@ -142,9 +147,15 @@ def from_pkcs12(
     try:
         key, certificate, chain = pkcs12.load_key_and_certificates(data, password.reveal().encode())
     except ValueError:
-        raise CertificateError(f"{path} cannot be opened: its password is wrong, or it is no PKCS#12 file") from None
+        raise CertificateError(
+            f"{path} cannot be opened: the password is wrong, or it is not a PKCS#12 file",
+            next_step="Check the password and the path of the file.",
+        ) from None
     if key is None or certificate is None:
-        raise CertificateError(f"{path} holds no {'key' if key is None else 'certificate'}: export it with both")
+        raise CertificateError(
+            f"{path} contains no {'private key' if key is None else 'certificate'}",
+            next_step="Export the certificate again together with its private key.",
+        )
     return write_pair(Path(folder), Path(path).stem, certificate, key, key_password or password, chain)
 
 
@@ -160,26 +171,26 @@ def sign(
     begins: datetime | None = None,
     authority: bool = False,
 ) -> x509.Certificate:
-    """Sign a certificate with all that strict verifiers (Python 3.13) demand.
+    """Sign a certificate with everything that strict verifiers (Python 3.13) require.
 
     Parameters
     ----------
     public : public key
-        Whom it is for.
+        Public key of the subject.
     signer : private key
-        Who signs.
+        Private key of the issuer.
     subject, issuer : Name
         Their names.
-    names : iterable of str
-        Host names and addresses of the subjectAltName.
-    usage : iterable of {"client", "server"}
-        What it may be used for.
-    days : float
-        How long it is good for.
+    names : iterable of str, optional
+        Host names and IP addresses of the subject alternative name.
+    usage : iterable of {"client", "server"}, optional
+        What the certificate may be used for. Default: no restriction.
+    days : float, optional
+        Days that it is valid. Default: 397.
     begins : datetime, optional
-        An hour ago when absent.
-    authority : bool
-        It may sign others.
+        Start of its validity. Default: an hour ago.
+    authority : bool, optional
+        Whether it may sign other certificates. Default: False.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -191,7 +202,7 @@ def sign(
     made = made.not_valid_before(begins).not_valid_after(begins + timedelta(days=days))
     made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     if authority or signer.public_key() != public:
-        # a leaf that signed itself must not say that it cannot sign: OpenSSL 3 would then not trust it by itself
+        # a self-signed leaf must not declare that it cannot sign: OpenSSL 3 would not accept it as its own issuer
         made = made.add_extension(_key_usage(authority), critical=True)
     made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
@@ -211,7 +222,7 @@ def write_pair(
     password: Secret | None,
     chain: Iterable[x509.Certificate] = (),
 ) -> Pair:
-    """Write ``<stem>.crt.pem`` (a request: ``.csr.pem``) and ``<stem>.key.pem`` as new files, 0600; both or none."""
+    """Write ``<stem>.crt.pem`` (a request: ``.csr.pem``) and ``<stem>.key.pem`` as new private files, both or none."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
@@ -254,7 +265,8 @@ def _subject(host: str, organization: str) -> x509.Name:
     label = set("abcdefghijklmnopqrstuvwxyz0123456789-._")
     if not host or len(host) > 64 or not set(host.lower()) <= label:
         raise CertificateError(
-            f"{host!r} cannot be a certificate's common name: give the host name, of 64 letters at most"
+            f"The host name is {host!r}, but a common name has 1 to 64 letters, digits, dots, hyphens or underscores",
+            next_step="Use the host name of this machine.",
         )
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, host)]
     if organization:
@@ -263,12 +275,12 @@ def _subject(host: str, organization: str) -> x509.Name:
 
 
 def new_ssh_key(path: _files.StrPath, *, password: Secret | None, comment: str = "greenkit") -> str:
-    """Make an SSH key (RSA 3072) for SFTP as ``path`` and ``path.pub``; give the public line, which SMT needs.
+    """Make an SSH key (RSA 3072) as ``path`` and ``path.pub``, and return the public key, which SMT needs.
 
     Raises
     ------
     CertificateError
-        A file of that name is there already.
+        If a file of that name exists.
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
 
@@ -280,22 +292,15 @@ def new_ssh_key(path: _files.StrPath, *, password: Secret | None, comment: str =
 
 
 def public_ssh(path: _files.StrPath, password: Secret | None = None) -> str:
-    """Give the public line of a private SSH key, as SMT wants it by mail.
+    """Return the public key of a private SSH key in one line, as SMT accepts it by mail.
 
     Raises
     ------
     CertificateError
-        The file is missing, is no private key, or stays closed.
+        If the file is missing, is not a private key, or cannot be opened.
     """
-    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    data = read_bytes(path)
-    ssh = b"BEGIN OPENSSH PRIVATE KEY" in data
-    load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
-    try:
-        key: Any = load(data, password.reveal().encode() if password else None)
-    except (ValueError, TypeError):
-        raise CertificateError(f"the SSH key {path} cannot be opened: give its passphrase, or the right file") from None
-    form = serialization.PublicFormat.OpenSSH
-    line: bytes = key.public_key().public_bytes(serialization.Encoding.OpenSSH, form)
+    key = read_private_key(path, password, "SSH key")
+    line: bytes = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     return line.decode() + "\n"

@@ -1,10 +1,10 @@
-"""OpenPGP: decrypt what Smart Meter Texas sends, make the key pair that it asks for.
+"""OpenPGP: decrypt the files that Smart Meter Texas sends, and make the key pair that it requires.
 
-gpg does the work, through python-gnupg. gpg writes plain text before it knows whether the message is whole, and
-python-gnupg's ``ok`` is true for a full disk; so plain text always goes to a part file first, and is used only when
-gpg said that the message was decrypted *and* exited with 0.
+gpg does the work, through python-gnupg. gpg writes plain text before it knows whether the message is complete, and
+python-gnupg's ``ok`` is true even if the disk is full. So greenkit writes plain text to a temporary file first, and
+uses it only if gpg reported that the message was decrypted *and* exited with 0.
 """
 
-from greenkit.pgp._keyring import MAX_OUTPUT, Key, Keyring, new_key
+from greenkit.pgp._keyring import MAX_OUTPUT, Decryption, Key, Keyring, new_key
 
-__all__ = ["MAX_OUTPUT", "Key", "Keyring", "new_key"]
+__all__ = ["MAX_OUTPUT", "Decryption", "Key", "Keyring", "new_key"]

@@ -1,180 +1,31 @@
-"""A keyring: decrypt, encrypt, list and export its keys."""
+"""A keyring: decrypt, encrypt, list and export its keys; make a new key pair."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
 import copy
-import io
 import os
-import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
 from greenkit import _files
-from greenkit.errors import (
-    BadPassphrase,
-    DamagedMessage,
-    DecryptedTooLarge,
-    DecryptError,
-    NoGpgProgram,
-    NoSecretKey,
-    NotEncrypted,
-    NotOpenPGP,
-    PlainTextNotWritten,
-    SettingsError,
-    UnprotectedMessage,
-)
+from greenkit.errors import GpgTimedOut, PlainTextNotWritten, SettingsError
+from greenkit.pgp import _gpg
 from greenkit.secret import Secret
 
-# The low 16 bits of the number in gpg's ERROR line (libgpg-error's err-codes.h).
-_WRONG_PASSPHRASE: Final = 11
-_NO_AGENT: Final = 77
-_NOT_SUPPORTED: Final = 60
-_NOBODY_TO_ASK: Final = {85, 98, 99, 114, 177}  # no pinentry, fully cancelled, cancelled, no input, no passphrase
-
-_OTHER_FILES: Final = (
-    (b"", "it is empty: fetch it again"),
-    (b"<!doctype html", "it is a web page, probably an error page: look at it"),
-    (b"<html", "it is a web page, probably an error page: look at it"),
-    (b"<?xml", "it is plain XML: load it as it is"),
-    (b"pk\x03\x04", "it is a zip archive that is not encrypted: load it as it is"),
-    (b"\x1f\x8b", "it is a gzip archive that is not encrypted: load it as it is"),
-    (b"-----begin pgp public key block", "it is a public key, not a message: import it with gpg --import"),
-    (b"-----begin pgp private key block", "it is a secret key, not a message: import it with gpg --import"),
-    (b"-----begin certificate", "it is an X.509 certificate, which does not belong to OpenPGP"),
-)
-
-
-class Said:
-    """What gpg wrote on its status lines."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.words: dict[str, str] = {}
-        self.codes: set[int] = set()
-        for line in text.splitlines():
-            if not line.startswith("[GNUPG:] "):
-                continue
-            word, _, rest = line[9:].partition(" ")
-            self.words.setdefault(word, rest)
-            if word == "ERROR":
-                # "pkdecrypt_failed 67108875" or "symkey_decrypt.maybe_error 11_BAD_PASSPHRASE"
-                number = rest.split()[1].partition("_")[0] if " " in rest else ""
-                self.codes |= {int(number) & 0xFFFF} if number.isdigit() else set()
-
-    @property
-    def damaged(self) -> bool:
-        """The message did not verify to its end."""
-        return bool({"DECRYPTION_FAILED", "BADMDC"} & self.words.keys()) or "DECRYPTION_OKAY" not in self.words
-
-
-def cause(said: Said, head: bytes, name: str, most: int) -> DecryptError:
-    """Tell why gpg did not decrypt, from its status lines, which are the same in every language.
-
-    Parameters
-    ----------
-    said : Said
-        What it wrote.
-    head : bytes
-        First bytes of the message.
-    name : str
-        Of the message.
-    most : int
-        Bytes of plain text that were allowed.
-    """
-    began = bool({"BEGIN_DECRYPTION", "ENC_TO", "NEED_PASSPHRASE_SYM"} & said.words.keys())
-    if said.codes & {_WRONG_PASSPHRASE} and "PLAINTEXT" not in said.words:
-        return BadPassphrase(f"{name}: the passphrase is wrong: give the one of the secret key")
-    if said.codes & _NOBODY_TO_ASK:
-        return BadPassphrase(f"{name}: the secret key has a passphrase: give it as passphrase=Secret.env(...)")
-    if _NO_AGENT in said.codes or "can't connect to the agent" in said.text:
-        return NoGpgProgram(f"{name}: gpg cannot start its agent: see that gpg-agent is installed")
-    if _NOT_SUPPORTED in said.codes:
-        return NoGpgProgram(
-            f"{name}: gpg's agent takes no passphrase from a program: remove no-allow-loopback-pinentry from "
-            "gpg-agent.conf"
-        )
-    if "NO_SECKEY" in said.words and "PLAINTEXT" not in said.words:
-        key = said.words["NO_SECKEY"].split()[0]
-        return NoSecretKey(
-            f"{name}: it is encrypted to the key {key}, whose secret half is not in this keyring: import it"
-        )
-    if "--max-output" in said.text:
-        return DecryptedTooLarge(f"{name}: it holds more than {most:,} bytes: pass a larger max_output if you trust it")
-    if "PLAINTEXT" in said.words and not began:
-        return NotEncrypted(
-            f"{name}: it is not encrypted, so anybody may have written it: ask the sender to encrypt it"
-        )
-    if not said.words:
-        return NoGpgProgram(f"{name}: gpg itself failed ({last_line(said.text)}): see that gpg works")
-    if not began:
-        return _not_openpgp(head, name)
-    if said.words.get("DECRYPTION_INFO", "").split()[:1] == ["0"] and "BADMDC" not in said.words:
-        return UnprotectedMessage(
-            f"{name}: it has no integrity protection, so it may have been altered: ask the sender to add it, "
-            "or pass allow_unprotected=True"
-        )
-    if said.damaged:
-        return DamagedMessage(f"{name}: it is cut or altered, and no part of it is used: fetch it again")
-    return PlainTextNotWritten(
-        f"{name}: its plain text could not be written: make room on the disk or give another folder"
-    )
-
-
-def _not_openpgp(head: bytes, name: str) -> DecryptError:
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if b"-----begin pgp message" in start:
-        return DamagedMessage(f"{name}: it is cut within its first lines, and no part of it is used: fetch it again")
-    for sign, what in _OTHER_FILES:
-        if start.startswith(sign) if sign else not start:
-            return NotOpenPGP(f"{name}: {what}")
-    return NotOpenPGP(f"{name}: it holds no OpenPGP message: look at the file, it may be plain already")
-
-
-def last_line(text: str) -> str:
-    """Give the last line of what a program wrote, cut short."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return "".join(c if c.isprintable() else " " for c in lines[-1])[:120].strip() if lines else "without a word"
-
-
-_OLDEST: Final = (2, 1)  # which has an agent that takes a passphrase from a program
-
-
-def start(program: str, home: str | None) -> Any:
-    """Give python-gnupg's object for a folder; NoGpgProgram when gpg is missing, broken or too old."""
-    import gnupg
-
-    try:
-        gpg = gnupg.GPG(gpgbinary=program, gnupghome=home)
-    except OSError:
-        raise NoGpgProgram(
-            f"the program {program} is not found: install it (Debian: apt install gnupg; macOS: brew install gnupg; "
-            "Windows: Gpg4win; conda: conda install gnupg)"
-        ) from None
-    except ValueError as e:
-        raise NoGpgProgram(f"the program {program} does not work ({last_line(str(e))}): install it anew") from None
-    if not gpg.version or gpg.version < _OLDEST:
-        found = ".".join(map(str, gpg.version or ())) or "of an unknown kind"
-        raise NoGpgProgram(f"the program {program} is {found}: install 2.1 or later")
-    gpg.encoding = "utf-8"
-    return gpg
-
-
-def end_agent(home: str) -> None:
-    """End the agent of a folder, which forgets its passphrases."""
-    with contextlib.suppress(OSError):
-        command = ["gpgconf", "--homedir", home, "--kill", "all"]
-        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 no shell, fixed words
-
-
 MAX_OUTPUT: Final = 8 << 30
-"""Bytes of plain text that one message may hold, unless the keyring says otherwise."""
+"""Bytes of plain text that one message may contain, unless the keyring sets another limit."""
 # An agent's socket must fit in 107 bytes with its longest name, S.gpg-agent.browser; macOS allows 4 fewer.
 _LONGEST_HOME: Final = 80
+_PIECE: Final = 1 << 18
+# What the other side, often an older Java program, can read: RSA, AES, SHA-2, ZIP.
+_PREFERENCES: Final = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB ZIP Uncompressed"
+_RSA_BITS: Final = 3072
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +37,11 @@ class Key:
     fingerprint : str
         40 hexadecimal digits.
     user : str
-        Its first user id, ``Name <address>``.
+        Its first user ID, ``Name <address>``.
     created, expires : datetime
         In UTC; ``expires`` is None for a key that never does.
     encrypts : bool
-        A sender can encrypt to it today.
+        Whether a sender can encrypt to it today.
     """
 
     fingerprint: str
@@ -200,29 +51,46 @@ class Key:
     encrypts: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Decryption:
+    """What is known of a message that was decrypted.
+
+    Parameters
+    ----------
+    protected : bool
+        Whether the message has integrity protection. False only for a keyring with ``allow_unprotected``.
+    signed : bool
+        Whether the message is signed. greenkit does not verify signatures.
+    """
+
+    protected: bool = True
+    signed: bool = False
+
+
 class Keyring:
-    """Secret keys in gpg's care, and the passphrase that opens them.
+    """Secret keys that gpg manages, and the passphrase that unlocks them.
 
     Parameters
     ----------
     home : path, optional
-        gpg's folder (``GNUPGHOME``); the user's own without it. It must exist.
+        gpg's folder (``GNUPGHOME``), which must exist. Default: the user's own.
     passphrase : Secret, optional
-        Of the secret key. Without it only unprotected keys work, and those that the user's agent has open: gpg is
-        told never to ask, since a window that nobody sees would hold a notebook for ever.
+        Passphrase of the secret key. It is the one that gpg tries, even if gpg's agent remembers another. Without it
+        only unprotected keys work, and those that the user's agent has unlocked: gpg never opens a window, because
+        one that nobody sees would block a notebook forever.
     program : str, optional
-        Name or path of the gpg program.
+        Name or path of the gpg program. Default: ``"gpg"``.
     max_output : int, optional
-        Most bytes of plain text from one message.
+        Largest plain text of one message in bytes. Default: 8 GiB.
     allow_unprotected : bool, optional
-        Also take messages without integrity protection, which may have been altered on the way.
+        Whether to accept messages without integrity protection, which may have been altered. Default: False.
 
     Raises
     ------
     NoGpgProgram
-        gpg is not installed or not found.
+        If gpg is not installed, not found, or does not answer.
     SettingsError
-        There is no such folder.
+        If the folder does not exist, or the passphrase contains a line break.
 
     Examples
     --------
@@ -239,158 +107,230 @@ class Keyring:
         max_output: int = MAX_OUTPUT,
         allow_unprotected: bool = False,
     ) -> None:
-        self._passphrase = Secret(passphrase) if passphrase else None
+        self._passphrase = _one_line(Secret(passphrase)) if passphrase else None
+        self._tried = False  # whether this passphrase, and not one that the agent remembers, has decrypted
         self._max_output, self._allow_unprotected = max_output, allow_unprotected
         self._held = contextlib.ExitStack()
         if home is not None and not Path(home).is_dir():
-            raise SettingsError(f"there is no keyring folder {home}: make one with pgp.new_key, or name the right one")
-        self._gpg = start(program, self._short(home))
+            raise SettingsError(
+                f"The keyring folder {home} does not exist",
+                next_step="Create a key there with greenkit make-key pgp, or correct the name.",
+            )
+        self._gpg = _gpg.start(program, self._short(home))
 
     @classmethod
-    def temporary(cls, *keys: _files.StrPath | bytes, passphrase: Secret | None = None, **options: Any) -> Keyring:
+    def temporary(
+        cls,
+        *keys: _files.StrPath | bytes,
+        passphrase: Secret | None = None,
+        program: str = "gpg",
+        max_output: int = MAX_OUTPUT,
+        allow_unprotected: bool = False,
+    ) -> Keyring:
         """Make a private keyring of the given keys (files or bytes), which is wiped when it is closed.
+
+        The arguments are those of the class.
 
         Raises
         ------
         SettingsError
-            A file that is missing or holds no key.
+            If a file is missing or contains no key.
         """
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gk-"))
-            keyring = cls(folder, passphrase=passphrase, **options)
+            keyring = cls(
+                folder,
+                passphrase=passphrase,
+                program=program,
+                max_output=max_output,
+                allow_unprotected=allow_unprotected,
+            )
             stack.callback(keyring.forget)
             for key in keys:
                 keyring.add(key)
-            # what was gathered here is undone by close()
+            # close() undoes what was set up here
             keyring._held.push(stack.pop_all())
             return keyring
 
     def _short(self, home: _files.StrPath | None) -> str | None:
-        """Give the folder by a short link where its own path is too long for the agent's socket."""
+        """Return the folder, by a short link if its own path is too long for the agent's socket."""
         wanted = home if home is not None else os.environ.get("GNUPGHOME")
         if wanted is None or os.name != "posix" or len(os.fsencode(os.path.abspath(wanted))) <= _LONGEST_HOME:
             return None if home is None else os.path.abspath(home)
         # TMPDIR may be as long as the folder itself
-        place = "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_HOME // 2 else None  # noqa: S108 made anew
+        place = "/tmp" if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_HOME // 2 else None  # noqa: S108 a new folder
         link = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="gk-", dir=place)), "home")
         link.symlink_to(os.path.abspath(wanted), target_is_directory=True)
-        # an agent that outlives its link finds no keys, and answers whoever comes to the folder by another link
-        self._held.callback(end_agent, str(link))
+        # an agent that outlives its link finds no keys, and would answer anyone who opens the folder by another link
+        self._held.callback(_gpg.end_agent, str(link))
         return str(link)
 
     def add(self, key: _files.StrPath | bytes) -> list[str]:
-        """Import a key file (or its bytes); give the fingerprints."""
-        try:
-            data = key if isinstance(key, bytes) else Path(key).read_bytes()
-        except OSError as e:
-            raise SettingsError(f"the key file {key!s} cannot be read ({e.strerror}): name the right one") from None
-        found = self._gpg.import_keys(data)
-        if not found.fingerprints:
-            where = "the given bytes hold" if isinstance(key, bytes) else f"{key!s} holds"
-            raise SettingsError(f"{where} no OpenPGP key: give the file that gpg --export-secret-keys wrote")
-        return list(dict.fromkeys(found.fingerprints))
-
-    def list_keys(self, *, secret: bool = True) -> list[Key]:
-        """Give the keys of which the keyring holds the secret half, or all of them."""
-        return [_key(found) for found in self._gpg.list_keys(secret)]
-
-    def public_key(self, fingerprint: str) -> str:
-        """Give the public half, armoured: what a sender such as SMT needs."""
-        return str(self._gpg.export_keys(fingerprint)) or _no_key(fingerprint)
-
-    def secret_key(self, fingerprint: str) -> Secret:
-        """Give the secret half, armoured and still under its passphrase, for a back-up in a safe place."""
-        text = self._gpg.export_keys(fingerprint, True, passphrase=self._reveal(), expect_passphrase=self._asks)
-        return Secret(str(text) or _no_key(fingerprint))
-
-    def decrypt(self, message: BinaryIO) -> BinaryIO:
-        """Decrypt an open message to an open temporary file, which is gone when it is closed.
-
-        Parameters
-        ----------
-        message : binary file
-            Armoured or binary, read from where it stands.
-
-        Returns
-        -------
-        binary file
-            At its first byte; seekable. Nothing comes back unless the whole message verified.
-
-        Raises
-        ------
-        DecryptError
-            One subclass for each cause.
-        """
-        with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gk-"))
-            part = Path(folder, "plain")
-            name = getattr(message, "name", None)
-            self._decrypt(message, part, name if isinstance(name, str) else "the message")
-            plain = io.FileIO(part)
-            # an open file needs no name here: it is then gone even if the process is killed
-            if os.name == "posix":
-                part.unlink()
-            return _Plain(plain, stack.pop_all())
-
-    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> None:
-        """Decrypt a file to ``into``: whole and verified, or not at all.
-
-        Raises
-        ------
-        DecryptError
-            One subclass for each cause; ``into`` is then as it was.
-        """
-        with open(path, "rb") as message:
-            try:
-                with _files.atomic_path(into) as part:
-                    self._decrypt(message, part, Path(path).name)
-            except OSError as e:
-                raise PlainTextNotWritten(
-                    f"{into!s} cannot be written ({e.strerror}): make room or give another folder"
-                ) from None
-
-    def _decrypt(self, message: BinaryIO, part: Path, name: str) -> None:
-        noted = _Noted(message)
-        options = ["--skip-verify", "--max-output", str(self._max_output)]
-        if self._allow_unprotected:
-            options.append("--ignore-mdc-error")
-        if not self._asks:
-            options += ["--pinentry-mode", "error"]
-        gpg = copy.copy(self._gpg)
-        result = gpg.result_map["crypt"](gpg)
-        # held here, since python-gnupg raises instead of giving it when gpg stops before it read everything
-        gpg.result_map = {**gpg.result_map, "crypt": lambda _: result}
-        with contextlib.suppress(BrokenPipeError):
-            gpg.decrypt_file(noted, passphrase=self._reveal(), output=str(part), extra_args=options)
-        if noted.failed:
-            raise noted.failed
-        if not (result.ok and result.returncode == 0):
-            raise cause(Said(result.stderr), noted.head, name, self._max_output)
-
-    @property
-    def _asks(self) -> bool:
-        return self._passphrase is not None
-
-    def _reveal(self) -> str | None:
-        return self._passphrase.reveal() if self._passphrase else None
-
-    def encrypt(self, plain: bytes, fingerprint: str) -> bytes:
-        """Encrypt to a key, armoured, as SMT does: to try the way back before the first file comes.
+        """Import a key file, or its bytes, and return the fingerprints.
 
         Raises
         ------
         SettingsError
-            The key is missing, has expired, or is not for encryption.
+            If the file cannot be read or contains no key.
         """
-        made = self._gpg.encrypt(plain, fingerprint, always_trust=True)
+        try:
+            data = key if isinstance(key, bytes) else Path(key).read_bytes()
+        except OSError as e:
+            raise SettingsError(
+                f"The key file {key!s} cannot be read ({e.strerror})", next_step="Check the path of the file."
+            ) from None
+        found = self._call("the import", lambda: self._gpg.import_keys(data))
+        if not found.fingerprints:
+            where = "The given bytes contain" if isinstance(key, bytes) else f"{key!s} contains"
+            raise SettingsError(
+                f"{where} no OpenPGP key", next_step="Use the file that gpg --armor --export-secret-keys writes."
+            )
+        return list(dict.fromkeys(found.fingerprints))
+
+    def list_keys(self, *, secret: bool = True) -> list[Key]:
+        """Return the keys that have a secret key in this keyring, or all of them."""
+        return [_key(found) for found in self._call("the list of keys", lambda: self._gpg.list_keys(secret))]
+
+    def public_key(self, fingerprint: str) -> str:
+        """Return a public key, ASCII-armored: the form that a sender such as SMT needs."""
+        return str(self._call("the export", lambda: self._gpg.export_keys(fingerprint))) or _no_key(fingerprint)
+
+    def secret_key(self, fingerprint: str) -> Secret:
+        """Return a secret key, ASCII-armored and still protected by its passphrase, for a backup in a safe place."""
+        asks = self._passphrase is not None
+        text = self._call(
+            "the export",
+            lambda: self._gpg.export_keys(fingerprint, True, passphrase=self._reveal(), expect_passphrase=asks),
+        )
+        return Secret(str(text) or _no_key(fingerprint))
+
+    def decrypt(self, message: BinaryIO) -> BinaryIO:
+        """Decrypt an open message to an open temporary file, which is deleted when it is closed.
+
+        Parameters
+        ----------
+        message : binary file
+            ASCII-armored or binary, read from its current position.
+
+        Returns
+        -------
+        binary file
+            At its first byte; seekable. It is returned only if the complete message verified.
+
+        Raises
+        ------
+        DecryptError
+            If the message cannot be decrypted; the subclass tells the cause.
+        """
+        name = getattr(message, "name", None)
+        plain = tempfile.TemporaryFile(prefix="gk-")  # noqa: SIM115 the caller closes it
+        try:
+            self._decrypt(message, plain, name if isinstance(name, str) else "The message")
+            plain.seek(0)
+        except BaseException:
+            plain.close()
+            raise
+        return plain
+
+    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> Decryption:
+        """Decrypt a file to ``into``, completely or not at all.
+
+        Returns
+        -------
+        Decryption
+            Whether the message was protected and signed.
+
+        Raises
+        ------
+        DecryptError
+            If the file cannot be decrypted; the subclass tells the cause, and ``into`` is unchanged.
+        """
+        with open(path, "rb") as message:
+            try:
+                with _files.atomic(into) as file:
+                    return self._decrypt(message, file, Path(path).name)
+            except OSError as e:
+                raise PlainTextNotWritten(
+                    f"{into!s} cannot be written ({e.strerror})", next_step="Free disk space or use another folder."
+                ) from None
+
+    def _decrypt(self, message: BinaryIO, plain: BinaryIO, name: str) -> Decryption:
+        read, written = _Noted(message), _Written(plain)
+        options = ["--skip-verify", "--max-output", str(self._max_output)]
+        if self._allow_unprotected:
+            options.append("--ignore-mdc-error")
+        if self._passphrase is None:
+            options += ["--pinentry-mode", "error"]
+        elif not self._tried:
+            _gpg.forget_passphrases(self._gpg.gnupghome)
+        gpg = copy.copy(self._gpg)
+        gpg.buffer_size = _PIECE
+        gpg.on_data = written.write
+        gpg.allowed = lambda: _gpg.QUICK + (read.count + written.count) / _gpg.SLOWEST
+        result = gpg.result_map["crypt"](gpg)
+        # kept here, because python-gnupg raises instead of returning it if gpg stops before it has read everything
+        gpg.result_map = {**gpg.result_map, "crypt": lambda _: result}
+        try:
+            with contextlib.suppress(BrokenPipeError, GpgTimedOut):  # told below, from the status and the limit
+                self._call(
+                    "the decryption",
+                    lambda: gpg.decrypt_file(read, passphrase=self._reveal(), extra_args=options),
+                )
+        finally:
+            if gpg.child is not None:
+                _gpg.end(gpg.child)
+        written.flush()
+        if read.failed:
+            raise read.failed
+        if written.failed:
+            raise PlainTextNotWritten(
+                f"{name}: The plain text cannot be written ({written.failed.strerror})",
+                next_step="Free disk space or use another folder.",
+            )
+        if gpg.ended:
+            error = _gpg.timed_out("the decryption", gpg.allowed())
+            error.problem = f"{name}: {error.problem}"
+            raise error
+        status = _gpg.Status(result.stderr)
+        if not (result.ok and result.returncode == 0 and status.complete(written.count)):
+            raise _gpg.cause(status, read.head, name, self._max_output)
+        self._tried = True
+        return Decryption(protected=not status.unprotected, signed=status.signed)
+
+    def _reveal(self) -> str | None:
+        return self._passphrase.reveal() if self._passphrase else None
+
+    def _call(self, work: str, run: Callable[[], Any]) -> Any:
+        """Run gpg; an exception leaves the frames behind whose locals contain the passphrase."""
+        try:
+            return run()
+        except TimeoutError:
+            fault: BaseException = _gpg.timed_out(work, self._gpg.allowed())
+        except BaseException as e:  # noqa: BLE001 Ctrl-C too
+            fault = e.with_traceback(None)
+        fault.__context__ = None
+        raise fault
+
+    def encrypt(self, plain: bytes, fingerprint: str) -> bytes:
+        """Encrypt to a key, ASCII-armored, as SMT does: to test decryption before the first file arrives.
+
+        Raises
+        ------
+        SettingsError
+            If the key is missing, has expired, or is not for encryption.
+        """
+        made = self._call("the encryption", lambda: self._gpg.encrypt(plain, fingerprint, always_trust=True))
         if not made.ok:
-            raise SettingsError(f"nothing can be encrypted to the key {fingerprint}: it is missing or has expired")
+            raise SettingsError(
+                f"Nothing can be encrypted to the key {fingerprint}: it is missing or has expired",
+                next_step="Import the key, or create a new one with greenkit make-key pgp.",
+            )
         return bytes(made.data)
 
     def forget(self) -> None:
-        """End the agent of this keyring's own folder, and with it what it remembers; the user's own is left alone."""
+        """End the agent of this keyring's own folder, which forgets its passphrases; the user's own agent stays."""
         if self._gpg.gnupghome:
-            end_agent(self._gpg.gnupghome)
+            _gpg.end_agent(self._gpg.gnupghome)
 
     def close(self) -> None:
         """Wipe what was temporary."""
@@ -407,39 +347,56 @@ class Keyring:
 
 
 class _Noted:
-    """A message on its way to gpg: keeps its first bytes, and the error if reading it fails."""
+    """A message on its way to gpg, with its first bytes, its length, and the error if reading it failed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.head = b""
+        self.count = 0
         self.failed: Exception | None = None
 
     def read(self, n: int = -1) -> bytes:
         try:
             data = self._file.read(n)
-        except Exception as e:  # noqa: BLE001 whatever it is, it is raised again where the caller sees it
+        except Exception as e:  # noqa: BLE001 raised again in the caller's thread, whatever it is
             self.failed = e
             return b""
         if not self.head:
-            data = data.removeprefix(codecs.BOM_UTF8)  # of a Windows editor; gpg finds no armour behind it
+            data = data.removeprefix(codecs.BOM_UTF8)  # of a Windows editor; gpg finds no armor behind it
         if len(self.head) < 1024:
             self.head += data[: 1024 - len(self.head)]
+        self.count += len(data)
         return data
 
     def close(self) -> None:
-        """python-gnupg closes what it read; the file is the caller's."""
+        """Do nothing: python-gnupg closes what it read, and the file is the caller's."""
 
 
-class _Plain(io.BufferedReader):
-    """Plain text in a temporary folder, which goes when the file is closed."""
+class _Written:
+    """Plain text on its way to a file, with its length, and the error if writing it failed."""
 
-    def __init__(self, file: io.FileIO, held: contextlib.ExitStack) -> None:
-        super().__init__(file)
-        self._held = held
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.count = 0
+        self.failed: OSError | None = None
 
-    def close(self) -> None:
-        super().close()
-        self._held.close()
+    def write(self, data: bytes) -> bool:
+        """Write a piece; python-gnupg calls this, and keeps the data in memory unless False is returned."""
+        if self.failed is None:
+            try:
+                self._file.write(data)
+            except OSError as e:  # raised again in the caller's thread
+                self.failed = e
+        self.count += len(data)
+        return False
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self.failed is None:
+            try:
+                self._file.flush()
+            except OSError as e:
+                self.failed = e
 
 
 def _key(found: dict[str, Any]) -> Key:
@@ -448,18 +405,30 @@ def _key(found: dict[str, Any]) -> Key:
         user=next(iter(found["uids"]), ""),
         created=datetime.fromtimestamp(int(found["date"]), UTC),
         expires=datetime.fromtimestamp(int(found["expires"]), UTC) if found["expires"] else None,
-        # the capital letter speaks of the whole key, its subkeys included
+        # the capital letter is for the key with its subkeys
         encrypts="E" in found["cap"],
     )
 
 
 def _no_key(fingerprint: str) -> NoReturn:
-    raise SettingsError(f"the keyring holds no key {fingerprint}: see Keyring.list_keys() for those that it has")
+    raise SettingsError(
+        f"The keyring has no key {fingerprint}", next_step="List the keys it has with Keyring.list_keys()."
+    )
 
 
-# What the other side, often an older Java program, can read: RSA, AES, SHA-2, ZIP.
-_PREFERENCES: Final = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB ZIP Uncompressed"
-_RSA_BITS: Final = 3072
+def _one_line(passphrase: Secret) -> Secret:
+    """Return a passphrase without the line break that files and editors add at its end."""
+    stripped = Secret(passphrase.reveal().rstrip("\r\n"))
+    if not _plain(stripped):
+        raise SettingsError(
+            "The passphrase contains a line break or a control character",
+            next_step="Check the file or environment variable that contains it.",
+        )
+    return stripped
+
+
+def _plain(text: Secret) -> bool:
+    return not any(ord(c) < 32 or ord(c) == 127 for c in text.reveal())
 
 
 def new_key(
@@ -471,51 +440,64 @@ def new_key(
     years: int = 3,
     unprotected: bool = False,
 ) -> Key:
-    """Make the key pair that SMT asks for: RSA 3072, a signing key and an encryption subkey.
+    """Make the key pair that SMT requires: RSA 3072, with a signing key and an encryption subkey.
 
     Parameters
     ----------
     home : path or None
-        Folder of the keyring, made private when it is not there; None for the user's own.
+        Folder of the keyring, created with private permissions if it does not exist; None for the user's own.
     name, email : str
-        The company's name, and an address if wanted.
+        Company name, and an address if wanted.
     passphrase : Secret or None
-        Guards the secret half. Without spaces at its ends and without line breaks.
-    years : int
-        Until it expires.
-    unprotected : bool
-        Say so when there shall be no passphrase.
+        Protects the secret key. It must not begin or end with a space or contain a line break.
+    years : int, optional
+        Years until the key expires. Default: 3.
+    unprotected : bool, optional
+        Whether to make a key without a passphrase. Default: False.
 
     Returns
     -------
     Key
-        Send ``Keyring(home).public_key(key.fingerprint)`` to SMT, and keep ``secret_key`` as a back-up.
+        Send ``Keyring(home).public_key(key.fingerprint)`` to SMT, and keep ``secret_key`` as a backup.
 
     Raises
     ------
     SettingsError
-        A name or passphrase that gpg would not take.
+        If gpg would not accept the name or the passphrase.
+    GpgTimedOut
+        If gpg does not make the key within ten minutes.
     """
-    secret = passphrase.reveal() if passphrase else ""
-    # they become lines of gpg's parameter file
-    for what, text in {"name": name, "email": email, "passphrase": secret}.items():
-        if any(ord(c) < 32 or ord(c) == 127 for c in text) or text != text.strip():
-            raise SettingsError(f"the {what} has a line break, control sign or outer space: give it without")
+    # they become lines of gpg's parameter file; no clear text is kept in a variable of this frame
+    fields = {"name": Secret(name), "email": Secret(email), "passphrase": passphrase or Secret("")}
+    for what, text in fields.items():
+        if not _plain(text) or text.reveal() != text.reveal().strip():
+            raise SettingsError(
+                f"The {what} contains a line break, a control character, or leading or trailing spaces",
+                next_step="Remove them.",
+            )
     if len(name) < 5 or name[0].isdigit() or set("<>") & set(name):
-        raise SettingsError(f"the name {name!r} is refused by OpenPGP: give 5 letters or more, without < or >")
-    if not secret and not unprotected:
-        raise SettingsError("the new key has no passphrase: give one, or pass unprotected=True")
+        raise SettingsError(
+            f"The name is {name!r}, but it must have at least 5 characters, no < or >, and no digit at its start",
+            next_step="Use the full name of the company.",
+        )
+    if not passphrase and not unprotected:
+        raise SettingsError(
+            "The new key has no passphrase", next_step="Pass passphrase=Secret.prompt(...), or unprotected=True."
+        )
     if home is not None:
         _files.private_folder(home)
     with Keyring(home) as keyring:
-        made = keyring._gpg.gen_key(_sheet(name, email, secret, years))
+        keyring._gpg.allowed = lambda: _gpg.NEW_KEY
+        made = keyring._call("the new key", lambda: keyring._gpg.gen_key(_sheet(name, email, passphrase, years)))
         if not made.fingerprint:
-            raise SettingsError("gpg made no key: see that its folder is writable and its agent can start")
+            raise SettingsError(
+                "gpg made no key", next_step="Check that its folder is writable and that gpg-agent can start."
+            )
         return next(key for key in keyring.list_keys() if key.fingerprint == made.fingerprint)
 
 
-def _sheet(name: str, email: str, passphrase: str, years: int) -> str:
-    """Write gpg's parameter file (its manual, "Unattended key generation")."""
+def _sheet(name: str, email: str, passphrase: Secret | None, years: int) -> str:
+    """Return gpg's parameter file (its manual, "Unattended key generation")."""
     lines = {
         "Key-Type": "RSA",
         "Key-Length": _RSA_BITS,
@@ -527,7 +509,7 @@ def _sheet(name: str, email: str, passphrase: str, years: int) -> str:
         "Name-Email": email,
         "Expire-Date": f"{years}y",
         "Preferences": _PREFERENCES,
-        "Passphrase": passphrase,
+        "Passphrase": passphrase.reveal() if passphrase else "",
     }
     text = "".join(f"{field}: {value}\n" for field, value in lines.items() if value)
     return text + ("" if passphrase else "%no-protection\n") + "%commit\n"

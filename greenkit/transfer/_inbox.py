@@ -14,13 +14,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from greenkit import _files, sources
 from greenkit.errors import DamagedMessage, DecryptError, LimitError, NotOpenPGP, RemoteError
 from greenkit.findings import Findings
 from greenkit.transfer._ledger import HERE, Home, Ledger, Row
 from greenkit.transfer._remote import Stat
+
+if TYPE_CHECKING:
+    from greenkit.pgp import Decryption
 
 CHECKPOINT: Final = 32 << 20
 """Bytes after which a part is flushed to disk, so that a cut transfer can go on from there."""
@@ -145,7 +148,7 @@ Fetch = Callable[[Callable[[bytes], object], int], object]
 class Decrypts(Protocol):
     """What :class:`greenkit.pgp.Keyring` does for a pull."""
 
-    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> None:
+    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> Decryption | None:
         """Write the plain file whole and verified, or raise DecryptError."""
 
 

@@ -243,7 +243,7 @@ def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeyp
         if line.startswith("ready"):
             raise InterruptedError(line)
 
-    with pytest.raises(InterruptedError, match=r"without files on the file servers: the program gpg is not found"):
+    with pytest.raises(InterruptedError, match=r"without files on the file servers: The program gpg is not found"):
         sandbox.serve(tmp_path, talk, profile="generic", day_length=60.0)
 
 

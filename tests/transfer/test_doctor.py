@@ -178,7 +178,7 @@ def test_keys_that_do_not_fit(on_ftps, authority, tmp_path):
     assert "another certificate" in broken(on_ftps(certificate_key=other.key), "certificate key")
     locked = authority.client(HOST, stem="locked", password=Secret("open sesame"))
     given = {"certificate": locked.certificate, "certificate_key": locked.key}
-    assert "give its password" in broken(on_ftps(**given), "certificate key")
+    assert "Set its password" in broken(on_ftps(**given), "certificate key")
     found = on_ftps(**given, certificate_key_password=Secret("wrong"))
     assert "password is wrong" in " ".join(broken(found, "certificate key").split(" | "))
     assert states(on_ftps(**given, certificate_key_password=Secret("open sesame")))["login"] == "ok"
@@ -379,7 +379,7 @@ def test_a_fetch_that_runs_meanwhile_is_no_failure(on_sftp, tmp_path, monkeypatc
 def test_no_gpg(on_sftp, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     found = on_sftp()
-    assert "install it" in broken(found, "OpenPGP program")
+    assert "Install GnuPG" in broken(found, "OpenPGP program")
     assert states(found)["OpenPGP passphrase"] == "skipped"
     assert states(found)["login"] == "ok"
 
@@ -401,7 +401,7 @@ def with_pgp(**options):
 
 @GPG
 def test_openpgp_without_a_key(on_sftp, tmp_path):
-    assert "no keyring folder" in broken(on_sftp(**with_pgp(home=tmp_path / "none")), "OpenPGP program")
+    assert "does not exist" in broken(on_sftp(**with_pgp(home=tmp_path / "none")), "OpenPGP program")
     (tmp_path / "empty").mkdir(mode=0o755)
     found = on_sftp(**with_pgp(home=tmp_path / "empty"))
     assert "gpg --import" in broken(found, "OpenPGP key")

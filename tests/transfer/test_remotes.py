@@ -449,7 +449,7 @@ def test_own_certificate_is_accepted_when_registered(ftps_server, tmp_path):
     ftps_server.register(pair.certificate)
     with ftps_server.remote(certificate=pair.certificate, key=pair.key, key_password=password) as remote:
         assert "a.asc" in remote.names("intervaldata")
-    with pytest.raises(errors.CertificateError, match="is encrypted: give its password"):
+    with pytest.raises(errors.CertificateError, match="is encrypted, and no password is set"):
         ftps_server.remote(certificate=pair.certificate, key=pair.key)
 
 
