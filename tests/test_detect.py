@@ -153,7 +153,10 @@ def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ('<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>', r"text of a file, not a path. Pass text\.encode"),
+        (
+            '<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>',
+            r"text of a file, not a path. Pass text\.encode",
+        ),
         ("ESIID,USAGE_DATE\n1,2\n" * 1000, "text of a file, not a path"),
         (pd.DataFrame(), "A DataFrame is already loaded"),
         ([pd.DataFrame({"meter": [1]})], "A DataFrame is already loaded"),

@@ -89,7 +89,9 @@ def test_a_window_opens_its_months_alone(df, tmp_path):
     later = store.read(path, start=pd.Timestamp("2024-11-07T06:00Z"), end=pd.Timestamp("2024-11-07T07:00Z"))
     assert later["start"].nunique() == 4
     assert len(store.read(path, end="2020-01-01")) == 0
-    with pytest.raises(errors.FormatError, match=r"part-\w+\.parquet: The Parquet file is damaged .* Write the store again"):
+    with pytest.raises(
+        errors.FormatError, match=r"part-\w+\.parquet: The Parquet file is damaged .* Write the store again"
+    ):
         store.read(path)
 
 

@@ -72,7 +72,10 @@ def test_dir_and_into_replace_the_settings(file, tmp_path, server):
 def test_undecryptable_file_exits_with_3(file, server, capsys):
     server.put("intervaldata/bad.lse.asc", b"<html>")
     assert fetch(file) == Exit.INCOMPLETE
-    assert "undecryptable 'bad.lse.asc' 6 bytes: The file is not an OpenPGP message: it is a web page" in capsys.readouterr().out
+    assert (
+        "undecryptable 'bad.lse.asc' 6 bytes: The file is not an OpenPGP message: it is a web page"
+        in capsys.readouterr().out
+    )
 
 
 def test_files_are_fetched_and_kept_on_the_server_without_gpg(file, server, capsys, monkeypatch, tmp_path):
