@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from greenkit import synthetic
-from greenkit.synthetic import smt_csv
-from greenkit.synthetic.dialects import CONFORMING, Dialect, variant
+from greenkit.synthetic import _smt_csv
+from greenkit.synthetic._dialects import CONFORMING, Dialect, variant
 
 PREFIXES = {"default": {}, "espi": {"espi_prefix": "espi"}, "ns0": {"espi_prefix": "ns0", "atom_prefix": "ns1"}}
 MEMBERS = {
@@ -79,7 +79,7 @@ def smt(path: str | Path, meters: int, days: int, per_row: int = 96) -> Path:
     ]
     with open(path, "wb") as file:
         if Path(path).suffix != ".lse":
-            file.write((",".join(smt_csv.INTERVAL) + "\n").encode())
+            file.write((",".join(_smt_csv.INTERVAL) + "\n").encode())
         for number in range(meters):
             file.write(kinds[number % len(kinds)].replace(TOKEN, b"10443720%09d" % (number + 1)))
     return Path(path)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from greenkit import synthetic
 from greenkit.sandbox.custodian_register import Authorization, Issued, Register
-from greenkit.synthetic import Dialect, Meter, services
+from greenkit.synthetic import Dialect, Meter, _resources
 
 ATOM: Final = "application/atom+xml"
 BULK_ID: Final = 50_916
@@ -122,32 +122,32 @@ class Resources:
         """Give the authorizations that customers have given, and the bulk one of the third party itself."""
         found = [self._grant(a) for a in self._register.authorizations.values()]
         now = int(time.time())
-        found.append(services.Grant(BULK_ID, now - _DAY, now + 365 * _DAY, f"Batch/Bulk/{BULK_ID}"))
+        found.append(_resources.Grant(BULK_ID, now - _DAY, now + 365 * _DAY, f"Batch/Bulk/{BULK_ID}"))
         found = [g for g in found if one in (None, g.number)]
         if not found:
             raise Refusal(404)
-        return services.authorizations(found, now, one=one is not None, dialect=self._dialect)
+        return _resources.authorizations(found, now, one=one is not None, dialect=self._dialect)
 
-    def _grant(self, a: Authorization) -> services.Grant:
+    def _grant(self, a: Authorization) -> _resources.Grant:
         began, customer = int(a.began), f"Batch/RetailCustomer/{a.customer.id}"
         usage = f"Batch/Subscription/{a.id}"
-        return services.Grant(a.id, began, began + 365 * _DAY, usage, a.active, a.scope, customer)
+        return _resources.Grant(a.id, began, began + 365 * _DAY, usage, a.active, a.scope, customer)
 
     def service_status(self) -> bytes:
         """Give the service's status: up."""
-        return services.status()
+        return _resources.status()
 
     def application_information(self) -> bytes:
         """Give the third party's registration, its secret too, as a utility does."""
         app, profile = self._register.application, self._profile
-        registered = services.Application(
+        registered = _resources.Application(
             app.id,
             app.secret,
             tuple(app.redirect_uris),
             token_endpoint=profile.token_url,
             authorization_endpoint=profile.authorize_url,
         )
-        return services.application(registered, int(time.time()), dialect=self._dialect)
+        return _resources.application(registered, int(time.time()), dialect=self._dialect)
 
     def retail_customer(self, a: Authorization) -> Iterator[bytes]:
         """Give name and address behind the meters of an authorization."""

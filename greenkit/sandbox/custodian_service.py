@@ -21,7 +21,7 @@ from greenkit.sandbox.custodian_pages import Pages
 from greenkit.sandbox.custodian_register import Issued, Register
 from greenkit.sandbox.custodian_resources import BULK_ID, Refusal, Resources, allowed_meters, answer
 from greenkit.secret import Secret
-from greenkit.synthetic import services
+from greenkit.synthetic import _resources
 
 CLIENT: Final = "greenkit-client"
 """Common name in the certificate of the registered third party."""
@@ -240,7 +240,7 @@ class Service:
         import requests
 
         time.sleep(PREPARING + 0.05)
-        body = services.batch_list([uri], dialect=services.ODD_NOTIFICATION)
+        body = _resources.batch_list([uri], dialect=_resources.ODD_NOTIFICATION)
         self.notified.append(body)
         if self._notification_uri is not None:
             if urlsplit(self._notification_uri).hostname not in LOOPBACK:

@@ -24,7 +24,7 @@ from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.custodian_register import Customer
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.sandbox.serving import until_exit
-from greenkit.synthetic.smt_csv import IntervalCsv
+from greenkit.synthetic._smt_csv import IntervalCsv
 from greenkit.synthetic.smt_names import csv_name, lse_name, pack
 
 if TYPE_CHECKING:

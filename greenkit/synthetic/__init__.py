@@ -10,23 +10,20 @@
 
 from __future__ import annotations
 
-from greenkit.synthetic.channels import TDSPS, Channel
-from greenkit.synthetic.customer_feed import stream as stream_customers
-from greenkit.synthetic.customer_feed import write as write_customers
+from greenkit.synthetic._channels import TDSPS, Channel
+from greenkit.synthetic._customer_feed import stream as stream_customers
+from greenkit.synthetic._customer_feed import write as write_customers
+from greenkit.synthetic._dialects import DIALECTS, Dialect
+from greenkit.synthetic._espi_feed import stream as stream_espi
+from greenkit.synthetic._espi_feed import write as write_espi
+from greenkit.synthetic._meters import Fault, Meter, fleet, fleet_frame, gas_meter, household, shop, water_meter
+from greenkit.synthetic._smt_csv import IntervalCsv
+from greenkit.synthetic._smt_csv import write as write_interval_csv
+from greenkit.synthetic._smt_csv import write_daily as write_daily_csv
+from greenkit.synthetic._smt_csv import write_monthly as write_monthly_csv
+from greenkit.synthetic._smt_lse import Lse
+from greenkit.synthetic._smt_lse import write as write_lse
 from greenkit.synthetic.data_samples import truth
-from greenkit.synthetic.dialects import DIALECTS, Dialect
-from greenkit.synthetic.espi_feed import stream as stream_espi
-from greenkit.synthetic.espi_feed import write as write_espi
-from greenkit.synthetic.faults import Fault
-from greenkit.synthetic.frames import fleet_frame
-from greenkit.synthetic.households import fleet, gas_meter, household, shop, water_meter
-from greenkit.synthetic.meters import Meter
-from greenkit.synthetic.smt_csv import IntervalCsv
-from greenkit.synthetic.smt_csv import write as write_interval_csv
-from greenkit.synthetic.smt_csv import write_daily as write_daily_csv
-from greenkit.synthetic.smt_csv import write_monthly as write_monthly_csv
-from greenkit.synthetic.smt_lse import Lse
-from greenkit.synthetic.smt_lse import write as write_lse
 
 __all__ = [
     "DIALECTS",

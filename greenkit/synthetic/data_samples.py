@@ -18,12 +18,10 @@ from typing import BinaryIO, Final
 import pandas as pd
 
 from greenkit._files import atomic
-from greenkit.synthetic import customer_feed, espi_feed, services, smt_csv, smt_json, smt_lse, smt_names
-from greenkit.synthetic.channels import GAS_M3, QUARTER
-from greenkit.synthetic.dialects import CONFORMING, DIALECTS, Dialect
-from greenkit.synthetic.frames import fleet_frame
-from greenkit.synthetic.households import gas_meter, household, shop, water_meter
-from greenkit.synthetic.meters import Meter
+from greenkit.synthetic import _customer_feed, _espi_feed, _resources, _smt_csv, _smt_json, _smt_lse, smt_names
+from greenkit.synthetic._channels import GAS_M3, QUARTER
+from greenkit.synthetic._dialects import CONFORMING, DIALECTS, Dialect
+from greenkit.synthetic._meters import Meter, fleet_frame, gas_meter, household, shop, water_meter
 
 Maker = Callable[[BinaryIO, list[Meter], str, str], None]
 
@@ -86,7 +84,7 @@ def _feed(dialect: Dialect, meters: Callable[[], list[Meter]], start: str, end: 
 
 
 def _write_feed(dialect: Dialect, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
-    espi_feed.write(file, meters, start, end, dialect=dialect)
+    _espi_feed.write(file, meters, start, end, dialect=dialect)
 
 
 _COMPACT: Final = replace(CONFORMING, pretty=False)
@@ -123,26 +121,26 @@ def _quirk(name: str) -> Sample:
 def _grants(file: BinaryIO, _: list[Meter], start: str, end: str) -> None:
     began, day = (int(pd.Timestamp(t, tz="UTC").timestamp()) for t in (start, end))
     grants = [
-        services.Grant(1, began, began + 365 * 86_400, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
-        services.Grant(2, began - 400 * 86_400, began - 35 * 86_400, "Batch/Subscription/2", active=False),
+        _resources.Grant(1, began, began + 365 * 86_400, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
+        _resources.Grant(2, began - 400 * 86_400, began - 35 * 86_400, "Batch/Subscription/2", active=False),
     ]
-    file.write(services.authorizations(grants, day))
+    file.write(_resources.authorizations(grants, day))
 
 
 def _notification(file: BinaryIO, _: list[Meter], __: str, ___: str) -> None:
     uris = [f"{CONFORMING.base}/Batch/Subscription/{i}" for i in (1, 2)]
-    file.write(services.batch_list(uris, dialect=services.ODD_NOTIFICATION))
+    file.write(_resources.batch_list(uris, dialect=_resources.ODD_NOTIFICATION))
 
 
 # -- Smart Meter Texas
 
 
-def _lse(layout: smt_lse.Lse, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
-    smt_lse.write(file, meters, start, end, layout=layout)
+def _lse(layout: _smt_lse.Lse, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    _smt_lse.write(file, meters, start, end, layout=layout)
 
 
-def _csv(layout: smt_csv.IntervalCsv, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
-    smt_csv.write(file, meters, start, end, layout=layout)
+def _csv(layout: _smt_csv.IntervalCsv, file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
+    _smt_csv.write(file, meters, start, end, layout=layout)
 
 
 def _json(
@@ -154,8 +152,8 @@ def _json(
 def _zip(file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
     made = datetime(2024, 11, 8, 6, 30)
     lse, interval = BytesIO(), BytesIO()
-    smt_lse.write(lse, meters[:1], start, end)
-    smt_csv.write(interval, meters[1:], start, end)
+    _smt_lse.write(lse, meters[:1], start, end)
+    _smt_csv.write(interval, meters[1:], start, end)
     members = {
         smt_names.lse_name("oncor", made): lse.getvalue(),
         smt_names.csv_name("IntervalMeterUsage", made): interval.getvalue(),
@@ -164,8 +162,8 @@ def _zip(file: BinaryIO, meters: list[Meter], start: str, end: str) -> None:
 
 
 _CHANGE: Final = ("2024-11-02", "2024-11-07")
-_ROWS: Final = smt_lse.Lse(per_row=1, trailing_comma=True, stop="235900", gap="null", newline="\r\n", redelivered=2)
-_REVISED: Final = smt_csv.IntervalCsv(flows="interleaved", surplus="SurplusGeneration", redelivered=2)
+_ROWS: Final = _smt_lse.Lse(per_row=1, trailing_comma=True, stop="235900", gap="null", newline="\r\n", redelivered=2)
+_REVISED: Final = _smt_csv.IntervalCsv(flows="interleaved", surplus="SurplusGeneration", redelivered=2)
 
 # file name → what is in it
 SAMPLES: Final[Mapping[str, Sample]] = {
@@ -178,23 +176,25 @@ SAMPLES: Final[Mapping[str, Sample]] = {
         "2024-03-08",
         "2024-03-12",
     ),
-    "espi-customers.xml": Sample(lambda: [solar_home(), texas_shop()], "2024-09-15", "2024-11-15", customer_feed.write),
+    "espi-customers.xml": Sample(
+        lambda: [solar_home(), texas_shop()], "2024-09-15", "2024-11-15", _customer_feed.write
+    ),
     "espi-authorizations.xml": Sample(list, "2024-11-01", "2024-11-02", _grants),
     "espi-notification.xml": Sample(list, "2024-11-01", "2024-11-02", _notification),
     **{f"espi-{name}.xml": _quirk(name) for name in DIALECTS if name != "conforming"},
-    "smt-lse.lse": Sample(_both, *_CHANGE, partial(_lse, smt_lse.Lse(per_row=4))),
+    "smt-lse.lse": Sample(_both, *_CHANGE, partial(_lse, _smt_lse.Lse(per_row=4))),
     "smt-lse-rows.lse": Sample(_home, "2024-11-04", "2024-11-07", partial(_lse, _ROWS)),
-    "smt-interval.csv": Sample(_both, *_CHANGE, partial(_csv, smt_csv.PORTAL)),
-    "smt-interval-spring.csv": Sample(_home, "2024-03-09", "2024-03-12", partial(_csv, smt_csv.SPREADSHEET)),
+    "smt-interval.csv": Sample(_both, *_CHANGE, partial(_csv, _smt_csv.PORTAL)),
+    "smt-interval-spring.csv": Sample(_home, "2024-03-09", "2024-03-12", partial(_csv, _smt_csv.SPREADSHEET)),
     "smt-interval-legacy.csv": Sample(
-        lambda: [texas_shop()], "2023-11-04", "2023-11-07", partial(_csv, smt_csv.LEGACY_2012)
+        lambda: [texas_shop()], "2023-11-04", "2023-11-07", partial(_csv, _smt_csv.LEGACY_2012)
     ),
     "smt-interval-revised.csv": Sample(_home, *_CHANGE, partial(_csv, _REVISED)),
-    "smt-daily.csv": Sample(_both, "2024-10-01", "2024-12-01", smt_csv.write_daily),
-    "smt-monthly.csv": Sample(_both, "2023-12-31", "2025-01-02", smt_csv.write_monthly),
-    "smt-api.json": Sample(_home, *_CHANGE, partial(_json, smt_json.intervals)),
-    "smt-api-daily.json": Sample(_home, "2024-10-01", "2024-12-01", partial(_json, smt_json.daily)),
-    "smt-portal.json": Sample(_home, *_CHANGE, partial(_json, smt_json.portal_intervals)),
+    "smt-daily.csv": Sample(_both, "2024-10-01", "2024-12-01", _smt_csv.write_daily),
+    "smt-monthly.csv": Sample(_both, "2023-12-31", "2025-01-02", _smt_csv.write_monthly),
+    "smt-api.json": Sample(_home, *_CHANGE, partial(_json, _smt_json.intervals)),
+    "smt-api-daily.json": Sample(_home, "2024-10-01", "2024-12-01", partial(_json, _smt_json.daily)),
+    "smt-portal.json": Sample(_home, *_CHANGE, partial(_json, _smt_json.portal_intervals)),
     "smt-files.zip": Sample(_both, *_CHANGE, _zip),
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from greenkit.synthetic.channels import TDSPS
+from greenkit.synthetic._channels import TDSPS
 
 REQUESTER: Final = "000000000"
 """The DUNS number of whoever asked, in the names of what SMT encrypts for them; this one is nobody's."""

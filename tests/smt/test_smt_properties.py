@@ -13,7 +13,7 @@ from smt_files import csv, read
 
 import greenkit
 from greenkit import days, synthetic
-from greenkit.synthetic import smt_json
+from greenkit.synthetic import _smt_json
 from greenkit.text import parse_decimals, parse_number
 
 QUICK = settings(max_examples=10, deadline=None)
@@ -73,7 +73,7 @@ def test_lse_csv_and_json_agree(meter, first, n, per_row, trailing, times, days_
     from_csv = read(csv_of(meter, first, last)).readings
     layout = {"per_row": per_row, "trailing_comma": trailing, "interval_times": times}
     from_lse = read(lse_of(meter, first, last, days_in_record=days_in_record, **layout)).readings
-    from_json = read(smt_json.intervals(meter, first, last)).readings
+    from_json = read(_smt_json.intervals(meter, first, last)).readings
     truth = meter.frame(first, last)
     truth = truth[(truth["unit"] == "kWh") & truth["flow"].isin(["delivered", "received"])]
     columns = ["meter", "series", "flow", "start", "end", "value", "unit", "zone"]
@@ -100,7 +100,7 @@ def test_nothing_is_lost_or_invented_when_rows_are(meter, day, data):
 @given(METERS, DAYS, st.integers(0, 10_000), st.binary(max_size=3))
 def test_damage_gives_a_finding_or_a_greenkit_error(meter, day, place, junk):
     last = day + dt.timedelta(days=1)
-    for whole in (csv_of(meter, day, last), lse_of(meter, day, last), smt_json.intervals(meter, day, last)):
+    for whole in (csv_of(meter, day, last), lse_of(meter, day, last), _smt_json.intervals(meter, day, last)):
         at = place % len(whole)
         for damaged in (whole[:at], whole[:at] + junk + whole[at + 1 :], whole[:at] + whole[at + 5 :]):
             try:
@@ -137,6 +137,6 @@ def test_decimals_are_those_of_float(texts):
 def test_json_slots_of_every_sort_of_day():
     for day in (dt.date(2025, 7, 6), dt.date(2025, 3, 9), dt.date(2025, 11, 2)):
         meter = synthetic.household(3, tdsp="oncor", faults=())
-        doc = json.loads(smt_json.intervals(meter, day, day + dt.timedelta(days=1)))
+        doc = json.loads(_smt_json.intervals(meter, day, day + dt.timedelta(days=1)))
         assert len(doc["energyData"][0]["RD"].split(",")) == 100
         is_on_the_grid(read(json.dumps(doc)).readings, day, day + dt.timedelta(days=1))

@@ -6,8 +6,8 @@ import pytest
 from lxml import etree
 
 from greenkit import synthetic
-from greenkit.synthetic import customer_feed, services
-from greenkit.synthetic.dialects import DIALECTS
+from greenkit.synthetic import _customer_feed, _resources
+from greenkit.synthetic._dialects import DIALECTS
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ESPI = "{http://naesb.org/espi}"
@@ -16,7 +16,7 @@ WINDOW = ("2024-09-15", "2024-11-15")
 
 
 def customers(meters, dialect="conforming"):
-    return b"".join(customer_feed.stream(meters, *WINDOW, dialect=dialect))
+    return b"".join(_customer_feed.stream(meters, *WINDOW, dialect=dialect))
 
 
 @pytest.mark.parametrize("dialect", ["conforming", "prefixed", "atom-prefix"])
@@ -59,21 +59,21 @@ def test_a_path_is_written_like_the_stream(tmp_path):
 
 def test_the_custodians_resources_validate(validate, schema):
     grants = [
-        services.Grant(1, 1_700_000_000, 1_731_536_000, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
-        services.Grant(2, 1_600_000_000, 1_631_536_000, "Batch/Subscription/2", active=False),
+        _resources.Grant(1, 1_700_000_000, 1_731_536_000, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
+        _resources.Grant(2, 1_600_000_000, 1_631_536_000, "Batch/Subscription/2", active=False),
     ]
-    feed = services.authorizations(grants, 1_700_000_100)
+    feed = _resources.authorizations(grants, 1_700_000_100)
     assert validate(feed) == 2
     assert [e.text for e in etree.fromstring(feed).iter(ESPI + "status")] == ["1", "0"]
-    assert etree.fromstring(services.authorizations(grants, 1_700_000_100, one=True)).tag == ATOM + "entry"
-    app = services.Application("id", "not-a-secret", ("https://a.example/1", "https://a.example/2"))
-    assert validate(services.application(app, 1_700_000_100)) == 1
-    for bare in (services.status(), services.batch_list(["https://a.example/1"])):
+    assert etree.fromstring(_resources.authorizations(grants, 1_700_000_100, one=True)).tag == ATOM + "entry"
+    app = _resources.Application("id", "not-a-secret", ("https://a.example/1", "https://a.example/2"))
+    assert validate(_resources.application(app, 1_700_000_100)) == 1
+    for bare in (_resources.status(), _resources.batch_list(["https://a.example/1"])):
         schema.assertValid(etree.fromstring(bare))
 
 
 def test_a_notification_as_one_utility_writes_it():
-    body = services.batch_list(["https://a.example/1?a=1&b=2"], dialect=services.ODD_NOTIFICATION)
+    body = _resources.batch_list(["https://a.example/1?a=1&b=2"], dialect=_resources.ODD_NOTIFICATION)
     assert body.startswith(
         b'<?xml version="1.0" encoding="UTF-8"?>\\n<ns0:BatchList xmlns:ns0="http://naesb.org/espi">'
     )
@@ -82,6 +82,6 @@ def test_a_notification_as_one_utility_writes_it():
 
 
 def test_dialects_stand_for_the_custodian_too():
-    typed = services.authorizations([services.Grant(1, 0, 1, "x")], 1, dialect=DIALECTS["typed-prefixes"])
+    typed = _resources.authorizations([_resources.Grant(1, 0, 1, "x")], 1, dialect=DIALECTS["typed-prefixes"])
     assert b"<ns0:Authorization>" in typed
     assert b'xsi:type="ns1:idType"' in typed

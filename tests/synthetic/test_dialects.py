@@ -8,9 +8,9 @@ import pytest
 from lxml import etree
 
 from greenkit import synthetic
-from greenkit.synthetic import espi_feed
+from greenkit.synthetic import _espi_feed
+from greenkit.synthetic._dialects import CONFORMING, DIALECTS, variant
 from greenkit.synthetic.data_samples import quiet_home, texas_home
-from greenkit.synthetic.dialects import CONFORMING, DIALECTS, variant
 
 WINDOW = ("2024-11-02", "2024-11-05")
 MIDNIGHT = 1730523600  # 2024-11-02T00:00 in Chicago
@@ -26,7 +26,7 @@ VALID = [
 
 def feed(meter, dialect, window=WINDOW):
     file = io.BytesIO()
-    espi_feed.write(file, [meter], *window, dialect=dialect)
+    _espi_feed.write(file, [meter], *window, dialect=dialect)
     return file.getvalue()
 
 

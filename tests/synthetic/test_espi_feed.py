@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from greenkit import synthetic
-from greenkit.synthetic import data_samples, espi_feed
-from greenkit.synthetic.dialects import variant
+from greenkit.synthetic import _espi_feed, data_samples
+from greenkit.synthetic._dialects import variant
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 ESPI = "{http://naesb.org/espi}"
@@ -20,7 +20,7 @@ ZONES = ["America/Chicago", "America/Los_Angeles", "America/Phoenix", "Europe/Be
 
 def feed(meters, start, end, dialect="conforming"):
     file = io.BytesIO()
-    espi_feed.write(file, meters, start, end, dialect=dialect)
+    _espi_feed.write(file, meters, start, end, dialect=dialect)
     return file.getvalue()
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import frame, synthetic
-from greenkit.synthetic.chance import uniform
-from greenkit.synthetic.channels import GAS_M3
+from greenkit.synthetic._channels import GAS_M3
+from greenkit.synthetic._loads import uniform
 
 
 @pytest.mark.parametrize(

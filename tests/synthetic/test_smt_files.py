@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenkit import synthetic
-from greenkit.synthetic import smt_csv, smt_json, smt_lse, smt_names
+from greenkit.synthetic import _smt_csv, _smt_json, _smt_lse, smt_names
 
 CHANGES = [dt.date(2024, 3, 10), dt.date(2024, 11, 3), dt.date(2022, 11, 6), dt.date(2026, 3, 8)]
 DAYS = st.one_of(st.sampled_from(CHANGES), st.dates(dt.date(2021, 1, 1), dt.date(2026, 12, 1)))
@@ -70,8 +70,8 @@ def read_lse(text, *, placeholders=()):
 )
 def test_lse_holds_the_truth(seed, day, solar, per_row, comma, stop, gap, times):
     home, end = synthetic.household(seed, tdsp="oncor", solar=solar), day + dt.timedelta(days=2)
-    layout = smt_lse.Lse(per_row=per_row, trailing_comma=comma, stop=stop, gap=gap, interval_times=times)
-    text = written(smt_lse.write, [home], day, end, layout=layout)
+    layout = _smt_lse.Lse(per_row=per_row, trailing_comma=comma, stop=stop, gap=gap, interval_times=times)
+    text = written(_smt_lse.write, [home], day, end, layout=layout)
     assert read_lse(text, placeholders={("0", "E")}) == true_days(home, day, end)
 
 
@@ -98,8 +98,8 @@ def read_csv(text):
 )
 def test_interval_csv_holds_the_truth(seed, day, solar, flows, short, guard):
     home, end = synthetic.household(seed, tdsp="tnmp", solar=solar), day + dt.timedelta(days=2)
-    layout = smt_csv.IntervalCsv(flows=flows, short_numbers=short, id_guard=guard)
-    text = written(smt_csv.write, [home], day, end, layout=layout)
+    layout = _smt_csv.IntervalCsv(flows=flows, short_numbers=short, id_guard=guard)
+    text = written(_smt_csv.write, [home], day, end, layout=layout)
     found = read_csv(text)
     truth = true_days(home, day, end)
     for key, (values, letters) in truth.items():
@@ -110,7 +110,7 @@ def test_interval_csv_holds_the_truth(seed, day, solar, flows, short, guard):
 
 def test_the_days_of_change_are_labelled_as_smt_labels_them():
     home = synthetic.household(1, tdsp="oncor", faults=())
-    autumn = read_csv(written(smt_csv.write, [home], "2024-11-03", "2024-11-04"))["delivered", dt.date(2024, 11, 3)]
+    autumn = read_csv(written(_smt_csv.write, [home], "2024-11-03", "2024-11-04"))["delivered", dt.date(2024, 11, 3)]
     assert len(autumn) == 100
     assert [c[:2] for c in autumn[7:13]] == [
         ("01:45", "02:00"),
@@ -121,7 +121,7 @@ def test_the_days_of_change_are_labelled_as_smt_labels_them():
         ("02:00", "02:15"),
     ]
     assert autumn[-1][:2] == ("23:45", "00:00")
-    spring = read_csv(written(smt_csv.write, [home], "2024-03-10", "2024-03-11"))["delivered", dt.date(2024, 3, 10)]
+    spring = read_csv(written(_smt_csv.write, [home], "2024-03-10", "2024-03-11"))["delivered", dt.date(2024, 3, 10)]
     assert len(spring) == 96
     blank = [c[0] for c in spring if c[2] is None]
     assert blank == ["02:00", "02:15", "02:30", "02:45"]
@@ -132,33 +132,33 @@ def test_layouts_of_other_years_and_hands():
     home = synthetic.household(1, tdsp="centerpoint", faults=())
 
     def first(layout):
-        return written(smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout).split(layout.newline)[:2]
+        return written(_smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout).split(layout.newline)[:2]
 
-    header, row = first(smt_csv.LEGACY_2012)
+    header, row = first(_smt_csv.LEGACY_2012)
     assert header == "ESIID,USAGE_DATE,USAGE_START_TIME,USAGE_END_TIME,USAGE_KWH,ESTIMATED_ACTUAL"
     assert row.startswith("1008901000000000000001,2024-07-04, 00:00, 00:15,.")
-    assert first(smt_csv.SPREADSHEET)[1].startswith("'1008901000000000000001,7/4/2024,7/5/2024 ")
-    assert ",0:00,0:15,0." in first(smt_csv.SPREADSHEET)[1]
-    bom = first(smt_csv.IntervalCsv(byte_order_mark=True, newline="\r\n", id_guard="formula"))
+    assert first(_smt_csv.SPREADSHEET)[1].startswith("'1008901000000000000001,7/4/2024,7/5/2024 ")
+    assert ",0:00,0:15,0." in first(_smt_csv.SPREADSHEET)[1]
+    bom = first(_smt_csv.IntervalCsv(byte_order_mark=True, newline="\r\n", id_guard="formula"))
     assert bom[0].startswith("\ufeffESIID")
     assert bom[1].startswith('="1008901000000000000001",')
 
 
 def test_gaps_are_blank_or_absent():
     home = synthetic.household(1, tdsp="oncor").plant("gap", "2024-07-04 10:00", "2024-07-04 12:00")
-    blank = read_csv(written(smt_csv.write, [home], "2024-07-04", "2024-07-05"))["delivered", dt.date(2024, 7, 4)]
+    blank = read_csv(written(_smt_csv.write, [home], "2024-07-04", "2024-07-05"))["delivered", dt.date(2024, 7, 4)]
     assert [c[0] for c in blank if c[2] is None] == [f"{h}:{m:02d}" for h in (10, 11) for m in (0, 15, 30, 45)]
-    layout = smt_csv.IntervalCsv(gap="absent")
-    absent = read_csv(written(smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout))
+    layout = _smt_csv.IntervalCsv(gap="absent")
+    absent = read_csv(written(_smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout))
     assert len(absent["delivered", dt.date(2024, 7, 4)]) == 88
-    text = written(smt_lse.write, [home], "2024-07-04", "2024-07-05", layout=smt_lse.Lse(per_row=1))
+    text = written(_smt_lse.write, [home], "2024-07-04", "2024-07-05", layout=_smt_lse.Lse(per_row=1))
     assert text.count(",0,E") == 8
 
 
 def test_a_redelivered_day_comes_first_as_estimates():
     home = synthetic.household(1, tdsp="oncor", faults=())
-    layout = smt_csv.IntervalCsv(redelivered=1)
-    rows = list(csv.DictReader(io.StringIO(written(smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout))))
+    layout = _smt_csv.IntervalCsv(redelivered=1)
+    rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout))))
     assert len(rows) == 192
     assert {r["ESTIMATED_ACTUAL"] for r in rows[:96]} == {"E"}
     assert {r["ESTIMATED_ACTUAL"] for r in rows[96:]} == {"A"}
@@ -167,7 +167,7 @@ def test_a_redelivered_day_comes_first_as_estimates():
 
 def test_a_record_may_hold_several_days():
     home = synthetic.household(1, tdsp="oncor", faults=())
-    text = written(smt_lse.write, [home], "2024-11-01", "2024-11-08", layout=smt_lse.Lse(days_in_record=5))
+    text = written(_smt_lse.write, [home], "2024-11-01", "2024-11-08", layout=_smt_lse.Lse(days_in_record=5))
     heads = [line for line in text.splitlines() if line.startswith("00000001")]
     assert [h.split(",")[3:5] for h in heads] == [
         ["20241101000000", "20241105235959"],
@@ -181,7 +181,7 @@ def test_a_record_may_hold_several_days():
 @given(seed=SEEDS, day=DAYS, solar=st.sampled_from([0.0, 5.0]))
 def test_json_holds_the_truth(seed, day, solar):
     home, end = synthetic.household(seed, tdsp="oncor", solar=solar), day + dt.timedelta(days=2)
-    body = json.loads(smt_json.intervals(home, day, end))
+    body = json.loads(_smt_json.intervals(home, day, end))
     assert body["esiid"] == home.id
     found = {}
     for record in body["energyData"]:
@@ -191,35 +191,35 @@ def test_json_holds_the_truth(seed, day, solar):
         key = ({"C": "delivered", "G": "received"}[record["RT"]], dt.datetime.strptime(record["DT"], "%m/%d/%Y").date())
         found[key] = ([float(v) for v, _ in pairs], [q for _, q in pairs])
     assert found == true_days(home, day, end)
-    wrapped = json.loads(smt_json.intervals(home, day, end, wrapped=True))
+    wrapped = json.loads(_smt_json.intervals(home, day, end, wrapped=True))
     assert wrapped["data"] == body
 
 
 def test_slots_of_the_repeated_hour_are_filled_in_autumn_alone():
     home = synthetic.household(1, tdsp="oncor", faults=())
-    body = json.loads(smt_json.intervals(home, "2024-11-02", "2024-11-04"))["energyData"]
+    body = json.loads(_smt_json.intervals(home, "2024-11-02", "2024-11-04"))["energyData"]
     assert [[s == "" for s in day["RD"].split(",")][7:13] for day in body] == [
         [False, True, True, True, True, False],
         [False] * 6,
     ]
-    spring = json.loads(smt_json.intervals(home, "2024-03-10", "2024-03-11"))["energyData"][0]["RD"].split(",")
+    spring = json.loads(_smt_json.intervals(home, "2024-03-10", "2024-03-11"))["energyData"][0]["RD"].split(",")
     assert [i for i, s in enumerate(spring) if not s] == list(range(8, 16))
 
 
 def test_portal_answers():
     home = synthetic.household(1, tdsp="oncor", solar=5.0, faults=())
-    rows = json.loads(smt_json.portal_intervals(home, "2024-11-03", "2024-11-04"))["intervaldata"]
+    rows = json.loads(_smt_json.portal_intervals(home, "2024-11-03", "2024-11-04"))["intervaldata"]
     assert len(rows) == 100
     assert (rows[0]["starttime"], rows[0]["endtime"], rows[-1]["endtime"]) == (" 12:00 am", " 12:15 am", " 12:00 am")
     truth = home.frame("2024-11-03", "2024-11-04").groupby("flow", observed=True)["value"].sum()
     assert sum(r["consumption"] for r in rows) == pytest.approx(truth["delivered"])
     assert sum(r["generation"] for r in rows) == pytest.approx(truth["received"])
-    assert json.loads(smt_json.no_data())["errorCode"] == "1"
+    assert json.loads(_smt_json.no_data())["errorCode"] == "1"
 
 
 def test_registers_of_csv_and_json_follow_each_other_and_the_intervals():
     home = synthetic.household(1, tdsp="oncor", faults=()).plant("meter change", "2024-11-06", "2024-11-06")
-    rows = list(csv.DictReader(io.StringIO(written(smt_csv.write_daily, [home], "2024-11-01", "2024-11-09"))))
+    rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write_daily, [home], "2024-11-01", "2024-11-09"))))
     daily = home.frame("2024-11-01", "2024-11-09")
     daily = daily.groupby(daily["start"].dt.strftime("%m/%d/%Y"))["value"].sum()
     assert [r["READ_DATE"] for r in rows] == daily.index.tolist()
@@ -227,21 +227,21 @@ def test_registers_of_csv_and_json_follow_each_other_and_the_intervals():
     for before, after in itertools.pairwise(rows):
         start = "0.000" if after["READ_DATE"] == "11/06/2024" else before["END_READING"]
         assert after["START_READING"] == start
-    reads = json.loads(smt_json.daily(home, "2024-11-01", "2024-11-09"))["registeredReads"]
+    reads = json.loads(_smt_json.daily(home, "2024-11-01", "2024-11-09"))["registeredReads"]
     assert [r["endReading"] for r in reads] == [r["END_READING"] for r in rows]
-    assert len(json.loads(smt_json.portal_daily(home, "2024-11-01", "2024-11-09"))["dailyData"]) == 8
+    assert len(json.loads(_smt_json.portal_daily(home, "2024-11-01", "2024-11-09"))["dailyData"]) == 8
 
 
 def test_billing_periods_are_the_sum_of_their_days():
     home = synthetic.household(1, tdsp="oncor", faults=())
-    rows = list(csv.DictReader(io.StringIO(written(smt_csv.write_monthly, [home], "2024-10-15", "2024-12-15"))))
+    rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write_monthly, [home], "2024-10-15", "2024-12-15"))))
     assert [(r["START_DATE"], r["END_DATE"]) for r in rows] == [
         ("10/01/2024", "11/01/2024"),
         ("11/01/2024", "12/01/2024"),
     ]
     november = home.frame("2024-11-01", "2024-12-01")["value"].sum()
     assert float(rows[1]["ACTL_KWH_USG"]) == pytest.approx(november)
-    monthly = json.loads(smt_json.portal_monthly(home, "2024-10-15", "2024-12-15"))["monthlyData"]
+    monthly = json.loads(_smt_json.portal_monthly(home, "2024-10-15", "2024-12-15"))["monthlyData"]
     assert [m["actl_kwh_usg"] for m in monthly] == [r["ACTL_KWH_USG"] for r in rows]
 
 

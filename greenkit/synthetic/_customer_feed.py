@@ -10,12 +10,11 @@ from typing import Any, BinaryIO
 
 from greenkit import days
 from greenkit._files import StrPath, opened
-from greenkit.synthetic.dialects import CONFORMING, Dialect, named
-from greenkit.synthetic.document import Document, Entry
-from greenkit.synthetic.espi_feed import made, usage_point_href
-from greenkit.synthetic.markup import Node, leaf, node
-from greenkit.synthetic.meters import Meter
-from greenkit.synthetic.resources import USD
+from greenkit.synthetic._dialects import CONFORMING, Dialect, named
+from greenkit.synthetic._document import Document, Entry, Node, leaf, node
+from greenkit.synthetic._espi_feed import made, usage_point_href
+from greenkit.synthetic._meters import Meter
+from greenkit.synthetic._resources import USD
 
 UTILITY = "Example Utility"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,21 +12,71 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days
-from greenkit.synthetic import faults as planted
-from greenkit.synthetic import loads, tariff
-from greenkit.synthetic.chance import Ints, one
-from greenkit.synthetic.channels import DELIVERED, QUARTER, Channel, Readings
-from greenkit.synthetic.faults import Fault
-from greenkit.synthetic.frames import fleet_frame
-from greenkit.synthetic.loads import DAY_US
+from greenkit import days, frame
+from greenkit.synthetic import _loads, _tariff
+from greenkit.synthetic._channels import DELIVERED, GAS, QUARTER, RECEIVED, TDSPS, WATER, Channel, Readings
+from greenkit.synthetic._loads import DAY_US, HOUR_US, Ints, one
+
+# kind → (chance in a month, shortest and longest in hours, what it does to the readings)
+KINDS: Final[Mapping[str, tuple[float, int, int, str]]] = {
+    "outage": (0.08, 2, 7, "nothing flows: readings of 0, and two long interruptions at most in a month"),
+    "gap": (0.06, 3, 12, "the readings never came: no rows at all"),
+    "estimated": (0.15, 6, 36, "the readings are those of the week before, marked as estimates"),
+    "spike": (0.03, 1, 1, "an hour that reads twelve times what it was"),
+    "meter change": (0.01, 0, 0, "a new meter at local midnight: its register begins again at 0"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One planted fault: what, and from when until when (microseconds since 1970 UTC; the end is exclusive)."""
+
+    kind: str
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is no kind of fault: use {', '.join(KINDS)}")
+
+
+def seeded(seed: int, zone: str, start: int, end: int) -> Iterator[Fault]:
+    """Give the faults that a seed plants between two instants: each kind at most once in a calendar month."""
+    first, last = (np.datetime64(t // days.US, "s").astype("datetime64[M]").astype(int) for t in (start, end))
+    for month in range(int(first) - 1, int(last) + 1):
+        begin = np.datetime64(month, "M").astype("datetime64[D]")
+        for stream, (kind, (likely, shortest, longest, _)) in enumerate(KINDS.items(), 30):
+            if one(seed, stream, month) < likely:
+                day = begin + int(27 * one(seed, stream + 20, month)) * days.ONE_DAY
+                midnight = int(days.midnights([day], zone)[0])
+                hour = 0 if kind == "meter change" else int(4 + 14 * one(seed, stream + 40, month))
+                length = shortest + int((longest - shortest + 1) * one(seed, stream + 60, month))
+                found = Fault(kind, midnight + hour * HOUR_US, midnight + (hour + length) * HOUR_US)
+                if found.start < end and found.end >= start:
+                    yield found
+
+
+def table(faults: Iterable[tuple[str, Fault]], zone: str = "UTC") -> pd.DataFrame:
+    """List planted faults: meter, fault, start and end (datetime64[us] in the zone), and what they do."""
+    rows = list(faults)
+    instants = {n: np.array([getattr(f, n) for _, f in rows], dtype=np.int64) for n in ("start", "end")}
+    return pd.DataFrame(
+        {
+            "meter": pd.array([meter for meter, _ in rows], dtype="str"),
+            "fault": pd.array([f.kind for _, f in rows], dtype="str"),
+            "start": days.times(instants["start"], zone),
+            "end": days.times(instants["end"], zone),
+            "effect": pd.array([KINDS[f.kind][3] for _, f in rows], dtype="str"),
+        }
+    )
+
 
 WEEK_US: Final = 7 * DAY_US
 
 
 @dataclass(frozen=True)
 class Meter:
-    """A seeded meter. Make one with the functions of :mod:`greenkit.synthetic.households`.
+    """A seeded meter. Make one with the functions of :mod:`greenkit.synthetic._meters`.
 
     Parameters
     ----------
@@ -92,7 +142,7 @@ class Meter:
     def faults_between(self, start: int, end: int) -> list[Fault]:
         """Give the faults that touch a window of instants."""
         if self.faults is None:
-            return list(planted.seeded(self.seed, self.zone, start, end))
+            return list(seeded(self.seed, self.zone, start, end))
         return [f for f in self.faults if f.start < end and f.end >= start]
 
     # -- truth
@@ -110,7 +160,7 @@ class Meter:
     def planted(self, start: Any, end: Any) -> pd.DataFrame:
         """List the faults planted in a window: meter, fault, start, end, effect."""
         found = self.faults_between(self.instant(start), self.instant(end))
-        return planted.table(((self.id, f) for f in found), self.zone)
+        return table(((self.id, f) for f in found), self.zone)
 
     def readings(self, channel: Channel, start: int, end: int) -> Readings:
         """Give the readings of a channel that start within a window of instants."""
@@ -173,9 +223,9 @@ class Meter:
         total = np.cumsum(amounts)
         begin = np.flatnonzero(np.diff(month, prepend=-1))
         total -= np.repeat((total - amounts)[begin], np.diff([*begin, len(month)]))
-        return np.where(total > tariff.TIER_WH, 2, 1)[len(before) :].astype(np.int64)
+        return np.where(total > _tariff.TIER_WH, 2, 1)[len(before) :].astype(np.int64)
 
-    def bills(self, start: int, end: int) -> Iterator[tariff.Bill]:
+    def bills(self, start: int, end: int) -> Iterator[_tariff.Bill]:
         """Give the bills whose period ends in a window (after its start, up to its end)."""
         edges = self._bill_edges(start, end)
         for a, b in itertools.pairwise(edges):
@@ -188,13 +238,13 @@ class Meter:
         first_days = np.arange(months[0] - two, months[1] + two).astype("datetime64[D]")
         return [int(t) for t in days.midnights(first_days + (self.read_day - 1) * days.ONE_DAY, self.zone)]
 
-    def _bill(self, start: int, end: int) -> tariff.Bill:
+    def _bill(self, start: int, end: int) -> _tariff.Bill:
         main = self.readings(self.channels[0], start, end)
         back = [self.readings(c, start, end) for c in self.channels if c.flow == "received" and c.unit == "kWh"]
         received = sum(int(r.amount.sum()) for r in back)
-        tou, cpp = tariff.periods(loads.moments(main.start, self.zone))
+        tou, cpp = _tariff.periods(_loads.moments(main.start, self.zone))
         unit, top = main.channel.unit, int(main.amount.argmax()) if len(main) and main.channel.unit == "kWh" else None
-        return tariff.Bill(
+        return _tariff.Bill(
             start,
             end,
             unit,
@@ -202,7 +252,7 @@ class Meter:
             received,
             None if top is None else int(main.amount[top]) * 3600 // main.channel.interval,
             None if top is None else int(main.start[top]),
-            tariff.items(unit, main.amount, tou, cpp, received),
+            _tariff.items(unit, main.amount, tou, cpp, received),
         )
 
     # -- what the channels are made of
@@ -222,17 +272,17 @@ class Meter:
         return np.asarray(total // counts if channel.of in ("demand", "voltage") else total, dtype=np.int64)
 
     def _base(self, of: str, starts: Ints, trouble: list[Fault]) -> Ints:
-        at = loads.moments(starts, self.zone)
+        at = _loads.moments(starts, self.zone)
         if of == "gas":
-            return _whole(1000 * loads.gas(self.seed, at))
+            return _whole(1000 * _loads.gas(self.seed, at))
         if of == "gas m3":
-            return _whole(1000 * 2.83 * loads.gas(self.seed, at))
+            return _whole(1000 * 2.83 * _loads.gas(self.seed, at))
         if of == "water":
-            return _whole(loads.water(self.seed, at))
+            return _whole(_loads.water(self.seed, at))
         if of == "voltage":
-            return _whole(loads.voltage(self.seed, at))
-        watts = loads.shop(self.seed, at) if self.kind == "shop" else loads.household(self.seed, at, ev=self.ev)
-        made = loads.solar(self.seed, at, self.solar) if self.solar else np.zeros(len(starts))
+            return _whole(_loads.voltage(self.seed, at))
+        watts = _loads.shop(self.seed, at) if self.kind == "shop" else _loads.household(self.seed, at, ev=self.ev)
+        made = _loads.solar(self.seed, at, self.solar) if self.solar else np.zeros(len(starts))
         flow = _whole((watts - made) / 4)
         flow[_within(starts, trouble, "outage")] = 0
         flow[_within(starts, trouble, "spike")] *= 12
@@ -288,3 +338,130 @@ def _within(starts: Ints, trouble: list[Fault], kind: str) -> npt.NDArray[np.boo
 
 def _whole(amounts: npt.NDArray[np.float64]) -> Ints:
     return np.rint(amounts).astype(np.int64)
+
+
+def household(
+    seed: int,
+    *,
+    zone: str = "America/Chicago",
+    solar: float = 0.0,
+    ev: bool | None = None,
+    interval: int = QUARTER,
+    tdsp: str | None = None,
+    faults: tuple[Fault, ...] | None = None,
+    **more: Any,
+) -> Meter:
+    """Make a household with a 15-minute electricity meter.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed is the same household for ever.
+    zone : str
+        IANA zone; it brings the weather and the sun.
+    solar : float
+        Rated power of the panels in kW; more than 0 adds the series of what is received from the customer.
+    ev : bool, optional
+        Whether a car is charged at night; None lets the seed say (one in three).
+    interval : int
+        Seconds of an interval: 900, 3600, or 86400 for local days.
+    tdsp : str, optional
+        A Texas utility of :data:`greenkit.synthetic.TDSPS`: the meter's id is then a made-up ESI ID.
+    faults : tuple of Fault, optional
+        None plants some by the seed; ``()`` none.
+    **more
+        Other fields of :class:`greenkit.synthetic.Meter`: ``read_day``, ``installed``, ``id``, ``channels``.
+
+    Examples
+    --------
+    >>> household(7, tdsp="centerpoint").id
+    '1008901000000000000007'
+    """
+    car = one(seed, 91) < 1 / 3 if ev is None else ev
+    channels = tuple(replace(c, interval=interval) for c in ((DELIVERED, RECEIVED) if solar else (DELIVERED,)))
+    return _meter(seed, "household", channels, zone, tdsp=tdsp, solar=solar, ev=car, faults=faults, **more)
+
+
+def shop(seed: int, *, zone: str = "America/Chicago", tdsp: str | None = None, **more: Any) -> Meter:
+    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays.
+
+    ``more`` are fields of :class:`greenkit.synthetic.Meter`, here and below.
+    """
+    return _meter(seed, "shop", (DELIVERED,), zone, tdsp=tdsp, **more)
+
+
+def gas_meter(seed: int, *, zone: str = "America/Los_Angeles", channel: Channel = GAS, **more: Any) -> Meter:
+    """Make a gas meter: therms by the local day, or m³ by the hour with ``channel=channels.GAS_M3``."""
+    return _meter(seed, "gas", (channel,), zone, **more)
+
+
+def water_meter(seed: int, *, zone: str = "America/Los_Angeles", **more: Any) -> Meter:
+    """Make a water meter: US gallons by the hour."""
+    return _meter(seed, "water", (WATER,), zone, **more)
+
+
+def fleet(count: int, *, seed: int = 1, tdsps: tuple[str, ...] = tuple(TDSPS)) -> Iterator[Meter]:
+    """Give any number of Texas meters: mostly households, one in four with panels, one in ten a shop."""
+    for i in range(seed, seed + count):
+        tdsp = tdsps[i % len(tdsps)]
+        if i % 10 == 0:
+            yield shop(i, tdsp=tdsp)
+        else:
+            yield household(i, tdsp=tdsp, solar=4.0 + 4.0 * one(i, 92) if i % 4 == 0 else 0.0)
+
+
+def _meter(
+    seed: int, kind: str, channels: tuple[Channel, ...], zone: str, tdsp: str | None = None, **more: Any
+) -> Meter:
+    name = f"{kind}-{seed:04d}"
+    if tdsp is not None:
+        if tdsp not in TDSPS:
+            raise ValueError(f"{tdsp!r} is no Texas utility: use one of {', '.join(TDSPS)}")
+        _, prefix, digits = TDSPS[tdsp]
+        name, zone = prefix + str(seed).zfill(digits - len(prefix)), "America/Chicago"
+    return Meter(seed, more.pop("id", name), zone, kind, more.pop("channels", channels), tdsp=tdsp, **more)
+
+
+def fleet_frame(meters: Iterable[Meter], start: Any, end: Any) -> pd.DataFrame:
+    """Give the truth of several meters in one tidy frame; none give an empty one.
+
+    Several zones come back in UTC, as from :func:`greenkit.concat`.
+    """
+    parts = [
+        _frame_of(meter, meter.readings(channel, meter.instant(start), meter.instant(end)))
+        for meter in meters
+        for channel in meter.channels
+    ]
+    extras = ("cost", "currency", "tou", "commodity", "kind")
+    return frame.concat(parts) if parts else frame.empty(extras)
+
+
+def _frame_of(meter: Meter, r: Readings) -> pd.DataFrame:
+    channel, count = r.channel, len(r)
+    tou, cpp = _tariff.periods(_loads.moments(r.start, meter.zone))
+    priced = channel.priced
+    cost = _tariff.cost(channel.unit, r.amount, tou, cpp) / 1e5 if priced else np.full(count, np.nan)
+    timed = channel.commodity.startswith("electricity")
+
+    def word(text: str | None) -> pd.Categorical:
+        return pd.Categorical([text] * count, categories=[text] if text and count else [])
+
+    made = pd.DataFrame(
+        {
+            "meter": word(meter.id),
+            "series": word(channel.series),
+            "flow": word(channel.flow),
+            "start": days.times(r.start, meter.zone),
+            "end": days.times(r.end, meter.zone),
+            "value": r.value,
+            "unit": word(channel.unit),
+            "zone": word(meter.zone),
+            "quality": pd.Categorical(np.where(r.estimated, "estimated", "actual")),
+            "cost": cost,
+            "currency": word(_tariff.CURRENCY if priced else None),
+            "tou": pd.array(tou if timed else [None] * count, dtype="Int16"),
+            "commodity": word(channel.commodity),
+            "kind": word(channel.kind),
+        }
+    )
+    return frame.tidy(made) if count else frame.empty(list(made.columns[9:]), meter.zone)

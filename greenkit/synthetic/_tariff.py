@@ -12,8 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from greenkit.synthetic.chance import Ints, uniform
-from greenkit.synthetic.loads import Moments
+from greenkit.synthetic._loads import Ints, Moments, uniform
 
 CURRENCY: Final = "USD"
 # tou code → (name, 10^-5 USD for a Wh, so 29 is 0.29 USD for a kWh)

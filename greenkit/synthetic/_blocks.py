@@ -4,15 +4,85 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from greenkit.synthetic import clock, loads, resources, tariff
-from greenkit.synthetic.channels import DELIVERED, Channel, Readings
-from greenkit.synthetic.markup import Markup, Node, leaf, node
-from greenkit.synthetic.meters import Meter
+from greenkit import days
+from greenkit.synthetic import _loads, _resources, _tariff
+from greenkit.synthetic._channels import DELIVERED, Channel, Readings
+from greenkit.synthetic._dialects import Dialect
+from greenkit.synthetic._document import Markup, Node, leaf, node
+from greenkit.synthetic._loads import Ints
+from greenkit.synthetic._meters import Meter
+from greenkit.synthetic._resources import offsets
+
+EXPORTED: Final = "1721154384.66136"
+"""The export time that one dialect writes for every reading."""
+HOUR: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The times of a run of readings as written: epoch seconds, durations, and which readings are left."""
+
+    start: Ints
+    duration: Ints
+    keep: Ints
+    day: Ints
+    """The local day (since 1970) to which each belongs."""
+
+
+def written(meter: Meter, readings: Readings, dialect: Dialect) -> Written:
+    """Write the times of some whole local days of a series."""
+    at = _loads.moments(readings.start, meter.zone)
+    start = readings.start // days.US
+    duration = (readings.end - readings.start) // days.US
+    keep = np.arange(len(start))
+    if readings.channel.interval == 86_400 and dialect.gas_day == "86400":
+        duration = np.full(len(start), 86_400, dtype=np.int64)
+    if dialect.repeated_hour != "whole":
+        start, duration, keep = _fold(at, start, duration, dropped=dialect.repeated_hour == "dropped")
+    start = _shift(start, keep, at, dialect.clock)
+    day = at.day[keep]
+    if dialect.smt_blocks:
+        start = _by_position(day)
+    return Written(start + dialect.late, duration - dialect.short, keep, day)
+
+
+def _shift(start: Ints, keep: Ints, at: _loads.Moments, clock: str) -> Ints:
+    local = (at.local // days.US - at.utc // days.US)[keep]
+    if clock == "local":
+        return np.asarray(start + local)
+    if clock == "standard":
+        return start + offsets(at.zone)[0]
+    if clock == "eastern":
+        east = _loads.moments(at.utc, "America/New_York")
+        return np.asarray(start + local - (east.local // days.US - east.utc // days.US)[keep])
+    return start
+
+
+def _fold(at: _loads.Moments, start: Ints, duration: Ints, *, dropped: bool) -> tuple[Ints, Ints, Ints]:
+    """Lose the second of the repeated hours, or write it as 0 s at the start of the first, which gets 7200 s."""
+    again = np.zeros(len(start), dtype=bool)
+    again[1:] = at.local[1:] <= np.maximum.accumulate(at.local)[:-1]
+    keep = np.arange(len(start))
+    if dropped:
+        return start[~again], duration[~again], keep[~again]
+    second = np.flatnonzero(again)
+    start, duration = start.copy(), duration.copy()
+    start[second] -= HOUR
+    duration[second], duration[second - 1] = 0, 2 * HOUR
+    return start, duration, keep
+
+
+def _by_position(day: Ints) -> Ints:
+    """Write a day as Smart Meter Texas does: from 00:00Z of its date; each but the first a quarter of an hour late."""
+    first = np.flatnonzero(np.diff(day, prepend=-1))
+    place = np.arange(len(day)) - np.repeat(first, np.diff([*first, len(day)]))
+    return np.asarray(day * 86_400 + np.where(place == 0, 0, (place + 1) * 900), dtype=np.int64)
+
 
 REGISTER: Final = replace(DELIVERED, series="register")
 """The meter's dial, read at local midnight."""
@@ -36,8 +106,8 @@ class BlockWriter:
         }
         self.members = [name for name in self.dialect.members if not absent.get(name, False)]
         self.template = self._template()
-        exponent = resources.exponent(channel, self.dialect)
-        finest = resources.UNITS[channel.unit][1] - channel.decimals
+        exponent = _resources.exponent(channel, self.dialect)
+        finest = _resources.UNITS[channel.unit][1] - channel.decimals
         if exponent > finest:
             raise ValueError(
                 f"a powerOfTenMultiplier of {exponent} loses digits of {channel.unit}: use {finest} or less"
@@ -63,7 +133,7 @@ class BlockWriter:
         """Write some whole days: each block's text, and the instant at which it was complete."""
         if not len(readings):
             return
-        times = clock.written(self.meter, readings, self.dialect)
+        times = written(self.meter, readings, self.dialect)
         columns = self._columns(readings, times)
         edges = self._edges(times)
         pairs = list(itertools.pairwise(edges))
@@ -74,7 +144,7 @@ class BlockWriter:
             body = "".join([self.template % row for row in rows])
             yield self._block(times, a, b, body), int(readings.end[times.keep[b - 1]])
 
-    def _edges(self, times: clock.Written) -> list[int]:
+    def _edges(self, times: Written) -> list[int]:
         count, block = len(times.start), self.dialect.block
         if isinstance(block, int):
             return [*range(0, count, block), count]
@@ -82,7 +152,7 @@ class BlockWriter:
             return [*np.flatnonzero(np.diff(times.day, prepend=-1)).tolist(), count]
         return [0, count]
 
-    def _block(self, times: clock.Written, a: int, b: int, body: str) -> str:
+    def _block(self, times: Written, a: int, b: int, body: str) -> str:
         interval = ""
         if self.dialect.block_interval:
             start, end = int(times.start[a]), int(times.start[b - 1] + times.duration[b - 1])
@@ -93,13 +163,13 @@ class BlockWriter:
         first, last = self.markup.halves(node("IntervalBlock"), self.depth, root=True)
         return first + interval + body + last
 
-    def _columns(self, readings: Readings, times: clock.Written) -> list[list[Any]]:
+    def _columns(self, readings: Readings, times: Written) -> list[list[Any]]:
         """Give the slots of the template, one list for each, in its order."""
         keep = times.keep
-        tou, cpp = tariff.periods(loads.moments(readings.start, self.meter.zone))
+        tou, cpp = _tariff.periods(_loads.moments(readings.start, self.meter.zone))
         starts: list[Any] = times.start.tolist()
         if self.dialect.one_start:
-            starts = [clock.EXPORTED] * len(starts)
+            starts = [EXPORTED] * len(starts)
         found: dict[str, list[list[Any]]] = {
             "timePeriod": [times.duration.tolist(), starts],
             "value": [(readings.amount[keep] * self.scale).tolist()],
@@ -109,7 +179,7 @@ class BlockWriter:
         if "quality" in self.members:
             found["quality"] = [self._qualities(readings.estimated[keep])]
         if "cost" in self.members:
-            cost = tariff.cost(self.channel.unit, readings.amount, tou, cpp)[keep]
+            cost = _tariff.cost(self.channel.unit, readings.amount, tou, cpp)[keep]
             found["cost"] = [(cost * (not self.dialect.free)).tolist()]
         if "tier" in self.members:
             found["tier"] = [self.meter.tiers(readings)[keep].tolist()]
@@ -118,7 +188,7 @@ class BlockWriter:
     def _qualities(self, estimated: np.ndarray[Any, Any]) -> list[str]:
         made = [
             self.markup.text(node("ReadingQuality", leaf("quality", code)), self.depth + 2)
-            for code in (resources.VALIDATED, resources.ESTIMATED)
+            for code in (_resources.VALIDATED, _resources.ESTIMATED)
         ]
         usual = made[0] if self.dialect.quality == "all" else ""
         return [made[1] if flag else usual for flag in estimated.tolist()]

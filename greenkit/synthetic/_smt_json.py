@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from greenkit.synthetic import smt_days
-from greenkit.synthetic.meters import Meter
-from greenkit.synthetic.smt_csv import HOUR, bill_periods, labels, number, register_days
-from greenkit.synthetic.smt_days import MISSING, Day
+from greenkit.synthetic import _smt_days
+from greenkit.synthetic._meters import Meter
+from greenkit.synthetic._smt_csv import HOUR, bill_periods, labels, number, register_days
+from greenkit.synthetic._smt_days import MISSING, Day
 
 KINDS: Final = {"delivered": "C", "received": "G"}
 
@@ -26,7 +26,7 @@ def intervals(meter: Meter, start: Any, end: Any, *, redelivered: int = 0, wrapp
             "RT": KINDS[day.channel.flow],
             "RD": ",".join(slots(day)),
         }
-        for channels in smt_days.of_meter(meter, start, end, redelivered=redelivered)
+        for channels in _smt_days.of_meter(meter, start, end, redelivered=redelivered)
         for day in channels
     ]
     body = {"trans_id": "000001", "esiid": meter.id, "energyData": found}
@@ -57,7 +57,7 @@ def daily(meter: Meter, start: Any, end: Any) -> bytes:
 def portal_intervals(meter: Meter, start: Any, end: Any) -> bytes:
     """Give the answer of the portal's ``/api/usage/interval``: a row for each interval, both flows in it."""
     rows = []
-    for channels in smt_days.of_meter(meter, start, end):
+    for channels in _smt_days.of_meter(meter, start, end):
         flows = {day.channel.flow: day for day in channels}
         used, made = flows["delivered"], flows.get("received")
         for begin, finish, place in labels(len(used.amounts)):

@@ -3,7 +3,7 @@ r"""LSE (LodeStar Enhanced) files of seeded meters, as the Texas utilities file 
 A record is four header rows and detail rows of (value, status, start) triplets; records are put end to end.
 
 >>> import io
->>> from greenkit.synthetic.households import household
+>>> from greenkit.synthetic._meters import household
 >>> file = io.BytesIO()
 >>> write(file, [household(1, tdsp="oncor", faults=())], "2024-07-01", "2024-07-02", layout=Lse(per_row=3))
 >>> print(*file.getvalue().decode().splitlines()[:5], sep="\n")
@@ -23,10 +23,10 @@ from typing import Any, BinaryIO, Final, Literal
 
 from greenkit import days
 from greenkit._files import StrPath, opened
-from greenkit.synthetic import smt_days
-from greenkit.synthetic.channels import QUARTER
-from greenkit.synthetic.meters import Meter
-from greenkit.synthetic.smt_days import MISSING, Day
+from greenkit.synthetic import _smt_days
+from greenkit.synthetic._channels import QUARTER
+from greenkit.synthetic._meters import Meter
+from greenkit.synthetic._smt_days import MISSING, Day
 
 FIRST_DETAIL: Final = 10_000_000
 STAMP: Final = "%Y%m%d%H%M%S"
@@ -50,7 +50,7 @@ class Lse:
     """Whether header 4 says when the record was made."""
     newline: str = "\n"
     redelivered: int = 0
-    """Every so many days is filed twice; see :func:`greenkit.synthetic.smt_days.of_meter`."""
+    """Every so many days is filed twice; see :func:`greenkit.synthetic._smt_days.of_meter`."""
 
 
 MARKET: Final = Lse()
@@ -80,7 +80,7 @@ def write(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: An
 def _records(meter: Meter, start: Any, end: Any, layout: Lse) -> Iterator[list[Day]]:
     """Give the days of each record: one day as the market wants it, or several."""
     held: dict[str, list[Day]] = {}
-    for channels in smt_days.of_meter(meter, start, end, redelivered=layout.redelivered):
+    for channels in _smt_days.of_meter(meter, start, end, redelivered=layout.redelivered):
         for day in channels:
             mine = held.setdefault(day.channel.series, [])
             mine.append(day)

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.synthetic import tariff
-from greenkit.synthetic.chance import Ints
+from greenkit.synthetic import _tariff
+from greenkit.synthetic._loads import Ints
 
 QUARTER: Final = 900
 
@@ -34,7 +34,7 @@ class Channel:
     @property
     def priced(self) -> bool:
         """Whether the tariff sets a price on it."""
-        return self.flow == "delivered" and self.unit in ("kWh", *tariff.FLAT)
+        return self.flow == "delivered" and self.unit in ("kWh", *_tariff.FLAT)
 
 
 # The series numbers are those of Smart Meter Texas: channel 4 is load, channel 1 generation.

@@ -1,7 +1,7 @@
 """Green Button feeds of seeded meters, written as a stream in any dialect.
 
 >>> import io
->>> from greenkit.synthetic.households import household
+>>> from greenkit.synthetic._meters import household
 >>> file = io.BytesIO()
 >>> write(file, [household(1)], "2024-03-10", "2024-03-11")
 >>> file.getvalue().count(b"<IntervalReading>")
@@ -19,13 +19,12 @@ import pandas as pd
 
 from greenkit import days
 from greenkit._files import StrPath, opened
-from greenkit.synthetic import bills, loads, resources
-from greenkit.synthetic.blocks import REGISTER, BlockWriter, register_readings
-from greenkit.synthetic.channels import Channel, Readings
-from greenkit.synthetic.dialects import CONFORMING, Dialect, named
-from greenkit.synthetic.document import Document, Entry
-from greenkit.synthetic.markup import node
-from greenkit.synthetic.meters import Meter
+from greenkit.synthetic import _loads, _resources
+from greenkit.synthetic._blocks import REGISTER, BlockWriter, register_readings
+from greenkit.synthetic._channels import Channel, Readings
+from greenkit.synthetic._dialects import CONFORMING, Dialect, named
+from greenkit.synthetic._document import Document, Entry, node
+from greenkit.synthetic._meters import Meter
 
 
 def write(
@@ -47,7 +46,7 @@ def write(
     start, end : date or time
         Window of interval starts, ``end`` exclusive; without an offset in each meter's zone.
     dialect : str or Dialect
-        A name of :data:`greenkit.synthetic.dialects.DIALECTS`.
+        A name of :data:`greenkit.synthetic._dialects.DIALECTS`.
     """
     with opened(file) as out:
         for piece in stream(meters, start, end, dialect=dialect):
@@ -68,7 +67,7 @@ def usage_point_href(base: str, meter: Meter) -> str:
 def made(end: Any) -> int:
     """Say when a feed is made: where its window ends at an instant, then; where with a date, at noon UTC of that."""
     time = pd.Timestamp(end)
-    noon = 12 * loads.HOUR_US if time.tzinfo is None else 0
+    noon = 12 * _loads.HOUR_US if time.tzinfo is None else 0
     return int(days.instants(pd.DatetimeIndex([time.tz_localize("UTC") if noon else time]))[0]) + noon
 
 
@@ -130,7 +129,7 @@ class _Feed:
         """Give the LocalTimeParameters of the meter's zone, the first time that it is met."""
         if self.dialect.local_time != "absent" and meter.zone not in self.zones:
             self.zones.append(meter.zone)
-            content = self.document.content(resources.local_time(meter.zone, self.dialect))
+            content = self.document.content(_resources.local_time(meter.zone, self.dialect))
             yield Entry("LocalTimeParameters", self._clock_href(meter), (), "Local time", content, self.end)
 
     def _clock_href(self, meter: Meter) -> str:
@@ -151,7 +150,7 @@ class _Feed:
                 related.append((self._clock_href(meter), "espi-entry/LocalTimeParameters"))
         elif dialect.links == "direct":
             related = [(self._series(meter, c), "espi-entry/MeterReading") for c in self._channels(meter)]
-        content = self.document.content(resources.usage_point(meter, dialect))
+        content = self.document.content(_resources.usage_point(meter, dialect))
         yield Entry("UsagePoint", here, tuple(related), f"Service {meter.id}", content, self.end)
         for i in range(dialect.empty_usage_points):
             yield Entry("UsagePoint", f"{here}-{i + 2}", (), f"Service {meter.id}-{i + 2}", content, self.end)
@@ -170,7 +169,7 @@ class _Feed:
         here = self._type_href(meter, channel)
         if self.dialect.reading_type and here not in self.types:
             self.types.add(here)
-            made = resources.reading_type(channel, self.dialect, register=channel is REGISTER)
+            made = _resources.reading_type(channel, self.dialect, register=channel is REGISTER)
             title = f"{channel.kind.capitalize()} {channel.flow} ({channel.unit})"
             yield Entry("ReadingType", here, (), title, self.document.content(made), self.end)
 
@@ -195,11 +194,11 @@ class _Feed:
         for bill in meter.bills(start, end) if dialect.summary or dialect.power_quality else ():
             number = f"{bill.end // days.US:,}" if dialect.thousands else str(bill.end // days.US)
             if dialect.summary:
-                content = self.document.content(bills.usage_summary(meter, bill, dialect))
+                content = self.document.content(_resources.usage_summary(meter, bill, dialect))
                 here = f"{self._point(meter)}/{dialect.summary}/{number}"
                 yield Entry(dialect.summary, here, (), "Bill", content, bill.end)
             if dialect.power_quality and bill.unit == "kWh":
-                content = self.document.content(resources.power_quality(meter, bill))
+                content = self.document.content(_resources.power_quality(meter, bill))
                 here = f"{self._point(meter)}/ElectricPowerQualitySummary/{number}"
                 yield Entry("ElectricPowerQualitySummary", here, (), "Power quality", content, bill.end)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from greenkit.synthetic.channels import DEMAND, NET, REACTIVE, VOLTAGE, Channel
+from greenkit.synthetic._channels import DEMAND, NET, REACTIVE, VOLTAGE, Channel
 
 
 @dataclass(frozen=True, slots=True)

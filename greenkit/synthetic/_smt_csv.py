@@ -14,9 +14,9 @@ import numpy as np
 
 from greenkit import days
 from greenkit._files import StrPath, opened
-from greenkit.synthetic import smt_days
-from greenkit.synthetic.meters import Meter
-from greenkit.synthetic.smt_days import MISSING, Day
+from greenkit.synthetic import _smt_days
+from greenkit.synthetic._meters import Meter
+from greenkit.synthetic._smt_days import MISSING, Day
 
 INTERVAL: Final = (
     "ESIID",
@@ -53,7 +53,7 @@ class IntervalCsv:
     newline: str = "\n"
     byte_order_mark: bool = False
     redelivered: int = 0
-    """Every so many days stands twice; see :func:`greenkit.synthetic.smt_days.of_meter`."""
+    """Every so many days stands twice; see :func:`greenkit.synthetic._smt_days.of_meter`."""
 
 
 PORTAL: Final = IntervalCsv()
@@ -95,7 +95,7 @@ def write(
 
 
 def _pieces(meter: Meter, start: Any, end: Any, layout: IntervalCsv) -> Iterator[list[str]]:
-    found = smt_days.of_meter(meter, start, end, redelivered=layout.redelivered)
+    found = _smt_days.of_meter(meter, start, end, redelivered=layout.redelivered)
     if layout.flows == "one after the other":
         held = list(found)
         for i in range(max(map(len, held), default=0)):
@@ -192,7 +192,7 @@ def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str
     at, dial, used = meter.registers(first, last)
     dates = days.local_dates(days.times(at, meter.zone)).tolist()
     for day, shown, amount in zip(dates, dial.tolist(), used.tolist(), strict=True):
-        made = smt_days.revision(meter, day)
+        made = _smt_days.revision(meter, day)
         reads = (number(shown), number(shown + amount), number(amount))
         yield (f"{day:%m/%d/%Y}", f"{made:%m/%d/%Y %H:%M:%S}", *reads)
 

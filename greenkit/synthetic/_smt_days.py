@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from greenkit import days
-from greenkit.synthetic.chance import one
-from greenkit.synthetic.channels import QUARTER, Channel
-from greenkit.synthetic.meters import Meter
+from greenkit.synthetic._channels import QUARTER, Channel
+from greenkit.synthetic._loads import one
+from greenkit.synthetic._meters import Meter
 
 ZONE: Final = "America/Chicago"
 MISSING: Final = -1
