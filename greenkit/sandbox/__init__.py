@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from greenkit.errors import SettingsError
 
 if TYPE_CHECKING:
-    from greenkit.sandbox.utility import Utility as Utility
-    from greenkit.sandbox.utility import serve as serve
-    from greenkit.sandbox.utility import start as start
+    from greenkit.sandbox._utility import Utility as Utility
+    from greenkit.sandbox._utility import serve as serve
+    from greenkit.sandbox._utility import start as start
 
 __all__ = ["Utility", "serve", "start"]
 _MODULES = ("authority", "custodian", "files", "visitor")
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
         try:
             if name in _MODULES:
                 return import_module(f"greenkit.sandbox.{name}")
-            return getattr(import_module("greenkit.sandbox.utility"), name)
+            return getattr(import_module("greenkit.sandbox._utility"), name)
         except ImportError as e:
             raise SettingsError(f'the sandbox needs {e.name}: run pip install "greenkit[sandbox]"') from None
     raise AttributeError(f"module 'greenkit.sandbox' has no attribute {name!r}")

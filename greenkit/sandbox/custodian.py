@@ -25,11 +25,10 @@ from greenkit import _files, _toml, synthetic
 from greenkit.certificates import Pair
 from greenkit.custodian import Client, connect, profiles
 from greenkit.custodian.profiles import Profile
+from greenkit.sandbox._custodian_register import Customer, Register, Resources, new_secret
+from greenkit.sandbox._custodian_service import CLIENT, PREPARING, Behaviour, Service
+from greenkit.sandbox._serving import Server, until_exit
 from greenkit.sandbox.authority import Authority
-from greenkit.sandbox.custodian_register import Customer, Register, new_secret
-from greenkit.sandbox.custodian_resources import Resources
-from greenkit.sandbox.custodian_service import CLIENT, PREPARING, Behaviour, Service
-from greenkit.sandbox.serving import Server, until_exit
 from greenkit.secret import Secret
 
 __all__ = ["PREPARING", "Behaviour", "Custodian", "Customer", "customers", "start"]

@@ -4,8 +4,8 @@ They are pyftpdlib's and asyncssh's servers (the extra ``greenkit[sandbox]``) wi
 of file, and switches to misbehave as real servers do, so that clients can be tried against that.
 """
 
-from greenkit.sandbox.file_server import USER, Faults, FileServer
-from greenkit.sandbox.ftps_server import FtpsServer
-from greenkit.sandbox.sftp_server import SftpServer
+from greenkit.sandbox._file_server import USER, Faults, FileServer
+from greenkit.sandbox._ftps_server import FtpsServer
+from greenkit.sandbox._sftp_server import SftpServer
 
 __all__ = ["USER", "Faults", "FileServer", "FtpsServer", "SftpServer"]

@@ -6,12 +6,12 @@ import sys
 
 from cheroot.makefile import MakeFile
 
-from greenkit.sandbox import serving
+from greenkit.sandbox import _serving
 
 
 def test_a_client_that_went_away_leaves_no_writer_behind(monkeypatch):
     ours, theirs = socket.socketpair()
-    connection = serving._Connection(serving._QuietServer(("127.0.0.1", 0), serving._not_yet), ours, MakeFile)
+    connection = _serving._Connection(_serving._QuietServer(("127.0.0.1", 0), _serving._not_yet), ours, MakeFile)
     connection.wfile.raw.write = lambda data: (_ for _ in ()).throw(BrokenPipeError())
     connection.wfile._write_buf += b"an answer that nobody takes"
     said = []

@@ -195,7 +195,7 @@ def test_the_sandbox_in_a_terminal(tmp_path):
 
 INTERRUPTED = """
 import os, signal
-from greenkit.sandbox.sftp_server import SftpServer
+from greenkit.sandbox._sftp_server import SftpServer
 
 class Interrupted(SftpServer):
     async def _listen(self):
@@ -220,7 +220,7 @@ def test_an_interrupt_while_a_server_begins_ends_it():
 FORGOTTEN = """
 from greenkit import sandbox
 from greenkit.sandbox import custodian
-from greenkit.sandbox.sftp_server import SftpServer
+from greenkit.sandbox._sftp_server import SftpServer
 
 begun = [sandbox.start(), custodian.start("pge"), SftpServer()]
 for each in begun:

@@ -9,7 +9,7 @@ import socket
 import threading
 from typing import Any
 
-from greenkit.sandbox.file_server import RESET, FileServer
+from greenkit.sandbox._file_server import RESET, FileServer
 from greenkit.secret import Secret
 from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 from greenkit.transfer._sftp import SftpRemote

@@ -17,7 +17,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 
-from greenkit.sandbox.custodian_register import CODE_LIFE, Application, Authorization, Code, Issued, Register
+from greenkit.sandbox._custodian_register import CODE_LIFE, Application, Authorization, Code, Issued, Register
 
 _AUTH_METHODS: Final = ["client_secret_basic", "client_secret_post"]
 

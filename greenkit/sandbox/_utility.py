@@ -20,10 +20,10 @@ from greenkit import _files, _toml, pgp, synthetic
 from greenkit.errors import NoGpgProgram, SettingsError
 from greenkit.pgp import Keyring
 from greenkit.sandbox import custodian
+from greenkit.sandbox._custodian_register import Customer
+from greenkit.sandbox._serving import until_exit
 from greenkit.sandbox.authority import Authority
-from greenkit.sandbox.custodian_register import Customer
 from greenkit.sandbox.files import FtpsServer, SftpServer
-from greenkit.sandbox.serving import until_exit
 from greenkit.synthetic._smt_csv import IntervalCsv
 from greenkit.synthetic.smt_names import csv_name, lse_name, pack
 

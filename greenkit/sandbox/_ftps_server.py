@@ -9,8 +9,8 @@ import threading
 from typing import Any
 
 from greenkit import _files, certificates
+from greenkit.sandbox._file_server import RESET, Faults, FileServer
 from greenkit.sandbox.authority import Authority
-from greenkit.sandbox.file_server import RESET, Faults, FileServer
 from greenkit.transfer._ftps import FtpsRemote
 from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 
