@@ -60,7 +60,7 @@ def test_it_does_not_change_and_is_made_from_text_only():
 def test_it_comes_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path):
     monkeypatch.setenv("GREENKIT_TEST_SECRET", TEXT)
     assert Secret.env("GREENKIT_TEST_SECRET").reveal() == TEXT
-    with pytest.raises(errors.SettingsError, match="GREENKIT_NOT_SET is not set. Set it"):
+    with pytest.raises(errors.SettingsError, match=r"GREENKIT_NOT_SET is not set\. Set it"):
         Secret.env("GREENKIT_NOT_SET")
     file = tmp_path / "secret"
     file.write_text(TEXT + "\nsecond line")
@@ -79,7 +79,7 @@ def test_a_file_that_others_may_read_or_that_cannot_be_read_is_refused(tmp_path)
         Secret.file(file)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
     assert not any(TEXT in line for line in shown if "Secret.file(file)" not in line)
-    with pytest.raises(errors.SettingsError, match="cannot be read .FileNotFoundError"):
+    with pytest.raises(errors.SettingsError, match=r"cannot be read .FileNotFoundError"):
         Secret.file(tmp_path / "none")
     file.write_bytes(b"\xff\xfe\xfd")
     file.chmod(0o600)

@@ -206,7 +206,7 @@ def test_a_newer_layout_is_refused(df, tmp_path, monkeypatch):
     paths = [store.write(df, tmp_path / name) for name in ("f.parquet", "f")]
     monkeypatch.setattr(store, "VERSION", 1)
     for path in paths:
-        with pytest.raises(errors.FormatError, match="layout 2 of a newer greenkit. Upgrade greenkit"):
+        with pytest.raises(errors.FormatError, match=r"layout 2 of a newer greenkit\. Upgrade greenkit"):
             store.read(path)
 
 
@@ -221,7 +221,7 @@ def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(df, tmp_path):
         store.read(path)
     for text in ("{", "[]", '{"version": 1}', '{"version": 1, "files": []}', '{"version": 1, "files": [3]}'):
         (path / store.MANIFEST).write_text(text)
-        with pytest.raises(errors.FormatError, match="is damaged. Write the store again"):
+        with pytest.raises(errors.FormatError, match=r"is damaged\. Write the store again"):
             store.read(path)
 
 
