@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +91,8 @@ def __getattr__(name: str) -> Any:
     try:
         where = _PUBLIC[name]
     except KeyError:
+        import difflib
+
         near = ["load_espi"] if name.endswith("_xml") else difflib.get_close_matches(name, _PUBLIC, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise AttributeError(f"greenkit has no attribute {name!r}.{hint}") from None

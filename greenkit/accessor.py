@@ -6,9 +6,7 @@ stateless, because pandas 3 creates a new one at each access.
 
 from __future__ import annotations
 
-import difflib
 import functools
-import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +18,8 @@ from greenkit import frame
 from greenkit.findings import Finding, Findings
 
 if TYPE_CHECKING:
+    from inspect import Signature
+
     import plotly.graph_objects as go
 
     from greenkit.analysis._periods import Date, Holidays
@@ -41,20 +41,28 @@ _ALSO_CALLED: Final[Mapping[str, str]] = {
 
 def _explained(method: Callable[P, R]) -> Callable[P, R]:
     """Wrap a method so that a wrong argument raises TypeError with the arguments that the method takes."""
-    signature = inspect.signature(method)
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            signature.bind(*args, **kwargs)
-        except TypeError as e:
-            raise TypeError(_usage(method, signature, kwargs, e)) from None
-        return method(*args, **kwargs)
+            return method(*args, **kwargs)
+        except TypeError:
+            # looked up only now: the signatures of all methods would be a tenth of the time that the import takes
+            import inspect
+
+            signature = inspect.signature(method)
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as e:
+                raise TypeError(_usage(method, signature, kwargs, e)) from None
+            raise
 
     return call
 
 
-def _usage(method: Callable[..., Any], signature: inspect.Signature, given: Mapping[str, Any], e: TypeError) -> str:
+def _usage(method: Callable[..., Any], signature: Signature, given: Mapping[str, Any], e: TypeError) -> str:
+    import difflib
+
     takes = [p.name for p in signature.parameters.values() if p.name != "self"]
     where = "df.gk.plot" if method.__qualname__.startswith("PlotAccessor") else "df.gk"
     unknown = next((name for name in given if name not in takes), None)
@@ -380,6 +388,8 @@ class PlotAccessor:
 
 def _near(where: str, name: str, kind: type) -> str:
     """Return the message for an unknown attribute, with the closest existing one."""
+    import difflib
+
     near = difflib.get_close_matches(name, _public(kind), n=1)
     if name == "unique" and where == "df.gk":
         near = ["drop_duplicates"]

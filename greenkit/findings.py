@@ -8,16 +8,12 @@ its top; :func:`catalogue` collects them all.
 from __future__ import annotations
 
 import contextlib
-import pkgutil
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, overload
-
-from greenkit import _html
 
 SEVERITIES = ("info", "warning", "serious")
 """From least to most: no action is needed; check before you rely on the numbers; results mislead until it is fixed."""
@@ -51,7 +47,7 @@ def quiet() -> Iterator[None]:
         _quiet.reset(before)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One kind of finding: its name, how severe it is, and its words.
 
@@ -96,6 +92,9 @@ def catalogue() -> dict[str, Kind]:
     >>> catalogue()["frame.zones.mixed"].severity
     'info'
     """
+    import pkgutil
+    from importlib import import_module
+
     import greenkit
 
     kinds: dict[str, Kind] = {}
@@ -293,6 +292,8 @@ class Findings(Sequence[Finding]):
         return "\n".join(str(f) for f in self._found) or "No findings."
 
     def _repr_html_(self) -> str:
+        from greenkit import _html
+
         rows = [[f.severity, f.name, f.message, f.evidence_text()] for f in self._found]
         body = _html.table(["severity", "name", "finding", "evidence"], rows) if rows else "<p>No findings.</p>"
         return _html.block(f"Findings: {len(self)}", body, text=str(self))

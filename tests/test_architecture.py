@@ -98,7 +98,6 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
-        "greenkit._html",
         "greenkit.accessor",
         "greenkit.errors",
         "greenkit.findings",
