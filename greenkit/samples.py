@@ -1,6 +1,6 @@
-"""The data samples: small synthetic files of every shape, from the wheel or from a checkout.
+"""The data samples: small synthetic files in the formats that greenkit reads, from the wheel or from a checkout.
 
-They hold no customer's data: :mod:`greenkit.synthetic` makes them from a seed.
+They contain no customer's data: :mod:`greenkit.synthetic` writes them from a seed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """Give the folder of the samples: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the samples: inside the installed package, or beside it in a checkout.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
     package = Path(__file__).parent
     for place in (package / "_data_samples", package.parent / "data-samples"):
         if place.is_dir():
             return place
-    raise FileNotFoundError("the data samples are not installed: reinstall greenkit, or run in a checkout")
+    raise FileNotFoundError("The data samples are not installed. Reinstall greenkit, or run it in a checkout.")
 
 
 def names() -> list[str]:
-    """List the samples by name: the file name up to its first dot.
+    """Return the names of the samples in alphabetical order: each file name up to its first period.
 
     Examples
     --------
@@ -30,17 +36,22 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Give the path of a sample.
+    """Return the path of a sample.
 
     Parameters
     ----------
     name : str
-        One of :func:`names`: ``"espi"``, …
+        One of :func:`names`, such as ``"espi"``. A file name, ``"espi.xml"``, is accepted too.
+
+    Returns
+    -------
+    Path
+        The file, which any ``load_*`` or ``open_*`` function reads.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such sample.
+        If there is no such sample.
 
     Examples
     --------
@@ -51,11 +62,11 @@ def path(name: str) -> Path:
     stem = name.split(".")[0]
     if stem not in files:
         near = difflib.get_close_matches(stem, files, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise FileNotFoundError(f"there is no sample {name!r}: {hint}greenkit.samples.names() lists them")
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise FileNotFoundError(f"There is no sample {name!r}.{hint} List the samples with greenkit.samples.names().")
     return files[stem]
 
 
 def _files() -> dict[str, Path]:
-    found = (p for p in folder().iterdir() if p.is_file() and not p.name.startswith("."))
-    return {p.name.split(".")[0]: p for p in found if p.suffix.lower() != ".md"}
+    files = (p for p in folder().iterdir() if p.is_file() and not p.name.startswith("."))
+    return {p.name.split(".")[0]: p for p in files if p.suffix.lower() != ".md"}

@@ -1,9 +1,25 @@
-"""What the tests of several folders share."""
+"""Fixtures of the tests of several folders."""
 
 import pandas as pd
 import pytest
 
 from greenkit import frame
+from greenkit.synthetic import data_samples
+
+
+@pytest.fixture(scope="session")
+def sample_path(tmp_path_factory):
+    """Return the path of any sample by name, ``"espi-bare-entry"``; it is generated when it is first used."""
+    folder = tmp_path_factory.mktemp("samples")
+    files = {name.partition(".")[0]: name for name in data_samples.SAMPLES}
+
+    def path(name):
+        file = folder / files[name]
+        if not file.exists():
+            file.write_bytes(data_samples.content(files[name]))
+        return file
+
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,10 @@ def test_every_sample_has_a_path():
         assert 0 < samples.path(name).stat().st_size < 500_000
 
 
-def test_a_typo_gets_the_nearest_name_and_where_the_list_is():
-    with pytest.raises(FileNotFoundError, match=r"no sample 'epsi': did you mean 'espi'\? greenkit\.samples\.names"):
+def test_misspelled_name_gets_a_suggestion():
+    with pytest.raises(
+        FileNotFoundError, match=r"no sample 'epsi'\. Did you mean 'espi'\? List .* greenkit\.samples\.names"
+    ):
         samples.path("epsi")
     assert samples.path("espi.xml") == samples.path("espi")
 
@@ -23,7 +25,13 @@ def test_names_are_unique():
     assert len(files) == len(samples.names())
 
 
-def test_missing_folder_says_what_to_do(monkeypatch, tmp_path):
+def test_the_readme_lists_every_sample():
+    readme = (samples.folder() / "README.md").read_text(encoding="utf-8")
+    for name in samples.names():
+        assert f"`{samples.path(name).name}`" in readme
+
+
+def test_missing_folder_raises(monkeypatch, tmp_path):
     monkeypatch.setattr(samples, "__file__", str(tmp_path / "greenkit" / "samples.py"))
-    with pytest.raises(FileNotFoundError, match="reinstall greenkit"):
+    with pytest.raises(FileNotFoundError, match="Reinstall greenkit"):
         samples.names()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import days, frame, samples, synthetic
+from greenkit import days, frame, synthetic
 from greenkit.findings import GreenkitWarning
 from greenkit.synthetic import data_samples
 
@@ -40,13 +40,14 @@ REPAIRS = {
 }
 FOREIGN = {"espi-eastern-epochs"}
 """Epochs of another zone than the site's: no option mends them, and the file does not tell."""
-ESPI = [n for n in samples.names() if n.startswith("espi") and n not in NOTHING | FOREIGN]
+NAMES = [name.partition(".")[0] for name in data_samples.SAMPLES]
+ESPI = [n for n in NAMES if n.startswith("espi") and n not in NOTHING | FOREIGN]
 
 
-def load(name):
+def load(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GreenkitWarning)
-        return frame.check(greenkit.load_espi(samples.path(name), **REPAIRS.get(name, {})), exact=True)
+        return frame.check(greenkit.load_espi(path, **REPAIRS.get(path.stem, {})), exact=True)
 
 
 def rows(df, *more):
@@ -60,8 +61,8 @@ def rows(df, *more):
 
 
 @pytest.mark.parametrize("name", ESPI)
-def test_green_button(name):
-    truth, got = synthetic.truth(name), load(name)
+def test_green_button(name, sample_path):
+    truth, got = synthetic.truth(name), load(sample_path(name))
     if name in NO_TYPE:
         got = got.assign(value=got["value"] / 1000)
     if name in MORE_SERIES:
@@ -83,11 +84,11 @@ def test_green_button(name):
         assert got["cost"].sum() == pytest.approx(truth["cost"].sum())
 
 
-def test_bills_and_their_money():
+def test_bills_and_their_money(sample_path):
     (home,) = data_samples.SAMPLES["espi.xml"].meters()
     window = (home.instant(data_samples.SAMPLES["espi.xml"].start), home.instant(data_samples.SAMPLES["espi.xml"].end))
     (bill,) = home.bills(*window)
-    data = greenkit.open_espi(samples.path("espi"))
+    data = greenkit.open_espi(sample_path("espi"))
     (row,) = data.bills.to_dict("records")
     assert row["bill_last_period"] == pytest.approx(bill.total / 1e5)
     assert row["cost_additional_last_period"] == pytest.approx(bill.additional / 1e5)
@@ -102,24 +103,24 @@ def test_bills_and_their_money():
     assert data.power_quality["long_interruptions"].tolist() == [0]
 
 
-def test_the_register_is_the_dial():
+def test_the_register_is_the_dial(sample_path):
     (home,) = data_samples.SAMPLES["espi-hourly-and-register.xml"].meters()
     at, dial, _ = home.registers(home.instant("2024-11-02"), home.instant("2024-11-05"))
-    registers = greenkit.open_espi(samples.path("espi-hourly-and-register")).registers
+    registers = greenkit.open_espi(sample_path("espi-hourly-and-register")).registers
     assert days.instants(registers["start"]).tolist() == at.tolist()
     assert registers["value"].tolist() == pytest.approx((dial / 1000).tolist())
-    daily = greenkit.open_smt(samples.path("smt-daily")).registers
+    daily = greenkit.open_smt(sample_path("smt-daily")).registers
     assert len(daily) == 122
 
 
 @pytest.mark.parametrize(
     "name",
-    [n for n in samples.names() if n.startswith("smt") and n not in {"smt-daily", "smt-monthly", "smt-api-daily"}],
+    [n for n in NAMES if n.startswith("smt") and n not in {"smt-daily", "smt-monthly", "smt-api-daily"}],
 )
-def test_smart_meter_texas(name):
+def test_smart_meter_texas(name, sample_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GreenkitWarning)
-        got = frame.check(greenkit.load_smt(samples.path(name)), exact=True)
+        got = frame.check(greenkit.load_smt(sample_path(name)), exact=True)
     truth = synthetic.truth(name)
     told = ["flow", "unit", "quality"] + ([] if name == "smt-portal" else ["meter"])
     assert rows(got[~_placeholder(got, truth)], *told) == rows(truth, *told)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -198,6 +199,14 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "smt-files.zip": Sample(_both, *_CHANGE, _zip),
 }
 
+SHIPPED: Final = (
+    *("espi.xml", "espi-gas.xml", "espi-water.xml", "espi-shops.xml", "espi-customers.xml", "espi-bills-only.xml"),
+    *("espi-hourly-and-register.xml", "espi-energy-and-demand.xml", "espi-net.xml", "espi-local-as-utc.xml"),
+    *("espi-smt.xml", "smt-lse.lse", "smt-lse-rows.lse", "smt-interval.csv", "smt-interval-revised.csv"),
+    *("smt-daily.csv", "smt-monthly.csv", "smt-api.json", "smt-portal.json", "smt-files.zip"),
+)
+"""Samples of the folder ``data-samples/``, which a person would open. Tests generate the others."""
+
 
 def truth(name: str) -> pd.DataFrame:
     """Give the true intervals behind a sample, whatever the file makes of them, as a tidy frame.
@@ -214,10 +223,42 @@ def truth(name: str) -> pd.DataFrame:
     raise ValueError(f"there is no sample {name!r}: see greenkit.samples.names()")
 
 
-def make(folder: str | os.PathLike[str]) -> list[Path]:
-    """Write every sample into a folder; give their paths."""
-    paths = [Path(folder) / name for name in SAMPLES]
+@functools.cache
+def content(name: str) -> bytes:
+    """Return the bytes of a sample.
+
+    Parameters
+    ----------
+    name : str
+        File name, one of :data:`SAMPLES`.
+
+    Examples
+    --------
+    >>> content("smt-lse.lse")[:9]
+    b'00000001,'
+    """
+    file = BytesIO()
+    SAMPLES[name].make(file)
+    return file.getvalue()
+
+
+def make(folder: str | os.PathLike[str], names: Iterable[str] = SHIPPED) -> list[Path]:
+    """Write samples into a folder.
+
+    Parameters
+    ----------
+    folder : path
+        An existing folder.
+    names : iterable of str
+        File names, each one of :data:`SAMPLES`.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of the names.
+    """
+    paths = [Path(folder) / name for name in names]
     for path in paths:
         with atomic(path) as file:
-            SAMPLES[path.name].make(file)
+            file.write(content(path.name))
     return paths

@@ -22,9 +22,10 @@ from greenkit.espi import _parse as parse
 from greenkit.espi import _reader as reader
 from greenkit.espi import _xml, load_espi, open_espi
 from greenkit.sources import Source
+from greenkit.synthetic import data_samples
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-SAMPLES = sorted((Path(__file__).parents[2] / "data-samples").glob("*.xml"))
+SAMPLES = [name.partition(".")[0] for name in data_samples.SAMPLES if name.endswith(".xml")]
 START = utc("2024-01-05 05:00")
 
 
@@ -111,9 +112,9 @@ def assert_same(source, monkeypatch):
             assert a == b
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_samples_read_alike(monkeypatch, path):
-    assert_same(path, monkeypatch)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_read_alike(monkeypatch, name, sample_path):
+    assert_same(sample_path(name), monkeypatch)
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public documents is not beside the checkout")
