@@ -1,0 +1,37 @@
+"""Print the totals of each series by hour, day, week, month, or year of the local calendar."""
+
+from __future__ import annotations
+
+import argparse
+
+from greenkit.cli import _source
+from greenkit.cli._command import Exit, write_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    _source.add_source(parser)
+    parser.add_argument(
+        "--period",
+        default="month",
+        metavar="PERIOD",
+        help="15min, 30min, hour, day, week, month, quarter, season, or year (default: %(default)s)",
+    )
+    _source.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return an exit code."""
+    import pandas as pd
+
+    df = _source.load(arguments)
+    table = df.gk.totals(arguments.period)
+    if arguments.json:
+        write_line(_source.to_json(totals=table, findings=df.gk.findings.as_list()))
+        return Exit.DONE
+    with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 10_000):
+        write_line(table.to_string(index=False) if len(table) else "no interval readings")
+    for finding in df.gk.findings:
+        if finding.severity != "info":
+            write_line(str(finding), error=True)
+    return Exit.DONE
