@@ -36,7 +36,7 @@ def test_convert_to_parquet_and_excel(tmp_path):
 
 
 def test_convert_takes_several_files_as_one_frame(tmp_path):
-    other = str(samples.path("smt-interval-spring"))
+    other = str(samples.path("smt-lse-rows"))
     assert cli.main(["convert", CSV, other, "-o", str(tmp_path / "x.parquet")]) == Exit.DONE
     assert len(greenkit.store.read(tmp_path / "x.parquet")) == len(greenkit.load_smt([CSV, other]))
 
