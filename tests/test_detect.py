@@ -69,7 +69,7 @@ def test_marks_and_blanks_before_xml(mark):
 def test_what_is_neither():
     with pytest.raises(FormatError, match="no columns of Smart Meter Texas"):
         greenkit.load(b"a,b,c\n1,2,3\n")
-    with pytest.raises(DecryptError, match="pass pgp="):
+    with pytest.raises(DecryptError, match="(?i)pass pgp="):
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
     with pytest.raises(TypeError, match="A source must be a path"):
         greenkit.load(7)
@@ -110,15 +110,15 @@ READERS = [greenkit.load, greenkit.load_espi, greenkit.load_smt]
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        (b"%PDF-1.4\n%\xe2\xe3", "a PDF: Download the data instead, as XML or CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook: Use the file as it was delivered"),
-        (b"PAR1" + bytes(50), r"a Parquet file: Read it with greenkit\.store\.read"),
-        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7-Zip archive: Unpack it"),
+        (b"%PDF-1.4\n%\xe2\xe3", "a PDF[.:] Download the data instead, as XML or CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an Excel workbook[.:] Use the file as it was delivered"),
+        (b"PAR1" + bytes(50), r"a Parquet file[.:] Read it with greenkit\.store\.read"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7-Zip archive[.:] Unpack it"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "an image"),
     ],
 )
 def test_what_is_often_taken_for_data_is_named(load, head, says):
-    with pytest.raises(FormatError, match=f"this is {says}"):
+    with pytest.raises(FormatError, match=f"(?i)this is {says}"):
         load(head)
 
 
@@ -126,7 +126,9 @@ def test_what_is_often_taken_for_data_is_named(load, head, says):
 def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
     book = tmp_path / "book.xlsx"
     pd.DataFrame({"kWh": [1.0]}).to_excel(book)
-    with pytest.raises(FormatError, match=r"book\.xlsx: this is an Excel workbook: .* or save the worksheet as CSV"):
+    with pytest.raises(
+        FormatError, match=r"book\.xlsx: (?i:this) is an Excel workbook[.:] .* or save the worksheet as CSV"
+    ):
         load(book)
 
 
@@ -134,7 +136,7 @@ def test_a_workbook_beside_the_data_is_passed_over(tmp_path):
     pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "notes.xlsx")
     (tmp_path / "feed.xml").write_bytes(samples.path("espi").read_bytes())
     for load in READERS:
-        with pytest.warns(GreenkitWarning, match=r"Passed over: .*notes\.xlsx|left out, first .*notes\.xlsx"):
+        with pytest.warns(GreenkitWarning, match=r"Passed over: .*notes\.xlsx|left out .*notes\.xlsx"):
             assert len(load(tmp_path)) == 2672
 
 
@@ -198,7 +200,9 @@ def test_a_folder_without_files_gives_no_rows_and_a_word(load, tmp_path):
     zipped(tmp_path / "empty.zip")
     (tmp_path / "below").mkdir()
     for source in (tmp_path / "empty.zip", tmp_path / "below", []):
-        with pytest.warns(GreenkitWarning, match="There is no file to read: look at the path"):
+        with pytest.warns(
+            GreenkitWarning, match="(There is no file to read: look at|The source contains no file. Check) the path"
+        ):
             assert load(source).empty
 
 

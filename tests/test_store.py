@@ -250,5 +250,5 @@ def _umask():
 
 def test_load_names_the_call_that_reads_parquet(df, tmp_path):
     path = store.write(df, tmp_path / "usage.parquet")
-    with pytest.raises(errors.FormatError, match=r"this is a Parquet file: Read it with greenkit\.store\.read"):
+    with pytest.raises(errors.FormatError, match=r"(?i)this is a Parquet file[.:] Read it with greenkit\.store\.read"):
         greenkit.load(path)

@@ -1,7 +1,13 @@
-"""What every format is read into: blocks of intervals that follow each other.
+"""What every reader of Smart Meter Texas files fills, and the tidy frame that is built from it.
 
-A block is a run of intervals of one meter, channel and day that begins at an instant and goes on in equal steps.
-Its values lie one after another in the store, so a block costs a few numbers, and an interval nine bytes.
+A block is a run of consecutive intervals of one meter, channel and day: it begins at an instant and continues in equal
+steps. Its values are consecutive in the store, so a block costs a few numbers, and an interval 9 bytes. Example, two
+hourly intervals from 10:00 and one from 15:00:
+
+    blocks    start   step     first   rows        store    values   codes
+              10:00   1 hour   0       2                    0.25     A
+              15:00   1 hour   2       1                    0.50     A
+                                                            0.75     E
 """
 
 from __future__ import annotations
@@ -14,34 +20,51 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days, frame
+from greenkit import frame
 from greenkit.smt._codes import KWH, NORMAL, QUALITIES, ZONE, Channel
-from greenkit.smt._findings import Notes
+from greenkit.smt._findings import (
+    QUALITY_OTHER,
+    VALUE_MISSING,
+    VALUE_NEGATIVE,
+    ZERO_ESTIMATED,
+    FindingCounter,
+)
+from greenkit.times import to_times
 
 Blocks = npt.NDArray[Any]
+"""A structured array of dtype :data:`BLOCK`."""
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[Any]
 K = TypeVar("K", bound=Hashable)
 
 BLOCK: Final = np.dtype(
     [
-        ("meter", "i4"),  # these four: numbers in the store's vocabularies
+        ("meter", "i4"),  # these four: numbers of the store's interners
         ("channel", "i4"),
         ("unit", "i4"),
         ("source", "i4"),
-        ("day", "i4"),  # the local day, as days since 1970
-        ("length", "i4"),  # seconds that this day has
+        ("day", "i4"),  # local day, as days since 1970
+        ("length", "i4"),  # seconds of this day
         ("start", "i8"),  # microseconds since 1970 UTC
         ("step", "i8"),  # microseconds
-        ("revision", "i8"),  # microseconds since 1970 UTC, or _stamps.NEVER
-        ("first", "i8"),  # where its values begin in the store
+        ("revision", "i8"),  # microseconds since 1970 UTC, or NEVER
+        ("first", "i8"),  # position of its first value in the store
         ("rows", "i8"),
     ]
 )
+EXTRAS: Final = ("quality_code", "revision", "usage_date", "source")
+"""Columns of the frame in addition to those of every frame."""
+_STRETCH: Final = 1 << 20
+_MISSING: Final = "missing"
+_OTHER: Final = "other"
 
 
-class Vocabulary(dict[K, int]):
-    """Numbers its words in the order in which they come: ``vocabulary[word]`` is its number."""
+# -- the store
+
+
+class Interner(dict[K, int]):
+    """Numbers words in the order in which they are first seen: ``interner[word]`` is the number of a word."""
 
     def __init__(self, *words: K) -> None:
         super().__init__()
@@ -55,30 +78,30 @@ class Vocabulary(dict[K, int]):
         return number
 
     def word(self, number: Any) -> K:
-        """Give the word of a number."""
+        """Return the word that has a number."""
         return self.words[int(number)]
 
 
 @dataclass
 class Store:
-    """All that was read: blocks, values and status codes, and the words behind their numbers."""
+    """Everything that was read: blocks, values and status codes, and the words behind their numbers."""
 
-    meters: Vocabulary[str] = field(default_factory=Vocabulary)
-    channels: Vocabulary[Channel] = field(default_factory=Vocabulary)
-    units: Vocabulary[str] = field(default_factory=lambda: Vocabulary(KWH))
-    codes: Vocabulary[str] = field(default_factory=lambda: Vocabulary("", NORMAL, "A", "E"))
-    sources: Vocabulary[str] = field(default_factory=Vocabulary)
+    meters: Interner[str] = field(default_factory=Interner)
+    channels: Interner[Channel] = field(default_factory=Interner)
+    units: Interner[str] = field(default_factory=lambda: Interner(KWH))
+    codes: Interner[str] = field(default_factory=lambda: Interner("", NORMAL, "A", "E"))
+    sources: Interner[str] = field(default_factory=Interner)
     _blocks: list[Blocks] = field(default_factory=list)
     _values: list[Values] = field(default_factory=list)
     _codes: list[Codes] = field(default_factory=list)
     rows: int = 0
 
     def add(self, blocks: Blocks, values: Values, codes: Codes) -> None:
-        """Keep values and the blocks over them; ``first`` counts from the first of these values."""
+        """Add blocks and their values; ``first`` counts from the first of these values."""
         self._blocks.append(self.keep(blocks, values, codes))
 
     def keep(self, blocks: Blocks, values: Values, codes: Codes) -> Blocks:
-        """Keep values only, and give the blocks over them as they stand in the store."""
+        """Add values without their blocks, and return the blocks with ``first`` as it is in the store."""
         blocks = blocks.copy()
         blocks["first"] += self.rows
         self._values.append(values)
@@ -87,14 +110,14 @@ class Store:
         return blocks
 
     def blocks(self) -> Blocks:
-        """Give all blocks that were added."""
-        self._blocks = [_joined(self._blocks, BLOCK)]
+        """Return all blocks that were added."""
+        self._blocks = [_concatenate(self._blocks, BLOCK)]
         return self._blocks[0]
 
     def flat(self) -> tuple[Values, Codes]:
-        """Lay all values and codes out as one array each."""
-        self._values = [_joined(self._values, np.dtype("f8"))]
-        self._codes = [_joined(self._codes, np.dtype("u1"))]
+        """Return all values and all codes, as one array each."""
+        self._values = [_concatenate(self._values, np.dtype("f8"))]
+        self._codes = [_concatenate(self._codes, np.dtype("u1"))]
         return self._values[0], self._codes[0]
 
     def clear(self) -> None:
@@ -102,15 +125,15 @@ class Store:
         self._values, self._codes, self.rows = [], [], 0
 
     def code(self, text: str) -> int:
-        """Give the number of a status; the 255th different one and those after it are one."""
+        """Return the number of a status; from the 255th distinct status on, all have the same number."""
         text = text.strip()
         if text not in self.codes and len(self.codes) > 254:
             text = "…"
         return self.codes[text]
 
 
-def _joined(parts: list[npt.NDArray[Any]], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Join parts and free each as soon as it is copied."""
+def _concatenate(parts: list[npt.NDArray[Any]], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Concatenate arrays, and free each one as soon as it is copied, so that no more than one of them is held twice."""
     if len(parts) == 1:
         return parts[0]
     out = np.empty(sum(map(len, parts)), dtype=dtype)
@@ -122,33 +145,44 @@ def _joined(parts: list[npt.NDArray[Any]], dtype: np.dtype[Any]) -> npt.NDArray[
     return out
 
 
-def blocks_of(columns: dict[str, Any], n: int) -> Blocks:
-    """Make blocks from columns; a scalar holds for all of them."""
+def make_blocks(columns: dict[str, Any], n: int) -> Blocks:
+    """Build ``n`` blocks from columns; a scalar holds for all of them."""
     blocks = np.zeros(n, dtype=BLOCK)
     for name, column in columns.items():
         blocks[name] = column
     return blocks
 
 
-Ints = npt.NDArray[Any]
-EXTRAS: Final = ("quality_code", "revision", "usage_date", "source")
-_STRETCH: Final = 1 << 20
-_MISSING: Final = "missing"
-_OTHER: Final = "other"
+def name_of_day(store: Store, day: Any, meter: Any, channel: Any = None) -> str:
+    """Return the name of a meter's day for a finding, ``"2025-07-06 of 10000000000000017 delivered"``."""
+    name = f"{np.datetime64(int(day), 'D')} of {store.meters.word(meter)}"
+    return name if channel is None else f"{name} {store.channels.word(channel).flow}"
 
 
-def frame_of(store: Store, blocks: Blocks, names: Sequence[str], notes: Notes) -> pd.DataFrame:
-    """Make the tidy frame.
+# -- the frame
+#
+# Blocks become rows by repetition: with blocks["rows"] = [2, 1], np.repeat(x, blocks["rows"]) gives [x0, x0, x1], one
+# element for each row. Start and end of each row are the block's start plus the row's place in the block times the
+# step. This is done for about a million rows at a time, so that little memory is used beside the frame.
+
+
+def build_frame(store: Store, blocks: Blocks, source_names: Sequence[str], counter: FindingCounter) -> pd.DataFrame:
+    """Build the tidy frame, and report problems of its values.
 
     Parameters
     ----------
     store : Store
+        It is emptied: the frame takes over its memory.
     blocks : Blocks
-        What :func:`greenkit.smt.revisions.resolve` gives.
-    names : sequence of str
-        What the source of each number is called in the frame.
-    notes : Notes
-        Takes what is doubtful about the values.
+        As :func:`greenkit.smt._revisions.resolve` returns them.
+    source_names : sequence of str
+        Names in the column ``source``, in the order of the store's numbers.
+    counter : FindingCounter
+
+    Returns
+    -------
+    DataFrame
+        The columns of :data:`greenkit.frame.COLUMNS`, then :data:`EXTRAS`.
     """
     if not len(blocks):
         return frame.empty(EXTRAS, ZONE)
@@ -157,7 +191,7 @@ def frame_of(store: Store, blocks: Blocks, names: Sequence[str], notes: Notes) -
         "flow": [c.flow for c in store.channels.words],
         "series": [c.series for c in store.channels.words],
         "unit": store.units.words,
-        "source": list(names),
+        "source": list(source_names),
     }
     numbers = {"meter": "meter", "flow": "channel", "series": "channel", "unit": "unit", "source": "source"}
     keys = {name: _Category(words[name], blocks[number]) for name, number in numbers.items()}
@@ -169,26 +203,26 @@ def frame_of(store: Store, blocks: Blocks, names: Sequence[str], notes: Notes) -
     values, codes, start, end = _rows(store, blocks)
     count = blocks["rows"]
     quality, quality_code = _qualities(store, values, codes)
-    _note_values(store, blocks, values, codes, notes)
+    _check_values(store, blocks, values, codes, counter)
     del codes
-    made: dict[str, Any] = {name: key.column(np.repeat(key.of_block, count)) for name, key in keys.items()}
-    made |= {
-        "start": days.times(start, ZONE),
-        "end": days.times(end, ZONE),
+    columns: dict[str, Any] = {name: key.column(np.repeat(key.of_block, count)) for name, key in keys.items()}
+    columns |= {
+        "start": to_times(start, ZONE),
+        "end": to_times(end, ZONE),
         "value": values,
         "zone": _categorical(np.zeros(len(values), dtype=np.int8), [ZONE]),
         "quality": quality,
         "quality_code": quality_code,
     }
     del start, end
-    made["revision"] = days.times(np.repeat(blocks["revision"], count), ZONE)
-    made["usage_date"] = np.repeat(blocks["day"].astype("M8[D]").astype("M8[us]"), count)
-    df = pd.DataFrame({name: made.pop(name) for name in (*frame.COLUMNS, *EXTRAS)}, copy=False)
-    return frame.sort(df) if _interleaved(blocks, keys) else df
+    columns["revision"] = to_times(np.repeat(blocks["revision"], count), ZONE)
+    columns["usage_date"] = np.repeat(blocks["day"].astype("M8[D]").astype("M8[us]"), count)
+    df = pd.DataFrame({name: columns.pop(name) for name in (*frame.COLUMNS, *EXTRAS)}, copy=False)
+    return frame.sort(df) if _are_interleaved(blocks, keys) else df
 
 
 class _Category:
-    """A category column: its words in alphabetical order, only those that some block has."""
+    """A categorical column: its words in alphabetical order, only those that some block has."""
 
     def __init__(self, words: Sequence[str], of_block: Ints) -> None:
         used = np.unique(of_block)
@@ -204,6 +238,7 @@ class _Category:
 
 
 def _smallest(n: int) -> np.dtype[Any]:
+    """Return the smallest integer dtype for n categories."""
     return np.dtype(np.int8 if n < 127 else np.int16 if n < 32767 else np.int32)
 
 
@@ -212,7 +247,7 @@ def _categorical(of_row: Ints, words: Sequence[str]) -> pd.Categorical:
 
 
 def _stretches(blocks: Blocks) -> Iterator[tuple[slice, slice]]:
-    """Give the blocks in stretches of about a million rows, each with the place of its rows."""
+    """Yield consecutive blocks that have about a million rows together: the slice of blocks, and that of their rows."""
     ends = np.cumsum(blocks["rows"])
     begin = done = 0
     while begin < len(blocks):
@@ -221,16 +256,17 @@ def _stretches(blocks: Blocks) -> Iterator[tuple[slice, slice]]:
         begin, done = stop, int(ends[stop - 1])
 
 
-def _rows(store: Store, blocks: Blocks) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8], Ints, Ints]:
-    """Lay out each row's value, status, start and end."""
+def _rows(store: Store, blocks: Blocks) -> tuple[Values, Codes, Ints, Ints]:
+    """Return the value, status, start and end of each row, in the order of the blocks."""
     all_values, all_codes = store.flat()
     n = int(blocks["rows"].sum())
+    # if the blocks are in the order of the store and none was dropped, its arrays are the columns
     as_read = n == len(all_values) and bool((blocks["first"] == np.cumsum(blocks["rows"]) - blocks["rows"]).all())
     values, codes = (all_values, all_codes) if as_read else (np.empty(n), np.empty(n, dtype=np.uint8))
     start, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for some, rows in _stretches(blocks):
         part = blocks[some]
-        place = _places(part["rows"])
+        place = _place_in_block(part["rows"])
         step = np.repeat(part["step"], part["rows"])
         start[rows] = np.repeat(part["start"], part["rows"])
         start[rows] += place * step
@@ -243,22 +279,23 @@ def _rows(store: Store, blocks: Blocks) -> tuple[npt.NDArray[np.float64], npt.ND
     return values, codes, start, end
 
 
-def _places(count: Ints) -> Ints:
-    """Count the rows of each block from 0."""
+def _place_in_block(count: Ints) -> Ints:
+    """Return the place of each row in its block, from 0: for blocks of 2 and 3 rows [0, 1, 0, 1, 2]."""
     if (count == count[0]).all():
         return np.tile(np.arange(count[0]), len(count))
     before = np.cumsum(count) - count
     return np.asarray(np.arange(count.sum()) - np.repeat(before, count))
 
 
-def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical, pd.Categorical]:
-    """Give the columns quality and quality_code; without a value an interval is missing, whatever its status."""
+def _qualities(store: Store, values: Values, codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
+    """Return the columns quality and quality_code. An interval without a value is missing, whatever its status."""
     words = store.codes.words
     meaning = [QUALITIES.get(word.upper(), _OTHER) for word in words]
     names = sorted({*meaning, _MISSING})
     lookup = np.array([names.index(m) for m in meaning], dtype=np.int8)
     quality = lookup[codes]
     quality[np.isnan(values)] = names.index(_MISSING)
+    # only categories that occur: squeeze maps the number of each name to its number among those
     present = np.bincount(quality, minlength=len(names)) > 0
     squeeze = (np.cumsum(present) - 1).astype(np.int8)
     seen = np.bincount(codes, minlength=len(words)) > 0
@@ -270,25 +307,26 @@ def _qualities(store: Store, values: Ints, codes: Ints) -> tuple[pd.Categorical,
     )
 
 
-def _note_values(store: Store, blocks: Blocks, values: Ints, codes: Ints, notes: Notes) -> None:
+def _check_values(store: Store, blocks: Blocks, values: Values, codes: Codes, counter: FindingCounter) -> None:
+    """Check for missing and negative values, estimated zeros, and unusual statuses."""
     estimated = np.array([QUALITIES.get(w.upper()) == "estimated" for w in store.codes.words])
     other = np.array([w.upper() not in QUALITIES for w in store.codes.words])
     missing = np.isnan(values)
-    for name, which in (
-        ("smt.value.missing", missing),
-        ("smt.value.negative", values < 0),
-        ("smt.value.zero-estimated", (values == 0) & estimated[codes]),
-        ("smt.quality.other", other[codes] & ~missing),
+    for kind, which in (
+        (VALUE_MISSING, missing),
+        (VALUE_NEGATIVE, values < 0),
+        (ZERO_ESTIMATED, (values == 0) & estimated[codes]),
+        (QUALITY_OTHER, other[codes] & ~missing),
     ):
         rows = int(np.count_nonzero(which))
         if rows:
             first = int(np.argmax(which))
             block = blocks[int(np.searchsorted(np.cumsum(blocks["rows"]), first, side="right"))]
-            notes.add(name, f"{np.datetime64(int(block['day']), 'D')} of {store.meters.word(block['meter'])}", n=rows)
+            counter.add(kind, name_of_day(store, block["day"], block["meter"]), n=rows)
 
 
-def _interleaved(blocks: Blocks, keys: dict[str, _Category]) -> bool:
-    """Tell whether blocks of one series overlap, as several revisions of a day do."""
+def _are_interleaved(blocks: Blocks, keys: dict[str, _Category]) -> bool:
+    """Return whether blocks of one series overlap, as several revisions of a day do."""
     same = np.ones(max(len(blocks) - 1, 0), dtype=bool)
     for name in ("meter", "flow", "series"):
         same &= keys[name].of_block[1:] == keys[name].of_block[:-1]

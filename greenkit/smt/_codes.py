@@ -1,7 +1,7 @@
 """Smart Meter Texas: the facts that all its file formats share.
 
-Sources: ERCOT Retail Market Guide, section 9, appendix G (LSE); the AMS Data Practices Matrix of the TDSPs; real
-interval files of the SMT portal.
+Sources: ERCOT Retail Market Guide, section 9, appendix G (LSE); the AMS Data Practices Matrix of the TDSPs; interval
+files exported from the SMT portal.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 ZONE: Final = "America/Chicago"
-"""ERCOT's market time, Central Prevailing; no meter of SMT lies outside it."""
+"""Central Prevailing Time, in which ERCOT's market works. SMT has no meter in another zone."""
 STANDARD: Final = -6 * 3600
-"""Seconds from UTC in standard time, for the LSE records that do not take part in daylight saving."""
+"""Seconds from UTC in standard time, for LSE records without daylight saving time."""
 STEP: Final = 900
-"""Seconds of a settlement interval, where a file does not say."""
+"""Seconds of a settlement interval, for files that do not state it."""
 KWH: Final = "kWh"
 
 
 class Channel(NamedTuple):
-    """One series of a meter: its SMT channel as text, and which way the energy flows."""
+    """A series of a meter: its SMT channel number as text, and the direction in which energy flows."""
 
     series: str
     flow: str
@@ -28,7 +28,8 @@ class Channel(NamedTuple):
 LOAD: Final = Channel("4", "delivered")
 GENERATION: Final = Channel("1", "received")
 
-# What the formats call a channel, in lower-case letters and digits only: LSE header 1, the CSV's last column, JSON RT.
+# Names of a channel in LSE header 1, in the last column of the CSV, and in RT of the JSON, as normalize_name returns
+# them.
 CHANNELS: Final[Mapping[str, Channel]] = {
     "4": LOAD,
     "consumption": LOAD,
@@ -42,9 +43,9 @@ CHANNELS: Final[Mapping[str, Channel]] = {
 }
 
 NORMAL: Final = " "
-"""The status of an LSE interval that has a value and no letter: Lodestar's normal quality."""
+"""Status of an LSE interval that has a value and no letter: Lodestar's normal quality."""
 
-# Status letters and words → quality. Any other, and none where a letter belongs, is "other"; quality_code keeps it.
+# Status letter or word → quality. Any other status, or a missing one, is "other"; the column quality_code keeps it.
 QUALITIES: Final[Mapping[str, str]] = {
     NORMAL: "actual",
     "A": "actual",
@@ -53,8 +54,7 @@ QUALITIES: Final[Mapping[str, str]] = {
     "ESTIMATED": "estimated",
 }
 
-
-# ESI ID prefix → TDSP. Territories were merged and moved, so an id may belong to another by now.
+# ESI ID prefix → TDSP. Territories were merged and moved, so a meter may belong to another TDSP by now.
 TDSPS: Final[Mapping[str, str]] = {
     "1044372": "Oncor",
     "1017699": "Oncor",  # the former Sharyland territory
@@ -72,14 +72,26 @@ DUNS: Final[Mapping[str, str]] = {
 }
 
 
-def squeezed(text: str) -> str:
-    """Give lower-case letters and digits only, by which names are compared: ``USAGE (KWH)`` → ``usagekwh``."""
+def normalize_name(text: str) -> str:
+    """Return the lowercase letters and digits of a name, by which names are compared.
+
+    Examples
+    --------
+    >>> normalize_name("USAGE (KWH)")
+    'usagekwh'
+    """
     return "".join(c for c in text.lower() if c.isalnum())
 
 
 def channel(name: str) -> Channel:
-    """Give the channel of a name or number; one that SMT does not define keeps its own name."""
-    known = CHANNELS.get(squeezed(name))
+    """Return the channel of a name or number; one that SMT does not define keeps its name.
+
+    Examples
+    --------
+    >>> channel("Surplus Generation"), channel("04"), channel("7")
+    (Channel(series='1', flow='received'), Channel(series='4', flow='delivered'), Channel(series='7', flow='channel 7'))
+    """
+    known = CHANNELS.get(normalize_name(name))
     if known is None and name.isascii() and name.strip().isdigit():
         number = str(int(name))
         known = CHANNELS.get(number) or Channel(number, f"channel {number}")
@@ -87,7 +99,12 @@ def channel(name: str) -> Channel:
 
 
 def tdsp_hint(esi_id: str) -> str | None:
-    """Guess the transmission and distribution utility by an ESI ID's prefix; None when it is not known.
+    """Return the transmission and distribution utility that an ESI ID's prefix suggests, or None if it is unknown.
+
+    Parameters
+    ----------
+    esi_id : str
+        ESI ID, 17 or 22 digits.
 
     Examples
     --------

@@ -1,185 +1,315 @@
-"""The findings of Smart Meter Texas files: each kind once, however many rows, days or files it concerns."""
+"""The kinds of findings in Smart Meter Texas files, and a counter that reports each kind once.
+
+A file can contain a million rows with the same problem, so a reader counts problems while it reads, and at the end each
+kind becomes one finding with its count, its first examples, and its files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from greenkit.errors import FormatError
-from greenkit.findings import Count, Findings
+from greenkit.findings import Count, Findings, Kind
 
-_SHOWN: Final = 5
+_EXAMPLES: Final = 5
+"""Examples and files that a finding lists."""
 
-# name → (severity, sentence). {n:…} counts what is concerned, or agrees with the count; {first} is the first of it.
-KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    # files
-    "smt.file.none": ("warning", "There is no file to read: look at the path."),
-    "smt.file.empty": ("warning", "{n:file} {n:holds|hold} no readings, first {first}: ask SMT for the data again."),
-    "smt.file.skipped": (
-        "warning",
-        "{n:file} {n:holds|hold} no meter data that greenkit reads and {n:was|were} left out, first {first}.",
-    ),
-    "smt.file.error": ("serious", "{n:answer} of SMT {n:is an error|are errors} instead of data, first {first}."),
-    "smt.file.headerless": ("info", "{n:CSV file} {n:has|have} no header; the columns were taken in SMT's order."),
-    "smt.file.other-reads": (
-        "info",
-        "{n:row} {n:is|are} register reads or bills: see open_smt(…).registers and .bills.",
-    ),
-    "smt.format.twice": (
-        "info",
-        "{n:interval} came as Green Button XML and in another format, first {first}; the other format was kept.",
-    ),
-    "smt.file.cut": (
-        "serious",
-        "{n:file} {n:ends|end} in the middle of a row, first {first}: what may be cut was left out; fetch the file "
-        "again.",
-    ),
-    # rows
-    "smt.row.unreadable": ("serious", "{n:row} cannot be read and {n:was|were} left out, first {first}."),
-    "smt.row.repeated-header": (
-        "info",
-        "{n:header line} {n:stands|stand} again among the rows, as after a concatenation.",
-    ),
-    "smt.flow.assumed": (
-        "info",
-        "{n:file} {n:does|do} not say consumption or generation; it was taken as consumption.",
-    ),
-    "smt.flow.other": (
-        "warning",
-        "{n:channel} {n:is|are} neither load nor generation, first {first}: the name was kept.",
-    ),
-    "smt.unit.other": (
-        "serious",
-        "{n:record} {n:is|are} not in kWh and {n:was|were} not converted, first {first}: see column unit.",
-    ),
-    "smt.meter.unknown": ("warning", "{n:file} {n:names|name} no ESI ID; the meter is called unknown."),
-    "smt.revision.unreadable": (
-        "warning",
-        "{n:revision} cannot be read, first {first}: a day with such a one counts as older than any other.",
-    ),
-    # values
-    "smt.value.unreadable": (
-        "serious",
-        "{n:value} {n:is no number|are no numbers} and {n:is|are} missing, first {first}.",
-    ),
-    "smt.value.missing": ("warning", "{n:interval} {n:has|have} no value, first {first}; sums leave {n:it|them} out."),
-    "smt.value.negative": ("warning", "{n:value} {n:is|are} negative and {n:was|were} kept, first {first}."),
-    "smt.value.zero-estimated": (
-        "warning",
-        "{n:value} {n:is an estimated zero|are estimated zeros}, first {first}: TDSPs write 0,E where they hold no "
-        "data, so the energy may be missing rather than zero.",
-    ),
-    "smt.quality.other": (
-        "info",
-        "{n:value} {n:has|have} no status or one other than A and E, first {first}: see quality_code.",
-    ),
-    # days
-    "smt.day.incomplete": ("warning", "{n:day} {n:lacks|lack} intervals, first {first}; nothing was filled in."),
-    "smt.day.duplicate": ("info", "{n:day} came more than once in the same words, first {first}; one was kept."),
-    "smt.day.conflict": (
-        "warning",
-        "{n:day} came more than once with different values and the same revision, first {first}; the later "
-        "reading was kept.",
-    ),
-    "smt.day.overlap": ("serious", "{n:day} {n:holds|hold} intervals that overlap, first {first}; all were kept."),
-    "smt.day.replaced": ("info", "{n:day} {n:was|were} replaced by a newer revision, first {first}."),
-    "smt.day.shortened": (
-        "warning",
-        "{n:day} {n:has|have} a newest revision with fewer intervals than an older one, first {first}: compare them "
-        'with revisions="all".',
-    ),
-    "smt.time.skipped-hour": (
-        "serious",
-        "{n:value} {n:stands|stand} in an hour that the day does not have, so {n:it has|they have} no instant and "
-        "{n:was|were} left out, first {first}.",
-    ),
-    "smt.time.repeated-hour": (
-        "warning",
-        "{n:day} of the autumn change {n:is|are} not whole or not in order, first {first}: which of the two hours from "
-        "01:00 a reading belongs to was told by its order.",
-    ),
-    "smt.time.day-first": (
-        "warning",
-        "{n:file} {n:holds|hold} the same day of several months and no other, first {first}: if another program has "
-        "put the day before the month, the dates are wrong; export it again.",
-    ),
-    # JSON
-    "smt.api.slots": (
-        "serious",
-        "{n:day} {n:is|are} not written in 100 slots, first {first}: laid as if the last slots were cut off.",
-    ),
-    # LSE
-    "smt.lse.count": (
-        "serious",
-        "{n:record} {n:does|do} not hold as many intervals as lie between start and stop, first {first}; they were "
-        "laid from the start on.",
-    ),
-    "smt.lse.stop": ("warning", "{n:record} {n:has|have} no readable stop after the start, first {first}."),
-    "smt.lse.beyond": (
-        "serious",
-        "{n:interval} {n:lies|lie} beyond the last day of the record and {n:was|were} left out, first {first}.",
-    ),
-    "smt.lse.sort-code": (
-        "serious",
-        "{n:record} {n:has|have} gaps in the sort codes, first {first}: detail rows may be lost.",
-    ),
-    "smt.lse.no-details": ("warning", "{n:record} {n:has|have} a header and no intervals, first {first}."),
-    "smt.lse.orphan": (
-        "serious",
-        "{n:line} {n:stands|stand} before the first header and {n:was|were} left out, first {first}.",
-    ),
-    "smt.lse.invalid": (
-        "warning",
-        "{n:record} {n:carries|carry} the invalid-record flag, first {first}; kept as {n:it is|they are}.",
-    ),
-    "smt.lse.time": (
-        "serious",
-        "{n:interval} {n:carries|carry} a time that cannot be read, first {first}; {n:it follows|they follow} the one"
-        " before.",
-    ),
-    "smt.lse.joined": (
-        "warning",
-        "{n:record} {n:begins|begin} in the middle of a line, first {first}: files without a last line end were put "
-        "together, so the value before may be cut.",
-    ),
-    "smt.lse.multiplier": (
-        "warning",
-        "{n:record} {n:carries|carry} a pulse multiplier or offset, first {first}: values were taken as energy, as "
-        "they stand.",
-    ),
-    "smt.lse.interval": (
-        "warning",
-        "{n:record} {n:has|have} no readable seconds per interval, first {first}; 900 was taken.",
-    ),
-}
+# Slots: {count:row} is the number of rows, {count:is|are} agrees with it, and {first} is the first example.
+
+# -- files
+
+NO_FILE: Final = Kind("smt.file.none", "warning", "The source contains no file.", "Check the path.")
+FILE_EMPTY: Final = Kind(
+    "smt.file.empty",
+    "warning",
+    "{count:file} {count:contains|contain} no readings, first {first}.",
+    "Request the data from Smart Meter Texas again.",
+)
+FILE_SKIPPED: Final = Kind(
+    "smt.file.skipped",
+    "warning",
+    "greenkit left out {count:file} that {count:contains|contain} no meter data it can read, first {first}.",
+    "Check whether you need data from {count:it|them}.",
+)
+FILE_ERROR: Final = Kind(
+    "smt.file.error",
+    "serious",
+    "{count:file} {count:contains|contain} an error message of Smart Meter Texas instead of data, first {first}.",
+    "Request the data again.",
+)
+HEADERLESS: Final = Kind(
+    "smt.file.headerless",
+    "info",
+    "{count:CSV file} {count:has|have} no header. greenkit read the columns in SMT's usual order.",
+)
+OTHER_READS: Final = Kind(
+    "smt.file.other-reads",
+    "info",
+    "{count:row} {count:is a register read or a bill|are register reads or bills}. {count:It is|They are} in "
+    "open_smt(…).registers and .bills.",
+)
+FORMAT_TWICE: Final = Kind(
+    "smt.format.twice",
+    "info",
+    "{count:interval} {count:is|are} in Green Button XML and in another format, first {first}. greenkit kept the other "
+    "format, because it states the revision.",
+)
+FILE_CUT: Final = Kind(
+    "smt.file.cut",
+    "serious",
+    "{count:file} {count:ends|end} in the middle of a row, first {first}. greenkit left out the value or row that may "
+    "be truncated.",
+    "Download the file again.",
+)
+
+# -- rows
+
+ROW_UNREADABLE: Final = Kind(
+    "smt.row.unreadable",
+    "serious",
+    "greenkit left out {count:row} that it cannot read, first {first}.",
+    "Check these rows, or request the data again.",
+)
+HEADER_REPEATED: Final = Kind(
+    "smt.row.repeated-header",
+    "info",
+    "{count:header line} {count:is|are} repeated among the rows, as in concatenated files.",
+)
+FLOW_ASSUMED: Final = Kind(
+    "smt.flow.assumed",
+    "info",
+    "{count:file} {count:does|do} not state consumption or generation. greenkit read the values as consumption.",
+)
+FLOW_OTHER: Final = Kind(
+    "smt.flow.other",
+    "warning",
+    "{count:channel} {count:is|are} neither load nor generation, first {first}. greenkit kept the name.",
+    "Check what {count:it measures|they measure} before you add {count:it|them} up.",
+)
+UNIT_OTHER: Final = Kind(
+    "smt.unit.other",
+    "serious",
+    "{count:record} {count:is|are} not in kWh, first {first}. greenkit did not convert the values.",
+    "Check the column unit before you use these values.",
+)
+METER_UNKNOWN: Final = Kind(
+    "smt.meter.unknown",
+    "warning",
+    '{count:file} {count:does|do} not state the ESI ID. The meter is named "unknown".',
+    "Load files of different meters separately.",
+)
+REVISION_UNREADABLE: Final = Kind(
+    "smt.revision.unreadable",
+    "warning",
+    "{count:revision} cannot be read, first {first}. greenkit treats a day with an unreadable revision as the oldest.",
+    "If these days have another revision, compare the two.",
+)
+
+# -- values
+
+VALUE_UNREADABLE: Final = Kind(
+    "smt.value.unreadable",
+    "serious",
+    "{count:value} {count:is not a number|are not numbers}, first {first}. greenkit treats {count:it|them} as missing.",
+    "Check {count:this value|these values} in the file.",
+)
+VALUE_MISSING: Final = Kind(
+    "smt.value.missing",
+    "warning",
+    "{count:interval} {count:has|have} no value, first {first}. Sums leave {count:it|them} out.",
+    "Check these days before you use their totals.",
+)
+VALUE_NEGATIVE: Final = Kind(
+    "smt.value.negative",
+    "warning",
+    "{count:value} {count:is|are} negative, first {first}. greenkit kept {count:it|them}.",
+    "Check whether the values are net of generation.",
+)
+ZERO_ESTIMATED: Final = Kind(
+    "smt.value.zero-estimated",
+    "warning",
+    "{count:value} {count:is an estimated zero|are estimated zeros}, first {first}. TDSPs write 0,E when they have no "
+    "data, so the energy may be missing rather than zero.",
+    "Check these days before you use their totals.",
+)
+QUALITY_OTHER: Final = Kind(
+    "smt.quality.other",
+    "info",
+    "{count:value} {count:has|have} no status, or one other than A and E, first {first}. The column quality_code "
+    "contains it.",
+)
+
+# -- days
+
+DAY_INCOMPLETE: Final = Kind(
+    "smt.day.incomplete",
+    "warning",
+    "{count:day} {count:lacks|lack} intervals, first {first}. greenkit filled in nothing.",
+    "Request these days again, or leave them out of comparisons.",
+)
+DAY_DUPLICATE: Final = Kind(
+    "smt.day.duplicate",
+    "info",
+    "{count:day} appeared more than once, unchanged, first {first}. greenkit kept one copy.",
+)
+DAY_CONFLICT: Final = Kind(
+    "smt.day.conflict",
+    "warning",
+    "{count:day} appeared more than once with the same revision and different values, first {first}. greenkit kept the "
+    "later reading.",
+    "Check which of the values is right.",
+)
+DAY_OVERLAP: Final = Kind(
+    "smt.day.overlap",
+    "serious",
+    "{count:day} {count:has|have} overlapping intervals, first {first}. greenkit kept all of them, so sums count that "
+    "time twice.",
+    "Remove one set of intervals before you add them up.",
+)
+DAY_REPLACED: Final = Kind(
+    "smt.day.replaced",
+    "info",
+    "{count:day} {count:was|were} superseded by a newer revision, first {first}.",
+)
+DAY_SHORTENED: Final = Kind(
+    "smt.day.shortened",
+    "warning",
+    "The newest revision of {count:day} has fewer intervals than an older one, first {first}.",
+    'Compare the revisions with revisions="all".',
+)
+SKIPPED_HOUR: Final = Kind(
+    "smt.time.skipped-hour",
+    "serious",
+    "greenkit left out {count:value} in the hour that is skipped when clocks go forward, first {first}.",
+    "Request the day again, or check how the file labels it.",
+)
+REPEATED_HOUR: Final = Kind(
+    "smt.time.repeated-hour",
+    "warning",
+    "{count:fall-back day} {count:is|are} incomplete or out of order, first {first}. greenkit used the row order to "
+    "assign readings to the first or second hour from 01:00.",
+    "Check the order of the rows from 01:00 to 02:00.",
+)
+DAY_FIRST: Final = Kind(
+    "smt.time.day-first",
+    "warning",
+    "{count:file} {count:contains|contain} the same day of several months and no other day, first {first}. Another "
+    "program may have swapped day and month.",
+    "Compare the dates with the original file, and export it again if they differ.",
+)
+
+# -- JSON of the REST API
+
+SLOTS: Final = Kind(
+    "smt.api.slots",
+    "serious",
+    "{count:day} {count:does|do} not have 100 slots, first {first}. greenkit placed the values as if the last slots "
+    "were missing.",
+    "Request the day again.",
+)
+
+# -- LSE
+
+LSE_COUNT: Final = Kind(
+    "smt.lse.count",
+    "serious",
+    "{count:record} {count:does|do} not have as many intervals as fit between start and stop, first {first}. greenkit "
+    "placed them from the start.",
+    "Request the data again.",
+)
+LSE_STOP: Final = Kind(
+    "smt.lse.stop",
+    "warning",
+    "{count:record} {count:has|have} no readable stop after the start, first {first}.",
+    "Check that the last interval is the one you expect.",
+)
+LSE_BEYOND: Final = Kind(
+    "smt.lse.beyond",
+    "serious",
+    "greenkit left out {count:interval} after the last day of the record, first {first}.",
+    "Request the data again.",
+)
+LSE_SORT_CODE: Final = Kind(
+    "smt.lse.sort-code",
+    "serious",
+    "{count:record} {count:has|have} gaps in the sort codes, so detail rows may be missing, first {first}.",
+    "Request the data again.",
+)
+LSE_NO_DETAILS: Final = Kind(
+    "smt.lse.no-details",
+    "warning",
+    "{count:record} {count:has|have} a header and no intervals, first {first}.",
+    "Request the data again.",
+)
+LSE_ORPHAN: Final = Kind(
+    "smt.lse.orphan",
+    "serious",
+    "greenkit left out {count:line} before the first header, first {first}.",
+    "Check whether the beginning of the file is missing.",
+)
+LSE_INVALID: Final = Kind(
+    "smt.lse.invalid",
+    "warning",
+    "{count:record} {count:has|have} the invalid-record flag, first {first}. greenkit kept the values.",
+    "Ask the TDSP whether the values are valid.",
+)
+LSE_TIME: Final = Kind(
+    "smt.lse.time",
+    "serious",
+    "{count:interval} {count:has|have} a time that cannot be read, first {first}. greenkit placed {count:it|them} "
+    "after the interval before.",
+    "Check these times in the file.",
+)
+LSE_JOINED: Final = Kind(
+    "smt.lse.joined",
+    "warning",
+    "{count:record} {count:begins|begin} in the middle of a line, first {first}, as when files without a final line "
+    "end are concatenated. The value before {count:it|them} may be truncated.",
+    "Concatenate the original files again, or load them separately.",
+)
+LSE_MULTIPLIER: Final = Kind(
+    "smt.lse.multiplier",
+    "warning",
+    "{count:record} {count:has|have} a pulse multiplier or offset, first {first}. greenkit read the values as energy "
+    "and did not scale them.",
+    "Compare the totals with a bill.",
+)
+LSE_INTERVAL: Final = Kind(
+    "smt.lse.interval",
+    "warning",
+    "{count:record} {count:has|have} no readable seconds per interval, first {first}. greenkit used 900 seconds.",
+    "Check that the intervals are 15 minutes long.",
+)
 
 
 @dataclass
 class _Tally:
-    n: int = 0
+    """What was counted of one kind."""
+
+    count: int = 0
     first: str = ""
     examples: list[str] = field(default_factory=list)
     files: dict[str, int] = field(default_factory=dict)
     kwh: float | None = None
 
 
-class Notes:
-    """Counts what is doubtful while files are read; with ``strict`` the first of it is an error instead.
+class FindingCounter:
+    """Counts problems by kind while files are read.
 
     Parameters
     ----------
     strict : bool
-        Raise FormatError for whatever would be a finding of severity warning or serious.
+        Raise :class:`~greenkit.errors.FormatError` for the first problem of severity warning or serious.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
-        self._tallies: dict[str, _Tally] = {}
+        self._tallies: dict[Kind, _Tally] = {}
 
     def add(
         self,
-        name: str,
+        kind: Kind,
         example: str = "",
         *,
         n: int = 1,
@@ -187,32 +317,53 @@ class Notes:
         line: int | None = None,
         kwh: float | None = None,
     ) -> None:
-        """Count one thing (or ``n`` alike), with where it is."""
-        tally = self._tallies.setdefault(name, _Tally())
+        """Count one problem, or ``n`` equal ones.
+
+        Parameters
+        ----------
+        kind : Kind
+            What is reported.
+        example : str
+            The day, meter or cell that has the problem.
+        n : int
+            Number of rows, days or values that have it.
+        file : str
+            Name of the file.
+        line : int, optional
+            Line in the file, counted from 1.
+        kwh : float, optional
+            Energy that is left out.
+
+        Raises
+        ------
+        FormatError
+            If the counter is strict and the kind is not ``info``.
+        """
+        tally = self._tallies.setdefault(kind, _Tally())
         where = file + (f", line {line}" if line is not None else "")
         shown = f"{where}: {example}" if where and example else where or example
-        tally.n += n
+        tally.count += n
         tally.first = tally.first or shown
-        if len(tally.examples) < _SHOWN:
+        if len(tally.examples) < _EXAMPLES:
             tally.examples.append(shown)
-        if file and (file in tally.files or len(tally.files) < _SHOWN):
+        if file and (file in tally.files or len(tally.files) < _EXAMPLES):
             tally.files[file] = tally.files.get(file, 0) + n
         if kwh is not None:
             tally.kwh = (tally.kwh or 0.0) + kwh
-        severity, _ = KINDS[name]
-        if self._strict and severity != "info":
-            raise FormatError(self._text(name), source=file or None, line=line)
-
-    def _text(self, name: str) -> str:
-        tally = self._tallies[name]
-        return KINDS[name][1].format(n=Count(tally.n), first=tally.first)
+        if self._strict and kind.severity != "info":
+            slots = {"count": Count(tally.count), "first": tally.first}
+            raise FormatError(
+                kind.text.format(**slots).removesuffix("."),
+                source=file or None,
+                line=line,
+                next_step=kind.what_to_do.format(**slots),
+            )
 
     def findings(self) -> Findings:
-        """Give them as findings, in the order in which they were first met."""
-        found = Findings()
-        for name, tally in self._tallies.items():
-            evidence = {"count": tally.n, "examples": tally.examples, "files": tally.files}
-            if tally.kwh is not None:
-                evidence["kwh"] = round(tally.kwh, 6)
-            found.add(name, self._text(name), severity=KINDS[name][0], **evidence)
-        return found
+        """Return one finding for each kind, in the order in which the kinds were first counted."""
+        findings = Findings()
+        for kind, tally in self._tallies.items():
+            more: dict[str, Any] = {} if tally.kwh is None else {"kwh": round(tally.kwh, 6)}
+            words = {"first": tally.first}
+            findings.add(kind, words=words, count=tally.count, examples=tally.examples, files=tally.files, **more)
+        return findings

@@ -1,11 +1,15 @@
-"""The interval CSV of Smart Meter Texas: one row for a 15-minute interval.
+"""CSV files of Smart Meter Texas: their layouts, their cells, and the interval CSV with one row for each interval.
 
     ESIID,USAGE_DATE,REVISION_DATE,USAGE_START_TIME,USAGE_END_TIME,USAGE_KWH,ESTIMATED_ACTUAL,CONSUMPTION_SURPLUSGENERATION
     '10000000000000017,07/06/2025,07/07/2025 09:40:14,00:00,00:15,0.145,A,Consumption
 
-The portal, the e-mail subscription and the ad-hoc request all write it; older ones lack the revision, or the last
-column. Rows are read in bulk by pyarrow; a piece of the file that does not fit is read again row by row, with line
-numbers, by :meth:`_Columns._by_row`.
+The portal, the e-mail subscription and the on-demand request all write this layout; older files lack the revision or
+the last column. Columns are recognized by the names in the header, without regard to case, blanks, underscores and
+slashes. Only the interval layout is known from real files. The daily and monthly names are those that SMT's JSON uses
+for the same data, and obvious variants; :mod:`greenkit.smt._tables` reads those tables.
+
+pyarrow reads rows in bulk. If a piece of the file has a row or cell that does not fit, :meth:`_Columns._by_row` reads
+that piece again row by row, and reports the line.
 """
 
 from __future__ import annotations
@@ -22,101 +26,126 @@ import numpy.typing as npt
 from greenkit.errors import FormatError
 from greenkit.smt import _codes, _labels, _stamps
 from greenkit.smt._blocks import Store
-from greenkit.smt._codes import squeezed
-from greenkit.smt._findings import Notes
+from greenkit.smt._codes import normalize_name
+from greenkit.smt._findings import (
+    DAY_FIRST,
+    FILE_CUT,
+    FILE_EMPTY,
+    FLOW_ASSUMED,
+    FLOW_OTHER,
+    HEADER_REPEATED,
+    HEADERLESS,
+    REVISION_UNREADABLE,
+    ROW_UNREADABLE,
+    VALUE_UNREADABLE,
+    FindingCounter,
+)
 from greenkit.smt._labels import Rows
 from greenkit.sources import Source
 from greenkit.text import BLANKS, Advance, Piece, decode, decode_head, parse_amount, read_pieces, split_row
 
 Roles = Mapping[str, tuple[str, ...]]
+"""Role of a column → the names that the column can have, as normalize_name returns them; the first is preferred."""
 
 
-def _any(names: str) -> tuple[str, ...]:
+def _names(names: str) -> tuple[str, ...]:
     return tuple(names.split())
 
 
-_METER: Final = _any("esiid esi esiidnumber esiidno esinumber electricserviceidentifier")
-_REVISION: Final = _any("revisiondate revision revisiontimestamp revisiondatetime revts")
-_QUALITY: Final = _any("estimatedactual actualestimated estact actest estimatedoractual readquality quality")
-_FLOW: Final = _any(
+_METER: Final = _names("esiid esi esiidnumber esiidno esinumber electricserviceidentifier")
+_REVISION: Final = _names("revisiondate revision revisiontimestamp revisiondatetime revts")
+_QUALITY: Final = _names("estimatedactual actualestimated estact actest estimatedoractual readquality quality")
+_FLOW: Final = _names(
     "consumptionsurplusgeneration consumptiongeneration consumptionorsurplusgeneration consumptionsurplus readingtype "
     "flow type channel"
 )
 
 INTERVAL: Final[Roles] = {
     "meter": _METER,
-    "date": _any("usagedate date intervaldate readdate servicedate startdate usagestartdate intervalstartdate"),
+    "date": _names("usagedate date intervaldate readdate servicedate startdate usagestartdate intervalstartdate"),
     "revision": _REVISION,
-    "start": _any("usagestarttime starttime intervalstarttime intervalstart usagestart start time"),
-    "end": _any("usageendtime endtime intervalendtime intervalend usageend end"),
-    "value": _any("usagekwh kwh usage kwhusage energykwh intervalkwh consumptionkwh value"),
+    "start": _names("usagestarttime starttime intervalstarttime intervalstart usagestart start time"),
+    "end": _names("usageendtime endtime intervalendtime intervalend usageend end"),
+    "value": _names("usagekwh kwh usage kwhusage energykwh intervalkwh consumptionkwh value"),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
 REGISTER: Final[Roles] = {
     "meter": _METER,
-    "date": _any("readdate usagedate date meterreaddate readingdate"),
+    "date": _names("readdate usagedate date meterreaddate readingdate"),
     "revision": _REVISION,
-    "start_reading": _any("startreading startread startmeterreading startregisterread beginreading"),
-    "end_reading": _any(
+    "start_reading": _names("startreading startread startmeterreading startregisterread beginreading"),
+    "end_reading": _names(
         "endreading endread endmeterreading endregisterread meterreading reading meterreadingkwh registerread "
         "registeredread"
     ),
-    "value": _any("energydatakwh usagekwh kwh usage dailyusagekwh consumptionkwh energykwh consumption"),
+    "value": _names("energydatakwh usagekwh kwh usage dailyusagekwh consumptionkwh energykwh consumption"),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
 BILLING: Final[Roles] = {
     "meter": _METER,
-    "start": _any(
+    "start": _names(
         "startdate billstartdate billstart billingstartdate billperiodstart servicestartdate fromdate usagestartdate "
         "periodstart readstartdate"
     ),
-    "end": _any(
+    "end": _names(
         "enddate billenddate billend billingenddate billperiodend serviceenddate todate usageenddate periodend "
         "readenddate"
     ),
     "revision": _REVISION,
-    "value": _any(
+    "value": _names(
         "actlkwhusg actualkwhusage actualkwh kwh usagekwh billedkwh billedusage usage energykwh monthlyusagekwh "
         "consumptionkwh energydatakwh totalkwh"
     ),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
-# kind → its roles, and those without which a header is not of this kind; the first that fits is taken
-KINDS: Final[Sequence[tuple[str, Roles, tuple[tuple[str, ...], ...]]]] = (
+# Kind of table, the roles of its columns, and the roles that it must have (one of each tuple). The first that fits is
+# used.
+TABLES: Final[Sequence[tuple[str, Roles, tuple[tuple[str, ...], ...]]]] = (
     ("interval", INTERVAL, (("meter",), ("date", "start"), ("start",), ("value",))),
     ("billing", BILLING, (("meter",), ("start",), ("end",), ("value",))),
     ("register", REGISTER, (("meter",), ("date",), ("value", "end_reading"))),
 )
-# The layouts of the portal by their number of columns, for a file that has lost its header.
-HEADERLESS: Final[Mapping[int, tuple[str, ...]]] = {
+# The portal's layouts by their number of columns, for a file without a header.
+WITHOUT_HEADER: Final[Mapping[int, tuple[str, ...]]] = {
     6: ("meter", "date", "start", "end", "value", "quality"),
     7: ("meter", "date", "start", "end", "value", "quality", "flow"),
     8: ("meter", "date", "revision", "start", "end", "value", "quality", "flow"),
 }
 _DELIMITERS: Final = (",", "\t", ";", "|")
 _PREAMBLE: Final = 20
-"""Lines that may stand before the header."""
+"""Lines that can precede the header."""
+_STEPS: Final = (5, 15, 30, 60)
+"""Interval lengths in minutes, for a file without end times."""
+
+_AROUND_ID: Final = " \t'\"=\u2018\u2019\ufeff\xa0"
+"""What portals, people and spreadsheets put around an ESI ID: 'digits, ="digits", blanks."""
+_MASKED: Final = re.compile(r"(?=.*\d)[A-Za-z0-9_*-]{1,64}")
+"""What else is accepted as an ID, because people mask them. A word without a digit, such as Total, is not an ID."""
+_ROUNDED: Final = re.compile(r"\d(?:[.,]\d+)?E\+?\d+$|\d{15,}\.0+$", re.IGNORECASE)
+
+
+# -- layouts
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the columns of one file are laid out.
+    """The columns of one file. Create it with :func:`find_layout`.
 
     Parameters
     ----------
     kind : {"interval", "register", "billing"}
     delimiter : str
     names : tuple of str
-        The columns as the file names them.
+        Names of the columns in the file.
     roles : mapping
-        Role → place of its column.
+        Role → position of its column.
     skip : int
         Lines before the first row.
     header : bytes
-        The header line, empty for a file without one.
+        The header line; empty for a file without one.
     """
 
     kind: str
@@ -127,30 +156,31 @@ class Layout:
     header: bytes
 
     def is_header(self, cells: Sequence[str]) -> bool:
-        """Tell whether a row is the header again."""
-        return [squeezed(cell) for cell in cells[: len(self.names)]] == [squeezed(name) for name in self.names]
+        """Return whether a row repeats the header."""
+        columns = [normalize_name(cell) for cell in cells[: len(self.names)]]
+        return columns == [normalize_name(name) for name in self.names]
 
 
-def find(head: bytes) -> Layout | None:
-    """Find the header among the first lines of a file, of any encoding; None when it is no table of SMT."""
+def find_layout(head: bytes) -> Layout | None:
+    """Return the layout of a file by its first lines, in any encoding, or None if it is not a table of SMT."""
     lines = decode_head(head).replace("\r\n", "\n").replace("\r", "\n").encode().split(b"\n")[:_PREAMBLE]
     for i, raw in enumerate(lines):
         line = decode(raw)
         for delimiter in _DELIMITERS:
             if delimiter in line:
-                layout = named(next(csv.reader([line], delimiter=delimiter)), delimiter, i + 1, raw)
+                layout = layout_of(next(csv.reader([line], delimiter=delimiter)), delimiter, i + 1, raw)
                 if layout:
                     return layout
-    return _headerless(lines)
+    return _layout_without_header(lines)
 
 
-def named(names: list[str], delimiter: str, skip: int = 0, raw: bytes = b"") -> Layout | None:
-    """Give the layout that a header's names make; None where they make none."""
+def layout_of(names: list[str], delimiter: str, skip: int = 0, raw: bytes = b"") -> Layout | None:
+    """Return the layout that the names of a header make, or None if they are not those of a table of SMT."""
     while names and not names[-1].strip():
         names.pop()
-    columns = [squeezed(name) for name in names]
-    for kind, table, required in KINDS:
-        roles = {role: place for role, known in table.items() if (place := _place(columns, known)) is not None}
+    columns = [normalize_name(name) for name in names]
+    for kind, table, required in TABLES:
+        roles = {role: place for role, known in table.items() if (place := _position(columns, known)) is not None}
         if all(any(role in roles for role in either) for either in required):
             if kind == "interval":
                 roles.setdefault("date", roles["start"])  # the start is a date and time
@@ -165,102 +195,101 @@ def named(names: list[str], delimiter: str, skip: int = 0, raw: bytes = b"") -> 
     return None
 
 
-def _place(columns: list[str], known: tuple[str, ...]) -> int | None:
+def _position(columns: list[str], known: tuple[str, ...]) -> int | None:
     return next((columns.index(name) for name in known if name in columns), None)
 
 
-def _headerless(lines: list[bytes]) -> Layout | None:
+def _layout_without_header(lines: list[bytes]) -> Layout | None:
+    """Return the layout of a file whose first line is a row with the portal's columns."""
     for i, raw in enumerate(lines):
         line = decode(raw)
         if not line.strip():
             continue
         cells = next(csv.reader([line]))
-        order = HEADERLESS.get(len(cells))
+        order = WITHOUT_HEADER.get(len(cells))
         if order is None:
             return None
         cell = dict(zip(order, cells, strict=True))
-        if _stamps.day(cell["date"]) is None or _stamps.minute(cell["start"]) is None:
+        if _stamps.parse_day(cell["date"]) is None or _stamps.parse_minute(cell["start"]) is None:
             return None
         return Layout("interval", ",", order, {role: place for place, role in enumerate(order)}, i, b"")
     return None
 
 
-_AROUND_ID: Final = " \t'\"=\u2018\u2019\ufeff\xa0"
-"""What portals, people and spreadsheets put around an ESI ID: 'digits, ="digits", blanks."""
-_MASKED: Final = re.compile(r"(?=.*\d)[A-Za-z0-9_*-]{1,64}")
-"""What else is taken as an id, since people mask them; a word such as Total is none."""
-_RUINED: Final = re.compile(r"\d(?:[.,]\d+)?E\+?\d+$|\d{15,}\.0+$", re.IGNORECASE)
+# -- cells
 
 
-def meter_id(text: str) -> str | None:
-    """Give the bare ESI ID; None when the cell holds none.
+def parse_meter_id(text: str) -> str | None:
+    """Return the ESI ID without quotation marks and blanks, or None if the cell does not contain an ID.
 
     Raises
     ------
     FormatError
-        When a spreadsheet has turned the id to a number, which loses its last digits.
+        If a spreadsheet converted the ID to a number, which loses its last digits.
 
     Examples
     --------
-    >>> meter_id("'10000000000000017"), meter_id('="10000000000000017"'), meter_id("my house")
+    >>> parse_meter_id("'10000000000000017"), parse_meter_id('="10000000000000017"'), parse_meter_id("my house")
     ('10000000000000017', '10000000000000017', None)
     """
     text = text.strip(_AROUND_ID)
     if text.isascii() and text.isdigit():
         return text
-    if _RUINED.match(text):
+    if _ROUNDED.match(text):
         raise FormatError(
-            f"the ESI ID {text} was turned to a number by a spreadsheet and its last digits are lost: export the file "
-            "again and load it without opening it in a spreadsheet"
+            f"A spreadsheet converted the ESI ID {text} to a number, and its last digits are lost",
+            next_step="Export the file again and load it without opening it in a spreadsheet.",
         )
     return text if _MASKED.fullmatch(text) else None
 
 
-def date(text: str) -> int | None:
-    """Give a date as days since 1970; None when it is none.
+def parse_date(text: str) -> int | None:
+    """Return a date as days since 1970, or None if the cell is not a date.
 
     Raises
     ------
     FormatError
-        When its day stands before its month, so that other dates of the file would be taken for what they are not.
+        If its day is before its month: other dates of the file would then be read with day and month swapped.
     """
-    found = _stamps.day(text)
-    if found is None:
+    day = _stamps.parse_day(text)
+    if day is None:
         _refuse_day_first(text)
-    return found
+    return day
 
 
-def revision(text: str) -> int | None:
-    """Give when a version was made, as :func:`greenkit.smt.stamps.revision`; day before month as in :func:`date`."""
-    found = _stamps.revision(text)
-    if found is None:
+def parse_revision(text: str) -> int | None:
+    """Return a revision as :func:`greenkit.smt._stamps.parse_revision` does; raise as :func:`parse_date` does."""
+    revision = _stamps.parse_revision(text)
+    if revision is None:
         _refuse_day_first(text)
-    return found
+    return revision
 
 
 def _refuse_day_first(text: str) -> None:
     if _stamps.is_day_first(text):
         raise FormatError(
-            f"the date {text.split()[0]} has its day first, so another program has rewritten this file's dates: "
-            "export it again"
+            f"The date {text.split()[0]} has its day before its month, so another program changed the dates of this "
+            "file",
+            next_step="Export the file again.",
         )
 
 
-class Cells:
-    """The cells of one interval file as numbers.
+class CellReader:
+    """Parses the cells of one interval file into numbers.
 
     Attributes
     ----------
-    words : dict
-        Role → what reads a cell of its column (None where it says nothing), and the number that holds without one.
+    by_role : dict
+        Role → the function that parses a cell of its column (None for a cell that it cannot parse), and the number
+        that is used if the file does not have the column.
     """
 
-    def __init__(self, store: Store, notes: Notes, file: str) -> None:
-        self._store, self._notes, self._file = store, notes, file
-        self.words: dict[str, tuple[Callable[[str], int | None], int]] = {
+    def __init__(self, store: Store, counter: FindingCounter, file: str) -> None:
+        self._store, self._counter, self._file = store, counter, file
+        self.by_role: dict[str, tuple[Callable[[str], int | None], int]] = {
             "meter": (self._meter, 0),
             "date": (self._date, 0),
-            "start": (_stamps.minute, 0),
+            "start": (_stamps.parse_minute, 0),
             "end": (_end, -1),
             "quality": (store.code, store.code("")),
             "flow": (self._flow, store.channels[_codes.LOAD]),
@@ -268,109 +297,108 @@ class Cells:
         self._days: set[int] = set()
 
     def _date(self, text: str) -> int | None:
-        found = date(text)
-        if found is not None and "/" in text:
-            self._days.add(found)
-        return found
+        day = parse_date(text)
+        if day is not None and "/" in text:
+            self._days.add(day)
+        return day
 
-    def doubt_dates(self) -> None:
-        """Note a file of one day of several months: 06/07, 07/07 and 08/07 may well be days of July."""
+    def check_dates(self) -> None:
+        """Report a file with one day of several months: 06/07, 07/07 and 08/07 may well be days of July."""
         first = np.datetime64(min(self._days, default=0), "D")
         if len(self._days) > 1 and len({str(np.datetime64(day, "D"))[-2:] for day in self._days}) == 1:
-            self._notes.add("smt.time.day-first", f"{first} and {len(self._days) - 1} more", file=self._file)
+            self._counter.add(DAY_FIRST, f"{first} and {len(self._days) - 1} more", file=self._file)
 
     def _meter(self, text: str) -> int | None:
-        found = meter_id(text)
-        return None if found is None else self._store.meters[found]
+        meter = parse_meter_id(text)
+        return None if meter is None else self._store.meters[meter]
 
     def _flow(self, text: str) -> int:
-        found = _codes.channel(text) if text.strip() else _codes.LOAD
-        if found not in self._store.channels and found not in (_codes.LOAD, _codes.GENERATION):
-            self._notes.add("smt.flow.other", found.flow, file=self._file)
-        return self._store.channels[found]
+        channel = _codes.channel(text) if text.strip() else _codes.LOAD
+        if channel not in self._store.channels and channel not in (_codes.LOAD, _codes.GENERATION):
+            self._counter.add(FLOW_OTHER, channel.flow, file=self._file)
+        return self._store.channels[channel]
 
 
 def _end(text: str) -> int | None:
-    return _stamps.end_minute(text) if text.strip() else -1
+    return _stamps.parse_end_minute(text) if text.strip() else -1
 
 
-_STEPS: Final = (5, 15, 30, 60)
-"""Minutes of an interval, where a file has no end times."""
+# -- the interval CSV
 
 
-class _Unfit(Exception):
-    """A piece has a cell or row that the bulk reader cannot take; it never leaves this module."""
+class _DoesNotFit(Exception):
+    """A piece has a row or cell that the bulk reader cannot read. It never leaves this module."""
 
 
-def read(source: Source, layout: Layout, store: Store, notes: Notes, advance: Advance) -> None:
-    """Read one file into the store."""
+def read(source: Source, layout: Layout, store: Store, counter: FindingCounter, advance: Advance) -> None:
+    """Read one interval CSV into the store."""
     place = store.sources[source.name]
-    columns = _Columns(layout, store, notes, source.name)
+    columns = _Columns(layout, store, counter, source.name)
     odd: list[Rows] = []
     skip = layout.skip
     with source.open() as file:
         for piece in read_pieces(file, source.name, advance):
-            odd += _labels.lay(columns.rows(piece, skip), store, place)
+            odd += _labels.place_whole_days(columns.rows(piece, skip), store, place)
             skip = 0
-    if not columns.any_rows:
-        notes.add("smt.file.empty", file=source.name)
-    columns.cells.doubt_dates()
-    _labels.settle(odd, store, place, notes)
+    if not columns.has_rows:
+        counter.add(FILE_EMPTY, file=source.name)
+    columns.cells.check_dates()
+    _labels.place_by_label(odd, store, place, counter)
 
 
 class _Columns:
-    """Turns text into :class:`Rows`, each distinct text once."""
+    """Parses the text of one file into :class:`Rows`, each distinct cell once."""
 
-    def __init__(self, layout: Layout, store: Store, notes: Notes, file: str) -> None:
-        self._notes, self._file = notes, file
-        self.any_rows = False
-        self.cells = Cells(store, notes, file)
-        self._words = self.cells.words
-        self._seen: dict[str, dict[bytes, int]] = {role: {} for role in self._words}
+    def __init__(self, layout: Layout, store: Store, counter: FindingCounter, file: str) -> None:
+        self._counter, self._file = counter, file
+        self.has_rows = False
+        self.cells = CellReader(store, counter, file)
+        self._by_role = self.cells.by_role
+        self._parsed: dict[str, dict[bytes, int]] = {role: {} for role in self._by_role}
         self._use(layout)
 
     def _use(self, layout: Layout) -> None:
         self._layout = layout
         if not layout.header:
-            self._notes.add("smt.file.headerless", file=self._file)
+            self._counter.add(HEADERLESS, file=self._file)
         if "flow" not in layout.roles:
-            self._notes.add("smt.flow.assumed", file=self._file)
+            self._counter.add(FLOW_ASSUMED, file=self._file)
 
     def rows(self, piece: Piece, skip: int) -> Rows:
-        """Read one piece, of which the first ``skip`` lines are no rows."""
+        """Return the rows of one piece, the first ``skip`` lines of which are not rows."""
         try:
             rows = self._in_bulk(piece.text, skip)
-        except _Unfit:
+        except _DoesNotFit:
             rows = self._by_row(piece, skip)
-        self.any_rows |= len(rows) > 0
+        self.has_rows |= len(rows) > 0
         missing = rows.end < 0
         if missing.any():
             rows.end[missing] = (rows.start[missing] + _usual_step(rows.start)) % _stamps.DAY
         return rows
 
-    # in bulk
+    # in bulk: pyarrow parses the values, and returns every other column as a dictionary of its distinct cells
 
     def _in_bulk(self, text: bytes, skip: int) -> Rows:
         again = self._layout.header + b"\n"
         body = _after(text, skip)
         repeated = body.count(again) if self._layout.header else 0
         if repeated:
-            body = body.replace(again, b"\n")  # it ends a row too, where the file before it had no last line end
+            body = body.replace(again, b"\n")  # it also ends a row, if the file before it had no final line end
         if not body or body.isspace():
-            self._repeated(repeated)
-            return self._made({}, np.empty(0))
+            self._report_repeated(repeated)
+            return self._rows_of({}, np.empty(0))
         table = self._table(body)
         by_role = {role: table.column(str(place)).chunk(0) for role, place in self._layout.roles.items()}
         value = by_role.pop("value").to_numpy(zero_copy_only=False)
         if np.isinf(value).any():
-            raise _Unfit
-        made: dict[str, Any] = {
-            role: self._numbered(role, column) for role, column in by_role.items() if role != "revision"
+            raise _DoesNotFit
+        numbers: dict[str, Any] = {
+            role: self._numbers(role, column) for role, column in by_role.items() if role != "revision"
         }
         if "revision" in by_role:
-            made["revision"] = self._stamps(by_role["revision"])
-        self._repeated(repeated)
-        return self._made(made, value)
+            numbers["revision"] = self._revisions(by_role["revision"])
+        self._report_repeated(repeated)
+        return self._rows_of(numbers, value)
 
     def _table(self, body: bytes) -> Any:
         import pyarrow as pa
@@ -398,77 +426,80 @@ class _Columns:
                 ),
             )
         except pa.ArrowInvalid:
-            raise _Unfit from None
+            raise _DoesNotFit from None
 
-    def _numbered(self, role: str, column: Any) -> npt.NDArray[np.int32]:
-        seen, read = self._seen[role], self._words[role][0]
+    def _numbers(self, role: str, column: Any) -> npt.NDArray[np.int32]:
+        """Return the number of each cell of a column; each distinct cell of the file is parsed once."""
+        parsed, parse = self._parsed[role], self._by_role[role][0]
         numbers = np.empty(len(column.dictionary), dtype=np.int32)
-        for i, raw in enumerate(_words(column)):
-            known = seen.get(raw)
-            if known is None:
-                known = seen[raw] = _fit(read, raw)
-            numbers[i] = known
+        for i, raw in enumerate(_distinct(column)):
+            number = parsed.get(raw)
+            if number is None:
+                number = parsed[raw] = _parse_or_refuse(parse, raw)
+            numbers[i] = number
         out: npt.NDArray[np.int32] = numbers[column.indices.to_numpy()]
         return out
 
-    def _stamps(self, column: Any) -> npt.NDArray[np.int64]:
-        local = np.array([_fit(revision, raw) for raw in _words(column)], dtype=np.int64)
-        out: npt.NDArray[np.int64] = _stamps.instants(local)[column.indices.to_numpy()]
+    def _revisions(self, column: Any) -> npt.NDArray[np.int64]:
+        local = np.array([_parse_or_refuse(parse_revision, raw) for raw in _distinct(column)], dtype=np.int64)
+        out: npt.NDArray[np.int64] = _stamps.revision_instants(local)[column.indices.to_numpy()]
         return out
 
     # by row
 
     def _by_row(self, piece: Piece, skip: int) -> Rows:
-        kept: dict[str, list[int]] = {role: [] for role in [*self._words, "revision"]}
+        kept: dict[str, list[int]] = {role: [] for role in [*self._by_role, "revision"]}
         values: list[float] = []
-        for line, text, last in self._lines(piece, skip):
-            found = split_row(text, self._layout.delimiter)
-            row = self._row(found, line, cut=piece.cut and last) if found else None
+        for line, text, is_last in self._lines(piece, skip):
+            cells = split_row(text, self._layout.delimiter)
+            row = self._row(cells, line, cut=piece.cut and is_last) if cells else None
             if row:
                 values.append(row[0])
                 for role, numbers in kept.items():
                     numbers.append(row[1][role])
-        made = {role: np.array(numbers, dtype=np.int64) for role, numbers in kept.items()}
-        made["revision"] = _stamps.instants(made["revision"])
-        return self._made(made, np.array(values, dtype=float))
+        columns = {role: np.array(numbers, dtype=np.int64) for role, numbers in kept.items()}
+        columns["revision"] = _stamps.revision_instants(columns["revision"])
+        return self._rows_of(columns, np.array(values, dtype=float))
 
     def _lines(self, piece: Piece, skip: int) -> Iterator[tuple[int, str, bool]]:
-        """Give each line with its number, and whether it is the last; one that a header stands in is two."""
+        """Yield the number and text of each line, and whether it is the last; a line with a header in it is two."""
         lines = decode(piece.text).split("\n")[skip:-1]
         header = decode(self._layout.header)
         for i, text in enumerate(lines):
-            before, found, after = text.partition(header) if header else ("", "", text)
-            if before and found:
+            before, separator, after = text.partition(header) if header else ("", "", text)
+            if before and separator:
                 yield piece.line + skip + i, before, False
-            yield piece.line + skip + i, found + after if found else text, i == len(lines) - 1
+            yield piece.line + skip + i, separator + after if separator else text, i == len(lines) - 1
 
     def _row(self, row: list[str], line: int, *, cut: bool) -> tuple[float, dict[str, int]] | None:
+        """Return the value of a row and the numbers of its other cells, or None after reporting why it has none."""
         layout, width = self._layout, len(self._layout.names)
         if layout.is_header(row):
-            self._repeated(1)
+            self._report_repeated(1)
             return None
         if cut and len(row) < width:
-            self._notes.add("smt.file.cut", f"{len(row)} columns instead of {width}", file=self._file, line=line)
+            self._counter.add(FILE_CUT, f"{len(row)} columns instead of {width}", file=self._file, line=line)
             return None
         if any(row[width:]) or len(row) <= max(layout.roles[r] for r in ("meter", "date", "start", "value")):
-            self._unreadable(row, f"{len(row)} columns instead of {width}", line)
+            self._report_unreadable(row, f"{len(row)} columns instead of {width}", line)
             return None
         row += [""] * (width - len(row))
-        numbers = {role: absent for role, (_, absent) in self._words.items()} | {"revision": _stamps.NEVER}
+        numbers = {role: absent for role, (_, absent) in self._by_role.items()} | {"revision": _stamps.NEVER}
         for role, place in layout.roles.items():
             if role == "value":
                 continue
+            parse = parse_revision if role == "revision" else self._by_role[role][0]
             try:
-                found = revision(row[place]) if role == "revision" else self._words[role][0](row[place])
+                number = parse(row[place])
             except FormatError as e:
-                raise FormatError(str(e), source=self._file, line=line) from None
-            if found is None and role == "revision":
-                self._notes.add("smt.revision.unreadable", repr(row[place][:40]), file=self._file, line=line)
-                found = _stamps.NEVER
-            if found is None:
-                self._unreadable(row, f"{layout.names[place]} is {row[place][:40]!r}", line)
+                raise FormatError(e.problem, source=self._file, line=line, next_step=e.next_step) from None
+            if number is None and role == "revision":
+                self._counter.add(REVISION_UNREADABLE, repr(row[place][:40]), file=self._file, line=line)
+                number = _stamps.NEVER
+            if number is None:
+                self._report_unreadable(row, f"{layout.names[place]} is {row[place][:40]!r}", line)
                 return None
-            numbers[role] = found
+            numbers[role] = number
         return self._value(row[layout.roles["value"]], line), numbers
 
     def _value(self, cell: str, line: int) -> float:
@@ -477,30 +508,30 @@ class _Columns:
         value = parse_amount(cell, self._layout.delimiter)
         if value is not None:
             return value
-        self._notes.add("smt.value.unreadable", repr(cell[:40]), file=self._file, line=line)
+        self._counter.add(VALUE_UNREADABLE, repr(cell[:40]), file=self._file, line=line)
         return np.nan
 
-    def _repeated(self, n: int) -> None:
+    def _report_repeated(self, n: int) -> None:
         if n:
-            self._notes.add("smt.row.repeated-header", n=n, file=self._file)
+            self._counter.add(HEADER_REPEATED, n=n, file=self._file)
 
-    def _unreadable(self, row: list[str], why: str, line: int) -> None:
-        """Note a row, unless it is the header of another layout, which holds from there on."""
-        layout = named(row, self._layout.delimiter)
+    def _report_unreadable(self, row: list[str], why: str, line: int) -> None:
+        """Report a row, unless it is the header of another layout, which then holds for the rows below it."""
+        layout = layout_of(row, self._layout.delimiter)
         if layout and layout.kind == "interval":
-            self._repeated(1)
+            self._report_repeated(1)
             self._use(layout)
         else:
-            self.any_rows = True
-            self._notes.add("smt.row.unreadable", why, file=self._file, line=line)
+            self.has_rows = True
+            self._counter.add(ROW_UNREADABLE, why, file=self._file, line=line)
 
-    # both
+    # both ways
 
-    def _made(self, numbers: dict[str, Any], value: npt.NDArray[np.float64]) -> Rows:
+    def _rows_of(self, numbers: dict[str, Any], value: npt.NDArray[np.float64]) -> Rows:
         def column(role: str, dtype: Any) -> Any:
             if role in numbers:
                 return numbers[role].astype(dtype, copy=False)
-            return np.full(len(value), _stamps.NEVER if role == "revision" else self._words[role][1], dtype=dtype)
+            return np.full(len(value), _stamps.NEVER if role == "revision" else self._by_role[role][1], dtype=dtype)
 
         return Rows(
             meter=column("meter", np.int32),
@@ -514,34 +545,34 @@ class _Columns:
         )
 
 
-def _fit(read: Callable[[str], int | None], raw: bytes) -> int:
-    """Read one distinct cell; _Unfit where it says nothing, so that it is read again by row, for the line."""
+def _parse_or_refuse(parse: Callable[[str], int | None], raw: bytes) -> int:
+    """Parse one distinct cell. If that fails, the piece is read again by row, which knows the line."""
     try:
-        found = read(decode(raw))
+        number = parse(decode(raw))
     except FormatError:
-        raise _Unfit from None
-    if found is None:
-        raise _Unfit
-    return found
+        raise _DoesNotFit from None
+    if number is None:
+        raise _DoesNotFit
+    return number
 
 
-def _words(column: Any) -> list[bytes]:
-    """Give the distinct cells of a column; _Unfit when a stray quote has swallowed a line end."""
-    words: list[bytes] = column.dictionary.to_pylist()
-    if any(b"\n" in word for word in words):
-        raise _Unfit
-    return words
+def _distinct(column: Any) -> list[bytes]:
+    """Return the distinct cells of a column; a cell with a line end means that a stray quotation mark swallowed it."""
+    cells: list[bytes] = column.dictionary.to_pylist()
+    if any(b"\n" in cell for cell in cells):
+        raise _DoesNotFit
+    return cells
 
 
 def _usual_step(start: npt.NDArray[Any]) -> int:
-    """Give the minutes from one row to the next, most often; 15 where that is no interval."""
+    """Return the most frequent number of minutes from one row to the next, or 15 if no interval is that long."""
     steps = np.diff(start)
     usual = int(np.bincount(steps[steps > 0], minlength=1).argmax())
     return usual if usual in _STEPS else 15
 
 
 def _after(text: bytes, skip: int) -> bytes:
-    """Give what follows the first ``skip`` lines."""
+    """Return what follows the first ``skip`` lines."""
     at = 0
     for _ in range(skip):
         at = text.index(b"\n", at) + 1

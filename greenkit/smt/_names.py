@@ -1,8 +1,10 @@
-"""What Smart Meter Texas file names and ESI IDs say. Both are hints: content decides.
+"""File names of Smart Meter Texas, which state the report, its time, and its sender.
 
-999999999IntervalData20240702063000001.lse                         a TDSP's LSE file (LSE File Definition, v.04)
-IntervalMeterUsage20240702063000123<32 hex digits>EML.CSV          e-mail subscription
-DailyMeterUsage20240702063000….CSV.<requester's DUNS>.asc          ad-hoc request, OpenPGP
+    999999999IntervalData20240702063000001.lse                         LSE file of a TDSP (LSE File Definition, v.04)
+    IntervalMeterUsage20240702063000123<32 hex digits>EML.CSV          e-mail subscription
+    DailyMeterUsage20240702063000….CSV.<requester's DUNS>.asc          on-demand request, OpenPGP
+
+Names are hints: greenkit recognizes a format by its content, and uses a name only to tell which of two files is newer.
 """
 
 from __future__ import annotations
@@ -25,19 +27,20 @@ _SMT_FILE: Final = re.compile(
 
 @dataclass(frozen=True)
 class SmtName:
-    """The parts of a file name that follows a convention; None where it has no such part.
+    """The parts of a file name. Create it with :func:`parse_name`.
 
     Parameters
     ----------
-    report : str
+    report : str, optional
         ``IntervalData``, ``IntervalMeterUsage``, ``DailyMeterUsage``, …
-    created : datetime
-        Local time of ERCOT's market.
-    duns : str
-        Of the TDSP that wrote it; leading zeros kept.
-    counter : str
-    requester : str
-        DUNS of who asked for it.
+    created : datetime, optional
+        When the file was made, in local time of the ERCOT market (America/Chicago), without a time zone.
+    duns : str, optional
+        DUNS number of the TDSP that wrote the file, with leading zeros.
+    counter : str, optional
+        Number of the file among those of the same second.
+    requester : str, optional
+        DUNS number of the party that requested the file.
     """
 
     report: str | None = None
@@ -48,7 +51,17 @@ class SmtName:
 
 
 def parse_name(name: str) -> SmtName:
-    """Read a file name, with or without a folder; one that follows no convention gives empty parts.
+    """Parse a file name into its parts.
+
+    Parameters
+    ----------
+    name : str
+        File name, with or without a folder or an archive.
+
+    Returns
+    -------
+    SmtName
+        Each part is None if the name does not contain it.
 
     Examples
     --------
@@ -58,13 +71,13 @@ def parse_name(name: str) -> SmtName:
     True
     """
     base = PurePosixPath(name.replace("\\", "/").rpartition("!")[2]).name
-    if found := _TDSP_FILE.match(base):
-        return SmtName(found["report"], _created(found["stamp"]), found["duns"], found["counter"])
-    if found := _SMT_FILE.match(base):
-        # the requester's id may stand before the time stamp, so look for a stamp wherever one can begin
-        rest = found["rest"]
+    if match := _TDSP_FILE.match(base):
+        return SmtName(match["report"], _created(match["stamp"]), match["duns"], match["counter"])
+    if match := _SMT_FILE.match(base):
+        # the requester's number can precede the time stamp, so a stamp may begin at any digit
+        rest = match["rest"]
         created = next((when for i in range(len(rest) - 13) if (when := _created(rest[i : i + 14]))), None)
-        return SmtName(found["report"], created, requester=found["requester"])
+        return SmtName(match["report"], created, requester=match["requester"])
     return SmtName()
 
 

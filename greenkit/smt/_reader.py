@@ -1,4 +1,4 @@
-"""``load_smt`` and ``open_smt``: any Smart Meter Texas file to tidy frames, with what was doubtful."""
+"""``load_smt`` and ``open_smt``: Smart Meter Texas files of any format → tidy frames and findings."""
 
 from __future__ import annotations
 
@@ -9,63 +9,93 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
 
-from greenkit import _glance, _html, frame
+from greenkit import _foreign, _glance, _html, frame
+from greenkit._foreign import Foreign
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError
 from greenkit.findings import Findings
 from greenkit.smt import _api_json, _interval_csv, _lse, _revisions, _tables
-from greenkit.smt._blocks import Store, frame_of
+from greenkit.smt._blocks import Store, build_frame
 from greenkit.smt._codes import ZONE
-from greenkit.smt._findings import Notes
+from greenkit.smt._findings import (
+    FILE_EMPTY,
+    FILE_SKIPPED,
+    FORMAT_TWICE,
+    NO_FILE,
+    OTHER_READS,
+    FindingCounter,
+)
 from greenkit.smt._names import parse_name
-from greenkit.smt._tables import BILLS, REGISTERS, Sink, Table
-from greenkit.sources import Limits, Source, foreign, is_openpgp, walk
+from greenkit.smt._tables import BILLS, REGISTERS, ReadTargets, Table
+from greenkit.sources import Decrypt, Limits, Source, is_openpgp, walk
 from greenkit.text import Advance, decode_head
 
+REVISIONS: Final = ("latest", "all")
 HEAD: Final = 1 << 16
-"""Bytes that are looked at: a CSV may have lines before its header."""
-_BINARY: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
-"""Control characters that no text has."""
+"""First bytes of a file by which its format is recognized. A CSV may have lines before its header."""
+
+_CONTROL: Final = dict.fromkeys(set(range(32)) - set(b"\t\n\r\f\x1a"))
+"""Control characters that no text contains."""
 _RESAVED: Final = re.compile(rb"1[,;\t][^,;\t]*[,;\t]\d{1,3}[,;\t]2[.,]\d+E\+13[,;\t]")
-"""Header 1 of LSE as a spreadsheet saves it: leading zeros gone, times and ids rounded."""
+"""Header 1 of LSE as a spreadsheet saves it: without leading zeros, and with rounded times and IDs."""
 _DOWNLOADS: Final = (
     *("type,date,start time,", "type,start date,end date,"),  # Opower's: PG&E, PECO, ComEd, RG&E
     *("energy consumption time period,", "energy delivered time period,", "energy received time period,"),  # SCE
     *("meter number,date,start time,duration,", "interval_start,interval_end,"),  # SDG&E, UtilityAPI
 )
-"""What stands in the header of the CSV that portals give beside the XML, below lines with the customer's name."""
-# kind → why it is refused; any other text is asked for the columns of SMT
-_REFUSED: Final[Mapping[str, str]] = {
-    "standard": "this is the older fixed-width Lodestar Standard format (.ls): ask for LSE (Lodestar Enhanced) or CSV "
-    "instead",
-    "resaved": "this is LSE that a spreadsheet has saved again, which loses digits of ESI IDs and times: take the file "
-    "as it came, and do not open it in a spreadsheet",
-    "download": "this is the CSV of a utility's Green Button download, which greenkit does not read: take its XML "
-    "instead, and read that with greenkit.load_espi",
-    "tidy": "this is a greenkit frame as CSV: read it with greenkit.export.read_csv",
-    "html": "this is a web page, not data: download the file again, and check that you were signed in",
-    "binary": "this is no Smart Meter Texas file: expected LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of "
-    "them",
+"""Headers of the CSV that portals offer beside the XML, below lines with the customer's name."""
+_TIDY: Final = "meter,series,flow,start,"
+"""Header of a frame that greenkit wrote."""
+
+# Kind of file → what it is, for files that are text and still not those of Smart Meter Texas.
+_REFUSED: Final[Mapping[str, Foreign]] = {
+    "standard": Foreign(
+        "a file in the older fixed-width Lodestar Standard format (.ls)",
+        "Request the data as LSE (Lodestar Enhanced) or CSV instead.",
+    ),
+    "resaved": Foreign(
+        "LSE that was saved by a spreadsheet, which loses digits of ESI IDs and times",
+        "Use the file as it was delivered, and do not open it in a spreadsheet.",
+    ),
+    "download": Foreign(
+        "the CSV of a utility's Green Button download, which greenkit does not read",
+        "Download the XML instead, and read it with greenkit.load_espi.",
+    ),
+    "tidy": Foreign("a greenkit frame as CSV", "Read it with greenkit.export.read_csv."),
+    "binary": Foreign(
+        "not a Smart Meter Texas file", "Pass LSE, CSV, JSON or XML, or a zip, gzip or OpenPGP message of one of them."
+    ),
 }
 
 
+# -- recognizing a format
+
+
 def kind_of(head: bytes) -> tuple[str, str]:
-    """Tell a format by a stream's first bytes, and give them as text without what stands before it."""
-    if what := foreign(head):
-        return "foreign", what
+    """Return the format of a file, and its text without what precedes it, by its first bytes and never by its name.
+
+    Returns
+    -------
+    kind : str
+        ``"lse"``, ``"csv"``, ``"json"``, ``"xml"``, ``"openpgp"``, ``"empty"``, a key of the table of refused files, or
+        ``"foreign"`` for what :func:`greenkit._foreign.recognize` knows.
+    text : str
+        The first bytes as text.
+    """
+    if _foreign.recognize(head):
+        return "foreign", ""
     if is_openpgp(head):
         return "openpgp", ""
     text = decode_head(head).lstrip("\0 \t\r\n\x1a")
     if not text:
         return "empty", ""
-    start = text[:200].lower()
-    if start.startswith(("<!doctype html", "<html")):
-        return "html", text
+    if _foreign.recognize(text[:4096].encode()):  # text in UTF-16
+        return "foreign", text
     if text.startswith("<"):
         return "xml", text
     if text[0] in "{[":
@@ -77,45 +107,49 @@ def kind_of(head: bytes) -> tuple[str, str]:
         return "standard", text
     if _RESAVED.match(raw):
         return "resaved", text
-    if len(text) - len(text.translate(_BINARY)) > len(text) // 100:
+    if len(text) - len(text.translate(_CONTROL)) > len(text) // 100:
         return "binary", ""
     return "csv", text
 
 
-def refusal(kind: str, text: str, source: str) -> FormatError:
-    """Give the error for a stream that is nothing of SMT, or no longer."""
-    if kind == "foreign":
-        return FormatError(text, source=source)
+def refusal(kind: str, head: bytes, text: str, source: str) -> FormatError:
+    """Return the error for a file that is not one of Smart Meter Texas, or no longer."""
     flat = text.replace('"', "").replace("\t", ",").lower()
     if kind == "text" and any(header in flat for header in _DOWNLOADS):
         kind = "download"
-    if flat.lstrip(",").startswith("meter,series,flow,start,"):
+    if flat.lstrip(",").startswith(_TIDY):
         kind = "tidy"
+    what = _REFUSED.get(kind) or _foreign.recognize(head) or _foreign.recognize(text[:4096].encode())
+    if what:
+        return FormatError(f"This is {what.what}", source=source, next_step=what.next_step)
     line = next((line for line in text.splitlines() if line.strip()), "")
-    default = (
-        f"no columns of Smart Meter Texas in {line[:80]!r}: expected a header with ESIID, USAGE_DATE, …; from another "
-        "portal, take the Green Button XML instead of the CSV"
+    return FormatError(
+        f"There are no columns of Smart Meter Texas in {line[:80]!r}; a header has ESIID, USAGE_DATE, …",
+        source=source,
+        next_step="If the file is from another portal, download the Green Button XML instead of the CSV.",
     )
-    return FormatError(_REFUSED.get(kind, default), source=source)
+
+
+# -- the public functions
 
 
 @dataclass
 class SmtData:
-    """What Smart Meter Texas files hold. Made by :func:`open_smt`.
+    """The contents of Smart Meter Texas files. Create it with :func:`open_smt`.
 
     Attributes
     ----------
     readings : DataFrame
-        Intervals: a tidy frame, as :func:`load_smt` gives it.
+        Intervals: a tidy frame, as :func:`load_smt` returns it.
     registers : DataFrame
-        Register reads, one row for a meter's day: ``meter``, ``series``, ``flow``, ``usage_date`` (local date),
+        Register reads, one row for each meter and day: ``meter``, ``series``, ``flow``, ``usage_date`` (local date),
         ``start_reading``, ``end_reading`` and ``value`` (kWh), ``unit``, ``quality``, ``quality_code``,
-        ``revision``, ``source``, then the file's other columns as text. They must never be summed with usage.
+        ``revision``, ``source``, then the file's other columns as text. Never add them to interval usage.
     bills : DataFrame
-        Monthly usage: ``meter``, ``series``, ``flow``, ``start_date`` and ``end_date`` (local dates, as the file
-        gives them), ``value`` (kWh), and the same others.
+        Monthly usage: ``meter``, ``series``, ``flow``, ``start_date`` and ``end_date`` (local dates, as in the
+        file), ``value`` (kWh), and the same columns after it.
     findings : Findings
-        What was doubtful.
+        Problems in the data.
     """
 
     readings: pd.DataFrame
@@ -141,9 +175,6 @@ class SmtData:
         return _html.block(f"Smart Meter Texas: {len(self.readings):,} readings", body, text=repr(self))
 
 
-REVISIONS: Final = ("latest", "all")
-
-
 def load_smt(
     source: Any,
     *,
@@ -158,55 +189,55 @@ def load_smt(
     Parameters
     ----------
     source : path, bytes, binary file, or a list of these
-        LSE, interval CSV, the REST API's JSON or Green Button XML; a zip or gzip of them, encrypted or not; a
-        folder or a glob gives all that is in it. Never a URL.
+        LSE, interval CSV, the REST API's JSON or Green Button XML; a zip or gzip of these, encrypted or not; of a
+        folder or glob, all its files. Never a URL.
     revisions : {"latest", "all"}
-        SMT sends a day again when it has better data. ``"latest"`` keeps the newest revision of each ESI ID's day
-        and channel, whole; ``"all"`` keeps every one, told apart by the column ``revision``.
+        When SMT has better data for a day, it sends the day again. ``"latest"`` keeps only the newest revision of each
+        ESI ID, day and channel. ``"all"`` keeps every revision; the column ``revision`` tells them apart.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP: a :class:`greenkit.pgp.Keyring`, or a callable that takes the open message
-        and gives the open plain text.
+        and returns the open decrypted file.
     strict : bool
-        Raise FormatError for the first thing that would be a finding of severity warning or serious.
+        Raise FormatError for the first problem that would be a finding of severity warning or serious.
     progress : bool or callable, optional
-        True shows a bar; a callable is told (bytes done, bytes in all).
+        True shows a bar; a callable is called with (bytes done, total bytes).
     limits : Limits, optional
-        What archives may unpack to.
+        Limits for archives.
 
     Returns
     -------
     DataFrame
-        One row for each interval, sorted by meter, flow, series, start: the columns of
-        :data:`greenkit.frame.COLUMNS`, then ``quality_code`` (the file's letter), ``revision`` (when SMT made this
-        version of the day), ``usage_date`` (the day it is filed under), ``source``. ``meter`` is the ESI ID,
-        ``series`` the SMT channel (``"4"`` load, ``"1"`` generation), ``flow`` ``delivered`` for consumption and
-        ``received`` for surplus generation. ``start`` labels the interval and ``end`` is exclusive, both true
-        instants in America/Chicago; ``value`` is in kWh, NaN where the file gives none. A file without readings
-        gives an empty frame with the same dtypes.
+        One row for each interval, sorted by meter, flow, series and start. Columns are those of
+        :data:`greenkit.frame.COLUMNS`, then ``quality_code`` (the letter in the file), ``revision`` (when SMT made this
+        version of the day), ``usage_date`` (the day under which the file has the interval), and ``source``. ``meter``
+        is the ESI ID, ``series`` the SMT channel (``"4"`` load, ``"1"`` generation), and ``flow`` is ``delivered`` for
+        consumption and ``received`` for surplus generation. ``start`` labels the interval and ``end`` is exclusive;
+        both are in America/Chicago. ``value`` is in kWh, and NaN if the file has no value. A file without readings
+        returns an empty frame with the same dtypes.
 
     Raises
     ------
     FormatError
-        The source is no Smart Meter Texas file, is an error answer, or holds only register reads or bills.
+        If the source is not a Smart Meter Texas file, is an error message of SMT, or has only register reads or bills.
     DecryptError
-        It is encrypted, and ``pgp`` is missing or does not open it.
+        If the source is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
-        It is hostile, or larger than the limits.
+        If an archive exceeds the limits.
     FileNotFoundError
-        There is no such file.
+        If the file does not exist.
 
     Warns
     -----
     GreenkitWarning
-        Once, with the worst finding and how many more there are; each serious one by itself.
+        If there are findings: once for each serious finding, and once for the first of severity warning.
 
     See Also
     --------
-    open_smt : the same with register reads, bills, and the findings.
+    open_smt : also returns register reads, bills, and findings.
 
     Notes
     -----
-    ERCOT Retail Market Guide, section 9, appendix G; LSE File Definition, version 04; the portal's own exports.
+    Sources: ERCOT Retail Market Guide, section 9, appendix G; LSE File Definition, version 04; exports of the portal.
 
     Examples
     --------
@@ -216,13 +247,17 @@ def load_smt(
     >>> load_smt(csv)[["meter", "flow", "start", "value"]].iloc[1].astype(str).tolist()
     ['10000000000000017', 'delivered', '2025-07-06 12:00:00-05:00', '2.25']
     """
-    found = open_smt(source, revisions=revisions, pgp=pgp, strict=strict, progress=progress, limits=limits)
-    if not len(found.readings) and (len(found.registers) or len(found.bills)):
-        kind = "registers" if len(found.registers) else "bills"
+    data = open_smt(source, revisions=revisions, pgp=pgp, strict=strict, progress=progress, limits=limits)
+    if not len(data.readings) and (len(data.registers) or len(data.bills)):
+        kind = "registers" if len(data.registers) else "bills"
         what = "daily register reads" if kind == "registers" else "monthly bills"
-        raise FormatError(f"holds {what} and no intervals: use greenkit.open_smt(…).{kind}", source=_what(source))
-    found.findings.warn(_what(source))
-    return found.readings
+        raise FormatError(
+            f"The source contains {what} and no intervals",
+            source=_name_of(source),
+            next_step=f"Use greenkit.open_smt(…).{kind}.",
+        )
+    data.findings.warn(_name_of(source))
+    return data.readings
 
 
 def open_smt(
@@ -234,7 +269,7 @@ def open_smt(
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> SmtData:
-    """Read everything that Smart Meter Texas files hold.
+    """Read the readings, register reads and bills of Smart Meter Texas files.
 
     Parameters
     ----------
@@ -244,117 +279,120 @@ def open_smt(
     Returns
     -------
     SmtData
-        Frames of readings, registers and bills, and the findings; nothing is warned of.
+        Frames of readings, registers and bills, and the findings. It issues no warnings.
 
     Raises
     ------
     FormatError, DecryptError, LimitError, FileNotFoundError
-        As in :func:`load_smt`; files of register reads or bills are welcome here.
+        As in :func:`load_smt`, except that files with only register reads or bills are accepted.
     """
     if revisions not in REVISIONS:
-        raise ValueError(f"revisions={revisions!r} is none of {', '.join(map(repr, REVISIONS))}")
-    reading = _Reading(Notes(strict=strict), progress, limits)
-    for one in walk(source, limits=limits, decrypt=_decrypt(pgp)):
+        raise ValueError(f"revisions is {revisions!r}, but it must be one of {', '.join(map(repr, REVISIONS))}")
+    reading = _Reading(FindingCounter(strict=strict), limits)
+    for one in walk(source, limits=limits, decrypt=_decrypt_with(pgp)):
         with progress_bar(progress, one.size, one.name) as advance:
             reading.read(one, advance)
     return reading.result(keep_all=revisions == "all")
 
 
 class _Reading:
-    """One call of open_smt: the formats read into one store, the rest into tables."""
+    """One call of open_smt: the formats are read into one store, the rest into tables."""
 
-    def __init__(self, notes: Notes, progress: Progress, limits: Limits | None) -> None:
-        self._store, self._notes = Store(), notes
+    def __init__(self, counter: FindingCounter, limits: Limits | None) -> None:
+        self._store, self._counter, self._limits = Store(), counter, limits
         self._registers, self._bills = Table(REGISTERS), Table(BILLS)
         self._ages: dict[str, tuple[str, int]] = {}
-        self._green_buttons: list[Any] = []
-        self._limits = limits
+        self._green_button_feeds: list[Any] = []
 
     def read(self, source: Source, advance: Advance) -> None:
-        """Read one stream, whatever its format."""
+        """Read one file of any format."""
         head = source.head(HEAD)
         self._ages.setdefault(source.name, (_age(source.name), len(self._ages)))
         kind, text = kind_of(head)
         if kind == "lse":
-            _lse.read(source, self._store, self._notes, advance, self._register)
+            _lse.read(source, self._store, self._counter, advance, self._add_register)
         elif kind == "json":
-            _api_json.read(source, Sink(self._store, self._registers, self._bills, self._notes), advance)
+            targets = ReadTargets(self._store, self._registers, self._bills, self._counter)
+            _api_json.read(source, targets, advance)
         elif kind == "xml":
-            self._green_button(source)
+            self._read_green_button(source)
         elif kind == "csv":
-            self._csv(source, head, text, advance)
+            self._read_csv(source, head, text, advance)
         elif kind == "empty":
-            self._notes.add("smt.file.empty", file=source.name)
+            self._counter.add(FILE_EMPTY, file=source.name)
         elif kind == "openpgp":
             raise DecryptError(
-                f"{source.name}: this is encrypted with OpenPGP: pass pgp=greenkit.pgp.Keyring(passphrase=…), "
-                "which holds the secret key"
+                f"{source.name} is encrypted with OpenPGP",
+                next_step="Pass pgp=greenkit.pgp.Keyring(passphrase=…), with a keyring that has the secret key.",
             )
         else:
-            self._foreign(source, kind, text)
+            self._skip(source, kind, head, text)
 
-    def _csv(self, source: Source, head: bytes, text: str, advance: Advance) -> None:
-        layout = _interval_csv.find(head)
+    def _read_csv(self, source: Source, head: bytes, text: str, advance: Advance) -> None:
+        layout = _interval_csv.find_layout(head)
         if layout is None:
-            self._foreign(source, "text", text)
+            self._skip(source, "text", head, text)
         elif layout.kind == "interval":
-            _interval_csv.read(source, layout, self._store, self._notes, advance)
+            _interval_csv.read(source, layout, self._store, self._counter, advance)
         else:
             table = self._registers if layout.kind == "register" else self._bills
-            _tables.read(source, layout, table, self._notes, advance)
+            _tables.read(source, layout, table, self._counter, advance)
 
-    def _foreign(self, source: Source, kind: str, text: str) -> None:
-        """Refuse a file that the caller named, or that was data; note any other."""
+    def _skip(self, source: Source, kind: str, head: bytes, text: str) -> None:
+        """Refuse a file that the caller named, or that contains damaged meter data; report any other."""
         if source.named or kind in ("standard", "resaved"):
-            raise refusal(kind, text, source.name)
-        self._notes.add("smt.file.skipped", file=source.name)
+            raise refusal(kind, head, text, source.name)
+        self._counter.add(FILE_SKIPPED, file=source.name)
 
-    def _green_button(self, source: Source) -> None:
+    def _read_green_button(self, source: Source) -> None:
         from greenkit.espi import open_espi
 
         with source.open() as file:
-            self._green_buttons.append(open_espi(file, limits=self._limits))
+            self._green_button_feeds.append(open_espi(file, limits=self._limits))
 
-    def _register(self, *, meter: str, channel: Any, day: int, source: str, unit: str, **readings: Any) -> None:
+    def _add_register(self, *, meter: str, channel: Any, day: int, source: str, unit: str, **readings: Any) -> None:
         self._registers.add(meter, channel, usage_date=day, source=source, unit=unit, **readings)
 
     def result(self, *, keep_all: bool) -> SmtData:
-        """Choose the revisions, and make the frames."""
-        store, notes = self._store, self._notes
+        """Choose the revisions that count, and build the frames."""
+        store, counter = self._store, self._counter
         if not self._ages:
-            notes.add("smt.file.none")
+            counter.add(NO_FILE)
         names = [os.path.basename(name) for name in store.sources.words]
         ages = [self._ages[name] for name in store.sources.words]
         rank = np.argsort(np.array(sorted(range(len(ages)), key=ages.__getitem__), dtype=np.int64))
-        blocks = _revisions.resolve(store, store.blocks(), rank, notes, keep_all=keep_all)
-        _revisions.completeness(store, blocks, notes)
-        readings = frame_of(store, blocks, names, notes)
+        blocks = _revisions.resolve(store, store.blocks(), rank, counter, keep_all=keep_all)
+        _revisions.check_completeness(store, blocks, counter)
+        readings = build_frame(store, blocks, names, counter)
         if self._registers or self._bills:
-            notes.add("smt.file.other-reads", n=len(self._registers) + len(self._bills))
+            counter.add(OTHER_READS, n=len(self._registers) + len(self._bills))
         readings = self._with_green_button(readings)
-        registers, bills = (table.frame(notes, keep_all=keep_all) for table in (self._registers, self._bills))
-        findings = notes.findings()
-        for green_button in self._green_buttons:
-            findings.extend(green_button.findings)
+        registers, bills = (table.frame(counter, keep_all=keep_all) for table in (self._registers, self._bills))
+        findings = counter.findings()
+        for feed in self._green_button_feeds:
+            findings.extend(feed.findings)
         return SmtData(frame.note(readings, findings), registers, bills, findings)
 
     def _with_green_button(self, readings: pd.DataFrame) -> pd.DataFrame:
-        """Add what came as XML; where another format has the same interval that one counts, since it has a revision."""
-        if not self._green_buttons:
+        """Return the readings with those of Green Button XML.
+
+        If another format has the same interval, that one counts, because it states its revision.
+        """
+        if not self._green_button_feeds:
             return readings
         parts = [readings] if len(readings) else []
-        both = frame.concat([*parts, *(g.readings for g in self._green_buttons)])
+        both = frame.concat([*parts, *(feed.readings for feed in self._green_button_feeds)])
         if not parts:
             return both
-        again = both.duplicated([*frame.SERIES, "start"], keep=False) & both["revision"].isna()
-        if again.any():
-            self._notes.add("smt.format.twice", str(both.loc[again, "start"].iloc[0]), n=int(again.sum()))
-            both = frame.tidy(both[~again])
+        is_repeat = both.duplicated([*frame.SERIES, "start"], keep=False) & both["revision"].isna()
+        if is_repeat.any():
+            self._counter.add(FORMAT_TWICE, str(both.loc[is_repeat, "start"].iloc[0]), n=int(is_repeat.sum()))
+            both = frame.tidy(both[~is_repeat])
         return both
 
 
 def _age(name: str) -> str:
-    """Give when a file was made, to tell which of two is later: by its name, else its time on the disk."""
+    """Return when a file was made, by its name or else its modification time, to tell which of two is newer."""
     outer, _, member = name.partition("!")
     created = parse_name(member or outer).created or parse_name(outer).created
     if created is None:
@@ -366,17 +404,18 @@ def _age(name: str) -> str:
     return created.isoformat()
 
 
-def _decrypt(pgp: Any) -> Callable[..., Any] | None:
+def _decrypt_with(pgp: Any) -> Decrypt | None:
+    """Return the callable that decrypts a message."""
     if pgp is None:
         return None
     decrypt = getattr(pgp, "decrypt", pgp)
     if not callable(decrypt):
-        raise TypeError(f"pgp is a greenkit.pgp.Keyring or a callable, not {type(pgp).__name__}")
-    return decrypt  # type: ignore[no-any-return]
+        raise TypeError(f"pgp must be a greenkit.pgp.Keyring or a callable, not {type(pgp).__name__}")
+    return cast(Callable[..., Any], decrypt)
 
 
-def _what(source: Any) -> str:
-    """Name a source in one word, for a warning or an error."""
+def _name_of(source: Any) -> str:
+    """Return a short name of a source, for a warning or an error."""
     if isinstance(source, str | os.PathLike):
         return os.path.basename(os.fspath(source)) or str(source)
     return str(getattr(source, "name", "Smart Meter Texas files"))

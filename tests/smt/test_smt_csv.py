@@ -219,7 +219,9 @@ def test_extra_commas_and_garbage_at_the_end():
 
 def test_dates_with_the_day_first_are_refused():
     lines = [line.replace("07/06/2025", "13/07/2025", 1) for line in csv_rows()]
-    with pytest.raises(FormatError, match=r"line 2: the date 13/07/2025 has its day first.* export it again"):
+    with pytest.raises(
+        FormatError, match=r"line 2: The date 13/07/2025 has its day before its month.* Export the file again"
+    ):
         read(csv(lines))
 
 
@@ -268,7 +270,7 @@ def test_channel_that_smt_does_not_define():
 
 def fallback(monkeypatch):
     def never(*_):
-        raise interval_csv._Unfit
+        raise interval_csv._DoesNotFit
 
     monkeypatch.setattr(interval_csv._Columns, "_in_bulk", never)
 

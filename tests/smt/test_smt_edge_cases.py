@@ -43,7 +43,9 @@ def test_01_dressed_up_id(cell):
 
 @pytest.mark.parametrize("cell", ["1.0089E+21", "1.04437E+16", "1,0089E+21", "10443720000000000.0"])
 def test_02_id_ruined_by_a_spreadsheet(cell):
-    with pytest.raises(FormatError, match=r"line 2: the ESI ID .* turned to a number .* export the file again"):
+    with pytest.raises(
+        FormatError, match=r"line 2: A spreadsheet converted the ESI ID .* to a number.* Export the file again"
+    ):
         read(csv(csv_rows(meter=f'"{cell}"')))
 
 
@@ -444,7 +446,7 @@ def test_29_redelivered_day(newest_first):
 
 def test_30_still_encrypted():
     message = b"-----BEGIN PGP MESSAGE-----\n\nhQEMA...\n-----END PGP MESSAGE-----\n"
-    with pytest.raises(DecryptError, match=r"encrypted with OpenPGP: pass pgp="):
+    with pytest.raises(DecryptError, match=r"encrypted with OpenPGP. Pass pgp="):
         read(message)
 
 

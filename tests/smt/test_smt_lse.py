@@ -81,7 +81,9 @@ def test_interval_time_that_is_none():
     text = lse().replace("0.005,A,", "0.005,A,noon")
     found = read(text)
     assert found.readings["start"].tolist() == read(lse()).readings["start"].tolist()
-    assert "line 5: 'noon'; it follows the one before" in found.findings.named("smt.lse.time")[0].text
+    assert (
+        "line 5: 'noon'. greenkit placed it after the interval before" in found.findings.named("smt.lse.time")[0].text
+    )
 
 
 def test_blank_lines():

@@ -125,24 +125,27 @@ def test_later_file_wins_by_its_name_then_its_time(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"<html><body>Sign in</body></html>", "web page, not data"),
-        (b"<!DOCTYPE html><p>", "web page, not data"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "this is an image"),
-        (b"\x00\x01\x02" * 200 + b"abc", "no Smart Meter Texas file"),
-        (b"%PDF-1.7\n1 0 obj", "this is a PDF: Download the data instead"),
-        (b",meter,series,flow,start,end,value\n0,1,2,3,4,5,6\n", r"read it with greenkit\.export\.read_csv"),
+        (b"<html><body>Sign in</body></html>", "This is a web page"),
+        (b"<!DOCTYPE html><p>", "This is a web page"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(200)), "This is an image"),
+        (b"\x00\x01\x02" * 200 + b"abc", "not a Smart Meter Texas file"),
+        (b"%PDF-1.7\n1 0 obj", "This is a PDF. Download the data instead"),
+        (b",meter,series,flow,start,end,value\n0,1,2,3,4,5,6\n", r"Read it with greenkit\.export\.read_csv"),
         (b"hello, world", "no columns of Smart Meter Texas in 'hello, world'"),
         (b"Name,A B\n\nTYPE,DATE,START TIME,END TIME,USAGE (kWh),COST,NOTES\n", "Green Button download.*load_espi"),
         (b"Name,A\n\nTYPE,START DATE,END DATE,USAGE (kWh),COST\n", "Green Button download.*load_espi"),
         (b"Name,Service,Type,Date,Start Time,End Time,Usage,Units\n", "Green Button download.*load_espi"),
         (b'Energy Usage Information\n"Energy Delivered time period","Usage"\n', "Green Button download.*load_espi"),
         (b"Name,A\nUOM,KWH\nMeter Number\tDate\tStart Time\tDuration\tNet\n", "Green Button download.*load_espi"),
-        (b"Timestamp,kWh\n2025-06-01T00:00,1.0\n", "no columns .*'Timestamp,kWh'.*take the Green Button XML instead"),
+        (
+            b"Timestamp,kWh\n2025-06-01T00:00,1.0\n",
+            "no columns .*'Timestamp,kWh'.*download the Green Button XML instead",
+        ),
         (b"ESIID,USAGE_DATE,USAGE_KWH_TOTAL\n1,2,3", "no columns of Smart Meter Texas"),
-        (b'{"a": 1}', "holds none of energyData"),
-        (b'{"energyData": [', "damaged or cut"),
-        (b"[" * 100_000, "damaged or cut"),
-        (b"{}", "holds none of energyData"),
+        (b'{"a": 1}', "contains none of energyData"),
+        (b'{"energyData": [', "damaged or truncated"),
+        (b"[" * 100_000, "damaged or truncated"),
+        (b"{}", "contains none of energyData"),
     ],
 )
 def test_foreign_files(data, message):
@@ -161,9 +164,9 @@ def test_foreign_files_in_a_folder_are_left_out_and_said(tmp_path):
 
 
 def test_wrong_options():
-    with pytest.raises(ValueError, match="revisions='newest' is none of 'latest', 'all'"):
+    with pytest.raises(ValueError, match="revisions is 'newest', but it must be one of 'latest', 'all'"):
         greenkit.open_smt(lse().encode(), revisions="newest")
-    with pytest.raises(TypeError, match=r"pgp is a greenkit\.pgp\.Keyring or a callable, not str"):
+    with pytest.raises(TypeError, match=r"pgp must be a greenkit\.pgp\.Keyring or a callable, not str"):
         greenkit.open_smt(lse().encode(), pgp="secret.asc")
     with pytest.raises(FormatError, match=r"www\.smartmetertexas\.com/x: greenkit does not load URLs") as raised:
         greenkit.load_smt("https://www.smartmetertexas.com/x?token=abc")
@@ -200,7 +203,7 @@ def test_daily_registers():
     assert df["METER_NUMBER"].tolist() == ["M-77", "M-77"]
     assert str(df["revision"].dtype) == "datetime64[us, America/Chicago]"
     with pytest.raises(
-        FormatError, match=r"daily register reads and no intervals: use greenkit\.open_smt\(…\)\.registers"
+        FormatError, match=r"daily register reads and no intervals. Use greenkit\.open_smt\(…\)\.registers"
     ):
         greenkit.load_smt(daily(*rows).encode())
 
@@ -229,7 +232,7 @@ def test_damaged_register_rows():
     finding = found.findings.named("smt.row.unreadable")[0]
     assert finding.evidence["count"] == 3
     assert "bytes, line 2: ENERGY_DATA_KWH is 'ten'" in finding.text
-    with pytest.raises(FormatError, match=r"line 2: the ESI ID 1\.0089E\+21 was turned to a number"):
+    with pytest.raises(FormatError, match=r"line 2: A spreadsheet converted the ESI ID 1\.0089E\+21 to a number"):
         read(daily("1.0089E+21,07/06/2025,,1,2,3,"))
 
 
@@ -242,7 +245,7 @@ def test_monthly_bills():
     assert df["value"].tolist() == pytest.approx([1234.5, np.nan], nan_ok=True)
     assert df["Bill Status"].tolist() == ["Final", "Open"]
     assert found.findings.names == ["smt.file.other-reads"]
-    with pytest.raises(FormatError, match=r"monthly bills and no intervals: use greenkit\.open_smt\(…\)\.bills"):
+    with pytest.raises(FormatError, match=r"monthly bills and no intervals. Use greenkit\.open_smt\(…\)\.bills"):
         greenkit.load_smt(text.encode())
 
 
@@ -383,9 +386,11 @@ def test_file_names(name, duns, report, created, requester):
 
 def test_every_month_by_its_name():
     names = ("jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-    assert [stamps.day(f"06-{name}-2025") for name in names] == [stamps.day(f"{m}/06/2025") for m in range(1, 13)]
-    assert stamps.day("06-foo-2025") is None
-    assert [stamps.minute(clock) for clock in ("12:60", "12:00:60", "24:15", "13:00 pm")] == [None] * 4
+    assert [stamps.parse_day(f"06-{name}-2025") for name in names] == [
+        stamps.parse_day(f"{m}/06/2025") for m in range(1, 13)
+    ]
+    assert stamps.parse_day("06-foo-2025") is None
+    assert [stamps.parse_minute(clock) for clock in ("12:60", "12:00:60", "24:15", "13:00 pm")] == [None] * 4
 
 
 def test_tdsp_is_a_hint():
