@@ -69,7 +69,7 @@ def test_marks_and_blanks_before_xml(mark):
 def test_what_is_neither():
     with pytest.raises(FormatError, match="no columns of Smart Meter Texas"):
         greenkit.load(b"a,b,c\n1,2,3\n")
-    with pytest.raises(DecryptError, match="(?i)pass pgp="):
+    with pytest.raises(DecryptError, match=r"(?i)pass pgp="):
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
     with pytest.raises(TypeError, match="A source must be a path"):
         greenkit.load(7)
