@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from greenkit import _html, frame
-from greenkit.findings import SEVERITIES, Finding
+from greenkit.findings import Finding, Findings
 
 MOST: Final = 20
 """Number of series, and of findings, that a repr shows."""
@@ -46,7 +46,7 @@ def series_html(df: pd.DataFrame) -> str:
 
 def findings_html(findings: Iterable[Finding]) -> str:
     """Return findings as an HTML table, most severe first."""
-    worst = sorted(findings, key=lambda f: SEVERITIES.index(f.severity), reverse=True)
+    worst = list(Findings(findings).by_severity)
     if not worst:
         return "<p>No findings.</p>"
     table = _html.table(["severity", "finding", "what"], [[f.severity, f.name, f.message] for f in worst[:MOST]])

@@ -261,6 +261,11 @@ class Findings(Sequence[Finding]):
         return Findings(f for f in self._found if f.name == name or f.name.startswith(name + "."))
 
     @property
+    def by_severity(self) -> Findings:
+        """The findings in the order in which they are shown: most severe first, else as they were reported."""
+        return Findings(sorted(self._found, key=lambda f: -SEVERITIES.index(f.severity)))
+
+    @property
     def worst(self) -> Finding | None:
         """The first of the most severe findings; None if there are none."""
         return max(self._found, key=lambda f: SEVERITIES.index(f.severity), default=None)
@@ -289,12 +294,12 @@ class Findings(Sequence[Finding]):
         return f"<Findings: {len(self)}>" if not self._found else str(self)
 
     def __str__(self) -> str:
-        return "\n".join(str(f) for f in self._found) or "No findings."
+        return "\n".join(str(f) for f in self.by_severity) or "No findings."
 
     def _repr_html_(self) -> str:
         from greenkit import _html
 
-        rows = [[f.severity, f.name, f.message, f.evidence_text()] for f in self._found]
+        rows = [[f.severity, f.name, f.message, f.evidence_text()] for f in self.by_severity]
         body = _html.table(["severity", "name", "finding", "evidence"], rows) if rows else "<p>No findings.</p>"
         return _html.block(f"Findings: {len(self)}", body, text=str(self))
 

@@ -174,7 +174,7 @@ def _clock(instant: Any, zone: str) -> str:
 
 
 def _found(noted: Findings) -> str:
-    rows: list[list[object]] = [[f.severity, f.name, f.message, f.evidence_text()] for f in noted]
+    rows: list[list[object]] = [[f.severity, f.name, f.message, f.evidence_text()] for f in noted.by_severity]
     if not rows:
         return "<p>The reader noted nothing doubtful.</p>"
     return "<h3>What the reader noted</h3>" + _table(["severity", "name", "what", "evidence"], rows)

@@ -46,7 +46,7 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     coarse = intervals.from_frame(df)
     fine = df.iloc[coarse.row[(coarse.interval <= quality.DAILY)[coarse.code]]]
     _sheet(book, "days", _clock_times(totals.by_period(fine, "day")))
-    noted = [(f.severity, f.name, f.message) for f in quality.assess(df).findings]
+    noted = [(f.severity, f.name, f.message) for f in quality.assess(df).findings.by_severity]
     _sheet(book, "doubts", pd.DataFrame(noted, columns=["severity", "name", "what"]))
     buffer = io.BytesIO()
     book.save(buffer)
