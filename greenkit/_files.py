@@ -107,9 +107,10 @@ def touch_private(path: StrPath) -> None:
 
 
 def private_folder(path: StrPath) -> Path:
-    """Create a folder, and its parents, that only its owner can enter."""
+    """Create a folder, and its missing parents, that only its owner can enter, and return its path."""
     path = Path(path)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (*reversed(path.parents), path):  # mkdir(parents=True) would give those above the umask's mode
+        folder.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -209,11 +209,33 @@ class SmtSettings:
     api: ApiSettings = ApiSettings()
 
 
+class ProfileName(str):
+    """The TOML type of ``utility``: a profile's name, or the path of a TOML profile relative to the settings."""
+
+    @classmethod
+    def from_toml(cls, value: object, place: _toml.Place) -> ProfileName:
+        """Return the name as it is, or the path from the folder of the settings file."""
+        if not isinstance(value, str) or not value:
+            raise place.error("must be the name of a profile or the path of a TOML file", "Write it in quotes.")
+        return cls(_toml.resolve(value, place) if value.endswith(".toml") else value)
+
+
+class TokenPlace(str):
+    """The TOML type of ``tokens``: ``"file"``, ``"memory"``, ``"keyring"``, or a folder relative to the settings."""
+
+    @classmethod
+    def from_toml(cls, value: object, place: _toml.Place) -> TokenPlace:
+        """Return the name as it is, or the path from the folder of the settings file."""
+        if not isinstance(value, str) or not value:
+            raise place.error('must be "file", "memory", "keyring", or a folder', "Write it in quotes.")
+        return cls(value if value in ("file", "memory", "keyring") else _toml.resolve(value, place))
+
+
 @dataclass(frozen=True, kw_only=True)
 class CustodianSettings:
     """``[custodian.<name>]``: your registration with a utility's Green Button Connect service."""
 
-    utility: str | None = None  # the profile; the name of the table if None
+    utility: ProfileName | str | None = None  # the profile, or its file; the name of the table if None
     client_id: str | None = None
     client_secret: SecretRef | None = None
     redirect_uri: str | None = None
@@ -224,7 +246,12 @@ class CustodianSettings:
     ca_file: Path | None = None
     scope: str | None = None
     url: str | None = None  # replaces the address of the profile
-    tokens: Path | None = None  # private file in which the client stores grants
+    subscription: str | None = None  # ID of the customer's subscription, if the utility does not send it
+    tokens: TokenPlace | Path | str | None = (
+        None  # "file", "memory", "keyring", or the folder in which grants are stored
+    )
+    proxy: str | None = None  # http://HOST:PORT or http://USER@HOST:PORT
+    proxy_password: SecretRef | None = None
     timeout: Seconds = 60.0
 
 

@@ -220,7 +220,7 @@ def test_settings_written_by_version_0_1_are_read(path):
     assert found.smt.delete == "decrypted"
     if "sandbox" in path.stem:
         assert found.smt.password.where == str(FIXTURES / "smt-password")
-        assert found.custodian["pge"].tokens == Path("/home/analyst/greenkit-sandbox/tokens")
+        assert found.custodian["pge"].tokens == "/home/analyst/greenkit-sandbox/tokens"
         assert found.smt.port > 1024
         assert found.smt.protocol in path.stem
     else:

@@ -1,7 +1,11 @@
-"""One authorization under way: its link, its status, and the two ways in which it ends.
+"""One authorization in progress: its link, its redirect, and its status.
 
-It never blocks by itself. A listener thread or a pasted URL finishes it, whichever comes first; its ``state`` serves
-once. The same object serves a script, a REPL, a notebook and the widgets.
+It never blocks. A listener or a pasted URL finishes it, whichever comes first. A script, a REPL, a notebook, and the
+widgets use the same object.
+
+The redirect is the one message that anybody can forge, because it comes through the browser. Its ``state`` serves
+once, and is compared before anything else of the redirect is read (RFC 6749, 10.12). A refusal is an error and never
+leads to another grant.
 """
 
 from __future__ import annotations
@@ -15,13 +19,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from greenkit import _html
-from greenkit.custodian import _transport
+from greenkit import _html, _net
+from greenkit.custodian._oauth import PKCE_STEP, mentions_pkce
+from greenkit.custodian._transport import run_to_end
 from greenkit.custodian.profiles import LOOPBACK, Profile
 from greenkit.errors import (
     AuthorizationDenied,
@@ -35,29 +39,69 @@ from greenkit.errors import (
 from greenkit.secret import Secret
 
 DEADLINE: Final = 600.0
-"""Seconds that a customer has: as long as PG&E's codes live."""
+"""Seconds that a customer has to sign in: a common lifetime of authorization codes."""
+LONGEST: Final = 8192
+"""Longest redirect URL [characters]."""
 Method = Literal["auto", "loopback", "paste"]
 Status = Literal["waiting", "finishing", "authorized", "denied", "failed", "cancelled", "timed out"]
 _REMOTE: Final = ("SSH_", "JUPYTERHUB_", "BINDER_", "COLAB_", "CODESPACES", "KUBERNETES_", "VSCODE_PROXY_URI")
+_PASTE: Final = "Then paste the complete URL from the browser's address bar, even if the page cannot be displayed"
+
+# RFC 6749, 4.1.2.1: error code → (error, meaning, next step); other codes are not repeated
+_ERRORS: Final = {
+    "access_denied": (
+        AuthorizationDenied,
+        "The customer refused the authorization",
+        "Call authorize() again when the customer agrees.",
+    ),
+    "unauthorized_client": (
+        ClientRejected,
+        "The utility does not let this client request an authorization",
+        "Check the registration.",
+    ),
+    "invalid_request": (
+        ClientRejected,
+        "The utility does not accept the authorization request",
+        "Check redirect_uri and scope, and whether the utility requires PKCE (pkce in the profile).",
+    ),
+    "invalid_scope": (
+        ClientRejected,
+        "The utility does not accept the scope",
+        "Set scope to the one of the registration.",
+    ),
+    "unsupported_response_type": (
+        ClientRejected,
+        "The utility does not issue authorization codes",
+        "Check the profile.",
+    ),
+    "server_error": (ServerUnavailable, "The utility could not answer", "Try again later."),
+    "temporarily_unavailable": (ServerUnavailable, "The utility is busy", "Try again later."),
+}
+
+
+# -- where the browser is
 
 
 def is_remote() -> bool:
-    """Tell whether the browser is likely on another machine than this process: a hub, a container, ssh."""
+    """Return whether the browser is probably on another machine: a hub, a container, SSH."""
     return any(name.startswith(_REMOTE) for name in os.environ) or Path("/.dockerenv").exists()
 
 
 def is_shared() -> bool:
-    """Tell whether this machine's disk is not the user's own: JupyterHub, Binder, Colab."""
+    """Return whether the disk of this machine is not the user's own: JupyterHub, Binder, Colab."""
     return any(name.startswith(("JUPYTERHUB_", "BINDER_", "COLAB_")) for name in os.environ)
 
 
 def has_browser() -> bool:
-    """Tell whether this machine can show a page in a window."""
+    """Return whether this machine can open a browser window."""
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+# -- the authorization
+
+
 class Authorization:
-    """An authorization that was begun; :meth:`greenkit.custodian._client.Client.authorize` makes it.
+    """An authorization in progress. Create it with :meth:`greenkit.custodian.Client.authorize`.
 
     Parameters
     ----------
@@ -66,21 +110,20 @@ class Authorization:
     redirect_uri : str
         The registered one.
     exchange : callable
-        Given code, redirect_uri and verifier, it gets the grant and keeps it.
+        Takes code, redirect URI, and verifier; gets the grant and stores it.
     method : {"auto", "loopback", "paste"}
         ``loopback`` listens on this machine for the redirect; ``paste`` waits for :meth:`finish`; ``auto`` listens
-        when the registered redirect is on this machine, the process is not remote and there is a browser.
+        if the registered redirect URI is on this machine, the process is not remote, and there is a browser.
     deadline : float
-        Seconds until it gives up.
+        Seconds until it times out.
     already : bool
-        There is a grant: it is authorized from the beginning, and nothing is listened for.
+        There is a grant, so it is authorized from the start and does not listen.
 
     Attributes
     ----------
     url : str
         The link that the customer opens.
-    status : str
-        waiting, finishing, authorized, denied, failed, cancelled or timed out.
+    status : {"waiting", "finishing", "authorized", "denied", "failed", "cancelled", "timed out"}
     error : GreenkitError or None
         Why it ended without a grant.
     """
@@ -112,18 +155,21 @@ class Authorization:
         if already:
             self._end("authorized")
 
-    def _listen(self, method: Method, redirect_uri: str) -> Listener | None:
+    def _listen(self, method: Method, redirect_uri: str) -> RedirectListener | None:
         if method not in ("auto", "loopback", "paste"):
-            raise SettingsError(f"method is {method!r}: give auto, loopback or paste")
+            raise SettingsError(
+                f"method is {method!r}, but it must be auto, loopback, or paste", next_step="Pass one of the three."
+            )
         able = is_loopback(redirect_uri)
         if method == "loopback" and not able:
             raise SettingsError(
-                f"{redirect_uri} is not on this machine, so nothing can listen there: authorize by pasting"
+                f"redirect_uri {redirect_uri} is not on this machine, so greenkit cannot listen there",
+                next_step='Pass method="paste".',
             )
         if method == "paste" or not able or (method == "auto" and (is_remote() or not has_browser())):
             return None
         try:
-            return Listener(redirect_uri, self.finish)
+            return RedirectListener(redirect_uri, self.finish)
         except SettingsError:
             if method == "loopback":
                 raise
@@ -146,100 +192,122 @@ class Authorization:
 
     @property
     def status(self) -> Status:
-        """Where it stands now."""
+        """Current status."""
         return self._status
 
     @property
     def listening(self) -> bool:
-        """The redirect is caught by itself; otherwise it has to be pasted. Pasting works in both cases."""
+        """Whether greenkit receives the redirect itself. Otherwise it must be pasted; pasting works in both cases."""
         return self._listener is not None
 
     def finish(self, url: str | Secret) -> None:
-        """End it with the URL that the browser was sent back to.
+        """Finish with the URL to which the browser was redirected.
+
+        Ctrl-C does not interrupt the exchange of the code, which serves once: the grant is stored first.
 
         Parameters
         ----------
         url : str or Secret
-            The whole URL. A bare code is refused: it carries no state that could be checked.
+            The complete URL. A bare code is refused, because it has no state to check.
 
         Raises
         ------
         StateMismatch
-            The URL belongs to another authorization, or was used: this one goes on waiting.
+            If the URL belongs to another authorization or was used before. This authorization continues to wait.
         AuthorizationDenied, AuthorizationExpired, ClientRejected, ServerUnavailable
-            The authorization has ended without a grant.
+            If the authorization has ended without a grant.
         """
         url = Secret(url)
         code, fault = self._claim(url)
         if code is not None:
-            try:
-                self._exchange(code, self.redirect_uri, self._verifier)
-            except GreenkitError as e:
-                fault = e
-            except BaseException:
-                self._end("failed", AuthorizationExpired("the authorization was broken off: begin another"))
-                raise
+            run_to_end(lambda: self._complete(code))
+            return
         if not isinstance(fault, StateMismatch):
-            self._end(_outcome(fault), fault)
+            self._end(_status_after(fault), fault)
         if fault is not None:
             raise fault
 
+    def _complete(self, code: Secret) -> None:
+        try:
+            self._exchange(code, self.redirect_uri, self._verifier)
+        except GreenkitError as e:
+            self._end(_status_after(e), e)
+            raise
+        except BaseException:
+            self._end(
+                "failed", AuthorizationExpired("The authorization was interrupted", next_step="Call authorize() again.")
+            )
+            raise
+        self._end("authorized")
+
     def _claim(self, url: Secret) -> tuple[Secret | None, GreenkitError | None]:
-        """Check the URL and take its code, once; a fault comes back without the frames that hold the code."""
+        """Check the URL and take its code, once; an error is returned without the frames that hold the code."""
         with self._lock:
             if self._status != "waiting":
-                done = self._status in ("finishing", "authorized")  # a browser may bring the same address twice
-                step = "nothing more is needed" if done else "begin another"
-                return None, StateMismatch(f"this authorization is over ({self._status}): {step}")
+                done = self._status in ("finishing", "authorized")  # a browser may send the same URL twice
+                step = "No action is needed." if done else "Call authorize() again."
+                return None, StateMismatch(f"This authorization is over ({self._status})", next_step=step)
             try:
                 code = code_from_redirect(
-                    url, redirect_uri=self.redirect_uri, state=self._state, issuer=self._profile.issuer
+                    url,
+                    redirect_uri=self.redirect_uri,
+                    state=self._state,
+                    issuer=self._profile.issuer,
+                    pkce=self._profile.pkce,
                 )
             except GreenkitError as e:
                 if not isinstance(e, StateMismatch):
                     self._status = "finishing"
-                return None, _transport.strip_traceback(e)
+                return None, _net.strip_traceback(e)
             self._status = "finishing"
             return code, None
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until it has ended.
+        """Wait until the authorization has ended.
 
         Parameters
         ----------
         timeout : float, optional
-            Longest wait [s]; until the deadline when absent.
+            Longest wait [s]. Default: until the deadline.
 
         Raises
         ------
         TimeoutError
-            It has not ended yet; it goes on.
+            If it has not ended yet. It continues.
         GreenkitError
-            It has ended without a grant; the reason.
+            If it has ended without a grant; the reason.
         """
         left = max(0.0, self._until - time.monotonic()) + 1.0
         if not self._done.wait(left if timeout is None else timeout):
-            raise TimeoutError(f"the authorization is still {self._status}: wait again, or cancel() it")
+            raise TimeoutError(f"The authorization is still {self._status}. Wait again, or call cancel().")
         if self.error is not None:
-            raise type(self.error)(str(self.error))
+            raise type(self.error)(self.error.problem, next_step=self.error.next_step)
         if self._status != "authorized":
-            raise AuthorizationExpired(f"the authorization was not finished ({self._status}): begin another")
+            raise AuthorizationExpired(
+                f"The authorization was not finished ({self._status})", next_step="Call authorize() again."
+            )
 
     def prompt(self) -> None:
-        """Print the link and ask for the redirected URL: for a terminal without a listener."""
-        print(f"Open this link, sign in, and allow:\n\n{self.url}\n")  # noqa: T201 it is what this method is for
+        """Print the link and ask for the redirect URL, in a terminal.
+
+        Raises
+        ------
+        SettingsError
+            If nobody can be asked, as when papermill runs a notebook.
+        """
+        print(f"Open this link, sign in, and approve access:\n\n{self.url}\n")  # noqa: T201 it is what this method is for
         if self.listening:
             self.wait()
             return
         while self._status == "waiting":
             try:
-                self.finish(Secret.prompt("Then paste the whole address that the browser ends at (it is not shown)"))
+                self.finish(_ask(f"{_PASTE} (it is not shown)"))
             except StateMismatch as e:
                 print(e)  # noqa: T201
         self.wait(0)
 
     def cancel(self) -> None:
-        """Give it up and free the port; nothing happens when it has ended."""
+        """Cancel the authorization and free the port; do nothing if it has ended."""
         self._end("cancelled")
 
     def _end(self, status: Status, error: GreenkitError | None = None) -> None:
@@ -262,88 +330,118 @@ class Authorization:
     def __repr__(self) -> str:
         if self._status != "waiting":
             return f"<Authorization at {self._profile.name}: {self._status}>"
-        how = "" if self.listening else '\nthen paste the address that the browser ends at: client.finish("…")'
-        return f"<Authorization at {self._profile.name}: {self._status}>\nopen {self.url}{how}"
+        how = "" if self.listening else f'\n{_PASTE}: client.finish("…")'
+        return f"<Authorization at {self._profile.name}: {self._status}>\nOpen {self.url}{how}"
 
     def _repr_html_(self) -> str:
         if self._status != "waiting":
             return _html.block(f"Authorization at {self._profile.name}", _html.text(self._status), text=repr(self))
-        link = f"<a href='{_html.text(self.url)}' target='_blank' rel='noopener noreferrer'>Sign in and allow</a>"
-        how = (
-            ""
-            if self.listening
-            else "<p>Then paste the address that the browser ends at: <code>client.finish(…)</code></p>"
+        link = (
+            f"<a href='{_html.text(self.url)}' target='_blank' rel='noopener noreferrer'>Sign in and approve access</a>"
         )
+        how = "" if self.listening else f"<p>{_html.text(_PASTE)}: <code>client.finish(…)</code></p>"
         return _html.block(f"Authorization at {self._profile.name}", f"<p>{link}</p>{how}", text=repr(self))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("an Authorization is not pickled: it holds secrets of one sign-in")
+        raise TypeError("An Authorization cannot be pickled, because it holds secrets of one sign-in.")
 
 
-def _outcome(fault: GreenkitError | None) -> Status:
+def _status_after(fault: GreenkitError | None) -> Status:
     if fault is None:
         return "authorized"
     return "denied" if isinstance(fault, AuthorizationDenied) else "failed"
 
 
-LONGEST: Final = 8192
-"""No redirect is longer than so many characters."""
-
-# RFC 6749, 4.1.2.1: error code → (error, what to do); other codes are not repeated
-_ERRORS: Final = {
-    "access_denied": (AuthorizationDenied, "the customer refused the authorization: ask again when they agree"),
-    "unauthorized_client": (ClientRejected, "this client may not ask for an authorization: check the registration"),
-    "invalid_request": (ClientRejected, "the utility refused the request: check redirect_uri and scope"),
-    "invalid_scope": (ClientRejected, "the utility refused the scope: give the one that is registered"),
-    "unsupported_response_type": (ClientRejected, "the utility gives no authorization codes: check the profile"),
-    "server_error": (ServerUnavailable, "the utility could not answer: try again later"),
-    "temporarily_unavailable": (ServerUnavailable, "the utility is busy: try again later"),
-}
+def _ask(label: str) -> Secret:
+    """Ask in a terminal; SettingsError if nobody can answer."""
+    fault = None
+    try:
+        return Secret.prompt(label)
+    except (EOFError, OSError, NotImplementedError) as e:  # the last is a kernel's without a front end
+        fault = type(e).__name__
+    raise SettingsError(
+        f"Nobody can be asked for the redirect URL here ({fault})",
+        next_step="Authorize once in a notebook or a terminal. The stored grant then serves here.",
+    )
 
 
-def code_from_redirect(url: Secret, *, redirect_uri: str, state: Secret, issuer: str | None = None) -> Secret:
-    """Check a redirected URL and give the authorization code in it.
+# -- the redirect
+
+
+def code_from_redirect(
+    url: Secret, *, redirect_uri: str, state: Secret, issuer: str | None = None, pkce: bool = True
+) -> Secret:
+    """Check a redirect URL and return its authorization code.
 
     Parameters
     ----------
     url : Secret
-        The whole URL, as the browser shows it.
+        The complete URL, as the browser shows it.
     redirect_uri : str
-        The registered one: scheme, host, port and path must be the same.
+        The registered one: scheme, host, port, and path must be the same.
     state : Secret
-        What this authorization was begun with.
+        The state with which this authorization began.
     issuer : str, optional
-        Where the utility names itself (RFC 9207), it must be this one.
+        If the utility names itself (RFC 9207), it must be this one.
+    pkce : bool
+        Whether PKCE was used.
 
     Raises
     ------
     StateMismatch
-        It does not belong to this authorization, or cannot be read in one way only.
+        If it does not belong to this authorization, or can be read in more than one way.
     AuthorizationDenied, ClientRejected, ServerUnavailable
-        It belongs to it, and says why there is no code.
+        If it belongs to this authorization and reports why there is no code.
     """
     fields = _fields(url, redirect_uri)
-    if len(fields.get("state", [])) != 1 or not hmac.compare_digest(
-        fields["state"][0].encode(), state.reveal().encode()
-    ):
+    if "state" not in fields:
+        raise _without_state(fields)
+    if len(fields["state"]) != 1 or not hmac.compare_digest(fields["state"][0].encode(), state.reveal().encode()):
         raise StateMismatch(
-            "the redirect does not belong to this authorization: open the newest link and sign in there"
+            "The redirect belongs to a different authorization", next_step="Open the newest link and sign in."
         )
     if any(len(values) > 1 for values in fields.values()) or ("code" in fields) == ("error" in fields):
-        raise StateMismatch("the redirect can be read in more than one way, so it is refused: authorize again")
+        raise StateMismatch(
+            "The redirect can be read in more than one way, so greenkit does not use it",
+            next_step="Call authorize() again.",
+        )
     if issuer is not None and fields.get("iss") != [issuer]:
-        raise StateMismatch("the redirect comes from another issuer than the profile names: check the profile's issuer")
+        raise StateMismatch(
+            "The redirect comes from another issuer than the profile names", next_step="Check issuer in the profile."
+        )
     if "error" in fields:
-        error, text = _ERRORS.get(fields["error"][0], (ClientRejected, "the utility gave an error of its own: ask it"))
-        raise error(f"{text[0].upper()}{text[1:]}")
+        error, problem, step = _ERRORS.get(
+            fields["error"][0],
+            (
+                ClientRejected,
+                "The utility reports an error that the standard does not define",
+                "Ask the utility about it.",
+            ),
+        )
+        if not pkce and mentions_pkce(fields.get("error_description", [""])[0]):
+            error, problem, step = ClientRejected, "The utility requires PKCE", PKCE_STEP
+        raise error(problem, next_step=step)
     if not fields["code"][0]:
-        raise StateMismatch("the redirect holds an empty code: authorize again")
+        raise StateMismatch("The redirect contains an empty code", next_step="Call authorize() again.")
     return Secret(fields["code"][0])
 
 
+def _without_state(fields: dict[str, list[str]]) -> StateMismatch:
+    """Return the error for a redirect that cannot be matched to this authorization, because it has no state."""
+    if "error" in fields:
+        return StateMismatch(
+            "The redirect reports that the authorization was refused, but it contains no state, so it may be forged",
+            next_step="If the customer refused, call cancel(). Otherwise open the link again and sign in.",
+        )
+    return StateMismatch(
+        "The redirect contains no state, which some utilities drop, so greenkit cannot tell whether it is forged",
+        next_step="Open the newest link and sign in. If the state is missing again, ask the utility to return it.",
+    )
+
+
 def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
-    """Take the query apart; the address itself must be the registered one."""
-    text, want = url.reveal().strip(" \t\r\n'\"<>"), urlsplit(redirect_uri)  # quotes come along when it is copied
+    """Return the parameters of the query; the URL itself must be the registered one."""
+    text, want = url.reveal().strip(" \t\r\n'\"<>"), urlsplit(redirect_uri)  # quotes are often copied with a URL
     try:
         got = urlsplit(text) if len(text) <= LONGEST and text.isascii() and " " not in text else urlsplit("")
         same = _place(got) == _place(want)
@@ -355,7 +453,7 @@ def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
     del text
     if pairs is None:
         raise StateMismatch(
-            f"this is not the address that the sign-in ends at: paste the whole address that begins with {redirect_uri}"
+            "This is not the redirect URL", next_step=f"Paste the complete URL that begins with {redirect_uri}."
         )
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -364,35 +462,41 @@ def _fields(url: Secret, redirect_uri: str) -> dict[str, list[str]]:
 
 
 def _place(parts: SplitResult) -> tuple[object, ...]:
-    """Give what has to agree; a browser leaves out a usual port and writes an empty path as a slash."""
+    """Return what must agree; a browser leaves out a default port and writes an empty path as a slash."""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual, parts.path or "/"
 
 
 def checked_redirect(redirect_uri: str) -> str:
-    """Give back a redirect address that a browser can be sent to; SettingsError for any other."""
+    """Return a redirect URI to which a browser can be sent.
+
+    Raises
+    ------
+    SettingsError
+        If it is anything else.
+    """
     try:
         parts = urlsplit(redirect_uri)
-        _place(parts)  # a port that is none
+        _place(parts)  # raises for an invalid port
         plain = redirect_uri.isascii() and redirect_uri.isprintable() and not set(redirect_uri) & set(' <>"\\')
     except (ValueError, AttributeError):
         plain = False
     if not plain or not parts.scheme or parts.fragment:
         raise SettingsError(
-            f"redirect_uri is {redirect_uri!r}, which is no address: write it as it is registered, "
-            "such as http://127.0.0.1:8400/callback"
+            f"redirect_uri is {redirect_uri!r}, but it must be a URL without a fragment",
+            next_step="Write it exactly as it is registered, such as http://127.0.0.1:8400/callback.",
         )
     return redirect_uri
 
 
 def is_loopback(redirect_uri: str) -> bool:
-    """Tell whether a listener on this machine can catch the redirect (RFC 8252, 7.3)."""
+    """Return whether a listener on this machine can receive the redirect (RFC 8252, 7.3)."""
     parts = urlsplit(redirect_uri)
     return parts.scheme == "http" and parts.hostname in LOOPBACK and parts.hostname != "::1"
 
 
 def with_free_port(redirect_uri: str) -> str:
-    """Give port 0 of a redirect address the number of a free port, since not every browser shows an address with 0."""
+    """Replace port 0 of a redirect URI by a free port, because not every browser displays a URL with port 0."""
     parts = urlsplit(redirect_uri)
     if parts.port != 0:
         return redirect_uri
@@ -400,56 +504,88 @@ def with_free_port(redirect_uri: str) -> str:
         return parts._replace(netloc=f"{parts.hostname}:{free.getsockname()[1]}").geturl()
 
 
-class Listener:
-    """Catch one redirect on 127.0.0.1; it goes on listening until the right one has come, or it is closed.
+class RedirectListener:
+    """Receive the redirect on 127.0.0.1. It keeps listening until the right one has come, or it is closed.
 
     Parameters
     ----------
     redirect_uri : str
-        ``http://127.0.0.1:PORT/path``. Port 0 takes a free one: :attr:`redirect_uri` then holds it. Without a port it
-        is 80, since a utility compares the address to the letter.
+        ``http://127.0.0.1:PORT/path``. Port 0 uses a free one, which :attr:`redirect_uri` then contains. Without a
+        port it is 80, because a utility compares the URI character by character.
     receive : callable
-        Given each URL that comes to the path, as a Secret; it raises StateMismatch for a forged one, and any other
+        Takes each URL that arrives at the path, as a Secret. It raises StateMismatch for a forged one, and any other
         error of greenkit for one that ends the authorization.
 
     Raises
     ------
     SettingsError
-        The port is taken, or not for this user.
+        If the port is in use, or this user may not use it.
     """
 
     def __init__(self, redirect_uri: str, receive: Callable[[Secret], object]) -> None:
         parts = urlsplit(redirect_uri)
         port = 80 if parts.port is None else parts.port
-        taken = f"port {port} of the redirect address is taken: end what listens there, or authorize by pasting"
+        in_use = SettingsError(
+            f"Port {port} of redirect_uri is in use",
+            next_step='Stop the program that listens there, or pass method="paste".',
+        )
+        self._receive, self.redirect_uri = receive, redirect_uri
         try:
-            self._server = _Server(("127.0.0.1", port), _Handler)
+            self._listener = _net.LoopbackListener(port, self._answer)
         except OSError:
-            raise SettingsError(taken) from None
-        self.port = int(self._server.server_address[1])
+            raise in_use from None
+        self.port = self._listener.port
         try:
             self._held = _hold_ipv6(self.port) if parts.hostname == "localhost" else None
         except OSError:
-            self._server.server_close()
-            raise SettingsError(taken) from None
-        free = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
-        self.redirect_uri = redirect_uri if port else free
-        self._server.expect(self.redirect_uri, receive)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+            self._listener.close()
+            raise in_use from None
+        if not port:
+            self.redirect_uri = parts._replace(netloc=f"{parts.hostname}:{self.port}").geturl()
+
+    def _answer(self, request: _net.Request) -> _net.Reply:
+        want = urlsplit(self.redirect_uri)
+        # another Host header is that of a page which has rebound its name to this machine
+        hosts = (want.netloc, want.netloc.removesuffix(":80"))
+        if request.path.partition("?")[0] != (want.path or "/") or request.headers.get("Host") not in hosts:
+            return _page(404, "Nothing here", "This address only receives the redirect of a sign-in.")
+        if request.method != "GET":
+            return _page(405, "Not the redirect", "A redirect arrives as a GET request.")
+        try:
+            self._receive(Secret(f"{want.scheme}://{want.netloc}{request.path}"))
+        except StateMismatch as e:
+            return _page(400, "Not the expected redirect", str(e))
+        except GreenkitError as e:
+            return _page(200, "No authorization", str(e))
+        return _page(200, "Authorized", "You can close this page and return to your notebook or terminal.")
 
     def close(self) -> None:
         """Stop listening and free the port; safe to call twice, and from the listener's own threads."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._listener.close()
         if self._held:
             self._held.close()
 
 
-def _hold_ipv6(port: int) -> socket.socket | None:
-    """Bind ::1 without listening, so that no other program catches what a browser sends to ``localhost``.
+def _page(status: int, title: str, text: str) -> _net.Reply:
+    body = (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{_html.text(title)}</title>"
+        "<meta name=color-scheme content='light dark'>"
+        "<body style='font:16px sans-serif;margin:4em auto;max-width:34em'>"
+        f"<h1>{_html.text(title)}</h1><p>{_html.text(text)}</p>"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",  # the URL contains the code
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+    return _net.Reply(status, body.encode(), headers)
 
-    None where this machine has no ::1; OSError where another program is there already.
+
+def _hold_ipv6(port: int) -> socket.socket | None:
+    """Bind ::1 without listening, so that no other program receives what a browser sends to ``localhost``.
+
+    Return None if this machine has no ::1, and raise OSError if another program uses the port there.
     """
     try:
         held = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
@@ -463,61 +599,3 @@ def _hold_ipv6(port: int) -> socket.socket | None:
             raise
         return None
     return held
-
-
-class _Server(ThreadingHTTPServer):
-    allow_reuse_address = False  # the port is ours alone
-    daemon_threads = True
-    block_on_close = False
-
-    def expect(self, redirect_uri: str, receive: Callable[[Secret], object]) -> None:
-        self.redirect_uri, self.receive = redirect_uri, receive
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that hung up: the default prints a traceback."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = 10.0  # a browser that connects early and says nothing
-    server_version, sys_version = "greenkit", ""
-
-    def do_GET(self) -> None:
-        want = urlsplit(self.server.redirect_uri)
-        # another Host is a page that has rebound its name to this machine
-        hosts = (want.netloc, want.netloc.removesuffix(":80"))
-        if self.path.partition("?")[0] != (want.path or "/") or self.headers.get("Host") not in hosts:
-            self._say(404, "Nothing here", "This address only receives the answer of a sign-in.")
-            return
-        url = Secret(f"{want.scheme}://{want.netloc}{self.path}")
-        try:
-            self.server.receive(url)
-        except StateMismatch as e:
-            self._say(400, "Not the answer that was awaited", str(e))
-        except GreenkitError as e:
-            self._say(200, "No authorization", str(e))
-        else:
-            self._say(200, "Authorized", "You can close this page and go back to your notebook or terminal.")
-
-    def _say(self, status: int, title: str, text: str) -> None:
-        body = (
-            f"<!doctype html><html lang=en><meta charset=utf-8><title>{_html.text(title)}</title>"
-            "<meta name=color-scheme content='light dark'>"
-            "<body style='font:16px sans-serif;margin:4em auto;max-width:34em'>"
-            f"<h1>{_html.text(title)}</h1><p>{_html.text(text)}</p>"
-        ).encode()
-        self.send_response(status)
-        for name, value in (
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            ("Referrer-Policy", "no-referrer"),  # the address holds the code
-            ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-            ("Connection", "close"),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: the line would hold the code."""

@@ -1,49 +1,63 @@
-"""Green Button Connect: a client of one utility, for one customer."""
+"""The client of one utility's Green Button Connect service, for one customer."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from greenkit import _html, _net, frame
 from greenkit._progress import Progress
-from greenkit.custodian import _transport, _windows, notifications
-from greenkit.custodian._grants import subscription_of
-from greenkit.custodian._resources import Bearer
-from greenkit.custodian._windows import EMPTY_FEED, Document, Pending, Window, as_source, load_documents
+from greenkit.custodian import _authorization, _coverage, _transport, notifications
+from greenkit.custodian._authorization import Authorization, Method
+from greenkit.custodian._coverage import Coverage, Received
+from greenkit.custodian._grants import Grants, Status, subscription_of
+from greenkit.custodian._oauth import TokenEndpoint
+from greenkit.custodian._resources import Bearer, Resources
+from greenkit.custodian._tokens import Store, Token
+from greenkit.custodian._transport import Tls, checked_url, resource_url, segment_after, url_label
+from greenkit.custodian._windows import (
+    EMPTY_FEED,
+    Document,
+    Fetcher,
+    Moment,
+    Pending,
+    StrPath,
+    Window,
+    as_source,
+    instant,
+)
 from greenkit.custodian.notifications import BatchList
-from greenkit.errors import ClientRejected, FormatError, NotReady, SettingsError
+from greenkit.custodian.profiles import Profile
+from greenkit.errors import (
+    ClientRejected,
+    FormatError,
+    GreenkitError,
+    NotReady,
+    RemoteError,
+    SettingsError,
+    StateMismatch,
+)
+from greenkit.findings import Findings, quiet
+from greenkit.secret import Secret
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from greenkit.espi import GreenButton
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal, Self
-
-from greenkit import _html
-from greenkit.custodian import _authorization
-from greenkit.custodian._authorization import Authorization, Method
-from greenkit.custodian._grants import Grants, Status
-from greenkit.custodian._oauth import TokenEndpoint
-from greenkit.custodian._resources import LIMIT, Resources
-from greenkit.custodian._tokens import Store, Token
-from greenkit.custodian._transport import Tls, checked_url, resource_url, segment_after, url_label
-from greenkit.custodian._windows import Fetcher
-from greenkit.custodian.profiles import Profile
-from greenkit.errors import GreenkitError, RemoteError, StateMismatch
-from greenkit.secret import Secret
-
-StrPath = str | os.PathLike[str]
-
-
 Grant = Literal["authorization_code", "client_credentials"]
 
 
 @dataclass(frozen=True)
 class Revocation:
-    """What :meth:`Client.revoke` could end at the utility, and what it could not."""
+    """What :meth:`Client.revoke` ended at the utility, and what it could not end.
+
+    Attributes
+    ----------
+    ended, not_ended : tuple of str
+        Of "the authorization" and "the tokens"; what is not ended is followed by the reason.
+    """
 
     ended: tuple[str, ...]
     not_ended: tuple[str, ...]
@@ -51,38 +65,41 @@ class Revocation:
     def __str__(self) -> str:
         parts = [f"ended: {', '.join(self.ended) or 'nothing'}"]
         if self.not_ended:
-            parts.append(f"not ended: {'; '.join(self.not_ended)}. Ask the customer to end it on the utility's pages")
+            reasons = "; ".join(self.not_ended).removesuffix(".")
+            parts.append(f"not ended: {reasons}. Ask the customer to end it on the utility's website")
         return ". ".join(parts)
 
 
 class Client:
-    """A utility's Green Button Connect service, for one customer; :func:`greenkit.connect` makes it.
+    """Client of a utility's Green Button Connect service, for one customer. Create it with :func:`greenkit.connect`.
 
-    Every method may ask the utility, but :meth:`status` and :meth:`forget`. It is safe to use from several threads,
-    and several processes may share its token store.
+    Every method except :meth:`status` and :meth:`forget` may send requests to the utility. Threads may share a client,
+    and processes may share its token store.
 
     Parameters
     ----------
     profile : Profile
     client_id : str
-    client_secret : Secret
+    client_secret : Secret or None
     tls : Tls
     store : Store
-        Where the customer's grant is kept.
+        Storage for the customer's grant.
     grant : {"authorization_code", "client_credentials"}
-        ``client_credentials`` is for PG&E's Self Access: no sign-in, the bulk id comes from the authorizations.
-    redirect_uri, registration_token, timeout, limit, proxies
+        With ``client_credentials`` nobody signs in, and the bulk ID comes from the authorizations.
+    redirect_uri, registration_token, subscription, timeout, limit
         As in :func:`greenkit.connect`.
+    proxy : Proxy, optional
+        Proxy that opens the connections.
 
     Examples
     --------
-    At a pretend utility, with a pretend customer:
+    With a simulated utility and a simulated customer:
 
     >>> from greenkit.sandbox import custodian, visitor
     >>> with custodian.start("pge") as utility, utility.connect() as client:
     ...     flow = client.authorize("paste")
     ...     client.finish(visitor.visit(flow.url))
-    ...     client, len(client.usage("2024-03-10", "2024-03-11"))  # 3 series of 92 quarter-hours: summer time begins
+    ...     client, len(client.usage("2024-03-10", "2024-03-11"))  # 3 series of 92 quarter-hours: DST begins
     (<Client of pge: authorized>, 276)
     """
 
@@ -91,26 +108,28 @@ class Client:
         profile: Profile,
         *,
         client_id: str,
-        client_secret: Secret,
+        client_secret: Secret | None,
         tls: Tls,
         store: Store,
         grant: Grant = "authorization_code",
         redirect_uri: str | None = None,
         registration_token: Secret | None = None,
+        subscription: str | None = None,
         timeout: float = 60.0,
-        limit: int = LIMIT,
-        proxies: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        proxy: _net.Proxy | None = None,
     ) -> None:
         self.profile, self.grant, self.redirect_uri = profile.complete(), grant, redirect_uri
-        self._id, self._registration = client_id, registration_token
+        self._id, self._registration, self._subscription_id = client_id, registration_token, subscription
         limiter = _transport.shared_limiter(profile.resource_url, client_id, profile.limits)
-        endpoint = TokenEndpoint(
-            profile, client_id, client_secret, tls, timeout=timeout, proxies=proxies, limiter=limiter
-        )
+        endpoint = TokenEndpoint(profile, client_id, client_secret, tls, timeout=timeout, proxy=proxy, limiter=limiter)
         self._grants = Grants(endpoint, store)
-        self._resources = Resources(profile, tls, timeout=timeout, limit=limit, proxies=proxies, limiter=limiter)
+        self._resources = Resources(profile, tls, timeout=timeout, limit=limit, proxy=proxy, limiter=limiter)
         self._fetcher = Fetcher(profile, self._resources)
         self._flow: Authorization | None = None
+        self._usage_points: tuple[str, ...] | None = None
+        self._coverage: Coverage | None = None
+        self._before: Received | None = None
 
     # -- sign in and out
 
@@ -122,43 +141,47 @@ class Client:
         open_browser: bool = False,
         deadline: float = _authorization.DEADLINE,
     ) -> Authorization:
-        """Begin an authorization; it returns at once.
+        """Start an authorization, and return at once.
 
         Parameters
         ----------
         method : {"auto", "loopback", "paste"}
-            How the redirect comes back; see :class:`~greenkit.custodian._authorization.Authorization`.
+            How the redirect arrives; see :class:`~greenkit.custodian.Authorization`.
         again : bool
-            Begin one although there is a grant. At PG&E that ends the old one.
+            Start one even if there is a grant. At PG&E this ends the old one.
         open_browser : bool
-            Open the link in this machine's browser.
+            Open the link in the browser of this machine.
         deadline : float
             Seconds that the customer has.
 
         Returns
         -------
         Authorization
-            Its ``url`` is the link; ``wait()`` and ``prompt()`` block, ``finish(url)`` takes a pasted redirect,
-            ``cancel()`` gives up. With a grant in the store it is authorized already.
+            Its ``url`` is the link; ``wait()`` and ``prompt()`` block, ``finish(url)`` takes a pasted redirect URL,
+            and ``cancel()`` ends it. If the store has a grant, it is authorized already.
 
         Raises
         ------
         SettingsError
-            No redirect_uri; this client uses client credentials; the token store cannot be written.
+            If redirect_uri is missing, this client uses client credentials, or the token store cannot be written.
         """
         if self.grant != "authorization_code":
-            raise SettingsError("client credentials need no sign-in: call usage() or bulk()")
+            raise SettingsError(
+                "This client uses client credentials, so nobody signs in", next_step="Call usage() or bulk()."
+            )
         if self.redirect_uri is None:
-            raise SettingsError("no redirect_uri is set: give the one that is registered with the utility")
+            raise SettingsError(
+                "No redirect_uri is set", next_step="Pass redirect_uri= as it is registered with the utility."
+            )
         if self.profile.authorize_url.startswith("/"):
             raise SettingsError(
-                f"the profile {self.profile.name} does not know the sign-in page: name it as authorize_url in a TOML "
-                f'profile with based_on = "{self.profile.name}"'
+                f"The profile {self.profile.name} does not know the sign-in page",
+                next_step=f'Set authorize_url in a TOML profile with based_on = "{self.profile.name}".',
             )
         if self._flow is not None:
             self._flow.cancel()
-        with self._grants.store.locked():  # a place that cannot be written shows itself before the customer signs in
-            already = not again and self._grants.kept() is not None
+        with self._grants.store.locked():  # a store that cannot be written raises before the customer signs in
+            already = not again and self._grants.stored() is not None
         self._flow = Authorization(
             self.profile,
             self._id,
@@ -175,23 +198,39 @@ class Client:
         return self._flow
 
     def finish(self, url: str | Secret) -> None:
-        """End the authorization that is under way with the URL that the browser was sent back to."""
-        if self._flow is None:
-            raise StateMismatch("no authorization is under way in this process: begin one with authorize()")
+        """Finish the authorization in progress with the URL to which the browser was redirected."""
         url = Secret(url)  # a traceback with locals shows this frame
+        if self._flow is None:
+            raise StateMismatch("No authorization is in progress in this process", next_step="Call authorize().")
         self._flow.finish(url)
 
     def status(self) -> Status:
-        """Tell where this client stands; nothing is sent."""
+        """Return the state of this client, without a request."""
         if self.grant == "client_credentials":
-            return Status("client credentials", "client credentials: no sign-in is needed")
+            return Status("client credentials", "client credentials: nobody needs to sign in")
         if self._flow is not None and self._flow.status in ("waiting", "finishing"):
-            return Status("waiting", "waiting for the customer to sign in and allow")
+            return Status("waiting", "waiting for the customer to sign in and approve access")
         return self._grants.status()
 
     def revoke(self) -> Revocation:
-        """End the grant at the utility, and forget it here; the answer says what could not be ended there."""
+        """End the grant at the utility and delete it from this machine.
+
+        Returns
+        -------
+        Revocation
+            What was ended there, and what could not be.
+
+        Raises
+        ------
+        SettingsError
+            If there is no grant on this machine, so greenkit cannot end anything at the utility.
+        """
         token, ended, failed = self._grants.store.load(), list[str](), list[str]()
+        if token is None:
+            raise SettingsError(
+                "There is no grant on this machine, so greenkit cannot end the authorization at the utility",
+                next_step="If the customer has authorized this client, ask them to end it on the utility's website.",
+            )
         for name, end in self._ways_to_end(token):
             try:
                 end()
@@ -201,23 +240,23 @@ class Client:
         self.forget()
         return Revocation(tuple(ended), tuple(failed))
 
-    def _ways_to_end(self, token: Token | None) -> Iterable[tuple[str, Callable[[], object]]]:
-        if token is None or token.ended:
+    def _ways_to_end(self, token: Token) -> Iterable[tuple[str, Callable[[], object]]]:
+        if token.ended:
             return
         authorization_id = segment_after(token.authorization_uri, "Authorization")
         if authorization_id:
-            ours = "client_credentials" in self.profile.grants
-            bearer = self._grants.client_bearer if ours else self._grants.customer_bearer
-            address = resource_url(self.profile, "Authorization", authorization_id)
-            yield "the authorization", lambda: self._resources.delete(address, bearer)
+            own = "client_credentials" in self.profile.grants
+            bearer = self._grants.client_bearer if own else self._grants.customer_bearer
+            url = resource_url(self.profile, "Authorization", authorization_id)
+            yield "the authorization", lambda: self._resources.delete(url, bearer)
         if self.profile.revoke_url is not None:
-            # looked up anew, since ending the authorization may have renewed them
+            # loaded again, because ending the authorization may have renewed the tokens
             yield "the tokens", lambda: self._grants.endpoint.revoke(self._grants.store.load() or token)
         if not authorization_id and self.profile.revoke_url is None:
             yield "the authorization", _no_way_to_end
 
     def forget(self) -> None:
-        """Delete the grant from this machine; the utility is not told."""
+        """Delete the grant from this machine only; afterwards only the customer can end it at the utility."""
         if self._flow is not None:
             self._flow.cancel()
         self._grants.forget()
@@ -226,8 +265,8 @@ class Client:
 
     def usage(
         self,
-        start: Any,
-        end: Any,
+        start: Moment,
+        end: Moment,
         usage_point: str | None = None,
         *,
         tz: str | None = None,
@@ -238,96 +277,104 @@ class Client:
 
         Parameters
         ----------
-        start, end : date or time
-            ``end`` exclusive. Without an offset it is the utility's wall clock. What the utility counts by may be
-            the time of publication, so the answer can cover less or more: a finding says so, and nothing is cut off.
+        start, end : date, time, or epoch seconds
+            ``end`` is exclusive. Without an offset it is the utility's local time. Some utilities select by the time
+            of publication, so the answer can cover less or more. A finding reports it, and nothing is dropped.
         usage_point : str, optional
-            One of :meth:`usage_points`; all of the subscription when absent.
+            One of :meth:`usage_points`. Default: all of the subscription.
         tz, epoch
-            As in :func:`greenkit.load_espi`; dates without an offset are in ``tz``, too.
-        progress : None, True or callable
+            As in :func:`greenkit.load_espi`. Dates without an offset are in ``tz``, too.
+        progress : None, True, or callable
 
         Returns
         -------
         DataFrame
-            As :func:`greenkit.load_espi` gives it; empty, with every dtype, when there are no data.
+            As :func:`greenkit.load_espi` returns it. If there are no data, it is empty and has every dtype. Its
+            findings and :attr:`coverage` report what is missing.
 
         Raises
         ------
         NotReady
-            The utility is still preparing the data.
+            If the utility is still preparing the data.
         AuthorizationExpired, ClientRejected, CertificateRejected, RateLimited, ServerUnavailable, …
+            If the utility refuses or cannot be reached.
         """
         asked = self._asked(start, end, tz, epoch)
-        came = self.fetch_usage(asked.start, asked.end, usage_point, progress=progress)
-        return load_documents(self.profile, came, asked, tz=tz, epoch=epoch)
+        documents = self.fetch_usage(asked.start, asked.end, usage_point, progress=progress)
+        if isinstance(documents, Pending):
+            raise documents.error()
+        return self._load(documents, asked, tz=tz, epoch=epoch, usage_point=usage_point, listed=True)
 
     def fetch_usage(
         self,
-        start: Any,
-        end: Any,
+        start: Moment,
+        end: Moment,
         usage_point: str | None = None,
         *,
         into: StrPath | None = None,
         progress: Progress = None,
     ) -> list[Document] | Pending:
-        """Fetch usage as the bytes that came: they can be stored, loaded again, or sent with a bug report.
+        """Fetch usage as the bytes that arrive, which can be stored, loaded later, or sent with a bug report.
 
         Parameters
         ----------
+        start, end, usage_point, progress
+            As in :meth:`usage`.
         into : path, optional
-            A folder to stream each document to, as a private file.
+            Folder to stream each document to, as a private file.
 
         Returns
         -------
         list of Document, or Pending
-            One document for each window that held data, in order of time; Pending when any is still prepared.
+            One or more documents for each window with data, in order of time; Pending if any of them is still being
+            prepared.
         """
         if self.grant == "client_credentials":
             if usage_point is not None:
                 raise SettingsError(
-                    "bulk data hold every usage point: leave usage_point out, and filter the frame by meter"
+                    "Bulk data contain every usage point",
+                    next_step="Leave usage_point out, and filter the frame by meter.",
                 )
             return self.fetch_bulk(start, end, into=into, progress=progress)
-        path = ["Batch", "Subscription", self._grants.subscription()]
-        address = resource_url(self.profile, *path, *(["UsagePoint", usage_point] if usage_point else []))
-        return self._fetcher.fetch_windows(address, start, end, self._grants.customer_bearer, into, progress)
+        path = ["Batch", "Subscription", self._subscription()]
+        url = resource_url(self.profile, *path, *(["UsagePoint", usage_point] if usage_point else []))
+        return self._fetcher.fetch_windows(url, start, end, self._grants.customer_bearer, into, progress)
 
     def bulk(
         self,
-        start: Any,
-        end: Any,
+        start: Moment,
+        end: Moment,
         bulk_id: str | None = None,
         *,
         tz: str | None = None,
         epoch: str = "utc",
         progress: Progress = None,
     ) -> pd.DataFrame:
-        """Fetch bulk data, of every customer of ours, as one tidy frame; see :meth:`usage`."""
+        """Fetch bulk data, of every customer of this client, as one tidy frame; see :meth:`usage`."""
         asked = self._asked(start, end, tz, epoch)
-        came = self.fetch_bulk(asked.start, asked.end, bulk_id, progress=progress)
-        return load_documents(self.profile, came, asked, tz=tz, epoch=epoch)
+        documents = self.fetch_bulk(asked.start, asked.end, bulk_id, progress=progress)
+        return self._load(documents, asked, tz=tz, epoch=epoch)
 
     def fetch_bulk(
         self,
-        start: Any,
-        end: Any,
+        start: Moment,
+        end: Moment,
         bulk_id: str | None = None,
         *,
         into: StrPath | None = None,
         progress: Progress = None,
     ) -> list[Document] | Pending:
-        """Fetch bulk data as the bytes that came; without ``bulk_id`` it is taken from :meth:`authorizations`."""
-        address = resource_url(self.profile, "Batch", "Bulk", bulk_id or self._bulk_id())
-        return self._fetcher.fetch_windows(address, start, end, self._grants.client_bearer, into, progress, bulk=True)
+        """Fetch bulk data as the bytes that arrive. Default ``bulk_id``: that of :meth:`authorizations`."""
+        url = resource_url(self.profile, "Batch", "Bulk", bulk_id or self._bulk_id())
+        return self._fetcher.fetch_windows(url, start, end, self._grants.client_bearer, into, progress, bulk=True)
 
     def _bulk_id(self) -> str:
         found = self.authorizations()
         ids = sorted(set(found.loc[(found["bulk"] != "") & (found["status"] != "revoked"), "bulk"]))
         if len(ids) != 1:
             raise SettingsError(
-                f"the utility's list of authorizations holds {len(ids)} bulk ids, not one: "
-                "give bulk_id, from authorizations()['bulk'] or from the registration"
+                f"The utility's list of authorizations contains {len(ids)} bulk IDs, not one",
+                next_step="Pass bulk_id= from authorizations()['bulk'] or from the registration.",
             )
         return str(ids[0])
 
@@ -340,89 +387,182 @@ class Client:
         ----------
         notification : bytes or BatchList
             The body that the utility posted to the registered address. Anybody can post there, so nothing in it is
-            trusted: each address must be one of the utility's resources, or nothing at all is requested. Those of
-            other customers' subscriptions are left to their own clients.
+            trusted: unless every URL is one of the utility's resources, nothing is requested. URLs of other customers'
+            subscriptions are left to the clients of these customers.
+        into, progress
+            As in :meth:`fetch_usage`.
 
         Raises
         ------
         HostRejected
-            It names an address that is not one of the utility's resources.
+            If it names a URL that is not one of the utility's resources.
         FormatError, LimitError
-            It is no BatchList; it is too big, or has a DOCTYPE.
+            If it is not a BatchList, is too large, or has a DOCTYPE.
         """
         batch = notifications.parse(notification) if isinstance(notification, bytes) else notification
         checked = [checked_url(self.profile, uri) for uri in batch]
-        came, awaited = list[Document](), list[Pending]()
+        documents, awaited = list[Document](), list[Pending]()
         for url in checked:
-            bearer = self._bearer_of(url)
+            bearer = self._bearer_for(url)
             found = self._fetcher.fetch_urls([(url, None)], bearer, into, progress) if bearer else []
             if isinstance(found, Pending):
                 awaited.append(found)
+                documents += found.documents
             else:
-                came += found
+                documents += found
         if awaited:
             missing = tuple(w for p in awaited for w in p.windows)
-            return Pending(missing, tuple(came), max(p.retry_after for p in awaited), awaited[0].transaction)
-        return came
+            return Pending(missing, tuple(documents), max(p.retry_after for p in awaited), awaited[0].transaction)
+        return documents
 
-    def _bearer_of(self, url: str) -> Bearer | None:
-        """Choose the token by what is asked for; None for another customer's subscription."""
+    def _bearer_for(self, url: str) -> Bearer | None:
+        """Choose the token for a URL; None for another customer's subscription."""
         subscription = segment_after(url, "Subscription")
         if not subscription:
-            return (
-                self._grants.customer_bearer
-                if segment_after(url, "RetailCustomer") and self.grant == "authorization_code"
-                else self._grants.client_bearer
-            )
+            customers = segment_after(url, "RetailCustomer") and self.grant == "authorization_code"
+            return self._grants.customer_bearer if customers else self._grants.client_bearer
         if self.grant == "client_credentials":
             return self._grants.client_bearer
-        return self._grants.customer_bearer if subscription_of(self._grants.token()) in ("", subscription) else None
+        return self._grants.customer_bearer if self._known_subscription() in ("", subscription) else None
 
     def load_notified(
         self, notification: bytes | BatchList, *, tz: str | None = None, epoch: str = "utc", progress: Progress = None
     ) -> pd.DataFrame:
         """Fetch what a notification names, as one tidy frame; see :meth:`fetch_notified`."""
-        return load_documents(
-            self.profile, self.fetch_notified(notification, progress=progress), None, tz=tz, epoch=epoch
-        )
+        documents = self.fetch_notified(notification, progress=progress)
+        return self._load(documents, None, tz=tz, epoch=epoch)
 
-    def _asked(self, start: Any, end: Any, tz: str | None, epoch: str) -> Window:
-        """Read what is asked for; a slip of the pen shows itself before anything is fetched."""
+    @property
+    def coverage(self) -> pd.DataFrame | None:
+        """Completeness of the latest :meth:`usage`, :meth:`bulk`, or :meth:`load_notified`, by meter, flow, and day.
+
+        None before the first one. Columns: ``meter``, ``flow``, ``day`` (local), ``requested_hours``,
+        ``received_hours``, ``readings``, ``status`` (complete, partial, missing, not requested), and ``change``
+        compared with the fetches before (new, revised, same; empty for the first one).
+        """
+        return None if self._coverage is None else self._coverage.frame(self._before)
+
+    def _asked(self, start: Moment, end: Moment, tz: str | None, epoch: str) -> Window:
+        """Check the arguments before any request."""
         from greenkit.espi import check_epoch, check_zone
 
         zone = self.profile.zone if tz is None else check_zone(tz)
         check_epoch(epoch)
-        return Window(_windows.instant(start, zone), _windows.instant(end, zone))
+        return Window(instant(start, zone), instant(end, zone))
 
-    # -- everything else that can be asked for
+    def _load(
+        self,
+        documents: list[Document] | Pending,
+        asked: Window | None,
+        *,
+        tz: str | None,
+        epoch: str,
+        usage_point: str | None = None,
+        listed: bool = False,
+    ) -> pd.DataFrame:
+        """Load documents as ``load_espi`` does, and report what is missing compared with what was requested."""
+        if isinstance(documents, Pending):
+            raise documents.error()
+        from greenkit.espi import load_espi
+
+        findings = Findings()
+        with quiet():
+            if documents:
+                df = load_espi([as_source(d.body) for d in documents], tz=tz, epoch=epoch)
+                # the finding below says of an empty answer what was requested
+                findings.extend(f for f in frame.findings_of(df) if asked is None or f.name != "espi.reading.none")
+            else:
+                df = load_espi(EMPTY_FEED, tz=tz or self.profile.zone, epoch=epoch)
+        for reason in sorted({d.unfollowed for d in documents if d.unfollowed}):
+            findings.add(_coverage.PAGE_UNFOLLOWED, reason=reason)
+        if asked is not None:
+            _coverage.compare_with_window(df, asked, findings)
+        found = _coverage.coverage(df, asked, tz or self.profile.zone)
+        before = (
+            self._before if self._coverage is None else (self._before or Received()).joined(self._coverage.received)
+        )
+        compared = before if before is None or usage_point is None else before.of_meter(usage_point)
+        meters = [usage_point] if usage_point else self._listed_usage_points() if listed and documents else ()
+        found.report(findings, meters=meters, before=compared)
+        self._before, self._coverage = before, found
+        findings.warn(self.profile.name)
+        return frame.note(df, findings)
+
+    # -- which subscription
+
+    def _known_subscription(self) -> str:
+        return self._subscription_id or subscription_of(self._grants.token(), self.profile)
+
+    def _subscription(self) -> str:
+        """Return the ID of the customer's subscription: from the settings, the grant, or the list of authorizations.
+
+        Raises
+        ------
+        FormatError
+            If none of them contains it.
+        """
+        known = self._known_subscription()
+        if known:
+            return known
+        step = "Pass subscription= to connect(), or set it in the settings, with the ID from the utility."
+        if "client_credentials" not in self.profile.grants:
+            raise FormatError("The utility's token answer contains no resourceURI", next_step=step)
+        listed = self.authorizations()
+        listed = listed[(listed["subscription"] != "") & (listed["status"] != "revoked")]
+        own = segment_after(self._grants.token().authorization_uri, "Authorization")
+        mine = listed[listed["id"].astype("str").str.contains(own, regex=False)] if own else listed
+        found = sorted(set(mine["subscription"]))
+        if len(found) != 1:
+            raise FormatError(
+                "The utility's token answer contains no resourceURI, and its list of authorizations contains "
+                f"{len(found)} subscriptions, not one",
+                next_step=step,
+            )
+        self._subscription_id = str(found[0])
+        return self._subscription_id
+
+    def _listed_usage_points(self) -> tuple[str, ...]:
+        """Return the usage points of the subscription, requested once; none if the utility does not list them."""
+        if self.grant == "client_credentials" or not self.profile.lists_usage_points:
+            return ()
+        if self._usage_points is None:
+            try:
+                self._usage_points = tuple(sorted({str(m) for m in self.usage_points()["meter"]}))
+            except (RemoteError, FormatError, NotReady):  # the answer itself has arrived; this list only checks it
+                self._usage_points = ()
+        return self._usage_points
+
+    # -- everything else
 
     def usage_points(self) -> pd.DataFrame:
-        """List the usage points of the subscription, as ``open_espi(…).usage_points`` gives them."""
-        address = resource_url(self.profile, "Subscription", self._grants.subscription(), "UsagePoint")
-        found: pd.DataFrame = self._read(address, self._grants.customer_bearer).usage_points
+        """Fetch the usage points of the subscription, as ``open_espi(…).usage_points`` returns them."""
+        url = resource_url(self.profile, "Subscription", self._subscription(), "UsagePoint")
+        found: pd.DataFrame = self._read(url, self._grants.customer_bearer).usage_points
         return found
 
     def customers(self) -> pd.DataFrame:
-        """Fetch name and address of the retail customer, as ``open_espi(…).customers`` gives them."""
+        """Fetch name and address of the retail customer, as ``open_espi(…).customers`` returns them."""
         number = segment_after(self._grants.token().customer_uri, "RetailCustomer")
         if not number:
-            raise FormatError("the token answer named no retail customer: ask the utility whether the scope covers it")
-        address = resource_url(self.profile, "Batch", "RetailCustomer", number)
-        found: pd.DataFrame = self._read(address, self._grants.customer_bearer).customers
+            raise FormatError(
+                "The utility's token answer contains no customerResourceURI",
+                next_step="Ask the utility whether the scope includes customer data.",
+            )
+        url = resource_url(self.profile, "Batch", "RetailCustomer", number)
+        found: pd.DataFrame = self._read(url, self._grants.customer_bearer).customers
         return found
 
     def authorizations(self) -> pd.DataFrame:
-        """List the authorizations that customers have given us.
+        """Fetch the authorizations that customers have given to this client.
 
         Returns
         -------
         DataFrame
-            As ``open_espi(…).authorizations`` gives them, then the ids in their addresses: ``subscription``,
-            ``bulk``, ``customer`` (empty text where there is none).
+            As ``open_espi(…).authorizations`` returns them, and the IDs in their URIs: ``subscription``, ``bulk``,
+            ``customer`` (empty text if there is none).
         """
-        found: pd.DataFrame = self._read(
-            resource_url(self.profile, "Authorization"), self._grants.client_bearer
-        ).authorizations
+        url = resource_url(self.profile, "Authorization")
+        found: pd.DataFrame = self._read(url, self._grants.client_bearer).authorizations
         for column, uri, name in (
             ("subscription", "resource_uri", "Subscription"),
             ("bulk", "resource_uri", "Bulk"),
@@ -432,33 +572,37 @@ class Client:
         return found.astype({"subscription": "str", "bulk": "str", "customer": "str"})
 
     def service_status(self) -> bool:
-        """Ask whether the utility's service is up."""
+        """Fetch whether the utility's service is available."""
         found = self._read(resource_url(self.profile, "ReadServiceStatus"), self._grants.client_bearer).service_status
         if not len(found):
-            raise FormatError("the answer holds no ServiceStatus: see what the utility sent")
+            raise FormatError("The answer contains no ServiceStatus", next_step="Check what the utility sent.")
         return bool(found["current_status"].iloc[0] == "normal")
 
     def application_information(self) -> pd.DataFrame:
-        """Fetch our registration, as ``open_espi(…).application_information`` gives it: without its secrets."""
-        held = self._registration
-        bearer = self._grants.client_bearer if held is None else Bearer(lambda _: held, ClientRejected)
-        address = resource_url(self.profile, "ApplicationInformation")
-        found: pd.DataFrame = self._read(address, bearer).application_information
+        """Fetch this client's registration, without secrets, as ``open_espi(…).application_information`` returns it."""
+        token = self._registration
+        bearer = self._grants.client_bearer if token is None else Bearer(lambda _: token, ClientRejected)
+        url = resource_url(self.profile, "ApplicationInformation")
+        found: pd.DataFrame = self._read(url, bearer).application_information
         return found
 
-    def _read(self, address: str, bearer: Bearer) -> GreenButton:
+    def _read(self, url: str, bearer: Bearer) -> GreenButton:
         from greenkit.espi import open_espi
 
-        return open_espi(as_source(self._get(address, bearer) or EMPTY_FEED))
+        return open_espi(as_source(self._get(url, bearer) or EMPTY_FEED))
 
-    def _get(self, address: str, bearer: Bearer) -> bytes:
-        answer = self._resources.get(address, bearer)
+    def _get(self, url: str, bearer: Bearer) -> bytes:
+        answer = self._resources.get(url, bearer)
         if answer.status == 202:
-            raise NotReady(f"{url_label(address)} is still being prepared: ask again later", answer.retry_after)
+            raise NotReady(
+                f"The utility is still preparing {url_label(url)}", answer.retry_after, next_step="Try again later."
+            )
         return answer.body if isinstance(answer.body, bytes) else answer.body.read_bytes()
 
+    # -- the object
+
     def close(self) -> None:
-        """Close connections, and cancel an authorization that is under way."""
+        """Close the connections, and cancel an authorization in progress."""
         if self._flow is not None:
             self._flow.cancel()
         self._resources.close()
@@ -481,7 +625,7 @@ class Client:
         return _html.block("Green Button Connect", _html.table(["", ""], rows), text=repr(self))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("a Client is not pickled, since it holds secrets: call connect() where it is needed")
+        raise TypeError("A Client cannot be pickled, because it holds secrets. Call connect() where you need it.")
 
 
 def _no_way_to_end() -> None:

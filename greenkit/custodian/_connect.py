@@ -1,4 +1,4 @@
-"""From settings and arguments to a client: what is missing or wrong is said before anything is sent."""
+"""``connect``: from settings and arguments to a client. What is missing or wrong raises before any request."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import dataclasses
 import datetime
 import difflib
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from greenkit import settings as settings_
-from greenkit.custodian import _authorization, profiles
+from greenkit.custodian import _authorization, _transport, profiles
 from greenkit.custodian._client import Client, Grant
-from greenkit.custodian._resources import LIMIT
 from greenkit.custodian._tokens import FileStore, KeyringStore, MemoryStore, Store, default_folder
 from greenkit.custodian._transport import Tls
 from greenkit.custodian.profiles import Profile
@@ -24,7 +24,8 @@ from greenkit.secret import Secret
 
 StrPath = str | os.PathLike[str]
 SOON: Final = 30
-"""Days before the end of a certificate from which on it is warned of."""
+"""Days before a certificate expires from which on greenkit warns."""
+_PLACES: Final = ("file", "memory", "keyring")
 
 
 def connect(
@@ -43,40 +44,52 @@ def connect(
     redirect_uri: str | None = None,
     scope: str | None = None,
     registration_token: Secret | str | None = None,
+    subscription: str | None = None,
     tokens: Store | StrPath | None = None,
     timeout: float | None = None,
-    limit: int = LIMIT,
+    limit: int | None = None,
+    proxy: str | None = None,
+    proxy_password: Secret | str | None = None,
     proxies: Mapping[str, str] | None = None,
 ) -> Client:
-    """Make a client of a utility's Green Button Connect service; nothing is sent yet.
+    """Make a client of a utility's Green Button Connect service, without a request.
 
     Parameters
     ----------
-    utility : str, path or Profile
-        A table ``[custodian.NAME]`` of the settings file, or else a shipped profile
+    utility : str, path, or Profile
+        A table ``[custodian.NAME]`` of the settings file, or a shipped profile
         (:data:`greenkit.custodian.profiles.SHIPPED`), or the path of a TOML profile of your own.
-    settings : path, Settings or CustodianSettings, optional
-        The settings; those of the usual file, where there is one, when absent. Whatever is given below wins.
+    settings : path, Settings, or CustodianSettings, optional
+        The settings. Default: the file at :func:`greenkit.settings.default_path`, if it exists. The arguments below
+        take precedence.
     grant : {"authorization_code", "client_credentials"}
-        How data are had: with a customer's authorization, or (PG&E's Self Access) with our own credentials.
+        How to get data: with a customer's authorization, or with your own credentials (self access).
     customer : str
-        A name of your own for the customer, when you serve several: each has a grant of their own.
+        A name of your own for the customer, if you serve several. Each has a separate grant.
     url : str, optional
-        The utility's address, for a platform's profile.
+        Address of the utility, for the profile of a platform.
     client_id, client_secret, redirect_uri, scope, registration_token
-        Of the registration. Give secrets as :class:`greenkit.Secret`.
+        From your registration. Pass secrets as :class:`greenkit.Secret`.
     certificate, certificate_key, certificate_key_password
-        PEM files for mutual TLS; checked now.
+        PEM files for mutual TLS; they are checked now.
     ca_file : path, optional
-        Authorities that sign the utility's certificate, in place of the public ones.
+        Certificate authorities that sign the utility's certificate, instead of the public ones.
+    subscription : str, optional
+        ID of the customer's subscription, if the utility's token answers do not contain it.
     tokens : {"file", "memory", "keyring"}, path of a folder, or Store, optional
-        Where grants are kept: private files in the user's data folder; in memory on JupyterHub, Binder and Colab.
+        Where grants are stored. Default: private files in the user's data folder; memory on JupyterHub, Binder, and
+        Colab.
     timeout : float, optional
         Longest silence of the utility [s].
-    limit : int
-        Largest answer [bytes], after decompression.
+    limit : int, optional
+        Largest answer [bytes], after decompression. Default: 256 MiB in memory, 2 GiB in a file.
+    proxy : str, optional
+        HTTP proxy that opens the connections: ``http://HOST:PORT`` or ``http://USER@HOST:PORT``. Environment variables
+        are not used.
+    proxy_password : Secret or str, optional
+        Password of the proxy's user.
     proxies : mapping, optional
-        As requests takes them; environment variables are not read.
+        Proxy in the form that requests takes: ``{"https": "http://HOST:PORT"}``.
 
     Returns
     -------
@@ -85,9 +98,9 @@ def connect(
     Raises
     ------
     SettingsError
-        Something is missing or wrong, with where to put it.
+        If something is missing or wrong; the error names the place to correct.
     CertificateError
-        The certificate or its key is missing, has ended, or does not match.
+        If the certificate or its key is missing, has expired, or does not match.
 
     Examples
     --------
@@ -99,34 +112,40 @@ def connect(
     >>> usage = client.usage("2024-03-01", "2024-04-15")  # doctest: +SKIP
     >>> usage.groupby(["meter", "flow", "unit"], observed=True)["value"].sum()  # doctest: +SKIP
     """
+    # first of all: a traceback with locals shows this frame
+    client_secret = None if client_secret is None else Secret(client_secret)
+    certificate_key_password = None if certificate_key_password is None else Secret(certificate_key_password)
+    registration_token = None if registration_token is None else Secret(registration_token)
+    proxy_password = None if proxy_password is None else Secret(proxy_password)
+    through = _hidden(proxy or (proxies or {}).get("https") or (proxies or {}).get("all"))
+    proxies = proxy = None
+
     own = _settings(utility, settings)
-    name = own.utility or utility
-    profile = profiles.load(name)
-    if url or own.url:
-        profile = profile.at(url or own.url or "")
-    profile = profile.complete()
-    if scope or own.scope:
-        profile = dataclasses.replace(profile, scope=scope or own.scope)
+    profile = _profile(utility, own, url, scope)
     if grant not in ("authorization_code", "client_credentials") or grant not in profile.grants:
-        raise SettingsError(f"{profile.name} has no grant {grant!r}: use one of {', '.join(profile.grants)}")
+        raise SettingsError(
+            f"{profile.name} does not offer the grant {grant!r}", next_step=f"Use one of {', '.join(profile.grants)}."
+        )
     number = client_id or own.client_id
-    secret = _secret(client_secret, own.client_secret)
-    if not number or not secret:
-        # a secret in clear text is refused there
-        missing, line = ("client_id", '"..."') if not number else ("client_secret", "{prompt = true}")
-        where = "the settings" if settings else settings_.default_path()
-        text = f"write {missing} = {line} under [custodian.{profile.name}] of {where}, or pass {missing}="
-        raise SettingsError(f"no {missing} is set: {text}")
-    back, wait = redirect_uri or own.redirect_uri, timeout or own.timeout
-    if not wait > 0:
-        raise SettingsError(f"timeout is {wait!r}: give seconds, more than none")
+    secret = client_secret or _kept(own.client_secret)
+    needs_secret = profile.client_auth != "tls_client_auth"
+    if not number or (needs_secret and not secret):
+        raise _missing("client_id" if not number else "client_secret", profile, utility, settings)
+    wait = own.timeout if timeout is None else timeout
+    if not (math.isfinite(wait) and wait > 0):
+        raise SettingsError(
+            f"timeout is {timeout!r}, but it must be greater than 0", next_step="Pass the timeout in seconds."
+        )
+    if limit is not None and limit <= 0:
+        raise SettingsError(f"limit is {limit!r}, but it must be greater than 0", next_step="Pass the limit in bytes.")
     tls = Tls(
         certificate or own.certificate,
         certificate_key or own.certificate_key,
-        _secret(certificate_key_password, own.certificate_key_password),
+        certificate_key_password or _kept(own.certificate_key_password),
         ca_file or own.ca_file,
     )
     _check_tls(profile, tls)
+    back = redirect_uri or own.redirect_uri
     return Client(
         profile,
         client_id=number,
@@ -135,14 +154,22 @@ def connect(
         store=_store(tokens if tokens is not None else own.tokens, profile, number, customer),
         grant=grant,
         redirect_uri=None if back is None else _authorization.checked_redirect(back),
-        registration_token=_secret(registration_token, own.registration_token),
+        registration_token=registration_token or _kept(own.registration_token),
+        subscription=subscription or own.subscription,
         timeout=wait,
         limit=limit,
-        proxies=proxies,
+        proxy=_transport.chosen_proxy(through or _hidden(own.proxy), proxy_password or _kept(own.proxy_password)),
     )
 
 
-def _settings(utility: object, given: Any) -> settings_.CustodianSettings:
+def _hidden(proxy: str | Secret | None) -> Secret | None:
+    """Return the address of a proxy as a Secret, because it may contain a password."""
+    return Secret(proxy) if proxy else None
+
+
+def _settings(
+    utility: object, given: StrPath | settings_.Settings | settings_.CustodianSettings | None
+) -> settings_.CustodianSettings:
     if isinstance(given, settings_.CustodianSettings):
         return given
     if given is None and not settings_.default_path().exists():
@@ -150,44 +177,97 @@ def _settings(utility: object, given: Any) -> settings_.CustodianSettings:
     found = given if isinstance(given, settings_.Settings) else settings_.read(given)
     name = utility.name if isinstance(utility, Profile) else str(utility)
     if name not in found.custodian and given is not None:
-        raise SettingsError(f"the settings hold no table [custodian.{name}]: write one, or leave settings out")
+        raise SettingsError(
+            f"The settings contain no table [custodian.{name}]", next_step="Write one, or leave settings out."
+        )
     return found.custodian.get(name, settings_.CustodianSettings())
 
 
-def _secret(given: Secret | str | None, kept: settings_.SecretRef | None) -> Secret | None:
-    if given is not None:
-        return Secret(given)
-    return kept.get() if kept is not None else None
+def _profile(
+    utility: str | os.PathLike[str] | Profile, own: settings_.CustodianSettings, url: str | None, scope: str | None
+) -> Profile:
+    try:
+        profile = profiles.load(own.utility or utility)
+    except SettingsError as e:
+        unnamed = not isinstance(utility, Profile) and own.utility is None and Path(utility).suffix != ".toml"
+        if unnamed and not settings_.default_path().exists():
+            e.next_step += (
+                f" Or write a table [custodian.{utility}] into {settings_.default_path()}, which does not exist."
+            )
+        raise
+    if url or own.url:
+        profile = profile.at(url or own.url or "")
+    profile = profile.complete()
+    if scope or own.scope:
+        profile = dataclasses.replace(profile, scope=scope or own.scope)
+    return profile
+
+
+def _missing(name: str, profile: Profile, utility: object, given: object) -> SettingsError:
+    line = '"..."' if name == "client_id" else "{prompt = true}"  # the settings refuse a secret in clear text
+    place = settings_.default_path()
+    where = "the settings" if given else f"{place}" if place.exists() else f"{place} (which does not exist yet)"
+    table = profile.name if isinstance(utility, Profile) else utility
+    return SettingsError(
+        f"No {name} is set",
+        next_step=f"Add {name} = {line} under [custodian.{table}] in {where}, or pass {name}=.",
+    )
+
+
+def _kept(place: settings_.SecretRef | None) -> Secret | None:
+    return None if place is None else place.get()
 
 
 def _check_tls(profile: Profile, tls: Tls) -> None:
     ends = tls.check()
     if ends is None:
-        if profile.mutual_tls:
-            raise CertificateError(f"{profile.name} demands a client certificate: give certificate and certificate_key")
+        if profile.mutual_tls or profile.client_auth == "tls_client_auth":
+            raise CertificateError(
+                f"{profile.name} requires a client certificate", next_step="Set certificate and certificate_key."
+            )
         return
     left = ends - datetime.datetime.now(datetime.UTC)
     if left < datetime.timedelta(days=SOON):
-        warn(f"the certificate {tls.certificate} ends in {left.days} days: get a new one and register it")
+        warn(f"The certificate {tls.certificate} expires in {left.days} days. Get a new one and register it.")
 
 
-def _store(given: Any, profile: Profile, client_id: str, customer: str) -> Store:
-    """Find the place of this utility's, client's and customer's grant; a grant of another never stands there."""
-    if given is not None and not isinstance(given, str | os.PathLike):
-        found: Store = given
-        return found
+def grant_name(profile: Profile, client_id: str, customer: str) -> str:
+    """Return the name under which a grant is stored; grants of other utilities, clients, and customers differ."""
     whose = hashlib.sha256("\n".join([profile.token_url, client_id, customer]).encode()).hexdigest()[:16]
-    name = f"{profile.name}-{whose}"
+    return f"{profile.name}-{whose}"
+
+
+def _store(given: Store | StrPath | None, profile: Profile, client_id: str, customer: str) -> Store:
+    """Return the store of this utility's, client's, and customer's grant."""
+    if given is not None and not isinstance(given, str | os.PathLike):
+        return given
+    name = grant_name(profile, client_id, customer)
     if given is None:
         given = "memory" if _authorization.is_shared() else "file"
     if given == "memory":
         return MemoryStore()
     if given == "keyring":
         return KeyringStore(name)
-    near = difflib.get_close_matches(str(given), ("file", "memory", "keyring"), n=1, cutoff=0.7)
-    if near and given != "file" and not Path(given).is_dir():
+    return FileStore(token_folder(given) / f"{name}.json")
+
+
+def token_folder(given: StrPath) -> Path:
+    """Return the folder of token files that a setting names.
+
+    Raises
+    ------
+    SettingsError
+        If it looks like a misspelled "file", "memory", or "keyring", or the home folder in it is unknown.
+    """
+    near = difflib.get_close_matches(str(given), _PLACES, n=1, cutoff=0.7)
+    if near and str(given) not in _PLACES and not Path(given).is_dir():
         raise SettingsError(
-            f"tokens is {given!r}: did you mean {near[0]!r}? A folder of that name has to be there first"
+            f"tokens is {str(given)!r}, which is not a folder",
+            next_step=f"Did you mean {near[0]!r}? To store tokens in a folder of that name, make the folder first.",
         )
-    folder = default_folder() if given == "file" else Path(given).expanduser()
-    return FileStore(folder / f"{name}.json")
+    try:
+        return default_folder() if str(given) == "file" else Path(given).expanduser()
+    except RuntimeError:  # the home folder of ~nobody
+        raise SettingsError(
+            f"tokens is {str(given)!r}, which has no home folder", next_step="Pass the complete path."
+        ) from None

@@ -1,33 +1,39 @@
-"""The grants of a client: the customer's, kept in a store and renewed once for everybody, and its own.
+"""The grants of a client: the customer's, which is stored and renewed, and the client's own.
 
-The two never stand in for each other: PG&E gives one client id both, and a customer's refusal that came back as a
-working token of our own would be a lie.
+Neither replaces the other. Some utilities give one client ID both kinds. If a customer refused and the client's own
+token were used instead, the refusal would look like consent.
 """
 
 from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from typing import Final
 
 from greenkit.custodian._oauth import TokenEndpoint
 from greenkit.custodian._resources import Bearer
 from greenkit.custodian._tokens import MemoryStore, Store, Token, scope_parts
-from greenkit.custodian._transport import segment_after
-from greenkit.errors import AuthorizationExpired, ClientRejected, FormatError, SettingsError
+from greenkit.custodian._transport import run_to_end, segment_after
+from greenkit.custodian.profiles import Profile
+from greenkit.errors import AuthorizationExpired, ClientRejected, SettingsError
 from greenkit.secret import Secret
+
+_NONE: Final = "No customer has authorized yet"
+_ENDED: Final = "The authorization has ended"
+_AUTHORIZE: Final = "Call authorize()."
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a client stands, without asking the utility.
+    """State of a client's authorization, as known on this machine.
 
     Attributes
     ----------
     state : {"authorized", "expired", "waiting", "not authorized", "client credentials"}
     text : str
-        The same, and what to do next.
+        The state, and the next step.
     renewed_at : datetime or None
-        When the access token ends, UTC; it is then renewed by itself.
+        When the access token expires, UTC. It is then renewed automatically.
     scope : str or None
         What the utility granted.
     """
@@ -39,12 +45,12 @@ class Status:
 
     @property
     def granted(self) -> dict[str, tuple[str, ...]]:
-        """Give the granted scope as its keys and their lists: function blocks, interval and block durations."""
+        """Keys and lists of the granted scope: function blocks, interval and block durations."""
         return scope_parts(self.scope)
 
     @property
     def authorized(self) -> bool:
-        """Tell whether data can be asked for."""
+        """Whether the client can request data."""
         return self.state in ("authorized", "client credentials")
 
     def __str__(self) -> str:
@@ -52,13 +58,14 @@ class Status:
 
 
 class Grants:
-    """Give tokens that live.
+    """Valid tokens for requests.
 
     Parameters
     ----------
     endpoint : TokenEndpoint
     store : Store
-        Where the customer's grant is kept. Our own token is kept in memory only, since it is had again at will.
+        Storage for the customer's grant. The client's own token is kept in memory only, because it can be requested
+        again at any time.
     """
 
     def __init__(self, endpoint: TokenEndpoint, store: Store) -> None:
@@ -66,39 +73,40 @@ class Grants:
 
     @property
     def customer_bearer(self) -> Bearer:
-        """Give the customer's token to a request."""
+        """The customer's token for a request."""
         return Bearer(lambda rejected: self.token(rejected).access, AuthorizationExpired)
 
     @property
     def client_bearer(self) -> Bearer:
-        """Give our own token to a request."""
+        """The client's own token for a request."""
         return Bearer(self._own_access, ClientRejected)
 
     def exchange(self, code: Secret, redirect_uri: str, verifier: Secret | None) -> None:
-        """Turn an authorization code into a grant, and keep it."""
+        """Exchange an authorization code for a grant, and store it."""
         token = self.endpoint.exchange(code, redirect_uri=redirect_uri, verifier=verifier)
         with self.store.locked():
             self.store.save(token)
 
     def token(self, rejected: Secret | None = None) -> Token:
-        """Give the customer's token, renewed when it has ended or was rejected.
+        """Return the customer's token, renewed if it has expired or was rejected.
 
         Raises
         ------
         AuthorizationExpired
-            There is no grant, or it has ended; the next step is ``authorize()``.
+            If there is no grant, or it has ended.
         """
-        if live := _live(self.store.load(), rejected):
-            return live
+        return _live(self.store.load(), rejected) or run_to_end(lambda: self._renewed(rejected))
+
+    def _renewed(self, rejected: Secret | None) -> Token:
         with self.store.locked():
             token = self.store.load()
             if live := _live(token, rejected):  # another thread or process has renewed it
                 return live
             if token is None:
-                raise AuthorizationExpired("no customer has authorized yet: call authorize()")
+                raise AuthorizationExpired(_NONE, next_step=_AUTHORIZE)
             if token.ended:
-                raise AuthorizationExpired("the authorization has ended: call authorize()")
-            self.store.save(token)  # a full or read-only disk shows itself before the refresh token is spent
+                raise AuthorizationExpired(_ENDED, next_step=_AUTHORIZE)
+            self.store.save(token)  # fails on a full or read-only disk before the refresh token is spent
             try:
                 new = self.endpoint.refresh(token)
             except AuthorizationExpired as e:
@@ -116,34 +124,21 @@ class Grants:
                 self.own.save(token)
             return token.access
 
-    def subscription(self) -> str:
-        """Give the id of the customer's subscription.
-
-        Raises
-        ------
-        FormatError
-            The utility did not name it.
-        """
-        found = subscription_of(self.token())
-        if not found:
-            raise FormatError("the token answer named no subscription: ask the utility for its resourceURI")
-        return found
-
     def status(self) -> Status:
-        """Tell where the customer's grant stands; nothing is sent."""
+        """Return the state of the customer's grant, without a request."""
         try:
             token = self.store.load()
         except (AuthorizationExpired, SettingsError) as e:
             return Status("not authorized", str(e))
         if token is None:
-            return Status("not authorized", "no customer has authorized yet: call authorize()")
+            return Status("not authorized", f"{_NONE}. {_AUTHORIZE}")
         if token.ended or (token.refresh is None and token.expired()):
-            return Status("expired", "the authorization has ended: call authorize()", None, token.scope)
+            return Status("expired", f"{_ENDED}. {_AUTHORIZE}", None, token.scope)
         until = datetime.datetime.fromtimestamp(token.expires_at, datetime.UTC)
         return Status("authorized", "authorized", until, token.scope)
 
-    def kept(self) -> Token | None:
-        """Give the grant that is kept, if it can still serve; one that cannot be understood is none."""
+    def stored(self) -> Token | None:
+        """Return the stored grant if it can still be used; a damaged one counts as none."""
         try:
             token = self.store.load()
         except AuthorizationExpired:
@@ -157,10 +152,11 @@ class Grants:
         self.own = MemoryStore()
 
 
-def subscription_of(token: Token) -> str:
-    """Give the id of the subscription that a grant names; empty when it names none."""
-    if not token.resource_uri and token.scope and token.scope.isascii() and token.scope.isdecimal():
-        return token.scope  # PG&E's older answers carry it here
+def subscription_of(token: Token, profile: Profile) -> str:
+    """Return the ID of the subscription that a grant names; empty if it names none."""
+    in_scope = profile.subscription_in_scope and not token.resource_uri and token.scope
+    if in_scope and token.scope and token.scope.isascii() and token.scope.isdecimal():
+        return token.scope
     return segment_after(token.resource_uri, "Subscription")
 
 

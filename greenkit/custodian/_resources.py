@@ -1,7 +1,7 @@
-"""The resources: one request at a time, paced, renewed once, streamed, every status typed.
+"""Requests for resources: one at a time, within the limits, with the token renewed once, and every status translated.
 
-A resource is asked for with a bearer token and our certificate, at addresses that
-:func:`greenkit.custodian._transport.checked_url` has let pass.
+A resource is requested with a bearer token and the client certificate, at a URL that
+:func:`greenkit.custodian._transport.checked_url` has accepted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import io
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,44 +18,37 @@ from typing import BinaryIO, Final
 import requests
 from urllib3.exceptions import HTTPError
 
-from greenkit import _files
+from greenkit import _files, _net
 from greenkit._progress import Progress, progress_bar
 from greenkit.custodian import _transport
-from greenkit.custodian._oauth import retry_after
-from greenkit.custodian._transport import PATIENCE, RateLimiter, Tls
+from greenkit.custodian._oauth import certificate_rejected
+from greenkit.custodian._transport import PATIENCE, RateLimiter, Tls, url_label
 from greenkit.custodian.profiles import Profile
-from greenkit.errors import (
-    AuthorizationExpired,
-    CertificateRejected,
-    ClientRejected,
-    GreenkitError,
-    HostRejected,
-    RateLimited,
-    RemoteError,
-    ServerUnavailable,
-)
+from greenkit.errors import AuthorizationExpired, ClientRejected, NotWritten, RemoteError
 from greenkit.secret import Secret
 
 log = logging.getLogger("greenkit.custodian")
 
 LIMIT: Final = 2 << 30
-"""Largest answer [bytes], after decompression."""
+"""Largest answer [bytes] that is written to a file, after decompression."""
+MEMORY_LIMIT: Final = 256 << 20
+"""Largest answer [bytes] that is held in memory, after decompression."""
 ATTEMPTS: Final = 3
-"""How often a request is sent to a server that says it is busy."""
+"""Number of times that a request is sent to a server that is busy."""
 _BUSY: Final = (429, 502, 503, 504)
-_KEPT: Final = ("content-type", "etag", "last-modified", "location", "retry-after", "x-transaction")
+_KEPT_HEADERS: Final = ("content-type", "etag", "last-modified", "location", "retry-after", "x-transaction")
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whose token a request carries.
+    """Supplies the bearer token for a request.
 
     Parameters
     ----------
     get : callable
-        Gives the access token; given one that was refused, it gives a newer one.
+        Returns the access token. Its argument is a token that was refused, or None; it then returns a newer one.
     refused : type
-        The error when a new token is refused too.
+        Error if a new token is refused too.
     """
 
     get: Callable[[Secret | None], Secret]
@@ -80,7 +73,7 @@ class _Refused:
 
 
 class Resources:
-    """Ask for one utility's resources.
+    """One utility's resources.
 
     Parameters
     ----------
@@ -88,12 +81,14 @@ class Resources:
     tls : Tls
     timeout : float
         Longest silence of the server [s].
-    limit : int
-        Largest answer [bytes] after decompression.
-    proxies : mapping, optional
-        As requests takes them.
+    total : float
+        Longest time for one exchange [s].
+    limit : int, optional
+        Largest answer [bytes] after decompression. Default: 256 MiB in memory, 2 GiB in a file.
+    proxy : Proxy, optional
+        Proxy that opens the connections.
     limiter : RateLimiter, optional
-        Of the client id, where several clients share it.
+        That of the client ID, if several clients share it.
     sleep : callable
         For tests.
     """
@@ -105,45 +100,48 @@ class Resources:
         *,
         timeout: float = 60.0,
         total: float = _transport.TOTAL,
-        limit: int = LIMIT,
-        proxies: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        proxy: _net.Proxy | None = None,
         limiter: RateLimiter | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._profile, self._limit, self._total, self._sleep = profile.complete(), limit, total, sleep
-        self._timeout = (_transport.CONNECT, timeout)
+        self._timeout, self._proxy, self._has_certificate = timeout, proxy, tls.certificate is not None
         self._limiter = limiter or RateLimiter(profile.limits)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = profile.user_agent
-        _transport.configure(self._session, tls, proxies=proxies)
+        _transport.configure(self._session, tls, proxy=proxy)
         _transport.hide_ids_in_logs(profile)
 
     def get(self, url: str, bearer: Bearer, *, into: Path | None = None, progress: Progress = None) -> Answer:
-        """GET a resource.
+        """Fetch a resource.
 
         Parameters
         ----------
         url : str
-            Of a resource of the profile; HostRejected for any other.
+            A resource of the profile.
         bearer : Bearer
         into : path, optional
-            A file to stream the body to; it appears when it is whole, and only its owner can read it.
+            File to stream the body to. It appears when it is complete, and only its owner can read it.
 
         Returns
         -------
         Answer
-            Status 200, 202 or 204.
+            Status 200, 202, or 204.
 
         Raises
         ------
+        HostRejected
+            If the URL is not a resource of the profile.
         AuthorizationExpired, ClientRejected, CertificateRejected
-            Refused, after one renewal of the token.
-        RateLimited, ServerUnavailable, TransferError, LimitError, RemoteError
+            If the request is refused, after one renewal of the token.
+        RateLimited, ServerUnavailable, TransferError, LimitError, NotWritten, RemoteError
+            If the answer does not arrive, or not completely.
         """
         return self._request("GET", url, bearer, into, progress)
 
     def delete(self, url: str, bearer: Bearer) -> Answer:
-        """DELETE a resource."""
+        """Delete a resource."""
         return self._request("DELETE", url, bearer, None, None)
 
     def _request(self, method: str, url: str, bearer: Bearer, into: Path | None, progress: Progress) -> Answer:
@@ -151,7 +149,7 @@ class Resources:
         access, renewed, tries = bearer.get(None), False, 1
         while True:
             self._limiter.wait()
-            outcome = self._once(method, url, access, into, progress, bearer.refused)
+            outcome = self._send(method, url, access, into, progress, bearer.refused)
             if isinstance(outcome, Answer):
                 return outcome
             if outcome.status in self._profile.renew_on and not renewed:
@@ -159,61 +157,72 @@ class Resources:
             elif outcome.status in _BUSY and tries < ATTEMPTS and (outcome.retry_after or 0) <= PATIENCE:
                 # without Retry-After: 1 s, then 4 s
                 wait = outcome.retry_after if outcome.retry_after is not None else 4.0 ** (tries - 1)
-                log.info("%s is busy: asking again in %.0f s", _transport.url_label(url), wait)
+                log.info("%s is busy; retrying in %.0f s", url_label(url), wait)
                 self._sleep(wait)
                 tries += 1
             else:
                 raise outcome.error
 
-    def _once(
+    def _send(
         self, method: str, url: str, access: Secret, into: Path | None, progress: Progress, refused: type[RemoteError]
     ) -> Answer | _Refused:
-        """Send it once; what fails leaves here without the frames that hold the token."""
-        what, began = _transport.url_label(url), time.monotonic()
+        """Send a request once. Every failure leaves here without the frames that hold the token."""
+        where, deadline = url_label(url), _net.Deadline(self._total)
         fault: BaseException
         try:
-            response = self._session.request(
-                method,
-                url,
-                headers={
-                    "Authorization": f"Bearer {access.reveal()}",
-                    "Accept": "application/atom+xml, application/xml;q=0.9",
-                },
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            )
-            log.debug("%s %s: %d after %.1f s", method, what, response.status_code, time.monotonic() - began)
-            return self._read(response, what, into, progress, refused)
-        except GreenkitError as e:
-            fault = _transport.strip_traceback(e)
-        except (requests.RequestException, HTTPError) as e:
-            fault = _transport.translate_error(e, what)
-        except BaseException as e:  # noqa: BLE001 Ctrl-C and a full disk, too, leave the frames with the token behind
-            fault = _transport.strip_traceback(e)
+            with deadline:
+                response = self._session.request(
+                    method,
+                    url,
+                    headers={
+                        "Authorization": f"Bearer {access.reveal()}",
+                        "Accept": "application/atom+xml, application/xml;q=0.9",
+                    },
+                    timeout=(_transport.CONNECT, self._timeout),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                took = self._total - (deadline.ends - time.monotonic())
+                log.debug("%s %s: status %d after %.1f s", method, where, response.status_code, took)
+                return self._read(response, url, deadline, into, progress, refused)
+        except NotWritten as e:  # an OSError, but of the disk
+            fault = _net.strip_traceback(e)
+        except (requests.RequestException, HTTPError, OSError) as e:
+            fault = _transport.exchange_error(e, url, deadline, timeout=self._timeout, proxy=self._proxy)
+        except BaseException as e:  # noqa: BLE001 raised again, without the frames that hold the token
+            fault = _net.strip_traceback(e)
         raise fault
 
     def _read(
-        self, response: requests.Response, what: str, into: Path | None, progress: Progress, refused: type[RemoteError]
+        self,
+        response: requests.Response,
+        url: str,
+        deadline: _net.Deadline,
+        into: Path | None,
+        progress: Progress,
+        refused: type[RemoteError],
     ) -> Answer | _Refused:
-        status, wait = response.status_code, retry_after(response)
-        headers = {k: response.headers[k] for k in _KEPT if k in response.headers}
+        status, wait = response.status_code, _net.retry_after(response.headers.get("Retry-After"))
+        headers = {k: response.headers[k] for k in _KEPT_HEADERS if k in response.headers}
         if status in (202, 204):
             response.close()
             return Answer(status, headers=headers, retry_after=wait)
         if status == 200:
-            return Answer(200, self._body(response, into, progress), headers, wait)
+            return Answer(200, self._body(response, url, deadline, into, progress), headers, wait)
         with contextlib.closing(_transport.chunks(response, limit=LIMIT)) as pieces:
-            head = next(pieces, b"")[:200]  # enough for a hint: what else there is is not read, however long it is
-        return _Refused(status, self._error(status, head, what, wait, refused), wait)
+            head = next(pieces, b"")[:1000]  # enough for a hint; the rest is not read, however long it is
+        return _Refused(status, self._error(status, head, url_label(url), wait, refused), wait)
 
-    def _body(self, response: requests.Response, into: Path | None, progress: Progress) -> bytes | Path:
+    def _body(
+        self, response: requests.Response, url: str, deadline: _net.Deadline, into: Path | None, progress: Progress
+    ) -> bytes | Path:
         length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        total = int(length) if length.isdecimal() and len(length) < 16 else None
+        limit = self._limit if self._limit is not None else MEMORY_LIMIT if into is None else LIMIT
 
         def copy(file: BinaryIO | io.BytesIO) -> None:
             with progress_bar(progress, total, "fetching") as advance:
-                for chunk in _transport.chunks(response, limit=self._limit, total=self._total):
+                for chunk in self._received(response, url, deadline, limit):
                     file.write(chunk)
                     advance(len(chunk))
 
@@ -221,39 +230,67 @@ class Resources:
             memory = io.BytesIO()
             copy(memory)
             return memory.getvalue()
-        with _files.atomic(into, private=True) as file:
-            copy(file)
+        try:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            with _files.atomic(into, private=True) as file:
+                copy(file)
+        except OSError as e:  # of the disk; those of the network are translated already
+            raise NotWritten(
+                f"{into} cannot be written ({e.strerror or type(e).__name__})",
+                next_step="Free space on the disk, or pass another folder as into.",
+            ) from None
         return into
 
+    def _received(self, response: requests.Response, url: str, deadline: _net.Deadline, limit: int) -> Iterator[bytes]:
+        """Yield the body; failures of the network become errors here, so that they differ from those of the disk."""
+        try:
+            yield from _transport.chunks(response, limit=limit)
+        except (requests.RequestException, HTTPError, OSError) as e:
+            fault = _transport.exchange_error(e, url, deadline, timeout=self._timeout, proxy=self._proxy)
+        else:
+            return
+        raise fault
+
     def _error(
-        self, status: int, head: bytes, what: str, wait: float | None, refused: type[RemoteError]
+        self, status: int, head: bytes, where: str, wait: float | None, refused: type[RemoteError]
     ) -> RemoteError:
-        """Say what a status means; the body, which may repeat what was sent, is not shown."""
+        """Translate a status. The body is not shown, because it may repeat what was sent."""
         meaning = self._profile.meanings.get(status)
         hint = f" (status {status}: {meaning})" if meaning else f" (status {status})"
-        if b"certificate" in head.lower() and status in (400, 401, 403):
-            return CertificateRejected(f"{what} says that our certificate is not the registered one: give that one")
-        if status == 429:
-            return RateLimited(f"{what} asks for fewer requests: wait, then try again", wait)
-        if status >= 500:
-            return ServerUnavailable(f"{what} cannot answer now (status {status}): try again later")
-        if 300 <= status < 400:
-            return HostRejected(
-                f"{what} sent us to another address, which is not followed: check the profile's resource_url"
-            )
+        if status in (400, 401, 403, 495, 496):
+            rejected = certificate_rejected(self._profile, head, where, sent=self._has_certificate)
+            if rejected is not None:
+                return rejected
+        shared = _net.http_error(status, where, wait=wait, check="resource_url in the profile")
+        if shared is not None:
+            return shared
         if status in (401, 403):
-            next_step = "authorize again" if refused is AuthorizationExpired else "check the registration"
-            if status == 403 and head.lstrip()[:1] == b"<":  # a web page, as Cloudflare's
-                next_step += ", or, if a filter in front of it refuses this machine or program, set user_agent"
-            return refused(f"{what} refused the token{hint}: {next_step}")
+            step = "Call authorize()." if refused is AuthorizationExpired else "Check the registration."
+            if status == 403 and head.lstrip()[:1] == b"<":  # a web page, such as Cloudflare's
+                step += (
+                    " If a filter in front of the utility refuses this machine or program, set user_agent in a "
+                    "profile of your own."
+                )
+            return refused(f"{where} refused the token{hint}", next_step=step)
         if status == 404:
             return RemoteError(
-                f"{what} is not known to the utility{hint}: check the id, and the profile's resource_url"
+                f"{where} is unknown to the utility{hint}", next_step="Check the ID, and resource_url in the profile."
             )
         if status == 400:
-            return ClientRejected(f"{what} refused the request{hint}: check window, id and certificate")
-        return RemoteError(f"{what} gave an answer that greenkit does not expect{hint}: ask the utility")
+            return ClientRejected(
+                f"{where} refused the request{hint}", next_step="Check the dates, the ID, and the client certificate."
+            )
+        return RemoteError(
+            f"{where} answered in a way that greenkit does not expect{hint}", next_step="Ask the utility about it."
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _not_written(path: Path | None, e: OSError) -> NotWritten:
+    return NotWritten(
+        f"{path} could not be written ({e.strerror or type(e).__name__})",
+        next_step="Free space on the disk, or pass another folder as into.",
+    )

@@ -1,22 +1,22 @@
-"""The wire: TLS with our certificate, time-outs, size limits, and network failures as greenkit's errors.
+"""HTTPS to one utility: which URLs may receive the token, TLS with the client certificate, deadlines, request limits.
 
-Nothing here knows OAuth or ESPI. Sessions never follow a redirect (requests would show the client certificate to
-the next host), never take settings from environment variables (``REQUESTS_CA_BUNDLE`` would widen a pinned
-authority, ``~/.netrc`` would replace the token), and always verify the server.
+Nothing here knows OAuth or ESPI documents. A session never follows a redirect, because requests would show the client
+certificate to the next host. It reads no environment variables, because ``REQUESTS_CA_BUNDLE`` would widen a pinned
+authority and ``~/.netrc`` would replace the token. It always verifies the server.
 """
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import io
 import logging
 import os
 import re
-import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -26,209 +26,25 @@ from urllib.parse import quote, unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
-from urllib3.util import create_urllib3_context
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 
-from greenkit import certificates
+from greenkit import _net, certificates
 from greenkit.custodian.profiles import Profile
-from greenkit.errors import (
-    CertificateError,
-    CertificateRejected,
-    HostRejected,
-    LimitError,
-    RateLimited,
-    RemoteError,
-    ServerUnavailable,
-    TransferError,
-)
+from greenkit.errors import CertificateError, HostRejected, LimitError, RateLimited, RemoteError, TransferError
 from greenkit.secret import Secret
 
 CONNECT: Final = 10.0
-"""Longest wait [s] for a connection."""
+"""Longest time [s] to open a connection, the proxy's answer included."""
 TOTAL: Final = 1800.0
-"""Longest time [s] for one answer, however slowly it drips."""
-CHUNK: Final = 1 << 16
-_Error = TypeVar("_Error", bound=BaseException)
-
-
-@dataclass(frozen=True)
-class Tls:
-    """Our certificate, and whom we trust.
-
-    Parameters
-    ----------
-    certificate, key : path, optional
-        PEM files; the key may stand in the certificate's file.
-    password : Secret, optional
-        The key's.
-    ca_file : path, optional
-        Authorities that may sign the server's certificate, and no others; those that requests ships when absent.
-    """
-
-    certificate: str | os.PathLike[str] | None = None
-    key: str | os.PathLike[str] | None = None
-    password: Secret | None = None
-    ca_file: str | os.PathLike[str] | None = None
-
-    def check(self) -> datetime | None:
-        """Find now what would otherwise be an obscure failure of the first handshake; give the certificate's end.
-
-        Raises
-        ------
-        CertificateError
-            A file is missing, the certificate has ended, or the key is open to others, stays closed, or belongs to
-            another certificate.
-        """
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            raise CertificateError(f"there is no file of authorities {self.ca_file}: check ca_file")
-        if self.certificate is None:
-            return None
-        found = certificates.read(self.certificate)
-        certificates.check_dates(found)
-        certificates.check_key(self.certificate, self.key, self.password)
-        key = Path(self.key or self.certificate)
-        if os.name == "posix" and key.stat().st_mode & 0o077:
-            raise CertificateError(f"the key {key} may be read by others: run chmod 600 on it")
-        return found.ends
-
-    def context(self) -> ssl.SSLContext:
-        """Make the TLS context; CertificateError when certificate and key cannot be used."""
-        self.check()
-        context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
-        if self.certificate is not None:
-            # a callable, so that OpenSSL never asks on the terminal for a password that was not given
-            context.load_cert_chain(self.certificate, self.key, password=(self.password or Secret("")).reveal)
-        return context
-
-
-class _Adapter(HTTPAdapter):
-    """Carry our TLS context; read a small answer at once, within limits of size and time."""
-
-    def __init__(self, context: ssl.SSLContext, limit: int | None = None, total: float = TOTAL) -> None:
-        self._context, self._limit, self._total = context, limit, total
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(*args, **kwargs, ssl_context=self._context)
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        response = super().send(*args, **kwargs)
-        if self._limit is not None:
-            body = b"".join(chunks(response, limit=self._limit, total=self._total))
-            response.raw.release_conn()
-            response.raw = io.BytesIO(body)
-        return response
-
-
-def configure(
-    session: requests.Session,
-    tls: Tls,
-    *,
-    limit: int | None = None,
-    proxies: Mapping[str, str] | None = None,
-    total: float = TOTAL,
-) -> None:
-    """Make any requests session one of ours.
-
-    Parameters
-    ----------
-    session : requests.Session
-        Authlib's too.
-    limit : int, optional
-        Read every answer at once, up to so many bytes; without it answers are streamed by :func:`chunks`.
-    proxies : mapping, optional
-        As requests takes them; the environment's are not used.
-    """
-    session.trust_env = False
-    session.max_redirects = 0
-    session.verify = os.fspath(tls.ca_file) if tls.ca_file else True
-    session.proxies = dict(proxies or {})
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.adapters.clear()
-    session.mount("https://", _Adapter(tls.context(), limit, total))
-
-
-def chunks(response: requests.Response, *, limit: int, total: float = TOTAL) -> Generator[bytes, None, None]:
-    """Give the decoded bytes of an answer as they come.
-
-    Raises
-    ------
-    LimitError
-        More than ``limit`` bytes after decompression.
-    TransferError
-        It was cut, or dripped for longer than ``total`` seconds.
-    """
-    deadline, size = time.monotonic() + total, 0
-    try:
-        # read1 gives what has come, so that a server that drips cannot hold us past the deadline
-        while chunk := response.raw.read1(CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > limit:
-                raise LimitError(f"the answer is larger than {limit:,} bytes: pass a larger limit if you trust it")
-            if time.monotonic() > deadline:
-                raise TransferError(f"the answer was not complete after {total:.0f} s: ask for a shorter window")
-            yield chunk
-    finally:
-        response.close()
-
-
-def translate_error(e: Exception, what: str) -> RemoteError:
-    """Translate what requests and urllib3 raise; their texts, which hold the whole address, are dropped."""
-    tls = _tls_error(e)
-    if tls is not None:
-        return translate_tls_error(tls, what)
-    if isinstance(e, requests.exceptions.Timeout):
-        return ServerUnavailable(f"{what} did not answer in time: try again later")
-    if isinstance(e, requests.exceptions.TooManyRedirects):
-        return HostRejected(f"{what} sent us to another address, which is not followed: check the profile's addresses")
-    if isinstance(e, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError | HTTPError):
-        return TransferError(f"the answer of {what} was cut or damaged: ask again")
-    return ServerUnavailable(f"{what} cannot be reached, or closed the connection: check the address and the network")
-
-
-def translate_tls_error(e: ssl.SSLError, what: str) -> RemoteError:
-    """Tell the server's bad certificate from its refusal of ours."""
-    if isinstance(e, ssl.SSLCertVerificationError):
-        reason = e.verify_message or "it does not verify"
-        return HostRejected(
-            f"the certificate of {what} is not trusted ({reason}): nothing was sent; check the address, or name its "
-            "authority with ca_file"
-        )
-    if "ALERT" in (e.reason or "") or "alert" in str(e):
-        return CertificateRejected(
-            f"{what} refused our client certificate: give the certificate that is registered there, and see that it "
-            "has not ended"
-        )
-    return CertificateRejected(
-        f"the TLS connection with {what} failed ({e.reason or 'no reason given'}): check the certificate"
-    )
-
-
-def _tls_error(e: BaseException | None) -> ssl.SSLError | None:
-    """Find the TLS error that requests and urllib3 have wrapped several times."""
-    seen: set[int] = set()
-    todo: list[Any] = [e]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, ssl.SSLError):
-            return one
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            todo += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return None
-
-
-def strip_traceback(e: _Error) -> _Error:
-    """Cut an error off from the frames and errors behind it: their locals hold headers and bodies with secrets."""
-    e.__cause__ = e.__context__ = None
-    return e.with_traceback(None)
-
+"""Longest time [s] for one exchange, from the connection to the last byte of the answer."""
+PATIENCE: Final = 120.0
+"""Longest wait [s] before a request that is not an error; a longer one raises RateLimited."""
+_CHUNK: Final = 1 << 16
+_Result = TypeVar("_Result")
 
 # Path segments that are names of ESPI resources; every other segment may be a customer's id.
-NAMES: Final = frozenset(
+_RESOURCES: Final = frozenset(
     {
         "espi",
         "1_1",
@@ -259,21 +75,28 @@ _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@%]+")
 _ESCAPED_TRICK: Final = re.compile(r"%(2e|2f|5c|00|25)", re.IGNORECASE)
 
 
+# -- URLs
+#
+# The bearer token and the client certificate go only to the utility's hosts and resource paths. URLs come from token
+# answers, feeds, and notifications, none of which is trusted. They are compared part by part, never by a prefix of the
+# text, and the URL that is requested is put together again from the parts that were checked.
+
+
 def checked_url(profile: Profile, url: str) -> str:
-    """Give back an address that may be sent the token; HostRejected for every other.
+    """Return a URL that may receive the token.
 
     Parameters
     ----------
     profile : Profile
-        Its ``resource_url`` and ``hosts`` are what is allowed.
+        Its ``resource_url`` and ``hosts`` define what is allowed.
     url : str
-        From a token answer, a feed or a notification: not trusted.
+        From a token answer, a feed, or a notification; not trusted.
 
     Raises
     ------
     HostRejected
-        Another scheme, host or port; user information, a fragment, ``..``, an escaped dot or slash; a path that
-        is not below the resource path.
+        If the scheme, host, or port is another one; if the URL has user information, a fragment, ``..``, or an escaped
+        dot or slash; or if the path is not below the resource path.
     """
     base = urlsplit(profile.resource_url)
     try:
@@ -288,10 +111,10 @@ def checked_url(profile: Profile, url: str) -> str:
         and url.isprintable()
         and not set(url) & set(' "<>\\^`{|}#')
         and "@" not in parts.netloc
-        and (f"{parts.hostname}:{port}" in _allowed(profile))
+        and (f"{parts.hostname}:{port}" in _allowed_hosts(profile))
         and parts.path.startswith(base.path)
         and parts.path != base.path
-        and not any(s.partition(";")[0] in (".", "..") for s in segments)  # some servers cut what follows a semicolon
+        and not any(s.partition(";")[0] in (".", "..") for s in segments)  # some servers drop what follows a semicolon
         and not _ESCAPED_TRICK.search(parts.path)
         and all(_PLAIN_SEGMENT.fullmatch(s) for s in segments[1:-1])
     )
@@ -303,17 +126,24 @@ def checked_url(profile: Profile, url: str) -> str:
 
 
 def resource_url(profile: Profile, *segments: object) -> str:
-    """Put an address together below the resource URL, each segment quoted."""
+    """Build a URL below the resource URL, with each segment quoted.
+
+    Raises
+    ------
+    HostRejected
+        If a segment is empty, consists of dots, or contains a slash or a percent sign.
+    """
     texts = [str(s) for s in segments]
     if not all(texts) or {".", ".."} & set(texts) or set("/\\%") & set("".join(texts)):
         raise HostRejected(
-            "an id is empty, made of dots, or holds a slash or percent sign: give it alone, as usage_points() has it"
+            "An ID is empty, consists of dots, or contains a slash or percent sign",
+            next_step="Pass the ID alone, as usage_points() returns it.",
         )
     return profile.resource_url + "/".join(quote(t, safe="=") for t in texts)
 
 
 def segment_after(uri: str | None, name: str) -> str:
-    """Give the path segment behind a resource's name, unquoted; empty when there is none.
+    """Return the unquoted path segment after a resource's name; empty if there is none.
 
     Examples
     --------
@@ -328,27 +158,27 @@ def segment_after(uri: str | None, name: str) -> str:
     return unquote(found[0]) if found else ""
 
 
-def _allowed(profile: Profile) -> set[str]:
+def _allowed_hosts(profile: Profile) -> set[str]:
     base = urlsplit(profile.resource_url)
     named = {h.lower() if ":" in h else f"{h.lower()}:443" for h in profile.hosts}
     return {f"{base.hostname}:{base.port or 443}", *named}
 
 
 def _host_rejected(profile: Profile) -> HostRejected:
-    # the address itself is not repeated: it may carry a token or a customer's id
+    # the URL itself is not repeated, because it may contain a token or a customer's id
     return HostRejected(
-        f"an address that is not one of {profile.name}'s resources ({profile.resource_url}…) was refused: "
-        "nothing was sent to it"
+        f"A URL is not a resource of {profile.name} ({profile.resource_url}…), so greenkit sent nothing to it",
+        next_step="Check where the URL comes from. If it is the utility's, add its host to hosts in your own profile.",
     )
 
 
 def hashed_id(customer_id: object) -> str:
-    """Give a short stable stand-in for a customer's id, for logs and errors."""
+    """Return a short, stable stand-in for a customer's id, for logs and errors."""
     return "~" + hashlib.sha256(str(customer_id).encode()).hexdigest()[:8]
 
 
 def url_label(url: str) -> str:
-    """Name an address without its query, and with every id hashed: for logs and errors.
+    """Return a URL without its query and with every id hashed, for logs and errors.
 
     Examples
     --------
@@ -359,7 +189,7 @@ def url_label(url: str) -> str:
     for prefix in _PREFIXES:
         _, found, tail = parts.path.partition(prefix)
         if found:
-            shown = (s if s in NAMES or not s else hashed_id(s) for s in tail.split("/"))
+            shown = (s if s in _RESOURCES or not s else hashed_id(s) for s in tail.split("/"))
             return f"{parts.hostname or ''}/…/{'/'.join(shown)}"
     return f"{parts.hostname or ''}{parts.path}"
 
@@ -368,10 +198,10 @@ _PREFIXES = {"/espi/1_1/resource/"}
 
 
 class HideIds(logging.Filter):
-    """Hide customer ids in the DEBUG lines of urllib3, which names the whole path of each request."""
+    """Hide customer ids in the DEBUG lines of urllib3, which contain the complete path of each request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the path in a line about a resource; every line passes."""
+        """Rewrite the path in a line about a resource, and keep every line."""
         if isinstance(record.args, tuple):
             record.args = tuple(url_label(a) if isinstance(a, str) and _is_resource(a) else a for a in record.args)
         return True
@@ -385,24 +215,234 @@ def _is_resource(text: str) -> bool:
 
 
 def hide_ids_in_logs(profile: Profile) -> None:
-    """Put the filter on urllib3's logger, for this utility's resource path too."""
+    """Add the filter to urllib3's logger, for this utility's resource path too."""
     _PREFIXES.add(urlsplit(profile.resource_url).path)
     logging.getLogger("urllib3.connectionpool").addFilter(_HIDE_IDS)
 
 
-PATIENCE = 120.0
-"""Longest wait [s] that is made in silence; a longer one is an error that says when to come back."""
+# -- TLS
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The client certificate, and the certificate authorities to trust.
+
+    Parameters
+    ----------
+    certificate, key : path, optional
+        PEM files; the certificate's file may contain the key.
+    password : Secret, optional
+        Password of the key.
+    ca_file : path, optional
+        Authorities that may sign the server's certificate, and no others. Default: those that requests ships.
+    """
+
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    password: Secret | None = None
+    ca_file: str | os.PathLike[str] | None = None
+
+    def check(self) -> datetime | None:
+        """Check the files before the first handshake, and return when the certificate expires.
+
+        Raises
+        ------
+        CertificateError
+            If a file is missing, the certificate has expired, or the key can be read by others, cannot be opened, or
+            belongs to another certificate.
+        """
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise CertificateError(
+                f"There is no file of certificate authorities {self.ca_file}", next_step="Check ca_file."
+            )
+        if self.certificate is None:
+            return None
+        found = certificates.read(self.certificate)
+        certificates.check_dates(found)
+        certificates.check_key(self.certificate, self.key, self.password)
+        key = Path(self.key or self.certificate)
+        if os.name == "posix" and key.stat().st_mode & 0o077:
+            raise CertificateError(f"The key {key} can be read by others", next_step=f"Run chmod 600 {key}.")
+        return found.ends
+
+
+class _Adapter(HTTPAdapter):
+    """Connect with greenkit's own sockets, which end at the deadline; read a small answer at once.
+
+    Parameters
+    ----------
+    tls : Tls
+    proxy : Proxy, optional
+    limit : int, optional
+        Read every answer at once, up to this many bytes. Default: the caller streams it.
+    """
+
+    def __init__(self, tls: Tls, proxy: _net.Proxy | None, limit: int | None = None) -> None:
+        tls.check()
+        self._limit = limit
+        self._context = _net.tls_context(
+            ca_file=tls.ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH,
+            certificate=tls.certificate,
+            key=tls.key,
+            key_password=tls.password,
+        )
+
+        class Connection(HTTPSConnection):
+            def _new_conn(self) -> Any:
+                return _net.connect(self.host.strip("[]"), self.port or 443, timeout=CONNECT, proxy=proxy)
+
+        class Pool(HTTPSConnectionPool):
+            ConnectionCls = Connection
+
+        self._pool = Pool
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
+        self.poolmanager.pool_classes_by_scheme = {"https": self._pool}
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        response = super().send(*args, **kwargs)
+        if self._limit is not None:
+            body = b"".join(chunks(response, limit=self._limit))
+            response.raw.release_conn()
+            response.raw = io.BytesIO(body)
+        return response
+
+
+def configure(
+    session: requests.Session, tls: Tls, *, limit: int | None = None, proxy: _net.Proxy | None = None
+) -> None:
+    """Set up a requests session, or Authlib's, with greenkit's rules.
+
+    Parameters
+    ----------
+    session : requests.Session
+    tls : Tls
+    limit : int, optional
+        Read every answer at once, up to this many bytes. Default: answers are streamed by :func:`chunks`.
+    proxy : Proxy, optional
+        Proxy that opens the connections; those of the environment are not used.
+    """
+    session.trust_env = False
+    session.max_redirects = 0
+    session.verify = os.fspath(tls.ca_file) if tls.ca_file else True
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.adapters.clear()
+    session.mount("https://", _Adapter(tls, proxy, limit))
+
+
+def chosen_proxy(address: Secret | None, password: Secret | None) -> _net.Proxy | None:
+    """Return the proxy of the settings; None if there is none.
+
+    Raises
+    ------
+    SettingsError
+        If the text is not the address of an HTTP proxy.
+    """
+    return None if address is None else _net.Proxy.parse(address.reveal(), password)
+
+
+# -- one exchange
+
+
+def chunks(response: requests.Response, *, limit: int) -> Generator[bytes, None, None]:
+    """Yield the decoded bytes of an answer as they arrive.
+
+    Raises
+    ------
+    LimitError
+        If there are more than ``limit`` bytes after decompression.
+    """
+    size = 0
+    try:
+        # read1 returns what has arrived, so a progress bar moves while a server is slow
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > limit:
+                raise LimitError(
+                    f"The answer is larger than {limit:,} bytes", next_step="If you trust it, pass a larger limit."
+                )
+            yield chunk
+    finally:
+        response.close()
+
+
+def exchange_error(
+    e: BaseException, url: str, deadline: _net.Deadline, *, timeout: float, proxy: _net.Proxy | None
+) -> RemoteError:
+    """Translate what requests and urllib3 raise during an exchange.
+
+    Parameters
+    ----------
+    e : BaseException
+    url : str
+        What was requested; the error contains its :func:`url_label`.
+    deadline : Deadline
+        Limit of the whole exchange.
+    timeout : float
+        Longest silence [s].
+    proxy : Proxy or None
+    """
+    if time.monotonic() >= deadline.ends:
+        return TransferError(
+            f"{url_label(url)} did not complete its answer within {deadline.seconds:g} s",
+            next_step="Request a shorter period, or try again later.",
+        )
+    return _net.request_error(e, url_label(url), host=urlsplit(url).hostname or "", timeout=timeout, proxy=proxy)
+
+
+def run_to_end(call: Callable[[], _Result]) -> _Result:
+    """Run a function to its end even if Ctrl-C is pressed; the KeyboardInterrupt is raised afterwards.
+
+    A refresh token serves once. If an interrupt came between the utility's answer and the save, the grant would be
+    lost, so the two run in a thread, which no interrupt reaches.
+
+    Examples
+    --------
+    >>> run_to_end(lambda: 2 + 2)
+    4
+    """
+    results: list[_Result] = []
+    faults: list[BaseException] = []
+    context = contextvars.copy_context()  # the deadline of the caller holds in the thread too
+
+    def run() -> None:
+        try:
+            results.append(context.run(call))
+        except BaseException as e:  # noqa: BLE001 raised again below, in the thread of the caller
+            faults.append(e)
+
+    thread = threading.Thread(target=run, name="greenkit: token exchange")
+    interrupt: KeyboardInterrupt | None = None
+    try:
+        thread.start()
+    except KeyboardInterrupt as e:  # the thread may be running already
+        interrupt = e
+    while thread.is_alive():
+        try:
+            thread.join(0.5)  # with a limit, because Windows cannot interrupt an endless wait
+        except KeyboardInterrupt as e:
+            interrupt = e
+    if interrupt is not None:
+        raise interrupt
+    if faults:
+        raise faults[0]
+    return results[0]
+
+
+# -- request limits
 
 
 class RateLimiter:
-    """Let requests pass no faster than several limits at once; safe between threads.
+    """Delay requests so that they stay within several limits at once. Threads may share it.
 
-    It knows the requests of this process only: two processes that share a client id share its limits unknowing.
+    It counts the requests of this process only: two processes that share a client id can exceed the limits together.
 
     Parameters
     ----------
     limits : sequence of (int, float)
-        So many requests in so many seconds, each counted over a sliding window.
+        Number of requests in a number of seconds, each counted over a sliding window.
     clock, sleep : callable
         For tests.
 
@@ -428,15 +468,23 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Wait until a request may be sent, and count it; RateLimited when that is more than two minutes off."""
+        """Wait until a request may be sent, and count it.
+
+        Raises
+        ------
+        RateLimited
+            If the wait is longer than two minutes.
+        """
         with self._lock:
             now = self._clock()
-            # a full deque's first entry is the request that has to leave its window before the next may pass
+            # the first entry of a full deque is the request that must leave the window before the next may be sent
             free = max((sent[0] + span for count, span, sent in self._limits if len(sent) == count), default=now)
             pause = free - now
             if pause > PATIENCE:
                 raise RateLimited(
-                    f"the utility's request limit is used up: try again in {pause / 60:.0f} minutes", pause
+                    "The utility's request limit is used up",
+                    pause,
+                    next_step=f"Try again in {pause / 60:.0f} minutes.",
                 )
             due = max(now, free)
             for _, _, sent in self._limits:
@@ -445,11 +493,11 @@ class RateLimiter:
             self._sleep(due - now)
 
 
-_shared: dict[tuple[str, str], RateLimiter] = {}
-_lock = threading.Lock()
+_limiters: dict[tuple[str, str], RateLimiter] = {}
+_limiters_lock = threading.Lock()
 
 
-def shared_limiter(address: str, client_id: str, limits: tuple[tuple[int, float], ...]) -> RateLimiter:
-    """Give the one limiter of a client id at an address: the clients of several customers share its limits."""
-    with _lock:
-        return _shared.setdefault((address, client_id), RateLimiter(limits))
+def shared_limiter(url: str, client_id: str, limits: tuple[tuple[int, float], ...]) -> RateLimiter:
+    """Return the one limiter of a client id at a URL, which the clients of several customers share."""
+    with _limiters_lock:
+        return _limiters.setdefault((url, client_id), RateLimiter(limits))

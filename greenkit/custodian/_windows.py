@@ -1,36 +1,52 @@
-"""What is asked for and what comes: windows of time, documents as they came, and requests still pending."""
+"""Requests for a period of time: the windows it is split into, the documents that arrive, and the pages they name.
+
+A utility limits how many days one request may cover, so a period is split into windows. An answer may be split into
+pages (``rel="next"``, RFC 4287), or may not be ready yet (status 202).
+"""
 
 from __future__ import annotations
 
+import datetime
 import io
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
-from urllib.parse import urlencode
+from typing import BinaryIO, Final
+from urllib.parse import urlencode, urljoin
+from xml.sax.saxutils import unescape
 
+import numpy as np
 import pandas as pd
 
-from greenkit import _files, frame
+from greenkit import _files
 from greenkit._progress import Progress
-from greenkit.custodian import _transport
 from greenkit.custodian._resources import Bearer, Resources
+from greenkit.custodian._transport import checked_url, hashed_id
 from greenkit.custodian.profiles import Profile
-from greenkit.errors import NotReady, SettingsError
-from greenkit.findings import Findings
+from greenkit.errors import HostRejected, NotReady, NotWritten, SettingsError
 
-if TYPE_CHECKING:
-    import pandas as pd
+StrPath = str | os.PathLike[str]
+Moment = str | float | datetime.date | np.datetime64 | np.number
+"""A date or time: text such as ``"2024-01-31"``, a date, a datetime, a Timestamp, or epoch seconds."""
+EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
+"""Feed that stands for an answer without data; it is read into tables with every column and no row."""
+MOST_PAGES: Final = 1000
+"""Largest number of pages of one answer."""
+_LONGEST_WAIT: Final = 86_400.0
+"""Longest time [s] before a request is sent again, whatever a 202 says."""
+_EDGE: Final = 1 << 16
+"""Bytes at each end of a large document that are searched for the link to the next page."""
 
 
-_NEAR: Final = pd.Timedelta(hours=1)
+# -- what is requested
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window of time, ``end`` exclusive; both aware, in whole seconds."""
+    """A period of time. ``end`` is exclusive; both have a time zone and whole seconds."""
 
     start: pd.Timestamp
     end: pd.Timestamp
@@ -39,108 +55,65 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
 
-@dataclass(frozen=True)
-class Document:
-    """One answer, byte for byte as it came.
+def instant(value: object, zone: str) -> pd.Timestamp:
+    """Read a date or time, in whole seconds of UTC.
 
-    Attributes
+    Parameters
     ----------
-    window : Window or None
-        What was asked for.
-    body : bytes or Path
-        The bytes, or the private file that they were streamed to: either is a source for
-        :func:`greenkit.load_espi`.
+    value : str, date, datetime, Timestamp, datetime64, int, or float
+        Without an offset it is local time in ``zone``. A number, or text of 9 to 11 digits, is epoch seconds.
+    zone : str
+        IANA time zone.
+
+    Raises
+    ------
+    SettingsError
+        If it is anything else: a number of 8 digits could be a date, and in 3/4/2024 either number may be the month.
+
+    Examples
+    --------
+    >>> print(instant("2024-03-01", "America/Los_Angeles"), instant(1709280000, "America/Los_Angeles"))
+    2024-03-01 08:00:00+00:00 2024-03-01 08:00:00+00:00
     """
-
-    window: Window | None
-    body: bytes | Path = field(repr=False)
-
-    def read(self) -> bytes:
-        """Give the bytes."""
-        return self.body if isinstance(self.body, bytes) else self.body.read_bytes()
-
-
-@dataclass(frozen=True)
-class Pending:
-    """The utility is still preparing (status 202) what was asked for.
-
-    Attributes
-    ----------
-    windows : tuple of Window
-        What is still awaited.
-    documents : tuple of Document
-        What has come already.
-    retry_after : float
-        Seconds after which asking again makes sense; until then nothing is sent.
-    transaction : str or None
-        The utility's own name for the job, for its help desk.
-    """
-
-    windows: tuple[Window | None, ...]
-    documents: tuple[Document, ...] = field(repr=False)
-    retry_after: float
-    transaction: str | None = None
-
-    @property
-    def text(self) -> str:
-        """What to do."""
-        return (
-            f"the utility is still preparing the data ({len(self.windows)} of "
-            f"{len(self.windows) + len(self.documents)} requests): hand its notification to fetch_notified(), "
-            f"or ask again in {self.retry_after:.0f} s"
-        )
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class PendingRequests:
-    """Remember what is pending, so that a job is never asked for twice."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, tuple[float, str | None]] = {}
-
-    def add(self, url: str, seconds: float, transaction: str | None) -> None:
-        """Note a 202."""
-        self._until[url] = (time.monotonic() + seconds, transaction)
-
-    def left(self, url: str) -> tuple[float, str | None] | None:
-        """Give the seconds until it may be asked for again, and its name; None when it may be now."""
-        until, transaction = self._until.get(url, (0.0, None))
-        left = until - time.monotonic()
-        return (left, transaction) if left > 0 else None
-
-
-def instant(value: Any, zone: str) -> pd.Timestamp:
-    """Read a date or time in whole seconds, in UTC; one without an offset is the utility's wall clock."""
     try:
-        # a number could be a year, a day or an epoch; in 3/4/2024 either may be the month; "now" has a zone of its own
-        if isinstance(value, int | float) or (isinstance(value, str) and not value[:4].isdecimal()):
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{9,11}", value.strip()):
+            value = int(value)
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.timedelta64):
+            if not 1e8 <= value < 1e11:  # false for NaN too
+                raise ValueError
+            return pd.Timestamp(int(value), unit="s", tz="UTC")
+        if not isinstance(value, str | datetime.date | np.datetime64) or (
+            isinstance(value, str) and not re.match(r"[0-9]{4}", value)  # "now" has a time zone of its own
+        ):
             raise ValueError
         at = pd.Timestamp(value)
         if pd.isna(at):
             raise ValueError
         if at.tzinfo is None:
             at = at.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-    except (ValueError, TypeError):
-        raise SettingsError(f"{value!r} is no date or time: write it as 2024-01-31") from None
-    return at.tz_convert("UTC").floor("s")
+        return at.tz_convert("UTC").floor("s")
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise SettingsError(
+        f"{value!r} is not a date or time that has only one meaning",
+        next_step="Write it as 2024-01-31, 2024-01-31T08:00Z, or in epoch seconds.",
+    )
 
 
-def split(profile: Profile, start: Any, end: Any, *, now: pd.Timestamp | None = None) -> list[Window]:
-    """Cut what is asked for into windows that the utility answers; those that would begin in the future are left out.
+def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | None = None) -> list[Window]:
+    """Split a period into windows that the utility accepts; windows that would begin in the future are left out.
 
     Parameters
     ----------
     profile : Profile
-        Its ``window_days``, ``whole_days``, ``clip_future`` and ``zone``.
+        Its ``window_days``, ``whole_days``, ``clip_future``, and ``zone``.
     start, end : date or time
-        ``end`` exclusive.
+        ``end`` is exclusive.
 
     Raises
     ------
     SettingsError
-        ``end`` is not after ``start``; no date.
+        If ``end`` is not after ``start``, or one of them is not a date.
 
     Examples
     --------
@@ -155,10 +128,12 @@ def split(profile: Profile, start: Any, end: Any, *, now: pd.Timestamp | None = 
     if profile.whole_days:
         first = first.tz_convert(profile.zone).normalize().tz_convert("UTC")
     if first >= last:
-        raise SettingsError(f"the window from {start} to {end} holds no time: give an end after the start")
+        raise SettingsError(
+            f"The period from {start} to {end} contains no time", next_step="Pass an end that is after the start."
+        )
     if not profile.window_days:
         return [Window(first, last)]
-    # local days, so that windows begin at the same hour on both sides of a change of the clock
+    # local days, so that windows begin at the same hour before and after a DST change
     step, found = pd.DateOffset(days=profile.window_days), list[Window]()
     while first < last and (first <= now or not found):
         edge = min(last, (first.tz_convert(profile.zone) + step).tz_convert("UTC"))
@@ -168,7 +143,7 @@ def split(profile: Profile, start: Any, end: Any, *, now: pd.Timestamp | None = 
 
 
 def parameters(profile: Profile, window: Window, *, bulk: bool = False) -> dict[str, str]:
-    """Write a window as the utility wants it."""
+    """Return the query parameters of a window in the utility's names and format."""
     names = profile.bulk_window_parameters if bulk else profile.window_parameters
     return dict(zip(names, (_written(profile, t) for t in (window.start, window.end)), strict=True))
 
@@ -177,45 +152,95 @@ def _written(profile: Profile, at: pd.Timestamp) -> str:
     return str(int(at.timestamp())) if profile.dates == "epoch" else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def compare_with_window(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
-    """Say where the answer covers less or more than was asked for; nothing is dropped or filled."""
-    evidence: dict[str, Any] = {"asked": str(asked)}
-    if not len(df):
-        findings.add(
-            "custodian.window.empty",
-            "The utility gave no reading for the window: ask for another, or ask it when data begin.",
-            severity="warning",
-            **evidence,
-        )
-        return
-    by_meter = df.groupby("meter", observed=True)
-    first, last = by_meter["start"].min().dt.tz_convert("UTC"), by_meter["end"].max().dt.tz_convert("UTC")
-    evidence["came"] = str(Window(first.min(), last.max()))
-    short = (first > asked.start) | (last < min(asked.end, pd.Timestamp.now("UTC").floor("s") - _NEAR))
-    if short.any():
-        findings.add(
-            "custodian.window.less",
-            "The answer covers less than was asked for: the rest may not exist, or may come later.",
-            severity="warning",
-            meters=[str(m) for m in first.index[short][:5]],
-            short=int(short.sum()),
-            **evidence,
-        )
-    if first.min() < asked.start or last.max() > asked.end:
-        outside = int(((df["start"] < asked.start) | (df["end"] > asked.end)).sum())
-        findings.add(
-            "custodian.window.more",
-            "The answer covers more than was asked for; all of it is kept.",
-            rows=outside,
-            **evidence,
-        )
+# -- what arrives
 
 
-StrPath = str | os.PathLike[str]
-EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
-"""What no data are read as: tables of every column, without a row."""
-_LONGEST_WAIT: Final = 86400.0
-"""So many seconds are waited at most, whatever a 202 says."""
+@dataclass(frozen=True)
+class Document:
+    """One answer, byte for byte.
+
+    Attributes
+    ----------
+    window : Window or None
+        What was requested.
+    body : bytes or Path
+        The bytes, or the private file that they were streamed to. :func:`greenkit.load_espi` reads both.
+    unfollowed : str
+        Why the next page that the document names was not fetched; empty if there is none, or it was.
+    """
+
+    window: Window | None
+    body: bytes | Path = field(repr=False)
+    unfollowed: str = ""
+
+    def read(self) -> bytes:
+        """Return the bytes."""
+        return self.body if isinstance(self.body, bytes) else self.body.read_bytes()
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The utility is still preparing the data (status 202).
+
+    Attributes
+    ----------
+    windows : tuple of Window
+        What has not arrived yet.
+    documents : tuple of Document
+        What has arrived.
+    retry_after : float
+        Seconds after which a new request makes sense. Until then greenkit sends none.
+    transaction : str or None
+        The utility's name for the job, for its help desk.
+    """
+
+    windows: tuple[Window | None, ...]
+    documents: tuple[Document, ...] = field(repr=False)
+    retry_after: float
+    transaction: str | None = None
+
+    @property
+    def problem(self) -> str:
+        """What the utility is doing."""
+        asked = len(self.windows) + len(self.documents)
+        return f"The utility is still preparing the data ({len(self.windows)} of {asked} requests)"
+
+    @property
+    def next_step(self) -> str:
+        """What to do."""
+        return f"Pass its notification to fetch_notified(), or request the data again in {self.retry_after:.0f} s."
+
+    @property
+    def text(self) -> str:
+        """Problem and next step."""
+        return f"{self.problem}. {self.next_step}"
+
+    def error(self) -> NotReady:
+        """Return the error that says the same."""
+        return NotReady(self.problem, self.retry_after, next_step=self.next_step)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class PendingRequests:
+    """The requests that the utility is still preparing, so that no job is requested twice."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, tuple[float, str | None]] = {}
+
+    def add(self, url: str, seconds: float, transaction: str | None) -> None:
+        """Record a 202."""
+        self._until[url] = (time.monotonic() + seconds, transaction)
+
+    def left(self, url: str) -> tuple[float, str | None] | None:
+        """Return the seconds until a URL may be requested again, and the job's name; None if it may be now."""
+        until, transaction = self._until.get(url, (0.0, None))
+        left = until - time.monotonic()
+        return (left, transaction) if left > 0 else None
+
+
+# -- fetching
 
 
 class Fetcher:
@@ -226,76 +251,118 @@ class Fetcher:
 
     def fetch_windows(
         self,
-        address: str,
-        start: Any,
-        end: Any,
+        url: str,
+        start: Moment,
+        end: Moment,
         bearer: Bearer,
         into: StrPath | None,
         progress: Progress,
         *,
         bulk: bool = False,
     ) -> list[Document] | Pending:
-        """Fetch the windows that a span is cut into; see :meth:`fetch_urls`."""
+        """Fetch the windows of a period; see :meth:`fetch_urls`."""
         asked: list[tuple[str, Window | None]] = [
-            (f"{address}?{urlencode(parameters(self._profile, w, bulk=bulk))}", w)
-            for w in split(self._profile, start, end)
+            (f"{url}?{urlencode(parameters(self._profile, w, bulk=bulk))}", w) for w in split(self._profile, start, end)
         ]
         return self.fetch_urls(asked, bearer, into, progress)
 
     def fetch_urls(
         self, asked: Iterable[tuple[str, Window | None]], bearer: Bearer, into: StrPath | None, progress: Progress
     ) -> list[Document] | Pending:
-        """Fetch addresses in turn: documents, or Pending when any of them is still prepared."""
-        came, awaited, wait, transaction = list[Document](), list[Window | None](), 0.0, None
+        """Fetch URLs in turn, each with its further pages; Pending if any of them is still being prepared."""
+        documents, awaited, wait, transaction = list[Document](), list[Window | None](), 0.0, None
         for url, window in asked:
             known = self.waiting.left(url)
             if known is None:
-                answer = self._resources.get(url, bearer, into=_file_for(into, url, window), progress=progress)
-                if answer.status == 200:
-                    came.append(Document(window, answer.body))
-                if answer.status != 202:
-                    continue
-                known = (
-                    self._profile.pending_wait
-                    if answer.retry_after is None
-                    else min(answer.retry_after, _LONGEST_WAIT),
-                    answer.headers.get("x-transaction"),
-                )
+                known = self._fetch_pages(url, window, bearer, into, progress, documents)
+            if known is not None:
+                awaited.append(window)
+                wait, transaction = max(wait, known[0]), known[1] or transaction
+        return Pending(tuple(awaited), tuple(documents), wait, transaction) if awaited else documents
+
+    def _fetch_pages(
+        self,
+        url: str,
+        window: Window | None,
+        bearer: Bearer,
+        into: StrPath | None,
+        progress: Progress,
+        documents: list[Document],
+    ) -> tuple[float, str | None] | None:
+        """Fetch a URL and the pages after it; return wait and job if one of them is still being prepared."""
+        seen: set[str] = set()
+        while True:
+            seen.add(url)
+            answer = self._resources.get(url, bearer, into=_file_for(into, url, window), progress=progress)
+            if answer.status == 202:
+                wait = answer.retry_after if answer.retry_after is not None else self._profile.pending_wait
+                known = (min(wait, _LONGEST_WAIT), answer.headers.get("x-transaction"))
                 self.waiting.add(url, *known)
-            awaited.append(window)
-            wait, transaction = max(wait, known[0]), known[1] or transaction
-        return Pending(tuple(awaited), tuple(came), wait, transaction) if awaited else came
+                return known
+            if answer.status != 200:
+                return None
+            link = next_page(answer.body)
+            following, reason = self._page_after(url, link, seen) if link else ("", "")
+            documents.append(Document(window, answer.body, reason))
+            if not following:
+                return None
+            url = following
+
+    def _page_after(self, url: str, link: str, seen: set[str]) -> tuple[str, str]:
+        """Return the URL of the next page, or why it is not fetched."""
+        try:
+            following = checked_url(self._profile, urljoin(url, link))
+        except (HostRejected, ValueError):
+            return "", "its URL is not one of the utility's resources"
+        if following in seen:
+            return "", "it is a page that was fetched already"
+        if len(seen) >= MOST_PAGES:
+            return "", f"there are more than {MOST_PAGES:,} pages"
+        return following, ""
 
 
-def load_documents(
-    profile: Profile, came: list[Document] | Pending, asked: Window | None, *, tz: str | None, epoch: str
-) -> pd.DataFrame:
-    """Read documents into a tidy frame, with a finding where they cover less or more than was asked for.
+_LINK: Final = re.compile(rb"<(?:[\w.-]+:)?link\b([^<>]*)>")
+_ATTRIBUTE: Final = re.compile(rb"""([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_FIRST_ENTRY: Final = re.compile(rb"<(?:[\w.-]+:)?entry[\s>/]")
+_LAST_ENTRY: Final = re.compile(rb"</(?:[\w.-]+:)?entry\s*>")
 
-    Raises
-    ------
-    NotReady
-        They are still prepared.
+
+def next_page(body: bytes | Path) -> str:
+    """Return the link of a feed to its next page (``rel="next"``, RFC 5005, 3); empty if it has none.
+
+    Only links of the feed itself count, which stand before its first entry or after its last one.
+
+    Examples
+    --------
+    >>> next_page(b'<feed><link rel="next" href="?page=2&amp;n=9"/><entry/></feed>')
+    '?page=2&n=9'
+    >>> next_page(b'<feed><entry><link rel="next" href="x"/></entry></feed>')
+    ''
     """
-    if isinstance(came, Pending):
-        raise NotReady(f"{came.text[0].upper()}{came.text[1:]}", came.retry_after)
-    from greenkit.espi import open_espi
+    for edge in _edges(body):
+        for link in _LINK.finditer(edge):
+            found = {k: a or b for k, a, b in _ATTRIBUTE.findall(link[1])}
+            if b"next" in found.get(b"rel", b"").lower().split():
+                return unescape(found.get(b"href", b"").decode("utf-8", "replace"), {"&quot;": '"', "&apos;": "'"})
+    return ""
 
-    findings = Findings()
-    if came:
-        read = open_espi([as_source(d.body) for d in came], tz=tz, epoch=epoch)
-        findings.extend(read.findings)
+
+def _edges(body: bytes | Path) -> tuple[bytes, bytes]:
+    """Return what stands before the first entry and after the last one, as far as the ends of the document go."""
+    if isinstance(body, bytes):
+        head, tail = body[:_EDGE], body[-_EDGE:]
     else:
-        read = open_espi(EMPTY_FEED, tz=tz or profile.zone, epoch=epoch)
-    df = read.readings
-    if asked is not None:
-        compare_with_window(df, asked, findings)
-    findings.warn(profile.name)
-    return frame.note(df, findings)
+        with body.open("rb") as file:
+            head = file.read(_EDGE)
+            file.seek(max(0, body.stat().st_size - _EDGE))
+            tail = file.read()
+    first = _FIRST_ENTRY.search(head)
+    ends = [m.end() for m in _LAST_ENTRY.finditer(tail)]
+    return head[: first.start()] if first else head, tail[ends[-1] :] if ends else b""
 
 
 def as_source(body: bytes | Path) -> BinaryIO | Path:
-    """Give an answer as a source whose errors say whose it is."""
+    """Return an answer as a source whose errors say where it comes from."""
     if isinstance(body, Path):
         return body
     file = io.BytesIO(body)
@@ -304,9 +371,15 @@ def as_source(body: bytes | Path) -> BinaryIO | Path:
 
 
 def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | None:
-    """Name a file by its window and a hash of its address: no customer's id stands in a file name."""
+    """Name a file by its window and a hash of its URL, so that the name contains no customer's id."""
     if into is None:
         return None
-    Path(into).mkdir(parents=True, exist_ok=True)
+    fault = ""
+    try:
+        Path(into).mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        fault = e.strerror or type(e).__name__
+    if fault:
+        raise NotWritten(f"The folder {into} cannot be made ({fault})", next_step="Pass another folder as into.")
     span = f"{window.start:%Y%m%dT%H%M}-{window.end:%Y%m%dT%H%M}" if window else "notified"
-    return _files.inside(into, f"usage-{span}-{_transport.hashed_id(url)[1:]}.xml")
+    return _files.inside(into, f"usage-{span}-{hashed_id(url)[1:]}.xml")

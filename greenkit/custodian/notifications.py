@@ -1,32 +1,35 @@
-"""Notifications: what a utility posts when data are ready, and a listener for those who can receive it.
+"""Notifications: what a utility posts when data are ready, and a listener that receives it.
 
-Anybody can post to the registered address: nothing is signed. So a notification is only ever a hint of what to ask
-for. It is bounded in size and count, has no DOCTYPE, and each address in it has to be one of the utility's resources
-(:func:`greenkit.custodian._transport.checked_url`) before a single request is made.
+Anybody can post to the registered address, because nothing is signed. A notification is therefore only a hint about
+what to request. It is limited in size and count and has no DOCTYPE, and each URL in it must be one of the utility's
+resources (:func:`greenkit.custodian._transport.checked_url`) before a single request is sent.
 """
 
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from greenkit.errors import FormatError, GreenkitError, LimitError
+from greenkit import _net
+from greenkit.errors import FormatError, LimitError, SettingsError
 
 LONGEST: Final = 1 << 20
 """Largest notification [bytes]."""
 MOST: Final = 1000
-"""A notification that names more resources than this is refused."""
+"""Largest number of resources in a notification."""
 WAITING: Final = 100
-"""So many notifications are kept until they are taken; later ones are refused with 503, so they are sent again."""
+"""Number of notifications that wait in a listener; later ones are answered with 503, so they are sent again."""
+_CHECK: Final = "Check what the utility sent."
+_DISTRUST: Final = "Check who sent it."
 
 
 @dataclass(frozen=True)
 class BatchList:
-    """The resources that a notification names, each once, in its order; none of them checked yet."""
+    """The resources that a notification names: each once, in order, and none of them checked yet."""
 
     uris: tuple[str, ...] = field(repr=False)
 
@@ -38,14 +41,14 @@ class BatchList:
 
 
 def parse(data: bytes) -> BatchList:
-    """Read a notification's body.
+    """Parse the body of a notification.
 
     Raises
     ------
     FormatError
-        It is no XML, or no BatchList.
+        If it is not XML, or not a BatchList.
     LimitError
-        It is too big, has a DOCTYPE, or names too many resources.
+        If it is too large, has a DOCTYPE, or names too many resources.
 
     Examples
     --------
@@ -57,40 +60,46 @@ def parse(data: bytes) -> BatchList:
     """
     from lxml import etree
 
-    _bounded(len(data))
-    # PG&E puts a backslash and an n, two characters, after the prolog
-    data = data.strip().replace(b"?>\\n", b"?>\n", 1)
+    if len(data) > LONGEST:
+        raise LimitError(f"The notification is larger than {LONGEST:,} bytes", next_step=_DISTRUST)
+    # some senders write a backslash and an n, two characters, after the XML declaration, where no text can be
+    data = re.sub(rb"\?>(?:\\n|\s)+", b"?>\n", data.strip(), count=1)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     try:
         root, line = etree.fromstring(data, parser), None
     except (etree.XMLSyntaxError, ValueError) as e:
         root, line = None, getattr(e, "lineno", None)
     if root is None:
-        raise FormatError("the notification is not XML: see what the utility sent", line=line)
+        raise FormatError("The notification is not XML", line=line, next_step=_CHECK)
     info: Any = root.getroottree().docinfo
     if info.doctype:
-        raise LimitError("the notification has a DOCTYPE, which no BatchList has, so it is refused: see who sent it")
-    # Savage Data wraps it in an Atom feed; older ESPI says resource
+        raise LimitError("The notification has a DOCTYPE, which no BatchList has", next_step=_DISTRUST)
+    # some senders wrap the list in an Atom feed, and older versions of ESPI write "resource"
     lists = list(root.iter("{*}BatchList"))
     if not lists:
-        raise FormatError("the notification is no BatchList: see what the utility sent")
+        raise FormatError("The notification is not a BatchList", next_step=_CHECK)
     uris = [(e.text or "").strip() for one in lists for e in one.iter("{*}resources", "{*}resource")]
     if len(uris) > MOST:
-        raise LimitError(f"the notification names more than {MOST:,} resources, so it is refused: see who sent it")
+        raise LimitError(f"The notification names more than {MOST:,} resources", next_step=_DISTRUST)
     return BatchList(tuple(dict.fromkeys(u for u in uris if u)))
 
 
 class Listener:
-    """Receive notifications on 127.0.0.1, behind whatever brings them there (a reverse proxy, a tunnel).
+    """Receive notifications on 127.0.0.1, behind a reverse proxy or a tunnel that forwards them.
 
-    It answers at once and fetches nothing; the same body twice is kept once.
+    It answers at once and fetches nothing. The same body twice is kept once.
 
     Parameters
     ----------
     port : int
-        0 takes a free one.
+        Port to listen on; 0 uses a free one.
     path : str
         The only path that is answered.
+
+    Raises
+    ------
+    SettingsError
+        If the port is in use.
 
     Examples
     --------
@@ -100,105 +109,60 @@ class Listener:
     """
 
     def __init__(self, port: int = 0, path: str = "/notifications") -> None:
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.path = path
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{path}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._path = path
+        self._queue: queue.Queue[BatchList] = queue.Queue(WAITING)
+        self._seen: dict[tuple[str, ...], None] = {}
+        self._lock = threading.Lock()
+        try:
+            self._listener = _net.LoopbackListener(port, self._answer, longest=LONGEST)
+        except OSError as e:
+            raise SettingsError(
+                f"Port {port} cannot be used ({e.strerror or type(e).__name__})",
+                next_step="Pass another port, or 0 for a free one.",
+            ) from None
+        self.url = f"http://127.0.0.1:{self._listener.port}{path}"
 
     def get(self, timeout: float | None = None) -> BatchList:
-        """Take the next notification; TimeoutError when none has come within ``timeout`` seconds."""
+        """Wait for the next notification and return it.
+
+        Raises
+        ------
+        TimeoutError
+            If none arrives within ``timeout`` seconds.
+        """
         try:
-            return self._server.come.get(timeout=timeout)
+            return self._queue.get(timeout=timeout)
         except queue.Empty:
-            raise TimeoutError("no notification has come yet: wait again") from None
+            raise TimeoutError("No notification has arrived yet. Wait again.") from None
+
+    def _answer(self, request: _net.Request) -> _net.Reply:
+        if request.path != self._path:
+            return _net.Reply(404)
+        if request.method == "GET" or not request.body:  # some utilities send a ping
+            return _net.Reply(200)
+        try:
+            batch = parse(request.body)
+        except LimitError:
+            return _net.Reply(413)
+        except FormatError:
+            return _net.Reply(400)
+        with self._lock:
+            if batch.uris not in self._seen:
+                try:
+                    self._queue.put_nowait(batch)
+                except queue.Full:
+                    return _net.Reply(503)
+                self._seen[batch.uris] = None
+            while len(self._seen) > WAITING:
+                del self._seen[next(iter(self._seen))]
+        return _net.Reply(200)
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._listener.close()
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-class _Server(ThreadingHTTPServer):
-    allow_reuse_address = False
-    daemon_threads = True
-    block_on_close = False
-    path = "/"
-
-    def __init__(self, *args: Any) -> None:
-        self.come: queue.Queue[BatchList] = queue.Queue(WAITING)
-        self._seen: dict[tuple[str, ...], None] = {}
-        self._lock = threading.Lock()
-        super().__init__(*args)
-
-    def take(self, batch: BatchList) -> None:
-        """Keep a notification, once; queue.Full when too many are waiting."""
-        with self._lock:
-            if batch.uris not in self._seen:
-                self.come.put_nowait(batch)
-                self._seen[batch.uris] = None
-            while len(self._seen) > WAITING:
-                del self._seen[next(iter(self._seen))]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a sender that hung up: the default prints a traceback."""
-
-
-def _bounded(size: int, before: int = 0) -> int:
-    if size < 0 or before + size > LONGEST:
-        raise LimitError(f"the notification is larger than {LONGEST:,} bytes, so it is refused: see who sent it")
-    return size
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = 10.0
-    server_version, sys_version = "greenkit", ""
-
-    def do_GET(self) -> None:
-        """Answer the ping that some utilities send."""
-        self._say(200 if self.path == self.server.path else 404)
-
-    def do_POST(self) -> None:
-        if self.path != self.server.path:
-            self._say(404)
-            return
-        try:
-            body = self._body()
-            if body:  # nothing at all is a ping
-                self.server.take(parse(body))
-        except LimitError:
-            self._say(413)
-        except (GreenkitError, ValueError):
-            self._say(400)
-        except queue.Full:
-            self._say(503)
-        else:
-            self._say(200)
-
-    def _body(self) -> bytes:
-        """Read what is posted, by its length or in chunks (RFC 9112, 7.1); LimitError when it is too long."""
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            length = self.headers.get("Content-Length", "0")
-            told = int(length) if length.isdecimal() and len(length) < 10 else LONGEST + 1
-            return self.rfile.read(_bounded(told))
-        body = b""
-        while size := int(self.rfile.readline(100).partition(b";")[0], 16):
-            body += self.rfile.read(_bounded(size, len(body)))
-            self.rfile.readline(3)
-        return body
-
-    def _say(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.send_header("Connection", "close")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: the line may hold a customer's id."""

@@ -384,6 +384,7 @@ class SmtApi:
         import requests
         import urllib3
 
+        from greenkit import _net
         from greenkit.custodian import _transport
 
         if self._session is None:
@@ -393,12 +394,13 @@ class SmtApi:
         if token:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         try:
-            return self._session.post(
-                self.url + path, json=body, headers=headers, timeout=(_transport.CONNECT, self.timeout),
-                allow_redirects=False,
-            )  # fmt: skip
+            with _net.Deadline(_transport.TOTAL):
+                return self._session.post(
+                    self.url + path, json=body, headers=headers, timeout=(_transport.CONNECT, self.timeout),
+                    allow_redirects=False,
+                )  # fmt: skip
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            error = _transport.translate_error(e, "Smart Meter Texas")
+            error = _net.request_error(e, "Smart Meter Texas", timeout=self.timeout, who="SMT")
         raise error
 
     def _check(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:

@@ -82,29 +82,28 @@ def test_the_link_carries_the_profiles_parameters_escaped(authority):
 @pytest.mark.parametrize(
     ("status", "body", "error", "says"),
     [
-        (400, '{"error": "invalid_grant"}', errors.ClientRejected, "client credentials are refused"),
-        (401, '{"error": "invalid_client"}', errors.ClientRejected, "invalid_client: client id or secret"),
-        (401, "", errors.ClientRejected, "client id or secret"),
+        (400, '{"error": "invalid_grant"}', errors.ClientRejected, "client credentials are not accepted"),
+        (401, '{"error": "invalid_client"}', errors.ClientRejected, "invalid_client: the client ID or secret"),
+        (401, "", errors.ClientRejected, "client ID or secret"),
         (400, '{"error": "unauthorized_client"}', errors.ClientRejected, "may not use this grant"),
-        (400, '{"error": "invalid_scope"}', errors.ClientRejected, "scope is refused"),
+        (400, '{"error": "invalid_scope"}', errors.ClientRejected, "scope is not accepted"),
         (400, '{"error": "something-else"}', errors.ClientRejected, "status 400"),
-        (400, '"Invalid Certificate"', errors.CertificateRejected, "not the registered one"),
+        (400, '"Invalid Certificate"', errors.CertificateRejected, "does not accept the client certificate"),
         (403, "", errors.ClientRejected, "status 403"),
         (404, "No listener for endpoint: /x", errors.ClientRejected, "status 404"),
         (429, "", errors.RateLimited, "fewer requests"),
-        (500, "<html>", errors.ServerUnavailable, "try again later"),
-        (302, "", errors.ClientRejected, "not followed"),
+        (500, "<html>", errors.ServerUnavailable, "Try again later"),
+        (302, "", errors.HostRejected, "does not follow"),
         (200, "<html>", errors.FormatError, "other than a JSON object"),
         (200, "[]", errors.FormatError, "other than a JSON object"),
         (200, "{}", errors.FormatError, "without an access token"),
         (200, '{"access_token": 5}', errors.FormatError, "without an access token"),
         (200, '{"access_token": "a\\nb", "token_type": "bearer"}', errors.FormatError, "without an access token"),
-        (200, '{"access_token": "a", "token_type": "mac"}', errors.FormatError, "not of type bearer"),
-        (200, '{"error": "invalid_client"}', errors.ClientRejected, "client id or secret"),
-        (400, '{"error": "INVALID_SCOPE "}', errors.ClientRejected, "scope is refused"),
+        (200, '{"access_token": "a", "token_type": "mac"}', errors.FormatError, "not a bearer token"),
+        (200, '{"error": "invalid_client"}', errors.ClientRejected, "client ID or secret"),
+        (400, '{"error": "INVALID_SCOPE "}', errors.ClientRejected, "scope is not accepted"),
         (400, '{"error": {"code": "invalid_scope"}}', errors.ClientRejected, "status 400"),
-        (400, '{"error": "temporarily_unavailable"}', errors.ServerUnavailable, "try again later"),
-        (201, '{"access_token": "a", "token_type": "bearer"}', errors.ClientRejected, "status 201"),
+        (400, '{"error": "temporarily_unavailable"}', errors.ServerUnavailable, "Try again later"),
     ],
 )
 def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, says):
@@ -130,7 +129,9 @@ def test_a_renewal_refused_without_a_reason_keeps_the_grant_and_says_what_to_try
     shared_utility.behaviour.replace = None
     client = authorized(shared_utility)
     shared_utility.behaviour.replace = lambda path: flask.Response('{"ErrorCode": "invalid_request"}', 400)
-    with pytest.raises(errors.AuthorizationExpired, match=r"did not say why: authorize again, and if .* refresh_scope"):
+    with pytest.raises(
+        errors.AuthorizationExpired, match=r"without a reason\. Call authorize\(\)\. If .* refresh_scope"
+    ):
         client._grants.token(client._grants.token().access)
     shared_utility.behaviour.replace = None
     assert client.status().authorized
@@ -154,7 +155,7 @@ def test_a_browsers_spelling_of_the_redirect_is_the_same_address(registered, pas
 
 def test_a_redirect_without_a_path_is_caught():
     caught = []
-    listener = _authorization.Listener("http://127.0.0.1:0", caught.append)
+    listener = _authorization.RedirectListener("http://127.0.0.1:0", caught.append)
     assert requests.get(f"{listener.redirect_uri}/?state=s&code=c", timeout=5).status_code == 200
     listener.close()
     assert len(caught) == 1

@@ -148,7 +148,7 @@ def test_a_refresh_token_used_twice_ends_the_grant_and_says_so(server):
     newest = client._grants.store.load()
     with client._grants.store.locked():
         client._grants.store.save(replace(old, expires_at=0.0))
-    with pytest.raises(errors.AuthorizationExpired, match=r"invalid_grant.*authorize again"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"invalid_grant.*authorize\(\)"):
         client.usage(*MARCH)
     with client._grants.store.locked():  # the reuse has ended the rotated token, too
         client._grants.store.save(replace(newest, expires_at=0.0))
@@ -240,7 +240,7 @@ def test_without_the_right_certificate_the_handshake_says_so(server, tmp_path):
     )  # fmt: skip
     with pytest.raises(errors.CertificateRejected, match="client certificate"):
         none.service_status()
-    with pytest.raises(errors.HostRejected, match="not trusted"):
+    with pytest.raises(errors.HostRejected, match=r"does not trust|is self-signed|private certificate authority"):
         server.connect(ca_file=None, client_id="own", grant="client_credentials").service_status()
 
 
@@ -250,5 +250,5 @@ def test_revoking_ends_the_grant_at_the_server(server):
     assert client.revoke().ended == ("the tokens",)
     with client._grants.store.locked():
         client._grants.store.save(token)
-    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)

@@ -128,7 +128,7 @@ def test_r02_a_refusal_is_an_error_and_never_another_grant(utility):
         flow.wait(5)
     assert flow.status == "denied"
     assert token_requests(utility) == 0
-    with pytest.raises(errors.AuthorizationExpired, match="call authorize"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
     assert token_requests(utility) == 0  # no client-credentials token stands in for the customer's
 
@@ -248,7 +248,9 @@ def test_r05_a_server_of_another_authority_gets_nothing_whatever_the_environment
         monkeypatch.setenv("CURL_CA_BUNDLE", str(rogue.file))
         with custodian.start("pge", authority=utility.authority, server_certificate=rogue.server()) as evil:
             client = evil.connect(grant="client_credentials")
-            with pytest.raises(errors.HostRejected, match="not trusted"):
+            with pytest.raises(
+                errors.HostRejected, match=r"does not trust|is self-signed|private certificate authority"
+            ):
                 client.service_status()
             assert evil.seen == []
     assert utility.connect(grant="client_credentials").service_status()
@@ -262,7 +264,7 @@ def test_r05_the_name_in_the_certificate_is_checked_and_an_ended_one_refused(aut
         authority.server(stem="ended", begins=datetime.now(UTC) - timedelta(days=9), days=2),
     ):
         with custodian.start("pge", authority=authority, server_certificate=wrong) as evil:
-            with pytest.raises(errors.HostRejected, match="not trusted"):
+            with pytest.raises(errors.HostRejected, match=r"is for another IP address|has expired"):
                 evil.connect(grant="client_credentials").service_status()
             assert evil.seen == []
 
@@ -286,7 +288,7 @@ def test_r05_redirects_are_not_followed(utility, authority, what):
         for status in (301, 302, 303, 307, 308):
             away = flask.Response("", status, to)
             utility.behaviour.replace = lambda path, a=away: a if path.endswith("token") == (what == "token") else None
-            with pytest.raises((errors.HostRejected, errors.ClientRejected), match="not followed"):
+            with pytest.raises((errors.HostRejected, errors.ClientRejected), match="does not follow"):
                 client.usage(*MARCH)
         assert other.seen == []
 
@@ -426,7 +428,7 @@ def test_r09_what_others_may_touch_is_refused(utility, tmp_path):
     (file,) = (tmp_path / "tokens").glob("*.json")
     for path, mode, right in ((file, 0o640, 0o600), (file, 0o602, 0o600), (file.parent, 0o770, 0o700)):
         path.chmod(mode)
-        with pytest.raises(errors.SettingsError, match=r"read or changed by others.*chmod"):
+        with pytest.raises(errors.SettingsError, match=r"Others could read or change .*chmod"):
             client.usage(*MARCH)
         path.chmod(right)
     assert len(client.usage(*MARCH)) == 288
@@ -437,7 +439,7 @@ def test_r09_a_link_in_the_files_place_is_refused(utility, tmp_path):
     (file,) = (tmp_path / "tokens").glob("*.json")
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(errors.SettingsError, match="read or changed by others"):
+    with pytest.raises(errors.SettingsError, match="Others could read or change"):
         client.usage(*MARCH)
 
 
@@ -530,7 +532,7 @@ def test_r09_a_killed_process_leaves_a_usable_store_or_says_authorize_again(util
         assert utility.counts["token refresh_token"] == 1
         return
     # the refresh token was spent, and its successor is lost: the next use is a reuse
-    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
     assert client.status().state == "expired"
     flow = client.authorize("paste")
@@ -581,7 +583,7 @@ def test_r10_a_refused_token_is_renewed_once_and_the_request_sent_once_more(util
     what = "GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"
     assert utility.counts[what] == 2
     utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response("", 403)
-    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
     assert utility.counts[what] == 4
     assert utility.counts["token refresh_token"] == 2
@@ -601,7 +603,7 @@ def test_r10_a_403_of_the_token_endpoint_does_not_throw_the_grant_away(utility):
     client = authorized(utility)
     utility.register.expire_access()
     utility.behaviour.replace = lambda path: flask.Response("", 403) if path.endswith("token") else None
-    with pytest.raises(errors.AuthorizationExpired, match="authorize again"):
+    with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
     utility.behaviour.replace = None  # it was a firewall's
     assert len(client.usage(*MARCH)) == 288
@@ -625,7 +627,7 @@ def test_r10_busy_answers_are_waited_for_as_they_say_with_a_cap(utility):
     assert len(client.usage(*MARCH)) == 288
     assert naps == [7.0, 4.0]
     utility.behaviour.busy.extend([(503, None)] * 9)
-    with pytest.raises(errors.ServerUnavailable, match="try again later"):
+    with pytest.raises(errors.ServerUnavailable, match="Try again later"):
         client.usage(*MARCH)
     assert len(utility.behaviour.busy) == 6  # three attempts
     utility.behaviour.busy.clear()
@@ -662,7 +664,7 @@ def test_r11_a_silent_server_is_given_up(silent, authority, monkeypatch):
     profile, tls = profiles.load("generic").at(silent), Tls(ca_file=authority.file)
     endpoint = TokenEndpoint(profile, "id", Secret("secret"), tls, timeout=0.3)
     began = time.monotonic()
-    with pytest.raises(errors.ServerUnavailable, match=r"in time|cannot be reached"):
+    with pytest.raises(errors.ServerUnavailable, match="did not answer within"):
         endpoint.client_credentials()
     assert time.monotonic() - began < 5
 
@@ -670,7 +672,7 @@ def test_r11_a_silent_server_is_given_up(silent, authority, monkeypatch):
 def test_r11_an_answer_that_does_not_come_or_drips_is_given_up(utility):
     client = authorized(utility, timeout=0.4)
     utility.behaviour.slow = 0.8
-    with pytest.raises(errors.ServerUnavailable, match="did not answer in time"):
+    with pytest.raises(errors.ServerUnavailable, match="did not answer within"):
         client.usage(*MARCH)
     utility.behaviour.slow = 0.0
 
@@ -682,7 +684,7 @@ def test_r11_an_answer_that_does_not_come_or_drips_is_given_up(utility):
     client._resources._total = 0.5
     utility.behaviour.replace = lambda path: flask.Response(drip(), 200)
     began = time.monotonic()
-    with pytest.raises(errors.TransferError, match="not complete after"):
+    with pytest.raises(errors.TransferError, match="did not complete its answer within"):
         client.usage(*MARCH)
     assert time.monotonic() - began < 2.5
 

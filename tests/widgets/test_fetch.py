@@ -136,7 +136,7 @@ def test_a_notebook_without_a_person_fetches_in_one_line(utility):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("greenkit.widgets._model.has_front_end", lambda: True)
         panel = AuthorizeAndFetch(client, first=FIRST, last=LAST, method="paste")
-    with pytest.raises(AuthorizationExpired, match="no customer has authorized"):
+    with pytest.raises(AuthorizationExpired, match="No customer has authorized"):
         panel.fetch(20)
     client.finish(visit(panel.sign_in.url))
     df = panel.fetch(20)

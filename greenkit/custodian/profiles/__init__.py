@@ -1,17 +1,18 @@
-"""What is particular to a utility, as facts: one small module for each, or a user's own TOML file.
+"""Utility profiles: what is particular to each Green Button Connect service, as facts.
 
-A profile holds no code. Whatever differs between two Green Button Connect services is a field below, so that the
-client itself has no ``if`` for a utility. Where a platform serves many utilities, its profile holds paths, and
-``Profile.at("https://…")`` makes them addresses.
+A shipped profile is one small module of this package, found by its name; a user's own is a TOML file. A profile holds
+no code: whatever differs between two services is a field below, and the client itself knows no utility. If a platform
+serves many utilities, its profile contains paths, and ``Profile.at("https://…")`` turns them into URLs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import math
 import os
-import tomllib
-import types
-import typing
+import pkgutil
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -19,18 +20,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from greenkit import _toml
 from greenkit.errors import SettingsError
 
-SHIPPED: Final = (
-    "pge",
-    "pge_test",
-    "utilityapi",
-    "london_hydro",
-    "savage_data",
-    "kentucky_utilities",
-    "con_edison",
-    "generic",
-)
+SHIPPED: Final[tuple[str, ...]] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+"""Names of the profiles that come with greenkit."""
 _RESERVED: Final = frozenset(
     {"client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"}
 )
@@ -41,69 +35,92 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 class Profile:
     """The facts of one utility's Green Button Connect service.
 
-    Every field can stand in a TOML file of the user's own; see :func:`load`.
+    Every field can be set in a TOML file of your own; see :func:`load`.
     """
 
     name: str
     title: str = ""
-    # where things are: addresses, or paths when the profile is a platform's
+    # where things are: URLs, or paths if the profile is a platform's
     authorize_url: str
     token_url: str
-    resource_url: str  # everything below it, and nothing else, is sent the bearer token
-    revoke_url: str | None = None  # RFC 7009, where the service has it
-    hosts: tuple[str, ...] = ()  # further "host" or "host:port" that hold resources under the same path
-    zone: str = "UTC"  # in which a plain date begins
+    resource_url: str  # only what is below it receives the bearer token
+    revoke_url: str | None = None  # RFC 7009, if the service has it
+    hosts: tuple[str, ...] = ()  # further "host" or "host:port" with resources under the same path
+    zone: str = "UTC"  # IANA time zone of dates without an offset
     # OAuth
     grants: tuple[str, ...] = ("authorization_code",)
-    client_auth: Literal["basic", "basic_raw", "post"] = "basic"
-    scope: str | None = None  # asked for at the authorization
-    authorize_parameters: Mapping[str, str] = field(default_factory=dict)  # further ones of the authorization's link
-    client_scope: str | None = None  # asked for with client credentials
+    client_auth: Literal["basic", "basic_raw", "post", "tls_client_auth"] = "basic"  # the last: RFC 8705, no secret
+    scope: str | None = None  # requested at the authorization
+    authorize_parameters: Mapping[str, str] = field(default_factory=dict)  # further ones of the sign-in link
+    client_scope: str | None = None  # requested with client credentials
     refresh_scope: Literal["omit", "granted", "fixed"] = "omit"
     client_token_field: str = "access_token"  # noqa: S105 a field's name
-    token_lifetime: float = 3600.0  # [s] where the answer has no expires_in
+    token_types: tuple[str, ...] = ("bearer", "bearertoken")  # in lower case; gateways such as Apigee send the second
+    token_lifetime: float = 3600.0  # [s] if the answer has no expires_in
     pkce: bool = False
     issuer: str | None = None  # RFC 9207: the redirect must name it
     mutual_tls: bool = True
+    certificate_phrases: tuple[str, ...] = (  # with these words an answer refuses the client certificate
+        "invalid certificate",
+        "no required ssl certificate was sent",
+        "the ssl certificate error",
+    )
     # windows and dates
     dates: Literal["epoch", "iso"] = "iso"
     window_parameters: tuple[str, str] = ("published-min", "published-max")
     bulk_window_parameters: tuple[str, str] = ("published-min", "published-max")
     window_days: int | None = None  # longest window of one request
-    clip_future: bool = False  # an end in the future is refused: ask up to now
-    whole_days: bool = False  # a start that drifts makes a new job each time: begin at local midnight
+    clip_future: bool = False  # an end in the future is refused: request up to now
+    whole_days: bool = False  # a start that moves starts a new job each time: begin at local midnight
     # answers of the resources
-    renew_on: tuple[int, ...] = (401, 403)  # may be an access token that has ended: renew it once
-    pending_wait: float = 60.0  # [s] before the same window is asked for again, when a 202 does not say
-    meanings: Mapping[int, str] = field(default_factory=dict)  # status → what it means here, for error texts
-    # manners
+    subscription_in_scope: bool = False  # without resourceURI, a scope of digits is the subscription
+    lists_usage_points: bool = True  # Subscription/…/UsagePoint exists
+    renew_on: tuple[int, ...] = (401, 403)  # may mean that the access token has expired: renew it once
+    pending_wait: float = 60.0  # [s] before the same window is requested again, if a 202 does not say
+    meanings: Mapping[int, str] = field(default_factory=dict)  # status → its meaning at this utility, for errors
+    # limits
     limits: tuple[tuple[int, float], ...] = ((1, 1.0),)  # (requests, seconds)
     user_agent: str = "greenkit"
-    # what only a registered account can tell, said plainly
+    # what only a registered account can tell
     unverified: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("authorize_url", "token_url", "resource_url", "revoke_url"):
             if getattr(self, name) is not None:
-                _check_address(f"profile {self.name}: {name}", getattr(self, name), page=name == "authorize_url")
-        taken = sorted(_RESERVED & set(self.authorize_parameters))
-        if taken:
-            raise SettingsError(
-                f"profile {self.name}: authorize_parameters holds {taken[0]}, which greenkit sets itself"
-            )
+                _check_url(self.name, name, getattr(self, name), is_page=name == "authorize_url")
+        reserved = sorted(_RESERVED & set(self.authorize_parameters))
+        if reserved:
+            raise _invalid(self.name, "authorize_parameters", f"contains {reserved[0]}, which greenkit sets itself")
         if not self.resource_url.endswith("/"):
-            raise SettingsError(f"profile {self.name}: resource_url must end with a slash, as in …/resource/")
+            raise _invalid(self.name, "resource_url", "must end with a slash, as in …/resource/")
+        if not _is_zone(self.zone):
+            raise _invalid(
+                self.name, "zone", f"is {self.zone!r}, but it must be an IANA time zone such as America/Chicago"
+            )
+        if self.window_days is not None and not 1 <= self.window_days <= 36_525:
+            raise _invalid(self.name, "window_days", f"is {self.window_days}, but it must be from 1 to 36,525")
+        for name in ("token_lifetime", "pending_wait"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise _invalid(self.name, name, f"is {getattr(self, name)}, but it must be greater than 0")
+        for count, seconds in self.limits:
+            if not (0 < count <= 1_000_000 and 0 < seconds <= 31_536_000):  # false for NaN too
+                raise _invalid(
+                    self.name, "limits", f"contains [{count}, {seconds}], but both numbers must be greater than 0"
+                )
 
     def facts(self) -> dict[str, Any]:
-        """Give the fields that differ from what is usual."""
-        return {f.name: value for f in dataclasses.fields(self) if (value := getattr(self, f.name)) != _usual(f)}
+        """Return the fields that do not have their default."""
+        return {f.name: value for f in dataclasses.fields(self) if (value := getattr(self, f.name)) != _default(f)}
 
     def __repr__(self) -> str:
         return f"Profile({', '.join(f'{name}={value!r}' for name, value in self.facts().items())})"
 
     def at(self, url: str) -> Profile:
-        """Give the profile with every address at another origin (``https://host[:port]``), the paths kept."""
-        parts = urlsplit(url)
+        """Return the profile with every URL at another origin (``https://host[:port]``) and the same paths."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise _invalid(self.name, "url", "is not a valid URL") from None
         origin = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
         def moved(address: str | None) -> str | None:
@@ -119,31 +136,40 @@ class Profile:
         )
 
     def complete(self) -> Profile:
-        """Give the profile itself when it has addresses; SettingsError when it is a platform's, without a host."""
+        """Return the profile itself if it has URLs.
+
+        Raises
+        ------
+        SettingsError
+            If it is a platform's profile without a host.
+        """
         if self.token_url.startswith("/") or self.resource_url.startswith("/"):
             raise SettingsError(
-                f'profile {self.name} serves many utilities: name yours, as in connect("{self.name}", url="https://…")'
+                f"The profile {self.name} serves many utilities, so it contains no host",
+                next_step=f'Pass the address of your utility: connect("{self.name}", url="https://…").',
             )
         return self
 
 
-def _usual(of: dataclasses.Field[Any]) -> Any:
+def _default(of: dataclasses.Field[Any]) -> Any:
     return of.default if of.default_factory is dataclasses.MISSING else of.default_factory()
 
 
 def load(source: str | os.PathLike[str] | Profile) -> Profile:
-    """Find a profile: a shipped one by name, a user's own by the path of its TOML file.
+    """Load a profile: a shipped one by its name, a user's own by the path of its TOML file.
 
     Parameters
     ----------
-    source : str, path or Profile
-        A name of :data:`SHIPPED`, or a file with ``name``, the three addresses, and any other field of
-        :class:`Profile`. ``based_on = "pge"`` in it takes the other fields from that profile.
+    source : str, path, or Profile
+        A name of :data:`SHIPPED`, or a file with ``name``, the three URLs, and any other field of :class:`Profile`.
+        ``based_on = "pge"`` takes the other fields from that profile. A relative path in ``based_on`` starts from the
+        folder of the file.
 
     Raises
     ------
     SettingsError
-        No such profile, a key that is no field, a value of the wrong type, an address that is not https.
+        If there is no such profile, or the file has an unknown key, a value of the wrong type, or a URL that is not
+        https.
 
     Examples
     --------
@@ -151,72 +177,81 @@ def load(source: str | os.PathLike[str] | Profile) -> Profile:
     28
     >>> load("pgee")
     Traceback (most recent call last):
-    greenkit.errors.SettingsError: there is no profile 'pgee': did you mean 'pge'? Or give the path of a TOML file
+    greenkit.errors.SettingsError: There is no profile 'pgee'. Did you mean 'pge'? Or pass the path of a TOML file.
     """
+    return _load(source, ())
+
+
+def _load(source: str | os.PathLike[str] | Profile, seen: tuple[Path, ...]) -> Profile:
     if isinstance(source, Profile):
         return source
     if str(source) in SHIPPED:
         found: Profile = import_module(f"greenkit.custodian.profiles.{source}").PROFILE
         return found
-    path = Path(source).expanduser()
+    path = Path(source)
     if path.suffix != ".toml":
-        import difflib
-
-        near = difflib.get_close_matches(str(source).lower(), SHIPPED, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"shipped are {', '.join(SHIPPED)}."
-        raise SettingsError(f"there is no profile {str(source)!r}: {hint} Or give the path of a TOML file")
-    try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise SettingsError(f"the profile {path} cannot be read: {e}") from None
-    return parse(facts, where=str(path))
+        near = difflib.get_close_matches(str(source).lower()[:60], SHIPPED, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(SHIPPED)}."
+        raise SettingsError(
+            f"There is no profile {str(source)[:60]!r}", next_step=f"{hint} Or pass the path of a TOML file."
+        )
+    tables = _toml.parse(path)  # raises for a path that cannot be expanded, too
+    path = path.expanduser().absolute()
+    if path in seen:
+        raise SettingsError(f"{path}: based_on leads back to this file", next_step="Name another profile as based_on.")
+    return _convert(tables, str(path), (*seen, path))
 
 
 def parse(facts: Mapping[str, Any], *, where: str = "profile") -> Profile:
-    """Check the facts that stand in a TOML file, and make a :class:`Profile` of them."""
+    """Check the tables of a TOML file and build a :class:`Profile`.
+
+    Parameters
+    ----------
+    facts : mapping
+        Tables, as ``tomllib`` returns them.
+    where : str
+        Name of the source in errors.
+    """
+    return _convert(facts, where, ())
+
+
+def _convert(facts: Mapping[str, Any], where: str, seen: tuple[Path, ...]) -> Profile:
     facts = dict(facts)
-    base = facts.pop("based_on", None)
-    hints = typing.get_type_hints(Profile)
-    unknown = [key for key in facts if key not in hints]
-    if unknown:
-        raise SettingsError(f"{where}: {unknown[0]} is no field of a profile: known are {', '.join(hints)}")
-    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in facts.items()}
-    if base is not None:
-        return dataclasses.replace(load(str(base)), **values)
-    needed = [name for name in ("name", "authorize_url", "token_url", "resource_url") if name not in values]
-    if needed:
-        raise SettingsError(f"{where} lacks {', '.join(needed)}: write them, or take another's with based_on")
-    return Profile(**values)
+    base, based_on = None, facts.pop("based_on", None)
+    if based_on is not None:
+        if not isinstance(based_on, str):
+            raise SettingsError(
+                f"{where}: based_on must be the name of a profile, in quotes", next_step='Write based_on = "pge".'
+            )
+        near = seen[-1].parent / based_on if seen and based_on.endswith(".toml") and based_on[0] != "~" else based_on
+        base = _load(near, seen)
+    return _toml.convert(facts, Profile, name=where, base=base)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """Turn what TOML can hold into what the field holds, or say what it has to be."""
-    kind, inside = typing.get_origin(hint), typing.get_args(hint)
-    if kind is types.UnionType:
-        return _value(inside[0], value, where)
-    if kind is Literal:
-        if value not in inside:
-            raise SettingsError(f"{where} is {value!r}: write one of {', '.join(inside)}")
-        return value
-    if kind is tuple and isinstance(value, list):
-        each = [inside[0]] * len(value) if inside[-1] is Ellipsis else list(inside)
-        if len(each) == len(value):
-            return tuple(_value(h, v, where) for h, v in zip(each, value, strict=True))
-    if kind is Mapping and isinstance(value, dict) and (inside[0] is str or all(k.isdecimal() for k in value)):
-        return {inside[0](k): _value(str, v, where) for k, v in value.items()}
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    if hint in (str, int, bool) and type(value) is hint:
-        return value
-    raise SettingsError(f"{where} has a value of the wrong type: the field is {getattr(hint, '__name__', hint)}")
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
-def _check_address(what: str, url: str, *, page: bool) -> None:
-    """Demand https everywhere; only a sign-in page on this very machine may do without it."""
-    parts = urlsplit(url)
-    plain = parts.scheme == "http" and page and parts.hostname in LOOPBACK
+def _check_url(profile: str, name: str, url: str, *, is_page: bool) -> None:
+    """Raise unless a URL is https; only a sign-in page on this very machine may be http."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _invalid(profile, name, "is not a valid URL") from None
+    plain = parts.scheme == "http" and is_page and host in LOOPBACK
     path_only = not parts.scheme and not parts.netloc and url.startswith("/")
-    if not (parts.scheme == "https" and parts.hostname) and not plain and not path_only:
-        raise SettingsError(f"{what} is not an https address: write https://host/path")
+    if not (parts.scheme == "https" and host) and not plain and not path_only:
+        raise _invalid(profile, name, "must be an https URL", "Write it as https://host/path.")
     if parts.username is not None or parts.password is not None or parts.fragment or parts.query or "\\" in url:
-        raise SettingsError(f"{what} holds more than host and path: take user, query and fragment out of it")
+        raise _invalid(
+            profile, name, "contains more than host and path", "Remove the user name, the query, and the fragment."
+        )
+
+
+def _invalid(profile: str, name: str, problem: str, next_step: str = "") -> SettingsError:
+    return SettingsError(f"Profile {profile}: {name} {problem}", next_step=next_step or f"Correct {name}.")

@@ -1,10 +1,10 @@
-"""A service that keeps to the standards: ESPI 1.1 resources, OAuth 2.0 with PKCE, mutual TLS, ISO dates.
+"""A service that follows the standards: ESPI 1.1 resources, OAuth 2.0 with PKCE, mutual TLS, ISO dates.
 
-Name its address: ``connect("generic", url="https://…")``; or write a TOML profile with ``based_on = "generic"``.
+Pass its address, as in ``connect("generic", url="https://…")``, or write a TOML profile with ``based_on = "generic"``.
 
 Sources
 -------
-* NAESB REQ.21 (ESPI), Green Button Alliance's API pages; RFC 6749, 6750, 7009, 7636, 8705.
+* NAESB REQ.21 (ESPI), the API pages of the Green Button Alliance; RFC 6749, 6750, 7009, 7636, 8705.
 """
 
 from greenkit.custodian.profiles import Profile
@@ -13,7 +13,7 @@ PROFILE = Profile(
     name="generic",
     title="a Green Button Connect service",
     authorize_url="/oauth/authorize",
-    token_url="/oauth/token",  # noqa: S106 an address
+    token_url="/oauth/token",  # noqa: S106 a URL
     resource_url="/espi/1_1/resource/",
     revoke_url="/oauth/revoke",
     grants=("authorization_code", "client_credentials"),

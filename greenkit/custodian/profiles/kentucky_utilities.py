@@ -1,11 +1,11 @@
 """Kentucky Utilities (My Meter).
 
-Name its address: ``connect("kentucky_utilities", url="https://…")``.
+Pass its address: ``connect("kentucky_utilities", url="https://…")``.
 
 Sources
 -------
-* Clients that work with it: a refresh without scope is refused with ``invalid_scope``; the authorization wants the
-  full parameter string that was registered (give it as ``scope``); the client certificate is not checked.
+* Clients that work with it: a refresh without scope is refused with ``invalid_scope``; the authorization requires the
+  complete parameter string that was registered (pass it as ``scope``); the client certificate is not checked.
 """
 
 from greenkit.custodian.profiles import Profile
@@ -14,7 +14,7 @@ PROFILE = Profile(
     name="kentucky_utilities",
     title="Kentucky Utilities",
     authorize_url="/oauth/authorize",
-    token_url="/oauth/token",  # noqa: S106 an address
+    token_url="/oauth/token",  # noqa: S106 a URL
     resource_url="/espi/1_1/resource/",
     zone="America/New_York",
     refresh_scope="fixed",

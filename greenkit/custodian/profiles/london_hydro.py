@@ -1,13 +1,13 @@
-"""London Hydro's platform: London, Burlington, Enwin, Oakville, Oshawa, NT Power, NPEI, Festival, ELK and others.
+"""London Hydro's platform: London, Burlington, Enwin, Oakville, Oshawa, NT Power, NPEI, Festival, ELK, and others.
 
-Name your utility's address and the scope of your registration: ``connect("london_hydro", url="https://…",
+Pass your utility's address and the scope of your registration: ``connect("london_hydro", url="https://…",
 scope="FB=…")``.
 
 Sources
 -------
-* Clients that work with it: the endpoints; the bare ``FB=`` list alone, since further parameters are refused with
-  ``invalid_scope``; a ``published-max`` below the second is answered with a bare 400; a refresh works with and
-  without scope; ``updated-min`` is not used, since Burlington ignores the window with it.
+* Clients that work with it: the endpoints; only the bare ``FB=`` list, because further parameters are refused with
+  ``invalid_scope``; a ``published-max`` with fractions of a second is answered with 400; a refresh works with and
+  without scope; ``updated-min`` is not used, because Burlington ignores the window with it.
 """
 
 from greenkit.custodian.profiles import Profile
@@ -16,7 +16,7 @@ PROFILE = Profile(
     name="london_hydro",
     title="London Hydro's platform",
     authorize_url="/oauth/authorize",
-    token_url="/oauth/token",  # noqa: S106 an address
+    token_url="/oauth/token",  # noqa: S106 a URL
     resource_url="/espi/1_1/resource/",
     zone="America/Toronto",
     dates="iso",

@@ -1,13 +1,13 @@
-"""Savage Data's platform: Alectra, Hydro Ottawa, Milton, Elexicon, Enova, Toronto and others.
+"""Savage Data's platform: Alectra, Hydro Ottawa, Milton, Elexicon, Enova, Toronto, and others.
 
-Name your utility's address: ``connect("savage_data", url="https://…")``.
+Pass your utility's address: ``connect("savage_data", url="https://…")``.
 
 Sources
 -------
-* Clients that work with it: the endpoints; refresh tokens that serve once; an end in the future is answered with
-  a bare 400; a subscription's batch is answered with 202 for ever at Alectra and Hydro Ottawa, while the
-  notification names one address for each usage point; a start that drifts makes a new job each time, so windows
-  begin at whole days.
+* Clients that work with it: the endpoints; refresh tokens that serve once; an end in the future is answered with 400;
+  Alectra and Hydro Ottawa answer a subscription's batch with 202 forever, while the notification names one URL for
+  each usage point; there is no list of usage points (404); a start that moves starts a new job each time, so windows
+  begin at local midnight.
 """
 
 from greenkit.custodian.profiles import Profile
@@ -16,12 +16,13 @@ PROFILE = Profile(
     name="savage_data",
     title="Savage Data's platform",
     authorize_url="/connect/authorize",
-    token_url="/connect/token",  # noqa: S106 an address
+    token_url="/connect/token",  # noqa: S106 a URL
     resource_url="/espi/1_1/resource/",
     zone="America/Toronto",
     dates="iso",
     clip_future=True,
     whole_days=True,
-    meanings={400: "the window ends in the future, or is malformed", 404: "there is no such listing here"},
+    lists_usage_points=False,
+    meanings={400: "the window ends in the future or is malformed", 404: "there is no such list here"},
     unverified=("the path of the resources", "the longest window of one request", "the request limits"),
 )

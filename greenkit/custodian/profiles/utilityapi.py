@@ -1,9 +1,9 @@
-"""UtilityAPI, which serves Green Button Connect for many utilities, under their own hosts too.
+"""UtilityAPI, which serves Green Button Connect for many utilities, also under their own hosts.
 
 Sources
 -------
 * utilityapi.com/docs/greenbutton/oauth and /api (endpoints, scope syntax, ``customerResourceURI``, ISO dates).
-* A branded host takes the same paths: ``Profile.at("https://…")``.
+* A utility's own host has the same paths: ``Profile.at("https://…")``.
 """
 
 from greenkit.custodian.profiles import Profile
@@ -12,7 +12,7 @@ PROFILE = Profile(
     name="utilityapi",
     title="UtilityAPI",
     authorize_url="https://utilityapi.com/DataCustodian/oauth/authorize",
-    token_url="https://utilityapi.com/DataCustodian/oauth/token",  # noqa: S106 an address
+    token_url="https://utilityapi.com/DataCustodian/oauth/token",  # noqa: S106 a URL
     resource_url="https://utilityapi.com/DataCustodian/espi/1_1/resource/",
     grants=("authorization_code", "client_credentials"),
     dates="iso",
