@@ -13,6 +13,8 @@ RENAMED = {"df.gk.unique": "df.gk.drop_duplicates"}
 RESIGNED = {
     "Findings.add": "takes a declared Kind",
     "sandbox.serve": "the second argument, talk, is named write_line, as in the demo",
+    **dict.fromkeys(("connect", "custodian.connect"), "limit is smaller for an answer in memory"),
+    "custodian.Client": "it is made by connect: proxies is proxy, and limit is smaller for an answer in memory",
     **dict.fromkeys(
         (
             "errors.AuthorizationExpired",
