@@ -2,7 +2,8 @@
 
     GreenkitError
     ├── FormatError            the file is damaged or not in the expected format: check the file
-    │   └── OtherFormat            the file is intact but has another format: skipped in a folder or archive
+    │   ├── OtherFormat            the file is intact but has another format: skipped in a folder or archive
+    │   └── AmbiguousTable         the table can be read in several ways: answer its questions
     ├── LimitError             the input is dangerous or too large: raise a limit, or do not trust the file
     ├── DecryptError           OpenPGP; one subclass per cause
     │   ├── NoGpgProgram           install gpg, or let its agent start
@@ -39,6 +40,9 @@ query string.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 class GreenkitError(Exception):
@@ -96,6 +100,48 @@ class FormatError(GreenkitError, ValueError):
 
 class OtherFormat(FormatError):
     """The input is intact, but has another format than the one requested."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One question that a table does not answer.
+
+    Attributes
+    ----------
+    argument : str
+        Argument of :func:`greenkit.load_table` that answers it, and the key of a mapping.
+    question : str
+        The question in one sentence.
+    values : tuple of str
+        Possible answers. For ``tz`` these are examples; any IANA time zone is an answer.
+    evidence : str
+        What the table shows.
+    readings : mapping
+        Answer → one row of the table, read in that way.
+    file : str
+        Name of the file.
+    """
+
+    argument: str
+    question: str
+    values: tuple[str, ...]
+    evidence: str = ""
+    readings: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+
+class AmbiguousTable(FormatError):
+    """A table can be read in several ways, and greenkit does not guess.
+
+    Attributes
+    ----------
+    choices : tuple of Choice
+        Every open question of the table.
+    """
+
+    def __init__(self, problem: str, choices: Sequence[Choice], *, source: str | None = None, next_step: str = ""):
+        super().__init__(problem, source=source, next_step=next_step)
+        self.choices = tuple(choices)
 
 
 class LimitError(GreenkitError, ValueError):

@@ -1,0 +1,429 @@
+"""The mapping grammar: how the columns of a table become readings, as frozen dataclasses that TOML converts to.
+
+A mapping is a TOML file or a dictionary of the same form. Only values, time, and zone are needed::
+
+    schema = 1
+    [table]
+    time = { columns = ["Date", "Start"] }
+    zone = "America/Chicago"
+    values = { Usage = { flow = "delivered", unit = "kWh" } }
+
+Nothing in a mapping is code, and what a mapping does not settle is asked (:class:`greenkit.errors.AmbiguousTable`).
+The layouts that greenkit knows are such mappings, with the header by which a file is recognized.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from greenkit import _toml
+from greenkit._toml import NOT_EMPTY, TIME_ZONE, above
+from greenkit.errors import SettingsError
+
+Flow = Literal["delivered", "received", "net", "total", "unknown", "skip"]
+FLOWS: Final = ("delivered", "received", "net", "total", "unknown")
+Text = Annotated[str, NOT_EMPTY]
+
+REPEATS: Final = ("in order", "slots 9-12", "appended")
+REPEATED_HOURS: Final = ("lost", "summed")
+CLOCKS: Final = ("local", "standard", "utc", "offset")
+DATE_ORDERS: Final = ("month first", "day first")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column whose cells are the value."""
+
+    column: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column whose words mean something.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column.
+    words : mapping
+        Word in the table → meaning. Case and surrounding blanks do not matter.
+    """
+
+    column: Text
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of one file whose header names the flow, as in Southern California Edison's downloads.
+
+    Parameters
+    ----------
+    header : mapping
+        First token of a block's header → flow.
+    """
+
+    header: Mapping[str, Flow]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows are readings, by the words of one column."""
+
+    column: Text
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A column that counts intervals of the day: an hour from 1 to 24, a quarter from 1 to 4.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column.
+    minutes : float or Column
+        Length of what is counted.
+    first : int
+        Number of the first.
+    """
+
+    column: Text
+    minutes: Annotated[float, above(0)] | Column
+    first: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Where the times are.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        One column with date and time, or a date and a time column.
+    format : str
+        As for ``strptime``; ``"excel"`` and ``"excel-1904"`` are serial numbers of spreadsheets. Default: inferred,
+        and asked if days and months cannot be told apart.
+    between : str
+        Text between start and end in one cell, such as ``" to "``.
+    epoch, unit : str
+        Column of seconds (``s``), milliseconds (``ms``) or microseconds (``us``) since 1970 UTC, in place of
+        ``columns``.
+    slots : tuple of Slot
+        Columns that count intervals from local midnight of the date column.
+    wide : str
+        Names of value columns that are times: a ``strptime`` format, or a pattern with ``{HH:MM}``, ``{HHMM}``,
+        ``{n}`` (number of the interval), and ``*`` (any text).
+    extra : str
+        Pattern of the additional columns of the repeated hour.
+    dst : Words
+        Column that tells daylight from standard time, or the first from the second hour: its words mean
+        ``daylight``, ``standard``, ``first``, or ``second``.
+    """
+
+    columns: tuple[str, ...] = ()
+    format: str = ""
+    between: str = ""
+    epoch: str = ""
+    unit: Literal["s", "ms", "us"] = "s"
+    slots: tuple[Slot, ...] = ()
+    wide: str = ""
+    extra: str = ""
+    dst: Words | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.columns) == bool(self.epoch):
+            raise SettingsError("time must have columns or epoch", next_step='Write columns = ["Date", "Time"].')
+        if len(self.columns) > 2:
+            raise SettingsError(
+                "time has more than two columns", next_step="Name the date column and the time column."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A column, or a date and a time column, with the end of each interval.
+
+    Parameters
+    ----------
+    end : str or tuple of str
+        Name of the column. A column of times without dates takes the date of the start.
+    inclusive : bool
+        The last minute (or day) belongs to the interval: 00:00 to 00:14 is a quarter of an hour.
+    """
+
+    end: str | tuple[str, ...]
+    inclusive: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return (self.end,) if isinstance(self.end, str) else self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A column of money.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column.
+    currency : str
+        ISO 4217 letters.
+    factor : float
+        0.01 for cents.
+    credit : bool
+        Amounts are credits that the column writes without a minus sign, so their cost is negative.
+    """
+
+    column: Text
+    currency: Text
+    factor: float = 1.0
+    credit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a column of numbers is.
+
+    Parameters
+    ----------
+    flow : str
+        ``delivered`` (to the customer), ``received`` (from the customer), ``net``, ``total``, ``unknown``. Default:
+        from the column that ``flow`` of the table names, else asked.
+    unit : str or Column
+        Unit of the numbers. Wh, MWh, W and MW become kWh and kW. Default: the table's ``unit``, else asked.
+    factor : float
+        The numbers are multiplied by it.
+    skip : bool
+        The column is not read.
+    sum_of : tuple of str
+        The column repeats the energy of these columns (a minus sign before a name subtracts). It is compared with
+        them, reported, and not read.
+    kind : {"usage", "register"}
+        A register is cumulative: usage is the difference of neighboring readings.
+    series : str
+        Name of the series. Needed if several columns have one flow and unit.
+    split : bool
+        Negative net values become received, positive ones delivered. In one interval energy can flow in both
+        directions, so this is only done if it is asked for.
+    blank : {"missing", "absent"}
+        An empty cell is a missing reading, or not a reading at all.
+    cost : Cost
+        Money of this column.
+    """
+
+    flow: Flow | None = None
+    unit: str | Column | None = None
+    factor: float = 1.0
+    skip: bool = False
+    sum_of: tuple[str, ...] = ()
+    kind: Literal["usage", "register"] | None = None
+    series: str = ""
+    split: bool = False
+    blank: Literal["missing", "absent"] = "missing"
+    cost: Cost | None = None
+
+    def __post_init__(self) -> None:
+        if self.split and self.flow != "net":
+            raise SettingsError("split needs the flow net", next_step='Write flow = "net".')
+
+    @property
+    def read(self) -> bool:
+        """Whether the column has readings of its own."""
+        return not self.skip and not self.sum_of and self.flow != "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: where its header is, and what its columns mean.
+
+    Parameters
+    ----------
+    time : Time
+        Where the times are.
+    values : mapping
+        Column → :class:`Value`.
+    cells : Value or mapping
+        What the value columns of a wide table are; a mapping has a pattern (as ``time.wide``) for each flow.
+    zone : str or Column
+        IANA time zone of the site.
+    label : {"start", "end"} or End
+        What a time marks. Default: inferred if the table proves it, else asked.
+    clock : str
+        ``local`` (with daylight saving time), ``standard``, ``utc``, ``offset`` (the time has its offset), or a fixed
+        offset such as ``+10:00``. Default: inferred from the days when clocks change, else asked.
+    interval : float or "period" or Column
+        Minutes; ``"period"`` for bills, whose rows have a start and an end date. Default: measured.
+    meter, series : str or Column
+        Name of the meter and series, or the column that has it.
+    unit : str or Column
+        Unit of all values without one.
+    flow : Words or Blocks
+        Column with the flow, or blocks that name it.
+    quality : Words
+        Column with the quality of a reading: ``actual``, ``estimated``, ``missing``, or another word.
+    cost : Cost
+        Money of the first value column.
+    tou : Words
+        Column with the time-of-use period; words that are numbers, or mean numbers, go to ``tou``.
+    commodity : str or Words
+        Such as ``electricity`` or ``natural gas``.
+    rows : Rows
+        Which rows are readings.
+    skip : int
+        Lines before the header.
+    header : str or bool
+        First characters of the header line, or False if there is none: the columns are then ``"1"``, ``"2"``, and so on.
+    header_rows : int
+        2 if group names stand above the column names: a column is then ``"group / name"``.
+    delimiter, decimal : str
+        Default: inferred.
+    date_order : {"month first", "day first"}
+        Default: inferred if a number above 12 proves it, else asked.
+    missing : tuple of str
+        Words for "no value", beside an empty cell, ``-``, ``NA``, ``NaN`` and ``null``.
+    repeat : str
+        Where a table of 25, 50 or 100 columns has the repeated hour: ``in order`` of time, in the columns after the
+        second hour (``slots 9-12``), or ``appended`` at the end.
+    repeated_hour : {"lost", "summed"}
+        What the one value of the repeated hour is, in a table with 24 hours on a day of 25.
+    sheet : str
+        Sheet of a workbook. Default: the first that fits.
+    """
+
+    time: Time
+    values: Mapping[str, Value] = field(default_factory=dict)
+    cells: Mapping[str, Value] | Value | None = None
+    zone: Annotated[str, TIME_ZONE] | Column | None = None
+    label: Literal["start", "end"] | End | None = None
+    clock: str | None = None
+    interval: Annotated[float, above(0)] | Literal["period"] | Column | None = None
+    meter: str | Column | None = None
+    series: str | Column | None = None
+    unit: str | Column | None = None
+    flow: Words | Blocks | None = None
+    quality: Words | None = None
+    cost: Cost | None = None
+    tou: Words | None = None
+    commodity: str | Words | None = None
+    rows: Rows | None = None
+    skip: int | None = None
+    header: str | bool | None = None
+    header_rows: Literal[1, 2] = 1
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
+    date_order: Literal["month first", "day first"] | None = None
+    missing: tuple[str, ...] = ()
+    repeat: Literal["in order", "slots 9-12", "appended"] | None = None
+    repeated_hour: Literal["lost", "summed"] | None = None
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values and self.cells is None:
+            raise SettingsError("lacks values", next_step='Write values = { Usage = { flow = "delivered" } }.')
+        if self.cells is not None and not self.patterns:
+            raise SettingsError("cells needs time.wide", next_step='Write wide = "%H:%M" in time.')
+        if self.clock is not None and self.clock not in CLOCKS and offset_minutes(self.clock) is None:
+            raise SettingsError(
+                f"clock is {self.clock!r}, but it must be local, standard, utc, offset, or an offset such as +10:00",
+                next_step="Correct the clock.",
+            )
+        if self.interval == "period" and not isinstance(self.label, End):
+            raise SettingsError("bills need an end date", next_step='Write label = { end = "End Date" }.')
+
+    @property
+    def patterns(self) -> dict[str, Value]:
+        """Pattern of the names of wide value columns → what they are."""
+        if isinstance(self.cells, Value):
+            return {self.time.wide: self.cells} if self.time.wide else {}
+        return dict(self.cells or {})
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the names of value columns are times."""
+        return self.cells is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """A mapping: the schema and the table.
+
+    Examples
+    --------
+    >>> mapping = read_mapping({"time": {"columns": ["Time"]}, "values": {"kWh": {"flow": "delivered"}}})
+    >>> mapping.table.values["kWh"].flow
+    'delivered'
+    """
+
+    table: Table
+    schema: int = 1
+
+    def to_toml(self) -> dict[str, Any]:
+        """Return the plain tables of the mapping."""
+        return {"schema": self.schema, "table": _toml.plain(self.table)}
+
+    def __str__(self) -> str:
+        return dump_mapping(self)
+
+
+def read_mapping(layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping) -> TableMapping:
+    """Read a mapping from a TOML file or a dictionary.
+
+    Parameters
+    ----------
+    layout : path, dict or TableMapping
+        A dictionary may leave ``schema`` and the level ``table`` out.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, has no or a newer schema, or a key that the grammar does not know.
+    """
+    if isinstance(layout, TableMapping):
+        return layout
+    if isinstance(layout, Mapping):
+        tables = dict(layout)
+        if "table" not in tables:
+            schema = tables.pop("schema", 1)
+            tables = {"schema": schema, "table": tables}
+        return _toml.convert(tables, TableMapping, name="layout")
+    path = Path(layout)
+    tables = _toml.parse(path)
+    if "schema" not in tables:
+        raise SettingsError(f"{path}: schema is not set", next_step="Begin the file with schema = 1.")
+    tables.pop("layout", None)
+    return _toml.convert(tables, TableMapping, name=str(path))
+
+
+def dump_mapping(mapping: TableMapping) -> str:
+    """Write a mapping as TOML that :func:`read_mapping` reads back."""
+    tables = mapping.to_toml()
+    return _toml.dumps(tables)
+
+
+def replace(mapping: TableMapping, **changes: Any) -> TableMapping:
+    """Return the mapping with other values of the table's fields."""
+    return dataclasses.replace(mapping, table=dataclasses.replace(mapping.table, **changes))
+
+
+def offset_minutes(text: str) -> int | None:
+    """Return a fixed offset from UTC in minutes; None if the text is not one.
+
+    Examples
+    --------
+    >>> offset_minutes("+10:00"), offset_minutes("-0330"), offset_minutes("local")
+    (600, -210, None)
+    """
+    sign, digits = text[:1], text[1:].replace(":", "")
+    if sign not in "+-" or not sign or len(digits) != 4 or not digits.isdigit():
+        return None
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return minutes if sign == "+" else -minutes
