@@ -34,8 +34,10 @@ _PUBLIC = {
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
     "load_smt": "greenkit.smt",
+    "load_table": "greenkit.tables",
     "open_espi": "greenkit.espi",
     "open_smt": "greenkit.smt",
+    "open_table": "greenkit.tables",
     "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
     "samples": "greenkit.samples",
@@ -45,6 +47,7 @@ _PUBLIC = {
     "smt_remote": "greenkit.transfer._account",
     "sources": "greenkit.sources",
     "store": "greenkit.store",
+    "tables": "greenkit.tables",
     "synthetic": "greenkit.synthetic",
     "transfer": "greenkit.transfer",
     "widgets": "greenkit.widgets",
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
     from greenkit import sources as sources
     from greenkit import store as store
     from greenkit import synthetic as synthetic
+    from greenkit import tables as tables
     from greenkit import transfer as transfer
     from greenkit import widgets as widgets
     from greenkit.custodian import connect as connect
@@ -81,6 +85,8 @@ if TYPE_CHECKING:
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt
+    from greenkit.tables import load_table as load_table
+    from greenkit.tables import open_table as open_table
     from greenkit.transfer._account import smt_keyring as smt_keyring
     from greenkit.transfer._account import smt_remote as smt_remote
     from greenkit.transfer._doctor import check_smt as check_smt

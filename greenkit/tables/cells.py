@@ -45,11 +45,11 @@ _DIGITS: Final = re.compile(r"[\d,. \u00a0\u202f'-]+")
 
 
 def fold(text: str) -> str:
-    """Return a name for comparison: without case, quotation marks, and runs of blanks (also non-breaking ones).
+    r"""Return a name for comparison: without case, quotation marks, and runs of blanks (also non-breaking ones).
 
     Examples
     --------
-    >>> fold("Energy\\u00a0 Consumption ")
+    >>> fold("Energy\u00a0 Consumption ")
     'energy consumption'
     """
     return _FOLD_BLANKS.sub(" ", text.replace("\ufeff", "").strip().strip('"')).strip().casefold()
@@ -94,7 +94,7 @@ class Words:
         """Return some of the rows."""
         return Words(self.codes[rows], self.words)
 
-    def map(self, values: Sequence[Any], dtype: Any) -> Any:
+    def map(self, values: Sequence[Any] | npt.NDArray[Any], dtype: Any) -> Any:
         """Return an array with the value of each row's word."""
         return np.array(values, dtype=dtype)[self.codes] if len(values) else np.empty(len(self.codes), dtype=dtype)
 
@@ -288,9 +288,7 @@ class _Collector:
 
         word = pa.dictionary(pa.int32(), pa.binary())
         types = {
-            str(place): pa.float64() if place in self._plain else word
-            for place in self._chunks
-            if place < self._width
+            str(place): pa.float64() if place in self._plain else word for place in self._chunks if place < self._width
         }
         left_out = 0
 
@@ -437,7 +435,7 @@ def _csv_rows(text: bytes, delimiter: str) -> Iterator[list[str]]:
 class SheetGrid:
     """One sheet of a workbook."""
 
-    delimiters = ("",)
+    delimiters: tuple[str, ...] = ("",)
 
     def __init__(self, name: str, named: bool, open_rows: Callable[[], Iterator[list[str]]]) -> None:
         self.name, self.named, self._open = name, named, open_rows

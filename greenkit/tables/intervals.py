@@ -10,7 +10,7 @@ import numpy.typing as npt
 from greenkit.tables.stamps import DAY, US
 
 MINUTE: Final = 60 * US
-STANDARD: Final = tuple(m * MINUTE for m in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)) + (DAY,)
+STANDARD: Final = (*(m * MINUTE for m in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)), DAY)
 """Lengths that a change of the interval within a series can lead to; any other distance is a gap."""
 
 Ints = npt.NDArray[np.int64]

@@ -141,9 +141,7 @@ class Time:
         if bool(self.columns) == bool(self.epoch):
             raise SettingsError("time must have columns or epoch", next_step='Write columns = ["Date", "Time"].')
         if len(self.columns) > 2:
-            raise SettingsError(
-                "time has more than two columns", next_step="Name the date column and the time column."
-            )
+            raise SettingsError("time has more than two columns", next_step="Name the date column and the time column.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +279,7 @@ class Table:
     skip : int
         Lines before the header.
     header : str or bool
-        First characters of the header line, or False if there is none: the columns are then ``"1"``, ``"2"``, and so on.
+        First characters of the header line, or False if there is none: the columns are then ``"1"``, ``"2"``, …
     header_rows : int
         2 if group names stand above the column names: a column is then ``"group / name"``.
     delimiter, decimal : str

@@ -95,10 +95,7 @@ def changes(zone: str, first: int, last: int) -> tuple[Change, ...]:
     """
     years = range(_year(first - DAY), _year(last + DAY) + 1)
     return tuple(
-        change
-        for year in years
-        for change in _changes_of_year(zone, year)
-        if first - DAY <= change.at <= last + DAY
+        change for year in years for change in _changes_of_year(zone, year) if first - DAY <= change.at <= last + DAY
     )
 
 
@@ -294,7 +291,7 @@ def _place_fall(
     if not len(rows):
         return
     labels = label[rows]
-    distinct, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    _, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
     outside = label[around][(label[around] < a) | (label[around] >= b)]
     copies = int(np.median(np.unique(outside, return_counts=True)[1])) if len(outside) else 1
     nth = _occurrence(where.reshape(-1))

@@ -45,6 +45,7 @@ FILE_KINDS: Final = {
         ),
     )
 }
+_DESCRIBE: Final = "Describe the table with layout=; `greenkit info --explain FILE` prints a mapping to start from."
 _SAME: Final = 0.0051
 """Values that differ by no more than rounding to two decimals are the same energy."""
 _ANSWERS: Final = (
@@ -127,8 +128,8 @@ def load_table(
     Parameters
     ----------
     source : path, bytes, binary file, or a list of these
-        CSV with any delimiter or an Excel workbook (extra ``excel``); a zip or gzip of them; a folder or a glob. Never a
-        URL.
+        CSV with any delimiter or an Excel workbook (extra ``excel``); a zip or gzip of them; a folder or a glob.
+        Never a URL.
     layout : path, dict, or TableMapping, optional
         A mapping (TOML file or dictionary) that names the columns. The name of a known layout is accepted too.
         Default: the known layouts are tried by the names of columns.
@@ -150,10 +151,11 @@ def load_table(
     -------
     DataFrame
         One row for each interval, sorted by meter, flow, series, start: the columns of
-        :data:`greenkit.frame.COLUMNS`, then ``cost``, ``currency``, ``quality_code``, ``tou``, ``commodity`` and ``kind``
-        where the table has them, and ``source``. ``start`` labels the interval and ``end`` is exclusive, both in the
-        zone of the site. ``value`` is in ``unit`` (kWh, kW, therm, …), NaN if the table has no value. A table without
-        readings returns an empty frame with the same dtypes.
+        :data:`greenkit.frame.COLUMNS`, then ``cost``, ``currency``, ``quality_code``, ``tou``, ``commodity``, and
+        ``kind`` where the table has them, and ``source``. ``start`` labels the interval and ``end`` is exclusive, both
+        in the zone of the site.
+        ``value`` is in ``unit`` (kWh, kW, therm, …), NaN if the table has no value. A table without readings returns
+        an empty frame with the same dtypes.
 
     Raises
     ------
@@ -316,12 +318,12 @@ class TableReading:
             self._findings.extend(findings)
             self._add(readings, file, layout.mapping, layout.name)
             return True
-        mapping = layout.for_names(recognized.names) if layout is not None else self._mapping
-        assert mapping is not None  # noqa: S101 for the type checker: there is a layout or a mapping
+        mapping = layout.for_names(recognized.names) if layout is not None else read_mapping(self._mapping or {})
         table = answered(mapping.table, self._answers)
         columns, table, used = self._columns(grid, recognized, table, advance)
         meter = self._meter or _meter_of(recognized) or "meter"
         engine = _engine(columns, table, recognized, used, meter, file)
+        engine.asks_kind = layout is None
         if module is not None:
             module.prepare(engine)
         if engine.table.interval == "period":
@@ -358,23 +360,17 @@ class TableReading:
             return _Place(found.layout, found.delimiter, found.header, found.names, found.preamble, found.tokens)
         name = os.path.basename(grid.name)
         if isinstance(found, Recognized):
-            raise OtherFormat(f"The table has the layout {found.layout.name}", source=name, next_step="Leave layout out.")
-        if isinstance(found, Near):
             raise OtherFormat(
-                f"No known layout has exactly these columns. The nearest is {found.layout.name}, but "
-                f"{found.difference}",
-                source=name,
-                next_step="Describe the table with layout=; `greenkit info --explain FILE` prints a mapping to start from.",
+                f"The table has the layout {found.layout.name}", source=name, next_step="Leave layout out."
             )
-        raise OtherFormat(
-            "No known layout has these columns",
-            source=name,
-            next_step="Describe the table with layout=; `greenkit info --explain FILE` prints a mapping to start from.",
-        )
+        problem = "No known layout has these columns"
+        if isinstance(found, Near):
+            problem = (
+                f"No known layout has exactly these columns. The nearest is {found.layout.name}, but {found.difference}"
+            )
+        raise OtherFormat(problem, source=name, next_step=_DESCRIBE)
 
-    def _columns(
-        self, grid: Grid, place: _Place, table: Table, advance: Any
-    ) -> tuple[Columns, Table, dict[str, str]]:
+    def _columns(self, grid: Grid, place: _Place, table: Table, advance: Any) -> tuple[Columns, Table, dict[str, str]]:
         try:
             words, numbers, used = needed_columns(table, place.names)
             module = place.layout.module if place.layout is not None else None
@@ -501,8 +497,9 @@ def _column_names(table: Table) -> list[str]:
     names = [*table.time.columns, *([table.time.epoch] if table.time.epoch else [])]
     names += [name for name, value in table.values.items() if value.read]
     for item in (table.meter, table.flow, table.quality, table.cost, table.zone):
-        if hasattr(item, "column"):
-            names.append(item.column)
+        column = getattr(item, "column", None)
+        if column is not None:
+            names.append(column)
     return names
 
 
@@ -567,9 +564,7 @@ def _ambiguous(engine: Engine, place: _Place, meter: str, file: str) -> Ambiguou
         if question.row >= 0:
             for value in question.values:
                 readings[value] = _read_as(engine, question.argument, value, question.row, place, meter, file)
-        choices.append(
-            Choice(question.argument, question.question, question.values, question.evidence, readings, file)
-        )
+        choices.append(Choice(question.argument, question.question, question.values, question.evidence, readings, file))
     return _question_error(choices, file)
 
 
@@ -598,9 +593,7 @@ def _all_questions(errors: Sequence[AmbiguousTable]) -> AmbiguousTable:
     )
 
 
-def _read_as(
-    engine: Engine, argument: str, value: str, row: int, place: _Place, meter: str, file: str
-) -> str:
+def _read_as(engine: Engine, argument: str, value: str, row: int, place: _Place, meter: str, file: str) -> str:
     """Return one row of the table as text, read with one of the answers."""
     answer: Any = float(value) if argument == "interval" else value
     answers = {"zone" if argument == "tz" else argument: answer}
@@ -611,6 +604,7 @@ def _read_as(
     other = Engine(
         part, answered(engine.table, answers), engine.names, engine.used, meter=meter, file=file, header=place.tokens
     )
+    other.asks_kind = engine.asks_kind
     other.lanes = None if engine.lanes is None else [(mask[low:high], spec) for mask, spec in engine.lanes]
     try:
         found = other.read()
@@ -739,10 +733,15 @@ def _registers(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "meter": meter, "series": series, "flow": flow, "time": to_times(at, zone or "UTC"),
-                    "value": value, "unit": unit, "source": file,
+                    "meter": meter,
+                    "series": series,
+                    "flow": flow,
+                    "time": to_times(at, zone or "UTC"),
+                    "value": value,
+                    "unit": unit,
+                    "source": file,
                 }
-            )  # fmt: skip
+            )
         )
     return pd.concat(parts, ignore_index=True)
 
@@ -816,7 +815,7 @@ def _without(df: pd.DataFrame, earlier: pd.DataFrame, findings: Findings) -> pd.
             if not one_series and (len(both) < len(part) or not equal.all() or not _is_telling(both["value"])):
                 continue
             repeats = both.loc[equal, "index"].to_numpy()
-            drop[df.index.get_indexer(repeats)] = True
+            drop[df.index.isin(repeats)] = True
     if not drop.any():
         return df
     findings.add(

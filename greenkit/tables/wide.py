@@ -188,7 +188,7 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     starts = np.where(slots.number > 0, (slots.number - 1) * step, slots.minute - (step if label == "end" else 0))
     if label == "end" and not slots.number.any():
         starts[starts < 0] += DAY  # the column 00:00 at the end of a row
-    # rows × columns: minute since midnight on an ordinary day, and which of two equal hours
+    # rows by columns: minute since midnight on an ordinary day, and which of two equal hours
     start = np.broadcast_to(starts, (n, k)).copy()
     folds = np.full((n, k), -1, dtype=np.int8)
     keep = np.ones((n, k), dtype=bool)
@@ -217,7 +217,9 @@ def _third_hour(
 ) -> None:  # fmt: skip
     """Set the columns after the second hour apart, and shift those that follow to their own labels."""
     step = slots.step
-    window = next((c.window[0] % DAY for c in changes(zone, int(date.min()), int(date.max()) + 366 * DAY) if c.is_fall), 3600 * US)
+    window = next(
+        (c.window[0] % DAY for c in changes(zone, int(date.min()), int(date.max()) + 366 * DAY) if c.is_fall), 3600 * US
+    )
     first = window // step + extra  # intervals before the second of the two hours
     number = slots.number
     repeated = (number > first) & (number <= first + extra)

@@ -225,7 +225,9 @@ def _matches(header: Sequence[str], tokens: Sequence[str], layout: Layout, at: i
     for i, name in enumerate(header):
         if name == ANY:
             rest = header[i + 1 :]
-            return any(_matches(rest, tokens, layout, j) for j in range(at, len(tokens) + 1) if _can_begin(rest, tokens, j))
+            return any(
+                _matches(rest, tokens, layout, j) for j in range(at, len(tokens) + 1) if _can_begin(rest, tokens, j)
+            )
         if name == CELLS:
             cells = _cell_columns(layout, tokens[at:])
             if cells < 24:
@@ -275,7 +277,9 @@ def recognize(grid: Grid) -> Recognized | Near | None:
                 continue
             for layout in _candidates(row):
                 if match_header(layout, row) and _has_preamble(layout, head[:i]):
-                    return Recognized(layout, delimiter, i, unique_names(_named(layout, row)), _preamble(head[:i]), tuple(row))
+                    return Recognized(
+                        layout, delimiter, i, unique_names(_named(layout, row)), _preamble(head[:i]), tuple(row)
+                    )
             near = _near(row)
             if near is not None and (nearest is None or near.shared > nearest.shared):
                 nearest = near

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 import numpy as np
@@ -26,7 +25,7 @@ def prepare(engine: Engine) -> None:
         lengths[column] = int(found[found > 0].min()) if (found > 0).any() else 0
     present = [column for column in columns if lengths[column]]
     if len(present) < 2:
-        engine.table = dataclasses.replace(engine.table, values={c: engine.table.values[c] for c in present or columns[:1]})
+        engine.change(values={c: engine.table.values[c] for c in present or columns[:1]})
         return
     fine, coarse = sorted(present, key=lambda column: lengths[column])
     label, _, _ = engine.stamps()
@@ -40,4 +39,4 @@ def prepare(engine: Engine) -> None:
         full = counts > 0
         off = np.abs(sums - whole[begins])[full]
         engine.report_sum(coarse, fine, off, _TOLERANCE)
-    engine.table = dataclasses.replace(engine.table, values={fine: engine.table.values[fine]})
+    engine.change(values={fine: engine.table.values[fine]})

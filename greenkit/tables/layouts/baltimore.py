@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from greenkit.tables.engine import Engine
 from greenkit.tables.intervals import MINUTE
 
@@ -13,4 +11,3 @@ def prepare(engine: Engine) -> None:
     words = [word for word in engine.words("EndTime").words if word.isdigit()]
     if words and all(word.endswith("9") for word in words):
         engine.shift = MINUTE
-        engine.table = dataclasses.replace(engine.table, label="end")

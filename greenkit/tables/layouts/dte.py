@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 import numpy as np
@@ -25,8 +24,7 @@ def prepare(engine: Engine) -> None:
     if not good.any() or engine.table.repeated_hour is not None:
         return
     hourly, daily = engine.numbers("Hourly Total"), engine.numbers("Daily Total")
-    zone = engine.table.zone
-    assert isinstance(zone, str)  # noqa: S101 the layout has it
+    zone = str(engine.table.zone)
     adds_up = []
     for change in changes(zone, int(label[good].min()), int(label[good].max())):
         rows = good & (label // DAY == (change.at + change.before) // DAY)
@@ -35,4 +33,4 @@ def prepare(engine: Engine) -> None:
                 mine = rows & (daily == total)
                 adds_up.append(abs(np.nansum(hourly[mine]) - total) <= _TOLERANCE * max(1, mine.sum() / 24))
     if adds_up and all(adds_up):
-        engine.table = dataclasses.replace(engine.table, repeated_hour="summed")
+        engine.change(repeated_hour="summed")

@@ -19,9 +19,7 @@ _GUARD: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r", "''")
 """Text that a spreadsheet would take for a formula was written with an apostrophe before it."""
 
 
-def read(
-    grid: Grid, place: Recognized, answers: Mapping[str, Any], meter: str | None
-) -> tuple[pd.DataFrame, Findings]:
+def read(grid: Grid, place: Recognized, answers: Mapping[str, Any], meter: str | None) -> tuple[pd.DataFrame, Findings]:
     """Return the frame of a CSV that greenkit wrote."""
     names = [name for name in place.names if name != "1" or place.names.index(name)]
     floats = [name for name in names if frame.DTYPES.get(name) == "float64"]
@@ -42,7 +40,9 @@ def _column(found: Columns, name: str) -> Any:
     words = [None if word == "" else word[1:] if word.startswith(_GUARD) else word for word in column.words]
     if kind == "time":
         parsed = pd.to_datetime(pd.Series(words, dtype="object"), format="ISO8601", utc=True)
-        return parsed.to_numpy()[column.codes] if len(words) else pd.to_datetime(pd.Series([], dtype="object"), utc=True)
+        return (
+            parsed.to_numpy()[column.codes] if len(words) else pd.to_datetime(pd.Series([], dtype="object"), utc=True)
+        )
     if kind == "date":
         return pd.to_datetime(pd.Series(words, dtype="object"), format="%Y-%m-%d").to_numpy()[column.codes]
     if kind == "Int16":

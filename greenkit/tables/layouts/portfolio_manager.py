@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from greenkit.tables.engine import Engine
@@ -21,4 +19,4 @@ def prepare(engine: Engine) -> None:
     same = int(np.sum([at in starts for at in end[good].tolist()]))
     after = int(np.sum([at + DAY in starts for at in end[good].tolist()]))
     if after > same:
-        engine.table = dataclasses.replace(engine.table, label=End("End Date", inclusive=True))
+        engine.change(label=End("End Date", inclusive=True))

@@ -56,14 +56,14 @@ def _unit(engine: Engine) -> str | None:
     return "kW" if "kilowatts" in text else None
 
 
-def _single(engine: Engine, values: np.ndarray, unit: str | None) -> Value:  # type: ignore[type-arg]
+def _single(engine: Engine, values: np.ndarray, unit: str | None) -> Value:
     flow = next(iter(engine.table.values.values())).flow
     if flow is None and not (values < 0).any():
         flow = "delivered"
     return Value(flow=flow, unit=unit, blank="absent")
 
 
-def _lanes(engine: Engine, label: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _lanes(engine: Engine, label: np.ndarray) -> np.ndarray:
     """Return the flow that each row belongs to, as a number; -1 for a row without a time."""
     column = engine.words("Energy consumption time period")
     is_header = column.map([fold(word) in engine.header for word in column.words], bool)
