@@ -1,0 +1,16 @@
+"""Tariffs: plans, bills line by line, and the comparison of plans.
+
+>>> from greenkit.tariffs import load_plan
+>>> load_plan({"name": "Flat", "zone": "America/Chicago", "energy": 0.12, "fixed": 4.95}).name
+'Flat'
+"""
+
+from __future__ import annotations
+
+from greenkit.tariffs._bill import Bill, BillInfo, price
+from greenkit.tariffs._engine import Line
+from greenkit.tariffs._load import load_plan
+from greenkit.tariffs._model import Plan, PlanError
+from greenkit.tariffs._registers import price_bills
+
+__all__ = ["Bill", "BillInfo", "Line", "Plan", "PlanError", "load_plan", "price", "price_bills"]

@@ -1,0 +1,578 @@
+"""Bills line by line: the frame that is priced, and what the result knows of its doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from greenkit import frame, times
+from greenkit.findings import Findings, Kind
+from greenkit.tariffs import _gaps, _load
+from greenkit.tariffs._engine import Line, Notes, Pricer
+from greenkit.tariffs._layout import BillPeriod, Segment, given, months, segments, wires_changes
+from greenkit.tariffs._model import ZERO, Plan, PlanError
+from greenkit.tariffs._quantities import LayoutCache, MeterQuantities
+from greenkit.tariffs._series import SeriesBook
+from greenkit.tariffs._usage import Meter, meters
+
+Periods = Literal["month"] | pd.DataFrame | Sequence[Any]
+Prices = Mapping[str, Any]
+PlanSource = Any
+COLUMNS: Final = {
+    "meter": "category", "bill": "category", "line": "category", "kind": "category", "season": "category",
+    "period": "category", "tier": "int64", "component": "category", "quantity": "float64", "unit": "category",
+    "price": "float64", "amount": "float64", "days": "int64", "present": "int64", "expected": "int64",
+    "estimated": "int64", "currency": "category",
+}  # fmt: skip
+"""Columns of the frame of lines."""
+BOUNDED: Final = 20
+"""Meters with gaps up to which the effect of the gaps is computed at once."""
+
+GAP: Final = Kind(
+    "tariff.data.gap",
+    "warning",
+    "{count:interval} of meter {meter} {count:is|are} missing in {bills:bill}, first {first}. greenkit priced the "
+    "intervals that are there{bound}.",
+    "Load the missing intervals, or read the bill as a lower bound of usage.",
+)
+ESTIMATED: Final = Kind(
+    "tariff.data.estimated",
+    "info",
+    "{share}% of the energy intervals of meter {meter} are estimated. greenkit priced their values.",
+)
+ZERO_ESTIMATE: Final = Kind(
+    "tariff.data.estimated-zero",
+    "warning",
+    "{count:interval} of meter {meter} {count:is an estimated zero|are estimated zeros}, which TDSPs write where they "
+    "have no data. greenkit billed 0{bound}.",
+    "Check those days before you rely on the bills.",
+)
+NO_VERSION: Final = Kind(
+    "tariff.version.none",
+    "serious",
+    "The plan {plan} has no prices for {count:bill} of meter {meter}, because no version is valid on {days}. greenkit "
+    "left {count:it|them} out.",
+    "Add the prices of those days as a [[version]], or price a shorter time.",
+)
+ENDS: Final = Kind(
+    "tariff.plan.ends",
+    "info",
+    "The plan {plan} ends on {date}, within 60 days of the last interval.",
+    "Look for its successor before you rely on the price.",
+)
+ZONE: Final = Kind(
+    "tariff.zone.differs",
+    "warning",
+    "Meter {meter} is in {zone}, and the plan is for {plan_zone}. greenkit used the clock of the meter.",
+    "Check that the plan is offered where the meter is.",
+)
+NOT_ELIGIBLE: Final = Kind(
+    "tariff.not-eligible",
+    "warning",
+    "The plan is for {limit}, and meter {meter} has {seen}. greenkit priced it all the same.",
+    "Check whether the customer can have the plan.",
+)
+PARTIAL: Final = Kind(
+    "tariff.bill.partial",
+    "info",
+    "{count:bill} of meter {meter} {count:covers|cover} only a part of a calendar month, first {first}.",
+)
+LONG: Final = Kind(
+    "tariff.bill.long",
+    "info",
+    "{count:bill} of meter {meter} {count:is|are} longer than 45 days, first {first} with {days} days. {how}",
+)
+HOLIDAY_COUNTRY: Final = Kind(
+    "tariff.holidays.other-country",
+    "warning",
+    "The plan's holidays are those of {country}, but its zone {zone} is in {other}.",
+    "Correct holidays or zone.",
+)
+
+
+@dataclass(frozen=True)
+class BillInfo:
+    """One bill of one meter: its period, its kWh, and how complete it is."""
+
+    meter: str
+    bill: str
+    start: int
+    end: int
+    zone: str
+    days: int
+    delivered: float
+    received: float
+    total: Decimal
+    whole: bool
+    present: int
+    expected: int
+    estimated: int
+
+
+class Bill:
+    """The lines of all bills of one plan.
+
+    Create it with ``df.gk.price(plan)`` or :func:`greenkit.price_bills`. Frames hold money as float64, rounded to the
+    cent; ``lines`` and ``total`` hold the exact decimals.
+
+    Attributes
+    ----------
+    plan : Plan
+        The plan that was priced.
+    lines : tuple of Line
+        Every line, with its exact amount, in the order of meters, bills, and the steps of a bill.
+    findings : Findings
+        Gaps, estimates, and everything that could make the bill differ from the utility's.
+    """
+
+    def __init__(
+        self, plan: Plan, lines: Sequence[Line], infos: Sequence[BillInfo], findings: Findings, source: Any = None
+    ) -> None:
+        self.plan, self.lines, self.findings = plan, tuple(lines), findings
+        self._infos = tuple(infos)
+        self._source = source
+
+    @cached_property
+    def total(self) -> Decimal:
+        """The exact sum of all lines."""
+        return sum((x.amount for x in self.lines), ZERO)
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        columns: dict[str, Any] = {}
+        for name, dtype in COLUMNS.items():
+            if name == "currency":
+                values: Any = [self.plan.currency] * len(self.lines)
+            elif name in ("price", "amount"):
+                held = [getattr(x, name) for x in self.lines]
+                values = np.array([np.nan if v is None else float(v) for v in held], dtype=np.float64)
+            else:
+                values = [getattr(x, name) for x in self.lines]
+            if dtype == "category":
+                columns[name] = pd.Categorical(values, categories=list(dict.fromkeys(values)))
+            else:
+                columns[name] = np.asarray(values, dtype=dtype)
+        return pd.DataFrame(columns)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The lines as a DataFrame.
+
+        Returns
+        -------
+        DataFrame
+            One row for each line: ``meter``, ``bill``, ``line``, ``kind`` (energy, fixed, wires, …), ``season``,
+            ``period``, ``tier`` (from 1; 0 without tiers), ``component``, ``quantity`` in ``unit``, ``price`` and
+            ``amount`` in ``currency``, ``days``, and ``present``, ``expected``, and ``estimated`` intervals.
+        """
+        return self._frame.copy()
+
+    @property
+    def totals(self) -> pd.DataFrame:
+        """One row for each bill.
+
+        Returns
+        -------
+        DataFrame
+            ``meter``, ``bill``, ``start``, ``end`` (in the meter's zone; UTC for several), ``days``, ``delivered`` and
+            ``received`` energy, ``computed_total``, ``average_price`` (per kWh delivered; NaN for a bill without
+            energy), ``whole`` (the bill covers its period and its data have at most 10% gaps), ``present``,
+            ``expected``, ``estimated``, and ``currency``.
+        """
+        infos = self._infos
+        zones = {i.zone for i in infos}
+        zone = zones.pop() if len(zones) == 1 else "UTC"
+        made = pd.DataFrame(
+            {
+                "meter": pd.Categorical([i.meter for i in infos]),
+                "bill": [i.bill for i in infos],
+                "start": times.to_times(np.array([i.start for i in infos], dtype=np.int64), zone),
+                "end": times.to_times(np.array([i.end for i in infos], dtype=np.int64), zone),
+                "days": np.array([i.days for i in infos], dtype=np.int64),
+                "delivered": np.array([i.delivered for i in infos], dtype=np.float64),
+                "received": np.array([i.received for i in infos], dtype=np.float64),
+                "computed_total": np.array([float(i.total) for i in infos], dtype=np.float64),
+            }
+        )
+        energy = made["delivered"].to_numpy()
+        made["average_price"] = np.divide(
+            made["computed_total"].to_numpy(), energy, out=np.full(len(made), np.nan), where=energy > 0
+        )
+        for name, dtype in (("whole", "bool"), ("present", "int64"), ("expected", "int64"), ("estimated", "int64")):
+            made[name] = np.array([getattr(i, name) for i in infos], dtype=dtype)
+        made["currency"] = self.plan.currency
+        return made
+
+    def bounds(self) -> pd.DataFrame:
+        """Return what gaps and estimated zeros could change, by bill.
+
+        Returns
+        -------
+        DataFrame
+            ``meter``, ``bill``, ``computed_total`` (as the intervals are), and ``filled_total`` (with the missing
+            intervals as :func:`greenkit.analysis.estimate.fill_gaps` estimates them). Only bills that differ.
+        """
+        rows = []
+        for meter, filled in (self._source.filled() if self._source is not None else {}).items():
+            for info in self._infos:
+                if info.meter == meter and filled.get(info.bill) is not None and filled[info.bill] != info.total:
+                    rows.append((meter, info.bill, float(info.total), float(filled[info.bill])))
+        return pd.DataFrame(rows, columns=["meter", "bill", "computed_total", "filled_total"])
+
+    def explain(self, bill: str | int | None = None, *, meter: str | None = None) -> str:
+        """Return one bill in words: each line with its quantity, price, and amount, the rules, and the doubts.
+
+        Parameters
+        ----------
+        bill : str or int, optional
+            Name or position of the bill. Default: the first one.
+        meter : str, optional
+            Default: the first meter.
+
+        Raises
+        ------
+        KeyError
+            If there is no such bill.
+        """
+        from greenkit.tariffs import _words
+
+        return _words.explain(self, self._info(bill, meter))
+
+    def _info(self, bill: str | int | None, meter: str | None) -> BillInfo:
+        mine = [i for i in self._infos if meter is None or i.meter == meter]
+        if isinstance(bill, str):
+            mine = [i for i in mine if i.bill == bill]
+        position = bill if isinstance(bill, int) else 0
+        if not -len(mine) <= position < len(mine):
+            known = ", ".join(dict.fromkeys(i.bill for i in self._infos)) or "none"
+            raise KeyError(f"There is no bill {bill!r}. The bills are: {known}.")
+        return mine[position]
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def __repr__(self) -> str:
+        from greenkit.tariffs import _words
+
+        return _words.bill_text(self)
+
+    def _repr_html_(self) -> str:
+        from greenkit.tariffs import _words
+
+        return _words.bill_html(self)
+
+
+@dataclass
+class Source:
+    """What a bill was computed from, to compute it again with filled gaps."""
+
+    pricing: Pricing
+    held: list[Meter]
+
+    def filled(self) -> dict[str, dict[str, Decimal]]:
+        """Return the totals by meter and bill with filled gaps, for the meters that have any."""
+        made = {}
+        for meter in self.held:
+            filled = _gaps.filled(meter, self.pricing.zone_of(meter), self.pricing.bills(meter))
+            if filled is not None:
+                priced = self.pricing.meter(filled, Findings(), quiet=True)
+                made[meter.name] = {i.bill: i.total for i in priced[1]}
+        return made
+
+
+class Pricing:
+    """One plan, one way to cut bills, and one set of price series: prices any number of meters."""
+
+    def __init__(
+        self, plan: Plan, periods: Periods, book: SeriesBook, *, rounded: bool = True, cache: LayoutCache | None = None
+    ) -> None:
+        if isinstance(periods, str) and periods != "month":
+            raise PlanError(
+                f"periods is {periods!r}, but it must be 'month', a table of bills, or dates",
+                next_step="Pass periods='month'.",
+            )
+        self.plan, self.periods, self.book, self.rounded = plan, periods, book, rounded
+        self.cache = cache or LayoutCache()
+        exports = [t.export for t in plan.terms if t.export]
+        self.netting = exports[-1].netting if exports else "none"
+        self._parts: dict[Any, list[Segment]] = {}
+
+    def zone_of(self, meter: Meter) -> str:
+        """Return the zone whose clock the bills go by: the meter's, or the plan's if the meter is in UTC."""
+        return self.plan.zone if meter.zone == "UTC" else meter.zone
+
+    def bills(self, meter: Meter) -> list[BillPeriod]:
+        """Return the bills of a meter."""
+        spans = [c for c in (meter.delivered, meter.received) if c is not None and len(c)]
+        if not spans:
+            return []
+        first = min(int(c.start[0]) for c in spans)
+        last = max(int(c.end.max()) for c in spans)
+        zone = self.zone_of(meter)
+        if isinstance(self.periods, str):
+            return months(first, last, zone)
+        return given(self.periods, meter.name, zone, first, last)
+
+    def quantities(self, meter: Meter) -> MeterQuantities:
+        """Lay a meter out on its bills."""
+        bills = self.bills(meter)
+        key = tuple((b.start, b.end) for b in bills)
+        if key not in self._parts:
+            self._parts[key] = [w for s in segments(self.plan, bills) for w in wires_changes(self.plan, s)]
+        of = MeterQuantities(
+            self.plan, meter, self.zone_of(meter), bills, self._parts[key], self.book, self.cache, self.netting
+        )
+        if of.layout.coarse:
+            minutes = int((meter.delivered.end - meter.delivered.start).max()) // 60_000_000
+            raise PlanError(
+                f"{self.plan.name} has prices by the hour or by kind of day, and meter {meter.name} has intervals of "
+                f"{minutes} minutes",
+                next_step="Use hourly or finer data, or a plan with one price.",
+            )
+        return of
+
+    def meter(self, meter: Meter, findings: Findings, *, quiet: bool = False) -> tuple[list[Line], list[BillInfo]]:
+        """Price one meter."""
+        of = self.quantities(meter)
+        notes = Notes(meter.name)
+        pricer = Pricer(self.plan, of, notes, rounded=self.rounded)
+        lines: list[Line] = []
+        infos: list[BillInfo] = []
+        refused: list[tuple[str, list[str]]] = []
+        for b, period in enumerate(of.bills):
+            if b in pricer.refused:
+                refused.append((period.name, pricer.refused[b]))
+                continue
+            made = pricer.bill(b)
+            lines += made
+            present, expected, estimated = pricer.coverage(b)
+            whole = period.full and expected > 0 and present >= 0.9 * expected
+            infos.append(
+                BillInfo(
+                    meter.name, period.name, period.start, period.end, of.zone, period.days, of.delivered(b),
+                    of.received(b), sum((x.amount for x in made), ZERO), whole, present, expected, estimated,
+                )
+            )  # fmt: skip
+        if quiet:
+            return lines, infos
+        findings.extend(meter.findings)
+        _report_refused(refused, self.plan, meter.name, findings)
+        _report_times(self, of, infos, findings)
+        notes.report(findings)
+        of.report(findings, _demands(self.plan))
+        _report_eligible(self.plan, of, findings)
+        return lines, infos
+
+
+def _demands(plan: Plan) -> list[Any]:
+    held = [d for t in plan.terms for d in t.demand]
+    held += [d for t in plan.terms if t.wires for d in t.wires.demand]
+    return held + [d for table in plan.tables for _, w in table.rows for d in w.demand]
+
+
+def _report_refused(refused: list[tuple[str, list[str]]], plan: Plan, meter: str, findings: Findings) -> None:
+    if not refused:
+        return
+    days = [d for _, missing in refused for d in missing]
+    shown = f"{days[0]} to {days[-1]}" if len(days) > 1 else days[0]
+    findings.add(
+        NO_VERSION, count=len(refused), words={"plan": plan.name, "meter": meter, "days": shown}, meter=meter,
+        bills=[name for name, _ in refused][:12], first_day=days[0], last_day=days[-1],
+    )  # fmt: skip
+
+
+def _report_times(pricing: Pricing, of: MeterQuantities, infos: list[BillInfo], findings: Findings) -> None:
+    plan, meter = pricing.plan, of.meter
+    name = meter.name
+    partial = [b for b in of.bills if not b.full]
+    if partial:
+        findings.add(PARTIAL, count=len(partial), first=partial[0].name, words={"meter": name}, meter=name)
+    long = [b for b in of.bills if b.days > 45]
+    if long:
+        how = _how_long(plan, long[0])
+        findings.add(
+            LONG, count=len(long), first=long[0].name, days=long[0].days, words={"meter": name, "how": how}, meter=name
+        )
+    total = sum(i.present for i in infos)
+    guessed = sum(i.estimated for i in infos)
+    if guessed:
+        share = round(100 * guessed / max(total, 1), 1)
+        findings.add(ESTIMATED, count=guessed, share=share, words={"meter": name}, meter=name)
+    if meter.zone not in ("UTC", plan.zone) and len(meter.delivered):
+        at = np.arange(int(meter.delivered.start[0]), int(meter.delivered.end[-1]), 86_400_000_000, dtype=np.int64)
+        if (times.to_wall_clock(at, meter.zone) != times.to_wall_clock(at, plan.zone)).any():
+            findings.add(
+                ZONE, meter=name, words={"zone": meter.zone, "plan_zone": plan.zone}, zone=meter.zone,
+                plan_zone=plan.zone,
+            )  # fmt: skip
+    last = plan.terms[-1].last
+    if last is not None and infos:
+        end = times.to_times(np.array([infos[-1].end]), of.zone)[0].date()
+        if 0 <= (last - end).days + 1 <= 60:
+            findings.add(ENDS, words={"plan": plan.name}, plan=plan.name, date=last.isoformat())
+
+
+def _how_long(plan: Plan, bill: BillPeriod) -> str:
+    held = [s for t in plan.terms if t.energy for _, s in t.energy.seasons if s.tiered]
+    month = next((s.tier_month for s in held if s.tier_month), None)
+    if month is not None:
+        return f"Its tiers hold {bill.days / float(month):.3g} months of allowance."
+    return "Monthly amounts are charged by the plan's rules of proration."
+
+
+def _report_eligible(plan: Plan, of: MeterQuantities, findings: Findings) -> None:
+    limits = dict(plan.eligible)
+    if not limits or not of.bills:
+        return
+    power = of.imported.value / np.maximum((of.imported.end - of.imported.start) / 3.6e9, 1e-12)
+    kw = float(np.nanmax(power)) if np.isfinite(power).any() else 0.0
+    kwh = max(of.delivered(b) for b in range(len(of.bills)))
+    for key, seen, unit, text in (
+        ("min_kw", kw, "kW", "customers with a peak of at least {} kW"),
+        ("max_kw", kw, "kW", "customers with a peak of at most {} kW"),
+        ("min_kwh", kwh, "kWh", "customers with bills of at least {} kWh"),
+        ("max_kwh", kwh, "kWh", "customers with bills of at most {} kWh"),
+    ):
+        limit = limits.get(key)
+        if limit is not None and (seen < float(limit) if key.startswith("min") else seen > float(limit)):
+            findings.add(
+                NOT_ELIGIBLE, meter=of.name, limit=text.format(f"{limit:f}"), seen=f"{seen:,.6g} {unit}",
+            )  # fmt: skip
+
+
+def plan_findings(plan: Plan) -> Findings:
+    """Return what is doubtful about a plan itself."""
+    found = Findings()
+    zone = _country(plan.zone)
+    for name in plan.holidays:
+        country = "US" if name in ("NERC", "US-8") else name.partition("-")[0]
+        if len(country) == 2 and country.isalpha() and zone and country != zone:
+            found.add(HOLIDAY_COUNTRY, country=country, zone=plan.zone, words={"other": zone})
+    from greenkit.tariffs import _urdb
+
+    _urdb.report(plan, found)
+    return found
+
+
+_CITIES: Final = {
+    "US": (
+        "New_York Chicago Denver Los_Angeles Phoenix Detroit Boise Anchorage Juneau Indiana Kentucky Menominee "
+        "North_Dakota Adak Nome Sitka Metlakatla Yakutat Honolulu Indianapolis Louisville"
+    ),
+    "CA": (
+        "Toronto Vancouver Edmonton Winnipeg Halifax Regina St_Johns Moncton Montreal Whitehorse Yellowknife Calgary "
+        "Thunder_Bay Atikokan Goose_Bay Glace_Bay Iqaluit Dawson Dawson_Creek Fort_Nelson Swift_Current"
+    ),
+    "MX": "Mexico_City Tijuana Monterrey Merida Cancun Chihuahua Hermosillo Mazatlan Ciudad_Juarez Matamoros",
+}
+"""Zones under America/ and Pacific/ by country, where the country of a list of holidays can be checked."""
+
+
+def _country(zone: str) -> str:
+    area, _, city = zone.partition("/")
+    city = city.split("/")[0]
+    if area in ("US", "Canada", "Mexico"):
+        return {"US": "US", "Canada": "CA", "Mexico": "MX"}[area]
+    if area not in ("America", "Pacific"):
+        return ""
+    return next((country for country, cities in _CITIES.items() if city in cities.split()), "")
+
+
+def price(
+    df: pd.DataFrame,
+    plan: PlanSource,
+    *,
+    periods: Periods = "month",
+    prices: Prices | None = None,
+    aggregate: bool = False,
+    power_as_energy: bool = False,
+) -> Bill:
+    """Price the intervals of a frame on a plan, bill by bill and line by line.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame. Each meter is billed apart. Intervals are priced as they are: gaps cost nothing, and a finding
+        says what they could change.
+    plan : Plan, path, or mapping
+        What :func:`greenkit.load_plan` takes.
+    periods : "month", DataFrame, or sequence of dates
+        Calendar months in local time, the bills of a feed (``start`` and ``end``, half-open), or the dates of meter
+        reads. A month that the data cover only in part is marked ``whole = False``.
+    prices : mapping, optional
+        Price series by the name that the plan gives them: a Series or DataFrame with zone-aware times, or a path.
+    aggregate : bool
+        Add all meters up and bill them as one. Default: False.
+    power_as_energy : bool
+        Price series in kW as mean power. Default: False, which leaves them out.
+
+    Returns
+    -------
+    Bill
+        ``.frame`` (lines), ``.totals``, ``.total`` (exact), ``.explain()``, and ``.findings``. An empty frame gives a
+        bill without lines.
+
+    Raises
+    ------
+    PlanError
+        If the plan cannot price these data: another unit, intervals that are too long for its periods, negative
+        delivered energy, a missing price file, or no version for any bill.
+    SchemaError
+        If ``df`` is not a tidy frame.
+    """
+    plan = _load.load_plan(plan)
+    frame.check(df)
+    findings = plan_findings(plan)
+    if not len(df):
+        return Bill(plan, (), (), findings)
+    pricing = Pricing(plan, periods, SeriesBook(prices))
+    lines: list[Line] = []
+    infos: list[BillInfo] = []
+    doubtful: list[Meter] = []
+    for meter in meters(df, plan.unit, power_as_energy=power_as_energy, aggregate=aggregate):
+        made, held = pricing.meter(meter, findings)
+        lines += made
+        infos += held
+        if _gaps.doubtful(meter, held):
+            doubtful.append(meter)
+    if not infos and findings.named("tariff.version.none"):
+        worst = findings.named("tariff.version.none")[0]
+        raise PlanError(worst.text.removesuffix("."), next_step=worst.what_to_do)
+    source = Source(pricing, doubtful)
+    bill = Bill(plan, lines, infos, findings, source)
+    _report_gaps(bill, source)
+    return bill
+
+
+def _report_gaps(bill: Bill, source: Source) -> None:
+    bounds = bill.bounds() if 0 < len(source.held) <= BOUNDED else None
+    for meter in source.held:
+        mine = [i for i in bill._infos if i.meter == meter.name]
+        text = ". Call .bounds() for what this could change"
+        evidence: dict[str, Any] = {}
+        if bounds is not None:
+            own = bounds[bounds["meter"] == meter.name]
+            low, high = float(own["computed_total"].sum()), float(own["filled_total"].sum())
+            text = ""
+            if len(own):
+                text = f", which cost {low:,.2f}; with the usage of like days in their place they cost {high:,.2f}"
+                evidence = {"computed_total": round(low, 2), "filled_total": round(high, 2)}
+        missing = [(i, i.expected - i.present) for i in mine if i.expected > i.present]
+        if missing:
+            bill.findings.add(
+                GAP, count=sum(n for _, n in missing), first=missing[0][0].bill, bills=len(missing),
+                words={"meter": meter.name, "bound": text}, meter=meter.name, **evidence,
+            )  # fmt: skip
+        zeros = _gaps.estimated_zeros(meter)
+        bound_of_zeros = text.replace(", which", " in bills that")
+        if zeros:
+            bill.findings.add(
+                ZERO_ESTIMATE, count=zeros, words={"meter": meter.name, "bound": bound_of_zeros},
+                meter=meter.name, **evidence,
+            )  # fmt: skip
