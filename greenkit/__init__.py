@@ -33,6 +33,7 @@ _PUBLIC = {
     "frame": "greenkit.frame",
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
+    "load_plan": "greenkit.tariffs",
     "load_smt": "greenkit.smt",
     "load_table": "greenkit.tables",
     "open_espi": "greenkit.espi",
@@ -40,6 +41,7 @@ _PUBLIC = {
     "open_table": "greenkit.tables",
     "pgp": "greenkit.pgp",
     "plot": "greenkit.plot",
+    "price_bills": "greenkit.tariffs",
     "samples": "greenkit.samples",
     "sandbox": "greenkit.sandbox",
     "settings": "greenkit.settings",
@@ -49,6 +51,7 @@ _PUBLIC = {
     "store": "greenkit.store",
     "tables": "greenkit.tables",
     "synthetic": "greenkit.synthetic",
+    "tariffs": "greenkit.tariffs",
     "transfer": "greenkit.transfer",
     "widgets": "greenkit.widgets",
     "write_report": "greenkit.report",
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from greenkit import store as store
     from greenkit import synthetic as synthetic
     from greenkit import tables as tables
+    from greenkit import tariffs as tariffs
     from greenkit import transfer as transfer
     from greenkit import widgets as widgets
     from greenkit.custodian import connect as connect
@@ -87,6 +91,8 @@ if TYPE_CHECKING:
     from greenkit.smt import open_smt as open_smt
     from greenkit.tables import load_table as load_table
     from greenkit.tables import open_table as open_table
+    from greenkit.tariffs import load_plan as load_plan
+    from greenkit.tariffs import price_bills as price_bills
     from greenkit.transfer._account import smt_keyring as smt_keyring
     from greenkit.transfer._account import smt_remote as smt_remote
     from greenkit.transfer._doctor import check_smt as check_smt

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
     from greenkit.analysis.shape import Moments
+    from greenkit.tariffs import Bill, BillPeriods, PlanSource, PriceSources
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -231,6 +232,25 @@ class GreenkitAccessor:
         from greenkit.analysis import shape
 
         return shape.compare(self._df, before, after, holidays=holidays)
+
+    # -- tariffs
+
+    @_explained
+    def price(
+        self,
+        plan: PlanSource,
+        *,
+        periods: BillPeriods = "month",
+        prices: PriceSources | None = None,
+        aggregate: bool = False,
+        power_as_energy: bool = False,
+    ) -> Bill:
+        """Price the intervals on a tariff plan: :func:`greenkit.tariffs.price`."""
+        from greenkit import tariffs
+
+        return tariffs.price(
+            self._df, plan, periods=periods, prices=prices, aggregate=aggregate, power_as_energy=power_as_energy
+        )
 
     # -- exports
 

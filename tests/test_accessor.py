@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import accessor, export, frame, plot, report
+from greenkit import accessor, export, frame, plot, report, tariffs
 from greenkit.analysis import estimate, intervals, quality, reconcile, shape, totals
 
 # method → the function behind it
@@ -26,6 +26,7 @@ BEHIND = {
     "coincident": shape.coincident,
     "average_day": shape.average_day,
     "compare": shape.compare,
+    "price": tariffs.price,
     "redact": export.redact,
     "write_csv": export.write_csv,
     "write_excel": export.write_excel,
@@ -58,6 +59,7 @@ def test_methods_call_the_functions_behind_them(make_series, tmp_path):
     assert df.gk.drop_duplicates() is df
     assert df.gk.reconcile(["2024-07-01", "2024-07-02"])["status"].tolist() == ["no amount"]
     assert df.gk.flows("D")["delivered"].tolist() == [48.0, 48.0]
+    assert df.gk.price({"zone": "America/Chicago", "energy": 1}).total == 96
     assert df.gk.redact()["meter"].iloc[0].startswith("meter-")
     assert df.gk.report(tmp_path / "r.html").exists()
     assert len(export.read_csv(df.gk.write_csv(tmp_path / "a.csv"))) == 48

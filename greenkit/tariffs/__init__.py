@@ -7,10 +7,23 @@
 
 from __future__ import annotations
 
-from greenkit.tariffs._bill import Bill, BillInfo, price
+from greenkit.tariffs._bill import Bill, BillInfo, BillPeriods, PlanSource, PriceSources, price
 from greenkit.tariffs._engine import Line
 from greenkit.tariffs._load import load_plan
-from greenkit.tariffs._model import Plan, PlanError
+from greenkit.tariffs._model import PlanError
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._registers import price_bills
 
-__all__ = ["Bill", "BillInfo", "Line", "Plan", "PlanError", "load_plan", "price", "price_bills"]
+__all__ = [
+    "Bill",
+    "BillInfo",
+    "BillPeriods",
+    "Line",
+    "Plan",
+    "PlanError",
+    "PlanSource",
+    "PriceSources",
+    "load_plan",
+    "price",
+    "price_bills",
+]

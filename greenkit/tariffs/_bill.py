@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,17 +14,20 @@ import pandas as pd
 
 from greenkit import frame, times
 from greenkit.findings import Findings, Kind
-from greenkit.tariffs import _gaps, _load
+from greenkit.tariffs import _gaps, _load, _urdb, _words
 from greenkit.tariffs._engine import Line, Notes, Pricer
 from greenkit.tariffs._layout import BillPeriod, Segment, given, months, segments, wires_changes
-from greenkit.tariffs._model import ZERO, Plan, PlanError
+from greenkit.tariffs._model import ZERO, PlanError
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import LayoutCache, MeterQuantities
 from greenkit.tariffs._series import SeriesBook
 from greenkit.tariffs._usage import Meter, meters
 
-Periods = Literal["month"] | pd.DataFrame | Sequence[Any]
-Prices = Mapping[str, Any]
-PlanSource = Any
+BillPeriods = Literal["month"] | pd.DataFrame | Sequence[Any]
+PriceSources = Mapping[str, pd.Series | pd.DataFrame | str | os.PathLike[str]]
+"""Price series by the name that a plan gives them."""
+PlanSource = Plan | str | os.PathLike[str] | Mapping[str, Any]
+"""What :func:`greenkit.load_plan` takes."""
 COLUMNS: Final = {
     "meter": "category", "bill": "category", "line": "category", "kind": "category", "season": "category",
     "period": "category", "tier": "int64", "component": "category", "quantity": "float64", "unit": "category",
@@ -240,8 +244,6 @@ class Bill:
         KeyError
             If there is no such bill.
         """
-        from greenkit.tariffs import _words
-
         return _words.explain(self, self._info(bill, meter))
 
     def _info(self, bill: str | int | None, meter: str | None) -> BillInfo:
@@ -258,13 +260,9 @@ class Bill:
         return len(self._infos)
 
     def __repr__(self) -> str:
-        from greenkit.tariffs import _words
-
         return _words.bill_text(self)
 
     def _repr_html_(self) -> str:
-        from greenkit.tariffs import _words
-
         return _words.bill_html(self)
 
 
@@ -290,7 +288,13 @@ class Pricing:
     """One plan, one way to cut bills, and one set of price series: prices any number of meters."""
 
     def __init__(
-        self, plan: Plan, periods: Periods, book: SeriesBook, *, rounded: bool = True, cache: LayoutCache | None = None
+        self,
+        plan: Plan,
+        periods: BillPeriods,
+        book: SeriesBook,
+        *,
+        rounded: bool = True,
+        cache: LayoutCache | None = None,
     ) -> None:
         if isinstance(periods, str) and periods != "month":
             raise PlanError(
@@ -362,7 +366,7 @@ class Pricing:
         if quiet:
             return lines, infos
         findings.extend(meter.findings)
-        _report_refused(refused, self.plan, meter.name, findings)
+        report_refused(refused, self.plan, meter.name, findings)
         _report_times(self, of, infos, findings)
         notes.report(findings)
         of.report(findings, _demands(self.plan))
@@ -376,7 +380,8 @@ def _demands(plan: Plan) -> list[Any]:
     return held + [d for table in plan.tables for _, w in table.rows for d in w.demand]
 
 
-def _report_refused(refused: list[tuple[str, list[str]]], plan: Plan, meter: str, findings: Findings) -> None:
+def report_refused(refused: list[tuple[str, list[str]]], plan: Plan, meter: str, findings: Findings) -> None:
+    """Report the bills that no version of a plan can price."""
     if not refused:
         return
     days = [d for _, missing in refused for d in missing]
@@ -454,8 +459,6 @@ def plan_findings(plan: Plan) -> Findings:
         country = "US" if name in ("NERC", "US-8") else name.partition("-")[0]
         if len(country) == 2 and country.isalpha() and zone and country != zone:
             found.add(HOLIDAY_COUNTRY, country=country, zone=plan.zone, words={"other": zone})
-    from greenkit.tariffs import _urdb
-
     _urdb.report(plan, found)
     return found
 
@@ -488,8 +491,8 @@ def price(
     df: pd.DataFrame,
     plan: PlanSource,
     *,
-    periods: Periods = "month",
-    prices: Prices | None = None,
+    periods: BillPeriods = "month",
+    prices: PriceSources | None = None,
     aggregate: bool = False,
     power_as_energy: bool = False,
 ) -> Bill:

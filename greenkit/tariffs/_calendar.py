@@ -20,7 +20,7 @@ from greenkit.tariffs import _clock
 from greenkit.tariffs._model import ALL_DAYS, HOLIDAY, REST, Energy, PlanError, Schedule, Season, When
 
 if TYPE_CHECKING:
-    from greenkit.tariffs._model import Plan
+    from greenkit.tariffs._plan import Plan
 
 Ints = npt.NDArray[np.int64]
 DAY: Final = _clock.DAY

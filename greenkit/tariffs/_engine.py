@@ -30,7 +30,6 @@ from greenkit.tariffs._model import (
     Charge,
     Demand,
     Period,
-    Plan,
     PlanError,
     Prorate,
     Schedule,
@@ -39,6 +38,7 @@ from greenkit.tariffs._model import (
     When,
     Wires,
 )
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import Peak, Quantities
 from greenkit.tariffs._usage import Floats, Ints, weighted
 

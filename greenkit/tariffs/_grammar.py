@@ -33,7 +33,6 @@ from greenkit.tariffs._model import (
     Label,
     Minimum,
     Period,
-    Plan,
     PlanError,
     PowerFactor,
     PriceSeries,
@@ -49,6 +48,7 @@ from greenkit.tariffs._model import (
     Wires,
     WiresTable,
 )
+from greenkit.tariffs._plan import Plan
 
 T = TypeVar("T")
 SCHEMA: Final = 1

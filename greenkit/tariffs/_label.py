@@ -17,7 +17,8 @@ import numpy as np
 from greenkit import times
 from greenkit.tariffs._engine import Line, Notes, Pricer
 from greenkit.tariffs._layout import BillPeriod, segments
-from greenkit.tariffs._model import ZERO, Plan, PlanError
+from greenkit.tariffs._model import ZERO, PlanError
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import RegisterQuantities
 
 _DAY: Final = dt.date(2025, 4, 1)

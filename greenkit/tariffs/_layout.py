@@ -19,7 +19,8 @@ import pandas as pd
 from greenkit import times
 from greenkit.analysis.bills import tidy_bills
 from greenkit.tariffs._calendar import DAY, ClockMap, CompiledSchedule, DateTable
-from greenkit.tariffs._model import Energy, Plan, PlanError, Schedule, Wires
+from greenkit.tariffs._model import Energy, PlanError, Schedule, Wires
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._usage import MINUTE, Bools, Channel, Floats, Ints
 
 DAY_US: Final = DAY * MINUTE

@@ -15,19 +15,18 @@ from typing import Any, Final
 
 import pandas as pd
 
-from greenkit import _toml
 from greenkit._toml import Place
-from greenkit.errors import SettingsError
-from greenkit.tariffs import _grammar
+from greenkit.tariffs import _grammar, _label, _urdb
 from greenkit.tariffs._grammar import Context, Node
-from greenkit.tariffs._model import Plan, PlanError, WiresTable
+from greenkit.tariffs._model import PlanError, WiresTable
+from greenkit.tariffs._plan import Plan
+from greenkit.tariffs._text import read_bytes, read_toml
 
 WiresSource = Mapping[str, "str | os.PathLike[str] | pd.DataFrame"]
 _DEEPEST: Final = 10
 """Plans that extend each other, at most."""
 _OWN: Final = ("efl", "source")
 """Keys that a plan does not take over from the plan that it extends."""
-_LARGEST: Final = 100_000_000  # bytes of a URDB file
 
 
 def load_plan(
@@ -85,8 +84,6 @@ def load_plan(
     plan.calendar  # noqa: B018 compiles the periods, which checks them
     _check_references(plan, root)
     if check and plan.label is not None:
-        from greenkit.tariffs import _label
-
         _label.prove(plan)
     return plan
 
@@ -103,47 +100,25 @@ class _Found:
 
 
 def _tables(source: str | bytes | os.PathLike[str] | Mapping[str, Any], label: str | None, zone: str | None) -> _Found:
-    from greenkit.tariffs import _urdb
-
     if isinstance(source, Mapping):
         if not _urdb.is_urdb(source):
             return _Found(dict(source))
         return _from_urdb(_urdb.pick(source, label, "the mapping"), zone)
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode()
-        return _Found(_toml_tables(data, "plan"), lines=_lines(data))
+        return _Found(read_toml(data, "plan"), lines=_lines(data))
     path = Path(source).expanduser()
     if path.suffix.lower() in (".json", ".csv", ".gz"):
         return _from_urdb(_urdb.pick(_urdb.read(path), label, path.name), zone, path)
-    data = _bytes(path)
-    return _Found(_toml_tables(data, path.name), path.name, path.absolute().parent, _lines(data))
+    data = read_bytes(path)
+    return _Found(read_toml(data, path.name), path.name, path.absolute().parent, _lines(data))
 
 
 def _from_urdb(record: dict[str, Any], zone: str | None, path: Path | None = None) -> _Found:
-    from greenkit.tariffs import _urdb
-
     tables, notes = _urdb.to_tables(record)
     if zone is not None:
         tables["zone"] = zone
     return _Found(tables, path.name if path else "", path.absolute().parent if path else None, notes=tuple(notes))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise PlanError(f"{path.name} is larger than {_LARGEST:,} bytes", next_step="Check the path.")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise PlanError(f"There is no file {path}", next_step="Check the path of the plan.") from None
-    except (IsADirectoryError, PermissionError, OSError) as e:
-        raise PlanError(f"{path} cannot be read ({type(e).__name__})", next_step="Check the path.") from None
-
-
-def _toml_tables(data: bytes, name: str) -> dict[str, Any]:
-    try:
-        return _toml.parse(data, name=name)
-    except SettingsError as e:
-        raise PlanError(e.problem, next_step=e.next_step) from None
 
 
 def _lines(data: bytes) -> Callable[[Place], int | None]:
@@ -178,7 +153,7 @@ def _extended(tables: dict[str, Any], name: str, folder: Path | None, seen: tupl
         raise PlanError(f"{name}: extends {other}, which extends this plan again", next_step="Remove one extends.")
     if not path.is_file():
         raise PlanError(f"{name}: There is no plan {other} to extend", next_step="Place it beside the plan.")
-    base = _toml_tables(_bytes(path), path.name)
+    base = read_toml(read_bytes(path), path.name)
     base = _extended(base, path.name, path.parent, (*seen, path))
     kept = {k: v for k, v in base.items() if k not in _OWN}
     return {**kept, **{k: v for k, v in tables.items() if k != "extends"}}
@@ -218,7 +193,7 @@ def _wires_table(name: str, node: Node, folder: Path | None, given: WiresSource 
         rows = source.astype("str").to_dict("records")
     else:
         path = Path(source)
-        data = _bytes(path)
+        data = read_bytes(path)
         if path.suffix.lower() == ".toml":
             return _wires_toml(name, data, path.name)
         try:
@@ -229,7 +204,7 @@ def _wires_table(name: str, node: Node, folder: Path | None, given: WiresSource 
 
 
 def _wires_toml(name: str, data: bytes, file: str) -> WiresTable:
-    tables = _toml_tables(data, file)
+    tables = read_toml(data, file)
     root = Node(tables, Place(file), _lines(data)).table(("schema", "name", "rate"))
     if "rate" not in root:
         root.fail("The table has no charges", "Add [[rate]] with from, month, and energy.")

@@ -1,4 +1,4 @@
-"""The plan as frozen dataclasses: what a tariff sheet or an Electricity Facts Label says, and nothing computed.
+"""The parts of a plan as frozen dataclasses: what a tariff sheet or a label says, and nothing computed.
 
 Prices and amounts are :class:`~decimal.Decimal` in the plan's currency; energy bounds are kWh (or the plan's own unit).
 Clock times are minutes after local midnight, months are 1 to 12, and days are 0 (Monday) to 6 (Sunday); 7 is a holiday.
@@ -7,16 +7,11 @@ Clock times are minutes after local midnight, months are 1 to 12, and days are 0
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final, Literal
 
 from greenkit.errors import SettingsError
-
-if TYPE_CHECKING:
-    from greenkit.tariffs._calendar import PlanCalendar
 
 HOLIDAY: Final = 7
 """Number of the day type "holiday", after Monday (0) to Sunday (6)."""
@@ -353,69 +348,3 @@ class WiresTable:
 
     name: str
     rows: tuple[tuple[dt.date, Wires], ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A plan: who is billed how, from when to when.
-
-    Create it with :func:`greenkit.load_plan`. It is immutable, and it can be shared between threads.
-
-    Examples
-    --------
-    >>> from greenkit.tariffs import load_plan
-    >>> plan = load_plan({"name": "Flat", "zone": "America/Chicago", "energy": 0.12})
-    >>> plan.name, plan.currency, plan.terms[0].energy.of("").periods[0].tiers[0].price
-    ('Flat', 'USD', Decimal('0.12'))
-    """
-
-    name: str
-    zone: str
-    terms: tuple[Terms, ...]
-    currency: str = "USD"
-    unit: str = "kWh"
-    source: str = ""
-    clock: Literal["local", "standard"] = "local"
-    nights_belong_to: Literal["day", "evening"] = "day"
-    change: Literal["read", "day"] = "day"
-    seasons: tuple[Season, ...] = ()
-    season_by: Literal["date", "bill-end", "more-days"] = "date"
-    holidays: tuple[str, ...] = ()
-    observed: str = ""
-    label: Label | None = None
-    eligible: tuple[tuple[str, Decimal], ...] = ()
-    assumed_mix: tuple[tuple[str, Decimal], ...] = ()
-    tables: tuple[WiresTable, ...] = ()
-    folder: Path | None = None
-    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    notes: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def calendar(self) -> PlanCalendar:
-        """The plan's periods, compiled once: which of them every clock time of every kind of day belongs to."""
-        from greenkit.tariffs import _calendar
-
-        made = self.__dict__.get("_calendar")
-        if made is None:
-            made = _calendar.PlanCalendar(self)
-            self.__dict__["_calendar"] = made
-        return made
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_calendar"}
-
-    def to_toml(self) -> str:
-        """Return the plan as TOML that :func:`greenkit.load_plan` reads again, with everything it extends."""
-        from greenkit.tariffs import _write
-
-        return _write.to_toml(self)
-
-    def __repr__(self) -> str:
-        from greenkit.tariffs import _words
-
-        return _words.text(self)
-
-    def _repr_html_(self) -> str:
-        from greenkit.tariffs import _words
-
-        return _words.html(self)

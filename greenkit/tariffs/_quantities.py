@@ -16,7 +16,8 @@ import pandas as pd
 from greenkit import times
 from greenkit.findings import Findings, Kind
 from greenkit.tariffs._layout import DAY_US, BillPeriod, Layout, Segment
-from greenkit.tariffs._model import Demand, Plan, PlanError, PriceSeries, Schedule, When
+from greenkit.tariffs._model import Demand, PlanError, PriceSeries, Schedule, When
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._series import SeriesBook, prices_at
 from greenkit.tariffs._usage import HOUR, MINUTE, Channel, Floats, Ints, Meter, weighted
 
@@ -102,9 +103,7 @@ class Quantities(Protocol):
     def rows(self, bill: int, segments: Sequence[int], schedule: Schedule) -> tuple[Floats, Ints, Ints]:
         """Return energy, period, and local date of each row of some segments, in order of time."""
 
-    def worth(
-        self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any
-    ) -> Worth:
+    def worth(self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any) -> Worth:
         """Return energy and Σ energy × price of a bill for each column of a price series."""
 
     def peak(self, bill: int, demand: Demand, whens: tuple[When, ...]) -> Peak:
@@ -248,9 +247,7 @@ class MeterQuantities:
         mine = np.isin(self.layout.rows.segment, list(segments)) & (self.layout.rows.bill == bill)
         return self.values[mine], self.layout.period(schedule)[mine], self.layout.rows.date[mine]
 
-    def worth(
-        self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any
-    ) -> Worth:
+    def worth(self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any) -> Worth:
         """Return energy and Σ energy × price of a bill for each column of a price series."""
         layout = self.out if export else self.layout
         if layout is None:
@@ -263,8 +260,8 @@ class MeterQuantities:
         made = {}
         for name, steps in self.book.load(plan, series).items():
             price = prices_at(
-                steps, rows.start[mine], rows.end[mine], rows.klass[mine], rows.minute[mine], energy != 0, series.source,
-                self.zone,
+                steps, rows.start[mine], rows.end[mine], rows.klass[mine], rows.minute[mine], energy != 0,
+                series.source, self.zone,
             )  # fmt: skip
             made[name] = (float(energy.sum()), float(energy @ price))
         return made
@@ -609,9 +606,7 @@ class RegisterQuantities:
     def _needs_intervals(self, what: str) -> PlanError:
         return PlanError(f"{self.plan.name} has {what}, which needs intervals", next_step="Pass interval data.")
 
-    def worth(
-        self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any
-    ) -> Worth:
+    def worth(self, plan: Plan, series: PriceSeries, *, export: bool, bill: int, mask: Any) -> Worth:
         """Raise: energy that is priced by a series needs intervals."""
         raise self._needs_intervals(f"prices by the series {series.source}")
 

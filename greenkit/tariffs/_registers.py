@@ -12,10 +12,11 @@ from greenkit import times
 from greenkit.analysis.bills import tidy_bills
 from greenkit.findings import Findings
 from greenkit.tariffs import _load
-from greenkit.tariffs._bill import Bill, BillInfo, PlanSource, plan_findings
+from greenkit.tariffs._bill import Bill, BillInfo, PlanSource, plan_findings, report_refused
 from greenkit.tariffs._engine import Line, Notes, Pricer
 from greenkit.tariffs._layout import _period, segments, wires_changes
-from greenkit.tariffs._model import ZERO, Plan, PlanError
+from greenkit.tariffs._model import ZERO, PlanError
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import RegisterQuantities
 
 Mix = Mapping[str, float]
@@ -74,8 +75,6 @@ def price_bills(plan: PlanSource, bills: pd.DataFrame, *, assumed_mix: Mix | Non
 def _meter(
     plan: Plan, meter: str, rows: pd.DataFrame, mix: Mix | None, rounded: bool, findings: Findings
 ) -> tuple[list[Line], list[BillInfo]]:
-    from greenkit.tariffs._bill import _report_refused
-
     bills = [_period(int(a), int(b), plan.zone) for a, b in zip(rows["start"], rows["end"], strict=True)]
     parts = [w for s in segments(plan, bills) for w in wires_changes(plan, s)]
     kw = rows["kw"].to_list() if rows["kw"].notna().any() else None
@@ -102,7 +101,7 @@ def _meter(
                 sum((x.amount for x in made), ZERO), True, 0, 0, 0,
             )
         )  # fmt: skip
-    _report_refused(refused, plan, meter, findings)
+    report_refused(refused, plan, meter, findings)
     notes.report(findings)
     return lines, infos
 

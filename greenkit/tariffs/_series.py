@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 
 from greenkit import times
-from greenkit.tariffs._model import HOLIDAY, Plan, PlanError, PriceSeries
+from greenkit.tariffs._model import HOLIDAY, PlanError, PriceSeries
+from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._usage import MINUTE, Floats, Ints
 
 Given = Mapping[str, Any]

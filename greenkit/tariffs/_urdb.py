@@ -37,9 +37,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenkit.findings import Findings, Kind
 from greenkit.tariffs._model import PlanError
+from greenkit.tariffs._text import LARGEST, read_bytes
 
 if TYPE_CHECKING:
-    from greenkit.tariffs._model import Plan
+    from greenkit.tariffs._plan import Plan
 
 KINDS: Final = {
     k.name: k
@@ -148,14 +149,12 @@ def read(path: Path) -> list[Record]:
     PlanError
         If the file is none of these.
     """
-    from greenkit.tariffs import _load
-
-    data = _load._bytes(path)
+    data = read_bytes(path)
     if data[:2] == b"\x1f\x8b":
         with gzip.open(io.BytesIO(data)) as file:
-            data = file.read(_load._LARGEST + 1)
-        if len(data) > _load._LARGEST:
-            raise PlanError(f"{path.name} is larger than {_load._LARGEST:,} bytes", next_step="Extract one record.")
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise PlanError(f"{path.name} is larger than {LARGEST:,} bytes", next_step="Extract one record.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

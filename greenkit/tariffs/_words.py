@@ -13,7 +13,6 @@ from greenkit.tariffs._model import (
     Charge,
     Demand,
     Energy,
-    Plan,
     PriceSeries,
     Prorate,
     Schedule,
@@ -25,6 +24,7 @@ from greenkit.tariffs._model import (
 if TYPE_CHECKING:
     from greenkit.tariffs._bill import Bill, BillInfo
     from greenkit.tariffs._engine import Line
+    from greenkit.tariffs._plan import Plan
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
