@@ -1,8 +1,10 @@
-"""Columns and series to the tidy frame: scale, quality, categories, order."""
+"""Columns and series to the tidy frame: order, registers, checks of the values, scale, quality, and categories."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,89 +13,205 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenkit import frame
-from greenkit.days import US, times
-from greenkit.espi import _quirks, _rows
+from greenkit.espi import _rows, quirks
 from greenkit.espi._codes import MONEY, QUALITY, Codes
 from greenkit.espi._feed import Feed
 from greenkit.espi._readings import LAST, NO_CODE
 from greenkit.espi._rows import Bools, Ints, Numbers, Rows, all_by_series
-from greenkit.espi._series import Plan, Series
-from greenkit.findings import Count
-from greenkit.frame import ADDITIVE
+from greenkit.espi._series import Series, SeriesIndex
+from greenkit.findings import Findings, Kind
+from greenkit.times import US, to_times
+
+REGISTERS: Final = Kind(
+    "espi.register.apart",
+    "info",
+    "greenkit put {count:register reading} in open_espi(…).registers, separate from usage.",
+)
+ONLY_REGISTERS: Final = Kind(
+    "espi.register.apart",
+    "warning",
+    "greenkit put {count:register reading} in open_espi(…).registers, separate from usage. The feed has no other "
+    "readings.",
+    "Call open_espi and use its .registers.",
+)
+NOT_A_REGISTER: Final = Kind(
+    "espi.register.not-a-dial",
+    "warning",
+    "Series {series} is declared as a register, but its values decrease and have durations. greenkit treats it as "
+    "interval usage.",
+    "Compare the usage with a bill.",
+)
+ASSUMED_REGISTER: Final = Kind(
+    "espi.register.assumed",
+    "warning",
+    "Series {series} has readings without durations whose values only increase. greenkit treats it as a register, not "
+    "as usage.",
+    "Compare the difference of two readings with a bill.",
+)
+IN_TWO_FILES: Final = Kind(
+    "espi.reading.in-two-files",
+    "warning",
+    "{count:reading} {count:is|are} in more than one file, unchanged. greenkit kept one of each.",
+    "Check whether the files are meant to overlap.",
+)
+CONFLICTING: Final = Kind(
+    "espi.reading.conflicting",
+    "warning",
+    "{count:reading} {count:has|have} the start of another one but not its value; first at {first}. greenkit kept all "
+    "of them, with the newest last.",
+    "Call df.gk.unique() to keep the last of each.",
+)
+REPEATED: Final = Kind(
+    "espi.reading.repeated",
+    "warning",
+    "{count:reading} {count:has|have} the start and the value of another one; first at {first}. greenkit kept all of "
+    "them.",
+    "Call df.gk.unique() to keep one of each.",
+)
+OVERLAPPING: Final = Kind(
+    "espi.reading.overlapping",
+    "warning",
+    "{count:reading} {count:overlaps|overlap} the previous reading, so that time is counted twice; first at {first}.",
+    "Check the durations of these readings.",
+)
+MISSING: Final = Kind(
+    "espi.value.missing",
+    "warning",
+    "{count:reading} {count:has|have} no value. greenkit set {count:it|them} to NaN, with the quality missing.",
+    "Ask the utility for the missing values.",
+)
+NO_UNIT: Final = Kind(
+    "espi.reading-type.no-unit",
+    "serious",
+    "The ReadingType of series {series} has no unit (uom). Its values are as in the file.",
+    "Ask the utility for the unit.",
+)
+UNLIKELY_PRICE: Final = Kind(
+    "espi.value.unlikely-price",
+    "serious",
+    "Series {series} costs {price:.2g} {currency} per {unit}, outside any plausible tariff. Its powerOfTenMultiplier "
+    "({multiplier}) or its cost has a different scale than declared; greenkit changed neither.",
+    "Compare the series with a bill.",
+)
+NEGATIVE: Final = Kind(
+    "espi.value.negative",
+    "warning",
+    "Series {series} is declared as {flow}, but {count:value} of {all:,} {count:is|are} negative. It may contain net "
+    "values. Sums include the negative values.",
+    "Compare the series with a bill.",
+)
+SAME_SERIES: Final = Kind(
+    "espi.series.same",
+    "serious",
+    "{count:,} series have identical readings ({names}), as when one service is listed under several meters. A sum "
+    "counts each reading {count:time}.",
+    "Keep one of these series.",
+)
+DECIMALS: Final = Kind(
+    "espi.value.decimals",
+    "warning",
+    "Series {series} is declared in Wh, but {count:value} {count:has|have} decimals, and its average is {watts:.2g} W. "
+    "Its values may be in kWh; greenkit did not change them.",
+    "Compare the series with a bill.",
+)
 
 EXTRAS: Final = (
     *("quality_code", "cost", "currency", "tou", "cpp", "tier"),
     *("commodity", "kind", "reading_type", "source"),
 )
+# Price of a unit in any currency from the dollar to the yen: far outside any tariff, and still narrow enough to detect
+# a multiplier with the wrong sign, or one too many.
+PRICES: Final[Mapping[str, tuple[float, float]]] = {
+    "kWh": (0.003, 1000.0),
+    "therm": (0.03, 10_000.0),
+    "m3": (0.01, 4000.0),
+}
+# For these currencies a thirtieth of the upper price is the limit.
+_STRONG: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "USD"})
+_ENOUGH: Final = 24  # readings that two meters do not share by chance
+_IDLE: Final = 20.0  # watts: less than a home uses while nobody is in it
+
+Floats = npt.NDArray[np.float64]
 
 
-def assemble(feed: Feed, plan: Plan, *, epoch: str, tz: str | None) -> tuple[Rows, Rows]:
-    """Give the interval readings and the register reads, mended and in the order of their frames."""
-    rows = Rows.of(feed, plan)
-    _rows.drop_repeated_blocks(rows)
-    _rows.lay_out(rows)
-    _rows.mend_seconds(rows)
+@dataclass
+class Assembly:
+    """The interval readings and the register readings of a feed, corrected and in the order of their frames."""
+
+    readings: Rows
+    registers: Rows
+    findings: Findings = field(default_factory=Findings)
+
+
+def assemble(feed: Feed, index: SeriesIndex, *, epoch: str, tz: str | None) -> Assembly:
+    """Correct the readings of a feed, separate the registers, and sort both."""
+    rows, out = Rows.of(feed, index), Findings()
+    out.extend(_rows.drop_duplicate_blocks(rows))
+    out.extend(_rows.place_untimed_readings(rows))
+    out.extend(_rows.correct_off_by_one_seconds(rows))
     if epoch == "utc":
-        _quirks.smt_day_blocks(rows, tz)
-    _rows.apply_epoch(rows, epoch, tz)
-    dial = _dials(rows)
-    registers = rows.taken(dial)
+        out.extend(_rows.fix_by_quirks(rows, tz))
+    out.extend(_rows.apply_epoch(rows, epoch, tz))
+    is_register, found = _registers(rows)
+    out.extend(found)
+    registers = rows.taken(is_register)
     if len(registers):
-        rows.keep(~dial)
-    _sort(rows)
-    _sort(registers)
-    _report_overlaps(rows)
-    return rows, registers
+        rows.keep(~is_register)
+    out.extend(_sort(rows))
+    out.extend(_sort(registers))
+    out.extend(_overlaps(rows))
+    return Assembly(rows, registers, out)
 
 
-def _dials(rows: Rows) -> Bools:
-    """Tell which rows are register reads: those of a dial, which must never be summed with usage."""
+def _registers(rows: Rows) -> tuple[Bools, Findings]:
+    """Return a mask of the register readings, which must never be added to usage."""
+    out = Findings()
     apart = np.zeros(len(rows), dtype=bool)
     for number, here in rows.by_series():
-        apart[here] = _is_dial(rows, here, rows.plan.series[number])
-    if n := Count(apart.sum()):
-        text = f"{n:register read} (of a dial) {n:stands|stand} in .registers of open_espi, apart from usage"
-        text += ": no other readings are there." if apart.all() else "."
-        severity = "warning" if apart.all() else "info"
-        rows.feed.findings.add("espi.register.apart", text, severity=severity, count=n)
-    return apart
+        apart[here], found = _is_register(rows, here, rows.index.series[number])
+        out.extend(found)
+    if n := int(apart.sum()):
+        out.add(ONLY_REGISTERS if apart.all() else REGISTERS, count=n)
+    return apart, out
 
 
-def _is_dial(rows: Rows, here: Ints, series: Series) -> bool:
+def _is_register(rows: Rows, here: Ints, series: Series) -> tuple[bool, Findings]:
+    out = Findings()
     if series.dial is False:
-        return False
+        return False, out
     order = np.argsort(rows.columns["start"][here], kind="stable")
     value, spans = rows.columns["value"][here][order], rows.columns["duration"][here]
     steps = np.diff(value[~np.isnan(value)])
     if series.dial and (spans > 0).all() and (steps < 0).any():
-        text = f"Series {series.name} is said to be a dial, but its values fall and have durations: taken as usage."
-        rows.feed.findings.add(
-            "espi.register.not-a-dial", text, severity="warning", series=series.name, count=len(value)
-        )
-        return False
+        out.add(NOT_A_REGISTER, series=series.name, count=len(value))
+        return False, out
     grows = len(steps) > 0 and (steps >= 0).all() and (steps > 0).any()
     if series.dial is None and grows and not spans.any() and series.unit.name in frame.ADDITIVE:
-        text = f"Series {series.name} holds instants of a value that only grows: taken as a dial, not as usage."
-        rows.feed.findings.add("espi.register.assumed", text, severity="warning", series=series.name, count=len(value))
-        return True
-    return bool(series.dial)
+        out.add(ASSUMED_REGISTER, series=series.name, count=len(value))
+        return True, out
+    return bool(series.dial), out
 
 
-def _sort(rows: Rows) -> None:
-    """Sort by meter, flow, series, start; of equal starts the newest ``updated`` comes last."""
+# Order
+
+
+def _sort(rows: Rows) -> Findings:
+    """Sort by meter, flow, series, and start; of equal starts, the newest ``updated`` comes last."""
+    out = Findings()
     if not len(rows):
-        return
-    keys = sorted({s.frame_key for s in rows.plan.series})
+        return out
+    keys = sorted({s.frame_key for s in rows.index.series})
     place = {key: n for n, key in enumerate(keys)}
-    ranks = np.array([place[s.frame_key] for s in rows.plan.series], dtype=np.int32)
+    ranks = np.array([place[s.frame_key] for s in rows.index.series], dtype=np.int32)
     rank, start = ranks[rows.series], rows.columns["start"]
-    ahead = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (start[1:] > start[:-1]))
-    if ahead.all():
-        return
+    is_ahead = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (start[1:] > start[:-1]))
+    if is_ahead.all():
+        return out
     updated = np.array([_updated(rows.feed, b.entry) for b in rows.feed.readings.blocks], dtype=np.int64)[rows.block]
     rows.keep(np.lexsort((updated, start, rank)))
-    _drop_repeated_readings(rows, ranks[rows.series])
-    _report_ties(rows, ranks[rows.series])
+    out.extend(_drop_readings_of_other_files(rows, ranks[rows.series]))
+    out.extend(_ties(rows, ranks[rows.series]))
+    return out
 
 
 def _updated(feed: Feed, entry: int) -> int:
@@ -106,132 +224,288 @@ def _updated(feed: Feed, entry: int) -> int:
     return int(moment.timestamp())
 
 
-def _drop_repeated_readings(rows: Rows, rank: Numbers) -> None:
-    """Leave out readings that stand in another file too, the same in every member (overlapping exports)."""
+def _drop_readings_of_other_files(rows: Rows, rank: Numbers) -> Findings:
+    """Leave out readings that are the same in every member in another file (overlapping exports)."""
+    out = Findings()
     if len(rows.feed.documents) < 2:
-        return
+        return out
     start = rows.columns["start"]
     tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1])
-    near = np.flatnonzero(np.append(tie, False) | np.append(False, tie))  # no others can be the same
+    near = np.flatnonzero(np.append(tie, False) | np.append(False, tie))  # no other rows can be duplicates
     document = np.array([rows.feed.entries[b.entry].document for b in rows.feed.readings.blocks])[rows.block[near]]
     table = pd.DataFrame({name: column[near] for name, column in rows.columns.items()} | {"series": rows.series[near]})
-    # within one file nothing is thinned: two equal readings of one start stay, and are reported
+    # within one file all readings stay: two equal readings with one start are reported
     dropped = (table.duplicated() & ~table.assign(document=document).duplicated()).to_numpy()
-    if n := Count(dropped.sum()):
-        text = f"{n:reading} {n:stands|stand} in more than one file, unchanged: counted once."
-        rows.feed.findings.add("espi.reading.in-two-files", text, severity="warning", count=n)
+    if dropped.any():
+        out.add(IN_TWO_FILES, count=int(dropped.sum()))
         rows.keep(np.delete(np.arange(len(rows)), near[dropped]))
+    return out
 
 
-def _report_ties(rows: Rows, rank: Numbers) -> None:
+def _ties(rows: Rows, rank: Numbers) -> Findings:
+    """Report readings of one series with the same start."""
+    out = Findings()
     start, value = rows.columns["start"], rows.columns["value"]
     tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1]) & (rows.series[1:] == rows.series[:-1])
+    # a series whose readings all have one start has its own finding
     flat = all_by_series(rows, np.concatenate(([True], tie | (rows.series[1:] != rows.series[:-1]))))
-    many = np.bincount(rows.series)[rows.series] >= _rows.SAME_START
-    tie &= ~(flat & many)[1:]  # a series whose readings all have one start has its own finding
+    many = np.bincount(rows.series)[rows.series] >= _rows.ENOUGH_STARTS
+    tie &= ~(flat & many)[1:]
     differ = tie & (value[1:] != value[:-1])
-    for name, hits, what in (
-        ("espi.reading.conflicting", differ, "the start of another but not its value: all are kept, newest last"),
-        ("espi.reading.repeated", tie & ~differ, "the start and the value of another: all are kept"),
-    ):
-        if n := Count(hits.sum()):
-            at = times(start[1:][hits][:1])[0].isoformat()
-            text = f"{n:reading} {n:has|have} {what}; first at {at}."
-            rows.feed.findings.add(name, text, severity="warning", count=n, first=at)
+    for kind, hits in ((CONFLICTING, differ), (REPEATED, tie & ~differ)):
+        if hits.any():
+            out.add(kind, count=int(hits.sum()), first=to_times(start[1:][hits][:1])[0].isoformat())
+    return out
 
 
-def _report_overlaps(rows: Rows) -> None:
+def _overlaps(rows: Rows) -> Findings:
+    """Report readings that begin before the previous one of their series ends."""
+    out = Findings()
     start, series = rows.columns["start"], rows.series
     end = start + rows.columns["duration"]
     over = (series[1:] == series[:-1]) & (end[:-1] > start[1:]) & (start[1:] > start[:-1])
-    if n := Count(over.sum()):
-        at = times(start[1:][over][:1])[0].isoformat()
-        text = (
-            f"{n:reading} {n:begins|begin} before the one before has ended, so that time counts twice; first at {at}."
-        )
-        # a gas day of always 24 hours does so once a year
+    if n := int(over.sum()):
+        # a gas day that always has 24 hours overlaps once a year
         severity = "warning" if n * 100 > len(rows) else "info"
-        rows.feed.findings.add("espi.reading.overlapping", text, severity=severity, count=n, first=at)
+        out.add(OVERLAPPING, severity=severity, count=n, first=to_times(start[1:][over][:1])[0].isoformat())
+    return out
 
 
-def built(rows: Rows, codes: Codes) -> pd.DataFrame:
-    """Build the frame, in the very memory of the columns, which are no longer what they were."""
-    series, feed = rows.plan.series, rows.feed
+# Checks of the values: they report, and change nothing
+
+
+def scale_and_check(rows: Rows) -> Findings:
+    """Scale values and costs in place, and return the findings on them."""
+    out = Findings()
     if not len(rows):
-        known = {s.zone for s in series}
-        return frame.empty(EXTRAS, known.pop() if len(known) == 1 else "UTC")
-    used = [series[n] for n in np.unique(rows.series)]
-    zones = {s.zone for s in used}
-    zone = zones.pop() if len(zones) == 1 else "UTC"
-    if zone == "UTC" and len({s.zone for s in used}) > 1:
-        names = sorted({s.zone for s in used})
-        feed.findings.add(
-            "frame.zones.mixed", f"The feed holds {len(names)} zones, so its times are in UTC.", zones=names
-        )
+        return out
+    used = [rows.index.series[n] for n in np.unique(rows.series)]
+    zones = sorted({s.zone for s in used})
+    if len(zones) > 1:
+        out.add(frame.MIXED_ZONES, zones=zones, words={"n": len(zones)})
     value, cost = _scaled(rows), rows.columns["cost"]
     cost /= 10.0**-MONEY
-    units_not_said(rows, used)
-    units_titled_otherwise(rows, used)
-    unlikely_prices(rows, value, cost)
-    negative_flows(rows, value)
-    decimals_of_watts(rows, value)
-    same_series(rows, value)
-    quality, quality_code = _quality(rows, value, codes)
-    sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
-    end = np.add(rows.columns["start"], rows.columns["duration"], out=rows.columns["duration"])
-    data: dict[str, Any] = {
-        "meter": _by(rows, [s.meter for s in series]),
-        "series": _by(rows, [s.name for s in series]),
-        "flow": _by(rows, [s.flow for s in series]),
-        "start": times(rows.columns["start"], zone),
-        "end": times(np.minimum(end, LAST, out=end), zone),
-        "value": value,
-        "unit": _by(rows, [s.unit.name for s in series]),
-        "zone": _by(rows, [s.zone for s in series]),
-        "quality": quality,
-        "quality_code": quality_code,
-        "cost": cost,
-        "currency": _by(rows, [s.currency for s in series]),
-        "tou": _code(rows, "tou"),
-        "cpp": _code(rows, "cpp"),
-        "tier": _code(rows, "tier"),
-        "commodity": _by(rows, [s.commodity for s in series]),
-        "kind": _by(rows, [s.kind for s in series]),
-        "reading_type": _by(rows, [s.reading_type for s in series]),
-        "source": _categorical(rows.block, sources),
-    }
-    return pd.DataFrame(data, copy=False)  # nobody else has the columns
+    out.extend(_check_units(rows, used))
+    out.extend(_check_by_quirks(rows))
+    out.extend(_check_prices(rows, value, cost))
+    out.extend(_check_signs(rows, value))
+    out.extend(_check_decimals(rows, value))
+    out.extend(_check_same_series(rows, value))
+    if n := int(np.isnan(value).sum()):
+        out.add(MISSING, count=n)
+    return out
 
 
-def _scaled(rows: Rows) -> npt.NDArray[np.float64]:
-    """Scale it in place by 10^(multiplier − kilo); a negative power divides: decimals come out as they are written."""
+def _scaled(rows: Rows) -> Floats:
+    """Multiply the values in place by 10^(multiplier − kilo), and return them."""
     value = rows.columns["value"]
-    power = np.array([s.power - s.unit.kilo for s in rows.plan.series], dtype=np.int64)
+    power = np.array([s.power - s.unit.kilo for s in rows.index.series], dtype=np.int64)
     for exponent in np.unique(power[np.unique(rows.series)]):
         if exponent:
             here = (power == exponent)[rows.series]
             factor = 10.0 ** abs(int(exponent))
+            # dividing for a negative power rounds decimals as they are written: 58 / 1000 is 0.058
             (np.divide if exponent < 0 else np.multiply)(value, factor, out=value, where=here)
     return value
 
 
-def _quality(rows: Rows, value: npt.NDArray[np.float64], codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
-    """Give the quality of each reading: its own, else its type's default, else actual; missing without a value."""
+def _check_units(rows: Rows, used: list[Series]) -> Findings:
+    """Report series whose ReadingType has no unit."""
+    out = Findings()
+    for series in used:
+        if series.reading_type and series.unit.name == "unknown":
+            out.add(NO_UNIT, series=series.name)
+    return out
+
+
+def _check_by_quirks(rows: Rows) -> Findings:
+    """Let the quirks of each sender check the series of its documents."""
+    out = Findings()
+    if not any(document.quirks for document in rows.feed.documents):
+        return out
+    documents: dict[int, set[int]] = {}
+    for number in np.unique(rows.block).tolist():
+        entry = rows.feed.readings.blocks[number].entry
+        documents.setdefault(rows.index.of_block[number], set()).add(rows.feed.entries[entry].document)
+    for number in np.unique(rows.series).tolist():
+        s = rows.index.series[number]
+        facts = quirks.SeriesFacts(s.name, s.unit.name, s.unit.kilo, s.power, s.title)
+        applied = {quirk for document in documents[number] for quirk in rows.feed.documents[document].quirks}
+        for quirk in sorted(applied, key=quirks.registered().index):
+            out.extend(quirk.check_series(facts))
+    return out
+
+
+def _check_prices(rows: Rows, value: Floats, cost: Floats) -> Findings:
+    """Report series with an implausible price per unit, because the value or the cost has the wrong scale.
+
+    Some utilities declare a powerOfTenMultiplier of 3 for readings that are in Wh, or 5 where they mean -5.
+    """
+    out = Findings()
+    paid = (cost > 0) & (value > 0)
+    series = rows.series[paid]
+    money, used = np.bincount(series, cost[paid]), np.bincount(series, value[paid])
+    for number, count in enumerate(np.bincount(series).tolist()):
+        of = rows.index.series[number]
+        if not count or of.unit.name not in PRICES:
+            continue
+        low, high = PRICES[of.unit.name]
+        price = float(money[number] / used[number])
+        high = high / 30 if of.currency in _STRONG else high
+        if not low <= price <= high:
+            words = {"currency": of.currency or "of its currency", "unit": of.unit.name, "multiplier": str(of.power)}
+            out.add(UNLIKELY_PRICE, series=of.name, price=price, multiplier=of.power, count=int(count), words=words)
+    return out
+
+
+def _check_signs(rows: Rows, value: Floats) -> Findings:
+    """Report series with values that flow against their declared direction.
+
+    Some utilities subtract what they received and still declare the difference as delivered; others store received
+    amounts as negative numbers, which a difference of the two flows would then add.
+    """
+    out = Findings()
+    negative = np.bincount(rows.series[value < 0], minlength=len(rows.index.series))
+    every = np.bincount(rows.series, minlength=len(rows.index.series))
+    for number in np.flatnonzero(negative):
+        of = rows.index.series[number]
+        if of.flow in ("delivered", "received") and of.unit.name in frame.ADDITIVE:
+            n = int(negative[number])
+            out.add(NEGATIVE, series=of.name, flow=of.flow, count=n, words={"all": int(every[number])})
+    return out
+
+
+def _check_decimals(rows: Rows, value: Floats) -> Findings:
+    """Report series in Wh with decimals and a very low average, which may be in kWh.
+
+    ESPI's values are integers. A sender that writes 0.25 with a powerOfTenMultiplier of 0 usually means kWh.
+    """
+    out = Findings()
+    used = value > 0
+    energy = np.bincount(rows.series, np.where(used, value, 0))
+    time = np.bincount(rows.series, np.where(used, rows.columns["duration"], 0))
+    for number in np.flatnonzero(time > 0):
+        of, watts = rows.index.series[number], 1000 * 3600 * US * float(energy[number] / time[number])
+        if of.unit.name != "kWh" or of.power or watts >= _IDLE:
+            continue
+        wh = 1000 * value[used & (rows.series == number)]
+        if (n := int((np.abs(wh - wh.round()) > 1e-6).sum())) * 2 > len(wh):
+            out.add(DECIMALS, series=of.name, watts=watts, count=n)
+    return out
+
+
+def _check_same_series(rows: Rows, value: Floats) -> Findings:
+    """Report series with identical readings, so that a sum counts each of them several times.
+
+    Some downloads list one service under every meter that it has had.
+    """
+    out = Findings()
+    count, total = np.bincount(rows.series), np.bincount(rows.series, np.nan_to_num(value))
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for number in np.flatnonzero((count >= _ENOUGH) & (total != 0)).tolist():
+        of = rows.index.series[number]
+        alike.setdefault((of.unit.name, of.flow, count[number], total[number]), []).append(number)
+    several = [numbers for numbers in alike.values() if len(numbers) > 1]
+    places = dict(rows.by_series()) if several else {}
+    for numbers in several:
+        same: dict[bytes, list[str]] = {}
+        for number in numbers:
+            here, of = places[number], rows.index.series[number]
+            if (value[here] != value[here[0]]).any():
+                key = rows.columns["start"][here].tobytes() + value[here].tobytes()
+                same.setdefault(key, []).append(f"{of.meter} / {of.name}")
+        for names in same.values():
+            if len(names) > 1:
+                out.add(SAME_SERIES, series=names, count=len(names), words={"names": ", ".join(names[:5])})
+    return out
+
+
+# The frame
+
+
+def build_frame(rows: Rows, codes: Codes) -> pd.DataFrame:
+    """Build the frame in place: it reuses the memory of the columns, so do not use the columns afterwards."""
+    series, feed = rows.index.series, rows.feed
+    if not len(rows):
+        known = {s.zone for s in series}
+        return frame.empty(EXTRAS, known.pop() if len(known) == 1 else "UTC")
+    zones = {series[n].zone for n in np.unique(rows.series)}
+    zone = zones.pop() if len(zones) == 1 else "UTC"
+    value, cost = rows.columns["value"], rows.columns["cost"]
+    quality, quality_code = _quality(rows, value, codes)
+    sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
+    end = np.add(rows.columns["start"], rows.columns["duration"], out=rows.columns["duration"])
+    data: dict[str, Any] = {
+        "meter": _by_series(rows, [s.meter for s in series]),
+        "series": _by_series(rows, [s.name for s in series]),
+        "flow": _by_series(rows, [s.flow for s in series]),
+        "start": to_times(rows.columns["start"], zone),
+        "end": to_times(np.minimum(end, LAST, out=end), zone),
+        "value": value,
+        "unit": _by_series(rows, [s.unit.name for s in series]),
+        "zone": _by_series(rows, [s.zone for s in series]),
+        "quality": quality,
+        "quality_code": quality_code,
+        "cost": cost,
+        "currency": _by_series(rows, [s.currency for s in series]),
+        "tou": _code(rows, "tou"),
+        "cpp": _code(rows, "cpp"),
+        "tier": _code(rows, "tier"),
+        "commodity": _by_series(rows, [s.commodity for s in series]),
+        "kind": _by_series(rows, [s.kind for s in series]),
+        "reading_type": _by_series(rows, [s.reading_type for s in series]),
+        "source": _categorical(rows.block, sources),
+    }
+    return pd.DataFrame(data, copy=False)  # nothing else refers to the columns
+
+
+def _quality(rows: Rows, value: Floats, codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
+    """Return the quality of each reading, and its code.
+
+    The quality is the reading's own, or the default of its type, or ``actual``; without a value it is ``missing``.
+
+    Qualities are numbers of texts. Example: the texts are ["8", "19"], a series has the default "19"::
+
+        own       0  -1  -1       number of each reading's own text, -1 without one
+        default   1   1  -1       number of the default text of its series
+        code      0   1  -1       the text that counts
+        words     estimated  actual  missing  actual     by code; -1 is the last, "actual"
+    """
     texts = list(rows.feed.readings.quality_texts)
     defaults = [
         texts.index(s.default_quality) if s.default_quality in texts else _append(texts, s.default_quality)
-        for s in rows.plan.series
+        for s in rows.index.series
     ]
     own = rows.columns["quality"]
     code = np.where(own >= 0, own, np.array(defaults, dtype=np.int32)[rows.series])
-    words = [_quality_word(text, codes) for text in texts]
-    missing = np.isnan(value)
-    if n := Count(missing.sum()):
-        text = f"{n:reading} {n:has|have} no value: NaN, with quality missing."
-        rows.feed.findings.add("espi.value.missing", text, severity="warning", count=n)
-    # -1 (no code) is the last of each list
-    word = np.where(missing, np.int32(len(words)), code)
-    return _categorical(word, [*words, "missing", "actual"]), _categorical(code, [*texts, None])
+    is_missing = np.isnan(value)
+    vocabularies, of_block = _vocabularies(rows.feed)
+    words: list[str] = []
+    for vocabulary in vocabularies:
+        words += [*(_quality_word(text, codes, vocabulary) for text in texts), "missing", "actual"]
+    # each vocabulary has its own len(texts) + 2 words
+    place = np.where(code < 0, len(texts) + 1, code)
+    word = np.where(is_missing, np.int32(len(texts)), place)
+    if len(vocabularies) > 1:
+        word = word + (of_block * (len(texts) + 2))[rows.block]
+    return _categorical(word, words), _categorical(code, [*texts, None])
+
+
+def _vocabularies(feed: Feed) -> tuple[list[Mapping[str, str]], Numbers]:
+    """Return the distinct quality words of the documents' senders, and the number of those of each block."""
+    of_document = [
+        next((quirk.quality_words for quirk in document.quirks if quirk.quality_words), {})
+        for document in feed.documents
+    ]
+    distinct: list[Mapping[str, str]] = []
+    for words in of_document:
+        if words not in distinct:
+            distinct.append(words)
+    if len(distinct) < 2:
+        return distinct, np.zeros(0, dtype=np.int32)
+    numbers = [distinct.index(words) for words in of_document]
+    of_block = [numbers[feed.entries[b.entry].document] for b in feed.readings.blocks]
+    return distinct, np.array(of_block, dtype=np.int32)
 
 
 def _append(texts: list[str], text: str | None) -> int:
@@ -241,27 +515,31 @@ def _append(texts: list[str], text: str | None) -> int:
     return len(texts) - 1
 
 
-def _quality_word(text: str, codes: Codes) -> str:
-    """Give the word of the most doubtful of a reading's qualities (``0+8`` is estimated)."""
-    if text in _quirks.DUKE_QUALITIES:
-        return _quirks.DUKE_QUALITIES[text]
+def _quality_word(text: str, codes: Codes, vocabulary: Mapping[str, str]) -> str:
+    """Return the word of the most doubtful of a reading's qualities (``0+8`` is estimated)."""
+    if text in vocabulary:
+        return vocabulary[text]
     words = [codes.word(QUALITY, "quality", part) or "actual" for part in text.split("+")]
     return next((word for word in words if word != "actual"), "actual")
 
 
 def _code(rows: Rows, name: str) -> pd.arrays.IntegerArray:
     own = rows.columns[name]
-    default = np.array([getattr(s, name) for s in rows.plan.series], dtype=np.int16)
+    default = np.array([getattr(s, name) for s in rows.index.series], dtype=np.int16)
     code = np.where(own == NO_CODE, default[rows.series], own)
     return pd.arrays.IntegerArray(code, code == NO_CODE)
 
 
-def _by(rows: Rows, labels: list[str | None] | list[str]) -> pd.Categorical:
+def _by_series(rows: Rows, labels: list[str | None] | list[str]) -> pd.Categorical:
     return _categorical(rows.series, labels)
 
 
 def _categorical(number: Numbers, labels: list[Any]) -> pd.Categorical:
-    """Make a category of the labels that the numbers name; only those observed, in alphabetical order."""
+    """Build a categorical of the labels that the numbers select, with the selected labels in alphabetical order.
+
+    ``number`` has an index into ``labels`` for each row, -1 for the last. For number [2, 0, 2] and labels
+    ["b", "x", "a"] the categories are ["a", "b"] and the codes [0, 1, 0].
+    """
     observed = np.zeros(len(labels), dtype=bool)
     observed[number] = True
     names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
@@ -272,138 +550,5 @@ def _categorical(number: Numbers, labels: list[Any]) -> pd.Categorical:
 
 @functools.lru_cache(maxsize=32)
 def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
-    """Give the dtype of a category, which costs more to make than a small file's codes; most feeds have the same."""
+    """Return a categorical dtype, which costs more to make than the codes of a small file; most feeds share them."""
     return pd.CategoricalDtype(pd.Index(names, dtype="str" if names else object))
-
-
-Floats = npt.NDArray[np.float64]
-
-# What a unit may cost in any currency from a dollar to a yen: far outside of every tariff, and near enough to tell a
-# multiplier of the wrong sign, or one too many.
-PRICES: Final = {"kWh": (0.003, 1000.0), "therm": (0.03, 10_000.0), "m3": (0.01, 4000.0)}
-# These currencies buy more than a thirtieth of the bound.
-_STRONG: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "USD"})
-_ENOUGH: Final = 24  # readings that no two meters have alike by chance
-_IDLE: Final = 20.0  # watts: less than what a home draws while nobody is in it
-# What a title calls hundreds and thousands of cubic feet → the power of ten that cubic feet then have.
-_CUBIC_FEET: Final = {"CCF": 2, "MCF": 3}
-
-
-def unlikely_prices(rows: Rows, value: Floats, cost: Floats) -> None:
-    """Say which series cost too little or too much for what they hold: value or cost are in another scale.
-
-    Some utilities give a powerOfTenMultiplier of 3 to readings that are in Wh already, or 5 where they mean -5.
-    """
-    paid = (cost > 0) & (value > 0)
-    series = rows.series[paid]
-    money, used = np.bincount(series, cost[paid]), np.bincount(series, value[paid])
-    for number, count in enumerate(np.bincount(series).tolist()):
-        of = rows.plan.series[number]
-        if not count or of.unit.name not in PRICES:
-            continue
-        low, high = PRICES[of.unit.name]
-        price = float(money[number] / used[number])
-        high = high / 30 if of.currency in _STRONG else high
-        if not low <= price <= high:
-            text = (
-                f"Series {of.name} costs {price:.2g} {of.currency or 'of its currency'} a {of.unit.name}, "
-                f"which no tariff does: compare a bill, since its powerOfTenMultiplier ({of.power}) or its cost "
-                "is in another scale than it says; both are as the feed has them."
-            )
-            evidence = {"series": of.name, "price": price, "multiplier": of.power, "count": count}
-            rows.feed.findings.add("espi.value.unlikely-price", text, severity="serious", **evidence)
-
-
-def negative_flows(rows: Rows, value: Floats) -> None:
-    """Say which series flow one way by their type, and hold values that flow the other.
-
-    Some utilities net what was received from what was delivered, and still say delivered; others give what was
-    received as negative numbers, which a difference of the two would then add.
-    """
-    negative = np.bincount(rows.series[value < 0], minlength=len(rows.plan.series))
-    every = np.bincount(rows.series, minlength=len(rows.plan.series))
-    for number in np.flatnonzero(negative):
-        of, n = rows.plan.series[number], Count(negative[number])
-        if of.flow in ("delivered", "received") and of.unit.name in ADDITIVE:
-            text = (
-                f"Series {of.name} is {of.flow} by its type, but {n:value} of {every[number]:,} {n:is|are} negative: "
-                "it may hold the net of both ways; sums take them as they are."
-            )
-            rows.feed.findings.add(
-                "espi.value.negative", text, severity="warning", series=of.name, flow=of.flow, count=n
-            )
-
-
-def same_series(rows: Rows, value: Floats) -> None:
-    """Say which series hold the same readings, one for one, so that a sum over them counts each several times.
-
-    LG&E's downloads carry one service under every meter that it has had.
-    """
-    count, total = np.bincount(rows.series), np.bincount(rows.series, np.nan_to_num(value))
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for number in np.flatnonzero((count >= _ENOUGH) & (total != 0)).tolist():
-        of = rows.plan.series[number]
-        alike.setdefault((of.unit.name, of.flow, count[number], total[number]), []).append(number)
-    several = [numbers for numbers in alike.values() if len(numbers) > 1]
-    places = dict(rows.by_series()) if several else {}
-    for numbers in several:
-        held: dict[bytes, list[str]] = {}
-        for number in numbers:
-            here, of = places[number], rows.plan.series[number]
-            if (value[here] != value[here[0]]).any():
-                key = rows.columns["start"][here].tobytes() + value[here].tobytes()
-                held.setdefault(key, []).append(f"{of.meter} / {of.name}")
-        for names in held.values():
-            if len(names) > 1:
-                text = (
-                    f"{len(names)} series hold the same readings, one for one ({', '.join(names[:5])}), as one service "
-                    "under several meters does: take one of them, since a sum counts each reading as often."
-                )
-                rows.feed.findings.add("espi.series.same", text, severity="serious", series=names, count=len(names))
-
-
-def decimals_of_watts(rows: Rows, value: Floats) -> None:
-    """Say which series in Wh have decimals and hold next to nothing: they may be in kWh.
-
-    ESPI's values are whole numbers; who writes 0.25 and leaves powerOfTenMultiplier at 0 has mostly left the kWh be.
-    """
-    used = value > 0
-    energy = np.bincount(rows.series, np.where(used, value, 0))
-    time = np.bincount(rows.series, np.where(used, rows.columns["duration"], 0))
-    for number in np.flatnonzero(time > 0):
-        of, watts = rows.plan.series[number], 1000 * 3600 * US * float(energy[number] / time[number])
-        if of.unit.name != "kWh" or of.power or watts >= _IDLE:
-            continue
-        held = 1000 * value[used & (rows.series == number)]
-        if (n := Count((np.abs(held - held.round()) > 1e-6).sum())) * 2 > len(held):
-            text = (
-                f"Series {of.name} is in Wh by its type, but {n:value} {n:has|have} decimals, and its average is "
-                f"{watts:.2g} W: compare a bill, since its values may be in kWh; they are as the feed has them."
-            )
-            evidence = {"series": of.name, "watts": watts, "count": n}
-            rows.feed.findings.add("espi.value.decimals", text, severity="warning", **evidence)
-
-
-def units_not_said(rows: Rows, used: list[Series]) -> None:
-    """Say which of the series that have readings have a ReadingType that names no unit."""
-    for series in used:
-        if series.reading_type and series.unit.name == "unknown":
-            text = f"The ReadingType of series {series.name} names no unit (uom): its values are raw."
-            rows.feed.findings.add("espi.reading-type.no-unit", text, severity="serious", series=series.name)
-
-
-def units_titled_otherwise(rows: Rows, used: list[Series]) -> None:
-    """Say which series' type is titled in hundreds of cubic feet, but has a uom that means another unit.
-
-    DTE Energy titles its gas "Energy Delivered (CCF)", and its numbers are in that unit.
-    """
-    for series in used:
-        for name, power in _CUBIC_FEET.items():
-            fits = series.unit.name.startswith("ft3") and series.power == power
-            if name in series.title.upper().replace("(", " ").replace(")", " ").split() and not fits:
-                text = (
-                    f"The ReadingType of series {series.name} is titled {series.title!r}, but its uom says "
-                    f"{series.unit.name}: compare a bill, since the values may be in {name}."
-                )
-                evidence = {"series": series.name, "title": series.title}
-                rows.feed.findings.add("espi.value.titled-otherwise", text, severity="warning", **evidence)

@@ -1,21 +1,62 @@
-"""The money of bills: at which power of ten it stands, and what about it is doubtful.
+"""The money of bills: its power of ten, and checks of the amounts.
 
-The standard has hundred-thousandths of the currency in ``billLastPeriod``, ``amount`` and the rest (espi.xsd,
-UsageSummary and LineItem). Some platforms write thousandths or cents, and say so only in the line items.
+The standard stores ``billLastPeriod``, ``amount``, and the others in hundred-thousandths of the currency (espi.xsd,
+UsageSummary and LineItem). Some platforms use thousandths or cents, and declare so only in the line items.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from greenkit.espi._cells import scaled
 from greenkit.espi._codes import MONEY, integer
-from greenkit.espi._feed import Tree
 from greenkit.espi._readings import Readings
 from greenkit.espi._series import branch, one
-from greenkit.findings import Count, Findings
+from greenkit.espi._xml import Tree
+from greenkit.findings import Findings, Kind
+
+MONEY_SCALE: Final = Kind(
+    "espi.bill.money-scale",
+    "warning",
+    "The amounts of the bills are in 10^{power} of the currency, as their line items show, not in 10^-5. greenkit used "
+    "10^{power}.",
+    "Compare a total with a paper bill.",
+)
+MONEY_UNSURE: Final = Kind(
+    "espi.bill.money-unsure",
+    "warning",
+    "The line items of a bill have multipliers of their own, and its total does not match any of them. greenkit read "
+    "the total in 10^-5 of the currency.",
+    "Compare the total with a paper bill.",
+)
+TOTAL_ZERO: Final = Kind(
+    "espi.bill.total-zero",
+    "warning",
+    "{count:bill} {count:has|have} a total of 0 but line items with amounts.",
+    "Add up the line items without balances, payments, and subtotals.",
+)
+SAME_PERIOD: Final = Kind(
+    "espi.bill.same-period",
+    "warning",
+    "{count:bill} {count:has|have} the same meter and period as another one, but different content. greenkit kept all "
+    "of them, so a sum counts them more than once.",
+    "Keep the one with the newest ``updated``, unless they are for different flows.",
+)
+OVERLAP: Final = Kind(
+    "espi.bill.overlap",
+    "warning",
+    "{count:bill} {count:begins|begin} before an earlier one of the same meter ends, so a sum counts some days twice.",
+    "Check the periods of the bills.",
+)
+PRICE: Final = Kind(
+    "espi.bill.price",
+    "warning",
+    "The bills come to {price:.3g} of the currency per {unit}. Their amounts may not be in 10^-5 of the currency, as "
+    "the standard requires.",
+    "Compare a total with a paper bill.",
+)
 
 _CURRENCY_UOM: Final = "80"
 _DETAILS: Final = frozenset({"costadditionaldetaillastperiod", "costadditionaldetailslastperiod"})
@@ -24,26 +65,25 @@ _NO_CHARGES: Final = ("9", "10")
 _SAME_DAY: Final = pd.Timedelta(days=1)
 """Bills may share the day on which the meter is read."""
 _PRICES: Final = {"kWh": (0.003, 10.0), "therm": (0.03, 100.0)}
-"""Between these a bill's money for a unit lies, with taxes, credits and fixed charges, in a dollar or euro."""
+"""Lowest and highest total of a bill for each unit in a dollar or euro, with taxes, credits, and fixed charges."""
 _ENOUGH: Final = 50.0
 _DOLLARS: Final = ("USD", "CAD", "EUR", "GBP", "AUD", "CHF", "NZD")
 
 
 def details(data: Tree) -> list[Tree]:
-    """Give a bill's line items, also those of the misspelt name."""
+    """Return the line items of a bill, under either spelling of their name."""
     return [v for name, values in data.items() if name.lower() in _DETAILS for v in values if isinstance(v, dict)]
 
 
 def without_details(data: Tree) -> Tree:
-    """Give a bill's own members."""
+    """Return the members of a bill without its line items."""
     return {name: values for name, values in data.items() if name.lower() not in _DETAILS}
 
 
 def item_power(item: Tree) -> int:
-    """Give the power of ten of a line item's amount: its measurement's when that is in money.
+    """Return the power of ten of a line item's amount: that of its measurement if that is in money.
 
-    A measurement that has a value of its own in money is the same amount in another scale where both agree, and then
-    says nothing of the amount.
+    If the measurement has a value of its own that equals the amount at another scale, its power is not the amount's.
     """
     measurement = branch(item, "measurement")
     power = integer(one(measurement, "powerOfTenMultiplier"))
@@ -55,21 +95,22 @@ def item_power(item: Tree) -> int:
     return power
 
 
-def bill_power(data: Tree, readings: Readings, findings: Findings) -> int:
-    """Tell the power of ten of a bill's money: 10^-5, unless its own line items show another.
+def bill_power(data: Tree, readings: Readings) -> tuple[int, Findings]:
+    """Return the power of ten of a bill's money: -5, unless its own line items show another.
 
-    Where line items have multipliers of their own, the bill's totals have another still: the one at which the total
-    is found among the amounts, or as the sum of the charges. Of several the one of the largest amount is taken, since
-    small ones agree by chance.
+    If line items have multipliers of their own, the total has another one: that at which the total equals one of the
+    amounts, or the sum of the charges. Of several, the power of the largest amount counts, because small ones agree by
+    chance.
     """
+    out = Findings()
     items = [i for i in details(data) if item_power(i) != MONEY and integer(one(i, "amount"))]
     bill = readings.number("billLastPeriod", one(data, "billLastPeriod"))
     if not items or not bill or bill != bill:
-        return MONEY
+        return MONEY, out
     powers = [item_power(i) for i in items]
     amounts = [scaled(float(integer(one(i, "amount")) or 0), p) for i, p in zip(items, powers, strict=True)]
     charges = sum(a for a, i in zip(amounts, items, strict=True) if one(i, "itemKind") not in _NO_CHARGES)
-    # an amount is as exact as its last digit, half of which may have been rounded away
+    # an amount is exact to half of its last digit
     found = [(abs(amount), power, 0.5 * 10.0**power) for amount, power in zip(amounts, powers, strict=True)]
     found += [(abs(total), max(powers), 0.006) for total in (charges, sum(amounts))]
     fits = [
@@ -81,69 +122,55 @@ def bill_power(data: Tree, readings: Readings, findings: Findings) -> int:
     if fits:
         power = max(fits)[1]
         if power != MONEY:
-            text = f"The bills' money is in 10^{power} of the currency, as their line items show, not in 10^-5."
-            _once(findings, "espi.bill.money-scale", text, power=power)
-        return power
-    text = "The line items of a bill have multipliers of their own, and its total is not among them: check its scale."
-    _once(findings, "espi.bill.money-unsure", text)
-    return MONEY
+            out.add(MONEY_SCALE, power=power, words={"power": str(power)})
+        return power, out
+    out.add(MONEY_UNSURE)
+    return MONEY, out
 
 
-def _once(findings: Findings, name: str, text: str, **evidence: Any) -> None:
-    if name not in findings.names:
-        findings.add(name, text, severity="warning", **evidence)
-
-
-def check(bills: pd.DataFrame, items: pd.DataFrame, findings: Findings) -> None:
-    """Say what is doubtful about the bills of a feed; nothing is changed."""
+def check(bills: pd.DataFrame, items: pd.DataFrame) -> Findings:
+    """Check the bills of a feed for overlaps and implausible amounts, and change nothing."""
+    out = Findings()
     if len(bills) > 1:
-        _overlaps(bills, findings)
-    _prices(bills, findings)
+        out.extend(_overlaps(bills))
+    out.extend(_prices(bills))
     whose = ["meter", "bill", "bill_start"]
     sums = items.groupby(whose, dropna=False, observed=True)["amount"].sum().reset_index()
     charged = pd.MultiIndex.from_frame(sums.loc[sums["amount"].abs().gt(0.005), whose])
     own = pd.MultiIndex.from_frame(bills[["meter", "id", "start"]])
     zero = bills["bill_last_period"].eq(0) & own.isin(charged)
-    if n := Count(zero.sum()):
-        text = (
-            f"The total of {n:bill} reads 0 though {n:it has|they have} line items with amounts: add those up, "
-            "less balances, payments and subtotals."
-        )
-        findings.add("espi.bill.total-zero", text, severity="warning", count=n)
+    if n := int(zero.sum()):
+        out.add(TOTAL_ZERO, count=n)
+    return out
 
 
-def _overlaps(bills: pd.DataFrame, findings: Findings) -> None:
+def _overlaps(bills: pd.DataFrame) -> Findings:
+    out = Findings()
     whose = ["meter", "commodity", "billing_charge_source_agency_name"]
     known = bills[bills["start"].notna() & bills["end"].notna()].sort_values(["start", "end"], kind="stable")
     same = known[known.duplicated([*whose, "start", "end"], keep=False)]
-    if n := Count(len(same)):
-        text = (
-            f"{n:bill} {n:is|are} of the same meter and period as another and differ from it: all are kept, "
-            "so a sum counts them more than once; the newest ``updated`` is likely right."
-        )
-        findings.add("espi.bill.same-period", text, severity="warning", count=n, meters=_meters(same))
+    if len(same):
+        out.add(SAME_PERIOD, count=len(same), meters=_meters(same))
     distinct = known.drop_duplicates([*whose, "start", "end"])
     so_far = distinct.assign(end=distinct.groupby(whose, dropna=False, observed=True)["end"].cummax())
     before = so_far.groupby(whose, dropna=False, observed=True)["end"].shift()
     over = distinct[before > distinct["start"] + _SAME_DAY]
-    if n := Count(len(over)):
-        text = f"{n:bill} {n:begins|begin} before an earlier one of the meter ends: a sum counts some days twice."
-        findings.add("espi.bill.overlap", text, severity="warning", count=n, meters=_meters(over))
+    if len(over):
+        out.add(OVERLAP, count=len(over), meters=_meters(over))
+    return out
 
 
 def _meters(bills: pd.DataFrame) -> list[str]:
     return sorted(bills["meter"].dropna().unique().tolist())[:5]
 
 
-def _prices(bills: pd.DataFrame, findings: Findings) -> None:
-    """Compare the bills with what they are for: money in another scale makes a kWh cost a thousandth, or thousands."""
+def _prices(bills: pd.DataFrame) -> Findings:
+    """Check the price of a unit: at another scale of money, a kWh costs a thousandth, or thousands."""
+    out = Findings()
     money = bills["bill_last_period"].where(bills["currency"].isin(_DOLLARS))
     for unit, (least, most) in _PRICES.items():
         used = bills["overall_consumption_last_period"].where(bills["overall_consumption_last_period_unit"].eq(unit))
         price = (money / used)[used.ge(_ENOUGH) & money.gt(0)]
         if len(price) and not least <= price.median() <= most:
-            text = (
-                f"The bills come to {price.median():.3g} of the currency for each {unit}: their money may not be in "
-                "10^-5 of it, as the standard has it; compare with a paper bill before you use it."
-            )
-            findings.add("espi.bill.price", text, severity="warning", unit=unit, price=float(price.median()))
+            out.add(PRICE, unit=unit, price=float(price.median()))
+    return out

@@ -1,7 +1,7 @@
-"""A resource's members as the cells of its table's row: what the schemas name, and what they do not.
+"""The members of a resource as cells of a table's row, those that the schemas define and others.
 
-A member that no schema names is kept under the name that its path would give, ``extension/rate/step`` under
-``extension_rate_step``; only what may be a secret is left out.
+A member that no schema defines is kept under the name that its path gives: ``extension/rate/step`` becomes
+``extension_rate_step``. Only members that may be secrets are left out.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from greenkit.days import US, times
 from greenkit.errors import FormatError
 from greenkit.espi._codes import Codes, integer
-from greenkit.espi._feed import Tree
 from greenkit.espi._members import Kind, Members
 from greenkit.espi._readings import LAST, NONE, Readings
 from greenkit.espi._series import one
+from greenkit.espi._xml import Tree
+from greenkit.times import US, to_times
 
 Cells = dict[str, Any]
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[/_:]")
 _SECRET: Final = re.compile(r"secret|token|passw|passphrase|credential|api_?key|auth\w*_?code|^pin$|^ssn$", re.I)
 _PERIOD: Final = frozenset({"start", "duration"})
 _ENDED: Final = _PERIOD | {"end"}
-"""What a period is read from: some write its end in place of its duration."""
+"""Members of a period: some senders write its end instead of its duration."""
 _MEASURE: Final = frozenset({"powerOfTenMultiplier", "timeStamp", "uom", "value", "readingTypeRef"})
 _TIMES: Final = frozenset(
     {"dateTime", "effectiveDate", "startEffectiveDate", "endEffectiveDate", "time", "programDate", "issueDateTime"}
 )
-"""Members of lists that are instants."""
+"""Members of lists that are times."""
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
 MOST_UNKNOWN: Final = 200
-"""So many columns a table gets at most for members that no schema names."""
+"""Columns that a table has at most for members that no schema defines."""
 
 
 class Known(NamedTuple):
-    """A member that the schemas name."""
+    """A member that the schemas define."""
 
     path: str
     kind: Kind
 
 
 def column(path: str) -> str:
-    """Name a member's column.
+    """Return the name of a member's column.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def column(path: str) -> str:
 
 
 def columns_of(name: str, kind: Kind) -> dict[str, str]:
-    """Give the columns of a member of this kind, and what each holds."""
+    """Return the columns of a member of this kind, and the kind of each."""
     if kind == "period":
         return {f"{name}_start": "time", f"{name}_end": "time"}
     if kind == "measure":
@@ -66,7 +66,7 @@ def columns_of(name: str, kind: Kind) -> dict[str, str]:
 
 
 def scaled(value: float, power: int) -> float:
-    """Give value × 10^power; a negative power divides, so that decimals come out as they are written."""
+    """Return value × 10^power. A negative power divides, which rounds decimals as they are written."""
     return value / 10.0**-power if power < 0 else value * 10.0**power
 
 
@@ -76,15 +76,15 @@ class Reader:
     Parameters
     ----------
     readings, codes
-        What counts texts that are no numbers, and codes that no table knows.
+        Count texts that are not numbers, and codes that are not in a table.
     members : Members
-        What the schemas name.
+        Members that the schemas define.
     reserved : iterable of str
-        Columns that the table has besides; a member of such a name is kept as ``member_…``.
+        Other columns of the table. A member with such a name is kept as ``member_…``.
     zone : str
-        In which the instants of lists are written out.
+        Time zone in which the times of lists are written.
     typed : callable, optional
-        Gives the ReadingType that a readingTypeRef points at.
+        Return the ReadingType that a readingTypeRef refers to.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Reader:
         self.power = 0
 
     def row(self, data: Tree, power: int, currency: str | None = None) -> Cells:
-        """Read one resource; its money is in 10^power of the currency."""
+        """Read one resource, whose money is in 10^power of the currency."""
         self.power, self.currency = power, currency
         cells: Cells = {}
         self._walk(data, self.known, "", cells)
@@ -157,7 +157,7 @@ class Reader:
         return {name: self._scalar(known.path, first, str(known.kind))}
 
     def _beyond(self, known: Known, trees: list[Tree], cells: Cells) -> None:
-        """Keep what stands in a period or a measurement besides its own members."""
+        """Keep the members of a period or a measurement that it does not define."""
         own = _ENDED if known.kind == "period" else _MEASURE
         for name, values in trees[0].items() if trees else ():
             if name in own:
@@ -166,7 +166,7 @@ class Reader:
             self._unknown(f"{known.path}/{name}", [v for v in values if isinstance(v, str) and v], inner, cells)
 
     def _first(self, path: str, values: list[Any]) -> Any:
-        """Give the only value; of several that differ the first, and count that there were more."""
+        """Return the only value, or the first of several, which are counted if they differ."""
         if any(v != values[0] for v in values[1:]):
             self.repeated[path] += 1
         return values[0] if values else None
@@ -194,7 +194,7 @@ class Reader:
         if "duration" not in tree:
             return {f"{name}_start": start, f"{name}_end": self._instant(one(tree, "end"), f"{name} end")}
         seconds = self.readings.number(f"{name} duration", one(tree, "duration"))
-        # an agreement without end is written as one of thousands of years, more than the type should hold
+        # senders write an agreement without end as one of thousands of years, more than the type allows
         end = start + round(seconds * US) if start != NONE and 0 <= seconds < LAST // US else NONE
         return {f"{name}_start": start, f"{name}_end": end if NONE < end < LAST else NONE}
 
@@ -213,7 +213,7 @@ class Reader:
         }
 
     def _parts(self, value: Any, path: str) -> list[str]:
-        """Give the texts of a list's elements; what only wraps them (``pnodeRefs`` around ``pnodeRef``) is none."""
+        """Return the texts of the elements of a list, without wrappers (``pnodeRefs`` around ``pnodeRef``)."""
         if isinstance(value, dict) and len(value) == 1:
             ((name, inner),) = value.items()
             if path.lower().endswith(f"{name.lower()}s"):
@@ -237,7 +237,7 @@ class Reader:
 
     def _written(self, text: str) -> str:
         instant = self._instant(text)
-        return text if instant == NONE else str(times(np.array([instant], dtype=np.int64), self.zone)[0])
+        return text if instant == NONE else str(to_times(np.array([instant], dtype=np.int64), self.zone)[0])
 
     def _unknown(self, path: str, texts: list[str], trees: list[Tree], cells: Cells) -> None:
         if not texts and not trees:
@@ -262,13 +262,13 @@ class Reader:
             self.dropped.add(name)
             return
         for key, kind_of in kinds.items():
-            # what is a number in one resource and words in another is words in all
+            # mixed numeric and text values: make the column text
             self.kinds[key] = kind_of if self.kinds.get(key, kind_of) == kind_of else "text"
         cells |= found
 
 
 def _nested(members: tuple[tuple[str, Kind], ...]) -> dict[str, Any]:
-    """Lay out members as a tree of lower-case names, since case differs between versions and senders."""
+    """Return members as a tree of lower-case names, because case differs between versions and senders."""
     out: dict[str, Any] = {}
     for path, kind in members:
         *parents, last = path.lower().split("/")

@@ -1,6 +1,6 @@
 """The enumerations of ESPI 4.0 (espi.xsd, 2023-12-13) as words, and its units as the units of the frame.
 
-Every ESPI code type is a union with a plain integer, so a code outside these tables is still valid: it becomes
+Every ESPI code type is a union with a plain integer, so a code that is not in these tables is still valid. It becomes
 ``code 229`` and a finding, never an error.
 """
 
@@ -11,22 +11,27 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from greenkit.findings import Findings
+from greenkit.findings import Findings, Kind
 
-_NOUGHTS: Final = re.compile(r"\.0+\s*$")
+UNKNOWN_CODE: Final = Kind(
+    "espi.code.unknown",
+    "info",
+    "The member {member} has codes that the schema does not define: {shown}. greenkit kept them as they are.",
+)
+_INTEGER: Final = re.compile(r"\s*([-+]?[0-9]{1,19})(?:\.0+)?\s*", re.A)
 
 Words = Mapping[int, str]
 
 
 class Unit(NamedTuple):
-    """What a uom code becomes: our unit, and the power of ten that the value is divided by (3 for the kilo)."""
+    """Unit of the frame for a uom code, and the power of ten that its values are divided by (3 for a kilo unit)."""
 
     name: str
     kilo: int = 0
 
 
 # fmt: off
-# Electric quantities always carry the kilo; the others keep the unit of the source.
+# Electric quantities always use kilo units; the others keep the unit of the source.
 UNITS: Final[Mapping[int, Unit]] = {
     0: Unit("none"), 2: Unit("m"), 3: Unit("g"), 4: Unit("rev/s"), 5: Unit("A"), 6: Unit("K"), 7: Unit("mol"),
     8: Unit("cd"), 9: Unit("deg"), 10: Unit("rad"), 11: Unit("sr"), 21: Unit("GY"), 22: Unit("Bq"), 23: Unit("°C"),
@@ -59,13 +64,13 @@ FLOW: Final[Words] = {
     9: "Q1−Q4", 10: "Q2+Q3", 11: "Q2+Q4", 12: "Q2−Q3", 13: "Q3+Q4", 14: "Q3−Q2", 15: "Q1", 16: "Q2", 17: "Q3",
     18: "Q4", 19: "received", 20: "total", 21: "total by phase",
 }
-"""flowDirection, FlowDirectionKind; SMT and users say delivered (1) and received (19)."""
+"""flowDirection, FlowDirectionKind; delivered (1) is to the customer, received (19) from the customer."""
 
 QUALITY: Final[Words] = {
     0: "actual", 7: "edited", 8: "estimated", 9: "estimated", 10: "questionable", 11: "derived", 12: "projected",
     13: "mixed", 14: "raw", 15: "normalized", 16: "other", 17: "actual", 18: "actual", 19: "actual",
 }
-"""quality, defaultQuality, qualityOfReading: QualityOfReading; the column quality_code keeps the code itself."""
+"""quality, defaultQuality, qualityOfReading: QualityOfReading. The column quality_code keeps the code itself."""
 
 COMMODITY: Final[Words] = {
     0: "none", 1: "electricity", 2: "electricity, primary metered", 3: "communication infrastructure", 4: "air",
@@ -74,7 +79,7 @@ COMMODITY: Final[Words] = {
     16: "SO2", 17: "CH4", 18: "CO2", 19: "carbon", 20: "HCH", 21: "PFC", 22: "SF6", 23: "television", 24: "internet",
     25: "refuse", 26: "electricity, transmission metered",
 }
-"""commodity, CommodityKind; 1 is secondary metered electricity, what nearly every meter measures."""
+"""commodity, CommodityKind. 1 is secondary metered electricity, which nearly every meter measures."""
 
 SERVICE: Final[Words] = {
     0: "electricity", 1: "gas", 2: "water", 3: "time", 4: "heat", 5: "refuse", 6: "sewerage", 7: "rates",
@@ -217,30 +222,30 @@ THIRD_PARTY_USE: Final[Words] = {
 # fmt: on
 
 MONEY: Final = -5
-"""Money is in hundred-thousandths of the currency, whatever a reading's multiplier (espi.xsd, cost and amount)."""
+"""Power of ten of amounts of money in the currency, whatever a reading's multiplier (espi.xsd, cost and amount)."""
 
 
 class Codes:
-    """Turns codes into words, and counts those that no table knows."""
+    """Converts codes to words, and counts the codes that are not in a table."""
 
     def __init__(self) -> None:
         self._unknown: Counter[tuple[str, str]] = Counter()
 
     def word(self, table: Words, name: str, text: str | None, default: str | None = None) -> str | None:
-        """Give the word for a code as text, or for the word itself; ``code 229`` for what the table does not know."""
+        """Return the word for a code, or for the word itself; ``code 229`` for a code that is not in the table."""
         code = integer(text)
         if text is None or not text.strip():
             return default
         if code is not None and code in table:
             return table[code]
-        said = text.strip().casefold()
-        if found := next((word for word in table.values() if word.casefold() == said), None):
-            return found
+        wanted = text.strip().casefold()
+        if known := next((word for word in table.values() if word.casefold() == wanted), None):
+            return known
         self._unknown[name, text.strip()[:40]] += 1
         return f"code {text.strip()[:40]}"
 
     def unit(self, text: str | None) -> Unit:
-        """Give the unit for a uom code."""
+        """Return the unit for a uom code."""
         code = integer(text)
         if not code:
             return Unit("unknown")
@@ -249,19 +254,23 @@ class Codes:
         self._unknown["uom", str(code)] += 1
         return Unit(f"code {code}")
 
-    def report(self, findings: Findings) -> None:
-        """Add one finding for each enumeration that held unknown codes."""
+    def report(self) -> Findings:
+        """Return one finding for each enumeration with unknown codes."""
+        out = Findings()
         for name in sorted({name for name, _ in self._unknown}):
             codes = {code: n for (where, code), n in sorted(self._unknown.items()) if where == name}
-            shown = ", ".join(list(codes)[:5])
-            text = f"{name} holds codes that no table knows: {shown}; they are kept as they came."
-            findings.add("espi.code.unknown", text, member=name, codes=codes)
+            out.add(UNKNOWN_CODE, member=name, codes=codes, words={"shown": ", ".join(list(codes)[:5])})
+        return out
 
 
 def integer(text: str | None) -> int | None:
-    """Read an integer of 64 bits with white space around it, or ``-3.0``; None for anything else."""
-    try:
-        number = int(_NOUGHTS.sub("", text)) if text is not None and len(text) < 40 else None
-    except ValueError:
-        return None
+    """Parse an integer of 64 bits with white space around it, or ``-3.0``; None for anything else.
+
+    Examples
+    --------
+    >>> integer(" 72 "), integer("-3.0"), integer("1_000"), integer("")
+    (72, -3, None, None)
+    """
+    found = _INTEGER.fullmatch(text) if text is not None and len(text) < 40 else None
+    number = int(found[1]) if found else None
     return number if number is not None and -(1 << 63) <= number < 1 << 63 else None

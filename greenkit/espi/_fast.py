@@ -1,16 +1,33 @@
-"""The fast path: runs of alike readings are proved and taken out before the XML parser sees them.
+"""The fast path: similar readings are read in bulk, before an XML parser sees them.
 
-A piece of the document is cut at each ``<IntervalReading>``. Between the digits of one reading and those of the next
-stand the same few hundred bytes: a template. A reading is *proved* when every one of its bytes is either a digit in
-a slot of a known template or equal to the template's literals; what it then means, the plain reader
-itself has said, which read the template once with numbers of our choosing in its slots. Proved readings that follow
-each other are a run: the document's text gets one empty marker element in its place, the columns get the numbers in
-bulk. Entries of which nothing else is left are taken out likewise (:class:`Wrappers`). All else goes to the
-parser as it stands.
+Most of a feed is the same few hundred bytes again and again, with other digits in them. A *template* is what does not
+change between the digits. From this reading::
 
-Nothing is lost without this module but speed. Readings that are not proved are read plainly; and a document in which
-a marker does not turn up as a reading in a block, or as an entry in the feed (it stood in a comment, in CDATA, in a
-foreign element), or which is damaged, is read again plainly.
+    <IntervalReading><timePeriod><duration>900</duration><start>1700000100</start></timePeriod><value>250</value>…
+
+the fast path learns the literals ``<timePeriod><duration>``, ``</duration><start>``, ``</start></timePeriod><value>``,
+``</value></IntervalReading>`` and the slots between them: duration, start, value. All readings that fit are *proved*,
+and their digits go to the columns with a few array operations. Proved readings that follow each other are a *run*. The
+text gets one empty marker element in place of each run::
+
+    <IntervalBlock><interval>…</interval><IntervalReading run-5f3a9c="0"/></IntervalBlock>
+
+An entry in which nothing but its links, time stamps, interval and one run is left can be matched by a template of its
+own, and similar entries that follow each other become one marker too. The parser gets the shortened text.
+
+Why it is safe:
+
+* What a slot means is not assumed. The plain reader reads the reading several times with other numbers in the slot,
+  and the column that follows these numbers is the slot's. If anything about a reading is unusual, no template is
+  learned.
+* A reading is proved only if every byte of it is a digit in a slot or equal to the template. All others go to the
+  parser as they are.
+* The name of the marker's attribute is random, so no document can contain it. If a marker does not turn up as a reading
+  in a block or as an entry of the feed (because it was in a comment, in CDATA, or in a foreign element), or if the
+  document has any fault, everything is discarded and :class:`~greenkit.espi._parse.DocumentReader` reads it plainly.
+
+Without this module everything works as before, only slower: ``_reader`` passes :class:`FastReader` to
+:func:`greenkit.espi._parse.read`, and no other module knows of it.
 """
 
 from __future__ import annotations
@@ -28,39 +45,49 @@ import numpy as np
 import numpy.typing as npt
 from lxml import etree
 
-from greenkit.days import US
 from greenkit.errors import FormatError, LimitError
 from greenkit.espi import _parse
 from greenkit.espi._feed import Entry, Feed, href
-from greenkit.espi._parse import SAFE, Unproved
+from greenkit.espi._parse import SAFE, Advance, DocumentReader, ReadPlainly
 from greenkit.espi._readings import COLUMNS, EMPTY, NONE, Block, Readings
 from greenkit.espi._xml import Names
+from greenkit.findings import Findings
 from greenkit.sources import Source
+from greenkit.text import DIGITS, scan_decimals, scan_digits
+from greenkit.times import US
 
-_NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s*<")
-_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some write the date there
-WIDEST: Final = 15  # digits whose number a float64 holds exactly
-NOTHING: Final = ""  # what a slot in a comment means
-# column → the numbers below which the plain reader does no more than multiply by a factor
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Columns = dict[str, npt.NDArray[Any]]
+
+
+# Templates of readings
+
+NOTHING: Final = ""
+"""Meaning of a slot in a comment."""
+# column → first number that the plain reader does not simply multiply by a factor
 BELOW: Final = {
-    **dict.fromkeys(("value", "cost"), 10**WIDEST),
+    **dict.fromkeys(("value", "cost"), 10**DIGITS),
     **dict.fromkeys(("tou", "cpp", "tier"), 1 << 15),
     "start": 253402214400,
     "duration": 1 << 32,
-    NOTHING: 10**WIDEST,
+    NOTHING: 10**DIGITS,
 }
-DECIMALS: Final = ("value", "cost")  # columns whose numbers may have decimals
+DECIMALS: Final = ("value", "cost")
+"""Columns whose numbers may have decimals."""
+_NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s*<")
+_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some senders write the date there
 _SENTINELS: Final = (b"12347", b"23459")
 _DECIMAL: Final = b"34570.625"
 _NAMESPACE: Final = b"http://naesb.org/espi"
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """What stands between the digits of a reading, and what its digits mean.
+class ReadingTemplate:
+    """The bytes between the digits of a reading, and the meaning of the digits.
 
-    ``literals`` are one more than ``slots``; a slot is a column and the factor on its number. ``quality`` is the
-    quality's text, whose digits are no slot.
+    There is one more of ``literals`` than of ``slots``. A slot is a column and the factor on its number. ``quality`` is
+    the text of the quality, whose digits are not a slot.
     """
 
     literals: tuple[bytes, ...]
@@ -68,54 +95,54 @@ class Template:
     quality: str | None
 
 
-def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> Template | None:
-    """Let the plain reader say what each number of a reading is; None when it cannot be told cleanly.
+def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> ReadingTemplate | None:
+    """Learn the template of one reading from what the plain reader makes of it; None if any of it is unusual.
 
     Parameters
     ----------
     sample : bytes
-        One reading behind its opening tag, its closing tag included.
+        One reading from behind its opening tag to the end of its closing tag.
     opening, prefix : bytes
-        Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that what they
-        mean hangs on nothing but the namespace of the reading itself.
+        Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that its
+        meaning depends on nothing but the namespace of the reading itself.
     """
     left = re.sub(rb"</?" + re.escape(prefix) + rb"[A-Za-z]+/?>", b"", _COMMENT.sub(b"", sample))
     if re.search(rb"[<>&\x80-\xff]", left):
         return None
-    reader, parts, slots, cursor = _Sentinels(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
+    probe, parts, slots, cursor = _Probe(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
     for begin, end in sorted(_numbers_in(sample)):
-        slot = reader.slot(sample[:begin], sample[end:])
+        slot = probe.slot(sample[:begin], sample[end:])
         if slot and (slot[0] in DECIMALS or sample[begin:end].isdigit()):
             parts.append(sample[cursor:begin])
             slots.append(slot)
             cursor = end
-    own = reader.row(sample)
+    own = probe.row(sample)
     if own is None:
         return None
-    told = [name for name, _ in slots if name]
+    # every number of the row must come from a slot, so that no template repeats the sample's own values
+    columns = [name for name, _ in slots if name]
     numbers = [name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])]
-    if not told or sorted(numbers) != sorted(told):
+    if not columns or sorted(numbers) != sorted(columns):
         return None
-    quality = reader.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
-    return Template((*parts, sample[cursor:]), tuple(slots), quality)
+    quality = probe.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
+    return ReadingTemplate((*parts, sample[cursor:]), tuple(slots), quality)
 
 
 def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Find the numbers that may differ from reading to reading: the text of an element, and the digits in comments."""
-    for found in _NUMBER.finditer(sample):
-        yield found.span(1)
-    yield from digits_in_comments(sample)
+    """Yield the places of numbers that may differ between readings: texts of elements, and digits in comments."""
+    for number in _NUMBER.finditer(sample):
+        yield number.span(1)
+    yield from _digits_in_comments(sample)
 
 
-def digits_in_comments(text: bytes) -> Iterator[tuple[int, int]]:
-    """Find the digits in comments, where some write the date: they mean nothing."""
+def _digits_in_comments(text: bytes) -> Iterator[tuple[int, int]]:
     for comment in _COMMENT.finditer(text):
-        for found in re.finditer(rb"[0-9]{1,15}", comment[0]):
-            yield found.start() + comment.start(), found.end() + comment.start()
+        for digits in re.finditer(rb"[0-9]{1,15}", comment[0]):
+            yield digits.start() + comment.start(), digits.end() + comment.start()
 
 
-class _Sentinels:
-    """Reads one reading again and again, with numbers of our choosing in it."""
+class _Probe:
+    """Reads one reading several times, with numbers of our choosing in it."""
 
     def __init__(self, opening: bytes, prefix: bytes) -> None:
         name = b":" + prefix[:-1] if prefix else b""
@@ -123,7 +150,7 @@ class _Sentinels:
         self.readings = Readings(Names())
 
     def row(self, rest: bytes) -> dict[str, Any] | None:
-        """Read it plainly; None where the plain reader doubts anything."""
+        """Return the row of a reading, or None if the plain reader reports anything."""
         try:
             element = etree.fromstring(self.opening + rest, etree.XMLParser(**SAFE))
             self.readings.read(element)
@@ -134,7 +161,7 @@ class _Sentinels:
         return {name: column[-1] for name, column in self.readings.columns.items()}
 
     def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
-        """Tell which column follows a number of the reading, and by which factor; none follows one in a comment."""
+        """Return the column that follows the number between two texts, and the factor on it."""
         first, second = (self.row(before + sentinel + after) for sentinel in _SENTINELS)
         if first is None or second is None:
             return None
@@ -151,14 +178,17 @@ class _Sentinels:
         return None
 
 
-WHITE: Final = b" \t\r\n"  # XML's white space; bytes.isspace() knows more
+# Templates of entries
+
+WHITE: Final = b" \t\r\n"
+"""The white space of XML; bytes.isspace() knows more."""
 _ROOT: Final = re.compile(rb"<([^\s<>/]+)[^<>]*>")
-_ENTRY_OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?entry)(?:\s[^<>]*[^<>/])?>")
+_ENTRY: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?entry)(?:\s[^<>]*[^<>/])?>")
 _RUN: Final = re.compile(rb'IntervalReading [\w-]+="([0-9]+)"/>')
-# what XML takes as it stands: words of printable ASCII without markup
+# words of printable ASCII without markup, which XML takes as they are
 _TEXT: Final = rb"""[^<>&"'\x00-\x20\x7f-\xff]++(?: ++[^<>&"'\x00-\x20\x7f-\xff]++)*+"""
 _SLOT: Final = re.compile(rb"""(?:>\s*|\shref=["'])([0-9]+(?=\s*<)|%b(?=\s*[<"']))""" % _TEXT)
-# so few digits that the plain reader does no more than multiply by a million
+# few enough digits that the plain reader simply multiplies by a million
 _SLOT_PATTERNS: Final = {
     "start": rb"([0-9]{1,11}+)",
     "duration": rb"([0-9]{1,9}+)",
@@ -167,21 +197,22 @@ _SLOT_PATTERNS: Final = {
 }
 _MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
 _FEW: Final = 64  # entries that are read plainly before one is learned from, which costs as much
-_WRAPPERS: Final = 8
+_ENTRY_TEMPLATES: Final = 8
 _ENTRY_FAILURES: Final = 8
-_ENOUGH_ENTRIES: Final = 1024  # entries after which a document of which too few fit is left to the parser
+_ENOUGH_ENTRIES: Final = 1024  # after these, a document of which less than half fits is left to the parser
 
 Span = tuple[int, int]
-Found = tuple[Entry, Block]
-"""An entry and its one block, whose ``first`` is the number of its run until its rows are known."""
+EntryAndBlock = tuple[Entry, Block]
+"""An entry and its only block. ``block.first`` is the number of its run until the rows are known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wrapper:
-    """The pattern of an entry, and what its groups mean.
+class EntryTemplate:
+    """The pattern of an entry, and the meaning of its groups.
 
-    The texts of an entry are the groups of its match, and the ``constants`` that all these entries share. Which of
-    them is what say ``own``, in the order of _MEMBERS, and ``up`` and ``related`` for the links.
+    The texts of an entry are the groups of its match, followed by the ``constants`` that all these entries share.
+    ``own``, ``up``, and ``related`` are indexes into these texts: ``own`` in the order of _MEMBERS, the others for the
+    links.
     """
 
     pattern: re.Pattern[bytes]
@@ -190,8 +221,8 @@ class Wrapper:
     up: tuple[int, ...]
     related: tuple[int, ...]
 
-    def read(self, match: re.Match[bytes]) -> Found | None:
-        """Read an entry that fits; None where a link is empty, which the plain reader passes over."""
+    def read(self, match: re.Match[bytes]) -> EntryAndBlock | None:
+        """Read an entry that fits; None if a link is empty, because the plain reader ignores such links."""
         texts = [*map(bytes.decode, match.groups()), *self.constants]
         self_, id_, title, published, updated, start, duration, run = [texts[n] for n in self.own]
         up, related = _links(*[texts[n] for n in self.up]), _links(*[texts[n] for n in self.related])
@@ -203,7 +234,7 @@ class Wrapper:
 
 @functools.lru_cache(maxsize=256)
 def _links(*hrefs: str) -> tuple[str, ...]:
-    return tuple(map(href, hrefs))  # kept, since thousands of entries have the same
+    return tuple(map(href, hrefs))  # cached, because thousands of entries have the same links
 
 
 def _instant(seconds: str) -> int:
@@ -211,42 +242,42 @@ def _instant(seconds: str) -> int:
 
 
 def _texts(entry: Entry, block: Block) -> dict[str, str]:
-    """Name each text of an entry, as _MEMBERS do; its links are ``up 0``, ``up 1``, ``related 0``."""
+    """Return each text of an entry by its name in _MEMBERS; links are ``up 0``, ``up 1``, ``related 0``."""
     texts = {name: getattr(entry, name) for name in _MEMBERS[:5]}
     texts |= {f"{of} {n}": text for of in ("up", "related") for n, text in enumerate(getattr(entry, of))}
     texts |= {name: "" if (t := getattr(block, name)) == NONE else str(t // US) for name in ("start", "duration")}
     return texts | {"run": str(block.first)}
 
 
-def learn_entry(sample: bytes, root: bytes) -> Wrapper | None:
-    """Let the plain reader say what each text of an entry is; None when it cannot be told cleanly.
+def learn_entry(sample: bytes, root: bytes) -> EntryTemplate | None:
+    """Learn the template of an entry from what the plain reader makes of it; None if any of it is unusual.
 
     Parameters
     ----------
     sample : bytes
-        One entry from its opening to its closing tag, with a marker in the place of a run of readings.
+        One entry from its opening to its closing tag, with a marker in place of a run of readings.
     root : bytes
-        The document's first tag: what an entry means hangs on the namespaces that are declared there.
+        First tag of the document: the meaning of an entry depends on the namespaces that are declared there.
     """
-    model = _plain(sample, root)
+    model = _read_plainly(sample, root)
     if model is None:
         return None
     spans = [found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample)]
-    told = _plain(_filled(sample, spans, 1), root)
+    told = _read_plainly(_filled(sample, spans, 1), root)
     span_of = dict(zip(_sentinels(sample, spans, 1), spans, strict=True))
     slots = {span_of[text]: name for name, text in _texts(*told).items() if text in span_of} if told else {}
-    slots |= dict.fromkeys(digits_in_comments(sample), NOTHING)
-    wrapper = _wrapper(sample, dict(sorted(slots.items())), model)
-    # with other texts in the slots, it has to read what the plain reader reads
+    slots |= dict.fromkeys(_digits_in_comments(sample), NOTHING)
+    template = _entry_template(sample, dict(sorted(slots.items())), model)
+    # with other texts in the slots, the template must read what the plain reader reads
     other = _filled(sample, list(slots), 2)
-    for text, plainly in ((sample, model), (other, _plain(other, root))):
-        match = wrapper.pattern.fullmatch(text)
-        if match is None or wrapper.read(match) != plainly:
+    for text, plain in ((sample, model), (other, _read_plainly(other, root))):
+        match = template.pattern.fullmatch(text)
+        if match is None or template.read(match) != plain:
             return None
-    return wrapper
+    return template
 
 
-def _wrapper(sample: bytes, slots: dict[Span, str], model: Found) -> Wrapper:
+def _entry_template(sample: bytes, slots: dict[Span, str], model: EntryAndBlock) -> EntryTemplate:
     pattern, cursor = b"[%b]*+" % WHITE, 0
     for (begin, end), name in slots.items():
         pattern += re.escape(sample[cursor:begin]) + _SLOT_PATTERNS.get(name, b"(%b)" % _TEXT)
@@ -256,22 +287,23 @@ def _wrapper(sample: bytes, slots: dict[Span, str], model: Found) -> Wrapper:
     names = [name for name in (*slots.values(), *constants) if name != NOTHING]
     up, related = ([f"{of} {n}" for n in range(len(getattr(model[0], of)))] for of in ("up", "related"))
     places = (tuple(map(names.index, own)) for own in (_MEMBERS, up, related))
-    return Wrapper(re.compile(pattern), tuple(constants.values()), *places)
+    return EntryTemplate(re.compile(pattern), tuple(constants.values()), *places)
 
 
-def _plain(sample: bytes, root: bytes) -> Found | None:
-    """Read one entry plainly; None where it is more than one block with one run, or anything is doubtful."""
+def _read_plainly(sample: bytes, root: bytes) -> EntryAndBlock | None:
+    """Read one entry plainly; None unless it is one block with one run, and nothing is reported."""
     name, run, feed = _ROOT.fullmatch(root), _RUN.search(sample), Feed()
     if name is None or run is None or sample.count(b"IntervalReading") != 1:
         return None
     data = b"%b%b</%b>" % (root, sample, name[1])
+    source = Source("", lambda: io.BytesIO(data), len(data))
     try:
-        _parse.read(feed, Source("", lambda: io.BytesIO(data), len(data)), recover=False, advance=lambda size: None)
+        findings = _parse.read(feed, source, recover=False, advance=lambda size: None)
     except (FormatError, LimitError):
         return None
     readings = feed.readings
     alone = len(feed.entries) == len(readings.blocks) == len(readings) == 1 and feed.documents[0].root == "feed"
-    if not alone or feed.resources or feed.findings or readings.doubtful:
+    if not alone or feed.resources or findings or readings.doubtful or readings.blocks[0].statement:
         return None
     block = readings.blocks[0]
     return feed.entries[0], Block(block.start, block.duration, int(run[1]), 0)
@@ -282,7 +314,7 @@ def _sentinels(sample: bytes, spans: list[Span], turn: int) -> list[str]:
 
 
 def _filled(sample: bytes, spans: list[Span], turn: int) -> bytes:
-    """Put a text of its own into each span."""
+    """Return the sample with a distinct text in each span."""
     out, cursor = b"", 0
     for (begin, end), text in sorted(zip(spans, _sentinels(sample, spans, turn), strict=True)):
         out += sample[cursor:begin] + text.encode()
@@ -291,35 +323,35 @@ def _filled(sample: bytes, spans: list[Span], turn: int) -> bytes:
 
 
 @dataclass(slots=True)
-class Group:
+class EntryGroup:
     """Entries that follow each other, and the block of each."""
 
     entries: list[Entry] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
 
 
-def first_tag(text: bytes) -> bytes:
-    """Give the tag that a document begins with; nothing where it is not whole."""
+def _first_tag(text: bytes) -> bytes:
+    """Return the first tag of a document; empty if it is incomplete."""
     found = _ROOT.match(text)
     return found[0] if found else b""
 
 
-class Wrappers:
-    """Cuts the entries that fit a pattern out of one document, from which the runs of readings are cut already."""
+class EntryCutter:
+    """Cuts the entries that fit a template out of one document, whose runs of readings are cut out already."""
 
     def __init__(self, root: bytes, attribute: bytes) -> None:
         self.root, self.attribute = root, attribute
         self.opening = self.closing = b""
-        self.known: list[Wrapper] = []
+        self.templates: list[EntryTemplate] = []
         self.seen = self.fitting = self.failures = 0
 
-    def cut(self, text: bytes) -> tuple[bytes, dict[int, Group]]:
-        """Give the text with a marker in the place of entries that follow each other, and these by its number."""
-        if not self.opening and (found := _ENTRY_OPENING.search(text)):
+    def cut(self, text: bytes) -> tuple[bytes, dict[int, EntryGroup]]:
+        """Return the text with a marker for each group of entries, and the groups by their markers' numbers."""
+        if not self.opening and (found := _ENTRY.search(text)):
             self.opening, self.closing = found[0], b"</%b>" % found[1]
-        out, groups, cursor = list[bytes](), dict[int, Group](), 0
-        hopeless = not self.opening or (self.seen > _ENOUGH_ENTRIES and self.fitting * 2 < self.seen)
-        at = -1 if hopeless else text.find(self.opening)
+        out, groups, cursor = list[bytes](), dict[int, EntryGroup](), 0
+        is_hopeless = not self.opening or (self.seen > _ENOUGH_ENTRIES and self.fitting * 2 < self.seen)
+        at = -1 if is_hopeless else text.find(self.opening)
         while at >= 0:
             group, end = self._group(text, at)
             if group.blocks:
@@ -332,9 +364,9 @@ class Wrappers:
             at = text.find(self.opening, max(end, at + 1))
         return b"".join((*out, text[cursor:])), groups
 
-    def _group(self, text: bytes, at: int) -> tuple[Group, int]:
-        """Read the entries that stand here one behind the other and fit a pattern; tell where they end."""
-        group = Group()
+    def _group(self, text: bytes, at: int) -> tuple[EntryGroup, int]:
+        """Read the entries from here on that follow each other and fit a template; return where they end."""
+        group = EntryGroup()
         while found := self._read(text, at):
             (entry, block), at = found
             group.entries.append(entry)
@@ -342,47 +374,49 @@ class Wrappers:
         self.seen, self.fitting = self.seen + len(group.blocks), self.fitting + len(group.blocks)
         return group, at
 
-    def _read(self, text: bytes, at: int) -> tuple[Found, int] | None:
-        for wrapper in self.known:
-            if (match := wrapper.pattern.match(text, at)) and (found := wrapper.read(match)):
+    def _read(self, text: bytes, at: int) -> tuple[EntryAndBlock, int] | None:
+        for template in self.templates:
+            if (match := template.pattern.match(text, at)) and (found := template.read(match)):
                 return found, match.end()
         return None
 
     def _learn(self, text: bytes, at: int) -> None:
-        """Learn from an entry that fits no pattern, if a run was cut out of it; it is itself still read plainly."""
+        """Learn from an entry that fits no template if a run was cut out of it; it is itself still read plainly."""
         end = text.find(self.closing, at) + len(self.closing)
         if text.find(self.attribute, at, end) < 0:
             return
         self.seen += 1
-        due = self.seen - self.fitting > _FEW * (len(self.known) + self.failures + 1)
-        if due and self.failures < _ENTRY_FAILURES and len(self.known) < _WRAPPERS:
-            wrapper = learn_entry(text[at:end], self.root)
-            if wrapper:
-                self.known.append(wrapper)
+        is_due = self.seen - self.fitting > _FEW * (len(self.templates) + self.failures + 1)
+        if is_due and self.failures < _ENTRY_FAILURES and len(self.templates) < _ENTRY_TEMPLATES:
+            template = learn_entry(text[at:end], self.root)
+            if template:
+                self.templates.append(template)
             else:
                 self.failures += 1
 
 
-_OPENING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
+# The reader
+
+_READING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _TEMPLATES: Final = 32
 _FAILURES: Final = 16
-_ENOUGH: Final = 4096  # readings after which a document of which too few are proved is left to the parser
-_TENS: Final = 10 ** np.arange(WIDEST + 1, dtype=np.int64)
+_ENOUGH: Final = 4096  # readings after which a document of which less than half is proved is left to the parser
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Columns = dict[str, npt.NDArray[Any]]
 _Run = tuple[Columns, int, int]
-"""The columns of a piece, and which rows of them the run is."""
+"""The columns of a piece, and the first and the end of the run's rows in them."""
 
 
 @dataclass(slots=True)
 class _Rows:
-    """The readings of one piece: where each begins (behind its opening tag) and ends, and its columns where proved."""
+    """The readings of one piece of the document, one row for each.
+
+    ``begin`` is the place behind the opening tag and ``end`` the place behind the closing tag, both int64;
+    ``is_proved`` tells which rows of the ``columns`` are filled.
+    """
 
     begin: Ints
     end: Ints
-    proved: Bools
+    is_proved: Bools
     columns: Columns
 
     @classmethod
@@ -392,51 +426,55 @@ class _Rows:
         return cls(begin, begin.copy(), np.zeros(n, dtype=bool), columns)
 
 
-@dataclass
-class Runs:
-    """Cuts the proved runs out of one document, and keeps them until their markers turn up."""
+class FastReader(DocumentReader):
+    """Reads a document whose proved runs are cut out, and takes the runs where their markers turn up."""
 
-    feed: Feed
-    attribute: str = field(default_factory=lambda: f"run-{secrets.token_hex(8)}")  # no document can hold it
-
-    def __post_init__(self) -> None:
-        self.readings = self.feed.readings
-        self.wrappers = Wrappers(b"", b"")
+    def __init__(self, feed: Feed, source: Source, *, recover: bool, encoding: str | None) -> None:
+        super().__init__(feed, source, recover=recover, encoding=encoding)
+        self.attribute = f"run-{secrets.token_hex(8)}"  # no document can contain it
+        self.entry_cutter = EntryCutter(b"", b"")
         self.opening = self.closing = self.prefix = self.separator = b""
-        self.templates: list[Template] = []
+        self.templates: list[ReadingTemplate] = []
         self.seen = self.proved = self.failures = self.number = 0
         self._waiting: dict[int, _Run] = {}
-        self._groups: dict[int, Group] = {}
+        self._groups: dict[int, EntryGroup] = {}
 
-    def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Give the pieces with a marker in the place of each proved run."""
+    def run(self, advance: Advance) -> Findings:
+        findings = super().run(advance)
+        if self._waiting:  # a marker did not turn up where readings are
+            raise ReadPlainly
+        return findings
+
+    def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         pieces = iter(pieces)
         first = next(pieces, b"")
-        self.wrappers = Wrappers(first_tag(first), self.attribute.encode())
+        self.entry_cutter = EntryCutter(_first_tag(first), self.attribute.encode())
         pieces = chain((first,), pieces)
         for piece in pieces:
-            yield self._cut(piece)
+            yield self._shortened(piece)
             if self.seen > _ENOUGH and self.proved * 2 < self.seen:
                 break
         yield from pieces
 
-    def take(self, element: Any) -> bool:
-        """Append the run for which this IntervalReading stands, if it is a marker."""
+    def reading(self, element: Any) -> None:
         number = element.get(self.attribute)
         if number is None:
-            return False
+            self.readings.read(element)
+            return
         columns, first, end = self._waiting.pop(int(number))
         self._append(columns, first, end)
-        return True
 
-    def take_entries(self, element: Any) -> int:
-        """Append the entries for which this one stands, if it is a marker; tell how many they are."""
+    def entry(self, element: Any) -> None:
         number = element.get(self.attribute)
         if number is None:
-            return 0
+            self.entries.read(element)
+            return
+        in_feed = element.getparent() is self.root and self.names[self.root.tag] == "atom:feed"
+        if self.entries.blocks or not in_feed:
+            raise ReadPlainly
         group = self._groups.pop(int(number))
         runs = [self._waiting.pop(block.first) for block in group.blocks]
-        columns, begin, last = runs[0][0], runs[0][1], runs[-1][2]  # nothing stands between them
+        columns, begin, last = runs[0][0], runs[0][1], runs[-1][2]  # the runs of a group follow each other
         shift, document = len(self.readings) - begin, len(self.feed.documents) - 1
         for entry, block, (_, first, end) in zip(group.entries, group.blocks, runs, strict=True):
             entry.document = document
@@ -445,23 +483,27 @@ class Runs:
             self.feed.entries.append(entry)
         self.readings.blocks += group.blocks
         self._append(columns, begin, last)
-        return len(runs)
+        self.entries.resources += len(runs)
 
-    def finish(self) -> None:
-        """Raise Unproved when a marker did not turn up where readings do."""
-        if self._waiting:
-            raise Unproved
+    def fault(self, code: int, line: int, reason: str, at_end: bool) -> None:
+        if code == _parse._UNDECLARED and at_end:
+            super().fault(code, line, reason, at_end)
+            return
+        raise ReadPlainly
 
     def _append(self, columns: Columns, first: int, end: int) -> None:
         for name, column in self.readings.columns.items():
             column.frombytes(columns[name][first:end].tobytes())
 
-    def _cut(self, piece: bytes) -> bytes:
+    def _shortened(self, piece: bytes) -> bytes:
+        """Return a piece of the document with markers in place of runs and of entries."""
         if not self.opening:
             self._find_names(piece)
         parts = piece.split(self.opening) if self.opening else []
         if len(parts) < 3:
             return piece
+        # Where each reading begins behind its opening tag. For the piece "ab<R>cd</R><R>e</R>" with the opening tag
+        # <R>, parts are "ab", "cd</R>", "e</R>"; sizes with the tag are 5, 9, 8; begins are 5 and 14.
         sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + len(self.opening)
         rows = _Rows.at(np.cumsum(sizes)[:-1])
         text = _Text(piece)
@@ -469,26 +511,30 @@ class Runs:
             self._prove(text, rows, template)
         for template in self._learned(parts, rows):
             self._prove(text, rows, template)
-        self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.proved.sum())
-        shortened, groups = self.wrappers.cut(self._shortened(piece, text, rows))
+        self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.is_proved.sum())
+        shortened, groups = self.entry_cutter.cut(self._without_runs(piece, text, rows))
         self._groups |= groups
         return shortened
 
     def _find_names(self, piece: bytes) -> None:
-        """Take the name that readings have in this document from the first of them."""
-        if found := _OPENING.search(piece):
+        """Take the name that readings have in this document from the first one."""
+        if found := _READING.search(piece):
             self.opening, self.prefix = found[0], found[1]
             self.closing = b"</" + found[0][1:]
 
-    def _prove(self, text: _Text, rows: _Rows, template: Template) -> None:
-        """Prove the readings, of those that are not yet, whose every byte is as the template says."""
-        left = np.flatnonzero(~rows.proved)
+    def _prove(self, text: _Text, rows: _Rows, template: ReadingTemplate) -> None:
+        """Prove the readings that fit a template, and fill their columns."""
+        # left: numbers of the rows that still fit; at: the place in the text that each of them has reached; numbers:
+        # one array for each slot so far, parallel to left. A template of two literals and one slot takes three steps:
+        # compare the first literal at each place, read digits up to their end, compare the second literal there. Rows
+        # that do not fit are dropped from all these arrays after each step.
+        left = np.flatnonzero(~rows.is_proved)
         at, numbers = rows.begin[left], list[npt.NDArray[Any]]()
         for n, literal in enumerate(template.literals):
-            fits = text.stands(literal, at)
+            fits = text.has(literal, at)
             at = at + len(literal)
             if n < len(template.slots) and fits.any():
-                number, end = (text.decimals if template.slots[n][0] in DECIMALS else text.numbers)(at)
+                number, end = text.numbers(at, decimals=template.slots[n][0] in DECIMALS)
                 fits &= (end > at) & (number < BELOW[template.slots[n][0]])
                 numbers.append(number)
                 at = end
@@ -501,14 +547,14 @@ class Runs:
                 rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
         if template.quality is not None:
             rows.columns["quality"][left] = self.readings.quality_id(template.quality)
-        rows.proved[left], rows.end[left] = True, at
+        rows.is_proved[left], rows.end[left] = True, at
 
-    def _learned(self, parts: list[bytes], rows: _Rows) -> Iterator[Template]:
-        """Learn from readings that are not proved, one after the other."""
-        for row in np.flatnonzero(~rows.proved).tolist():
+    def _learned(self, parts: list[bytes], rows: _Rows) -> Iterator[ReadingTemplate]:
+        """Yield templates learned from readings that are not proved; the caller proves with each before the next."""
+        for row in np.flatnonzero(~rows.is_proved).tolist():
             if len(self.templates) >= _TEMPLATES or self.failures >= _FAILURES:
                 return
-            if rows.proved[row] or (end := parts[row + 1].find(self.closing)) < 0:
+            if rows.is_proved[row] or (end := parts[row + 1].find(self.closing)) < 0:
                 continue
             template = learn_reading(parts[row + 1][: end + len(self.closing)], self.opening, self.prefix)
             if template is None:
@@ -517,11 +563,16 @@ class Runs:
                 self.templates.append(template)
                 yield template
 
-    def _shortened(self, piece: bytes, text: _Text, rows: _Rows) -> bytes:
-        """Put a marker in the place of each run."""
+    def _without_runs(self, piece: bytes, text: _Text, rows: _Rows) -> bytes:
+        """Return a piece with a marker in place of each run."""
+        # A run is a maximal sequence of proved rows of which each is joined to the next. For five rows
+        #   is_proved  T T F T T
+        #   joined     T F F T F     (row 0 is followed by row 1, row 3 by row 4)
+        #   firsts     0     3       proved, and the row before is not joined to it
+        #   lasts        1     4     proved, and not joined to the next
         joined = self._joined(piece, text, rows)
-        firsts = np.flatnonzero(rows.proved & ~np.concatenate(([False], joined[:-1])))
-        lasts = np.flatnonzero(rows.proved & ~joined)
+        firsts = np.flatnonzero(rows.is_proved & ~np.concatenate(([False], joined[:-1])))
+        lasts = np.flatnonzero(rows.is_proved & ~joined)
         begins, ends = rows.begin[firsts] - len(self.opening), rows.end[lasts]
         marker, out, cursor = self.opening[:-1] + b" " + self.attribute.encode(), list[bytes](), 0
         for first, last, begin, end in zip(*(a.tolist() for a in (firsts, lasts, begins, ends)), strict=True):
@@ -532,11 +583,11 @@ class Runs:
         return b"".join((*out, piece[cursor:]))
 
     def _joined(self, piece: bytes, text: _Text, rows: _Rows) -> Bools:
-        """Tell which proved readings are followed by another, with nothing but the usual white space between them."""
-        joined = rows.proved.copy()
+        """Return a mask of the proved rows that another follows, with only the usual white space between them."""
+        joined = rows.is_proved.copy()
         joined[-1] = False
-        joined[:-1] &= rows.proved[1:]
-        gap = np.zeros(len(joined), dtype=np.int64)
+        joined[:-1] &= rows.is_proved[1:]
+        gap = np.zeros(len(joined), dtype=np.int64)  # bytes between the end of a row and the opening tag of the next
         gap[:-1] = rows.begin[1:] - len(self.opening) - rows.end[:-1]
         if not self.separator and joined.any():
             first = int(np.argmax(joined))
@@ -544,50 +595,26 @@ class Runs:
             self.separator = b"" if between.strip(WHITE) else between
         joined &= gap == len(self.separator)
         if self.separator:
-            joined[joined] = text.stands(self.separator, rows.end[joined])
+            joined[joined] = text.has(self.separator, rows.end[joined])
         return joined
 
 
 class _Text:
-    """The bytes of one piece, to be compared at many places at once."""
+    """The bytes of one piece, to look at many places of it at once."""
 
     def __init__(self, piece: bytes) -> None:
         self.size = len(piece)
-        self.bytes = np.frombuffer(piece + bytes(WIDEST + 1), dtype=np.uint8)
+        self.bytes = np.frombuffer(piece + bytes(DIGITS + 1), dtype=np.uint8)
 
-    def stands(self, literal: bytes, at: Ints) -> Bools:
-        """Tell at which places the literal stands."""
+    def has(self, literal: bytes, at: Ints) -> Bools:
+        """Return a mask of the places at which the text has the literal."""
         last = self.size - len(literal)
         if last < 0:
             return np.zeros(len(at), dtype=bool)
+        # a view of the text as overlapping strings of the literal's length, one for each byte: no copy is made
         windows = np.ndarray((last + 1,), dtype=f"S{len(literal)}", buffer=self.bytes, strides=(1,))
         return np.asarray((windows[np.minimum(at, last)] == literal) & (at <= last))
 
-    def numbers(self, at: Ints) -> tuple[Ints, Ints]:
-        """Read the digits that begin at each place, 15 at most, and tell where they end."""
-        number = np.zeros(len(at), dtype=np.int64)
-        at = np.minimum(at, self.size)
-        going = np.ones(len(at), dtype=bool)
-        for _ in range(WIDEST):
-            digit = self.bytes[at] - np.uint8(48)
-            going &= digit < 10
-            if not going.any():
-                break
-            number = np.where(going, number * 10 + digit, number)
-            at = at + going
-        return number, at
-
-    def decimals(self, at: Ints) -> tuple[npt.NDArray[Any], Ints]:
-        """Read the digits that begin at each place, with or without decimals, 15 in all at most, as float() does."""
-        whole, end = self.numbers(at)
-        dotted = np.flatnonzero(self.bytes[end] == ord("."))
-        if not len(dotted):
-            return whole, end
-        part, stop = self.numbers(end[dotted] + 1)
-        places = stop - end[dotted] - 1
-        fits = (places > 0) & (stop - at[dotted] <= WIDEST + 1)
-        dotted, part, stop, tens = dotted[fits], part[fits], stop[fits], _TENS[places[fits]]
-        number = whole.astype(np.float64)
-        number[dotted] = (whole[dotted] * tens + part) / tens  # one rounding of two exact numbers
-        end[dotted] = stop
-        return number, end
+    def numbers(self, at: Ints, *, decimals: bool) -> tuple[npt.NDArray[Any], Ints]:
+        """Return the number that begins at each place, of 15 digits at most, and the place where it ends."""
+        return (scan_decimals if decimals else scan_digits)(self.bytes, np.minimum(at, self.size))

@@ -1,22 +1,18 @@
-"""What a feed is: documents, Atom entries with their links, and the resources in them (RFC 4287; NAESB REQ.21)."""
+"""The contents of a feed: documents, Atom entries with their links, and resources (RFC 4287; NAESB REQ.21)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote
 
-from greenkit.espi._readings import Readings
-from greenkit.espi._xml import Names
-from greenkit.findings import Findings
-
-Tree = dict[str, list[Any]]
-"""An element as local name → its texts and trees, in document order."""
+from greenkit.espi._readings import Mark, Readings
+from greenkit.espi._xml import Names, Tree
+from greenkit.espi.quirks import Quirk
 
 
 @dataclass(slots=True)
 class Resource:
-    """One ESPI resource other than an IntervalBlock."""
+    """One ESPI resource that is not an IntervalBlock."""
 
     kind: str
     data: Tree
@@ -25,7 +21,7 @@ class Resource:
 
 @dataclass(slots=True)
 class Entry:
-    """One Atom entry; a bare resource has one without links."""
+    """One Atom entry. A resource outside of any entry gets one without links."""
 
     document: int
     number: int
@@ -41,11 +37,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Document:
-    """One file's feed."""
+    """One file: its name, the title and root element of its feed, and the quirks of its sender."""
 
     name: str
     title: str = ""
     root: str = ""
+    quirks: tuple[Quirk, ...] = ()
 
 
 @dataclass
@@ -56,30 +53,27 @@ class Feed:
     documents: list[Document] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
 
     def __post_init__(self) -> None:
         self.readings = Readings(self.names)
 
-    def mark(self) -> tuple[Any, ...]:
-        """Remember what is there, for :meth:`rollback`."""
-        counts = len(self.documents), len(self.entries), len(self.resources), len(self.findings)
-        return self.readings.mark(), *counts
+    def mark(self) -> tuple[Mark, int, int, int]:
+        """Return a mark for :meth:`rollback`."""
+        return self.readings.mark(), len(self.documents), len(self.entries), len(self.resources)
 
-    def rollback(self, mark: tuple[Any, ...]) -> None:
-        """Forget what was read since the mark."""
-        readings, documents, entries, resources, findings = mark
+    def rollback(self, mark: tuple[Mark, int, int, int]) -> None:
+        """Remove everything that was read since the mark."""
+        readings, documents, entries, resources = mark
         self.readings.rollback(readings)
         del self.documents[documents:], self.entries[entries:], self.resources[resources:]
-        self.findings.truncate(findings)
 
     def of(self, *kinds: str) -> list[Resource]:
-        """Give the resources of these kinds, in document order."""
+        """Return the resources of these kinds, in document order."""
         return [r for r in self.resources if r.kind in kinds]
 
 
 def href(text: str | None) -> str:
-    """Normalise a link so that absolute, rooted and relative forms of it are equal.
+    """Normalize a link so that its absolute, rooted, and relative forms are equal.
 
     Examples
     --------

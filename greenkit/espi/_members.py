@@ -1,9 +1,9 @@
-"""The members that the schemas 1.1 to 4.0 give each resource, and what each becomes in its table.
+"""The members that the schemas 1.1 to 4.0 define for each resource, and the kind of column that each becomes.
 
-A member is named by its path below the resource. Kinds: ``text``; ``int``; ``flag``; ``time`` (seconds to an instant);
+A member is named by its path below the resource. Kinds: ``text``; ``int``; ``flag``; ``time`` (seconds to a time);
 ``period`` (columns ``_start`` and ``_end``); ``money`` (10^-5 to currency units); ``measure`` (a SummaryMeasurement:
-the value in the frame's units, ``_unit``, ``_time`` and ``_reading_type_ref``); ``list`` (all of them, joined by
-``; ``); or a table of words. What a resource is known by, and what people look for, stands first.
+the value in the frame's unit, ``_unit``, ``_time``, and ``_reading_type_ref``); ``list`` (all of them, joined by
+``; ``); or a table of words. Identifiers and the members that are used most come first.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ LINE_ITEM: Final[Members] = {
     "dateTime": "time",
     "itemPeriod": "period",
 }
-# whole numbers as they came: voltages in 10^-6 V, frequency in 10^-6 Hz, flicker in hundredths, events as counts
+# integers as the feed has them: voltages in 10^-6 V, frequency in 10^-6 Hz, flicker in hundredths, events as counts
 POWER_QUALITY: Final[Members] = {
     "summaryInterval": "period",
     **_all("int", "flickerPlt", "flickerPst", "harmonicVoltage", "longInterruptions", "mainsVoltage"),
@@ -110,7 +110,7 @@ AUTHORIZATION: Final[Members] = {
     **_all("text", "grant_type", "scope", "token_type", "error", "error_description", "error_uri"),
     **_all("text", "resourceURI", "authorizationURI", "customerResourceURI"),
 }
-# client_secret and registration_access_token are secrets, so they are no columns
+# client_secret and registration_access_token are secrets, so they are not columns
 APPLICATION: Final[Members] = {
     **_all("text", "dataCustodianId"),
     "dataCustodianApplicationStatus": _codes.APPLICATION_STATUS,
@@ -152,7 +152,7 @@ _PHONE: Final[Members] = {
     **_all("text", "countryCode", "areaCode", "cityCode", "localNumber", "ext", "dialOut"),
     **_all("text", "internationalPrefix", "ituPhone"),
 }
-# an electronic address may hold a password, which is no column
+# an electronic address may have a password, which is not a column
 _ELECTRONIC: Final = _all("text", "lan", "mac", "email1", "email2", "web", "radio", "userID")
 _REACH: Final[Members] = {
     **_below("phone1", _PHONE),
@@ -272,4 +272,4 @@ TABLES: Final[Mapping[str, tuple[tuple[str, ...], Members]]] = {
     "programs": (("ProgramDateIdMappings", "ProgramIdMappings"), PROGRAM),
     "statements": (("Statement", "StatementRef"), STATEMENT),
 }
-"""Table → the resources in it, and their members."""
+"""The kinds of resources in each table, and their members."""

@@ -1,14 +1,15 @@
-"""ESPI documents to a feed's entries and readings.
+"""One ESPI document to the entries, resources, and readings of a feed.
 
-A document is streamed through libxml2's push parser. IntervalBlocks go to :class:`~greenkit.espi._readings.Readings`
-as soon as they end, and every entry is freed once it is read, so memory follows the readings and not the XML.
+A document is streamed through libxml2's push parser. An IntervalBlock goes to
+:class:`~greenkit.espi._readings.Readings` as soon as it ends, and every entry is freed once it is read, so memory
+follows the readings and not the XML.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -16,13 +17,68 @@ from typing import Any, Final
 from lxml import etree
 
 from greenkit.errors import FormatError, LimitError, OtherFormat
-from greenkit.espi import _quirks
-from greenkit.espi._feed import Document, Entry, Feed, Resource, Tree, href
-from greenkit.espi._xml import ALIASES, RESOURCES, SPELLINGS, USAGE, document_pieces
-from greenkit.findings import counted
+from greenkit.espi._feed import Document, Entry, Feed, Resource, href
+from greenkit.espi._readings import Statement
+from greenkit.espi._xml import ALIASES, RESOURCES, USAGE, Tree, document_pieces
+from greenkit.findings import Findings, Kind
 from greenkit.sources import Source
 
-# Nothing outside the document is ever read, no entity is expanded, depth and text are bounded by libxml2's own limits.
+WRONG_ENCODING: Final = Kind(
+    "espi.xml.encoding",
+    "warning",
+    "The document is not in the encoding that it declares. greenkit read it as Windows-1252.",
+    "Check names with accents.",
+)
+UNDECLARED_PREFIX: Final = Kind(
+    "espi.xml.undeclared-prefix",
+    "info",
+    "The document uses prefixes that it does not declare, as a fragment of a feed does. greenkit read their elements "
+    "as Atom and ESPI.",
+)
+TRAILING: Final = Kind(
+    "espi.xml.trailing",
+    "serious",
+    "The file has more text after the end of the document, at line {at}. greenkit did not read it.",
+    "Split the file into its documents.",
+)
+TRUNCATED: Final = Kind(
+    "espi.xml.truncated",
+    "serious",
+    "The document is truncated at line {at} ({reason}). greenkit kept the complete readings and resources before it.",
+    "Download the file again.",
+)
+DAMAGED: Final = Kind(
+    "espi.xml.damaged",
+    "serious",
+    "The document is damaged at line {at} ({reason}). greenkit kept the complete readings and resources before it.",
+    "Download the file again.",
+)
+FOREIGN_FEED: Final = Kind(
+    "espi.feed.foreign",
+    "serious",
+    "The entries of the feed contain nothing in the ESPI namespace, http://naesb.org/espi.",
+    "Check that this is the Green Button feed that you mean.",
+)
+ESCAPED: Final = Kind(
+    "espi.content.escaped",
+    "serious",
+    "{count:entry has|entries have} XML that was written as text for {count:its|their} content. greenkit did not read "
+    "it.",
+    "Convert &lt; to < and &gt; to > in the content, and load the file again.",
+)
+UNKNOWN_RESOURCE: Final = Kind(
+    "espi.resource.unknown",
+    "info",
+    "The feed has {count:element|elements} {kind}, which greenkit does not know. greenkit left {count:it|them} out.",
+)
+LOOSE_READINGS: Final = Kind(
+    "espi.resource.unknown",
+    "serious",
+    "The feed has {count:reading} outside of an IntervalBlock. greenkit left {count:it|them} out.",
+    "Download the feed again.",
+)
+
+# Nothing outside of the document is ever read, no entity is expanded, and libxml2's own limits bound depth and text.
 SAFE: Final[dict[str, Any]] = {
     "resolve_entities": False,
     "no_network": True,
@@ -34,123 +90,175 @@ SAFE: Final[dict[str, Any]] = {
     "encoding": "utf-8",
 }
 _NOTHING, _EXTRA, _ENTITY, _PROLOG, _UNDECLARED = 1, 5, 26, 64, 201  # libxml2's xmlParserErrors
+_TEXTS: Final = ("id", "title", "published", "updated")
+# An entry describes one of each. Several of a kind in one entry are treated as that many entries.
+_SINGLE: Final = ("UsagePoint", "MeterReading", "ReadingType")
+_PERIOD: Final = frozenset({"start", "duration"})
+# Some senders put the resources that belong to these inside them.
+_HOLDERS: Final = ("UsagePoint", "MeterReading")
+
+Advance = Callable[[int], object]
+"""Takes the number of bytes that were read since the last call."""
+_Elements = list[tuple[str, Any]]
 
 
 class StyleSheet(OtherFormat):
-    """What shows a feed in a browser: archives hold it beside the feed."""
+    """An XSL style sheet, which displays a feed in a browser; archives contain it beside the feed."""
 
 
-class Unproved(Exception):
-    """The fast path cannot vouch for the document: it is to be read plainly."""
+class ReadPlainly(Exception):
+    """A faster reader cannot read this document."""
 
 
 def read(
-    feed: Feed,
-    source: Source,
-    *,
-    recover: bool,
-    advance: Callable[[int], object],
-    shorten: Callable[[Feed], Any] | None = None,
-) -> None:
+    feed: Feed, source: Source, *, recover: bool, advance: Advance, faster: type[DocumentReader] | None = None
+) -> Findings:
     """Read one document into the feed.
 
     Parameters
     ----------
     feed : Feed
-        What is read is added to it.
+        Feed that the document is added to.
     source : Source
         The document.
     recover : bool
-        Keep what is whole of a damaged document, with a finding.
+        Keep the complete part of a damaged document and report it, instead of raising FormatError.
     advance : callable
-        Told how many bytes were read.
-    shorten : callable, optional
-        Makes the fast path, :class:`greenkit.espi._fast.Runs`. Where that cannot vouch for the document, or the
-        document is damaged, it is read again without.
+        Takes the number of bytes that were read since the last call.
+    faster : type, optional
+        Reader to try first. If it fails for any reason, the document is read again by :class:`DocumentReader`.
+
+    Returns
+    -------
+    Findings
+        Findings on this document.
 
     Raises
     ------
     FormatError
-        The document is not XML, not whole, or holds nothing of ESPI.
+        If the document is not XML, is incomplete, or contains nothing of ESPI.
     LimitError
-        It declares a DOCTYPE, or is nested or filled beyond libxml2's limits.
+        If it has a DOCTYPE, or exceeds libxml2's limits.
     """
-    mark = feed.mark()
+    findings = Findings()
     for encoding in (None, "windows-1252"):
+        mark = feed.mark()
         try:
-            if shorten is None or not _read_short(feed, source, encoding, advance, shorten):
-                _Reading(feed, source, recover, encoding).run(advance)
-            return
+            if faster:
+                done = 0
+
+                def count(size: int) -> None:
+                    nonlocal done
+                    done += size
+                    advance(size)
+
+                try:
+                    findings.extend(faster(feed, source, recover=False, encoding=encoding).run(count))
+                    return findings
+                except (FormatError, LimitError, UnicodeDecodeError, ReadPlainly):
+                    feed.rollback(mark)
+                    advance(-done)
+            findings.extend(DocumentReader(feed, source, recover=recover, encoding=encoding).run(advance))
+            return findings
         except UnicodeDecodeError:
-            # said to be UTF-8 and is not: a name with an accent, written by an older system
+            # declared as UTF-8, but an older system wrote a name with an accent
             feed.rollback(mark)
-            text = "The document is not in the encoding that it declares: it was read as Windows-1252."
-            feed.findings.add("espi.xml.encoding", text, severity="warning", file=source.name)
-            mark = feed.mark()
-    raise FormatError("the document is in no encoding that can be told", source=source.name)
+            findings.add(WRONG_ENCODING, file=source.name)
+    raise FormatError(
+        "The document is in no known encoding", source=source.name, next_step="Save it as UTF-8, or download it again."
+    )
 
 
-def _read_short(
-    feed: Feed,
-    source: Source,
-    encoding: str | None,
-    advance: Callable[[int], object],
-    shorten: Callable[[Feed], Any],
-) -> bool:
-    """Read a document by the fast path; False, and nothing read, when it has to be read plainly."""
-    mark, done = feed.mark(), 0
+class DocumentReader:
+    """Reads one document: the state between the events of the parser.
 
-    def advance_too(size: int) -> None:
-        nonlocal done
-        done += size
-        advance(size)
+    A faster reader overrides :meth:`pieces`, :meth:`reading`, :meth:`entry`, and :meth:`fault`.
+    """
 
-    runs = feed.readings.runs = shorten(feed)
-    try:
-        _Reading(feed, source, False, encoding).run(advance_too)
-        runs.finish()
-    except (FormatError, LimitError, UnicodeDecodeError, Unproved):
-        feed.rollback(mark)
-        advance(-done)
-        return False
-    finally:
-        feed.readings.runs = None
-    return True
-
-
-class _Reading:
-    """The reading of one document: the state between the parser's events."""
-
-    def __init__(self, feed: Feed, source: Source, recover: bool, encoding: str | None) -> None:
+    def __init__(self, feed: Feed, source: Source, *, recover: bool, encoding: str | None) -> None:
         self.feed, self.source, self.recover, self.encoding = feed, source, recover, encoding
         self.names, self.readings = feed.names, feed.readings
         self.document = Document(source.name)
-        self.entries = Entries(feed, len(feed.documents))
+        self.entries = EntryReader(feed, len(feed.documents))
+        self.findings = Findings()
         feed.documents.append(self.document)
         self.root: Any = None
-        self.open_entries: list[Any] = []  # one in the other
-        self.depth = 0  # of blocks, in which an entry is none
+        self.open_entries: list[Any] = []  # nested, the outer one first
+        self.depth = 0  # of blocks; an entry inside a block is not one
         self.open_block: Any = None
-        self.last_reading: Any = None  # the last that ended in the open block (only followed with recover)
-        self.last_resource: Any = None  # the last that ended
-        self.ended = self.damaged = False
+        self.last_reading: Any = None  # the last complete one of the open block (only kept with recover)
+        self.last_resource: Any = None  # the last complete one
+        self.ended = self.is_damaged = False
 
-    def run(self, advance: Callable[[int], object]) -> None:
-        tags = ["feed", "entry", *RESOURCES, *SPELLINGS, *(["IntervalReading"] if self.recover else [])]
+    # What a faster reader overrides
+
+    def pieces(self, pieces: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the text that the parser gets."""
+        return pieces
+
+    def reading(self, element: Any) -> None:
+        """Read one IntervalReading."""
+        self.readings.read(element)
+
+    def entry(self, element: Any) -> None:
+        """Read one entry of the feed."""
+        self.entries.read(element)
+
+    def fault(self, code: int, line: int, reason: str, at_end: bool) -> None:
+        """Continue if the whole document was read in spite of a fault, or with ``recover``; else raise an error."""
+        if code == _UNDECLARED and at_end:
+            self.findings.add(UNDECLARED_PREFIX, file=self.source.name)
+            return
+        line += self.lines
+        if "XML_PARSE_HUGE" in reason:
+            reason = re.split(",? (?:use|try) XML_PARSE_HUGE", reason)[0]
+            raise LimitError(
+                f"{self.source.name}, line {line}: The XML is nested too deeply or has too large a text ({reason})",
+                next_step="Check that this is the file that you mean; Green Button feeds stay far below these limits.",
+            )
+        if "nvalid bytes in character encoding" in reason or "not proper UTF-8" in reason:
+            raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
+        if code == _EXTRA or (code == _PROLOG and self.ended):
+            self.findings.add(TRAILING, file=self.source.name, line=line, words={"at": f"{line:,}"})
+            return
+        is_truncated = at_end and code != _ENTITY and "EntityRef: no name" not in reason
+        if self.recover:
+            self._salvage()
+            kind = TRUNCATED if is_truncated else DAMAGED
+            words = {"at": f"{line:,}", "reason": reason}
+            self.findings.add(kind, file=self.source.name, line=line, words=words)
+            return
+        what = "The document is truncated" if is_truncated else "The XML is damaged"
+        raise FormatError(
+            f"{what} ({reason})",
+            source=self.source.name,
+            line=line,
+            next_step="Download the file again, or keep the undamaged part with open_espi(..., recover=True).",
+        )
+
+    # The document
+
+    def run(self, advance: Advance) -> Findings:
+        """Read the document, and return the findings on it."""
+        spellings = [name for name, meant in self.names.spellings.items() if meant in RESOURCES]
+        tags = ["feed", "entry", *RESOURCES, *spellings]
+        if self.recover:
+            tags += ["IntervalReading", *(n for n, meant in self.names.spellings.items() if meant == "IntervalReading")]
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:
             self.lines, pieces = document_pieces(file, self.source.name, self.encoding, advance)
             try:
-                for piece in self.readings.runs.cut(pieces) if self.readings.runs else pieces:
+                for piece in self.pieces(pieces):
                     parser.feed(piece)
                     self._events(parser)
                 at_end = True
                 self.root = parser.close()
             except etree.XMLSyntaxError as e:
                 self._events(parser)
-                self._damaged(*_fault(e, parser.feed_error_log), at_end)
+                self.fault(*_fault(e, parser.feed_error_log), at_end)
         self._finish()
+        return self.findings
 
     def _events(self, parser: Any) -> None:
         for event, element in parser.read_events():
@@ -178,75 +286,31 @@ class _Reading:
 
     def _block(self, element: Any) -> None:
         try:
-            self.entries.block(element)
+            self.entries.block(element, self.reading)
         except FormatError as e:
-            raise FormatError(str(e), source=self.source.name, line=element.sourceline) from None
+            raise FormatError(
+                e.problem, source=self.source.name, line=element.sourceline, next_step=e.next_step
+            ) from None
         self.open_block = None
 
     def _entry(self, element: Any) -> None:
-        """Read an entry and what stands before it in the feed, and free them."""
+        """Read an entry and everything before it in the feed, and free them."""
         parent = element.getparent()
         if parent is not None and (parent is self.root or self.names[parent.tag] == "atom:feed"):
             for before in list(element.itersiblings(preceding=True))[::-1]:
                 self._feed_member(before)
                 self.entries.loose(before)
                 parent.remove(before)
-        if not self._cut_out(element):
-            self.entries.read(element)
+        self.entry(element)
         element.clear()
-
-    def _cut_out(self, element: Any) -> bool:
-        """Take in the entries that the fast path cut out here, if this is its marker."""
-        count: int = self.readings.runs.take_entries(element) if self.readings.runs else 0
-        in_feed = element.getparent() is self.root and self.names[self.root.tag] == "atom:feed"
-        if count and (self.entries.blocks or not in_feed):
-            raise Unproved
-        self.entries.resources += count
-        return count > 0
 
     def _feed_member(self, element: Any) -> None:
         if self.names[element.tag] == "atom:title":
             self.document.title = (element.text or "").strip()
 
-    def _damaged(self, code: int, line: int, reason: str, at_end: bool) -> None:
-        """Go on where the whole document was read all the same, or with recover; say what is wrong where not."""
-        if code == _UNDECLARED and at_end:
-            text = (
-                "The document uses prefixes that it does not declare (a fragment?): they were taken as Atom and ESPI."
-            )
-            self.feed.findings.add("espi.xml.undeclared-prefix", text, file=self.source.name)
-            return
-        if self.readings.runs is not None:
-            raise Unproved
-        line += self.lines
-        if "XML_PARSE_HUGE" in reason:
-            reason = re.split(",? (?:use|try) XML_PARSE_HUGE", reason)[0]
-            raise LimitError(f"{self.source.name}, line {line}: the XML is nested or filled beyond reason ({reason})")
-        if "nvalid bytes in character encoding" in reason or "not proper UTF-8" in reason:
-            raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
-        if code == _EXTRA or (code == _PROLOG and self.ended):
-            text = f"After the end of the document, at line {line}, stands more, which was not read: split the file."
-            self.feed.findings.add("espi.xml.trailing", text, severity="serious", file=self.source.name, line=line)
-            return
-        is_cut = at_end and code != _ENTITY and "EntityRef: no name" not in reason
-        if self.recover:
-            self._salvage()
-            name, how = ("espi.xml.truncated", "cut") if is_cut else ("espi.xml.damaged", "damaged")
-            text = (
-                f"The document is {how} at line {line} ({reason}): what was whole before it was kept, the rest is lost."
-            )
-            self.feed.findings.add(name, text, severity="serious", file=self.source.name, line=line)
-            return
-        what = "the document is cut" if is_cut else "the XML is damaged"
-        raise FormatError(
-            f"{what} ({reason}): fetch it again, or keep what is whole with open_espi(..., recover=True)",
-            source=self.source.name,
-            line=line,
-        )
-
     def _salvage(self) -> None:
-        """Keep the readings of the open block, and the resources of the open entries, that have ended."""
-        self.damaged = True
+        """Keep the complete readings of the open block and the complete resources of the open entries."""
+        self.is_damaged = True
         if self.open_block is not None:
             for child in list(self.open_block)[::-1]:
                 if child is self.last_reading:
@@ -264,7 +328,7 @@ class _Reading:
         unknown = self.entries.unknown.copy()
         while self.open_entries:
             self._entry(self.open_entries.pop())
-        self.entries.unknown = unknown  # a name that is cut is none
+        self.entries.unknown = unknown  # a truncated name is not a name
 
     def _finish(self) -> None:
         root = self.root
@@ -272,76 +336,69 @@ class _Reading:
             self.document.root = (self.names[root.tag] or "").removeprefix("atom:")
             for child in root:
                 self._feed_member(child)
-            if not (self.damaged and self.document.root in RESOURCES):
+            if not (self.is_damaged and self.document.root in RESOURCES):
                 self.entries.loose(root)
-        self.entries.finish()
-        if self.entries.resources or self.entries.unknown or self.entries.escaped or self.damaged:
+        self.findings.extend(self.entries.finish())
+        if self.entries.resources or self.entries.unknown or self.entries.escaped or self.is_damaged:
             return
-        if self.document.root == "feed" and self.entries.read_any:
-            text = (
-                "The feed's entries hold nothing of ESPI, whose namespace is http://naesb.org/espi: is it another feed?"
-            )
-            self.feed.findings.add("espi.feed.foreign", text, severity="serious", file=self.source.name)
+        if self.document.root == "feed" and self.entries.has_read:
+            self.findings.add(FOREIGN_FEED, file=self.source.name)
         elif root is not None and "/XSL/Transform}" in root.tag:
-            text = "this is a style sheet, which shows a feed in a browser: open the XML file that came with it"
-            raise StyleSheet(text, source=self.source.name)
-        elif self.document.root != "feed" and not self.recover:
-            shown = self.document.root or "nothing known"
-            raise OtherFormat(
-                f"the XML holds no ESPI resource (its root is {shown}): expected a Green Button feed",
+            raise StyleSheet(
+                "This is a style sheet, which displays a feed in a browser",
                 source=self.source.name,
+                next_step="Open the XML file that came with it.",
+            )
+        elif self.document.root != "feed" and not self.recover:
+            shown = self.document.root or "unknown"
+            raise OtherFormat(
+                f"The XML contains no ESPI resource (its root is {shown})",
+                source=self.source.name,
+                next_step="Check that this is the Green Button feed that you mean.",
             )
 
 
 def _fault(error: Any, log: Any) -> tuple[int, int, str]:
-    """Give libxml2's code, line and words for what went wrong; an entity that nobody declared is only in the log."""
+    """Return libxml2's code, line, and words for a fault. An undeclared entity is only in the log."""
     for entry in log if error.code == _NOTHING else ():
         if entry.type != _UNDECLARED:
             return entry.type, entry.line, entry.message
     return error.code, error.lineno or 1, str(error.msg).partition(", line")[0].strip()
 
 
-_TEXTS: Final = ("id", "title", "published", "updated")
-# of these an entry can say one thing only: several in it are as many entries
-_SINGLE: Final = ("UsagePoint", "MeterReading", "ReadingType")
-# what some put into the resource that it belongs to
-_HOLDERS: Final = ("UsagePoint", "MeterReading")
-
-_Found = list[tuple[str, Any]]
-
-
-class Entries:
-    """The entries of one document, as their elements end."""
+class EntryReader:
+    """Reads the entries of one document as their elements end, whatever they are wrapped in."""
 
     def __init__(self, feed: Feed, document: int) -> None:
         self.feed, self.document = feed, document
         self.names = feed.names
-        self.blocks: list[int] = []  # those read that belong to no entry yet
-        self.resources, self.read_any = 0, False
+        self.blocks: list[int] = []  # blocks that were read and belong to no entry yet
+        self.resources, self.has_read = 0, False
         self.escaped = 0
         self.unknown: Counter[str] = Counter()
-        self.terms: dict[int, _quirks.Terms] = {}  # of blocks that say themselves what a ReadingType should
 
-    def block(self, element: Any) -> None:
+    def block(self, element: Any, read: Callable[[Any], object]) -> None:
         """Read an IntervalBlock as soon as it ended, and free it."""
-        number = len(self.feed.readings.blocks)
-        self.blocks.append(number)
-        self.feed.readings.read_block(element)
+        self.blocks.append(len(self.feed.readings.blocks))
+        block = self.feed.readings.read_block(element, read)
         interval = element[0] if len(element) and self.names[element[0].tag] == "interval" else ()
-        powers = self.feed.readings.powers
-        if len(interval) > 2 and (terms := _quirks.interval_terms(self._tree(interval), powers)):
-            self.terms[number] = terms
+        powers = tuple(self.feed.readings.multipliers)
+        if len(interval) > 2 or powers:
+            members = self._tree(interval) if len(interval) > 2 else {}
+            texts = {name: values[0].strip() for name, values in members.items() if isinstance(values[0], str)}
+            if powers or not texts.keys() <= _PERIOD:
+                block.statement = Statement(texts, powers)
         element.clear()
 
     def read(self, element: Any) -> None:
         """Read an Atom entry that ended."""
-        entry, found = self._new(), _Found()
+        entry, found = self._new(), _Elements()
         up, related = list[str](), list[str]()
-        self.read_any = True
+        self.has_read = True
         for child in element:
             name = self.names[child.tag]
             if name == "atom:link":
-                # in any case, and also as a URI (RFC 4287, 4.2.7.2)
+                # in any case of letters, and also as a URI (RFC 4287, 4.2.7.2)
                 rel = child.get("rel", "related").lower().rpartition("/")[2]
                 target = href(child.get("href"))
                 if rel == "self":
@@ -350,7 +407,7 @@ class Entries:
                     (up if rel == "up" else related if rel == "related" else []).append(target)
             elif name == "atom:content":
                 self.escaped += (child.text or "").lstrip().startswith("<")
-                for inner in child:  # some write the dates into the content
+                for inner in child:  # some senders write the dates into the content
                     self._member(entry, inner, found)
             else:
                 self._member(entry, child, found)
@@ -358,35 +415,32 @@ class Entries:
         self._add(entry, found, -1)
 
     def loose(self, element: Any) -> None:
-        """Take the resources that stand outside of entries: bare ones, or those of a foreign wrapper."""
+        """Read the resources outside of entries: bare ones, or those in an unknown wrapper."""
         found = list(self._resources(element))
         if found:
             self._add(self._new(), found, 0)
         elif lost := sum(self.names[e.tag] == "IntervalReading" for e in element.iter()):
             self.unknown["IntervalReading"] += lost
 
-    def finish(self) -> None:
-        """Give blocks that are left an entry, and say what was passed over."""
-        if self.blocks:  # of a shape that no walk finds, such as a block in a block
+    def finish(self) -> Findings:
+        """Give the remaining blocks an entry, and return the findings on what was left out."""
+        if self.blocks:  # in a shape that no walk finds, such as a block inside a block
             self._append(self._new(), [("IntervalBlock", None)], self.blocks)
-        if self.terms:
-            self._take_at_their_word()
-        name = self.feed.documents[self.document].name
+        out, name = Findings(), self.feed.documents[self.document].name
         if self.escaped:
-            n = counted(self.escaped, "time")
-            text = f"{n} the content of an entry is XML written as text: not read; unescape it first."
-            self.feed.findings.add("espi.content.escaped", text, severity="serious", count=self.escaped, file=name)
+            out.add(ESCAPED, count=self.escaped, file=name)
         for kind, count in sorted(self.unknown.items()):
-            lost = kind == "IntervalReading"
-            what = "outside of an IntervalBlock" if lost else "of a kind that is not known"
-            text = f"{counted(count, 'time')} {kind} stands in the feed, {what}: passed over."
-            severity = "serious" if lost or not self.resources else "info"
-            self.feed.findings.add("espi.resource.unknown", text, severity=severity, kind=kind, count=count, file=name)
+            if kind == "IntervalReading":
+                out.add(LOOSE_READINGS, kind=kind, count=count, file=name)
+            else:
+                severity = "info" if self.resources else "serious"
+                out.add(UNKNOWN_RESOURCE, severity=severity, kind=kind, count=count, file=name)
+        return out
 
     def _new(self) -> Entry:
         return Entry(self.document, len(self.feed.entries))
 
-    def _member(self, entry: Entry, element: Any, found: _Found) -> None:
+    def _member(self, entry: Entry, element: Any, found: _Elements) -> None:
         name = self.names[element.tag] or ""
         if (atom := name.removeprefix("atom:")) in _TEXTS:
             if text := (element.text or "").strip():
@@ -398,7 +452,7 @@ class Entries:
             self.unknown[name] += 1
 
     def _resources(self, element: Any) -> Iterator[tuple[str, Any]]:
-        """Find the resources in an element in document order: itself, or below wrappers that nobody knows."""
+        """Yield the resources in an element in document order: itself, or those inside unknown wrappers."""
         kind = self._kind(element)
         if kind:
             yield kind, element
@@ -415,8 +469,8 @@ class Entries:
         kind = ALIASES.get(name, name) if name else None
         return kind if kind in RESOURCES else None
 
-    def _add(self, entry: Entry, found: _Found, end: int) -> None:
-        """Add what an entry holds; its blocks, read when they ended, are the eldest (0) or the last (-1) that wait."""
+    def _add(self, entry: Entry, found: _Elements, end: int) -> None:
+        """Add what an entry contains; its blocks, read when they ended, are the first (0) or last (-1) pending."""
         kinds = [kind for kind, _ in found]
         count = kinds.count("IntervalBlock")
         mine = slice(0, count) if end == 0 else slice(len(self.blocks) - count, None)
@@ -425,7 +479,7 @@ class Entries:
         if all(kinds.count(kind) < 2 for kind in _SINGLE):
             self._append(entry, found, blocks)
             return
-        # the links are those of the first of each kind; what belongs to what is then told by the order
+        # the links belong to the first of each kind; the document order then tells what belongs to what
         seen, left = set[str](), iter(blocks)
         for kind, element in found:
             alone = replace(entry, number=len(self.feed.entries))
@@ -436,42 +490,15 @@ class Entries:
             self._append(alone, [(kind, element)], list(islice(left, int(kind == "IntervalBlock"))))
             seen.add(kind)
 
-    def _append(self, entry: Entry, found: _Found, blocks: list[int]) -> None:
+    def _append(self, entry: Entry, found: _Elements, blocks: list[int]) -> None:
         entry.kinds = tuple(dict.fromkeys(kind for kind, _ in found))
         self.feed.entries.append(entry)
         for number in blocks:
             self.feed.readings.blocks[number].entry = entry.number
-        if blocks and (terms := _quirks.link_terms(entry.self_)):
-            self.terms |= dict.fromkeys(blocks, terms)
         self.feed.resources += [
             Resource(kind, self._tree(element), entry.number) for kind, element in found if kind != "IntervalBlock"
         ]
         self.resources += len(found)
-
-    def _take_at_their_word(self) -> None:
-        """Give blocks that say themselves what a ReadingType should an entry with it, where the document has none."""
-        mine = (r for r in self.feed.of("ReadingType") if self.feed.entries[r.entry].document == self.document)
-        if any(mine):
-            return
-        told: dict[tuple[Any, ...], Entry] = {}
-        for number, terms in self.terms.items():
-            block = self.feed.readings.blocks[number]
-            entry = self.feed.entries[block.entry]
-            key = (terms.path or block.entry, str(terms.reading_type))
-            if key not in told:
-                told[key] = self._told(entry, terms)
-            block.entry = told[key].number
-            self.feed.readings.doubtful["own", "powerOfTenMultiplier"] -= terms.powers
-
-    def _told(self, entry: Entry, terms: _quirks.Terms) -> Entry:
-        kinds = ("IntervalBlock", "ReadingType")
-        told = replace(entry, number=len(self.feed.entries), self_=terms.path or entry.self_, kinds=kinds)
-        self.feed.entries.append(told)
-        self.feed.resources.append(Resource("ReadingType", terms.reading_type, told.number))
-        if terms.finding not in self.feed.findings.names:
-            name = self.feed.documents[self.document].name
-            self.feed.findings.add(terms.finding, terms.text, severity=terms.severity, file=name)
-        return told
 
     def _tree(self, element: Any) -> Tree:
         out: Tree = {}
@@ -480,7 +507,7 @@ class Entries:
         for child in element:
             name = self.names[child.tag]
             if not name and isinstance(child.tag, str):
-                name = f":{etree.QName(child).localname}"  # of a vendor's namespace: kept, and taken for no member
+                name = f":{etree.QName(child).localname}"  # of a vendor's namespace: kept, but not as an ESPI member
             if name:
                 out.setdefault(name.removeprefix("atom:"), []).append(
                     self._tree(child) if len(child) else (child.text or "").strip()

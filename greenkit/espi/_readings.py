@@ -1,7 +1,7 @@
-"""IntervalBlocks to columns: one row for an IntervalReading, exactly as the document says it.
+"""IntervalBlocks as columns: one row for each IntervalReading, as the document has it.
 
-Nothing is scaled, moved or dropped here; :mod:`greenkit.espi._assemble` does that with the reading types and zones
-that stand elsewhere in the feed.
+Nothing is scaled, moved, or left out here. :mod:`greenkit.espi._rows` and :mod:`greenkit.espi._assemble` do that, with
+the reading types and time zones that other entries of the feed declare.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ import math
 import re
 from array import array
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from greenkit.days import US
 from greenkit.errors import FormatError
 from greenkit.espi._xml import Names
-from greenkit.findings import Count, Findings
+from greenkit.findings import Findings, Kind
+from greenkit.times import US
 
 NONE: Final = -(1 << 63)
-"""No instant or duration."""
+"""No time or duration."""
 NO_CODE: Final = -(1 << 15)
-"""No tou, cpp or tier."""
+"""No tou, cpp, or tier."""
 _NAN: Final = math.nan
 
-# column → array type code: start and duration in microseconds, quality an index into Readings.quality_texts
+# column → array type code. start and duration are in microseconds; quality is an index into Readings.quality_texts.
 COLUMNS: Final = {
     "start": "q",
     "duration": "q",
@@ -40,67 +41,96 @@ COLUMNS: Final = {
 EMPTY: Final = {"start": NONE, "duration": NONE, "value": _NAN, "cost": _NAN, "quality": -1} | dict.fromkeys(
     ("tou", "cpp", "tier"), NO_CODE
 )
-"""What a column holds for a member that a reading does not have."""
-# what is counted in Readings.doubtful → the finding's name, severity and sentence
-_DOUBTFUL: Final = {
-    "fractional": (
+"""What a column contains for a member that a reading does not have."""
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "fractional": Kind(
         "espi.time.fractional",
         "info",
-        "{count:time} {count:has|have} fractions of a second: kept to the microsecond.",
+        "{count:time} {count:has|have} fractions of a second. greenkit kept {count:it|them} to the microsecond.",
     ),
-    "milliseconds": (
+    "milliseconds": Kind(
         "espi.time.milliseconds",
         "warning",
-        "{count:time} {count:is|are} in milliseconds, not seconds: read as such.",
+        "{count:time} {count:is|are} in milliseconds instead of seconds. greenkit converted {count:it|them}.",
+        "Check the dates of the data.",
     ),
-    "grouped": (
+    "grouped": Kind(
         "espi.value.grouped",
         "warning",
-        "{count:time} the member {member} has commas between its thousands: read without.",
+        "{count:value} of the member {member} {count:has|have} commas between thousands. greenkit ignored the commas.",
+        "Check that the commas are not decimal signs.",
     ),
-    "iso": (
+    "iso": Kind(
         "espi.time.iso",
         "warning",
-        "{count:time} {count:is a date|are dates} in words, not seconds: read as such.",
+        "{count:start time} {count:is a date|are dates} in ISO 8601 instead of seconds. greenkit converted "
+        "{count:it|them}, and took times without an offset as UTC.",
+        "Check the times of the data.",
     ),
-    "not-a-number": (
+    "not-a-number": Kind(
         "espi.value.not-a-number",
         "warning",
-        "{count:time} the member {member} holds no number: empty.",
+        "{count:value} of the member {member} {count:is not a number|are not numbers}. greenkit left {count:it|them} "
+        "empty.",
+        "Look at the member in the feed.",
     ),
-    "own": (
+    "own": Kind(
         "espi.value.own-multiplier",
         "warning",
-        "{count:reading} {count:has|have} an own {member}, which ESPI knows of a ReadingType only: it was not applied.",
+        "{count:reading} {count:has|have} a {member} of {count:its|their} own, but ESPI defines it for a ReadingType "
+        "only. greenkit did not apply it.",
+        "Compare the usage with a bill.",
     ),
-    "not-a-flag": (
+    "not-a-flag": Kind(
         "espi.value.not-a-flag",
         "warning",
-        "{count:time} the member {member} says neither true nor false: empty.",
+        "{count:value} of the member {member} {count:is|are} neither true nor false. greenkit left {count:it|them} "
+        "empty.",
+        "Look at the member in the feed.",
     ),
-    "not-a-time": (
+    "not-a-time": Kind(
         "espi.time.not-a-time",
         "warning",
-        "{count:time} a {member} is outside the years 1 to 9999: empty.",
+        "{count:value} of the member {member} {count:is|are} outside the years 1 to 9999. greenkit left "
+        "{count:it|them} empty.",
+        "Look at the member in the feed.",
     ),
 }
-# Instants that pandas' zones can hold: the years 1 to 9999, less a day at each end.
+"""Findings on texts, by the word under which they are counted in ``Readings.doubtful``."""
+
+# Times that a pandas time zone can represent: the years 1 to 9999, less a day at each end.
 FIRST, LAST = -62135510400 * US, 253402214400 * US
-_MILLISECONDS = 631152000 * US
-"""From 1990: before it nobody counted in milliseconds, so that 9999-12-31 for "never" is no day of 1978."""
+_MILLISECONDS: Final = 631152000 * US
+"""1990. No older time is in milliseconds, so that 9999-12-31 for "never" does not become a day of 1978."""
 _FAR: Final = 10**17
-_GROUPED: Final = re.compile(r"\s*-?[0-9]{1,3}(,[0-9]{3})+\s*")  # an Int48, in which a comma is no decimal sign
+_GROUPED: Final = re.compile(r"\s*-?[0-9]{1,3}(,[0-9]{3})+\s*", re.A)  # an Int48, where a comma is no decimal sign
+_QUALITIES: Final = 1 << 15
+
+Mark = tuple[int, int, int, Counter[tuple[str, str]]]
+
+
+@dataclass(slots=True)
+class Statement:
+    """What a block says about itself beyond the schema, until a quirk makes use of it.
+
+    ``interval`` has the texts of its interval's members, ``multipliers`` the powerOfTenMultipliers of its readings.
+    """
+
+    interval: dict[str, str]
+    multipliers: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Block:
-    """One IntervalBlock: its own interval (NONE where it has none), and its rows in the columns."""
+    """One IntervalBlock: its own interval (NONE if it has none), and its rows in the columns."""
 
     start: int
     duration: int
     first: int
     rows: int
     entry: int = -1
+    statement: Statement | None = None
 
 
 class Readings:
@@ -113,52 +143,52 @@ class Readings:
         self.doubtful: Counter[tuple[str, str]] = Counter()
         self._quality_ids: dict[str, int] = {}
         self._names = names
-        self._milli = False  # the start just read was in milliseconds
-        self.powers: list[str] = []  # the powerOfTenMultiplier of readings of the block just read, which has none
-        self.runs: Any = None  # the fast path's, while it reads a document
+        self._is_milli = False  # the start that was read last was in milliseconds
+        self.multipliers: list[str] = []  # powerOfTenMultipliers of the readings of the block that was read last
 
     def __len__(self) -> int:
         return len(self.columns["start"])
 
-    def mark(self) -> tuple[Any, ...]:
-        """Remember what is there, for :meth:`rollback`."""
+    def mark(self) -> Mark:
+        """Return a mark for :meth:`rollback`."""
         return len(self), len(self.blocks), len(self.quality_texts), self.doubtful.copy()
 
-    def rollback(self, mark: tuple[Any, ...]) -> None:
-        """Forget what was read since the mark."""
+    def rollback(self, mark: Mark) -> None:
+        """Remove everything that was read since the mark."""
         rows, blocks, qualities, self.doubtful = mark
         for column in self.columns.values():
             del column[rows:]
         del self.blocks[blocks:], self.quality_texts[qualities:]
         self._quality_ids = {text: n for n, text in enumerate(self.quality_texts)}
 
-    def give_away(self) -> dict[str, array[Any]]:
-        """Give the columns to who builds the frame, and keep none of them."""
+    def take_columns(self) -> dict[str, array[Any]]:
+        """Return the columns and keep none of them, so that the frame can be built in their memory."""
         columns, self.columns = self.columns, {name: array(code) for name, code in COLUMNS.items()}
         return columns
 
-    def read_block(self, element: Any) -> Block:
-        """Read one IntervalBlock."""
+    # Elements
+
+    def read_block(self, element: Any, read: Callable[[Any], object] | None = None) -> Block:
+        """Read one IntervalBlock; ``read`` reads each IntervalReading in place of :meth:`read`."""
         first = len(self)
-        self.powers.clear()
-        start, duration = self._read_in(element)
+        self.multipliers.clear()
+        start, duration = self._read_in(element, read or self.read)
         block = Block(start, duration, first, len(self) - first)
         self.blocks.append(block)
         return block
 
-    def _read_in(self, element: Any) -> tuple[int, int]:
-        """Read the readings in a block, or in a wrapper in it that nobody knows; give the block's own interval."""
+    def _read_in(self, element: Any, read: Callable[[Any], object]) -> tuple[int, int]:
+        """Read the readings in a block, or in an unknown wrapper inside it; return the block's own interval."""
         names = self._names
         start = duration = NONE
         for child in element:
             name = names[child.tag]
             if name == "IntervalReading":
-                if self.runs is None or not self.runs.take(child):
-                    self.read(child)
+                read(child)
             elif name == "interval":
                 start, duration = self._period(child)
             elif len(child):
-                self._read_in(child)
+                self._read_in(child, read)
         return start, duration
 
     def read(self, element: Any) -> None:
@@ -178,7 +208,7 @@ class Readings:
                 cost = self.number("cost", child.text)
             elif name == "ReadingQuality":
                 quality = self._quality(child, quality)
-            elif name in ("readingQuality", "quality"):  # Duke Energy's, a word; and without its wrapper
+            elif name == "quality":  # without its wrapper
                 quality = (child.text or "").strip()
             elif name == "tou":
                 tou = self.code("tou", child.text)
@@ -187,7 +217,7 @@ class Readings:
             elif name == "consumptionTier":
                 tier = self.code("consumptionTier", child.text)
             elif name == "powerOfTenMultiplier":
-                self.powers.append((child.text or "").strip())
+                self.multipliers.append((child.text or "").strip())
                 self.doubtful["own", name] += 1
         number = self.quality_id(quality) if quality else -1
         cells = (start, duration, value, cost, number, tou, cpp, tier)
@@ -203,17 +233,44 @@ class Readings:
                 start = self.instant(child.text)
             elif name == "duration":
                 duration = self.duration(child.text)
-        if self._milli:
-            self._milli = False
-            # whole minutes of milliseconds; what a sender means in seconds, as 3600, are none
+        if self._is_milli:
+            self._is_milli = False
+            # a duration in whole minutes of milliseconds; one that is meant in seconds, such as 3600, is not
             if duration > 0 and duration % (60_000 * US) == 0:
                 duration //= 1000
         return start, duration
 
+    def _quality(self, element: Any, before: str) -> str:
+        """Return the text of a quality; several qualities of one reading are kept as ``8+14``."""
+        for child in element if len(element) else (element,):  # some leave the inner element out
+            if (
+                self._names[child.tag] in ("quality", "ReadingQuality")
+                and child.text is not None
+                and child.text.strip()
+            ):
+                text = child.text.strip()
+                return f"{before}+{text}" if before else text
+        return before
+
+    def quality_id(self, text: str) -> int:
+        """Return the number under which the text of a quality is kept."""
+        number = self._quality_ids.get(text)
+        if number is None:
+            if len(self.quality_texts) >= _QUALITIES:
+                raise FormatError(
+                    f"The feed has more than {_QUALITIES:,} different quality codes, so it is not ESPI",
+                    next_step="Check that this is the file that you mean.",
+                )
+            number = self._quality_ids[text] = len(self.quality_texts)
+            self.quality_texts.append(text)
+        return number
+
+    # Texts
+
     def instant(self, text: str | None) -> int:
-        """Read epoch seconds (TimeType) as microseconds; NONE when there is no number."""
+        """Parse epoch seconds (TimeType) into microseconds; NONE if the text is not a number."""
         try:
-            instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" go the slow way
+            instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" take the slow way
         except (TypeError, ValueError):
             instant = self._odd_instant(text)
         if instant != NONE and not FIRST < instant < LAST:
@@ -226,7 +283,7 @@ class Readings:
             return NONE
         try:
             seconds = Decimal(text)
-            # an exponent makes a number of a million digits of a few: what is no time is never multiplied out
+            # an exponent can stand for a million digits, so a number that cannot be a time is never multiplied out
             near = -_FAR < seconds < _FAR or seconds.is_infinite()
             instant = int(seconds.scaleb(6).to_integral_value()) if near else LAST * 1000
         except (InvalidOperation, ValueError, OverflowError):
@@ -247,20 +304,22 @@ class Readings:
     def _milliseconds(self, instant: int, text: str | None) -> int:
         if _MILLISECONDS <= instant // 1000 < LAST:
             self.doubtful["milliseconds", "start"] += 1
-            self._milli = True
+            self._is_milli = True
             return instant // 1000
         shown = (text or "").strip()[:40]
-        raise FormatError(f"{shown} is no time in seconds since 1970: mend the start or timePeriod")
+        raise FormatError(
+            f"{shown} is not a time in seconds since 1970", next_step="Correct the start in the timePeriod."
+        )
 
     def duration(self, text: str | None) -> int:
-        """Read whole seconds (UInt32) as microseconds; NONE when there is no number."""
+        """Parse whole seconds (UInt32) into microseconds; NONE if the text is not a number."""
         seconds = self.number("duration", text)
         return NONE if seconds != seconds or not 0 <= seconds < 1 << 32 else round(seconds * US)
 
     def number(self, member: str, text: str | None) -> float:
-        """Read an Int48 (or a decimal, which some write); NaN when there is none."""
+        """Parse an Int48, or a decimal, which some senders write; NaN if the text is not a number."""
         try:
-            number = float(text)  # type: ignore[arg-type]  # None goes the slow way
+            number = float(text)  # type: ignore[arg-type]  # None takes the slow way
         except (TypeError, ValueError):
             number = math.inf
         return self._odd_number(member, text or "") if math.isinf(number) else number
@@ -274,41 +333,18 @@ class Readings:
         return _NAN
 
     def code(self, member: str, text: str | None) -> int:
-        """Read an Int16; NO_CODE when there is none."""
+        """Parse an Int16; NO_CODE if the text is not one."""
         try:
-            code = int(text)  # type: ignore[arg-type]  # None goes the slow way
+            code = int(text)  # type: ignore[arg-type]  # None takes the slow way
         except (TypeError, ValueError):
             code = NO_CODE
             if text is not None and text.strip():
                 self.doubtful["not-a-number", member] += 1
         return code if NO_CODE < code < 1 << 15 else NO_CODE
 
-    def _quality(self, element: Any, before: str) -> str:
-        """Give the quality's text; several on one reading are kept as ``8+14``."""
-        for child in element if len(element) else (element,):  # some leave the inner element out
-            if (
-                self._names[child.tag] in ("quality", "ReadingQuality")
-                and child.text is not None
-                and child.text.strip()
-            ):
-                text = child.text.strip()
-                return f"{before}+{text}" if before else text
-        return before
-
-    def quality_id(self, text: str) -> int:
-        """Give the number under which a quality's text is kept."""
-        number = self._quality_ids.get(text)
-        if number is None:
-            if len(self.quality_texts) >= 1 << 15:
-                raise FormatError("the feed holds more than 32,768 different quality codes: it is not ESPI")
-            number = self._quality_ids[text] = len(self.quality_texts)
-            self.quality_texts.append(text)
-        return number
-
-    def report(self, findings: Findings) -> None:
-        """Add the findings on texts that were no plain numbers."""
+    def report(self) -> Findings:
+        """Return the findings on texts that are not plain numbers."""
+        out = Findings()
         for (what, member), count in sorted((+self.doubtful).items()):
-            name, severity, text = _DOUBTFUL[what]
-            findings.add(
-                name, text.format(count=Count(count), member=member), severity=severity, member=member, count=count
-            )
+            out.add(KINDS[what], member=member, count=count)
+        return out

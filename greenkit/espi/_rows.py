@@ -1,4 +1,9 @@
-"""The readings of a feed as numpy columns, each row with its block and its series."""
+"""The readings of a feed as numpy columns, and the corrections that are made to their times.
+
+Without being asked, greenkit makes only these corrections: starts that are all one second late are floored, durations
+that are all one second short are completed, readings without a timePeriod are placed from the start of their block,
+and a block that was sent twice counts once. Nothing else is moved or left out.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +16,81 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.days import US, Instants
-from greenkit.espi import _clock
+from greenkit.espi import _clock, quirks
 from greenkit.espi._feed import Feed
 from greenkit.espi._readings import FIRST, LAST, NONE
-from greenkit.espi._series import Plan
-from greenkit.findings import Count, counted
+from greenkit.espi._series import SeriesIndex
+from greenkit.findings import Findings, Kind
+from greenkit.times import US, Instants
+
+DUPLICATE_BLOCKS: Final = Kind(
+    "espi.block.repeated",
+    "warning",
+    "greenkit left out {blocks:exact duplicate block}, with {readings:reading}.",
+    "Check whether the feed overlaps another one.",
+)
+PLACED: Final = Kind(
+    "espi.time.laid-out",
+    "info",
+    "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
+    "within the block.",
+)
+PLACED_ELSEWHERE: Final = Kind(
+    "espi.time.laid-out",
+    "warning",
+    "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
+    "within the block; {unfilled:block} then {unfilled:ends|end} at another time than declared.",
+    "Check these blocks.",
+)
+NO_TIME: Final = Kind(
+    "espi.time.none",
+    "serious",
+    "greenkit left out {count:reading} that {count:has|have} no time, in blocks that have none.",
+    "Download the feed again.",
+)
+LATE_SECOND: Final = Kind(
+    "espi.time.late-second",
+    "info",
+    "{count:reading} {count:starts|start} one second late, like all of their series. greenkit floored the starts to "
+    "the minute.",
+)
+SHORT_DURATION: Final = Kind(
+    "espi.time.short-duration",
+    "info",
+    "{count:reading} {count:is|are} one second shorter than full minutes, like all of their series. greenkit added the "
+    "second.",
+)
+SAME_START: Final = Kind(
+    "espi.time.same-start",
+    "serious",
+    "All {count:,} readings of series {series} have the same start time, so their actual times are unknown.",
+    "Ask the utility for another export.",
+)
+_LOOKS: Final = "Timestamps {looks} local {time} stored as UTC, judging by when the blocks start."
+LOCAL_AS_UTC: Final = Kind(
+    "espi.time.local-as-utc", "serious", _LOOKS.replace("{time}", "time"), "Load the file again with {fix}."
+)
+STANDARD_AS_UTC: Final = Kind(
+    "espi.time.standard-as-utc", "serious", _LOOKS.replace("{time}", "standard time"), "Load the file again with {fix}."
+)
+OTHER_ZONE: Final = Kind(
+    "espi.time.other-zone",
+    "serious",
+    "Blocks start at midnight in {other}, not in {zone}, so timestamps may be shifted.",
+    "Compare the usage with a bill.",
+)
+STANDARD_MIDNIGHT: Final = Kind(
+    "espi.time.other-zone",
+    "warning",
+    "Blocks start at midnight of standard time in {zone}, which is midnight in {other}. The hours are right if the "
+    "days of the utility are in standard time.",
+    "Compare the usage with a bill.",
+)
+_SUSPICIONS: Final = {"local": (LOCAL_AS_UTC, "epoch='local'"), "standard": (STANDARD_AS_UTC, "epoch='standard'")}
+
+ENOUGH_STARTS: Final = 3
+"""Readings with one start that are a series without times rather than a conflict."""
+_MINUTE: Final = 60 * US
 
 Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
@@ -25,39 +99,41 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass
 class Rows:
-    """The readings as numpy columns, each row with its block and series.
+    """The readings as numpy columns.
 
-    The columns are most of the memory: each is let go as soon as another takes its place.
+    ``columns`` are those of :data:`greenkit.espi._readings.COLUMNS`; ``block`` and ``series`` are int32 arrays with the
+    number of each row's block and series. The columns are most of the memory, so each is freed as soon as another
+    replaces it.
     """
 
     feed: Feed
-    plan: Plan
+    index: SeriesIndex
     columns: dict[str, npt.NDArray[Any]]
     block: Numbers
     series: Numbers
 
     @classmethod
-    def of(cls, feed: Feed, plan: Plan) -> Rows:
-        """Take over the columns that were read; the blocks follow each other without a hole."""
-        columns = {name: np.frombuffer(a, dtype=a.typecode) for name, a in feed.readings.give_away().items()}
+    def of(cls, feed: Feed, index: SeriesIndex) -> Rows:
+        """Take over the columns of a feed. The rows of the blocks follow each other without gaps."""
+        columns = {name: np.frombuffer(a, dtype=a.typecode) for name, a in feed.readings.take_columns().items()}
         counts = np.array([b.rows for b in feed.readings.blocks], dtype=np.int64)
         block = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        of_block = np.array(plan.of_block, dtype=np.int32)
-        return cls(feed, plan, columns, block, of_block[block] if len(block) else block)
+        of_block = np.array(index.of_block, dtype=np.int32)
+        return cls(feed, index, columns, block, of_block[block] if len(block) else block)
 
     def keep(self, rows: Bools | Ints) -> None:
-        """Keep only these rows, or bring them into this order."""
+        """Keep only these rows, or put the rows in this order."""
         for name in self.columns:
             self.columns[name] = self.columns[name][rows]
         self.block, self.series = self.block[rows], self.series[rows]
 
     def taken(self, rows: Bools) -> Rows:
-        """Give these rows alone."""
+        """Return a copy of these rows."""
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return Rows(self.feed, self.plan, columns, self.block[rows], self.series[rows])
+        return Rows(self.feed, self.index, columns, self.block[rows], self.series[rows])
 
     def by_series(self) -> Iterator[tuple[int, Ints]]:
-        """Give each series that has rows, by its number, with the places of its rows in order."""
+        """Yield the number of each series with rows, and the positions of its rows in ascending order."""
         order = np.argsort(self.series, kind="stable")
         counts = np.bincount(self.series)
         ends = np.cumsum(counts)
@@ -69,79 +145,68 @@ class Rows:
 
 
 def all_by_series(rows: Rows, hit: Bools) -> Bools:
-    """Tell for each row whether all rows of its series are hit."""
+    """Return, for each row, whether all rows of its series are hit."""
     if not hit.any():
         return hit
-    counts = np.bincount(rows.series, minlength=len(rows.plan.series))
-    hits = np.bincount(rows.series, weights=hit, minlength=len(rows.plan.series))
+    counts = np.bincount(rows.series, minlength=len(rows.index.series))
+    hits = np.bincount(rows.series, weights=hit, minlength=len(rows.index.series))
     return np.asarray((counts == hits)[rows.series])
 
 
-SAME_START: Final = 3
-"""So many readings with one start are no conflict, but a series without times."""
-_MINUTE: Final = 60 * US
+# Corrections, in the order in which they are made
 
 
-def drop_repeated_blocks(rows: Rows) -> None:
-    """Leave out blocks of one series with the same interval and the same readings, but for the first."""
-    blocks = rows.feed.readings.blocks
+def drop_duplicate_blocks(rows: Rows) -> Findings:
+    """Leave out blocks of one series with the same interval and the same readings, except for the first."""
+    out, blocks = Findings(), rows.feed.readings.blocks
     seen: set[tuple[Any, ...]] = set()
-    repeated = np.zeros(len(blocks), dtype=bool)
+    is_duplicate = np.zeros(len(blocks), dtype=bool)
     start = rows.columns["start"]
     keys = [
         (s, b.start, b.duration, b.rows, int(start[b.first]) if b.rows else 0)
-        for s, b in zip(rows.plan.of_block, blocks, strict=True)
+        for s, b in zip(rows.index.of_block, blocks, strict=True)
     ]
     alike = Counter(keys)
     for n, (key, b) in enumerate(zip(keys, blocks, strict=True)):
         if alike[key] > 1 and b.rows:
-            held = (key, *(c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values()))
-            repeated[n] = held in seen
-            seen.add(held)
-    if repeated.any():
-        count, dropped = int(repeated.sum()), repeated[rows.block]
-        text = f"{counted(count, 'block')} stood more than once, whole and unchanged: counted once."
-        rows.feed.findings.add(
-            "espi.block.repeated", text, severity="warning", blocks=count, readings=int(dropped.sum())
-        )
+            content = (key, *(c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values()))
+            is_duplicate[n] = content in seen
+            seen.add(content)
+    if is_duplicate.any():
+        dropped = is_duplicate[rows.block]
+        out.add(DUPLICATE_BLOCKS, blocks=int(is_duplicate.sum()), readings=int(dropped.sum()))
         rows.keep(~dropped)
+    return out
 
 
-def lay_out(rows: Rows) -> None:
-    """Give readings without a timePeriod, or without a duration, their place after the one before."""
+def place_untimed_readings(rows: Rows) -> Findings:
+    """Place readings without a start or a duration after the reading before them."""
+    out = Findings()
     start, duration = rows.columns["start"], rows.columns["duration"]
     lacks = (start == NONE) | (duration == NONE)
     if not lacks.any():
-        return
+        return out
     unfilled = 0
     for number in np.unique(rows.block[lacks]):
         here = np.arange(*np.searchsorted(rows.block, [number, number + 1]))
         block = rows.feed.readings.blocks[number]
-        interval = rows.plan.series[rows.plan.of_block[number]].interval
+        interval = rows.index.series[rows.index.of_block[number]].interval
         if interval == NONE:
             interval = _step(start[here]) or (block.duration // len(here) if block.duration != NONE else NONE)
         _place(start, duration, here, block.start, interval)
         end = int(start[here[-1]] + duration[here[-1]])
         unfilled += block.duration != NONE and end not in (NONE, block.start + block.duration)
     lost = start == NONE
-    if n := Count((lacks & ~lost).sum()):
-        text = f"{n:reading} {n:has|have} no own start or duration: laid out by interval length in the block"
-        text += (
-            f"; {counted(unfilled, 'block')} then {Count(unfilled):ends|end} elsewhere: check them."
-            if unfilled
-            else "."
-        )
-        severity = "warning" if unfilled else "info"
-        rows.feed.findings.add("espi.time.laid-out", text, severity=severity, count=n, unfilled=unfilled)
-    if n := Count(lost.sum()):
-        text = f"{n:reading} {n:says|say} nothing of time, nor does the block: left out."
-        total = float(np.nansum(rows.columns["value"][lost]))
-        rows.feed.findings.add("espi.time.none", text, severity="serious", count=n, raw_sum=total)
+    if n := int((lacks & ~lost).sum()):
+        out.add(PLACED_ELSEWHERE if unfilled else PLACED, count=n, unfilled=unfilled)
+    if n := int(lost.sum()):
+        out.add(NO_TIME, count=n, raw_sum=float(np.nansum(rows.columns["value"][lost])))
         rows.keep(~lost)
+    return out
 
 
 def _step(start: Ints) -> int:
-    """Give the commonest step from one start to the next; 0 where the readings say no starts."""
+    """Return the most common step from one start to the next, or 0 if the readings have no starts."""
     steps = np.diff(start[start != NONE])
     found, counts = np.unique(steps[steps > 0], return_counts=True)
     return int(found[counts.argmax()]) if len(found) else 0
@@ -155,91 +220,109 @@ def _place(start: Ints, duration: Ints, here: Ints, begin: int, interval: int) -
         if duration[row] == NONE:
             duration[row] = max(interval, 0)
         after = int(start[row]) + int(duration[row])
-        if not FIRST < after < LAST:  # beyond what a time can be, or no time at all
+        if not FIRST < after < LAST:  # not a time
             after = NONE
 
 
-def mend_seconds(rows: Rows) -> None:
-    """Floor starts that are all a second late, and make whole durations that are all a second short, by series."""
+def correct_off_by_one_seconds(rows: Rows) -> Findings:
+    """Floor starts that are one second late and complete durations that are one second short, if a whole series is."""
+    out = Findings()
     start, duration = rows.columns["start"], rows.columns["duration"]
     late = all_by_series(rows, start % _MINUTE == US)
     spans = duration > 0
     short = all_by_series(rows, (duration % _MINUTE == 59 * US) | ~spans) & spans
-    if n := Count(late.sum()):
+    if late.any():
         rows.columns["start"] = np.where(late, start - US, start)
-        text = f"{n:reading} {n:starts|start} one second late, as all of the series: floored to the minute."
-        rows.feed.findings.add("espi.time.late-second", text, count=n)
-    if n := Count(short.sum()):
+        out.add(LATE_SECOND, count=int(late.sum()))
+    if short.any():
         rows.columns["duration"] = np.where(short, duration + US, duration)
-        text = f"{n:reading} {n:lasts|last} a second less than whole minutes, as all of the series: made whole."
-        rows.feed.findings.add("espi.time.short-duration", text, count=n)
+        out.add(SHORT_DURATION, count=int(short.sum()))
+    return out
 
 
-def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> None:
-    """Turn wall-clock or standard-time epochs into instants when asked; else say when they look like such."""
+def fix_by_quirks(rows: Rows, tz: str | None) -> Findings:
+    """Let the quirks of each sender correct the rows of its documents."""
+    out = Findings()
+    applied = {quirk for document in rows.feed.documents for quirk in document.quirks if "fix_rows" in quirk.sets}
+    if not applied or not len(rows):
+        return out
+    blocks = rows.feed.readings.blocks
+    documents = [rows.feed.entries[b.entry].document for b in blocks]
+    first = np.flatnonzero(np.r_[True, rows.block[1:] != rows.block[:-1]])
+    begins = dict(zip(rows.block[first].tolist(), rows.columns["start"][first].tolist(), strict=True))
+    labels = np.array([begins.get(n, NONE) if b.start == NONE else b.start for n, b in enumerate(blocks)])
+    for quirk in sorted(applied, key=quirks.registered().index):
+        is_theirs = np.array([quirk in rows.feed.documents[n].quirks for n in documents], dtype=bool)
+        here = np.flatnonzero(is_theirs[rows.block])
+        if len(here):
+            start, duration, value = (rows.columns[name][here] for name in ("start", "duration", "value"))
+            theirs = quirks.Rows(start, duration, value, rows.block[here], labels[rows.block[here]], tz)
+            out.extend(quirk.fix_rows(theirs))
+            for name in ("start", "duration", "value"):
+                rows.columns[name][here] = getattr(theirs, name)
+    return out
+
+
+def apply_epoch(rows: Rows, epoch: str, tz: str | None) -> Findings:
+    """Convert local or standard times to UTC if asked to; otherwise report times that look like them."""
     start, duration = rows.columns["start"], rows.columns["duration"]
-    _same_start(rows, start)
+    out = _same_start(rows, start)
     if epoch == "utc":
-        zones = [s.zone for s in rows.plan.series]
+        zones = [s.zone for s in rows.index.series]
         for zone in sorted({zones[number] for number in np.unique(rows.series)}):
             mine = np.array([z == zone for z in zones])[rows.series]
-            _suspect(rows, start, mine, zone, known=tz is not None or zone != "UTC")
+            out.extend(_suspect(rows, start, mine, zone, known=tz is not None or zone != "UTC"))
     else:
         for number, here in rows.by_series():
-            zone = rows.plan.series[number].zone
+            zone = rows.index.series[number].zone
             start[here], duration[here] = _instants(start[here], duration[here], epoch, zone)
+    return out
 
 
 def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[Instants, Ints]:
     if epoch == "standard":
         return _clock.from_standard(start, zone), duration
     begins = _clock.from_local(start, zone)
-    # days and bills end at local midnight too; shorter intervals last as long as they say
-    long = duration >= _clock.DAY
+    # days and bills end at local midnight too; the duration of shorter intervals is as declared
+    is_long = duration >= _clock.DAY
     ends = _clock.from_local(start + duration, zone)
-    return begins, np.where(long, ends - begins, duration)
+    return begins, np.where(is_long, ends - begins, duration)
 
 
-def _same_start(rows: Rows, start: Instants) -> None:
-    first = np.zeros(len(rows.plan.series), dtype=np.int64)
-    first[rows.series[::-1]] = start[::-1]  # of several the last one written stays: the first of each series
+def _same_start(rows: Rows, start: Instants) -> Findings:
+    """Report series whose readings all have the same start."""
+    out = Findings()
+    first = np.zeros(len(rows.index.series), dtype=np.int64)
+    first[rows.series[::-1]] = start[::-1]  # of several assignments the last one stays: the first row of each series
     same = all_by_series(rows, start == first[rows.series])
     for number, count in enumerate(np.bincount(rows.series[same], minlength=len(first)).tolist()):
-        if count >= SAME_START:
-            name = rows.plan.series[number].name
-            text = f"All {count:,} readings of series {name} start at the same time: when each was is not told."
-            rows.feed.findings.add("espi.time.same-start", text, severity="serious", series=name, count=count)
+        if count >= ENOUGH_STARTS:
+            out.add(SAME_START, series=rows.index.series[number].name, count=count)
+    return out
 
 
-_SUSPICIONS: Final = {
-    "local": ("espi.time.local-as-utc", "local wall-clock time written as if it were UTC", "epoch='local'"),
-    "standard": ("espi.time.standard-as-utc", "local standard time written as if it were UTC", "epoch='standard'"),
-}
-
-
-def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool) -> None:
+def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool) -> Findings:
+    """Report times that look like local or standard time, judging by when the blocks begin."""
+    out = Findings()
     first = np.ones(len(rows), dtype=bool)
     first[1:] = rows.block[1:] != rows.block[:-1]
     daily = rows.columns["duration"] >= _clock.DAY - 2 * 3600 * US
     begins = np.unique(start[mine & (first | daily)])
-    kind, where = _clock.suspicion(begins, zone if known else None)
-    evidence = {"zone": zone, "blocks": len(begins), "first": _shown(begins)}
-    if kind in _SUSPICIONS:
-        name, what, fix = _SUSPICIONS[kind]
-        fix = fix if known else f"tz= (the site's zone) and {fix}"
-        sure = (
-            "The hours are wrong: the blocks begin" if len(begins) > 1 else "The hours look wrong: the one block begins"
-        )
-        text = f"{sure} as in {what}; read it with {fix}."
-        rows.feed.findings.add(name, text, severity="serious" if known or len(begins) > 1 else "warning", **evidence)
-    elif kind:
-        text = f"The blocks begin at midnight in {where}, not in {zone}: the hours may be shifted; compare a bill."
-        severity = "serious"
-        if _clock.at_standard_midnight(begins, zone):  # Ontario's meters keep standard time all year
-            severity = "warning"
-            text = f"The blocks begin at midnight of standard time in {zone}, which is midnight in {where}: "
-            text += "the hours are right where the utility's days are of standard time; compare a bill."
-        rows.feed.findings.add("espi.time.other-zone", text, severity=severity, other=where, **evidence)
+    suspicion, where = _clock.suspicion(begins, zone if known else None)
+    evidence: dict[str, Any] = {"zone": zone, "blocks": len(begins), "first": _shown(begins)}
+    if suspicion in _SUSPICIONS:
+        kind, fix = _SUSPICIONS[suspicion]
+        words = {
+            "looks": "look like" if len(begins) > 1 else "may be",
+            "fix": fix if known else f"tz= (the time zone of the site) and {fix}",
+        }
+        severity = "serious" if known or len(begins) > 1 else "warning"
+        out.add(kind, severity=severity, words=words, **evidence)
+    elif suspicion:
+        # some utilities keep standard time all year
+        kind = STANDARD_MIDNIGHT if _clock.at_standard_midnight(begins, zone) else OTHER_ZONE
+        out.add(kind, other=where, **evidence)
+    return out
 
 
 def _shown(begins: Instants) -> str:

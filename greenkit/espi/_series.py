@@ -1,47 +1,84 @@
-"""The series of a feed: what a MeterReading, its ReadingType, UsagePoint and LocalTimeParameters say together.
+"""The series of a feed: what a MeterReading, its ReadingType, UsagePoint, and LocalTimeParameters say together.
 
-Entries point at each other by links (``self``: this entry; ``up``: its parent collection; ``related``: a peer, or a
-collection). Many utilities' links do not meet, so after the links come the paths' nesting, the only candidate, and
-the document's order; each of these fall-backs is a finding.
+Entries refer to each other by links: ``self`` is the entry, ``up`` its parent collection, ``related`` a peer or a
+collection. The links of many utilities do not match. After the links, greenkit therefore uses the nesting of paths, the
+only candidate, and the document order, and reports each of these.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Final
 
-from greenkit.days import US
-from greenkit.espi import _clock, _quirks
+from greenkit.espi import _clock, _senders
 from greenkit.espi._codes import COMMODITY, CURRENCY, FLOW, KIND, SERVICE, Codes, Unit, integer
-from greenkit.espi._feed import Entry, Feed, Tree
+from greenkit.espi._feed import Entry, Feed
 from greenkit.espi._readings import NO_CODE, NONE
-from greenkit.findings import Findings
+from greenkit.espi._xml import Tree
+from greenkit.findings import Findings, Kind
+from greenkit.times import US
 
-_FALLBACKS: Final = {
-    "path": ("espi.link.path", "info", "by the nesting of their paths, since no link joins them"),
-    "id": ("espi.link.same-id", "info", "by the id in their paths, since no link joins them"),
-    "service": ("espi.link.service", "info", "as the only one of its usage point's service, since no link joins them"),
-    "only": ("espi.link.only-one", "info", "as the only one in the document, since no link joins them"),
-    "order": (
+_JOINED: Final = "{count:,} {of} {count:entry is|entries are} joined to a {to}"
+FALLBACKS: Final[Mapping[str, Kind]] = {
+    "path": Kind("espi.link.path", "info", f"{_JOINED} by the nesting of their paths, because no link joins them."),
+    "id": Kind("espi.link.same-id", "info", f"{_JOINED} by the ID in their paths, because no link joins them."),
+    "service": Kind(
+        "espi.link.service",
+        "info",
+        f"{_JOINED} as the only one of the usage point's service, because no link joins them.",
+    ),
+    "only": Kind(
+        "espi.link.only-one", "info", f"{_JOINED} as the only one in the document, because no link joins them."
+    ),
+    "order": Kind(
         "espi.link.document-order",
         "warning",
-        "by the document's order, since no link joins them, or several do: check them",
+        f"{_JOINED} by the document order, because no link or more than one link joins them.",
+        "Check the unit and flow of each series.",
     ),
-    "none": ("espi.link.none", "warning", "to nothing, since there is none"),
+    "none": Kind(
+        "espi.link.none",
+        "warning",
+        "{count:,} {of} {count:entry belongs|entries belong} to no {to}, because nothing joins them.",
+        "If another file has the {to}, load both files as a list.",
+    ),
 }
-_TELLING: Final = 6  # characters of an id that is no number in a row: 1 of the one kind is not 1 of the other
+"""Findings on joins without links, by the rule that joined the entries."""
+NO_READING_TYPE: Final = Kind(
+    "espi.reading-type.missing",
+    "serious",
+    "The feed has no ReadingType, so the unit, scale, and flow of its readings are unknown. Values are as in the file.",
+    "If another file has the ReadingType, load both files as a list.",
+)
+NO_ZONE: Final = Kind(
+    "espi.time.no-zone",
+    "warning",
+    "The feed does not declare a time zone. Times are in UTC.",
+    "Load the file again with the time zone of the site, as in tz='America/Los_Angeles'.",
+)
+PLACEHOLDER: Final = Kind(
+    "espi.value.multiplier",
+    "warning",
+    "The powerOfTenMultiplier {multiplier} of series {series} is a placeholder. greenkit did not scale its values.",
+    "Compare the series with a bill.",
+)
+
+_TELLING: Final = 6  # characters of an ID that is not a running number: number 1 of two kinds means nothing
 _FEW: Final = 8  # of thousands of unlinked types, none is the only one of a service
 _number: Final = attrgetter("number")
 
 
-class Index:
-    """The entries of one kind, to be found by their links."""
+# Links
+
+
+class EntryIndex:
+    """The entries of one kind, by their links."""
 
     def __init__(self, feed: Feed, kind: str) -> None:
         self.kind = kind
@@ -66,9 +103,9 @@ class Index:
         self._only: dict[int, Entry | None] = {}
 
     def only(self, document: int) -> Entry | None:
-        """Give the entry of this kind that a document has; None where it has several.
+        """Return the only entry of this kind in a document; None if it has several.
 
-        A document without any is the answer to another request: then it must be the only one of all documents.
+        A document without any is the response to another request. Then it is the only one of all documents.
         """
         if document not in self._only:
             found = _distinct(self.by_document.get(document) or self.entries)
@@ -83,27 +120,27 @@ def _prefixes(path: str) -> Iterable[str]:
 
 
 def _tail(path: str) -> str:
-    """Give a path from its usage point on: before that one may say Subscription/5 and another RetailCustomer/9."""
+    """Return a path from its usage point on; before it, one path may have Subscription/5, another RetailCustomer/9."""
     return "/".join(("", path)).partition("/UsagePoint/")[2]
 
 
-def _named_by(x: Entry, ys: Index) -> list[Entry]:
+def _named_by(x: Entry, ys: EntryIndex) -> list[Entry]:
     return ys.by_related.get(x.self_, []) if x.self_ else []
 
 
-def _collection_named_by(x: Entry, ys: Index) -> list[Entry]:
+def _collection_named_by(x: Entry, ys: EntryIndex) -> list[Entry]:
     return [y for up in x.up for y in ys.by_related.get(up, [])]
 
 
-def _names(x: Entry, ys: Index) -> list[Entry]:
+def _names(x: Entry, ys: EntryIndex) -> list[Entry]:
     return [y for target in (*x.related, *x.up) for y in ys.by_self.get(target, [])]
 
 
-def _names_collection(x: Entry, ys: Index) -> list[Entry]:
+def _names_collection(x: Entry, ys: EntryIndex) -> list[Entry]:
     return [y for target in x.related for y in ys.by_up.get(target, [])]
 
 
-def _nested(x: Entry, ys: Index) -> list[Entry]:
+def _nested(x: Entry, ys: EntryIndex) -> list[Entry]:
     for path in (x.self_, *x.up):
         for prefix in _prefixes(path + "/"):
             if prefix in ys.by_self:
@@ -111,7 +148,7 @@ def _nested(x: Entry, ys: Index) -> list[Entry]:
     return ys.below.get(x.self_, []) if x.self_ else []
 
 
-def _nested_in_usage_point(x: Entry, ys: Index) -> list[Entry]:
+def _nested_in_usage_point(x: Entry, ys: EntryIndex) -> list[Entry]:
     for path in (x.self_, *x.up):
         for prefix in _prefixes(_tail(path) + "/"):
             if prefix and prefix in ys.by_tail:
@@ -119,16 +156,16 @@ def _nested_in_usage_point(x: Entry, ys: Index) -> list[Entry]:
     return []
 
 
-def _same_id(x: Entry, ys: Index) -> list[Entry]:
-    """Find the ReadingType of the id that the path has for the MeterReading, as Elexicon's blocks do."""
+def _same_id(x: Entry, ys: EntryIndex) -> list[Entry]:
+    """Return the ReadingType whose ID the path has for the MeterReading."""
     for path in (x.self_, *x.up):
         if found := segment(path, "MeterReading"):
             return [y for y in ys.entries if y.self_.rpartition("/")[2] == found and len(found) >= _TELLING]
     return []
 
 
-_Rule = Callable[[Entry, Index], list[Entry]]
-# a block or a MeterReading looks for the one that names it; a MeterReading looks for the ReadingType that it names
+_Rule = Callable[[Entry, EntryIndex], list[Entry]]
+# from a block or a MeterReading to the entry that names it
 UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _named_by),
     ("up", _collection_named_by),
@@ -137,6 +174,7 @@ UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("path", _nested),
     ("path", _nested_in_usage_point),
 )
+# from a MeterReading to the ReadingType that it names
 ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _names),
     ("up", _names_collection),
@@ -144,12 +182,12 @@ ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (
     ("collection", _collection_named_by),
     ("path", _nested),
 )
-# a block without a MeterReading looks for its ReadingType
+# from a block without a MeterReading to its ReadingType
 BLOCK_ACROSS: Final[tuple[tuple[str, _Rule], ...]] = (*ACROSS, ("id", _same_id))
 
 
-class Resolver:
-    """Finds partners by the rules, and counts by which rule each was found."""
+class LinkResolver:
+    """Finds the entries that belong together, and counts the rules that joined them."""
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
@@ -160,15 +198,15 @@ class Resolver:
         self,
         x: Entry,
         of: str,
-        ys: Index,
+        ys: EntryIndex,
         rules: tuple[tuple[str, _Rule], ...],
         *,
         order: bool = True,
         fits: Callable[[Entry], bool] | None = None,
     ) -> Entry | None:
-        """Find the entry of the other kind that belongs to this one; None when there is none.
+        """Return the entry of the other kind that belongs to this one, or None.
 
-        Where no link joins them, and only one of several ``fits``, it is that one.
+        If no link joins them and only one of several ``fits``, that one is returned.
         """
         if not ys.entries:
             return None
@@ -176,8 +214,8 @@ class Resolver:
         self.used[of, ys.kind, rule] += 1
         return found
 
-    def linked(self, x: Entry, ys: Index, rules: tuple[tuple[str, _Rule], ...]) -> Entry | None:
-        """Find the entry that links or paths join to this one, and count nothing; None when there is none."""
+    def linked(self, x: Entry, ys: EntryIndex, rules: tuple[tuple[str, _Rule], ...]) -> Entry | None:
+        """Return the entry that links or paths join to this one, or None, without counting the rule."""
         if ys.kind in x.kinds:
             return x
         for _, rule in rules:
@@ -189,7 +227,7 @@ class Resolver:
         self,
         x: Entry,
         of: str,
-        ys: Index,
+        ys: EntryIndex,
         rules: tuple[tuple[str, _Rule], ...],
         order: bool,
         fits: Callable[[Entry], bool] | None,
@@ -209,14 +247,14 @@ class Resolver:
             return "service", fitting[0]
         if not order or not here:
             return "none", None
-        # as many types as readings: the first belongs to the first; else the nearest before
+        # with as many candidates as entries, the first belongs to the first; otherwise the nearest one before it
         peers = self._places(of)[x.document]
         if of != "IntervalBlock" and len(peers) == len(here):
             return "order", here[peers[x.number]]
         return "order", here[max(bisect_right(here, x.number, key=_number) - 1, 0)]
 
     def _places(self, kind: str) -> dict[int, dict[int, int]]:
-        """Give the place of each entry of a kind among those of its document: by document, then by number."""
+        """Return the position of each entry of a kind in its document, by document and entry number."""
         if kind not in self._peers:
             places = self._peers[kind] = {}
             for e in self.feed.entries:
@@ -225,23 +263,22 @@ class Resolver:
                     of[e.number] = len(of)
         return self._peers[kind]
 
-    def report(self, findings: Findings) -> None:
-        """Add a finding for each pair of kinds that fell back."""
+    def report(self) -> Findings:
+        """Return a finding for each pair of kinds that were joined without links."""
+        out = Findings()
         for (of, kind, rule), count in sorted(self.used.items()):
-            if rule in _FALLBACKS:
-                name, severity, how = _FALLBACKS[rule]
-                plural = "entries" if count > 1 else "entry"
-                text = f"{count:,} {of} {plural} joined to a {kind} {how}."
-                findings.add(name, text, severity=severity, of=of, to=kind, count=count)
+            if rule in FALLBACKS:
+                out.add(FALLBACKS[rule], of=of, to=kind, count=count)
+        return out
 
 
 def _near(found: list[Entry], x: Entry) -> list[Entry]:
-    """Keep those of the same document when there are any, and one of entries that are the same resource sent twice."""
+    """Return the entries of the same document, if there are any, with one entry for each resource."""
     return _distinct([y for y in found if y.document == x.document] or found) if len(found) > 1 else found
 
 
 def _distinct(found: list[Entry]) -> list[Entry]:
-    """Keep one of entries that are the same resource sent twice: the last."""
+    """Return the last entry of each resource; an export may contain a resource twice."""
     kept: dict[object, Entry] = {}
     for y in found:
         kept[y.self_ or y.number] = y
@@ -249,9 +286,9 @@ def _distinct(found: list[Entry]) -> list[Entry]:
 
 
 def identifiers(entries: list[Entry]) -> dict[int, str]:
-    """Name each entry by the shortest end of its ``self`` path that tells it apart; by its Atom id without one.
+    """Name each entry by the shortest end of its ``self`` path that is unique, or by its Atom ID if it has no path.
 
-    Entries with the same ``self`` are one resource and share the name.
+    Entries with the same ``self`` are one resource and have the same name.
     """
     names: dict[str, str] = {}
     alike = {e.self_: e.self_.split("/") for e in entries if e.self_}
@@ -264,12 +301,12 @@ def identifiers(entries: list[Entry]) -> dict[int, str]:
 
 
 def own_name(entry: Entry) -> str:
-    """Name an entry without a ``self`` link: by its Atom id, else by its place."""
+    """Return the name of an entry without a ``self`` link: its Atom ID, or else its position."""
     return entry.id.removeprefix("urn:uuid:") or f"entry {entry.number + 1}"
 
 
 def segment(path: str, after: str) -> str:
-    """Give the path's segment after a name: the id in ``…/UsagePoint/1/MeterReading/2`` after ``UsagePoint``.
+    """Return the segment of a path after a name, such as the ID after ``UsagePoint``.
 
     Examples
     --------
@@ -283,7 +320,9 @@ def segment(path: str, after: str) -> str:
     return ""
 
 
-# A dial that goes on counting: bulk quantity, continuous cumulative, cumulative, summation.
+# Series
+
+# accumulationBehaviour of cumulative registers: bulk quantity, continuous cumulative, cumulative, summation
 DIALS: Final = frozenset({1, 2, 3, 9})
 _DELTA: Final = 4
 _COMMODITY_OF_SERVICE: Final = {"electricity": "electricity", "gas": "natural gas", "water": "potable water"}
@@ -293,7 +332,7 @@ _COMMODITY_OF_UNIT: Final = {
 }
 _MULTIPLIER_LIMIT: Final = 30
 _LOCAL_TIME: Final = ("tzOffset", "dstOffset", "dstStartRule", "dstEndRule")
-# members of a ReadingType that keep two series of one name apart
+# members of a ReadingType that distinguish two series with one name
 _IDENTITY: Final = (
     *("uom", "flowDirection", "kind", "accumulationBehaviour", "dataQualifier"),
     *("phase", "tou", "consumptionTier", "timeAttribute", "measuringPeriod"),
@@ -310,13 +349,13 @@ class Series:
     flow: str
     unit: Unit
     power: int
-    dial: bool | None  # None where the feed does not say
+    dial: bool | None  # None if the feed does not declare it
     commodity: str | None
     kind: str | None
     currency: str | None
     reading_type: str | None
     default_quality: str | None
-    interval: int  # intervalLength in microseconds, NONE where there is none
+    interval: int  # intervalLength in microseconds, or NONE
     tou: int
     cpp: int
     tier: int
@@ -325,20 +364,21 @@ class Series:
 
     @property
     def frame_key(self) -> tuple[str, str, str]:
-        """What the frame is sorted by before start."""
+        """Key by which the frame is sorted before start."""
         return self.meter, self.flow, self.name
 
 
 @dataclass
-class Plan:
-    """Which series each block belongs to."""
+class SeriesIndex:
+    """The series of a feed, the number of the series of each block, and the findings on both."""
 
     series: list[Series] = field(default_factory=list)
     of_block: list[int] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
 
 
 def one(tree: Tree | None, name: str) -> str | None:
-    """Give the first text of a member; None where it is missing or empty."""
+    """Return the first text of a member, or None if it is missing or empty."""
     for value in (tree or {}).get(name, ()):
         if isinstance(value, str) and value:
             return value
@@ -346,22 +386,23 @@ def one(tree: Tree | None, name: str) -> str | None:
 
 
 def branch(tree: Tree | None, name: str) -> Tree | None:
-    """Give the first member of this name that has members of its own."""
+    """Return the first member of a name that has members of its own."""
     return next((v for v in (tree or {}).get(name, ()) if isinstance(v, dict)), None)
 
 
-class Planner:
+class SeriesResolver:
     """Joins the entries of a feed and describes each series once."""
 
     def __init__(self, feed: Feed, codes: Codes, tz: str | None) -> None:
         self.feed, self.codes, self.tz = feed, codes, tz
-        self.resolver = Resolver(feed)
-        self.meter_readings = Index(feed, "MeterReading")
-        self.reading_types = Index(feed, "ReadingType")
-        self.usage_points = Index(feed, "UsagePoint")
-        self.local_times = Index(feed, "LocalTimeParameters")
+        self._findings, self._reported = Findings(), set[str]()
+        self.links = LinkResolver(feed)
+        self.meter_readings = EntryIndex(feed, "MeterReading")
+        self.reading_types = EntryIndex(feed, "ReadingType")
+        self.usage_points = EntryIndex(feed, "UsagePoint")
+        self.local_times = EntryIndex(feed, "LocalTimeParameters")
         self.names = {index.kind: identifiers(index.entries) for index in (self.reading_types, self.usage_points)}
-        # a series has to be told apart in its meter only
+        # names of series must be unique within their meter only
         self.names["MeterReading"] = {
             e.number: e.self_.rpartition("/")[2] or own_name(e) for e in self.meter_readings.entries
         }
@@ -374,7 +415,7 @@ class Planner:
         self._currencies = self._bill_currencies()
 
     def data(self, kind: str, entry: Entry | None) -> Tree | None:
-        """Give the first resource of a kind in an entry."""
+        """Return the first resource of a kind in an entry."""
         return self._data.get((kind, entry.number)) if entry else None
 
     def _last_year(self) -> int:
@@ -382,36 +423,37 @@ class Planner:
         last = max(starts, default=NONE)
         return datetime.fromtimestamp(last // US, UTC).year if last != NONE else 2024
 
-    def plan(self) -> Plan:
-        """Give each block its series."""
-        plan = Plan()
+    def resolve(self) -> SeriesIndex:
+        """Return the series of each block."""
+        index = SeriesIndex()
         by_entry: dict[int, int] = {}
         by_key: dict[tuple[Any, ...], int] = {}
         for block in self.feed.readings.blocks:
             if block.entry not in by_entry:
                 key, described = self._described(self.feed.entries[block.entry])
                 if key not in by_key:
-                    by_key[key] = len(plan.series)
-                    plan.series.append(described)
+                    by_key[key] = len(index.series)
+                    index.series.append(described)
                 by_entry[block.entry] = by_key[key]
-            plan.of_block.append(by_entry[block.entry])
-        _tell_apart(plan.series)
-        self.resolver.report(self.feed.findings)
+            index.of_block.append(by_entry[block.entry])
+        _distinguish(index.series)
+        index.findings.extend(self.take_findings())
+        index.findings.extend(self.links.report())
         if self._untyped and len(self.feed.readings):
-            text = (
-                "The feed holds no ReadingType: unit, scale and flow of its readings are not known; values are raw. "
-                "If another file holds it, load both at once, as a list."
-            )
-            self.feed.findings.add("espi.reading-type.missing", text, severity="serious", entries=self._untyped)
+            index.findings.add(NO_READING_TYPE, entries=self._untyped)
         if self._zone_unknown and len(self.feed.readings):
-            text = "The feed does not say its time zone: times are in UTC; pass tz=, as in tz='America/Los_Angeles'."
-            self.feed.findings.add("espi.time.no-zone", text, severity="warning")
-        return plan
+            index.findings.add(NO_ZONE)
+        return index
+
+    def take_findings(self) -> Findings:
+        """Return the findings on reading types and time zones since the last call."""
+        out, self._findings = self._findings, Findings()
+        return out
 
     def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
-        meter_reading = self.resolver.find(entry, "IntervalBlock", self.meter_readings, UPWARD)
+        meter_reading = self.links.find(entry, "IntervalBlock", self.meter_readings, UPWARD)
         own_is_near = entry.related or "ReadingType" in entry.kinds
-        own = self.resolver.linked(entry, self.reading_types, ACROSS[:1]) if own_is_near else None
+        own = self.links.linked(entry, self.reading_types, ACROSS[:1]) if own_is_near else None
         if not meter_reading or own:
             return self._joined(entry, meter_reading, own)
         # thousands of blocks have one MeterReading
@@ -427,7 +469,7 @@ class Planner:
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
         usage_point = self.usage_point(anchor, of)
-        reading_type = own_type or self.resolver.find(
+        reading_type = own_type or self.links.find(
             anchor,
             of,
             self.reading_types,
@@ -444,11 +486,11 @@ class Planner:
         return (meter, described.name, described.power, described.identity), described
 
     def usage_point(self, entry: Entry, of: str) -> Entry | None:
-        """Find the UsagePoint that an entry belongs to."""
-        return self.resolver.find(entry, of, self.usage_points, UPWARD)
+        """Return the UsagePoint that an entry belongs to."""
+        return self.links.find(entry, of, self.usage_points, UPWARD)
 
     def meter(self, entry: Entry, usage_point: Entry | None) -> str:
-        """Name the usage point: its id, or the one in the entry's path, or ``unknown``."""
+        """Return the name of a usage point: its ID, or the one in the entry's path, or ``unknown``."""
         if usage_point:
             return self.names["UsagePoint"][usage_point.number]
         for path in (entry.self_, *entry.up):
@@ -480,7 +522,7 @@ class Planner:
             zone=self.zone(usage_point, document),
             flow=word(FLOW, "flowDirection", one(data, "flowDirection"), "unknown") or "unknown",
             unit=unit,
-            power=self._power(one(data, "powerOfTenMultiplier"), name, unit, document),
+            power=self._power(one(data, "powerOfTenMultiplier"), name),
             dial=True if behaviour in DIALS else False if behaviour == _DELTA else None,
             commodity=self._commodity(one(data, "commodity"), usage_point, unit.name),
             kind=word(KIND, "kind", one(data, "kind")),
@@ -494,18 +536,11 @@ class Planner:
             title=reading_type.title if reading_type else "",
         )
 
-    def _power(self, text: str | None, name: str, unit: Unit, document: int) -> int:
+    def _power(self, text: str | None, name: str) -> int:
         power = integer(text) or 0
-        if _quirks.may_be_wh(self.feed.documents[document], unit, power):
-            said = (
-                f"Series {name} says kWh (powerOfTenMultiplier 3), but others take Opower's feeds of this title as Wh: "
-            )
-            said += "compare a bill, and if that is a thousandth, divide value by 1000."
-            self.feed.findings.add("espi.quirk.opower-wh", said, severity="serious", series=name, multiplier=power)
         if abs(power) <= _MULTIPLIER_LIMIT:
             return power
-        said = f"powerOfTenMultiplier {power} of series {name} is a placeholder: its values are not scaled."
-        self.feed.findings.add("espi.value.multiplier", said, severity="warning", series=name, multiplier=power)
+        self._findings.add(PLACEHOLDER, series=name, multiplier=power, words={"multiplier": str(power)})
         return 0
 
     def _commodity(self, text: str | None, usage_point: Entry | None, unit: str) -> str | None:
@@ -517,7 +552,7 @@ class Planner:
         return _COMMODITY_OF_UNIT.get(unit) or _COMMODITY_OF_SERVICE.get(word or "", word)
 
     def _is_of_service(self, reading_type: Entry, usage_point: Entry | None) -> bool:
-        """Tell whether a ReadingType is of its UsagePoint's service: gas of gas, electricity of electricity."""
+        """Return whether a ReadingType is of the service of its UsagePoint, such as gas."""
         service = integer(one(branch(self.data("UsagePoint", usage_point), "ServiceCategory"), "kind"))
         data = self.data("ReadingType", reading_type)
         commodity = COMMODITY.get(integer(one(data, "commodity")) or 0, "")
@@ -525,26 +560,26 @@ class Planner:
         return wanted is not None and commodity.partition(",")[0] == wanted
 
     def zone(self, usage_point: Entry | None, document: int = 0) -> str:
-        """Give the zone of a usage point: the caller's, the feed's, or UTC."""
+        """Return the time zone of a usage point: the caller's, the feed's, or UTC."""
         document = usage_point.document if usage_point else document
-        known = _quirks.zone(self.feed.documents[document]) if self.feed.documents else None
+        known = _senders.zone(self.feed, document)
         if self.tz or known:
             return self.tz or known or "UTC"
         number = usage_point.number if usage_point else -1
         if number not in self._zones:
             anchor = usage_point or next(iter(self.local_times.entries), None)
-            found = self.resolver.find(anchor, "UsagePoint", self.local_times, ACROSS) if anchor else None
+            found = self.links.find(anchor, "UsagePoint", self.local_times, ACROSS) if anchor else None
             self._zones[number] = self._decoded(self.data("LocalTimeParameters", found))
         return self._zones[number]
 
     @property
     def table_zone(self) -> str:
-        """The one zone of the feed, in which its tables show their times; UTC when there are several."""
+        """Time zone of the tables: that of the feed, or UTC if the feed has several."""
         zones = {self.zone(e) for e in self.usage_points.entries} or {self.zone(None)}
         return zones.pop() if len(zones) == 1 else "UTC"
 
     def zone_named(self, data: Tree) -> str | None:
-        """Give the IANA zone of LocalTimeParameters; None when there is none."""
+        """Return the IANA time zone of LocalTimeParameters, or None."""
         return self._zone_found(data).name
 
     def _zone_found(self, data: Tree | None) -> _clock.Zone:
@@ -553,10 +588,10 @@ class Planner:
 
     def _decoded(self, data: Tree | None) -> str:
         found = self._zone_found(data)
-        findings = self.feed.findings
-        for name, severity, text in found.oddities:
-            if name not in findings.names:
-                findings.add(name, text, severity=severity)
+        for oddity in found.oddities:
+            if oddity.kind.name not in self._reported:
+                self._reported.add(oddity.kind.name)
+                self._findings.add(oddity.kind, words=oddity.words)
         self._zone_unknown |= not found.name and not found.oddities
         return found.name or "UTC"
 
@@ -571,8 +606,8 @@ class Planner:
         return out
 
 
-def _tell_apart(series: list[Series]) -> None:
-    """Put a number behind series whose meter, name, flow and unit are the same, such as an hourly and a daily one."""
+def _distinguish(series: list[Series]) -> None:
+    """Append a number to the names of series that share meter, name, flow, and unit, as hourly and daily ones do."""
     seen: dict[tuple[str, str, str, str], dict[tuple[Any, ...], int]] = {}
     for each in series:
         alike = seen.setdefault((each.meter, each.name, each.flow, each.unit.name), {})

@@ -1,4 +1,4 @@
-"""Resources other than readings as tables: one row a resource, one column a member."""
+"""Tables of resources other than readings: one row for each resource, one column for each member."""
 
 from __future__ import annotations
 
@@ -8,19 +8,42 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit.days import times
 from greenkit.espi import _bills, _clock, _series
 from greenkit.espi._cells import MOST_UNKNOWN, Cells, Reader
 from greenkit.espi._codes import CURRENCY, MONEY, Codes
-from greenkit.espi._feed import Entry, Resource, Tree, href
+from greenkit.espi._feed import Entry, Resource, href
 from greenkit.espi._members import LINE_ITEM, TABLES, Members
 from greenkit.espi._readings import NONE
-from greenkit.espi._series import Planner, branch, one
-from greenkit.findings import counted
+from greenkit.espi._series import SeriesResolver, branch, one
+from greenkit.espi._xml import Tree
+from greenkit.findings import Findings, Kind
+from greenkit.times import to_times
+
+DUPLICATE_BILLS: Final = Kind(
+    "espi.bill.repeated",
+    "warning",
+    "greenkit left out {count:exact duplicate bill}.",
+    "Check whether the feed overlaps another one.",
+)
+WITHHELD: Final = Kind("espi.member.withheld", "info", "greenkit left out members that may be secrets: {names}.")
+REPEATED: Final = Kind(
+    "espi.member.repeated",
+    "warning",
+    "Members that a resource has once occur several times with different values: {names}. greenkit kept the first.",
+    "Look at these members in the feed.",
+)
+TOO_MANY: Final = Kind(
+    "espi.member.too-many",
+    "warning",
+    "A table has more than {most:,} members that no schema defines. greenkit left out {count:member}.",
+    "Check that this is the feed that you mean.",
+)
 
 _BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")
 _AFTER: Final = ("title", "published", "updated", "source")
-_DTYPES: Final = {"text": "str", "list": "str", "int": "Int64", "flag": "boolean", "money": "float64"}
+# pandas 2 has no string dtype that can contain None
+_TEXT: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else "object"
+_DTYPES: Final = {"text": _TEXT, "list": _TEXT, "int": "Int64", "flag": "boolean"}
 _BEFORE: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("usage_points", "bills", "power_quality"), ("meter", "id")),
     "line_items": ("meter", "bill", "bill_start", "bill_end"),
@@ -30,48 +53,78 @@ _BEFORE: Final[Mapping[str, tuple[str, ...]]] = {
     "meters": ("meter", "id", "customer", "account", "agreement", "service_location"),
     "statements": ("id", "customer", "account", "agreement"),
 }
-"""The columns of a table before its members: whose it is. All others begin with ``id``."""
+"""Columns of a table before its members: what each row belongs to. All other tables begin with ``id``."""
 _LADDER: Final = {
     "customer": "Customer",
     "account": "CustomerAccount",
     "agreement": "CustomerAgreement",
     "service_location": "ServiceLocation",
 }
-"""What stands above what in a customer feed."""
-_UNIT: Final = {"reading_types": "unit", "local_time": "zone"}
+"""Levels of a customer feed, from the top down."""
+_DERIVED: Final = {"reading_types": "unit", "local_time": "zone"}
 
 
 class Tables:
-    """Builds each table of a feed."""
+    """The tables of a feed, each built when it is asked for."""
 
-    def __init__(self, planner: Planner, codes: Codes, epoch: str = "utc") -> None:
-        self.planner, self.feed, self.codes, self.epoch = planner, planner.feed, codes, epoch
+    def __init__(self, resolver: SeriesResolver, codes: Codes, epoch: str = "utc") -> None:
+        self.resolver, self.feed, self.codes, self.epoch = resolver, resolver.feed, codes, epoch
         self.readings = self.feed.readings
-        self._indexes = {kind: _series.Index(self.feed, kind) for kind in _LADDER.values()}
+        self._built: dict[str, pd.DataFrame] = {}
+        self._findings_of: dict[str, Findings] = {}
+        self._on_zones = Findings()
+        self._indexes = {kind: _series.EntryIndex(self.feed, kind) for kind in _LADDER.values()}
         self._found: dict[tuple[str, int, str], Entry | None] = {}
         self._meters: dict[tuple[str, int], str] = {}
         self._resent = 0
-        self._types = {e.self_: e for e in planner.reading_types.entries if e.self_}
+        self._types = {e.self_: e for e in resolver.reading_types.entries if e.self_}
         self._uncounted = Codes()
         words = {self._currency_named(r.data) for r in self.feed.of("ReadingType")}
         self._currency = words.pop() if len(words) == 1 else None
 
     def table(self, name: str) -> pd.DataFrame:
-        """Build one of :data:`greenkit.espi._members.TABLES`."""
+        """Return one of :data:`greenkit.espi._members.TABLES`, or ``line_items``."""
+        if name not in self._built:
+            self._findings_of[name] = Findings()
+            self._built[name] = self._line_items() if name == "line_items" else self._table(name)
+            self._on_zones.extend(self.resolver.take_findings())
+        return self._built[name]
+
+    def build_all(self) -> Findings:
+        """Build every table with rows, check the bills, and return the findings on all of them."""
+        out = Findings()
+        for name, (kinds, _) in TABLES.items():
+            if self.feed.of(*kinds):
+                self.table(name)
+                out.extend(self._findings_of[name])
+                if name == "bills":
+                    items = self.table("line_items")
+                    out.extend(self._findings_of["line_items"])
+                    out.extend(_bills.check(self.table("bills"), items))
+        # the same resource in several files of a folder is normal, except for bills
+        if self._resent:
+            out.add(DUPLICATE_BILLS, count=self._resent)
+        return Findings([*self._on_zones, *out])
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows of each table that was built."""
+        names = [name for own in TABLES for name in ((own, "line_items") if own == "bills" else (own,))]
+        return {name: len(self._built[name]) for name in names if name in self._built}
+
+    def _table(self, name: str) -> pd.DataFrame:
         kinds, members = TABLES[name]
         before, after = _BEFORE.get(name, ("id",)), (*_AFTER, *(["resource"] if len(kinds) > 1 else []))
-        extra = (_UNIT[name],) if name in _UNIT else ()
+        extra = (_DERIVED[name],) if name in _DERIVED else ()
         renamed = {"billing_period_start": "start", "billing_period_end": "end"} if name == "bills" else {}
         reader = self._reader(members, (*before, *after, *extra, *renamed.values()))
         rows = []
         for resource in self._once_each(kinds):
             row = self._before(resource, before) | self._cells(name, reader, resource) | self._after(resource)
             rows.append(row | {column: self._derived(name, resource) for column in extra})
-        self._report(reader)
+        self._findings_of[name].extend(_report(reader))
         return self._frame(rows, before, reader, (*extra, *after)).rename(columns=renamed)
 
-    def line_items(self) -> pd.DataFrame:
-        """Build the table of the bills' line items."""
+    def _line_items(self) -> pd.DataFrame:
         before = _BEFORE["line_items"]
         reader = self._reader(LINE_ITEM, (*before, *_AFTER))
         rows = []
@@ -83,36 +136,26 @@ class Tables:
             for item in _bills.details(resource.data):
                 cells = reader.row(item, _bills.item_power(item), currency)
                 rows.append({**head, **cells, "currency": currency, **self._after(resource)})
-        self._report(reader)
+        self._findings_of["line_items"].extend(_report(reader))
         return self._frame(rows, before, reader, _AFTER)
 
-    def report(self) -> None:
-        """Say last what was counted on the way: repeated bills, texts that are no numbers, codes that no table knows.
-
-        That resources other than bills come more than once, as in a folder of files, is no matter.
-        """
-        if self._resent:
-            text = f"{counted(self._resent, 'bill')} stood more than once, unchanged: counted once."
-            self.feed.findings.add("espi.bill.repeated", text, severity="warning", count=self._resent)
-        self.readings.report(self.feed.findings)
-        self.codes.report(self.feed.findings)
-
     def _reader(self, members: Members, reserved: tuple[str, ...]) -> Reader:
-        zone = self.planner.table_zone
+        zone = self.resolver.table_zone
         return Reader(self.readings, self.codes, members, reserved, zone, typed=self._typed)
 
     def _typed(self, ref: str) -> Tree | None:
-        return self.planner.data("ReadingType", self._types.get(href(ref)))
+        return self.resolver.data("ReadingType", self._types.get(href(ref)))
 
     def _cells(self, name: str, reader: Reader, resource: Resource) -> Cells:
         if name != "bills":
             return reader.row(resource.data, MONEY)
-        power = _bills.bill_power(resource.data, self.readings, self.feed.findings)
+        power, found = _bills.bill_power(resource.data, self.readings)
+        self._findings_of[name].extend(f for f in found if f.name not in self._findings_of[name].names)
         currency = self._currency_of(resource.data)
         return reader.row(_bills.without_details(resource.data), power, currency) | {"currency": currency}
 
     def _currency_of(self, data: Tree) -> str | None:
-        """Give a bill's currency; one that names none means its ReadingType's (espi.xsd, billLastPeriod)."""
+        """Return the currency of a bill, which may be declared by its ReadingType (espi.xsd, billLastPeriod)."""
         return self._currency_named(data) or self._currency
 
     def _currency_named(self, data: Tree) -> str | None:
@@ -120,18 +163,18 @@ class Tables:
 
     def _derived(self, name: str, resource: Resource) -> str | None:
         if name == "local_time":
-            return self.planner.zone_named(resource.data)
+            return self.resolver.zone_named(resource.data)
         return self.codes.unit(one(resource.data, "uom")).name
 
     def _once_each(self, kinds: tuple[str, ...]) -> list[Resource]:
-        """Give the resources of these kinds, each once: files that overlap, or a folder of them, repeat them."""
+        """Return the resources of these kinds, each once, because overlapping files contain them several times."""
         seen: set[tuple[str, str, str]] = set()
         out = []
         for resource in self.feed.of(*kinds):
             entry = self.feed.entries[resource.entry]
             whose = entry.self_ or entry.id
             if resource.kind in _BILLS and "billingPeriod" in resource.data and self._meter(resource) != "unknown":
-                whose = f"{self._meter(resource)} "  # exports at two times may name one bill differently
+                whose = f"{self._meter(resource)} "  # two exports may name one bill differently
             key = (resource.kind, whose, repr(resource.data))
             if not whose or key not in seen:
                 out.append(resource)
@@ -154,37 +197,37 @@ class Tables:
         return out
 
     def _id(self, entry: Entry, kind: str) -> str:
-        names = self.planner.names.get(kind, {})
+        names = self.resolver.names.get(kind, {})
         return names.get(entry.number) or entry.self_.rpartition("/")[2] or _series.own_name(entry)
 
     def _meter(self, resource: Resource) -> str | None:
         entry = self.feed.entries[resource.entry]
         if resource.kind == "UsagePoint":
-            return self.planner.names["UsagePoint"][entry.number]
+            return self.resolver.names["UsagePoint"][entry.number]
         if resource.kind in ("Meter", "EndDevice"):
             above = self._above(entry, resource.kind, "ServiceLocation")
-            return self._served(self.planner.data("ServiceLocation", above))
+            return self._served(self.resolver.data("ServiceLocation", above))
         if resource.kind == "ServiceLocation":
             return self._served(resource.data)
         key = resource.kind, resource.entry
         if key not in self._meters:
-            usage_point = self.planner.usage_point(entry, resource.kind)
-            self._meters[key] = self.planner.meter(entry, usage_point)
+            usage_point = self.resolver.usage_point(entry, resource.kind)
+            self._meters[key] = self.resolver.meter(entry, usage_point)
         return self._meters[key]
 
     def _served(self, location: Tree | None) -> str | None:
-        """Name the usage points of a service location, by their entries where the feed has them."""
+        """Return the names of the usage points of a service location, from their entries if the feed has them."""
         lists = [v for v in (location or {}).get("UsagePoints", ()) if isinstance(v, dict)]
         paths = [href(ref) for tree in lists for ref in tree.get("UsagePoint", ()) if isinstance(ref, str) and ref]
-        found = [(path, self.planner.usage_points.by_self.get(path)) for path in paths]
+        found = [(path, self.resolver.usage_points.by_self.get(path)) for path in paths]
         names = [self._id(es[0], "UsagePoint") if es else path.rpartition("/")[2] for path, es in found]
         return "; ".join(dict.fromkeys(names)) or None
 
     def _above(self, entry: Entry, kind: str, wanted: str) -> Entry | None:
-        """Find the customer, account, agreement or location that an entry belongs to, through those between."""
+        """Return the customer, account, agreement, or location that an entry belongs to, through the levels between."""
         key = (kind, entry.number, wanted)
         if key not in self._found:
-            self._found[key] = None  # links may run in a circle
+            self._found[key] = None  # links may form a circle
             rungs = list(_LADDER.values())
             top = rungs.index(wanted)
             below = rungs[top + 1 : rungs.index(kind) if kind in rungs else None]
@@ -200,7 +243,7 @@ class Tables:
         if only:
             here = index.by_document.get(entry.document, [])
             return here[0] if len(here) == 1 else None
-        return self.planner.resolver.linked(entry, index, _series.UPWARD)
+        return self.resolver.links.linked(entry, index, _series.UPWARD)
 
     def _after(self, resource: Resource) -> Cells:
         entry = self.feed.entries[resource.entry]
@@ -212,43 +255,52 @@ class Tables:
             "resource": resource.kind,
         }
 
-    def _report(self, reader: Reader) -> None:
-        add = self.feed.findings.add
-        if reader.withheld:
-            names = sorted(reader.withheld)[:5]
-            add(
-                "espi.member.withheld", f"Members that may be secrets were left out: {', '.join(names)}.", members=names
-            )
-        if reader.repeated:
-            counts = dict(sorted(reader.repeated.items())[:20])
-            shown = ", ".join(list(counts)[:5])
-            text = f"Members that stand once stood more often, and differ: {shown}. The first was taken."
-            add("espi.member.repeated", text, severity="warning", counts=counts)
-        if reader.dropped:
-            text = f"More than {MOST_UNKNOWN} members that no schema names: {len(reader.dropped):,} were passed over."
-            add("espi.member.too-many", text, severity="warning", count=len(reader.dropped))
-
     def _frame(
         self, rows: list[Cells], before: tuple[str, ...], reader: Reader, after: tuple[str, ...]
     ) -> pd.DataFrame:
-        """Lay out rows: whose it is, the members of the schemas in their order, the others, the entry's own."""
+        """Build a table: what a row belongs to, the members of the schemas in order, the others, those of the entry."""
         kinds = dict.fromkeys(before, "text") | reader.kinds | dict.fromkeys(after, "text")
         kinds |= dict.fromkeys(("bill_start", "bill_end") if "bill" in before else (), "time")
         kinds |= {"published": "stamp", "updated": "stamp"}
-        return pd.DataFrame({name: self._column([row.get(name) for row in rows], kind) for name, kind in kinds.items()})
+        # most columns of most tables are empty, and one empty column of a kind is as good as another
+        empty: dict[str, Any] = {}
+        columns: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            cells = [row.get(name) for row in rows]
+            if all(cell is None for cell in cells):
+                if kind not in empty:
+                    empty[kind] = self._column(cells, kind)
+                columns[name] = empty[kind]
+            else:
+                columns[name] = self._column(cells, kind)
+        return pd.DataFrame(columns)
 
     def _column(self, cells: list[Any], kind: str) -> Any:
-        zone = self.planner.table_zone
+        zone = self.resolver.table_zone
         if kind == "time":
             instants = np.array([NONE if c is None else c for c in cells], dtype=np.int64)
             known = instants != NONE
             instants[known] = _clock.instants(instants[known], self.epoch, zone)
-            return pd.Series(times(instants, zone))
+            return to_times(instants, zone)
         if kind == "stamp":
             stamps = pd.to_datetime(pd.Series(cells, dtype="object"), utc=True, errors="coerce", format="ISO8601")
-            return stamps.dt.as_unit("us").dt.tz_convert(zone)
+            return stamps.dt.as_unit("us").dt.tz_convert(zone).array
         if kind in ("text", "list"):
             cells = [c if c is None or isinstance(c, str) else str(c) for c in cells]
-            if pd.__version__ < "3":
-                return pd.Series(cells, dtype="object")  # pandas 2.2 has no str that holds None
-        return pd.Series(cells, dtype=_DTYPES.get(kind, kind))
+        if kind == "money" or kind == "float64":
+            return np.array(cells, dtype=np.float64)  # None becomes NaN
+        return pd.array(cells, dtype=_DTYPES.get(kind, kind))
+
+
+def _report(reader: Reader) -> Findings:
+    """Return the findings on the members of one table."""
+    out = Findings()
+    if reader.withheld:
+        names = sorted(reader.withheld)[:5]
+        out.add(WITHHELD, members=names, words={"names": ", ".join(names)})
+    if reader.repeated:
+        counts = dict(sorted(reader.repeated.items())[:20])
+        out.add(REPEATED, counts=counts, words={"names": ", ".join(list(counts)[:5])})
+    if reader.dropped:
+        out.add(TOO_MANY, count=len(reader.dropped), words={"most": MOST_UNKNOWN})
+    return out

@@ -1,59 +1,77 @@
-"""Files to XML text: the document from its root element on, as UTF-8, or a sentence on what the file is instead."""
+"""The XML text of a file as UTF-8 from its root element on, and the names of its elements.
+
+Feeds declare Atom and ESPI as the default namespace, with a prefix, or not at all (a fragment of a feed), and a new
+release of a utility's software may change the prefixes. An element is therefore known by the family of its namespace
+and its local name.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from greenkit.errors import LimitError, OtherFormat
-from greenkit.sources import foreign
+from greenkit import _foreign
+from greenkit.errors import FormatError, LimitError, OtherFormat
+from greenkit.espi import quirks
+from greenkit.text import detect_encoding, text_encoding
 
 CHUNK: Final = 1 << 20
+"""Bytes of a document that are read and parsed at a time."""
 _PROLOG: Final = 1 << 20
-# an unfinished comment runs to the end of what is given, so that nothing in it is taken for the root
+"""Bytes in which the root element must begin."""
+# A comment without an end reaches to the end of the text, so that nothing in it looks like the root.
 _MARKUP: Final = re.compile(rb"<(?:\?.*?(?:\?>|\Z)|!--.*?(?:-->|\Z)|!DOCTYPE|(?=[A-Za-z_:\x80-\xff]))", re.S | re.I)
 _ENCODING: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
-_FOREIGN: Final = {
-    b"{": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
-    b"[": "JSON, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's",
-    b"&lt;": "XML that was written as text, with &lt; for each <: unescape it, or download it again",
-    b"-----BEGIN PGP": "encrypted with OpenPGP: use greenkit.load(…, pgp=greenkit.pgp.Keyring(passphrase=…))",
-    b"00000001,": "an LSE file of Smart Meter Texas: use load_smt",
+# First characters of files that another function of greenkit reads, what they are, and the next step
+_OTHERS: Final = {
+    b"{": ("JSON", "If it is from Smart Meter Texas, call load_smt."),
+    b"[": ("JSON", "If it is from Smart Meter Texas, call load_smt."),
+    b"-----BEGIN PGP": ("an OpenPGP message", "Call greenkit.load(…, pgp=greenkit.pgp.Keyring(passphrase=…))."),
+    b"00000001,": ("an LSE file", "Call load_smt."),
 }
-_BOMS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+
+Tree = dict[str, list[Any]]
+"""An element: the texts and trees of its members by local name, in document order."""
+
+
+# The text
 
 
 def document_pieces(
     file: BinaryIO, name: str, encoding: str | None, advance: Callable[[int], object]
 ) -> tuple[int, Iterator[bytes]]:
-    """Give the document from its root element on as UTF-8, and the number of lines before it.
+    """Return the number of lines before the root element, and the document from there on as pieces of UTF-8.
 
-    What stands before the root is looked at here: byte-order marks, blank lines, the prolog, comments, style sheets
-    and stray text. So no parser sees them, and a DOCTYPE is refused before any parser could act on it.
+    Byte-order marks, blank lines, the prolog, comments, style sheets, and stray text before the root are handled here.
+    No parser sees them, and a DOCTYPE is refused before a parser can act on it.
+
+    Raises
+    ------
+    OtherFormat
+        If the file is not XML, or a web page.
+    FormatError
+        If the document declares an encoding that is not for text.
+    LimitError
+        If the document has a DOCTYPE.
     """
     head = b""
     while len(head) < _PROLOG and (chunk := file.read(CHUNK)):
         head += chunk
-        if _root(_decoded(head, encoding)[0]) is not None:
+        if _root(_decoded(head, encoding, name)[0]) is not None:
             break
-    utf8, decoder = _decoded(head, encoding)
+    utf8, decoder = _decoded(head, encoding, name)
     at = _root(utf8)
-    if at is None or foreign(head) or head.lstrip().startswith(tuple(_FOREIGN)):
-        raise OtherFormat(_not_xml(head), source=name)
-    if utf8[at : at + 5].lower() == b"<html" or utf8[at : at + 14].lower() == b"<!doctype html":
-        raise OtherFormat(
-            "this is a web page (a sign-in page?), not a Green Button feed: download the file again", source=name
-        )
+    if at is None or _foreign.recognize(head) or head.lstrip().startswith(tuple(_OTHERS)):
+        raise _not_xml(head, name)
+    if known := _foreign.recognize(utf8[at : at + 512]):
+        raise OtherFormat(f"This is {known.what}, not a Green Button feed", source=name, next_step=known.next_step)
     if utf8[at : at + 2] == b"<!":
-        raise LimitError(f"{name}: the document has a DOCTYPE, which Green Button never has and which may be an attack")
+        raise LimitError(
+            f"{name}: The document has a DOCTYPE, which Green Button feeds never have and which may be an attack",
+            next_step="Download the feed again from the utility.",
+        )
 
     def pieces() -> Iterator[bytes]:
         advance(len(head))
@@ -67,115 +85,105 @@ def document_pieces(
     return utf8[:at].count(b"\n"), pieces()
 
 
-def _decoded(head: bytes, encoding: str | None) -> tuple[bytes, codecs.IncrementalDecoder | None]:
-    """Give the head as UTF-8, and the decoder for the rest; None where the bytes are UTF-8 already."""
-    encoding = encoding or _encoding(head)
+def _decoded(head: bytes, encoding: str | None, name: str) -> tuple[bytes, codecs.IncrementalDecoder | None]:
+    """Return the head as UTF-8, and the decoder for the rest, or None if the bytes are UTF-8 already."""
+    encoding = encoding or _encoding(head, name)
     if encoding in ("utf-8", "ascii"):
         return head, None
     decoder = codecs.getincrementaldecoder(encoding)("strict" if encoding != "windows-1252" else "replace")
     return decoder.decode(head).encode(), decoder
 
 
-def _encoding(head: bytes) -> str:
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding
-    if head[1:2] == b"\0" or head[:1] == b"\0":  # UTF-16 without a mark
+def _encoding(head: bytes, name: str) -> str:
+    # two bytes are enough for a document, which cannot begin with a zero
+    if encoding := detect_encoding(head[:4]):
+        return encoding
+    if head[1:2] == b"\0" or head[:1] == b"\0":
         return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-    found = _ENCODING.search(head[:1024])
-    try:
-        declared = codecs.lookup(found[1].decode()).name if found else "utf-8"
-    except LookupError:
+    declared = _ENCODING.search(head[:1024])
+    if declared is None:
         return "utf-8"
-    # a declaration of UTF-16 that can be read as ASCII is wrong: the file was re-saved
-    return "utf-8" if declared.startswith(("utf-16", "utf-32")) else declared
+    known = text_encoding(declared[1].decode())
+    if known is not None:
+        return known
+    try:
+        found = codecs.lookup(declared[1].decode())
+    except (LookupError, ValueError):
+        return "utf-8"
+    # a declaration of UTF-16 that is readable as ASCII is wrong: the file was saved again in another encoding
+    if found.name.startswith(("utf-16", "utf-32")):
+        return "utf-8"
+    raise FormatError(
+        f"The document declares the encoding {declared[1].decode()!r}, in which no text file is",
+        source=name,
+        next_step="Download the feed again from the utility.",
+    )
 
 
 def _root(utf8: bytes) -> int | None:
-    """Find where the root element begins, or a DOCTYPE; None when neither stands in what is given."""
-    for found in _MARKUP.finditer(utf8):
-        text = found[0]
+    """Return where the root element or a DOCTYPE begins, or None if the text has neither."""
+    for markup in _MARKUP.finditer(utf8):
+        text = markup[0]
         if text == b"<" or text[:9].upper() == b"<!DOCTYPE":
-            return found.start()
+            return markup.start()
     return None
 
 
-def _not_xml(head: bytes) -> str:
+def _not_xml(head: bytes, name: str) -> OtherFormat:
+    """Return the error that says what a file is instead of XML."""
     start = head.lstrip()[:512]
     if not start:
-        return "the file is empty"
-    if what := foreign(head):
-        return what
-    for mark, what in _FOREIGN.items():
+        return OtherFormat("The file is empty", source=name, next_step="Download it again.")
+    if known := _foreign.recognize(head):
+        return OtherFormat(f"This is {known.what}", source=name, next_step=known.next_step)
+    for mark, (what, next_step) in _OTHERS.items():
         if start.startswith(mark):
-            return f"this is {what}"
+            return OtherFormat(f"This is {what}, not a Green Button feed (XML)", source=name, next_step=next_step)
     if b"\0" not in start and sum(b"," in line or b"\t" in line for line in start.splitlines()) > 1:
-        return (
-            "this looks like a CSV file, not a Green Button feed (XML): use load_smt if it is Smart Meter Texas's, "
-            "else download the XML instead"
+        return OtherFormat(
+            "This looks like a CSV file, not a Green Button feed (XML)",
+            source=name,
+            next_step="If it is from Smart Meter Texas, call load_smt; otherwise download the XML.",
         )
-    return "this is not XML: expected a Green Button feed"
+    return OtherFormat(
+        "This is not XML", source=name, next_step="Check that this is the Green Button feed that you mean."
+    )
 
+
+# The names
 
 ATOM_NAMES: Final = frozenset(
     {
-        "feed",
-        "entry",
-        "link",
-        "content",
-        "id",
-        "title",
-        "published",
-        "updated",
-        "author",
-        "contributor",
-        "generator",
-        "icon",
-        "logo",
-        "source",
-        "subtitle",
-        "category",
-        "rights",
-        "summary",
+        *("feed", "entry", "link", "content", "id", "title", "published", "updated", "author", "contributor"),
+        *("generator", "icon", "logo", "source", "subtitle", "category", "rights", "summary"),
     }
 )
 _FRAME: Final = frozenset({"feed", "entry", "link", "content"})
-"""Atom's names that no ESPI resource has for a member."""
+"""Names of Atom that no ESPI resource has for a member."""
 USAGE: Final = (
-    "UsagePoint",
-    "MeterReading",
-    "ReadingType",
-    "IntervalBlock",
-    "LocalTimeParameters",
-    "UsageSummary",
-    "ElectricPowerUsageSummary",
-    "ElectricPowerQualitySummary",
-    "ProgramIdMappings",
+    *("UsagePoint", "MeterReading", "ReadingType", "IntervalBlock", "LocalTimeParameters", "UsageSummary"),
+    *("ElectricPowerUsageSummary", "ElectricPowerQualitySummary", "ProgramIdMappings"),
 )
 SERVICE: Final = ("ApplicationInformation", "Authorization", "BatchList", "ServiceStatus", "ServiceCategory")
 CUSTOMER: Final = (
-    "Customer",
-    "CustomerAccount",
-    "CustomerAgreement",
-    "ServiceLocation",
-    "ServiceSupplier",
-    "Meter",
-    "EndDevice",
-    "ProgramDateIdMappings",
-    "Statement",
-    "StatementRef",
+    *("Customer", "CustomerAccount", "CustomerAgreement", "ServiceLocation", "ServiceSupplier", "Meter", "EndDevice"),
+    *("ProgramDateIdMappings", "Statement", "StatementRef"),
 )
 RESOURCES: Final = frozenset((*USAGE, *SERVICE, *CUSTOMER))
-# Con Edison's API begins these with a small letter, a generator has a capital too many; ESPI has no such names itself.
-SPELLINGS: Final = {
-    name[0].lower() + name[1:]: name
-    for name in ("UsagePoint", "MeterReading", "ReadingType", "IntervalBlock", "IntervalReading", "UsageSummary")
-} | {"IntervalBLock": "IntervalBlock"}
 ALIASES: Final = {"TimeConfiguration": "LocalTimeParameters", "statement": "Statement"}
+_MISSPELLED: Final = {"IntervalBLock": "IntervalBlock"}
+
+
+def spellings() -> dict[str, str]:
+    """Return the element names that senders write differently, by their names in the schema."""
+    out = dict(_MISSPELLED)
+    for quirk in quirks.in_use():
+        out |= quirk.spellings
+    return out
 
 
 class Names(dict[str, str | None]):
-    """Tag → local name; Atom's as ``atom:entry``; None for an element of a foreign namespace, or a comment.
+    """Local names by tag: Atom's as ``atom:entry``, None for an element of another namespace or a comment.
 
     Examples
     --------
@@ -186,21 +194,24 @@ class Names(dict[str, str | None]):
     True
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.spellings = spellings()
+
     def __missing__(self, tag: str) -> str | None:
-        self[tag] = found = _known(tag) if isinstance(tag, str) else None
-        return found
+        self[tag] = name = self._local_name(tag) if isinstance(tag, str) else None
+        return name
 
-
-def _known(tag: str) -> str | None:
-    if not tag.startswith("{"):
-        # no namespace at all, or a prefix that nobody declared: the local name alone tells
-        local = tag.rpartition(":")[2]
-        return f"atom:{local}" if local in ATOM_NAMES else SPELLINGS.get(local, local)
-    uri, _, local = tag[1:].partition("}")
-    uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
-    if uri.startswith("naesb.org/espi"):
-        # one namespace for the whole document
-        return f"atom:{local}" if local in _FRAME else SPELLINGS.get(local, local)
-    if uri == "w3.org/2005/atom":  # some forget to declare ESPI's namespace, and leave its names in Atom's
-        return f"atom:{local}" if local in ATOM_NAMES else local
-    return None
+    def _local_name(self, tag: str) -> str | None:
+        if not tag.startswith("{"):
+            # without a namespace, or with a prefix that is not declared, only the local name is left
+            local = tag.rpartition(":")[2]
+            return f"atom:{local}" if local in ATOM_NAMES else self.spellings.get(local, local)
+        uri, _, local = tag[1:].partition("}")
+        uri = (uri.lower().rstrip("/").partition("://")[2] or uri.lower()).removeprefix("www.")
+        if uri.startswith("naesb.org/espi"):
+            # some documents have this one namespace for everything
+            return f"atom:{local}" if local in _FRAME else self.spellings.get(local, local)
+        if uri == "w3.org/2005/atom":  # some do not declare ESPI's namespace, so that its names are in Atom's
+            return f"atom:{local}" if local in ATOM_NAMES else local
+        return None

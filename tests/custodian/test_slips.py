@@ -233,7 +233,7 @@ def test_an_answer_that_is_no_feed_is_said_to_be_the_utilitys(utility):
     page = "<html>We are down for maintenance</html>"
     utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response(page)
     for ask in (lambda: client.usage(*MARCH), client.usage_points):
-        with pytest.raises(errors.FormatError, match=r"^the utility's answer: this is a web page"):
+        with pytest.raises(errors.FormatError, match=r"^the utility's answer: This is a web page"):
             ask()
     utility.behaviour.replace = None
 

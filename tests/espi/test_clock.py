@@ -137,13 +137,13 @@ def test_wall_clock_is_suspected_without_a_zone(opened, local, severity):  # D2:
     found = opened(whole(*days("2024-07-05", 4), local=local))
     finding = found.findings.named("espi.time.local-as-utc")[0]
     assert finding.severity == severity
-    assert "tz=" in finding.text
-    assert "epoch='local'" in finding.text
+    assert "tz=" in finding.what_to_do
+    assert "epoch='local'" in finding.what_to_do
 
 
 def test_standard_time_written_as_utc(opened):  # D3: days begin at 23:00Z in summer, 00:00Z in winter
     feed = whole(*days("2024-07-05", 3, offset=lambda d: -1), *days("2024-12-05", 3), local=CENTRAL)
-    assert "epoch='standard'" in opened(feed).findings.named("espi.time.standard-as-utc")[0].text
+    assert "epoch='standard'" in opened(feed).findings.named("espi.time.standard-as-utc")[0].what_to_do
     right = opened(feed, epoch="standard").readings
     assert instants(right)[0] == "07-05 05:00"
     assert instants(right)[72] == "12-05 06:00"

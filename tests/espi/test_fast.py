@@ -35,28 +35,28 @@ def eager(monkeypatch):
     monkeypatch.setattr(fast, "_FEW", 0)
 
 
-class Runs(fast.Runs):
+class Counting(fast.FastReader):
     """Counts what the fast path took out, over all documents."""
 
     total: ClassVar[Counter[str]] = Counter()
 
-    def finish(self):
-        super().finish()
-        fitting = self.wrappers.fitting
+    def run(self, advance):
+        findings = super().run(advance)
+        fitting = self.entry_cutter.fitting
         self.total.update(seen=self.seen, proved=self.proved, documents=1, entries=fitting)
+        return findings
 
 
-def state(data, shorten, recover=False):
+def state(data, faster, recover=False):
     """All that a document gives: everything behind it is made from this alone."""
     found = feed.Feed()
     source = Source("a.xml", lambda: io.BytesIO(data), len(data))
     done = []
     try:
-        parse.read(found, source, recover=recover, advance=done.append, shorten=shorten)
+        findings = parse.read(found, source, recover=recover, advance=done.append, faster=faster)
     except GreenkitError as e:
         return type(e), str(e)
-    assert found.readings.runs is None
-    assert sum(done) == len(data) or recover or found.findings.named("espi.xml")
+    assert sum(done) == len(data) or recover or findings.named("espi.xml")
     columns = {name: column.tobytes() for name, column in found.readings.columns.items() if name != "quality"}
     qualities = [found.readings.quality_texts[n] if n >= 0 else None for n in found.readings.columns["quality"]]
     rest = found.readings.blocks, found.entries, found.resources, found.documents
@@ -64,19 +64,19 @@ def state(data, shorten, recover=False):
         columns,
         qualities,
         [list(map(astuple, part)) for part in rest],
-        found.findings.as_list(),
+        findings.as_list(),
         found.readings.doubtful,
     )
 
 
 def compare(seeds, monkeypatch):
-    Runs.total.clear()
+    Counting.total.clear()
     for seed in seeds:
         data, rng = mutant(seed), random.Random(~seed)
         monkeypatch.setattr(_xml, "CHUNK", rng.choice([64, 700, 4000, 1 << 18, 1 << 18]))
         recover = rng.random() < 0.2
-        assert state(data, Runs, recover) == state(data, None, recover), f"seed {seed}"
-    return Runs.total
+        assert state(data, Counting, recover) == state(data, None, recover), f"seed {seed}"
+    return Counting.total
 
 
 def test_mutants_read_alike(monkeypatch):
@@ -93,9 +93,9 @@ def test_many_more_mutants_read_alike(monkeypatch, part):
     compare(range(600 + part * 2_500, 600 + (part + 1) * 2_500), monkeypatch)
 
 
-def opened(source, monkeypatch, shorten):
+def opened(source, monkeypatch, faster):
     with monkeypatch.context() as patched:
-        patched.setattr(reader._fast, "Runs", shorten)
+        patched.setattr(reader._fast, "FastReader", faster)
         try:
             found = open_espi(source)
         except GreenkitError as e:
@@ -104,7 +104,7 @@ def opened(source, monkeypatch, shorten):
 
 
 def assert_same(source, monkeypatch):
-    one, other = opened(source, monkeypatch, fast.Runs), opened(source, monkeypatch, None)
+    one, other = opened(source, monkeypatch, fast.FastReader), opened(source, monkeypatch, None)
     for a, b in zip(one, other, strict=True):
         if isinstance(a, pd.DataFrame):
             pd.testing.assert_frame_equal(a, b, check_exact=True)
@@ -123,7 +123,7 @@ def test_the_corpus_reads_alike():
     assert len(files) == 84
     for path in files:
         data = path.read_bytes()
-        assert state(data, Runs) == state(data, None), path.name
+        assert state(data, Counting) == state(data, None), path.name
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -135,14 +135,14 @@ def test_frames_of_mutants_are_alike(monkeypatch, seed):
 def test_runs_split_over_pieces(monkeypatch, size):
     monkeypatch.setattr(_xml, "CHUNK", size)
     for base in BASES:
-        assert state(base.encode(), Runs) == state(base.encode(), None)
+        assert state(base.encode(), Counting) == state(base.encode(), None)
 
 
 def proved(data):
-    Runs.total.clear()
-    one = state(data, Runs)
+    Counting.total.clear()
+    one = state(data, Counting)
     assert one == state(data, None)
-    return Runs.total["proved"], Runs.total["documents"]
+    return Counting.total["proved"], Counting.total["documents"]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_what_entries_are_cut_out(change, taken):
     changed = change(text)
     assert changed != text or taken == 19
     proved(changed.encode())
-    assert (Runs.total["entries"], Runs.total["documents"]) == (taken, 1)
+    assert (Counting.total["entries"], Counting.total["documents"]) == (taken, 1)
 
 
 @pytest.mark.parametrize(
@@ -275,21 +275,21 @@ def test_entries_that_it_cannot_vouch_for_are_read_plainly(change):
     parts = daily()
     text = whole(more=parts[0] + change("".join(parts[1:]))).decode()
     proved(text.encode())
-    assert Runs.total["entries"] == 0
+    assert Counting.total["entries"] == 0
 
 
 def test_entries_are_learned_once_there_are_many(monkeypatch):
     monkeypatch.setattr(fast, "_FEW", 20)
     for count, taken in ((20, 0), (30, 9)):
         proved(whole(more="".join(daily(count))))
-        assert Runs.total["entries"] == taken
+        assert Counting.total["entries"] == taken
 
 
 def test_patterns_end_where_too_few_entries_fit(monkeypatch):
     monkeypatch.setattr(fast, "_ENOUGH_ENTRIES", 10)
     odd = "".join(daily(title="{}&lt;"))
     assert proved(whole(more=odd + "".join(daily())))[0] == 80
-    assert Runs.total["entries"] == 0
+    assert Counting.total["entries"] == 0
 
 
 def test_templates_are_learned_from_any_reading():
@@ -303,7 +303,9 @@ def test_a_feed_of_which_little_is_proved_is_left_to_the_parser():
 
 
 def test_no_document_can_forge_a_marker(monkeypatch):
-    runs = [fast.Runs(feed.Feed()).attribute for _ in range(2)]
+    runs = [
+        fast.FastReader(feed.Feed(), Source("", io.BytesIO), recover=False, encoding=None).attribute for _ in range(2)
+    ]
     assert runs[0] != runs[1]
     monkeypatch.setattr(fast.secrets, "token_hex", lambda n: "0")
     forged = block('<IntervalReading run-1="0"/>' + hourly(START, range(9)))
@@ -313,10 +315,10 @@ def test_no_document_can_forge_a_marker(monkeypatch):
 def test_errors_name_the_line_of_the_document():
     text = whole(block(hourly(START, range(50)))).decode().replace("<IntervalReading>", "\n<IntervalReading>")
     late = text.replace("<value>49<", "<value>49</valu><")
-    assert "line 52:" in state(late.encode(), Runs)[1]
+    assert "line 52:" in state(late.encode(), Counting)[1]
     wrong = text.replace(f"<start>{START + 49 * 3600}<", "<start>99999999999999999<")
-    assert state(wrong.encode(), Runs) == state(wrong.encode(), None)
-    assert "no time in seconds" in state(wrong.encode(), Runs)[1]
+    assert state(wrong.encode(), Counting) == state(wrong.encode(), None)
+    assert "not a time in seconds" in state(wrong.encode(), Counting)[1]
 
 
 def test_progress_ends_at_the_size(monkeypatch):

@@ -162,7 +162,7 @@ def test_a_meter_reading_that_names_two_types_is_said(opened):
     parts = [usage_point(), meter_reading(related=(f"{MR}/IntervalBlock", "T/1", "T/2"))]
     found = opened(feed(*parts, reading_type("T/1"), reading_type("T/2", flowDirection=19), blocks(DAY)))
     assert series(found) == LINKED
-    assert "or several do" in found.findings.named("espi.link.document-order")[0].text
+    assert "more than one link" in found.findings.named("espi.link.document-order")[0].text
 
 
 def test_a_reading_type_with_the_id_of_the_meter_reading(opened):

@@ -9,9 +9,9 @@ from build import block, hourly, utc, whole
 
 from greenkit.espi import _feed as feed
 from greenkit.espi import _parse as parse
-from greenkit.espi._assemble import assemble, built
+from greenkit.espi._assemble import assemble, build_frame, scale_and_check
 from greenkit.espi._codes import Codes
-from greenkit.espi._series import Planner
+from greenkit.espi._series import SeriesResolver
 from greenkit.sources import Source
 
 START = utc("2024-01-05 05:00")
@@ -34,15 +34,16 @@ def long_feed(rows=ROWS):
 @pytest.mark.parametrize("tz", ["America/New_York", None])
 def test_a_frame_is_built_in_little_more_than_its_own_memory(tz):
     found, codes = long_feed(), Codes()
-    plan = Planner(found, codes, tz).plan()
+    index = SeriesResolver(found, codes, tz).resolve()
     tracemalloc.start()
     try:
-        rows, registers = assemble(found, plan, epoch="utc", tz=tz)
-        df = built(rows, codes)
+        assembly = assemble(found, index, epoch="utc", tz=tz)
+        scale_and_check(assembly.readings)
+        df = build_frame(assembly.readings, codes)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (len(df), len(registers), len(found.readings)) == (ROWS, 0, 0)
+    assert (len(df), len(assembly.registers), len(found.readings)) == (ROWS, 0, 0)
     # the columns that were read are not in it, though they are part of the frame
     assert peak < 1.5 * df.memory_usage().sum()
 

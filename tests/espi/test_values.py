@@ -48,8 +48,9 @@ def test_spellings_of_numbers(opened):
         "espi.value.missing": 1, "espi.value.grouped": 2, "espi.value.not-a-number": 1,
     }  # fmt: skip
     assert {f.text for f in found.findings} == {
-        "1 reading has no value: NaN, with quality missing.", "1 time the member value holds no number: empty.",
-        "2 times the member value has commas between its thousands: read without.",
+        "1 reading has no value. greenkit set it to NaN, with the quality missing.",
+        "1 value of the member value is not a number. greenkit left it empty.",
+        "2 values of the member value have commas between thousands. greenkit ignored the commas.",
     }  # fmt: skip
 
 

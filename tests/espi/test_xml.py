@@ -186,32 +186,32 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
     assert len(found.readings) == 3
     passed = found.findings.named("espi.file.passed-over")
     assert [(f.evidence["file"][-5:], f.severity) for f in passed] == [(".xslt", "info"), (".html", "warning")]
-    with pytest.raises(FormatError, match=r"style sheet.*open the XML file that came with it"):
+    with pytest.raises(FormatError, match=r"style sheet.*Open the XML file that came with it"):
         opened(tmp_path / "GreenButtonDataStyleSheet.xslt")
     (tmp_path / "feed.xml").write_bytes(PLAIN[:-30])
-    with pytest.raises(FormatError, match="is cut"):
+    with pytest.raises(FormatError, match="is truncated"):
         opened(tmp_path)
     (tmp_path / "feed.xml").unlink()
-    with pytest.raises(FormatError, match="nothing in it is a Green Button feed"):
+    with pytest.raises(FormatError, match="The source contains no Green Button feed"):
         opened(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("data", "error", "says"),
     [
-        (b"", FormatError, "bytes: the file is empty"),
-        (b"   \n", FormatError, "the file is empty"),
+        (b"", FormatError, "bytes: The file is empty"),
+        (b"   \n", FormatError, "The file is empty"),
         (b"<!DOCTYPE html><html></html>", FormatError, "web page"),
         (b"<html><body>Sign in</body></html>", FormatError, "web page"),
         (b"ESIID,USAGE_DATE\n1,2\n", FormatError, "CSV"),
-        (b"Energy Usage\n\nTime,kWh\n00:00,1\n", FormatError, "CSV.*else download the XML instead"),
+        (b"Energy Usage\n\nTime,kWh\n00:00,1\n", FormatError, "CSV.*otherwise download the XML"),
         (b'{"a": 1}', FormatError, "JSON"),
         (b"%PDF-1.4", FormatError, "PDF"),
         (b"<rss><channel/></rss>", FormatError, "no ESPI resource"),
-        (PLAIN[:-20], FormatError, "the document is cut .*recover=True"),
-        (PLAIN.replace(b"</value>", b"</valu>", 1), FormatError, "the XML is damaged"),
+        (PLAIN[:-20], FormatError, "The document is truncated .*recover=True"),
+        (PLAIN.replace(b"</value>", b"</valu>", 1), FormatError, "The XML is damaged"),
         (b'<!DOCTYPE feed [<!ENTITY a "b">]>' + PLAIN.partition(b"\n")[2], LimitError, "DOCTYPE"),
-        (PLAIN.replace(str(START).encode(), b"99999999999999999"), FormatError, "no time in seconds"),
+        (PLAIN.replace(str(START).encode(), b"99999999999999999"), FormatError, "not a time in seconds"),
     ],
 )
 def test_errors_are_typed_and_say_what_is_wrong(opened, data, error, says):
@@ -260,7 +260,7 @@ def test_blocks_helper_makes_linked_entries():
 
 def test_a_feed_without_readings_says_what_it_holds():
     with pytest.warns(
-        GreenkitWarning, match="no interval readings, only 1 UsagePoint, 1 LocalTimeParameters: see open"
+        GreenkitWarning, match="no interval readings, only 1 UsagePoint, 1 LocalTimeParameters. To see them, call open"
     ):
         assert load_espi(feed(usage_point(), local_time())).empty
     with pytest.warns(GreenkitWarning, match="no interval readings, nor anything else"):
@@ -297,8 +297,8 @@ def test_a_feed_in_small_letters_is_said(opened):
     ("data", "said"),
     [
         (b"From: <Saved by Blink>\nContent-Type: text/xml\n\n" + PLAIN, r"saved as MHTML"),
-        (PLAIN.replace(b"<", b"&lt;"), "unescape it"),
-        (PLAIN.replace(b"<title></title>", b"<title>Gas & Electric</title>"), "the XML is damaged"),
+        (PLAIN.replace(b"<", b"&lt;"), "Download the file again"),
+        (PLAIN.replace(b"<title></title>", b"<title>Gas & Electric</title>"), "The XML is damaged"),
     ],
 )
 def test_what_browsers_and_hands_make_of_a_feed(data, said):

@@ -1,8 +1,17 @@
-"""What single utilities do that no rule of the standard covers (greenkit/espi/_quirks.py)."""
+"""What single utilities do that no rule of the standard covers (greenkit/espi/quirks)."""
 
 import re
+from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from build import block, entry, feed, hourly, reading, resource, usage_point, utc, whole, xml
+
+from greenkit.errors import SettingsError
+from greenkit.espi import open_espi, quirks
+from greenkit.findings import Findings, Kind
+
+CORE = Path(quirks.__file__).parent.parent
 
 DUKE = """<?xml version="1.0" encoding="UTF-8"?>
 <ns3:entry xmlns:espi="http://naesb.org/espi" xmlns:ns3="http://www.w3.org/2005/Atom"><ns3:content>{}</ns3:content></ns3:entry>"""
@@ -68,7 +77,7 @@ def test_an_interval_that_names_the_unit_and_readings_that_name_the_multiplier(o
     }
     assert len(found.reading_types) == 3
     (quirk,) = found.findings.named("espi.quirk.interval-terms")
-    assert (quirk.severity, "divided by 10^3 to get kWh; compare a bill" in quirk.text) == ("warning", True)
+    assert (quirk.severity, "divided the values by 10^3 to get kWh" in quirk.text) == ("warning", True)
     others = {"espi.reading-type.missing", "espi.value.own-multiplier", "espi.reading.conflicting"}
     assert not others & set(found.findings.names)
 
@@ -139,3 +148,176 @@ def test_the_multiplier_of_opowers_batch_feeds(opened):
     other = opened(whole(block(readings), title="Green Button", powerOfTenMultiplier=3))
     gas = opened(whole(block(readings), title=titled, powerOfTenMultiplier=3, uom=169))
     assert not [each for each in (plain, other, gas) if name in each.findings.names]
+
+
+# The registry
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """A registry that the test may change, with nothing read yet."""
+    quirks.registered()  # fills the list of built-in quirks
+    for name in ("_BUILT_IN", "_added", "_read"):
+        monkeypatch.setattr(quirks, name, list(getattr(quirks, name)) if name != "_read" else [])
+    return quirks
+
+
+MADE_UP = Kind("espi.quirk.made-up", "info", "The values of {count:reading} were in dozens.", "Count them again.")
+
+
+class DozenPower(quirks.Quirk):
+    """A made-up utility: block titles name the unit, values are in dozens, qualities are in Latin, in Honolulu."""
+
+    name = "dozen_power"
+    sources = ("this test",)
+    sample = "this test"
+    zone = "Pacific/Honolulu"
+    spellings: ClassVar = {"Messung": "IntervalReading"}
+    quality_words: ClassVar = {"AESTIMATUM": "estimated"}
+
+    def recognizes(self, document):
+        return document.title == "Dozen Power"
+
+    def implied_reading_type(self, block):
+        members = {"uom": "72", "powerOfTenMultiplier": "3", "flowDirection": "19"}
+        return quirks.ImpliedReadingType(members, MADE_UP, f"UsagePoint/{block.interval['pole']}", {"count": 0})
+
+    def fix_rows(self, rows):
+        rows.value *= 12
+        found = Findings()
+        found.add(MADE_UP, count=len(rows.value))
+        return found
+
+    def check_series(self, series):
+        found = Findings()
+        found.add(MADE_UP, count=0, series=series.name, unit=series.unit)
+        return found
+
+
+def dozens(title="Dozen Power"):
+    start = utc("2024-01-05 10:00")
+    interval = xml("interval", {"duration": 7200, "start": start, "pole": 9})
+    readings = hourly(start, [2, 3], ReadingQuality={"quality": "AESTIMATUM"}).replace("IntervalReading>", "Messung>")
+    return feed(entry(resource("IntervalBlock", inner=interval + readings)), title=title)
+
+
+def test_made_up_utility_in_one_class_is_read_without_touching_the_core(registry, opened):
+    before = open_espi(dozens())
+    assert before.readings.empty
+    registry._read.clear()
+    registry.register(DozenPower())
+    found = opened(dozens())
+    df = found.readings
+    assert df[["meter", "flow", "unit", "quality", "zone"]].iloc[0].tolist() == [
+        "9", "received", "kWh", "estimated", "Pacific/Honolulu",
+    ]  # fmt: skip
+    assert df["value"].tolist() == [2 * 12, 3 * 12]
+    assert [f.evidence.get("count", "file") for f in found.findings.named("espi.quirk.made-up")] == ["file", 2, 0]
+    # the same file under another title is not theirs
+    other = opened(dozens("Dozens"))
+    assert not other.findings.named("espi.quirk")
+    assert other.readings["value"].tolist() == [2, 3]
+
+
+def test_quirk_cannot_be_registered_after_a_file_was_read(registry):
+    open_espi(dozens())
+    with pytest.raises(SettingsError, match="after a file was read") as raised:
+        registry.register(DozenPower())
+    assert raised.value.next_step == "Register quirks at the start of the program."
+
+
+@pytest.mark.parametrize("name", ["", "duke"])
+def test_quirk_needs_a_name_that_is_not_taken(registry, name):
+    class Unnamed(quirks.Quirk):
+        pass
+
+    Unnamed.name = name
+    with pytest.raises(SettingsError, match=f"cannot have the name '{name}'"):
+        registry.register(Unnamed())
+
+
+def test_two_quirks_of_one_document_apply_if_they_set_different_things(registry, opened):
+    class Clockwork(quirks.Quirk):
+        name = "clockwork"
+        zone = "Asia/Seoul"
+
+        def recognizes(self, document):
+            return document.title.startswith("Opower")
+
+    registry.register(Clockwork())
+    title = "Opower ESPI Third Party Batch Feed v1"
+    found = opened(whole(block(hourly(utc("2024-01-05 05:00"), [1])), title=title, powerOfTenMultiplier=3))
+    assert set(found.readings["zone"]) == {"Asia/Seoul"}
+    assert found.findings.named("espi.quirk").names == ["espi.quirk.opower-wh"]
+
+
+def test_two_quirks_that_set_the_same_thing_are_reported_and_do_not_apply(registry, opened):
+    class Rival(quirks.Quirk):
+        name = "rival"
+        zone = "Asia/Seoul"
+
+        def recognizes(self, document):
+            return document.title == "Dozen Power"
+
+    registry.register(DozenPower())
+    registry.register(Rival())
+    found = opened(dozens(), tz="America/Chicago")
+    (conflict,) = found.findings.named("espi.quirk.conflict")
+    assert (conflict.severity, conflict.evidence["quirks"]) == ("serious", ["dozen_power", "rival"])
+    assert found.readings["value"].tolist() == [2, 3]
+    assert found.readings["unit"].tolist() == ["unknown"] * 2
+
+
+def document_of(name):
+    start = utc("2024-01-05 06:00")
+    smt = whole(block(hourly(start, range(24)), utc("2024-01-05 00:00"), 86400), title="SMT Green Button Report: x")
+    gas = whole(block(hourly(start, [7])), uom=169).replace(
+        b"<content><ReadingType", b"<title>Delivered (CCF)</title><content><ReadingType"
+    )
+    return {
+        "con_edison": feed(con_edison("KWH%2015", start, 0.25, 0.5)),
+        "dte": gas,
+        "duke": DUKE.format(duke("T-1", "ELECTRIC", "kWh", 900, start, ("ESTIMATE", 0.1))).encode(),
+        "opower": whole(
+            block(hourly(start, [3])), title="Opower ESPI Third Party Batch Feed v1", powerOfTenMultiplier=3
+        ),
+        "smart_meter_texas": smt,
+        "smarthub": feed(smarthub(72, 3, start, 31250)),
+        "": whole(block(hourly(start, [3]))),
+    }[name]
+
+
+@pytest.mark.parametrize("quirk", quirks.registered(), ids=lambda quirk: quirk.name)
+def test_removing_a_quirk_changes_its_own_documents_only(registry, quirk):
+    names = [other.name for other in quirks.registered()] + [""]
+    before = {name: open_espi(document_of(name), tz="America/Chicago") for name in names}
+    registry._BUILT_IN.remove(quirk)
+    for name in names:
+        after = open_espi(document_of(name), tz="America/Chicago")
+        same = before[name].readings.equals(after.readings) and list(before[name].findings) == list(after.findings)
+        assert same == (name != quirk.name), name
+
+
+@pytest.mark.parametrize("quirk", quirks.registered(), ids=lambda quirk: quirk.name)
+def test_quirk_declares_its_facts(quirk):
+    module = __import__(type(quirk).__module__, fromlist=["x"])
+    assert quirk.name == type(quirk).__module__.rpartition(".")[2]
+    assert quirk.sources
+    assert quirk.sample
+    assert type(quirk).__doc__
+    assert module.__doc__
+    kinds = [value for value in vars(module).values() if isinstance(value, Kind)]
+    changes = {"check_series", "implied_reading_type", "fix_rows"} & vars(type(quirk)).keys()
+    assert bool(kinds) == bool(changes)
+
+
+def test_no_core_module_names_a_utility():
+    words = [quirk.name.replace("_", ".?") for quirk in quirks.registered()]
+    names = re.compile(
+        rf"\b({'|'.join(words)}|con.?ed|smt|lg&e|elexicon|ameren|pg&e|utilityapi|green.?mountain|toronto|ontario)\b",
+        re.I,
+    )
+    allowed = re.compile(r"load_smt|Smart Meter Texas, call load_smt")
+    for path in CORE.glob("*.py"):
+        text = allowed.sub("", path.read_text(encoding="utf-8"))
+        assert not names.search(text), f"{path.name}: {names.search(text)}"

@@ -1,0 +1,109 @@
+"""Recognition of senders, and the calls of their quirks: once for a document, a block, a series, or an array of rows.
+
+Two quirks can apply to one document if they set different things. If they set the same thing, neither of them applies,
+because nothing tells which is right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from greenkit.espi import quirks
+from greenkit.espi._feed import Entry, Feed, Resource
+from greenkit.espi._readings import Block
+from greenkit.espi.quirks import BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
+from greenkit.findings import Findings, Kind
+
+CONFLICT: Final = Kind(
+    "espi.quirk.conflict",
+    "serious",
+    "The document looks like one of several senders ({quirks}), whose quirks differ in {what}. greenkit applied none "
+    "of them.",
+    "Check the values and times, and report the document to greenkit.",
+)
+
+
+def recognize(feed: Feed) -> Findings:
+    """Set the quirks of each document, and add the ReadingTypes that its blocks imply if it has none."""
+    out = Findings()
+    typed = {feed.entries[r.entry].document for r in feed.of("ReadingType")}
+    titles: dict[int, list[str]] = {}
+    for resource in feed.of("ReadingType"):
+        titles.setdefault(feed.entries[resource.entry].document, []).append(feed.entries[resource.entry].title)
+    stating: dict[int, list[Block]] = {}
+    for block in feed.readings.blocks:
+        if block.statement:
+            stating.setdefault(feed.entries[block.entry].document, []).append(block)
+    reported: set[str] = set()
+    for number, document in enumerate(feed.documents):
+        members = frozenset(name for b in stating.get(number, ()) if b.statement for name in b.statement.interval)
+        facts = DocumentFacts(
+            document.title, members, number in typed, tuple(titles.get(number, ())), _block_links(feed, number)
+        )
+        recognized = [quirk for quirk in quirks.in_use() if quirk.recognizes(facts)]
+        counts = Counter(what for quirk in recognized for what in quirk.sets)
+        disputed = {what for what, n in counts.items() if n > 1}
+        refused = [quirk for quirk in recognized if quirk.sets & disputed]
+        if refused:
+            out.add(
+                CONFLICT,
+                quirks=[quirk.name for quirk in refused],
+                file=document.name,
+                words={"quirks": ", ".join(quirk.name for quirk in refused), "what": ", ".join(sorted(disputed))},
+            )
+        document.quirks = tuple(quirk for quirk in recognized if quirk not in refused)
+        if number not in typed:
+            for quirk in document.quirks:
+                if "implied_reading_type" in quirk.sets:
+                    out.extend(_add_reading_types(feed, number, quirk, reported))
+    return out
+
+
+def _block_links(feed: Feed, document: int) -> Any:
+    def links() -> Iterator[str]:
+        return (e.self_ for e in feed.entries if e.document == document and "IntervalBlock" in e.kinds)
+
+    return links
+
+
+def _add_reading_types(feed: Feed, document: int, quirk: Quirk, reported: set[str]) -> Findings:
+    """Give the blocks that imply a ReadingType an entry with it: one entry for all that imply the same."""
+    out = Findings()
+    entries: dict[tuple[Any, ...], Entry] = {}
+    for block in feed.readings.blocks:
+        entry = feed.entries[block.entry]
+        if entry.document != document:
+            continue
+        interval, multipliers = (block.statement.interval, block.statement.multipliers) if block.statement else ({}, ())
+        implied = quirk.implied_reading_type(BlockFacts(interval, multipliers, entry.self_))
+        if implied is None:
+            continue
+        key = (implied.path or block.entry, *sorted(implied.members.items()))
+        if key not in entries:
+            entries[key] = _entry_with(feed, entry, implied)
+            if implied.kind.name not in reported:
+                reported.add(implied.kind.name)
+                out.add(implied.kind, words=implied.words, file=feed.documents[document].name)
+        block.entry = entries[key].number
+        feed.readings.doubtful["own", "powerOfTenMultiplier"] -= len(multipliers)  # the quirk accounts for them
+    return out
+
+
+def _entry_with(feed: Feed, entry: Entry, implied: ImpliedReadingType) -> Entry:
+    kinds = ("IntervalBlock", "ReadingType")
+    added = replace(entry, number=len(feed.entries), self_=implied.path or entry.self_, kinds=kinds)
+    feed.entries.append(added)
+    feed.resources.append(
+        Resource("ReadingType", {name: [text] for name, text in implied.members.items()}, added.number)
+    )
+    return added
+
+
+def zone(feed: Feed, document: int) -> str | None:
+    """Return the time zone of the meters of a document's sender, if a quirk knows it."""
+    if not feed.documents:
+        return None
+    return next((quirk.zone for quirk in feed.documents[document].quirks if quirk.zone), None)

@@ -1,0 +1,51 @@
+"""SmartHub, the customer portal of many cooperatives: the unit is in the interval, the scale in each reading."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from greenkit.espi._codes import UNITS, integer
+from greenkit.espi.quirks import BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
+from greenkit.findings import Kind
+
+INTERVAL_UNIT: Final = Kind(
+    "espi.quirk.interval-terms",
+    "info",
+    "The feed has no ReadingType. Its blocks name their unit in their interval, as SmartHub's do. greenkit used it.",
+)
+INTERVAL_UNIT_AND_SCALE: Final = Kind(
+    "espi.quirk.interval-terms",
+    "warning",
+    "The feed has no ReadingType. Its blocks name their unit in their interval and their readings a "
+    "powerOfTenMultiplier, as SmartHub's do. greenkit divided the values by 10^{power} to get {unit}.",
+    "Compare the usage with a bill.",
+)
+
+
+class SmartHub(Quirk):
+    """The interval names uom and currency; each reading names a powerOfTenMultiplier.
+
+    That multiplier has the opposite sense of ESPI's: by its power of ten the value is larger than kWh, kW, or the unit
+    itself.
+    """
+
+    name = "smarthub"
+    sources = ("Downloads in public repositories",)
+    sample = "tests/espi/test_quirks.py"
+
+    def recognizes(self, document: DocumentFacts) -> bool:
+        return "uom" in document.interval_members
+
+    def implied_reading_type(self, block: BlockFacts) -> ImpliedReadingType | None:
+        said, powers = block.interval, block.multipliers
+        unit = UNITS.get(integer(said.get("uom")) or 0, UNITS[0])
+        power = integer(powers[0] if powers else "0") if len(set(powers)) < 2 else None
+        if unit is UNITS[0] or power is None:
+            return None
+        members = {"uom": said["uom"], "currency": said.get("currency", "")}
+        members["powerOfTenMultiplier"] = str(unit.kilo - power) if powers else "0"
+        kind = INTERVAL_UNIT_AND_SCALE if powers else INTERVAL_UNIT
+        return ImpliedReadingType(members, kind, f"MeterReading/{unit.name}", {"power": str(power), "unit": unit.name})
+
+
+QUIRK: Final = SmartHub()
