@@ -106,13 +106,33 @@ class GreenkitAccessor:
         return frame.summary(self._df)
 
     @_explained
-    def series(self) -> pd.Series[float]:
-        """Return the only series, indexed by local time. See :func:`greenkit.frame.series`."""
-        return frame.series(self._df)
+    def series(self, *, flow: str | None = None) -> pd.Series[float]:
+        """Return the only physical flow, indexed by local time. See :func:`greenkit.frame.series`."""
+        return frame.series(self._df, flow=flow)
+
+    @_explained
+    def relations(self) -> pd.DataFrame:
+        """Return how the series relate: parts, copies, resolutions, net. See :func:`greenkit.frame.relations`."""
+        return frame.relations(self._df)
+
+    @_explained
+    def physical(
+        self,
+        *,
+        resolution: str = "finest",
+        successors: pd.DataFrame | Iterable[tuple[str, str, Any]] = (),
+    ) -> pd.DataFrame:
+        """Return one row for each physical flow and time. See :func:`greenkit.frame.physical`."""
+        return frame.physical(self._df, resolution=resolution, successors=successors)
+
+    @_explained
+    def latest(self) -> pd.DataFrame:
+        """Keep only the newest revision of each day. See :func:`greenkit.frame.latest`."""
+        return frame.latest(self._df)
 
     @_explained
     def wide(self) -> pd.DataFrame:
-        """Pivot to one column per series, indexed by local time. See :func:`greenkit.frame.wide`."""
+        """Pivot to one column per physical flow, indexed by local time. See :func:`greenkit.frame.wide`."""
         return frame.wide(self._df)
 
     @property

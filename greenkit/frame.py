@@ -10,20 +10,38 @@ from __future__ import annotations
 import functools
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype, is_string_dtype, union_categoricals
 
+from greenkit import _intervals
+from greenkit._intervals import ADDITIVE as ADDITIVE
+from greenkit._intervals import SERIES as SERIES
 from greenkit.errors import SchemaError
-from greenkit.findings import Finding, Findings, Kind, counted
+from greenkit.findings import SEVERITIES, Finding, Findings, Kind, counted
+from greenkit.times import to_instants, to_times
 
 MIXED_ZONES: Final = Kind(
     "frame.zones.mixed",
     "info",
     "The frame holds {n} time zones, so its times are in UTC. Column zone has the zone of each meter.",
 )
+MORE_FINDINGS: Final = Kind(
+    "frame.findings.more",
+    "info",
+    "{count:more finding} {count:is|are} not stored with the frame.",
+    "Open the source with open_espi or open_smt to see all of them.",
+)
+SUPERSEDED: Final = Kind(
+    "frame.revision.superseded",
+    "info",
+    "greenkit left out {count:row} of older revisions of a day.",
+    "To keep every revision, pass revisions='all'.",
+)
+_KEPT: Final = 100
+"""Findings, and relations, that a frame carries in its attrs."""
 # column → (dtype, meaning). "time" is datetime64[us] in the site's zone, or in UTC if the frame has several zones.
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "meter": ("category", "ESI ID, or the ID of the ESPI usage point"),
@@ -51,16 +69,6 @@ EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
     "source": ("category", "file or archive member of the reading"),
 }
 DTYPES: Final = {name: dtype for name, (dtype, _) in {**COLUMNS, **EXTRAS}.items()}
-SERIES: Final = ("meter", "flow", "series", "unit")
-"""The columns that identify a series."""
-# fmt: off
-ADDITIVE: Final = frozenset({
-    "kWh", "kVAh", "kvarh", "Ah", "V2h", "A2h", "Qh", "Q45h", "Q60h", "therm", "Btu", "J", "m3", "m3 (compensated)",
-    "m3 (uncompensated)", "ft3", "ft3 (compensated)", "gal", "imperial gal", "L", "L (compensated)",
-    "L (uncompensated)", "currency", "count", "rev",
-})
-# fmt: on
-"""Units of quantities that can be summed over time, unlike kW, V, A, or °C."""
 _TIDY: Final = "Call greenkit.frame.tidy(df)"
 _SORT: Final = ("meter", "flow", "series", "start")
 _FILLED: Final = ("meter", "series", "flow", "start", "end", "unit", "zone", "quality")
@@ -114,12 +122,34 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
                 next_step=f"{_TIDY} to restore the dtypes.",
             )
     for name in _FILLED:
-        if df[name].isna().any():
+        if _has_empty(df[name]):
             raise SchemaError(f"Column {name} has empty cells", next_step="Fill or drop those rows.")
     _check_times(df, exact=exact)
     if exact:
         _check_exact(df)
     return df
+
+
+def _has_empty(column: pd.Series[Any]) -> bool:
+    """Return whether a column has an empty cell, without a mask of all rows where its codes or integers tell."""
+    if not len(column):
+        return False
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return bool(column.array.codes.min() < 0)
+    if column.dtype.kind == "M":
+        return bool(to_instants(column).min() == np.iinfo(np.int64).min)
+    return bool(column.isna().any())
+
+
+def _zones(df: pd.DataFrame) -> list[Any]:
+    """Return the time zones of a frame."""
+    column = df["zone"]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return list(column.unique())
+    codes = column.array.codes
+    if len(codes) and codes.min() == codes.max() >= 0:
+        return [column.cat.categories[codes[0]]]
+    return list(column.unique())
 
 
 def lacking(df: pd.DataFrame, missing: Sequence[str]) -> SchemaError:
@@ -136,7 +166,7 @@ def _check_columns(df: pd.DataFrame) -> None:
 
 
 def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
-    zones = list(df["zone"].unique())
+    zones = _zones(df)
     for zone in zones:
         zone_of(zone)
     want = zones[0] if len(zones) == 1 else "UTC"
@@ -145,8 +175,9 @@ def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
         # the rows of one site, filtered from a frame of several zones, are still in UTC: correct, though not local
         if len(df) and found != want and (exact or found != "UTC"):
             raise SchemaError(f"Column {name} is in {found}, but column zone is {want}", next_step=f"{_TIDY}.")
-    if (df["end"] < df["start"]).any():
-        row = int(np.flatnonzero((df["end"] < df["start"]).to_numpy())[0])
+    backwards = to_instants(df["end"]) < to_instants(df["start"])
+    if backwards.any():
+        row = int(np.flatnonzero(backwards)[0])
         raise SchemaError(f"Row {row} ends before it starts", next_step="Correct its start and end.")
 
 
@@ -213,13 +244,18 @@ def _key(column: pd.Series[Any]) -> np.ndarray[Any, Any]:
     return column.to_numpy("datetime64[us]") if column.dtype.kind == "M" else column.to_numpy()
 
 
-def concat(*frames: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+def concat(
+    *frames: pd.DataFrame | Iterable[pd.DataFrame], revisions: Literal["latest", "all"] = "latest"
+) -> pd.DataFrame:
     """Concatenate greenkit frames: unite categories and zones, sort the rows, and keep the findings.
 
     Parameters
     ----------
     *frames : DataFrame or iterable of these
         ``concat(a, b)`` and ``concat([a, b])`` are the same.
+    revisions : {"latest", "all"}
+        Keep only the newest revision of each meter's day and series (:func:`latest`), with the finding
+        ``frame.revision.superseded``, or all of them. Default: ``"latest"``.
 
     Returns
     -------
@@ -246,8 +282,12 @@ def concat(*frames: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     zone = zones[0] if len(zones) == 1 else "UTC"
     names = [n for n in [*COLUMNS, *EXTRAS] if any(n in df.columns for df in full)]
     names += [n for n in dict.fromkeys(n for df in full for n in df.columns) if n not in DTYPES]
-    out = sort(pd.DataFrame({n: _joined([_part(df, n, zone) for df in full], n) for n in names}))
+    every = sort(pd.DataFrame({n: _joined([_part(df, n, zone) for df in full], n) for n in names}))
     findings = Findings(f for df in parts for f in findings_of(df))
+    out = every if revisions == "all" else latest(every)
+    if len(out) < len(every):
+        findings.add(SUPERSEDED, count=len(every) - len(out))
+        out = tidy(out)
     if len(zones) > 1:
         findings.add(MIXED_ZONES, words={"n": len(zones)}, zones=zones)
     return note(out, findings)
@@ -270,32 +310,139 @@ def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
     return pd.concat(parts, ignore_index=True)
 
 
-def series(df: pd.DataFrame) -> pd.Series[float]:
-    """Return the only series of a frame, indexed by interval start in local time and sorted.
+# -- physical flows
+
+
+def latest(df: pd.DataFrame) -> pd.DataFrame:
+    """Keep only the newest revision of each local day of each series, completely.
+
+    A revision replaces the earlier ones of its meter, series, and day: intervals of two revisions are never mixed,
+    even if the newest has fewer of them. This is the rule of :func:`greenkit.load_smt`, for frames that were loaded
+    file by file.
 
     Returns
     -------
-    Series of float64
-        NaN if the source has no value. Its name is the flow and unit, as in ``delivered [kWh]``.
+    DataFrame
+        The remaining rows in the same order; ``df`` itself if it has no ``revision``, or only one of each day. A row
+        without a revision is older than any other of its day.
 
     Raises
     ------
     SchemaError
-        If the frame has no series or several (the error lists them), or if a start occurs more than once.
+        If the frame is not tidy.
     """
     check(df)
-    found = df[list(SERIES)].astype(str).drop_duplicates()
-    if len(found) != 1:
-        names = "; ".join(" / ".join(row) for row in found.head(6).itertuples(index=False))
-        raise SchemaError(
-            f"The frame has {len(found)} series, not one ({names or 'it is empty'})",
-            next_step="Filter it by meter, flow, and series first.",
-        )
-    twice = df["start"].duplicated()
+    if "revision" not in df.columns or not len(df) or df["revision"].isna().all():
+        return df
+    kept = _intervals.latest(_intervals.of(df), df)
+    return df if len(kept) == len(df) else df.iloc[np.sort(kept.row)].reset_index(drop=True)
+
+
+def relations(df: pd.DataFrame) -> pd.DataFrame:
+    """Return how the series of a frame relate to each other, with the proof and the decision for each.
+
+    A flow of a meter can be spread over several series: parts (by time of use or by bill), alternatives (hourly and
+    daily), copies (one service under several meters), and complements (net beside delivered and received). Relations
+    are proven from the rows of this frame, so a filtered frame may have others.
+
+    Returns
+    -------
+    DataFrame
+        One row for each series that has a relation: ``relation``, ``meter``, ``flow``, ``unit``, ``series``,
+        ``minutes``, ``intervals``, ``of`` (the physical flow), ``compared`` and ``equal`` (the proof), and
+        ``decision``. A frame in which each series is a flow of its own returns a table without rows.
+
+    Raises
+    ------
+    SchemaError
+        If the frame is not tidy.
+
+    Examples
+    --------
+    >>> relations(empty())["relation"].tolist()
+    []
+    """
+    from greenkit import _relations
+
+    check(df)
+    found = _intervals.deduplicate(_intervals.latest(_intervals.of(df), df), df)
+    return _relations.find(found, df).table
+
+
+def physical(
+    df: pd.DataFrame,
+    *,
+    resolution: str = "finest",
+    successors: pd.DataFrame | Iterable[tuple[str, str, Any]] = (),
+) -> pd.DataFrame:
+    """Return one row for each physical flow and time: the one rule by which every analysis reads a frame.
+
+    Parts of a flow become one series. Of alternatives, the finest resolution is used. Copies are counted once. A
+    received series that is stored as negative values gets its sign from the net series beside it. Duplicates are
+    counted once, in the newest revision of their day.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame.
+    resolution : {"finest", "coarsest", "15min", "30min", "hour", "day", "month"}
+        Which of several resolutions of the same energy to use. Default: ``"finest"``.
+    successors : DataFrame or iterable of (old, new, date), optional
+        Meters that replace others: the intervals of ``old`` before the local date, and those of ``new`` from it on,
+        become one flow of meter ``new``. A frame has the columns ``old``, ``new``, and ``date``.
+
+    Returns
+    -------
+    DataFrame
+        A tidy frame; ``df`` itself if each series is a flow of its own. A flow that is made of parts is named after
+        its first series and the number of the others, as in ``"1 (+2)"``. The decisions are in
+        ``attrs["greenkit"]["relations"]`` (up to 100 rows); :func:`relations` returns all of them.
+
+    Raises
+    ------
+    SchemaError
+        If the frame is not tidy, or a flow has alternatives but none of that resolution.
+    SettingsError
+        If ``resolution`` is unknown, or ``successors`` are not (old, new, date).
+
+    Examples
+    --------
+    >>> len(physical(empty()))
+    0
+    """
+    from greenkit import _relations
+
+    check(df)
+    found = _intervals.deduplicate(_intervals.latest(_intervals.of(df), df), df)
+    stated = _relations.successors_of(successors)
+    found, rows = _relations.succeed(found, stated)
+    made = _relations.physical(found, df, resolution=resolution)
+    known = made.relations.rows if made.relations else []
+    if len(made) == len(df) and not rows and not known:
+        return df
+    out = df.iloc[made.row].copy()
+    for name in ("meter", "series"):
+        codes, words = pd.factorize(made.keys[name], sort=True)
+        out[name] = pd.Categorical.from_codes(codes[made.code], categories=pd.Index(words, dtype="str"))
+    out["value"] = made.value
+    out.attrs = dict(df.attrs)
+    out.attrs["greenkit"] = {**df.attrs.get("greenkit", {}), "relations": [*rows, *known][:_KEPT]}
+    return tidy(out)
+
+
+def _flows(df: pd.DataFrame) -> _intervals.Intervals:
+    """Return the physical flows of a checked frame; duplicates raise an error, because a pivot would lose one."""
+    from greenkit import _relations
+
+    found = _intervals.latest(_intervals.of(df), df)
+    twice = _intervals.is_duplicate(found)
+    if not twice.any():
+        found = _relations.physical(found, df)
+        twice = np.zeros(len(found), dtype=bool)
+        twice[1:] = (found.code[1:] == found.code[:-1]) & (found.start[1:] == found.start[:-1])
     if twice.any():
-        raise _duplicates(df["start"][twice], "")
-    name = f"{found.iloc[0]['flow']} [{found.iloc[0]['unit']}]"
-    return pd.Series(df["value"].to_numpy(), index=_local(df), name=name).sort_index()
+        raise _duplicates(pd.Series(to_times(found.start[twice], found.zone)), " in their series")
+    return found
 
 
 def _duplicates(starts: pd.Series[Any], where: str) -> SchemaError:
@@ -305,35 +452,73 @@ def _duplicates(starts: pd.Series[Any], where: str) -> SchemaError:
     )
 
 
-def _local(df: pd.DataFrame) -> pd.DatetimeIndex:
-    """Return the starts in the site's zone, or in UTC if there are several zones."""
-    zones = df["zone"].unique()
-    index = pd.DatetimeIndex(df["start"], name="start")
-    return index.tz_convert(zone_of(zones[0])) if len(zones) == 1 else index
+def series(df: pd.DataFrame, *, flow: str | None = None) -> pd.Series[float]:
+    """Return the only physical flow of a frame, indexed by interval start in local time and sorted.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame.
+    flow : str, optional
+        Use only the series of this flow, such as ``"delivered"``. Default: all flows.
+
+    Returns
+    -------
+    Series of float64
+        NaN if the source has no value. Its name is the flow and unit, as in ``delivered [kWh]``.
+
+    Raises
+    ------
+    SchemaError
+        If the frame has no flow or several (the error lists them), or if a start occurs more than once.
+    """
+    check(df)
+    if flow is not None:
+        have = sorted(df["flow"].astype("str").unique())
+        if flow not in have:
+            raise SchemaError(
+                f"The frame has no flow {flow!r}", next_step=f"Use one of {', '.join(have) or 'a frame with rows'}."
+            )
+        df = df[df["flow"] == flow]
+    found = _flows(df)
+    if len(found.keys) != 1:
+        names = "; ".join(" / ".join(row) for row in found.keys[list(SERIES)].head(6).itertuples(index=False))
+        raise SchemaError(
+            f"The frame has {len(found.keys)} series, not one ({names or 'it is empty'})",
+            next_step="Filter it by meter, flow, and series first, or pass flow=.",
+        )
+    key = found.keys.iloc[0]
+    index = pd.DatetimeIndex(to_times(found.start, found.zone), name="start")
+    return pd.Series(found.value, index=index, name=f"{key['flow']} [{key['unit']}]")
 
 
 def wide(df: pd.DataFrame) -> pd.DataFrame:
-    """Pivot to one column per (meter, flow, series, unit), with a DatetimeIndex of interval starts.
+    """Pivot to one column per physical flow, (meter, flow, series, unit), with a DatetimeIndex of interval starts.
 
     Returns
     -------
     DataFrame
-        float64 in the unit of each column; NaN if a series has no interval with that start. The index is in local
+        float64 in the unit of each column; NaN if a flow has no interval with that start. The index is in local
         time, or in UTC if the frame has several zones. A frame without rows returns one without columns.
 
     Raises
     ------
     SchemaError
-        If a start occurs more than once in a series.
+        If a start occurs more than once in a flow.
     """
     check(df)
-    keys = [df[name].astype(str) for name in SERIES]
-    flat = pd.DataFrame({**dict(zip(SERIES, keys, strict=True)), "value": df["value"]}).assign(start=_local(df))
-    twice = flat.duplicated([*SERIES, "start"])
-    if twice.any():
-        raise _duplicates(flat["start"][twice], " in their series")
-    out = flat.pivot(index="start", columns=list(SERIES), values="value")
-    return out.sort_index(axis=1)
+    found = _flows(df)
+    keys = found.keys[list(SERIES)]
+    order = keys.sort_values(list(SERIES)).index.to_numpy()
+    column = np.empty(len(order), dtype=np.int64)
+    column[order] = np.arange(len(order))
+    which, starts = pd.factorize(found.start, sort=True)
+    # one row of memory per column of the result, so that the values of a series are written next to each other
+    values = np.full((len(keys), len(starts)), np.nan)
+    values[column[found.code], which] = found.value
+    index = pd.DatetimeIndex(to_times(np.asarray(starts, dtype=np.int64), found.zone), name="start")
+    columns = pd.MultiIndex.from_frame(keys.iloc[order].reset_index(drop=True))
+    return pd.DataFrame(values.T, index=index, columns=columns, copy=False)
 
 
 def summary(df: pd.DataFrame) -> pd.DataFrame:
@@ -349,31 +534,70 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> summary(empty())["rows"].sum()
+    >>> len(summary(empty()))
     0
     """
     check(df)
-    rows = [_summed(keys, part) for keys, part in df.groupby(list(SERIES), observed=True, sort=False)]
-    names = ["meter", "series", "flow", "unit", "first", "last", "interval", "rows", "complete", "total"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def _summed(keys: Any, part: pd.DataFrame) -> tuple[Any, ...]:
-    meter, flow, series, unit = keys
-    first, last = part["start"].min(), part["end"].max()
-    spans = (part["end"] - part["start"]).dt.total_seconds()
-    present = spans[part["value"].notna() & ~part["start"].where(part["value"].notna()).duplicated()].sum()
-    total = float(part["value"].sum()) if unit in ADDITIVE else float("nan")
-    complete = round(present / (last - first).total_seconds(), 4) if last > first else float("nan")
-    return meter, series, flow, unit, first, last, int(spans.mode().iloc[0]), len(part), complete, round(total, 6)
+    found = _intervals.of(df)
+    first = found.first
+    code = found.code[first]
+    count = np.diff(np.append(first, len(found)))
+    length = found.end - found.start
+    total = np.add.reduceat(found.value, first) if len(first) else np.zeros(0)
+    covered = np.add.reduceat(length, first) if len(first) else np.zeros(0, dtype=np.int64)
+    last = np.maximum.reduceat(found.end, first) if len(first) else np.zeros(0, dtype=np.int64)
+    again = found.start[1:] == found.start[:-1]
+    if np.isnan(total).any() or again.any():
+        # a missing value covers no time, and of values with the same start the first one does
+        valid = np.isfinite(found.value)
+        total = np.add.reduceat(np.where(valid, found.value, 0.0), first)
+        held = np.flatnonzero(valid)
+        repeat = (found.start[held][1:] == found.start[held][:-1]) & (found.code[held][1:] == found.code[held][:-1])
+        held = held[np.append(np.ones(min(len(held), 1), dtype=bool), ~repeat)]
+        covered = np.zeros(len(first), dtype=np.int64)
+        np.add.at(covered, np.searchsorted(first, held, side="right") - 1, length[held])
+    keys = found.keys.iloc[code]
+    span = last - found.start[first]
+    share = np.divide(covered, span, out=np.full(len(first), np.nan), where=span > 0)
+    additive = keys["unit"].isin(ADDITIVE).to_numpy(dtype=bool)
+    zone = found.zone
+    return pd.DataFrame(
+        {
+            "meter": keys["meter"].to_numpy(),
+            "series": keys["series"].to_numpy(),
+            "flow": keys["flow"].to_numpy(),
+            "unit": keys["unit"].to_numpy(),
+            "first": to_times(found.start[first], zone),
+            "last": to_times(last, zone),
+            "interval": found.interval[code],
+            "rows": count,
+            "complete": np.round(share, 4),
+            "total": np.where(additive, np.round(total, 6), np.nan),
+        }
+    )
 
 
 def note(df: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
     """Store findings in ``df.attrs["greenkit"]`` as small plain JSON, and return the frame.
 
-    They are a convenience: nothing in greenkit depends on them, because pandas drops ``attrs`` in many operations.
+    They are a convenience: nothing in greenkit depends on them, because pandas drops ``attrs`` in many operations. It
+    also copies them in every other one, so at most 100 are stored, the most severe of each kind first, and the
+    finding ``frame.findings.more`` counts the others.
     """
-    df.attrs["greenkit"] = {"findings": [f.as_dict() for f in findings]}
+    every = Findings(findings)
+    kept = list(every)
+    if len(kept) > _KEPT:
+        seen: dict[str, int] = {}
+        rank = []
+        for place, f in enumerate(every):
+            seen[f.name] = seen.get(f.name, 0) + 1
+            # the first of each kind, then the second of each, in the order of severity
+            rank.append((seen[f.name], -SEVERITIES.index(f.severity), place))
+        chosen = sorted(place for _, _, place in sorted(rank)[:_KEPT])
+        most = Findings(every[place] for place in chosen)
+        most.add(MORE_FINDINGS, count=len(kept) - _KEPT)
+        kept = list(most)
+    df.attrs["greenkit"] = {"findings": [f.as_dict() for f in kept]}
     return df
 
 

@@ -13,6 +13,9 @@ BEHIND = {
     "check": frame.check,
     "summary": frame.summary,
     "series": frame.series,
+    "relations": frame.relations,
+    "physical": frame.physical,
+    "latest": frame.latest,
     "wide": frame.wide,
     "quality": quality.assess,
     "drop_duplicates": intervals.unique,
@@ -151,5 +154,5 @@ def test_analysis_is_a_public_package():
 
 def test_repr_lists_the_methods(make_series):
     df = make_series([1.0])
-    assert repr(df.gk).startswith("df.gk, for 1 intervals: check, summary, series, wide, findings, quality")
+    assert repr(df.gk).startswith("df.gk, for 1 intervals: check, summary, series, relations, physical, latest, wide")
     assert "heatmap" in repr(df.gk.plot)

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "greenkit"
 FLOORS = [
     {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_toml"},
     {"times", "text"},
-    {"frame", "days", "sources", "_days", "_foreign", "_glance"},
+    {"frame", "days", "sources", "_days", "_foreign", "_glance", "_intervals", "_relations"},
     {"espi", "smt", "tables", "pgp"},
     {"detect", "store"},
     {"synthetic", "samples", "certificates", "_net"},
@@ -98,10 +98,12 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
+        "greenkit._intervals",
         "greenkit.accessor",
         "greenkit.errors",
         "greenkit.findings",
         "greenkit.frame",
+        "greenkit.times",
     ]
     assert other == []
     assert filters_same

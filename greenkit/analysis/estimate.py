@@ -88,7 +88,7 @@ def _with_missing(df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     more = keys.assign(start=days.times(start), end=days.times(end), value=np.nan, quality="missing")
     more = more.reindex(columns=df.columns)
     parts = [kept, _typed(more, df)] if len(more) else [kept]
-    return frame.concat([frame.tidy(p) for p in parts])
+    return frame.concat([frame.tidy(p) for p in parts], revisions="all")
 
 
 def _typed(more: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def monthly(df: pd.DataFrame, *, bills: Bills | None = None) -> go.Figure:
     second = "cost" in table.columns
     figure = _theme.grid(
         title, len(parts), 1, names if len(parts) > 1 else None, height=110, each=280,
-        note="hatched: some intervals are missing", second=second,
+        note=_theme.notes(found, "hatched: some intervals are missing"), second=second,
     )  # fmt: skip
     for i, part in enumerate(parts):
         _months(figure, part, colors[i], i + 1)
@@ -140,14 +140,15 @@ def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None) -> go.Figure:
     SchemaError
         When there is no ``tou``, or more than one series.
     """
-    found = _theme.few(intervals.checked(df), 1)
+    found, note = _theme.only(intervals.checked(df))
     if "tou" not in df.columns or df["tou"].isna().all():
         raise SchemaError("the frame says no time-of-use period: fill its column tou with the codes of the tariff")
     one = found.take(found.valid)
     laid = _periods.assign(one, _periods.MONTHS)
     code = df["tou"].iloc[one.row].fillna(-1).to_numpy(dtype=np.int64)
     unit = str(found.keys["unit"].iloc[0])
-    figure = _theme.sheet(f"Months by time of use, {_theme.subject(found.keys)}", height=400, barmode="stack")
+    title = f"Months by time of use, {_theme.subject(found.keys)}"
+    figure = _theme.sheet(title, note=_theme.notes(found, note), height=400, barmode="stack")
     amounts = {"value": one.amount}
     if "cost" in df.columns and df["cost"].notna().any():
         amounts["cost"] = df["cost"].iloc[one.row].fillna(0.0).to_numpy(dtype=np.float64)

@@ -45,7 +45,8 @@ def calendar(df: pd.DataFrame) -> go.Figure:
         raise _theme.too_many(len(panels), _PANELS, "panels of series and years", found.keys)
     names = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), _theme.names(found.keys), strict=True))
     titles = [f"{key[-1]}" + (f" {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
-    figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150)
+    figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150,
+                         note=_theme.notes(found))  # fmt: skip
     # the years of a series share their colours, so that they can be compared
     known = table[table["present"] > 0].groupby(SERIES, observed=True)["value"]
     scales = {key: _theme.colours(values) for key, values in known}
@@ -99,7 +100,8 @@ def week(df: pd.DataFrame) -> go.Figure:
     table = shape.average_day(df, ("weekday",)).merge(shape.summarize(df)[[*SERIES, "minutes"]], on=SERIES)
     parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
     titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else None
-    figure = _theme.grid(f"Weekday by hour, {_theme.subject(found.keys)}", len(parts), 1, titles, height=110, each=220)
+    figure = _theme.grid(f"Weekday by hour, {_theme.subject(found.keys)}", len(parts), 1, titles, height=110, each=220,
+                         note=_theme.notes(found))  # fmt: skip
     for i, part in enumerate(parts):
         unit, size = power_unit(str(part["unit"].iloc[0])), float(part["minutes"].iloc[0]) / 60
         cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
@@ -121,13 +123,16 @@ def week(df: pd.DataFrame) -> go.Figure:
 
 
 def completeness(df: pd.DataFrame) -> go.Figure:
-    """Draw a row for each series and a cell for each local day: whole, estimated, some missing, no value."""
+    """Draw a row for each series and a cell for each local day: complete, estimated, incomplete, or no value."""
+    found = intervals.checked(df)
+    # too many series are refused before anything is computed
+    daily = found.keys[found.interval <= quality.DAILY]
+    if len(daily) > _ROWS:
+        raise _theme.too_many(len(daily), _ROWS, "series", daily)
     report = quality.assess(df)
     if not len(report.days):
         raise _theme.nothing()
     keys = report.days[SERIES].drop_duplicates(ignore_index=True)
-    if len(keys) > _ROWS:
-        raise _theme.too_many(len(keys), _ROWS, "series", keys)
     names = _theme.names(keys)
     row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
     date = report.days["date"].to_numpy().astype("datetime64[D]")
@@ -137,7 +142,8 @@ def completeness(df: pd.DataFrame) -> go.Figure:
     counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
     z[row, place] = quality.day_status(*counts)
     present[row, place], expected[row, place] = counts[0], counts[1]
-    figure = _theme.sheet(f"Completeness, {_theme.subject(keys)}", height=150 + 22 * max(len(keys), 3))
+    height = 150 + 22 * max(len(keys), 3)
+    figure = _theme.sheet(f"Completeness, {_theme.subject(keys)}", note=_theme.notes(found), height=height)
     places, axis = _theme.dates(every)
     steps = [s for i, (color, _) in enumerate(quality.STATUS) for s in ((i / 4, color), ((i + 1) / 4, color))]
     figure.add_heatmap(
@@ -188,8 +194,9 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
     here = np.unique(found.code)
     labels = [name if len(here) > 1 else "" for name in _theme.names(found.keys)]
     figure = _theme.grid(
-        f"Hour by date, {_theme.subject(found.keys)}", len(here), 1, [labels[code] for code in here], height=110
-    )
+        f"Hour by date, {_theme.subject(found.keys)}", len(here), 1, [labels[code] for code in here], height=110,
+        note=_theme.notes(found),
+    )  # fmt: skip
     for place, code in enumerate(here):
         _carpet(figure, found.take(found.code == code), int(code), labels[code], place + 1)
     return figure

@@ -47,7 +47,7 @@ def average_day(df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, ho
     titles = [" · ".join(filter(None, (name, "" if f is None else str(f)))) for name in series for f in facets]
     figure = _theme.grid(
         f"Average day, {_theme.subject(found.keys)}", len(rows), len(facets), titles, height=110,
-        note="line: mean; band: 10th to 90th percentile",
+        note=_theme.notes(found, "line: mean; band: 10th to 90th percentile"),
     )  # fmt: skip
     for i, part in enumerate(rows):
         unit = power_unit(str(part["unit"].iloc[0]))
@@ -87,10 +87,13 @@ def duration(df: pd.DataFrame) -> go.Figure:
     """
     found = _theme.few(intervals.checked(df))
     curve = shape.duration(df)
-    units = list(dict.fromkeys(power_unit(u) for u in found.keys["unit"]))
+    # a series without a value has no curve
+    valued = found.keys.iloc[np.unique(found.code[found.valid])]
+    units = list(dict.fromkeys(power_unit(u) for u in valued["unit"]))
     if len(units) > 1:
         raise _theme.one_unit(units)
-    figure = _theme.sheet(f"Load duration, {_theme.subject(found.keys)}", height=400, hovermode="closest")
+    figure = _theme.sheet(f"Load duration, {_theme.subject(found.keys)}", note=_theme.notes(found), height=400,
+                          hovermode="closest")  # fmt: skip
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
     code = pd.MultiIndex.from_frame(found.keys[SERIES])
     for key, part in curve.groupby(SERIES, observed=True, sort=False):
@@ -104,13 +107,13 @@ def duration(df: pd.DataFrame) -> go.Figure:
             f"<extra>{names[place]}</extra>",
         )  # fmt: skip
     if len(found.keys) == 1:
-        _marks(figure, shape.summarize(df).iloc[0], units[0])
+        _marks(figure, shape.summarize(df).iloc[0], units[0], _theme.notes(found))
     figure.update_xaxes(title_text="share of the hours [%]", range=[0, 100])
     figure.update_yaxes(title_text=units[0], rangemode="tozero")
     return figure
 
 
-def _marks(figure: go.Figure, row: pd.Series[Any], unit: str) -> None:
+def _marks(figure: go.Figure, row: pd.Series[Any], unit: str, note: str) -> None:
     # the lines may lie close together, so their words stand side by side, where the curve is likely to be elsewhere
     marks = [("base (5th percentile)", "base", 0.01), ("mean", "mean", 0.72), ("near-peak", "near_peak", 0.99)]
     for label, name, x in marks:
@@ -122,7 +125,7 @@ def _marks(figure: go.Figure, row: pd.Series[Any], unit: str) -> None:
     length = f"{row['minutes']:g} min" if row["minutes"] < 120 else f"{row['minutes'] / 60:g} h"
     peak = f"{row['peak']:.4g} {unit} in {length}"
     figure.layout.title.subtitle = {
-        "text": f"load factor {row['load_factor']:.3f}: mean ÷ peak ({peak})",
+        "text": "; ".join(filter(None, (f"load factor {row['load_factor']:.3f}: mean ÷ peak ({peak})", note))),
         "font": {"size": 12, "color": _theme.INK},
     }
 
@@ -139,10 +142,12 @@ def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Moments = ()) -> go.Figu
     moments : iterable of times with zones
         Such as the four coincident peaks (4CP): those that lie on a drawn day are marked.
     """
-    found = _theme.few(intervals.checked(df), 1)
+    found, note = _theme.only(intervals.checked(df))
+    df = df.iloc[np.sort(found.row)]
     top = shape.peaks(df, n)
     unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])
-    figure = _theme.sheet(f"Days of the highest peaks, {_theme.subject(found.keys)}", height=420, hovermode="closest")
+    title = f"Days of the highest peaks, {_theme.subject(found.keys)}"
+    figure = _theme.sheet(title, note=_theme.notes(found, note), height=420, hovermode="closest")
     one = found.take(found.valid & (found.hours > 0))
     marks = shape.coincident(df, moments)
     for rank, start in zip(top["rank"], top["start"], strict=True):

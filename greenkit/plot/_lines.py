@@ -54,6 +54,8 @@ def load(df: pd.DataFrame, *, points: int = POINTS) -> go.Figure:
     axis = clock(found.start, list(found.keys["zone"]))
     mirrored = {"delivered", "received"} <= set(found.keys["flow"])
     notes = ["received is drawn below zero"] if mirrored else []
+    if found.relations is not None:
+        notes += found.relations.notes
     lines = [_Line.of(found.take(found.code == code), axis.offset, points) for code in range(len(found.keys))]
     if any(line.note for line in lines):
         notes.append("; ".join(dict.fromkeys(line.note for line in lines if line.note)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -186,6 +187,36 @@ def few(found: Intervals, most: int = MOST) -> Intervals:
     if len(found.keys) > most:
         raise too_many(len(found.keys), most, "series", found.keys)
     return found
+
+
+def notes(found: Intervals, *texts: str) -> str:
+    """Join the notes of a chart with the decisions about its physical flows, for the subtitle."""
+    decided = found.relations.notes if found.relations is not None else []
+    return plain("; ".join([*filter(None, texts), *decided]))
+
+
+def only(found: Intervals) -> tuple[Intervals, str]:
+    """Return the one flow that a chart of a single flow draws, with a note if it is not the only one.
+
+    It is the only flow with values, else the only delivered one, in kWh if it has several units.
+    """
+    few(found, MOST)
+    codes = np.unique(found.code[found.valid])
+    keys = found.keys.iloc[codes]
+    for chosen in (
+        keys,
+        keys[keys["flow"] == "delivered"],
+        keys[(keys["flow"] == "delivered") & (keys["unit"] == "kWh")],
+    ):
+        if len(chosen) == 1:
+            code = int(chosen.index[0])
+            one = replace(
+                found.take(found.code == code), keys=found.keys.iloc[[code]].reset_index(drop=True),
+                code=np.zeros(int((found.code == code).sum()), dtype=np.int64),
+            )  # fmt: skip
+            flow = chosen["flow"].iloc[0]
+            return one, f"{flow} only, of {len(keys)} flows" if len(keys) > 1 else ""
+    raise too_many(len(keys), 1, "series", keys)
 
 
 def nothing() -> SchemaError:

@@ -381,7 +381,7 @@ class _Reading:
         if not self._green_button_feeds:
             return readings
         parts = [readings] if len(readings) else []
-        both = frame.concat([*parts, *(feed.readings for feed in self._green_button_feeds)])
+        both = frame.concat([*parts, *(feed.readings for feed in self._green_button_feeds)], revisions="all")
         if not parts:
             return both
         is_repeat = both.duplicated([*frame.SERIES, "start"], keep=False) & both["revision"].isna()

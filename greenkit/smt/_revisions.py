@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit._days import breaks
+from greenkit._intervals import newest
 from greenkit.smt._blocks import BLOCK, Blocks, Codes, Store, Values, name_of_day
 from greenkit.smt._findings import (
     DAY_CONFLICT,
@@ -61,8 +62,7 @@ def _newest(store: Store, blocks: Blocks, counter: FindingCounter) -> Blocks:
     """Return the blocks of each day's newest revision. The blocks of a day are sorted by revision."""
     first = _first_blocks(blocks, _DAY)
     last = np.append(first[1:], len(blocks)) - 1
-    newest = np.repeat(blocks["revision"][last], np.diff(first, append=len(blocks)))
-    kept = blocks["revision"] == newest
+    kept = newest(first, blocks["revision"])
     if kept.all():
         return blocks
     seconds = blocks["rows"] * blocks["step"]

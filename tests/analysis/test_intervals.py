@@ -47,16 +47,24 @@ def test_an_unsorted_frame_is_sorted_and_its_rows_are_known(make_series):
 def test_an_interval_that_stands_twice_is_used_once_with_a_warning(make_series):
     df = make_series([1, 2, 3])
     twice = frame.concat([df, df.iloc[[1]]])
-    with pytest.warns(GreenkitWarning, match="1 intervals stand twice"):
+    with pytest.warns(GreenkitWarning, match="1 duplicate interval left out"):
         assert intervals.checked(twice).value.tolist() == [1, 2, 3]
     assert intervals.unique(twice)["value"].tolist() == [1, 2, 3]
     assert intervals.unique(df) is df
 
 
-def test_the_newest_revision_wins_and_a_value_beats_none(make_series):
-    old = make_series([1, 5], revision=pd.Timestamp("2024-08-01", tz="UTC"))
+def test_newest_revision_of_a_day_is_kept_completely(make_series):
+    old = make_series([1, 5, 6], revision=pd.Timestamp("2024-08-01", tz="UTC"))
     new = make_series([2, np.nan], revision=pd.Timestamp("2024-08-02", tz="UTC"))
-    assert intervals.unique(frame.concat([new, old]))["value"].tolist() == [2, 5]
+    both = frame.concat([new, old], revisions="all")
+    assert len(both) == 5
+    np.testing.assert_array_equal(intervals.unique(both)["value"], [2, np.nan])
+    np.testing.assert_array_equal(intervals.checked(both).value, [2, np.nan])
+
+
+def test_value_is_kept_before_none_within_a_revision(make_series):
+    first, second = make_series([1, 5]), make_series([2, np.nan])
+    assert intervals.unique(frame.concat(first, second))["value"].tolist() == [2, 5]
 
 
 def test_overlaps_are_seen_within_a_series_only(make_series):

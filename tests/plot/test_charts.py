@@ -220,6 +220,6 @@ def test_a_series_without_a_value_does_not_shift_the_names(make_series):
 
 
 def test_too_many_series_are_told_by_what_to_choose(make_series):
-    both = frame.concat([make_series([1.0]), make_series([1.0], flow="received")])
-    with pytest.raises(SchemaError, match=r"filter it first, as in df\[df\[\"flow\"\] == 'delivered'\]"):
+    both = frame.concat([make_series([1.0], flow="received"), make_series([1.0], flow="net")])
+    with pytest.raises(SchemaError, match=r"filter it first, as in df\[df\[\"flow\"\] == 'net'\]"):
         plot.peak_days(both)
