@@ -27,12 +27,11 @@ REGISTERS: Final = Kind(
     "info",
     "greenkit put {count:register reading} in open_espi(…).registers, separate from usage.",
 )
-ONLY_REGISTERS: Final = Kind(
-    "espi.register.apart",
-    "warning",
+ONLY_REGISTERS: Final = REGISTERS.reworded(
     "greenkit put {count:register reading} in open_espi(…).registers, separate from usage. The feed has no other "
     "readings.",
     "Call open_espi and use its .registers.",
+    severity="warning",
 )
 NOT_A_REGISTER: Final = Kind(
     "espi.register.not-a-dial",

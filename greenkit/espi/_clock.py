@@ -28,8 +28,8 @@ DST_OFFSET_ZERO: Final = Kind(
     "dstOffset is 0, but there are rules for daylight saving time. greenkit used no daylight saving time.",
     "If the clocks do change at the site, load the file again with tz=.",
 )
-DST_OFFSET_INVALID: Final = Kind(
-    "espi.time.dst-offset", "info", "greenkit ignored the invalid dstOffset {saving}; it must be 0, 1800, 3600 or 7200."
+DST_OFFSET_INVALID: Final = DST_OFFSET_ZERO.reworded(
+    "greenkit ignored the invalid dstOffset {saving}; it must be 0, 1800, 3600 or 7200.", severity="info"
 )
 OFFSET_SIGN: Final = Kind(
     "espi.time.offset-sign",

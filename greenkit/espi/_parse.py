@@ -71,11 +71,10 @@ UNKNOWN_RESOURCE: Final = Kind(
     "info",
     "The feed has {count:element|elements} {kind}, which greenkit does not know. greenkit left {count:it|them} out.",
 )
-LOOSE_READINGS: Final = Kind(
-    "espi.resource.unknown",
-    "serious",
+LOOSE_READINGS: Final = UNKNOWN_RESOURCE.reworded(
     "The feed has {count:reading} outside of an IntervalBlock. greenkit left {count:it|them} out.",
     "Download the feed again.",
+    severity="serious",
 )
 
 # Nothing outside of the document is ever read, no entity is expanded, and libxml2's own limits bound depth and text.

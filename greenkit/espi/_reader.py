@@ -32,13 +32,11 @@ NO_READINGS: Final = Kind(
     "The feed has no interval readings, only {contents}.",
     "To see them, call open_espi.",
 )
-NOTHING_KNOWN: Final = Kind(
-    "espi.reading.none",
-    "warning",
+NOTHING_KNOWN: Final = NO_READINGS.reworded(
     "The feed has no interval readings, nor anything else that greenkit knows.",
     "Check that this is the feed that you mean.",
 )
-NO_FILE: Final = Kind("espi.reading.none", "warning", "There is no file to read.", "Check the path.")
+NO_FILE: Final = NO_READINGS.reworded("There is no file to read.", "Check the path.")
 
 
 def load_espi(

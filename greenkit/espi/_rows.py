@@ -35,12 +35,11 @@ PLACED: Final = Kind(
     "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
     "within the block.",
 )
-PLACED_ELSEWHERE: Final = Kind(
-    "espi.time.laid-out",
-    "warning",
+PLACED_ELSEWHERE: Final = PLACED.reworded(
     "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
     "within the block; {unfilled:block} then {unfilled:ends|end} at another time than declared.",
     "Check these blocks.",
+    severity="warning",
 )
 NO_TIME: Final = Kind(
     "espi.time.none",
@@ -79,12 +78,11 @@ OTHER_ZONE: Final = Kind(
     "Blocks start at midnight in {other}, not in {zone}, so timestamps may be shifted.",
     "Compare the usage with a bill.",
 )
-STANDARD_MIDNIGHT: Final = Kind(
-    "espi.time.other-zone",
-    "warning",
+STANDARD_MIDNIGHT: Final = OTHER_ZONE.reworded(
     "Blocks start at midnight of standard time in {zone}, which is midnight in {other}. The hours are right if the "
     "days of the utility are in standard time.",
     "Compare the usage with a bill.",
+    severity="warning",
 )
 _SUSPICIONS: Final = {"local": (LOCAL_AS_UTC, "epoch='local'"), "standard": (STANDARD_AS_UTC, "epoch='standard'")}
 

@@ -25,6 +25,13 @@ import numpy.typing as npt
 from greenkit.errors import SettingsError
 from greenkit.findings import Findings, Kind
 
+INTERVAL_TERMS: Final = Kind(
+    "espi.quirk.interval-terms",
+    "info",
+    "The feed has no ReadingType. Its blocks describe their readings in their interval, and greenkit used that.",
+)
+"""Reported by each quirk in its own words: ``INTERVAL_TERMS.reworded("…, as {sender}'s do. …")``."""
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from greenkit.espi.quirks import BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
-from greenkit.findings import Kind
+from greenkit.espi.quirks import INTERVAL_TERMS, BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
 
-INTERVAL_TERMS: Final = Kind(
-    "espi.quirk.interval-terms",
-    "info",
+DUKE_TERMS: Final = INTERVAL_TERMS.reworded(
     "The feed has no ReadingType. Its blocks name their meter, unit and length in their interval, as Duke Energy's "
     "do. greenkit used these.",
 )
@@ -48,7 +45,7 @@ class Duke(Quirk):
             "intervalLength": said.get("secondsPerInterval", ""),
         }
         path = f"UsagePoint/{said.get('servicePointId') or 'unknown'}/MeterReading/{service or 'usage'}"
-        return ImpliedReadingType(members, INTERVAL_TERMS, path)
+        return ImpliedReadingType(members, DUKE_TERMS, path)
 
 
 QUIRK: Final = Duke()

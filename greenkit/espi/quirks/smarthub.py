@@ -5,20 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from greenkit.espi._codes import UNITS, integer
-from greenkit.espi.quirks import BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
-from greenkit.findings import Kind
+from greenkit.espi.quirks import INTERVAL_TERMS, BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
 
-INTERVAL_UNIT: Final = Kind(
-    "espi.quirk.interval-terms",
-    "info",
+INTERVAL_UNIT: Final = INTERVAL_TERMS.reworded(
     "The feed has no ReadingType. Its blocks name their unit in their interval, as SmartHub's do. greenkit used it.",
 )
-INTERVAL_UNIT_AND_SCALE: Final = Kind(
-    "espi.quirk.interval-terms",
-    "warning",
+INTERVAL_UNIT_AND_SCALE: Final = INTERVAL_TERMS.reworded(
     "The feed has no ReadingType. Its blocks name their unit in their interval and their readings a "
     "powerOfTenMultiplier, as SmartHub's do. greenkit divided the values by 10^{power} to get {unit}.",
     "Compare the usage with a bill.",
+    severity="warning",
 )
 
 
