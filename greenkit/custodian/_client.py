@@ -475,9 +475,11 @@ class Client:
                 df = load_espi(EMPTY_FEED, tz=tz or self.profile.zone, epoch=epoch)
         for reason in sorted({d.unfollowed for d in documents if d.unfollowed}):
             findings.add(_coverage.PAGE_UNFOLLOWED, reason=reason)
+        df.attrs.clear()  # pandas would copy the findings at every access below; they are attached again at the end
+        rows = _coverage.Readings.of(df)
         if asked is not None:
-            _coverage.compare_with_window(df, asked, findings)
-        found = _coverage.coverage(df, asked, tz or self.profile.zone)
+            _coverage.compare_with_window(rows, asked, findings)
+        found = _coverage.coverage(rows, asked, tz or self.profile.zone)
         before = (
             self._before if self._coverage is None else (self._before or Received()).joined(self._coverage.received)
         )

@@ -231,13 +231,13 @@ class Coverage:
         changes = np.full(self.covered.shape, "", dtype="<U7")
         if before is None:
             return changes
-        names = self.dates.astype(str)
+        names = self.dates.astype(str).tolist()
         for s, key in enumerate(self.series):
             known = before.days.get(key, {})
-            for d in np.flatnonzero(self.count[s]):
-                old = known.get(str(names[d]))
-                same = old is not None and old[0] == self.count[s, d] and bool(np.isclose(old[1], self.total[s, d]))
-                changes[s, d] = "new" if old is None else "same" if same else "revised"
+            old = np.array([known.get(name, (-1, 0.0)) for name in names]).reshape(-1, 2)  # day × (count, sum)
+            same = (old[:, 0] == self.count[s]) & np.isclose(old[:, 1], self.total[s])
+            here = self.count[s] > 0
+            changes[s, here] = np.select([old[here, 0] < 0, same[here]], ["new", "same"], "revised")
         return changes
 
     def report(self, findings: Findings, *, meters: Iterable[str] = (), before: Received | None = None) -> None:
@@ -291,13 +291,38 @@ def _whole_days(found: Coverage) -> set[str]:
     return set(found.dates[found.length >= 23 * 3600].astype(str))
 
 
-def coverage(df: pd.DataFrame, asked: Window | None, zone: str) -> Coverage:
+@dataclass(frozen=True)
+class Readings:
+    """The columns of a tidy frame that this module needs, each read once: pandas copies attrs at every access."""
+
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    codes: tuple[npt.NDArray[np.int64], ...]  # of meter, flow, and series
+    meters: pd.Index
+    flows: pd.Index
+
+    @classmethod
+    def of(cls, df: pd.DataFrame) -> Readings:
+        """Read the columns of a frame."""
+        categories = [df[name].array for name in ("meter", "flow", "series")]
+        return cls(
+            times.to_instants(df["start"]),
+            times.to_instants(df["end"]),
+            np.nan_to_num(df["value"].to_numpy()),
+            tuple(np.asarray(c.codes, dtype=np.int64) for c in categories),
+            categories[0].categories,
+            categories[1].categories,
+        )
+
+
+def coverage(rows: Readings, asked: Window | None, zone: str) -> Coverage:
     """Measure which local days of each series an answer covers.
 
     Parameters
     ----------
-    df : DataFrame
-        Tidy frame of the answer.
+    rows : Readings
+        Readings of the answer.
     asked : Window or None
         The requested period.
     zone : str
@@ -307,7 +332,7 @@ def coverage(df: pd.DataFrame, asked: Window | None, zone: str) -> Coverage:
     -----
     It is part of every fetch, so it makes no frame: three ``bincount`` over one number per reading.
     """
-    starts, ends = times.to_instants(df["start"]), times.to_instants(df["end"])
+    starts, ends, codes = rows.starts, rows.ends, rows.codes
     first, last = _span(starts, ends, asked)
     if first is None or last is None:
         return _nothing(asked)
@@ -327,12 +352,9 @@ def coverage(df: pd.DataFrame, asked: Window | None, zone: str) -> Coverage:
     #     m1     delivered  m1/kWh        0    0 · days + day
     #     m1     delivered  m1/kWh/peak   1    1 · days + day
     #     m1     received   m1/kWh/back   2    2 · days + day
-    codes = [df[name].cat.codes.to_numpy().astype(np.int64) for name in ("meter", "flow", "series")]
-    new_run = np.ones(len(df), dtype=bool)
-    if len(df):
-        new_run[1:] = (
-            (codes[0][1:] != codes[0][:-1]) | (codes[1][1:] != codes[1][:-1]) | (codes[2][1:] != codes[2][:-1])
-        )
+    new_run = np.ones(len(starts), dtype=bool)
+    if len(starts):
+        new_run[1:] = np.logical_or.reduce([c[1:] != c[:-1] for c in codes])
     heads = np.flatnonzero(new_run)
     run = np.cumsum(new_run) - 1
     if len(heads) * len(dates) > _MOST_CELLS:
@@ -342,10 +364,9 @@ def coverage(df: pd.DataFrame, asked: Window | None, zone: str) -> Coverage:
     shape = (len(heads), len(dates))
     seconds = np.bincount(key, weights=(ends - starts) / times.US, minlength=size).astype(float).reshape(shape)
     count = np.bincount(key, minlength=size).astype(np.int64).reshape(shape)
-    total = np.bincount(key, weights=np.nan_to_num(df["value"].to_numpy()), minlength=size).astype(float).reshape(shape)
+    total = np.bincount(key, weights=rows.values, minlength=size).astype(float).reshape(shape)
     # one name per run; a meter and flow may have several runs
-    meters, flows = (df[name].cat.categories[codes[i][heads]] for i, name in enumerate(("meter", "flow")))
-    names = [(str(meter), str(flow)) for meter, flow in zip(meters, flows, strict=True)]
+    names = [(str(rows.meters[m]), str(rows.flows[f])) for m, f in zip(codes[0][heads], codes[1][heads], strict=True)]
     return _by_flow(asked, names, dates, seconds, np.diff(edges) // times.US, length, count, total)
 
 
@@ -380,17 +401,17 @@ def _by_flow(
     return Coverage(asked, series, dates, covered, length, counts, totals)
 
 
-def compare_with_window(df: pd.DataFrame, asked: Window, findings: Findings) -> None:
+def compare_with_window(rows: Readings, asked: Window, findings: Findings) -> None:
     """Report whether the answer covers less or more than was requested; nothing is dropped or filled."""
-    if not len(df):
+    if not len(rows.starts):
         findings.add(EMPTY, asked=str(asked))
         return
-    starts, ends = times.to_instants(df["start"]), times.to_instants(df["end"])
+    starts, ends = rows.starts, rows.ends
     begin, end = (int(t.timestamp()) * times.US for t in (asked.start, asked.end))
     came = Window(*(pd.Timestamp(int(t), unit="us", tz="UTC") for t in (starts.min(), ends.max())))
     evidence: dict[str, Any] = {"asked": str(asked), "came": str(came)}
     # first and last of each meter, by the codes of its category
-    codes, names = df["meter"].cat.codes.to_numpy(), df["meter"].cat.categories
+    codes, names = rows.codes[0], rows.meters
     first, last = np.full(len(names), np.iinfo(np.int64).max), np.full(len(names), np.iinfo(np.int64).min)
     np.minimum.at(first, codes, starts)
     np.maximum.at(last, codes, ends)
