@@ -235,7 +235,7 @@ class TokenPlace(str):
 class CustodianSettings:
     """``[custodian.<name>]``: your registration with a utility's Green Button Connect service."""
 
-    utility: ProfileName | str | None = None  # the profile, or its file; the name of the table if None
+    utility: ProfileName | None = None  # the profile, or its file; the name of the table if None
     client_id: str | None = None
     client_secret: SecretRef | None = None
     redirect_uri: str | None = None
@@ -247,9 +247,7 @@ class CustodianSettings:
     scope: str | None = None
     url: str | None = None  # replaces the address of the profile
     subscription: str | None = None  # ID of the customer's subscription, if the utility does not send it
-    tokens: TokenPlace | Path | str | None = (
-        None  # "file", "memory", "keyring", or the folder in which grants are stored
-    )
+    tokens: TokenPlace | None = None  # "file", "memory", "keyring", or the folder in which grants are stored
     proxy: str | None = None  # http://HOST:PORT or http://USER@HOST:PORT
     proxy_password: SecretRef | None = None
     timeout: Seconds = 60.0

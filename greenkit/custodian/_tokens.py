@@ -303,12 +303,12 @@ class FileStore:
         A save writes a part, then renames it. A kill in between leaves the new token in the part, while the file still
         has the old one, whose refresh token is spent. To send that one again would make the utility revoke the grant.
         """
-        parts = [p for p in self._parts() if not p.is_symlink()]
+        newest: tuple[float, Path] | None = None
+        parts = self._parts()
         if not parts:
             return
-        newest: tuple[float, Path] | None = None
         for part in parts:
-            with contextlib.suppress(ValueError):  # a part that is truncated, or that others could write
+            with contextlib.suppress(ValueError):  # a link, or a part that is truncated or that others could write
                 token = _read(part)
                 newest = max(newest or (float("-inf"), part), (token.issued_at, part))
         with contextlib.suppress(ValueError, FileNotFoundError):
@@ -318,7 +318,7 @@ class FileStore:
         if newest is not None:
             os.replace(newest[1], self.path)
             _files.sync_folder(self.path.parent)
-        for part in self._parts():
+        for part in parts:
             part.unlink(missing_ok=True)
 
     def __str__(self) -> str:

@@ -406,12 +406,15 @@ def run_to_end(call: Callable[[], _Result]) -> _Result:
     results: list[_Result] = []
     faults: list[BaseException] = []
     context = contextvars.copy_context()  # the deadline of the caller holds in the thread too
+    done = threading.Event()
 
     def run() -> None:
         try:
             results.append(context.run(call))
         except BaseException as e:  # noqa: BLE001 raised again below, in the thread of the caller
             faults.append(e)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=run, name="greenkit: token exchange")
     interrupt: KeyboardInterrupt | None = None
@@ -419,9 +422,12 @@ def run_to_end(call: Callable[[], _Result]) -> _Result:
         thread.start()
     except KeyboardInterrupt as e:  # the thread may be running already
         interrupt = e
-    while thread.is_alive():
+    while True:
         try:
-            thread.join(0.5)  # with a limit, because Windows cannot interrupt an endless wait
+            # an event, because an interrupted join() takes the thread for dead (Python 3.11); with a limit, because
+            # Windows cannot interrupt an endless wait
+            if done.wait(0.5) or (interrupt is not None and thread.ident is None):  # it was never started
+                break
         except KeyboardInterrupt as e:
             interrupt = e
     if interrupt is not None:
