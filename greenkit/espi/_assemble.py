@@ -58,14 +58,14 @@ CONFLICTING: Final = Kind(
     "warning",
     "{count:reading} {count:has|have} the start of another one but not its value; first at {first}. greenkit kept all "
     "of them, with the newest last.",
-    "Call df.gk.unique() to keep the last of each.",
+    "Call df.gk.drop_duplicates() to keep the last of each.",
 )
 REPEATED: Final = Kind(
     "espi.reading.repeated",
     "warning",
     "{count:reading} {count:has|have} the start and the value of another one; first at {first}. greenkit kept all of "
     "them.",
-    "Call df.gk.unique() to keep one of each.",
+    "Call df.gk.drop_duplicates() to keep one of each.",
 )
 OVERLAPPING: Final = Kind(
     "espi.reading.overlapping",
