@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from greenkit._progress import Progress
+from greenkit import _foreign, frame, tables
+from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
 from greenkit.sources import Limits, Source, is_openpgp, refuse, walk
 
-_HEAD = 4096
+_HEAD: Final = 4096
+_HEAD_OF_TABLE: Final = 1 << 16
+_WORKBOOK: Final = b"PK\x03\x04"
+"""First bytes of an Excel workbook; sources opens every other zip."""
 
 
 def load(
@@ -20,20 +26,25 @@ def load(
     tz: str | None = None,
     epoch: str = "utc",
     pgp: Any = None,
+    errors: str = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
-    """Read interval readings from Green Button or Smart Meter Texas files.
+    """Read interval readings from Green Button or Smart Meter Texas files, or from utility tables.
 
     Parameters
     ----------
     source : path, bytes, binary file, or a list of these
-        XML, LSE, CSV, or JSON; a zip or gzip of these, encrypted or not; of a folder or glob, all its files. Never a
-        URL. If all files are XML, they are read as one Green Button feed.
+        XML, LSE, CSV, JSON, or an Excel workbook; a zip or gzip of these, encrypted or not; of a folder or glob, all
+        its files. Never a URL. If all files are XML, they are read as one Green Button feed. Tables must have a known
+        layout; in a folder or archive, others are left out and reported. Energy that two files have counts once.
     tz, epoch : str, optional
-        Zone and clock of a Green Button feed, as in :func:`greenkit.load_espi`. Smart Meter Texas files need neither.
+        Zone and clock of a Green Button feed, as in :func:`greenkit.load_espi`; ``tz`` is that of tables too. Smart
+        Meter Texas files need neither.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP, as in :func:`greenkit.load_smt`.
+    errors : {"raise", "collect"}
+        With ``"collect"``, tables that can be read in several ways are left out and reported as findings.
     progress : bool or callable, optional
         True shows a bar; a callable is called with (bytes done, total bytes).
     limits : Limits, optional
@@ -42,13 +53,15 @@ def load(
     Returns
     -------
     DataFrame
-        A tidy frame, as returned by :func:`greenkit.load_espi` or :func:`greenkit.load_smt`, which have more options.
+        A tidy frame, as returned by :func:`greenkit.load_espi`, :func:`greenkit.load_smt`, or
+        :func:`greenkit.load_table`, which have more options.
 
     Raises
     ------
+    AmbiguousTable
+        If a table can be read in several ways.
     FormatError
-        If the file is damaged or has another format, or if ``tz`` or ``epoch`` is passed for a file that is not a
-        Green Button feed.
+        If the file is damaged or has another format, or if ``tz`` or ``epoch`` is passed for a file that needs none.
     DecryptError
         If the file is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
@@ -64,23 +77,99 @@ def load(
     >>> load(samples.path("espi"))["unit"].iloc[0]
     'kWh'
     """
+    if errors not in ("raise", "collect"):
+        raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
     marks: list[tuple[Any, int]] = []
     source = _rereadable(source, marks)
-    heads = [_first_bytes(one) for one in walk(source, limits=limits)]
+    kinds = [_kind_of(one) for one in walk(source, limits=limits)]
     for file, start in marks:
         file.seek(start)
-    if heads and all(head.startswith(b"<") for head in heads):
+    if kinds and all(kind == "espi" for kind in kinds):
         from greenkit.espi import load_espi
 
         return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
+    if "known table" in kinds or (kinds and set(kinds) <= {"table"}):
+        return _load_with_tables(source, tz, epoch, pgp, errors, progress, limits)
     if tz is not None or epoch != "utc":
         raise FormatError(
-            "tz= and epoch= apply only to Green Button feeds, and the source contains other files",
+            "tz= and epoch= apply only to Green Button feeds and tables, and the source contains other files",
             next_step="Load the Green Button feeds separately.",
         )
     from greenkit.smt import load_smt
 
     return load_smt(source, pgp=pgp, progress=progress, limits=limits)
+
+
+def _kind_of(source: Source) -> str:
+    """Return which reader a file is for: ``espi``, ``smt``, ``known table``, ``table``, or ``other``."""
+    head = _first_bytes(source)
+    if head.startswith(b"<"):
+        return "espi"
+    raw = source.head(_HEAD_OF_TABLE)
+    if not raw.startswith(_WORKBOOK) and (_foreign.recognize(raw) is not None or b"\0\0\0\0" in raw):
+        return "other"
+    from greenkit.smt import is_smt
+
+    if not raw.startswith(_WORKBOOK) and (not head or is_smt(raw)):
+        return "smt"
+    return "known table" if tables.is_known(source) else "table"
+
+
+def _load_with_tables(
+    source: Any,
+    tz: str | None,
+    epoch: str,
+    pgp: Any,
+    errors: str,
+    progress: Progress,
+    limits: Limits | None,
+) -> pd.DataFrame:
+    """Load tables, and the feeds and Smart Meter Texas files beside them; energy that two files have counts once."""
+    reading = tables.TableReading(None, {} if tz is None else {"zone": tz}, None, limits or Limits())
+    others: dict[str, list[Source]] = {"espi": [], "smt": []}
+    for one in walk(source, limits=limits):
+        kind = _kind_of(one)
+        if kind in others:
+            others[kind].append(_lasting(one))
+        elif kind == "other":
+            reading.skip(one)
+        else:
+            with progress_bar(progress, one.size, one.name) as advance:
+                reading.read(one, advance)
+    if others["smt"] and epoch != "utc":
+        raise FormatError(
+            "epoch= applies only to Green Button feeds, and the source contains other files",
+            next_step="Load the Green Button feeds separately.",
+        )
+    found = reading.result(errors=errors, alone=not any(others.values()))
+    findings = found.findings
+    frames = [found.readings] if len(found.readings) else []
+    before: list[pd.DataFrame] = []
+    if others["espi"]:
+        from greenkit.espi import open_espi
+
+        feed = open_espi(others["espi"], tz=tz, epoch=epoch, limits=limits)
+        before.append(feed.readings)
+        findings.extend(feed.findings)
+    if others["smt"]:
+        from greenkit.smt import open_smt
+
+        data = open_smt(others["smt"], pgp=pgp, limits=limits)
+        before.append(data.readings)
+        findings.extend(data.findings)
+    kept = tables.drop_repeats([df for df in [*before, *frames] if len(df)], findings)
+    readings = kept[0] if len(kept) == 1 else frame.concat(kept)
+    findings.warn(tables.source_name(source))
+    return frame.note(readings, findings)
+
+
+def _lasting(source: Source) -> Source:
+    """Return a source that can be opened after its archive is closed."""
+    if os.path.isfile(source.name):
+        return source
+    with source.open() as file:
+        data = file.read()
+    return Source(source.name, lambda: io.BytesIO(data), len(data), source.named)
 
 
 def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:

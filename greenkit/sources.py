@@ -114,7 +114,9 @@ def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None =
 
 def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
     refuse(source)
-    if isinstance(source, bytes | bytearray | memoryview):
+    if isinstance(source, Source):
+        yield source
+    elif isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         yield Source("bytes", lambda: io.BytesIO(data), len(data))
     elif isinstance(source, str | os.PathLike):

@@ -67,7 +67,7 @@ def test_marks_and_blanks_before_xml(mark):
 
 
 def test_what_is_neither():
-    with pytest.raises(FormatError, match="no columns of Smart Meter Texas"):
+    with pytest.raises(FormatError, match="No known layout has these columns"):
         greenkit.load(b"a,b,c\n1,2,3\n")
     with pytest.raises(DecryptError, match=r"(?i)pass pgp="):
         greenkit.load(b"-----BEGIN PGP MESSAGE-----\n\nx\n")
@@ -122,7 +122,13 @@ def test_what_is_often_taken_for_data_is_named(load, head, says):
         load(head)
 
 
-@pytest.mark.parametrize("load", READERS)
+def test_a_workbook_without_a_known_layout_is_refused_as_a_table(tmp_path):
+    pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "book.xlsx")
+    with pytest.raises(FormatError, match=r"book\.xlsx: No known layout has these columns"):
+        greenkit.load(tmp_path / "book.xlsx")
+
+
+@pytest.mark.parametrize("load", READERS[1:])
 def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
     book = tmp_path / "book.xlsx"
     pd.DataFrame({"kWh": [1.0]}).to_excel(book)

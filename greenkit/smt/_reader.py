@@ -112,6 +112,14 @@ def kind_of(head: bytes) -> tuple[str, str]:
     return "csv", text
 
 
+def is_smt(head: bytes) -> bool:
+    """Return whether :func:`load_smt` reads a file, or refuses it as its own, by its first bytes."""
+    kind, _ = kind_of(head)
+    return kind in ("lse", "json", "openpgp", "standard", "resaved") or (
+        kind == "csv" and _interval_csv.find_layout(head) is not None
+    )
+
+
 def refusal(kind: str, head: bytes, text: str, source: str) -> FormatError:
     """Return the error for a file that is not one of Smart Meter Texas, or no longer."""
     flat = text.replace('"', "").replace("\t", ",").lower()

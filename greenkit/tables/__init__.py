@@ -2,6 +2,25 @@
 
 from greenkit.errors import AmbiguousTable, Choice
 from greenkit.tables.mapping import TableMapping
-from greenkit.tables.reader import TableData, load_table, open_table
+from greenkit.tables.reader import (
+    TableData,
+    TableReading,
+    drop_repeats,
+    is_known,
+    load_table,
+    open_table,
+    source_name,
+)
 
-__all__ = ["AmbiguousTable", "Choice", "TableData", "TableMapping", "load_table", "open_table"]
+__all__ = [
+    "AmbiguousTable",
+    "Choice",
+    "TableData",
+    "TableMapping",
+    "TableReading",
+    "drop_repeats",
+    "is_known",
+    "load_table",
+    "open_table",
+    "source_name",
+]

@@ -57,6 +57,7 @@ TIME_HOURS_SUMMED: Final = Kind(
     "warning",
     "{count:fall-back day} of {file} {count:has|have} 24 hours instead of 25, first {first}. The value of the "
     "repeated hour contains both hours, so it is one interval of two hours. {reason}",
+    "Do not compare that interval with single hours.",
 )
 CLOCK_INFERRED: Final = Kind(
     "tables.clock.inferred",

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Literal
 import numpy as np
 import pandas as pd
 
-from greenkit import _glance, _html, frame
+from greenkit import _foreign, _glance, _html, frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings, Kind
@@ -308,6 +308,12 @@ class TableReading:
             self._refused += problems[:1] or [OtherFormat("The file is empty", source=source.name)]
         return done
 
+    def skip(self, source: Source) -> None:
+        """Record a file that is not a table."""
+        foreign = _foreign.recognize(source.head(4096))
+        what = f"This is {foreign.what}" if foreign else "The file is not a table"
+        self._refused.append(OtherFormat(what, source=os.path.basename(source.name)))
+
     def _read_grid(self, grid: Grid, advance: Any) -> bool:
         recognized = self._place(grid)
         layout = recognized.layout
@@ -387,11 +393,19 @@ class TableReading:
         columns = grid.read(place.delimiter, place.first, place.names, words, numbers, table.missing, advance)
         return columns, table, used
 
-    def result(self, *, errors: str) -> TableData:
-        """Return what was read, or raise what stands in the way."""
+    def result(self, *, errors: str, alone: bool = True) -> TableData:
+        """Return what was read, or raise what stands in the way.
+
+        Parameters
+        ----------
+        errors : {"raise", "collect"}
+            Whether tables that can be read in several ways raise an error.
+        alone : bool
+            No other reader has read any of the files, so that an error is due if no table was read.
+        """
         if self._ambiguous and errors == "raise":
             raise _all_questions(self._ambiguous)
-        read = bool(self._mappings)
+        read = bool(self._mappings) or not alone
         if self._refused and (not read and not self._ambiguous):
             if len(self._refused) == 1:
                 raise self._refused[0]
@@ -830,6 +844,14 @@ def _without(df: pd.DataFrame, earlier: pd.DataFrame, findings: Findings) -> pd.
 def _is_telling(values: pd.Series[float]) -> bool:
     """Return whether equal values prove that two series are one: several different values, not a run of zeros."""
     return len(values) >= 4 and values.nunique() >= 3
+
+
+def is_known(source: Source, limits: Limits | None = None) -> bool:
+    """Return whether a file, or a sheet of it, has a known layout."""
+    try:
+        return any(isinstance(layouts.recognize(grid), Recognized) for grid in grids(source, limits or Limits()))
+    except FormatError:
+        return False
 
 
 def source_name(source: Any) -> str:

@@ -1,0 +1,141 @@
+"""load(): tables beside Green Button and Smart Meter Texas files, in folders and archives."""
+
+import io
+import zipfile
+
+import greenkit
+import pandas as pd
+import pytest
+from day_samples import day, values
+from greenkit import samples
+from greenkit.errors import AmbiguousTable, OtherFormat
+from greenkit.findings import quiet
+
+PACIFIC = "America/Los_Angeles"
+PREAMBLE = 'Name,PAT EXAMPLE\nAddress,"1 MAIN ST"\nAccount Number,7\nService,Service 1\n\n'
+
+
+def opower(date="2024-11-03", unit="kWh"):
+    rows = [
+        f"Electric usage,{local:%Y-%m-%d},{local:%H:%M},{local.hour:02}:59,{v:.2f},{unit},$0.1,"
+        for (_, local), v in zip(day(date, PACIFIC), values(25), strict=False)
+    ]
+    return (PREAMBLE + "TYPE,DATE,START TIME,END TIME,USAGE,UNITS,COST,NOTES\n" + "\n".join(rows)).encode()
+
+
+def load(source, **answers):
+    with quiet():
+        return greenkit.load(source, **answers)
+
+
+def workbook_of(text):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for line in text.decode().splitlines():
+        row = line.split(",")
+        book.active.append([float(c) if i == 4 and c[:1].isdigit() else c for i, c in enumerate(row)])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def test_load_reads_a_known_table():
+    df = load(opower(), tz=PACIFIC)
+    assert len(df) == 25
+    greenkit.frame.check(df, exact=True)
+
+
+def test_a_table_alone_that_no_layout_has_raises():
+    with pytest.raises(OtherFormat, match="layout="):
+        load(b"a,b,c\n1,2,3\n")
+
+
+def test_folder_leaves_strangers_out_and_lists_them(tmp_path):
+    (tmp_path / "a.csv").write_bytes(opower())
+    (tmp_path / "b.csv").write_bytes(opower().replace(b"UNITS", b"UNIT"))
+    (tmp_path / "notes.txt").write_text("remember the milk")
+    (tmp_path / "bill.pdf").write_bytes(b"%PDF-1.7\n")
+    df = load(tmp_path, tz=PACIFIC)
+    assert len(df) == 25
+    skipped = df.gk.findings.named("tables.file.skipped")
+    assert {finding.evidence["file"] for finding in skipped} == {"b.csv", "notes.txt", "bill.pdf"}
+    assert any("opower" in finding.text for finding in skipped)
+    assert not any("PAT" in str(finding) for finding in df.gk.findings)
+
+
+def test_archive_without_any_known_table_names_each_file(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "a,b,c\n1,2,3\n")
+        archive.writestr("b.csv", "d,e,f\n1,2,3\n")
+    with pytest.raises(OtherFormat) as caught:
+        load(path)
+    assert "a.csv" in str(caught.value)
+    assert "b.csv" in str(caught.value)
+
+
+def test_workbook_beside_the_csv_of_the_same_download_counts_once(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", opower())
+        archive.writestr("b.xlsx", workbook_of(opower()))
+    df = load(path, tz=PACIFIC)
+    assert len(df) == 25
+    (finding,) = df.gk.findings.named("tables.file.repeats")
+    assert finding.evidence["count"] == 25
+
+
+def test_green_button_beside_the_csv_of_the_same_meter_counts_once(tmp_path):
+    feed = load(samples.path("espi"))
+    part = feed[feed["flow"] == "delivered"]
+    zone = str(part["zone"].iloc[0])
+    local = part["start"].dt.tz_convert(zone)
+    rows = [
+        f"Electric usage,{t:%Y-%m-%d},{t:%H:%M},{t + pd.Timedelta(minutes=14):%H:%M},{v:.2f},kWh,,"
+        for t, v in zip(local, part["value"], strict=True)
+    ]
+    text = PREAMBLE + "TYPE,DATE,START TIME,END TIME,USAGE,UNITS,COST,NOTES\n" + "\n".join(rows)
+    (tmp_path / "a.xml").write_bytes(samples.path("espi").read_bytes())
+    (tmp_path / "b.csv").write_text(text)
+    df = load(tmp_path, tz=zone)
+    assert len(df) == len(feed)
+    assert "tables.file.repeats" in df.gk.findings.names
+
+
+def test_smart_meter_texas_beside_a_table(tmp_path):
+    smt = samples.path("smt-interval")
+    (tmp_path / "a.csv").write_bytes(smt.read_bytes())
+    (tmp_path / "b.csv").write_bytes(opower())
+    df = load(tmp_path, tz=PACIFIC)
+    assert len(df) == 25 + len(load(smt))
+
+
+def test_overlapping_downloads_count_once(tmp_path):
+    (tmp_path / "a.csv").write_bytes(opower("2024-11-02") + b"\n" + opower().split(b"NOTES\n")[1])
+    (tmp_path / "b.csv").write_bytes(opower() + b"\n" + opower("2024-11-04").split(b"NOTES\n")[1])
+    df = load(tmp_path, tz=PACIFIC)
+    assert len(df) == 24 + 25 + 24
+    assert not df.duplicated(["meter", "flow", "series", "start"]).any()
+
+
+def test_ambiguous_table_of_a_known_layout_raises_in_a_folder_too(tmp_path):
+    (tmp_path / "a.csv").write_bytes(opower())
+    (tmp_path / "b.xml").write_bytes(samples.path("espi").read_bytes())
+    with pytest.raises(AmbiguousTable) as caught:
+        load(tmp_path)
+    assert [choice.argument for choice in caught.value.choices] == ["tz"]
+    df = load(tmp_path, errors="collect")
+    assert len(df) == len(load(samples.path("espi")))
+    assert "tables.file.ambiguous" in df.gk.findings.names
+
+
+def test_an_open_file_stays_usable():
+    file = io.BytesIO(opower())
+    assert len(load(file, tz=PACIFIC)) == 25
+    assert not file.closed
+
+
+def test_unknown_errors_argument_raises():
+    with pytest.raises(ValueError, match="'raise' or 'collect'"):
+        load(opower(), errors="ignore")
