@@ -34,6 +34,7 @@ _PUBLIC = {
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
     "load_plan": "greenkit.tariffs",
+    "load_prices": "greenkit.tables",
     "load_smt": "greenkit.smt",
     "load_table": "greenkit.tables",
     "open_espi": "greenkit.espi",
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt
+    from greenkit.tables import load_prices as load_prices
     from greenkit.tables import load_table as load_table
     from greenkit.tables import open_table as open_table
     from greenkit.tariffs import load_plan as load_plan

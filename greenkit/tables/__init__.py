@@ -2,6 +2,7 @@
 
 from greenkit.errors import AmbiguousTable, Choice
 from greenkit.tables.mapping import TableMapping
+from greenkit.tables.prices import load_prices
 from greenkit.tables.reader import (
     TableData,
     TableReading,
@@ -20,6 +21,7 @@ __all__ = [
     "TableReading",
     "drop_repeats",
     "is_known",
+    "load_prices",
     "load_table",
     "open_table",
     "source_name",

@@ -340,9 +340,10 @@ class Table:
     @property
     def patterns(self) -> dict[str, Value]:
         """Pattern of the names of wide value columns → what they are."""
-        if isinstance(self.cells, Value):
-            return {self.time.wide: self.cells} if self.time.wide else {}
-        return dict(self.cells or {})
+        if isinstance(self.cells, Mapping) and self.cells:
+            return dict(self.cells)
+        cells = self.cells if isinstance(self.cells, Value) else Value()
+        return {self.time.wide: cells} if self.time.wide else {}
 
     @property
     def is_wide(self) -> bool:

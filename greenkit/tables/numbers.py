@@ -44,6 +44,21 @@ UNITS: Final[Mapping[str, tuple[str, float, str, str]]] = {
     "gallons": ("gal", 1.0, "volume", "potable water"),
     "l": ("L", 1.0, "volume", ""),
     "btu": ("Btu", 1.0, "energy", ""),
+    # prices
+    **{
+        f"{money}/{energy}": (f"{letters}/kWh", factor * cents, "price", "")
+        for money, letters, cents in (
+            ("usd", "USD", 1.0),
+            ("$", "USD", 1.0),
+            ("cad", "CAD", 1.0),
+            ("eur", "EUR", 1.0),
+            ("gbp", "GBP", 1.0),
+            ("aud", "AUD", 1.0),
+            ("cents", "USD", 0.01),
+            ("¢", "USD", 0.01),
+        )
+        for energy, factor in (("kwh", 1.0), ("mwh", 0.001))
+    },
 }
 _IN_BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 _AROUND: Final = re.compile(r"^[\s$€£¥'\u00a0\u202f]+|[\s$€£¥%'\u00a0\u202f]+$")

@@ -16,7 +16,7 @@ from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings, Kind
 from greenkit.sources import Limits, Source, walk
-from greenkit.tables import layouts
+from greenkit.tables import layouts, nem12
 from greenkit.tables.cells import Columns, Grid, fold, grids, unique_names
 from greenkit.tables.engine import Engine, Readings, local_text, needed_columns
 from greenkit.tables.layouts import Near, Recognized
@@ -272,7 +272,9 @@ class TableReading:
         answers: Mapping[str, Any],
         meter: str | None,
         limits: Limits,
+        kind: Literal["readings", "prices"] = "readings",
     ) -> None:
+        self._kind = kind
         self._answers, self._meter, self._limits = dict(answers), meter, limits
         self._known = None
         self._mapping = None
@@ -314,7 +316,31 @@ class TableReading:
         what = f"This is {foreign.what}" if foreign else "The file is not a table"
         self._refused.append(OtherFormat(what, source=os.path.basename(source.name)))
 
+    def _read_nem12(self, grid: Grid) -> bool:
+        file = os.path.basename(grid.name)
+        data = nem12.read(grid, self._answers.get("unit"))
+        questions = []
+        zone = self._answers.get("zone")
+        if zone is None:
+            questions.append(
+                Choice(
+                    "tz", "Which time zone is the site in?", _AUSTRALIA,
+                    "The file is in market time (UTC+10) and does not name the state", file=file,
+                )
+            )  # fmt: skip
+        if any(key[3] == "unknown" for key in data.keys):
+            questions.append(
+                Choice("unit", "What is the unit of the values?", ("kWh", "Wh"), "A channel (200) has none", file=file)
+            )
+        if questions:
+            raise _question_error(questions, file)
+        self._findings.extend(data.findings)
+        self._add(_nem12_frame(data, str(zone), file), file, _NEM12, "nem12")
+        return True
+
     def _read_grid(self, grid: Grid, advance: Any) -> bool:
+        if self._mapping is None and self._kind == "readings" and nem12.matches(grid.head(",")):
+            return self._read_nem12(grid)
         recognized = self._place(grid)
         layout = recognized.layout
         module = layout.module if layout is not None else None
@@ -361,7 +387,7 @@ class TableReading:
         """Return where the header is, by a known layout or by the mapping of the caller."""
         if self._mapping is not None:
             return _place_of(self._mapping.table, grid)
-        found = layouts.recognize(grid)
+        found = layouts.recognize(grid, self._kind)
         if isinstance(found, Recognized) and (self._known is None or found.layout.name == self._known):
             return _Place(found.layout, found.delimiter, found.header, found.names, found.preamble, found.tokens)
         name = os.path.basename(grid.name)
@@ -696,6 +722,49 @@ def build_frame(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
+_AUSTRALIA: Final = (
+    "Australia/Sydney", "Australia/Melbourne", "Australia/Brisbane", "Australia/Adelaide", "Australia/Hobart",
+)  # fmt: skip
+_NEM12: Final = read_mapping(
+    {
+        "time": {"columns": ["300: date"], "format": "%Y%m%d", "wide": "{n}"},
+        "clock": "+10:00",
+        "meter": {"column": "200: NMI"},
+        "series": {"column": "200: suffix"},
+        "unit": {"column": "200: unit"},
+        "cells": {},
+    }
+)
+"""What a NEM12 file is in the terms of a mapping, for the explanation; its records differ in kind."""
+
+
+def _nem12_frame(data: nem12.NemData, zone: str, file: str) -> pd.DataFrame:
+    if not len(data.start):
+        return frame.empty(["source"], zone)
+    codes, of_row = np.unique(np.array(data.code, dtype=object).astype(str), return_inverse=True)
+    words = [nem12.QUALITIES.get(code[:1], "actual") for code in codes]
+    names = sorted(set(words) | {"missing"})
+    quality = np.array([names.index(word) for word in words])[of_row]
+    quality[np.isnan(data.value)] = names.index("missing")
+    present = [name if (quality == i).any() else "" for i, name in enumerate(names)]
+    columns: dict[str, Any] = {
+        "meter": _categories([k[0] for k in data.keys], data.series),
+        "series": _categories([k[2] for k in data.keys], data.series),
+        "flow": _categories([k[1] for k in data.keys], data.series),
+        "start": to_times(data.start, zone),
+        "end": to_times(data.start + data.length, zone),
+        "value": data.value,
+        "unit": _categories([k[3] for k in data.keys], data.series),
+        "zone": _categories([zone] * len(data.keys), data.series),
+        "quality": _categories(present, quality),
+        "quality_code": _categories(list(codes), of_row),
+        "commodity": _categories([k[4] for k in data.keys], data.series),
+        "kind": _categories([k[5] for k in data.keys], data.series),
+        "source": _categories([file], np.zeros(len(data.start), dtype=np.int64)),
+    }
+    return frame.tidy(pd.DataFrame(columns))
+
+
 def _one_zone(arrays: Readings, engine: Engine) -> str:
     zone = engine.table.zone
     return zone if isinstance(zone, str) else "UTC"
@@ -849,7 +918,10 @@ def _is_telling(values: pd.Series[float]) -> bool:
 def is_known(source: Source, limits: Limits | None = None) -> bool:
     """Return whether a file, or a sheet of it, has a known layout."""
     try:
-        return any(isinstance(layouts.recognize(grid), Recognized) for grid in grids(source, limits or Limits()))
+        return any(
+            nem12.matches(grid.head(",")) or isinstance(layouts.recognize(grid), Recognized)
+            for grid in grids(source, limits or Limits())
+        )
     except FormatError:
         return False
 

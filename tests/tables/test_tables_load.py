@@ -3,10 +3,11 @@
 import io
 import zipfile
 
-import greenkit
 import pandas as pd
 import pytest
 from day_samples import day, values
+
+import greenkit
 from greenkit import samples
 from greenkit.errors import AmbiguousTable, OtherFormat
 from greenkit.findings import quiet

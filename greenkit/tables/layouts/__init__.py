@@ -48,6 +48,8 @@ class About:
     headers : tuple of tuple of str
         Column names of each variant, in order. A name that ends with ``?`` may be absent, ``*`` stands for any text,
         ``<cells>`` for the value columns of a wide table, and ``...`` for any columns.
+    kind : {"readings", "prices"}
+        What :func:`greenkit.load_table` or :func:`greenkit.load_prices` reads.
     preamble : str
         Beginning of a line before the header.
     days : str
@@ -65,6 +67,7 @@ class About:
     headers: tuple[tuple[str, ...], ...]
     source: str = ""
     grade: Literal["R", "T", "C"] = "C"
+    kind: Literal["readings", "prices"] = "readings"
     preamble: str = ""
     days: str = ""
     code: str = ""
@@ -266,8 +269,8 @@ def _cell_columns(layout: Layout, tokens: Sequence[str]) -> int:
     return count if fitting else 0
 
 
-def recognize(grid: Grid) -> Recognized | Near | None:
-    """Return the layout of a table, or else the one that it resembles most."""
+def recognize(grid: Grid, kind: str = "readings") -> Recognized | Near | None:
+    """Return the layout of a table of readings or prices, or else the one that it resembles most."""
     start_reading()
     nearest: Near | None = None
     for delimiter in grid.delimiters:
@@ -276,11 +279,11 @@ def recognize(grid: Grid) -> Recognized | Near | None:
             if sum(bool(cell) for cell in row) < 2:
                 continue
             for layout in _candidates(row):
-                if match_header(layout, row) and _has_preamble(layout, head[:i]):
+                if layout.layout.kind == kind and match_header(layout, row) and _has_preamble(layout, head[:i]):
                     return Recognized(
                         layout, delimiter, i, unique_names(_named(layout, row)), _preamble(head[:i]), tuple(row)
                     )
-            near = _near(row)
+            near = _near(row, kind)
             if near is not None and (nearest is None or near.shared > nearest.shared):
                 nearest = near
     return nearest
@@ -338,14 +341,14 @@ def _preamble(rows: Sequence[Sequence[str]]) -> dict[str, str]:
     return out
 
 
-def _near(row: Sequence[str]) -> Near | None:
+def _near(row: Sequence[str], kind: str) -> Near | None:
     """Return the layout whose header shares most names with a row, if it shares at least half of them."""
     tokens = _tokens(row)
     if len(tokens) < 3:
         return None
     here, best = set(tokens), None
     for layout in known():
-        for header in layout.layout.headers:
+        for header in layout.layout.headers if layout.layout.kind == kind else ():
             plain = [fold(name.removesuffix("?")) for name in header if name not in (CELLS, ANY)]
             shared = len(here & set(plain)) / max(len(set(plain) | here), 1)
             if shared >= 0.5 and len(here & set(plain)) > 2 and (best is None or shared > best.shared):
