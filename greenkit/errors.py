@@ -26,6 +26,8 @@
     │   ├── LoginRejected          wrong user name, password, or key: never retried
     │   ├── TransferError          a file arrived incomplete or changed: it is fetched again
     │   ├── AccessRefused          the account has no permission for the file or folder: request it
+    │   ├── NotOnServer            the file or folder does not exist there: check its name
+    │   ├── IsAFolder              the path is a folder, not a file
     │   ├── ClientRejected         the utility does not accept the client ID or secret
     │   ├── StateMismatch          the redirect belongs to a different authorization: start again
     │   ├── AuthorizationDenied    the customer denied the request
@@ -258,6 +260,14 @@ class AuthorizationExpired(RemoteError):
     def __init__(self, problem: str, *, final: bool = False, next_step: str = "") -> None:
         super().__init__(problem, next_step=next_step)
         self.final = final
+
+
+class NotOnServer(RemoteError, FileNotFoundError):
+    """The file or folder does not exist on the server."""
+
+
+class IsAFolder(RemoteError, IsADirectoryError):
+    """The path on the server is a folder, not a file."""
 
 
 class NotReady(RemoteError):

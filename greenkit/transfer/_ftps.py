@@ -1,8 +1,9 @@
 """FTP over explicit TLS (RFC 4217) with a client certificate.
 
-:mod:`ftplib` does the dialogue. What it leaves out is here: the data channel takes up the control channel's TLS
-session, which vsftpd, proftpd, FileZilla Server and AWS Transfer demand; the end of a file is told from the end of a
-broken connection; the final reply is always read; nothing is ever sent in clear text.
+:mod:`ftplib` conducts the dialogue. This module adds what it lacks: the data channel resumes the control channel's TLS
+session, which vsftpd, proftpd, FileZilla Server, and AWS Transfer require; the end of a file is distinguished from the
+end of a broken connection; the final reply is always read; nothing is ever sent in clear text; and no exchange lasts
+longer than its deadline, however slowly the server sends.
 """
 
 # ruff: noqa: S321 it is FTP inside TLS, which is what the rule asks for
@@ -18,52 +19,102 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from greenkit import _files
+from greenkit import _files, _net, certificates
 from greenkit.errors import (
     AccessRefused,
     CertificateRejected,
+    IsAFolder,
     LimitError,
     LoginRejected,
+    NotOnServer,
     RemoteError,
     ServerUnavailable,
     SettingsError,
     TransferError,
 )
 from greenkit.secret import Secret
-from greenkit.transfer._remote import BACKOFF, SMT_FTPS, Endpoint, SessionRemote, Sink, Stat, Tap, unreachable, words
-from greenkit.transfer._tls import handshake_error, tls_context
+from greenkit.transfer._remote import (
+    BACKOFF,
+    SMT_FTPS,
+    Endpoint,
+    Pace,
+    SessionRemote,
+    Sink,
+    Stat,
+    Tap,
+    log,
+    traced,
+    words,
+)
 
 _CHUNK: Final = 1 << 18
 _MOST_LINES: Final = 10_000  # lines of one reply
+_MOST_NAMES: Final = 64 << 20  # bytes of one listing
 UNKNOWN_COMMAND: Final = ("500", "501", "502", "504")
-"""Replies to a command that the server does not have."""
+"""Replies to a command that the server does not support."""
+_LOST: Final = ("421", "425", "522")  # closing; no data connection; TLS session not reused: a new session may succeed
+# A 550 to a listing means an empty folder on some servers and a refusal on others; only its words tell which.
+_REFUSAL: Final = re.compile(r"denied|permission|not allowed|forbidden|privilege|not authorized|access", re.IGNORECASE)
+_ADD_ADDRESS: Final = "Ask SMT whether the public IP address of this machine is on its list."
+
+
+class NoDataConnection(ConnectionError):
+    """The port for data cannot be reached, though the server's control port can."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        super().__init__(_cause(error))
+        self.port = port
 
 
 class FtpSession(ftplib.FTP_TLS):
-    """:class:`ftplib.FTP_TLS` with what real servers need; text is Latin-1, that is, bytes."""
+    """:class:`ftplib.FTP_TLS` with what real servers need. Text is Latin-1, that is, bytes.
 
-    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+    Each reply, and each opening of a data channel, takes at most ``timeout`` seconds.
+    """
+
+    timeout: float
+
+    def __init__(self, context: ssl.SSLContext, timeout: float, proxy: _net.Proxy | None = None) -> None:
         super().__init__(context=context, timeout=timeout, encoding="latin-1")
-        self._extended = True  # EPSV, until the server does not know it
+        self._proxy = proxy
+        self._extended = True  # EPSV, until the server does not support it
         self._lines = 0
         self._mode = ""
 
+    def begin(self, host: str, port: int) -> None:
+        """Connect, read the greeting, and keep firewalls aware of the connection while a long file is transferred."""
+        self.host, self.port = host, port
+        self.sock = _net.connect(host, port, timeout=self.timeout, proxy=self._proxy)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.af = self.sock.family
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+
+    def log_in(self, user: str, password: Secret) -> None:
+        """Log in; what fails leaves the frames behind whose local variables contain the password."""
+        fault: BaseException | None = None
+        try:
+            self.login(user, wire(password.reveal().encode()))
+        except BaseException as e:  # noqa: BLE001 Ctrl-C too
+            fault = _net.strip_traceback(e)
+        if fault is not None:
+            raise fault
+
     def mode(self, letter: str) -> None:
-        """Set text (A) or binary (I) transfer, where it is not set."""
+        """Set text (A) or binary (I) transfer, if it is not set."""
         if letter != self._mode:
             self.voidcmd(f"TYPE {letter}")
             self._mode = letter
 
-    def connect(self, host: str = "", port: int = 0, timeout: float = -999, source_address: Any = None) -> str:
-        """Connect, and keep the connection known to firewalls while a long file goes over the other one."""
-        welcome = super().connect(host, port, timeout, source_address)
-        assert self.sock is not None  # noqa: S101 set by connect
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return welcome
+    def putline(self, line: str) -> None:
+        """Send a line."""
+        log.debug("> %s", "PASS ***" if line.startswith("PASS ") else traced(line))
+        super().putline(line)
 
     def getline(self) -> str:
-        """Refuse a greeting that is none (of SSH, HTTP: ftplib would wait for its end) and a reply without an end."""
+        """Reject a greeting of another protocol, such as SSH or HTTP, and a reply that does not end."""
         line = super().getline()
+        log.debug("< %s", traced(line))
         if self._lines == 0 and not re.match(r"\d\d\d", line):
             raise ftplib.error_proto(line)
         self._lines += 1
@@ -72,12 +123,18 @@ class FtpSession(ftplib.FTP_TLS):
         return line
 
     def getresp(self) -> str:
-        """Read one reply."""
+        """Read one reply within the time-out."""
         self._lines = 0
-        return super().getresp()
+        with _net.Deadline(self.timeout):
+            return super().getresp()
+
+    def auth(self) -> str:
+        """Negotiate TLS within the time-out."""
+        with _net.Deadline(self.timeout):
+            return super().auth()
 
     def makepasv(self) -> tuple[str, int]:
-        """Ask for a data port: EPSV, which passes every NAT, then PASV; the address in its answer is not believed."""
+        """Ask for a data port: EPSV, which passes every NAT, then PASV, whose address is not trusted."""
         assert self.sock is not None  # noqa: S101 connected
         if self._extended:
             try:
@@ -89,19 +146,29 @@ class FtpSession(ftplib.FTP_TLS):
         try:
             return self.sock.getpeername()[0], ftplib.parse227(self.sendcmd("PASV"))[1]
         except ftplib.error_perm as e:
-            # a 550 here must not be taken for the answer to the command that follows, "no such file"
+            # a 550 here must not be read as the answer to the command that follows, "no such file"
             raise ftplib.error_temp(f"425 no data connection ({e})") from None
 
     def receive(self, command: str, sink: Callable[[bytes], object], offset: int = 0) -> tuple[bool, int | None]:
-        """Receive what a command sends, to its final reply; give whether the end was announced, and the size if said.
+        """Receive the data of a command, and read its final reply.
 
-        Bytes before ``offset`` are passed over where the server cannot.
+        Returns
+        -------
+        clean : bool
+            Whether the server announced the end of the data.
+        size : int or None
+            Size of the file, if the server announced it.
+
+        Notes
+        -----
+        Bytes before ``offset`` are skipped here if the server cannot skip them.
         """
-        data, size, skip = self._start(command, offset)
+        with _net.Deadline(self.timeout):
+            data, size, skip = self._start(command, offset)
         try:
-            clean = _drain(data, sink, skip)
+            clean = _drain(data, sink, skip, Pace(self.timeout))
         except OSError:
-            self._last_words(data)
+            self._raise_last_reply(data)
             raise
         finally:
             data.close()
@@ -111,13 +178,17 @@ class FtpSession(ftplib.FTP_TLS):
     def _start(self, command: str, offset: int) -> tuple[ssl.SSLSocket, int | None, int]:
         assert isinstance(self.sock, ssl.SSLSocket)  # noqa: S101 logged in
         host, port = self.makepasv()
-        plain = socket.create_connection((host, port), self.timeout)
+        try:
+            # through a proxy the peer is the proxy, so the server is named
+            plain = _net.connect(self.host if self._proxy else host, port, timeout=self.timeout, proxy=self._proxy)
+        except OSError as e:
+            raise NoDataConnection(port, e) from None
         try:
             skip = offset if offset and not self._restart(offset) else 0
             reply = self.sendcmd(command)
             if reply.startswith("226"):  # there is nothing to list, and no connection for it
                 raise ftplib.error_temp(f"450 {reply}")
-            if reply[0] == "2":  # some say 200 before 150
+            if reply[0] == "2":  # some servers send 200 before 150
                 reply = self.getresp()
             if reply[0] != "1":
                 raise ftplib.error_reply(reply)
@@ -142,20 +213,18 @@ class FtpSession(ftplib.FTP_TLS):
                 plain, server_hostname=self.host, session=self.sock.session, suppress_ragged_eofs=False
             )
         except OSError:
-            self._last_words(plain)
+            self._raise_last_reply(plain)
             raise
 
-    def _last_words(self, data: socket.socket) -> None:
-        """Raise the server's reply to a transfer that broke, if there is one: 425 or 522 say more than the socket."""
+    def _raise_last_reply(self, data: socket.socket) -> None:
+        """Raise the server's reply to an interrupted transfer, if there is one: 425 or 522 explain more."""
         data.close()
-        assert self.sock is not None  # noqa: S101 connected
-        self.sock.settimeout(min(self.timeout or 2.0, 2.0))
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(OSError, EOFError), _net.Deadline(2.0):
             self.getresp()
 
 
-def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int) -> bool:
-    """Read to the end; give whether it was announced by close_notify."""
+def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int, pace: Pace) -> bool:
+    """Read to the end, and return whether close_notify announced it."""
     while True:
         try:
             chunk = data.recv(_CHUNK)
@@ -163,6 +232,7 @@ def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int) -> b
             return False
         if not chunk:
             break
+        pace.count(len(chunk))
         if skip:
             chunk, skip = chunk[skip:], max(0, skip - len(chunk))
         if chunk:
@@ -174,53 +244,53 @@ def _drain(data: ssl.SSLSocket, sink: Callable[[bytes], object], skip: int) -> b
 
 
 def wire(raw: bytes) -> str:
-    """Give bytes as the text that ftplib, set to Latin-1, sends as these bytes."""
+    """Return the text that ftplib, set to Latin-1, sends as these bytes."""
     return raw.decode("latin-1")
 
 
 def code(e: Exception) -> str:
-    """Give a reply's three digits; empty for an error that is no reply."""
+    """Return the three digits of a reply, or an empty string for an error that is not a reply."""
     return str(e)[:3] if isinstance(e, ftplib.Error) else ""
 
 
-_MOST_NAMES: Final = 64 << 20  # bytes of one listing
-_LOST: Final = ("421", "425", "522")  # closing; no data connection; TLS session not reused: a new session may do
-
-
 class FtpsRemote(SessionRemote[FtpSession]):
-    """A file server that speaks FTP over explicit TLS.
+    """A file server that uses FTP over explicit TLS.
 
     Parameters
     ----------
-    endpoint : Endpoint
-        Where it is; :data:`~greenkit.transfer._remote.SMT_FTPS` when absent.
+    endpoint : Endpoint, optional
+        Address of the server. Default: :data:`~greenkit.transfer.SMT_FTPS`.
     user : str
-        Account.
+        User name.
     password : Secret
-        Of the account.
+        Password of the user.
     certificate, key : path, optional
-        The client's certificate and key, PEM.
+        Client certificate and its private key, PEM.
     key_password : Secret, optional
-        Of the key's file.
+        Password of the private key.
     ca_file : path, optional
-        Authorities to trust in place of the system's.
+        Certificate authorities to trust. Default: those of the system.
     minimum_tls : str, optional
-        ``"1.2"``; lower only for a server that has nothing better.
+        Lowest version of TLS. Default: ``"1.2"``; use a lower one only for a server that supports nothing better.
     timeout : float, optional
-        Seconds that the connection and each answer may take.
+        Seconds for the connection with the login, and then for each reply. Default: 60.
     backoff : float, optional
-        Seconds before the one new attempt after a lost session.
+        Seconds before a new session replaces a lost one. Default: 2.
+    proxy : str, optional
+        HTTP proxy, ``http://HOST:PORT`` or ``http://USER@HOST:PORT``. Proxies of the environment are not used.
+    proxy_password : Secret, optional
+        Password of the proxy's user.
 
     Raises
     ------
     CertificateError
-        The client's certificate or key is not usable.
+        If the client certificate or its key cannot be used.
+    SettingsError
+        If the user name is missing, or a value is not valid.
 
     Examples
     --------
-    >>> with FtpsRemote(  # doctest: +SKIP
-    ...     user="rep1", password=Secret.env("SMT_PASSWORD"), certificate="client.crt.pem", key="client.key.pem"
-    ... ) as remote:
+    >>> with FtpsRemote(user="rep1", password=Secret.env("SMT_PASSWORD")) as remote:  # doctest: +SKIP
     ...     remote.names("intervaldata")
     """
 
@@ -239,40 +309,50 @@ class FtpsRemote(SessionRemote[FtpSession]):
         minimum_tls: str = "1.2",
         timeout: float = 60.0,
         backoff: float = BACKOFF,
+        proxy: str | None = None,
+        proxy_password: Secret | None = None,
     ) -> None:
-        super().__init__(endpoint, timeout=timeout, backoff=backoff)
+        password = Secret(password)
+        tunnel = _net.Proxy.parse(proxy, proxy_password) if proxy else None
+        super().__init__(endpoint, timeout=timeout, backoff=backoff, proxy=tunnel)
         if not user:
-            raise SettingsError(f"there is no user name for {endpoint}: give the one that you got from SMT")
-        if any(c in "\r\n\0" for c in user + password.reveal()):
-            raise SettingsError(f"the user name or password for {endpoint} holds a line break: give it without")
-        self._user, self._password = user, Secret(password)
-        self._context = tls_context(
+            raise SettingsError(
+                f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
+            )
+        if any(_has_line_break(text) for text in (Secret(user), password)):
+            raise SettingsError(
+                f"The user name or the password for {endpoint} contains a line break",
+                next_step="Remove the line break where the user name or password is stored.",
+            )
+        self._user, self._password, self._certificate = user, password, certificate
+        self._context = _net.tls_context(
             ca_file=ca_file, certificate=certificate, key=key, key_password=key_password, minimum_tls=minimum_tls
         )
-        self._size: tuple[str, int | None] = ("", None)  # what stat said last
+        self._size: tuple[str, int | None] = ("", None)  # what stat returned last
+        self._refused: set[str] = set()  # commands that the server refuses with 550 for files that exist
 
-    # ── the four questions ──
+    # ── the four operations ──
 
     def names(self, folder: str) -> list[str]:
-        """List a folder; see :class:`~greenkit.transfer._remote.Remote`."""
+        """List a folder; see :class:`~greenkit.transfer.Remote`."""
         return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
 
     def stat(self, path: str) -> Stat:
-        """Give size and time; see :class:`~greenkit.transfer._remote.Remote`."""
-        found = self._run(lambda session: self._stat(session, path), f"ask for {path!r}")
+        """Return size and time; see :class:`~greenkit.transfer.Remote`."""
+        found = self._run(lambda session: self._stat(session, path), f"read the size and date of {path!r}")
         self._size = path, found.size
         return found
 
     def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Give a file's bytes to ``sink``; see :class:`~greenkit.transfer._remote.Remote`.
+        """Pass a file's bytes to ``sink``; see :class:`~greenkit.transfer.Remote`.
 
-        A connection that ends without saying so (no close_notify, as many servers do) is taken for the end only
-        where that agrees with the size, or the server gives none.
+        A connection that ends without close_notify, as many servers do it, counts as the end only if that agrees
+        with the size, or the server reports no size.
         """
         self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
 
     def delete(self, path: str) -> None:
-        """Delete a file; see :class:`~greenkit.transfer._remote.Remote`."""
+        """Delete a file; see :class:`~greenkit.transfer.Remote`."""
         self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def _list(self, session: FtpSession, folder: str) -> list[str]:
@@ -281,39 +361,50 @@ class FtpsRemote(SessionRemote[FtpSession]):
         def gather(chunk: bytes) -> None:
             listing.extend(chunk)
             if len(listing) > _MOST_NAMES:
-                raise LimitError(f"the listing of {folder!r} on {self._endpoint} is longer than {_MOST_NAMES:,} bytes")
+                raise LimitError(
+                    f"The listing of {folder!r} on {self._endpoint} is longer than {_MOST_NAMES:,} bytes",
+                    next_step="Ask SMT what the folder contains.",
+                )
 
         line = self._line(folder)
         session.mode("A")
         try:
             clean, _ = session.receive(f"NLST {line}" if line else "NLST", gather)
         except (ftplib.error_perm, ftplib.error_temp) as e:
-            # at the start it means an empty or a missing folder, according to the server; later the listing is cut
+            # at the start it means an empty or a missing folder, depending on the server; later the listing is cut
             if code(e) not in ("450", "550") or listing:
                 raise
+            if code(e) == "550" and _REFUSAL.search(str(e)):
+                raise AccessRefused(
+                    f"{self._endpoint} refuses to list {folder!r} ({self._words(e)})",
+                    next_step="Ask SMT for read permission on the folder.",
+                ) from None
             clean = True
         if not clean and listing and not listing.endswith(b"\n"):
-            raise TransferError(f"the listing of {folder!r} on {self._endpoint} came cut: ask again")
+            raise TransferError(
+                f"The listing of {folder!r} on {self._endpoint} was interrupted", next_step="Try again later."
+            )
         if not listing and folder:
             self._probe(session, folder)
-        # a name may hold a line feed; the lines then end in CR LF
+        # a name may contain a line feed; the lines then end in CR LF
         lines = bytes(listing).split(b"\r\n" if b"\r\n" in listing else b"\n")
         bare = (_bare(name, folder.encode()) for name in lines)
         return [self._names.text(folder, name) for name in bare if name not in (b"", b".", b"..")]
 
     def _probe(self, session: FtpSession, folder: str) -> None:
-        """Tell an empty folder from one that is not there: vsftpd lists both alike."""
-        # a server that does not grant CWD at all tells nothing by it
+        """Distinguish an empty folder from a missing one: vsftpd lists both alike."""
+        # a server that never grants CWD tells nothing by refusing it
         if self._enter(session, folder) == "550":
-            raise FileNotFoundError(
-                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it: see its name"
+            raise NotOnServer(
+                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it",
+                next_step="Check the spelling of the folder, and ask SMT for permission.",
             )
 
     def _is_folder(self, session: FtpSession, path: str) -> bool:
         return not self._enter(session, path)
 
     def _enter(self, session: FtpSession, folder: str) -> str:
-        """Enter a folder and leave it again; give the code of the refusal, empty when there was none."""
+        """Enter a folder and leave it again; return the code of a refusal, or an empty string."""
         home = session.pwd()
         try:
             session.voidcmd(f"CWD {self._line(folder)}")
@@ -323,21 +414,26 @@ class FtpsRemote(SessionRemote[FtpSession]):
         return ""
 
     def _stat(self, session: FtpSession, path: str) -> Stat:
-        session.mode("I")  # several servers give no SIZE in text mode
-        size = self._ask(session, "SIZE", path)
-        modified = self._ask(session, "MDTM", path)
-        return Stat(_number(size), _instant(modified))
-
-    def _ask(self, session: FtpSession, command: str, path: str) -> str:
-        """Give the answer, empty where the server does not know the command; FileNotFoundError without the file."""
-        try:
-            return session.sendcmd(f"{command} {self._line(path)}")
-        except ftplib.error_perm as e:
-            if code(e) == "550" and not self._is_listed(session, path):
-                raise self._gone(path) from None
-            if code(e) not in ("550", *UNKNOWN_COMMAND):
-                raise
-        return ""
+        session.mode("I")  # several servers report no SIZE in text mode
+        proven = False  # that the file exists, by a listing
+        answers = {"SIZE": "", "MDTM": ""}
+        for command in [command for command in answers if command not in self._refused]:
+            try:
+                answers[command] = session.sendcmd(f"{command} {self._line(path)}")
+            except ftplib.error_perm as e:
+                if code(e) not in ("550", *UNKNOWN_COMMAND):
+                    raise
+                if code(e) != "550":
+                    continue
+                if not proven and not self._is_listed(session, path):
+                    raise self._gone(path) from None
+                # a server that refuses a command for a file that exists is not asked again: that costs a listing
+                if not proven and self._is_folder(session, path):
+                    break
+                proven = True
+                self._refused.add(command)
+                session.mode("I")
+        return Stat(_number(answers["SIZE"]), _instant(answers["MDTM"]))
 
     def _receive(self, session: FtpSession, path: str, tap: Tap, offset: int) -> None:
         if offset:
@@ -345,26 +441,32 @@ class FtpsRemote(SessionRemote[FtpSession]):
             if size == offset:
                 return  # servers answer REST to the very end in several ways
             if size is not None and offset > size:
-                raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
+                raise TransferError(
+                    f"{path!r} now has {size:,} bytes, fewer than were already fetched",
+                    next_step="No action is needed; greenkit fetches the file from its start.",
+                )
         session.mode("I")
         try:
-            clean, said = session.receive(f"RETR {self._line(path)}", tap, offset)
+            clean, announced = session.receive(f"RETR {self._line(path)}", tap, offset)
         except ftplib.error_perm as e:
             if code(e) != "550" or tap.count:
                 raise
             if not self._is_listed(session, path):
                 raise self._gone(path) from None
             if self._is_folder(session, path):
-                raise IsADirectoryError(f"{path!r} on {self._endpoint} is a folder") from None
+                raise IsAFolder(f"{path!r} on {self._endpoint} is a folder", next_step="Name a file.") from None
             raise AccessRefused(
-                f"{self._endpoint} lists {path!r}, but does not give it ({self._words(e)}): ask SMT for the right"
+                f"{self._endpoint} lists {path!r} but refuses to send it ({self._words(e)})",
+                next_step="Ask SMT for read permission.",
             ) from None
-        size = self._size[1] if self._size[0] == path else said
+        size = self._size[1] if self._size[0] == path else announced
         if not clean and size is not None and offset + tap.count != size:
             raise TransferError(
-                f"{path!r} came cut: {offset + tap.count:,} of {size:,} bytes, and then the connection broke: "
-                "it is fetched again"
+                f"The connection was lost after {offset + tap.count:,} of {size:,} bytes of {path!r}",
+                next_step="No action is needed; greenkit fetches the file again.",
             )
+        if not clean:
+            log.info("the data connection of %s ended without close_notify", traced(path))
 
     def _delete(self, session: FtpSession, path: str) -> None:
         try:
@@ -373,138 +475,179 @@ class FtpsRemote(SessionRemote[FtpSession]):
             if code(e) == "550" and not self._is_listed(session, path):
                 raise self._gone(path) from None
             raise AccessRefused(
-                f"{self._endpoint} does not let this account delete {path!r} ({self._words(e)}): ask SMT for the right"
+                f"{self._endpoint} does not let this account delete {path!r} ({self._words(e)})",
+                next_step="Ask SMT for delete permission.",
             ) from None
 
     def _is_listed(self, session: FtpSession, path: str) -> bool:
-        """Tell what a 550 means, "not there" or "you may not": the listing knows."""
+        """Tell "not there" from "not permitted", both 550, by the listing."""
         folder, _, name = path.rpartition("/")
         try:
             return name in self._list(session, folder)
         except FileNotFoundError:
             return False
 
-    def _gone(self, path: str) -> FileNotFoundError:
-        return FileNotFoundError(f"{self._endpoint} has no file {path!r}")
+    def _gone(self, path: str) -> NotOnServer:
+        return NotOnServer(
+            f"{self._endpoint} has no file {path!r}", next_step="List the folder to see the names of its files."
+        )
 
     def _line(self, path: str) -> str:
         raw = self._names.raw(path)
         if b"\n" in raw or b"\r" in raw or b"\0" in raw:
-            raise AccessRefused(f"{path!r} holds a line break, with which FTP cannot ask for it")
+            raise AccessRefused(
+                f"The name {path!r} contains a line break, which FTP cannot send",
+                next_step="Ask SMT to send the file under another name.",
+            )
         return wire(raw)
 
     # ── the session ──
 
     def _connect(self) -> FtpSession:
-        """Connect, TLS, log in, private data channel; each step's failure means something else."""
-        session = FtpSession(self._context, self._timeout)
-        user, password = (wire(text.encode()) for text in (self._user, self._password.reveal()))
+        """Connect, negotiate TLS, log in, and protect the data channel, within one deadline."""
+        if self._certificate is not None:
+            certificates.check_dates(certificates.read(self._certificate))
+        log.debug("connecting to %s as %s", self._endpoint, self._user)
+        session = FtpSession(self._context, self._timeout, self._proxy)
+        user = wire(self._user.encode())
         try:
-            self._step(session, lambda: session.connect(self._endpoint.host, self._endpoint.port), self._not_reached)
-            self._step(session, session.auth, self._no_tls)
-            self._step(session, lambda: session.login(user, password), self._no_login)
-            self._step(session, session.prot_p, self._not_private)
+            with _net.Deadline(self._timeout):
+                where = self._endpoint
+                self._step("greeting", session, lambda: session.begin(where.host, where.port), self._not_reached)
+                self._step("TLS", session, session.auth, self._no_tls)
+                self._step("login", session, lambda: session.log_in(user, self._password), self._no_login)
+                self._step("data channel", session, session.prot_p, self._not_private)
         except BaseException:
             session.close()
             raise
+        self.stage = ""
         return session
 
     def _step(
-        self, session: FtpSession, do: Callable[[], object], explain: Callable[[Any, FtpSession], RemoteError]
+        self,
+        stage: str,
+        session: FtpSession,
+        do: Callable[[], object],
+        explain: Callable[[Any, FtpSession], RemoteError],
     ) -> None:
+        self.stage = stage
         try:
             do()
+        except RemoteError:
+            raise  # of the proxy
         except self._ERRORS as e:
             if code(e) == "421":
-                raise ServerUnavailable(
-                    f"{self._endpoint} takes no new session now ({self._words(e)}): try again later"
-                ) from None
-            raise explain(e, session) from None
+                fault: RemoteError = ServerUnavailable(
+                    f"{self._endpoint} accepts no new session now ({self._words(e)})", next_step="Try again later."
+                )
+            else:
+                fault = explain(e, session)
+            raise fault from None
 
     def _not_reached(self, e: Exception, session: FtpSession) -> RemoteError:
         where = self._endpoint
-        if isinstance(e, socket.gaierror) or (isinstance(e, TimeoutError) and session.sock is None):
-            return unreachable(where, e, self._timeout)
-        if isinstance(e, ConnectionRefusedError):
-            return ServerUnavailable(f"{where} refuses connections: see the port, or try again later")
+        if isinstance(e, ftplib.error_proto) and str(e).startswith("SSH-"):
+            return RemoteError(f"{where} is an SSH server, not an FTP server", next_step='Set protocol = "sftp".')
+        if isinstance(e, ftplib.Error):
+            return RemoteError(
+                f"{where} did not greet as an FTP server ({self._words(e)})", next_step="Check the host and the port."
+            )
+        if session.sock is None:
+            return _net.connection_error(e, where, timeout=self._timeout, who="SMT", proxy=self._proxy)
         if isinstance(e, TimeoutError):
             return ServerUnavailable(
-                f"{where} took the connection but did not greet within {self._timeout:g} s: see the port"
+                f"{where} accepted the connection but sent no complete greeting within {self._timeout:g} s",
+                next_step="Check the port; a server for implicit TLS or a proxy does not greet.",
             )
-        if isinstance(e, ftplib.error_proto) and str(e).startswith("SSH-"):
-            return RemoteError(f"{where} speaks SSH, not FTP: use SFTP there")
-        if isinstance(e, ftplib.Error):
-            return RemoteError(f"{where} does not greet as an FTP server ({self._words(e)}): see host and port")
-        return ServerUnavailable(f"{where} closed the connection at once ({_cause(e)}): is this address on SMT's list?")
+        return ServerUnavailable(f"{where} closed the connection at once ({_cause(e)})", next_step=_ADD_ADDRESS)
 
     def _no_tls(self, e: Exception, session: FtpSession) -> RemoteError:
         if isinstance(e, ftplib.Error):
             return RemoteError(
-                f"{self._endpoint} refuses TLS ({self._words(e)}), and nothing is sent in clear text: see host and port"
-            )
-        return handshake_error(self._endpoint, e) or ServerUnavailable(
-            f"{self._endpoint} broke off the TLS handshake ({_cause(e)}): a proxy may stand in between, "
-            "or it does not accept the client certificate"
-        )
-
-    def _no_login(self, e: Exception, session: FtpSession) -> RemoteError:
-        """TLS 1.3 refuses a client's certificate only here, after the handshake, by an alert or by hanging up."""
-        if isinstance(e, ftplib.Error):
-            return LoginRejected(
-                f"{self._endpoint} refuses the user name or password ({self._words(e)}), and it is not tried again: "
-                "check both"
+                f"{self._endpoint} refuses TLS ({self._words(e)}), and greenkit sends nothing in clear text",
+                next_step="Check the host and the port.",
             )
         if isinstance(e, TimeoutError):
             return ServerUnavailable(
-                f"{self._endpoint} did not answer the log-in within {self._timeout:g} s: try later"
+                f"{self._endpoint} did not finish the TLS handshake within {self._timeout:g} s",
+                next_step="Try again later.",
             )
-        return handshake_error(self._endpoint, e) or CertificateRejected(
-            f"{self._endpoint} hung up right after the TLS handshake ({_cause(e)}): most often it does not accept the "
-            "client certificate; has SMT installed it?"
+        return _net.tls_error(e, self._endpoint, who="SMT") or ServerUnavailable(
+            f"{self._endpoint} ended the TLS handshake ({_cause(e)})",
+            next_step="Ask SMT whether the client certificate is installed, and check whether a proxy intercepts TLS.",
+        )
+
+    def _no_login(self, e: Exception, session: FtpSession) -> RemoteError:
+        """Explain a failed login; TLS 1.3 refuses a client certificate only here, by an alert or by hanging up."""
+        if isinstance(e, ftplib.Error):
+            return LoginRejected(
+                f"{self._endpoint} refuses the user name or password ({self._words(e)}); greenkit does not try again",
+                next_step="Check the user name and the password, and ask SMT whether the account is enabled.",
+            )
+        if isinstance(e, TimeoutError):
+            return ServerUnavailable(
+                f"{self._endpoint} did not answer the login within {self._timeout:g} s", next_step="Try again later."
+            )
+        return _net.tls_error(e, self._endpoint, who="SMT") or CertificateRejected(
+            f"{self._endpoint} closed the connection right after the TLS handshake ({_cause(e)}), as servers do that "
+            "do not accept the client certificate",
+            next_step="Ask SMT whether the client certificate is installed.",
         )
 
     def _not_private(self, e: Exception, session: FtpSession) -> RemoteError:
-        said = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
+        reply = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
         return RemoteError(
-            f"{self._endpoint} does not encrypt the data channel ({said}), so nothing is fetched: ask SMT to allow it"
+            f"{self._endpoint} does not encrypt the data channel ({reply}), so greenkit fetches nothing",
+            next_step="Ask SMT to allow PROT P.",
         )
 
     def _lost(self, error: Exception) -> bool:
         if isinstance(error, ftplib.Error):
             return code(error) in _LOST
-        # an idle session ends in TLS errors of any kind, according to how clumsily the server leaves
+        # an idle session ends in TLS errors of any kind, depending on how the server closes it
         left = isinstance(error, EOFError | ConnectionError | ssl.SSLError)
         return left and not isinstance(error, ssl.SSLCertVerificationError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
-        if isinstance(error, ssl.SSLCertVerificationError) and (found := handshake_error(self._endpoint, error)):
-            return found  # of the data channel
-        said = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
-        if code(error) == "421" or (isinstance(error, OSError | EOFError) and not doing.startswith("fetch")):
-            return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
+        if isinstance(error, ssl.SSLCertVerificationError):  # of the data channel
+            found = _net.tls_error(error, self._endpoint, who="SMT")
+            if found is not None:
+                return found
+        if isinstance(error, NoDataConnection):
+            return ServerUnavailable(
+                f"{self._endpoint}: Could not {doing}: the data connection to port {error.port} failed ({error})",
+                next_step="Allow outbound connections to the passive ports of the server in your firewall.",
+            )
+        reply = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
+        failed = f"{self._endpoint}: Could not {doing} ({reply})"
+        if doing.startswith("fetch") and not code(error).startswith("53") and code(error) != "421":
+            return TransferError(failed, next_step="No action is needed; greenkit fetches the file again.")
+        if code(error).startswith("4") or isinstance(error, OSError | EOFError):
+            return ServerUnavailable(failed, next_step="Try again later.")
         if code(error).startswith("53"):
-            return AccessRefused(f"{self._endpoint}: could not {doing} ({said}): ask SMT for the right")
-        if doing.startswith("fetch"):
-            return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
-        return RemoteError(f"{self._endpoint}: could not {doing} ({said}): try again later, or ask SMT what it means")
+            return AccessRefused(failed, next_step="Ask SMT for permission.")
+        return RemoteError(failed, next_step="Send this message to SMT's support.")
 
     def _words(self, e: Exception) -> str:
         return words(e, self._password)
 
     def _leave(self, session: FtpSession, *, politely: bool) -> None:
-        with contextlib.suppress(*self._ERRORS):
+        with contextlib.suppress(*self._ERRORS), _net.Deadline(min(self._timeout, 2.0)):
             if politely and session.sock is not None:
-                session.sock.settimeout(min(self._timeout, 2.0))
                 session.quit()
         with contextlib.suppress(*self._ERRORS):
             session.close()
 
 
+def _has_line_break(text: Secret) -> bool:
+    return any(c in "\r\n\0" for c in text.reveal())
+
+
 def _bare(line: bytes, folder: bytes) -> bytes:
-    """Take the folder off, which most servers put before each name."""
+    """Remove the folder, which most servers put before each name."""
     line = line.removeprefix(b"./")
     inner = folder.strip(b"/")
-    if inner and line.startswith(b"/"):  # the whole way from the server's root
+    if inner and line.startswith(b"/"):  # the complete path from the server's root
         return line.partition(b"/" + inner + b"/")[2] or line
     for prefix in (inner + b"/", inner + b"\\"):
         if inner and line.startswith(prefix):
@@ -517,7 +660,7 @@ def _cause(e: Exception) -> str:
         return "no answer in time"
     if isinstance(e, EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the connection was closed"
-    return getattr(e, "reason", None) or getattr(e, "strerror", None) or type(e).__name__
+    return getattr(e, "reason", None) or getattr(e, "strerror", None) or str(e) or type(e).__name__
 
 
 def _number(reply: str) -> int | None:

@@ -1,36 +1,48 @@
-"""What a file server is to the rest of greenkit: names, stat, fetch, delete.
+"""What a file server is to the rest of greenkit: list, stat, fetch, delete; and what FTPS and SFTP share.
 
-:class:`~greenkit.transfer._ftps.FtpsRemote` and :class:`~greenkit.transfer._sftp.SftpRemote` are the two there are.
-Everything hard (inbox, ledger, decryption, deleting last) stands above this interface and knows neither.
+:class:`~greenkit.transfer.FtpsRemote` and :class:`~greenkit.transfer.SftpRemote` are the two implementations. The
+inbox, the ledger, decryption, and deletion use only this interface and know neither protocol.
 """
 
 from __future__ import annotations
 
 import abc
-import socket
+import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import AnyStr, Final, Generic, Protocol, Self, TypeVar
 
-from greenkit.errors import AccessRefused, RemoteError, ServerUnavailable
+from greenkit import _net
+from greenkit.errors import AccessRefused, GreenkitError, RemoteError
 from greenkit.secret import Secret
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 Sink = Callable[[bytes], object]
-"""Takes each chunk of a file in order; what it raises ends the transfer and is raised by ``fetch`` as it is."""
+"""Takes each chunk of a file in order. What it raises ends the transfer, and ``fetch`` raises it unchanged."""
+
+BACKOFF: Final = 2.0
+"""Seconds before a new session replaces a lost one."""
+SLOWEST: Final = 1000
+"""Bytes a second below which a transfer counts as stalled."""
+log: Final = logging.getLogger("greenkit.transfer")
+_METER: Final = re.compile(r"(?<!\d)\d{17}(?:\d{5})?(?!\d)")  # an ESI ID, which no log contains
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What a server says of a file; None where it cannot say.
+    """What a server reports about a file; None for what it does not report.
 
     Parameters
     ----------
     size : int or None
-        Bytes.
+        Size in bytes.
     modified : datetime or None
-        In UTC.
+        Time of the last modification, in UTC.
     """
 
     size: int | None = None
@@ -39,18 +51,18 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a file server is.
+    """Address of a file server.
 
     Parameters
     ----------
     protocol : {"sftp", "ftps"}
-        FTPS means explicit TLS (AUTH TLS on the plain port).
+        FTPS means explicit TLS (AUTH TLS on the port of plain FTP).
     host : str
-        Its name; the certificate or host key must belong to it.
+        Host name, to which the server's certificate or host key must belong.
     port : int
         TCP port.
-    folders : tuple of str
-        Where it lays its files.
+    folders : tuple of str, optional
+        Remote folders that contain files.
     """
 
     protocol: str
@@ -64,71 +76,71 @@ class Endpoint:
 
 SMT_FOLDERS: Final = ("intervaldata", "adhocusage")
 SMT_SFTP: Final = Endpoint("sftp", "ftp.smartmetertexas.biz", 22, SMT_FOLDERS)
-"""Smart Meter Texas since 13 September 2025."""
+"""Smart Meter Texas since September 13, 2025."""
 SMT_FTPS: Final = Endpoint("ftps", "ftp.smartmetertexas.biz", 21, SMT_FOLDERS)
-"""Smart Meter Texas before that, and where it still serves FTPS."""
+"""Smart Meter Texas before that date, and where it still serves FTPS."""
 
 
 class Remote(Protocol):
-    """A file server. A method connects when that has not been done, and after a failure at its next call.
+    """A file server. A method connects if necessary, and again after a failure.
 
-    It raises :class:`~greenkit.errors.RemoteError`, of which the subclass tells what to do next:
-    ``ServerUnavailable`` (again later), ``TransferError`` (this file again), ``AccessRefused`` (the account has no
-    right to it), and the three after which no other call will do better: ``LoginRejected``, ``HostRejected``,
-    ``CertificateRejected``.
+    Methods raise :class:`~greenkit.errors.RemoteError`, whose subclass tells what to do next: ``ServerUnavailable``
+    (try later), ``TransferError`` (fetch this file again), ``AccessRefused`` (the account has no permission),
+    ``LoginRejected``, ``CertificateRejected`` and ``HostRejected`` (someone must act). A missing file or folder is
+    :class:`~greenkit.errors.NotOnServer`, which is also a FileNotFoundError.
     """
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """Address of the server."""
 
     def open(self) -> Self:
-        """Connect and log in."""
+        """Connect and log in, if that has not been done."""
 
     def close(self) -> None:
-        """Leave; it can be opened again."""
+        """Log out; the next call connects again."""
 
     def names(self, folder: str) -> list[str]:
-        """List what a folder holds: bare names, as the server has them, safe to store or not.
+        """List the file names of a folder; names of subfolders may be among them.
 
         Raises
         ------
-        FileNotFoundError
-            There is no such folder, or no right to enter it.
+        NotOnServer
+            If the folder does not exist or may not be entered.
         """
 
     def stat(self, path: str) -> Stat:
-        """Give size and time of a file.
+        """Return the size and the modification time of a file.
 
         Raises
         ------
-        FileNotFoundError
-            It is not there.
+        NotOnServer
+            If the file does not exist.
         """
 
     def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Give the bytes of a file from ``offset`` to its end to ``sink``.
+        """Pass the bytes of a file from ``offset`` to its end to ``sink``.
 
-        When it returns, the server has said that it sent the whole. That it is the whole is proven by the size
-        alone, which the caller compares: a server can close a cut file in good order.
+        When it returns, the server has reported that it sent everything. Only the size, which the caller compares,
+        proves that the file is complete: a server can close the connection of a truncated file in good order.
 
         Raises
         ------
-        FileNotFoundError
-            It is not there.
-        IsADirectoryError
-            It is a folder: a server may list those among the files.
+        NotOnServer
+            If the file does not exist.
+        IsAFolder
+            If it is a folder: a server may list folders among the files.
         TransferError
-            It came cut; the bytes that came are right, and ``offset`` can take it up where it ended.
+            If the transfer was interrupted. The bytes that arrived are right, and ``offset`` can continue there.
         """
 
     def delete(self, path: str) -> None:
-        """Delete a file. It is never asked twice, since a new file may have taken the name.
+        """Delete a file. The request is never repeated, because a new file may have taken the name.
 
         Raises
         ------
-        FileNotFoundError
-            It is not there.
+        NotOnServer
+            If the file does not exist.
         """
 
     def __enter__(self) -> Self: ...
@@ -136,31 +148,26 @@ class Remote(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-S = TypeVar("S")
-T = TypeVar("T")
-
-BACKOFF: Final = 2.0
-"""Seconds before the one new attempt."""
-
-
 class SessionRemote(abc.ABC, Generic[S]):
-    """A remote that holds a session of kind ``S``; not to be used by two threads at once.
+    """A remote that holds a session of type ``S``; two threads must not use it at the same time.
 
-    After any failure that may have left the session out of step (the reply to one command would be read as the
-    reply to the next), it is dropped; the next call opens a new one.
+    After a failure that may have put the session out of step (the reply to one command would be read as the reply to
+    the next), the session is dropped, and the next call opens a new one.
     """
 
     _ERRORS: tuple[type[Exception], ...]
-    """What the protocol's library raises; anything else is the caller's own."""
+    """What the protocol's library raises; other exceptions are the caller's."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, backoff: float) -> None:
-        self._endpoint, self._timeout, self._backoff = endpoint, timeout, backoff
+    def __init__(self, endpoint: Endpoint, *, timeout: float, backoff: float, proxy: _net.Proxy | None) -> None:
+        self._endpoint, self._timeout, self._backoff, self._proxy = endpoint, timeout, backoff, proxy
         self._session: S | None = None
         self._names = NameTable()
+        self.stage = ""
+        """The step of connecting that was reached; the doctor shows a failure there."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """Address of the server."""
         return self._endpoint
 
     @abc.abstractmethod
@@ -169,23 +176,23 @@ class SessionRemote(abc.ABC, Generic[S]):
 
     @abc.abstractmethod
     def _leave(self, session: S, *, politely: bool) -> None:
-        """End a session; never raise, never take long."""
+        """End a session; never raise an error, never take long."""
 
     @abc.abstractmethod
     def _lost(self, error: Exception) -> bool:
-        """Tell whether a new session may do better at once."""
+        """Return whether a new session may succeed at once."""
 
     @abc.abstractmethod
     def _explain(self, error: Exception, doing: str) -> RemoteError:
-        """Say what went wrong."""
+        """Translate an error of the protocol's library."""
 
     def open(self) -> Self:
-        """Connect and log in, when that has not been done."""
+        """Connect and log in, if that has not been done."""
         self._run(lambda _: None, "connect")
         return self
 
     def close(self) -> None:
-        """Leave; it can be opened again."""
+        """Log out; the next call connects again."""
         session, self._session = self._session, None
         if session is not None:
             self._leave(session, politely=True)
@@ -193,10 +200,11 @@ class SessionRemote(abc.ABC, Generic[S]):
     def _drop(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            log.debug("dropping the session with %s", self._endpoint)
             self._leave(session, politely=False)
 
     def _run(self, do: Callable[[S], T], doing: str, *, again: Callable[[], bool] = lambda: True) -> T:
-        """Do something in the session; once more in a new one where the old was lost and ``again`` allows it."""
+        """Run an operation; once more in a new session if the old one was lost and ``again`` allows it."""
         for last in (False, True):
             if self._session is None:
                 self._session = self._connect()
@@ -207,7 +215,9 @@ class SessionRemote(abc.ABC, Generic[S]):
             except self._ERRORS as e:
                 self._drop()
                 if last or not self._lost(e) or not again():
-                    raise self._explain(e, doing) from None
+                    fault = e if isinstance(e, GreenkitError) else self._explain(e, doing)
+                    raise fault from None
+                log.info("the session with %s was lost; retrying in %g s", self._endpoint, self._backoff)
             except BaseException:
                 self._drop()
                 raise
@@ -215,12 +225,14 @@ class SessionRemote(abc.ABC, Generic[S]):
         raise AssertionError("not reached")
 
     def _fetch(self, do: Callable[[S, Tap], None], path: str, sink: Sink) -> None:
-        """Run a transfer; a new session takes it over only while the sink has been given nothing."""
+        """Run a transfer; a new session takes over only if the sink has received nothing."""
         tap = Tap(sink)
+        began = time.monotonic()
         try:
             self._run(lambda session: do(session, tap), f"fetch {path!r}", again=lambda: tap.count == 0)
         except SinkFailed as e:
             raise e.error from None
+        log.debug("fetched %s: %d bytes in %.1f s", traced(path), tap.count, time.monotonic() - began)
 
     def __enter__(self) -> Self:
         return self.open()
@@ -232,24 +244,60 @@ class SessionRemote(abc.ABC, Generic[S]):
         return f"{type(self).__name__}({self._endpoint})"
 
 
-def unreachable(endpoint: Endpoint, e: Exception, timeout: float) -> ServerUnavailable:
-    """Say why no connection came about: the name, or else silence."""
-    if isinstance(e, socket.gaierror):
-        return ServerUnavailable(f"the name of {endpoint} is not known here: see the name, the network or the VPN")
-    return ServerUnavailable(
-        f"{endpoint} did not answer within {timeout:g} s: a firewall may drop it; is this machine's public address on "
-        "SMT's list?"
-    )
+def traced(text: str) -> str:
+    """Return text for the trace: in one line, and without the digits of ESI IDs.
+
+    Examples
+    --------
+    >>> traced("RETR 10443720000000001_20260712.lse.asc")
+    'RETR 1044…_20260712.lse.asc'
+    """
+    return "".join(c if c.isprintable() else " " for c in _METER.sub(lambda m: m[0][:4] + "…", text))
 
 
-def words(e: Exception, secret: Secret | None) -> str:
-    """Give a server's own words, cut short, in one line, and without the password if it repeats that."""
+def words(e: object, secret: Secret | None) -> str:
+    """Return a server's own words, shortened, in one line, and without the password if it repeats that."""
     text = str(e).replace(secret.reveal(), "***") if secret else str(e)
     return "".join(c if c.isprintable() else " " for c in text)[:120].strip(" :")
 
 
+class Pace:
+    """Notices a transfer that sends a little now and then.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds in which a minimum number of bytes must arrive.
+
+    Examples
+    --------
+    >>> pace = Pace(60)
+    >>> pace.count(1 << 20)
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._began, self._bytes = time.monotonic(), 0
+
+    def count(self, size: int) -> None:
+        """Count bytes that arrived.
+
+        Raises
+        ------
+        TimeoutError
+            If fewer than :data:`SLOWEST` bytes a second arrived for as long as the time-out.
+        """
+        self._bytes += size
+        elapsed = time.monotonic() - self._began
+        if elapsed < self._timeout:
+            return
+        if self._bytes < SLOWEST * elapsed:
+            raise TimeoutError(f"only {self._bytes:,} bytes in {elapsed:.0f} s")
+        self._began, self._bytes = time.monotonic(), 0
+
+
 class SinkFailed(Exception):
-    """Carries the sink's own error past the handlers of network errors, of which it may be one by its type."""
+    """Carries the sink's own error past the handlers of network errors, whose type it may have."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -266,16 +314,16 @@ class Tap:
         """Pass a chunk on."""
         try:
             self._sink(chunk)
-        except BaseException as e:  # noqa: BLE001 raised again by SessionRemote._fetch, as it is
+        except BaseException as e:  # noqa: BLE001 raised again by SessionRemote._fetch, unchanged
             raise SinkFailed(e) from None
         self.count += len(chunk)
 
 
 class NameTable:
-    r"""File names as text, and back to the bytes that the server has.
+    r"""File names as text, and the bytes that the server uses for them.
 
-    A name is UTF-8 where its bytes are that, else Latin-1. Of two names that look alike then, the second is written
-    with backslashes, which no inbox stores.
+    A name is UTF-8 if its bytes are valid UTF-8, else Latin-1. If two names then look the same, the second is written
+    with backslashes, and no inbox stores it.
 
     Examples
     --------
@@ -290,24 +338,24 @@ class NameTable:
         self._raw: dict[str, bytes] = {}
 
     def text(self, folder: str, raw: bytes) -> str:
-        """Give the name as text."""
+        """Return a name as text."""
         try:
             text = raw.decode()
         except UnicodeDecodeError:
             text = raw.decode("latin-1")
-        whole = join(folder.encode(), raw)
-        if self._raw.setdefault(join(folder, text), whole) != whole:
+        path = join(folder.encode(), raw)
+        if self._raw.setdefault(join(folder, text), path) != path:
             text = raw.decode("ascii", "backslashreplace")
-            self._raw[join(folder, text)] = whole
+            self._raw[join(folder, text)] = path
         return text
 
     def raw(self, path: str) -> bytes:
-        """Give the path's bytes."""
+        """Return the bytes of a path."""
         return self._raw.get(path) or path.encode()
 
 
 def join(folder: AnyStr, name: AnyStr) -> AnyStr:
-    """Put a folder before a name; an empty folder is the one that a session begins in."""
+    """Put a folder before a name; an empty folder is the one in which a session begins."""
     if isinstance(folder, bytes):
         return folder.rstrip(b"/") + b"/" + name if folder else name
     return folder.rstrip("/") + "/" + name if folder else name

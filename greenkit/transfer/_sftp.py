@@ -1,154 +1,339 @@
-"""SFTP with paramiko: a key or a password, and a server that is known before anything is sent to it."""
+"""SFTP with paramiko: a key or a password, and a server whose host key is verified before anything is sent to it.
+
+``known_hosts`` is read as OpenSSH reads it (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): several keys for a host, hashed
+names, patterns, ``[host]:port``, ``@revoked``; host certificates (``@cert-authority``) are not supported.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import fnmatch
 import hashlib
 import hmac
+import io
 import logging
+import re
 import socket
 import stat
+import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from greenkit import _files
+from greenkit import _files, _net, certificates
 from greenkit.errors import (
     AccessRefused,
     CertificateError,
     HostRejected,
-    LoginRejected,
+    IsAFolder,
+    NotOnServer,
     RemoteError,
     ServerUnavailable,
     SettingsError,
     TransferError,
 )
 from greenkit.secret import Secret
-from greenkit.transfer._remote import BACKOFF, SMT_SFTP, Endpoint, SessionRemote, Sink, Stat, Tap, unreachable, words
+from greenkit.transfer._remote import (
+    BACKOFF,
+    SMT_SFTP,
+    Endpoint,
+    Pace,
+    SessionRemote,
+    Sink,
+    Stat,
+    Tap,
+    log,
+    traced,
+    words,
+)
 
-# a server has one host key of each kind, and the fingerprint that one was given may be of any
-KEY_KINDS: Final = (
+# ── facts ──
+
+# a server has one host key of each type, and the fingerprint that a user was given may be of any
+KEY_TYPES: Final = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
     ("rsa-sha2-512", "rsa-sha2-256"),
 )
+_SIGNED_BY: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # by the type that known_hosts and keys name
+_PIECE: Final = 1 << 15  # the most that every server sends for one request
+_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not matter
+_KEEPALIVE: Final = 30
+_MOST_NAMES: Final = 1_000_000
+_LOG: Final = "greenkit.transfer.ssh"  # paramiko writes here, with tracebacks
+
+# ── host keys ──
+
+
+def fingerprint(key: bytes) -> str:
+    """Return the SHA-256 fingerprint of a public key, as ssh-keygen writes it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def read_fingerprint(text: str) -> bytes:
+    """Read the SHA-256 of a host key, as ssh-keygen, WinSCP, FileZilla, or a mail writes it.
+
+    Parameters
+    ----------
+    text : str
+        ``SHA256:…`` with or without padding, the line that ``ssh-keygen -lf`` prints, WinSCP's
+        ``ssh-ed25519 255 …=``, 64 hexadecimal digits, or the public key itself.
+
+    Returns
+    -------
+    bytes
+        32 bytes.
+
+    Raises
+    ------
+    SettingsError
+        If the text contains no SHA-256 fingerprint; an MD5 fingerprint is not safe.
+
+    Examples
+    --------
+    >>> read_fingerprint("256 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU me@here (ED25519)").hex()[:8]
+    'e3b0c442'
+    """
+    digits = re.search(r"(?<![0-9a-f])(?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2}(?![0-9a-f])", text, re.IGNORECASE)
+    if digits:
+        return bytes.fromhex(re.sub(r"[: ]", "", digits[0]))
+    key = re.search(r"(?<![A-Za-z0-9+/])AAAA[A-Za-z0-9+/]{40,}={0,2}", text)
+    with contextlib.suppress(ValueError):
+        if key:
+            return hashlib.sha256(base64.b64decode(key[0], validate=True)).digest()
+    found = re.search(r"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{43})=?(?![A-Za-z0-9+/=])", text)
+    with contextlib.suppress(ValueError):
+        if found:
+            return base64.b64decode(found[1] + "=", validate=True)
+    raise SettingsError(
+        f"host_key is {text!r}, but it must contain the SHA-256 fingerprint of a host key",
+        next_step="Set host_key to SHA256:…, as ssh-keygen -lf prints it for the key that SMT sent you.",
+    )
+
+
+@dataclass(frozen=True)
+class KnownHosts:
+    """The keys of one server in a ``known_hosts`` file. Create it with :meth:`read`.
+
+    Parameters
+    ----------
+    keys : tuple of (str, bytes)
+        Type and public key of each accepted key.
+    revoked : frozenset of bytes
+        Public keys marked ``@revoked`` for this server.
+    """
+
+    keys: tuple[tuple[str, bytes], ...] = ()
+    revoked: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def read(cls, path: Path, host: str, port: int) -> KnownHosts:
+        """Read the keys of a server; lines that are damaged or for other hosts are skipped.
+
+        Raises
+        ------
+        SettingsError
+            If the file exists and cannot be read.
+        """
+        try:
+            lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines() if path.exists() else []
+        except OSError as e:
+            raise SettingsError(
+                f"{path} cannot be read ({e.strerror})", next_step="Check the permissions of the file."
+            ) from None
+        found = cls._of(lines, host if port == 22 else f"[{host}]:{port}")
+        # as OpenSSH does: a key that is known for the host is accepted on every port
+        return found if found.keys or found.revoked or port == 22 else cls._of(lines, host)
+
+    @classmethod
+    def _of(cls, lines: Iterable[str], name: str) -> KnownHosts:
+        keys: list[tuple[str, bytes]] = []
+        revoked: set[bytes] = set()
+        for line in lines:
+            fields = line.split()
+            marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
+            if len(fields) < 3 or fields[0].startswith("#") or not _is_for(fields[0], name.lower()):
+                continue
+            try:
+                key = base64.b64decode(fields[2], validate=True)
+            except ValueError:
+                log.info("skipping a damaged line of known_hosts for %s", name)
+                continue
+            if marker == "@revoked":
+                revoked.add(key)
+            elif not marker:
+                keys.append((fields[1], key))
+        return cls(tuple(keys), frozenset(revoked))
+
+
+def _is_for(patterns: str, name: str) -> bool:
+    """Return whether a line's first field names a host: hashed, or as patterns of which ``!`` excludes."""
+    if patterns.startswith("|1|"):
+        with contextlib.suppress(ValueError):
+            _, _, salt, digest = patterns.split("|")
+            made = hmac.new(base64.b64decode(salt), name.encode(), hashlib.sha1).digest()
+            return hmac.compare_digest(made, base64.b64decode(digest))
+        return False
+    matched = False
+    for pattern in patterns.lower().split(","):
+        # brackets are part of [host]:port, not a set of characters
+        if fnmatch.fnmatchcase(name, pattern.removeprefix("!").replace("[", "[[]")):
+            if pattern.startswith("!"):
+                return False
+            matched = True
+    return matched
 
 
 class OtherKey(Exception):
     """The host key is not the pinned one."""
 
 
-class Pinned:
-    """Accepts one host key."""
+class _Judge:
+    """Accepts the host key that is pinned or known, and no other; paramiko calls it for each connection."""
 
-    def __init__(self, pin: bytes, seen: list[str]) -> None:
-        self._pin, self._seen = pin, seen
-
-    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        """Judge a key; paramiko calls this by name."""
-        if not hmac.compare_digest(hashlib.sha256(key.asbytes()).digest(), self._pin):
-            self._seen.append(fingerprint(key))
-            raise OtherKey
-
-
-class Unknown:
-    """Accepts no host key."""
-
-    def __init__(self, endpoint: Endpoint, file: Path) -> None:
-        self._endpoint, self._file = endpoint, file
+    def __init__(self, endpoint: Endpoint, pin: bytes | None, known: KnownHosts, file: Path) -> None:
+        self._endpoint, self._pin, self._known, self._file = endpoint, pin, known, file
+        self.seen: list[str] = []
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
         """Judge a key; paramiko calls this by name."""
+        raw = key.asbytes()
+        shown = fingerprint(raw)
+        log.debug("the host key of %s is %s %s", self._endpoint, key.get_name(), shown)
+        if self._pin is not None:
+            if not hmac.compare_digest(hashlib.sha256(raw).digest(), self._pin):
+                self.seen.append(shown)
+                raise OtherKey
+            return
+        if raw in self._known.revoked:
+            raise HostRejected(
+                f"{self._endpoint} presented a host key ({shown}) that is marked @revoked in {self._file}",
+                next_step="Ask SMT for its current host key. Do not continue until you know.",
+            )
+        if any(hmac.compare_digest(raw, known) for _, known in self._known.keys):
+            return
+        if self._known.keys:
+            raise HostRejected(
+                f"{self._endpoint} presented a different host key ({shown}) than {self._file} contains",
+                next_step="Ask SMT whether the key changed. Do not continue until you know.",
+            )
         raise HostRejected(
-            f"{self._endpoint} is not in {self._file}; it shows {fingerprint(key)}: compare that with what SMT says, "
-            "then pin it as host_key="
+            f"{self._endpoint} is not in {self._file}; it presented {shown}",
+            next_step="Compare the fingerprint with the one that SMT publishes, then set host_key to it.",
         )
 
 
-def fingerprint(key: Any) -> str:
-    """Write it as ssh-keygen does."""
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
-
-
-def fingerprint_bytes(text: str) -> bytes:
-    """Read what :func:`fingerprint` writes; SettingsError when it is none."""
-    try:
-        pin = base64.b64decode(text.removeprefix("SHA256:").rstrip("=") + "=", validate=True)
-    except ValueError:
-        pin = b""
-    if len(pin) != 32 or not text.startswith("SHA256:"):
-        raise SettingsError(f"{text!r} is no fingerprint of a host key: give SHA256:… as ssh-keygen -lf writes it")
-    return pin
+# ── the user's key ──
 
 
 def load_key(path: _files.StrPath, passphrase: Secret | None) -> Any:
-    """Open a private key's file; CertificateError says why it cannot be."""
+    """Read a private SSH key for paramiko: OpenSSH, PKCS#1, or PKCS#8, with the certificate beside it, if any.
+
+    Raises
+    ------
+    CertificateError
+        If the file cannot be read or opened.
+    """
     import paramiko
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    try:
-        return paramiko.PKey.from_path(Path(path).expanduser(), passphrase.reveal().encode() if passphrase else None)
-    except OSError as e:
-        raise CertificateError(f"the SSH key {path} cannot be read ({e.strerror}): name the right file") from None
-    except (paramiko.PasswordRequiredException, TypeError):
-        raise CertificateError(f"the SSH key {path} is encrypted: give its passphrase") from None
-    except (paramiko.SSHException, ValueError):
-        fault = "its passphrase is wrong, or it is damaged" if passphrase else "it is no private key"
-        raise CertificateError(f"the SSH key {path} cannot be used: {fault}") from None
+    private = certificates.read_private_key(path, passphrase, "SSH key")
+    types = {
+        rsa.RSAPrivateKey: "RSAKey",
+        ec.EllipticCurvePrivateKey: "ECDSAKey",
+        ed25519.Ed25519PrivateKey: "Ed25519Key",
+    }
+    name = next((name for kind, name in types.items() if isinstance(private, kind)), None)
+    if name is None:
+        raise CertificateError(
+            f"The SSH key {path} is of a type that SSH no longer supports",
+            next_step="Make a new key with greenkit make-key ssh, and send its public key to SMT.",
+        )
+    text = io.StringIO(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+    key = getattr(paramiko, name).from_private_key(text)
+    beside = Path(f"{path}-cert.pub").expanduser()
+    if beside.exists():
+        key.load_certificate(str(beside))
+    return key
 
 
-_PIECE: Final = 1 << 15  # the most that every server gives for one request
-_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not count
-_KEEPALIVE: Final = 30
-_MOST_NAMES: Final = 1_000_000
-
-
-def connected(endpoint: Endpoint, timeout: float) -> socket.socket:
-    """Connect; small requests go at once, where TCP else holds each back until the one before is acknowledged."""
-    wire = socket.create_connection((endpoint.host, endpoint.port), timeout)
-    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return wire
+# ── a session ──
 
 
 @cache
 def transport_class() -> Any:
-    """Give paramiko's transport, but one that never asks on the terminal."""
+    """Return paramiko's transport, but one that never asks on the terminal."""
     from paramiko import BadAuthenticationType, Transport
 
-    # not its ServiceRequestingTransport, which loses a fast answer to a log-in and then waits for it (paramiko 5.1)
+    # not its ServiceRequestingTransport, which loses a fast answer to a login and then waits for it (paramiko 5.1)
     class Silent(Transport):  # type: ignore[misc]
         def auth_interactive_dumb(self, *args: Any, **options: Any) -> Any:
-            """Refuse a second factor that only a person has."""
-            raise BadAuthenticationType("it asks for more", ["keyboard-interactive"])
+            """Refuse a second factor, which needs a user."""
+            raise BadAuthenticationType("it asks for a second factor", ["keyboard-interactive"])
 
     return Silent
+
+
+@cache
+def _client_class() -> Any:
+    from paramiko import SFTPClient
+
+    class Timed(SFTPClient):  # type: ignore[misc]
+        """paramiko's SFTP client with a deadline for each packet, however slowly it arrives."""
+
+        def __init__(self, channel: Any, patience: float) -> None:
+            self._patience, self._ends = patience, 0.0
+            super().__init__(channel)
+
+        def _read_packet(self) -> Any:
+            self._ends = time.monotonic() + self._patience
+            return super()._read_packet()
+
+        def _read_all(self, n: int) -> bytes:
+            data = b""
+            while len(data) < n:
+                left = self._ends - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError("the answer is not complete")
+                self.sock.settimeout(left)
+                piece = self.sock.recv(n - len(data))
+                if not piece:
+                    raise EOFError
+                data += piece
+            return data
+
+    return Timed
 
 
 class SftpSession:
     """A logged-in client and its SFTP channel."""
 
     def __init__(self, client: Any, timeout: float) -> None:
-        from paramiko import SFTPClient
-
-        self.client = client
+        self.client, self._timeout = client, timeout
         transport = client.get_transport()
         transport.set_keepalive(_KEEPALIVE)
-        self.sftp: Any = SFTPClient.from_transport(transport)
-        self.sftp.get_channel().settimeout(timeout)
+        channel = transport.open_session(timeout=timeout)
+        channel.settimeout(timeout)
+        channel.invoke_subsystem("sftp")
+        self.sftp: Any = _client_class()(channel, timeout)
 
     def pieces(self, file: Any, start: int, size: int) -> Iterator[bytes]:
-        """Give an open file's bytes from ``start`` to its end, in order; ``size`` is a guess of where that is."""
+        """Yield an open file's bytes from ``start`` to its end, in order; ``size`` is an estimate of the end."""
         return _Ahead(self.sftp, file.handle).pieces(start, size)
 
     def files(self, folder: bytes) -> list[bytes]:
-        """List a folder's files as bytes; paramiko's own listing fails as a whole on a name that is not UTF-8."""
+        """List a folder's files as bytes; paramiko's own listing fails if one name is not UTF-8."""
         from paramiko import SFTPAttributes
         from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
+        pace = Pace(self._timeout)
         _, answer = self.sftp._request(CMD_OPENDIR, folder)
         handle = answer.get_string()
         found: list[bytes] = []
@@ -156,25 +341,32 @@ class SftpSession:
             try:
                 _, answer = self.sftp._request(CMD_READDIR, handle)
             except EOFError:
-                # also what a lost connection raises, in which case this raises it again
+                # a lost connection raises the same, in which case this raises it again
                 self.sftp._request(CMD_CLOSE, handle)
                 return found
+            pace.count(1 << 16)  # answers are counted, not bytes: a packet has its own deadline
             count = answer.get_int()
             if not 0 < count <= _MOST_NAMES:
-                raise RemoteError(f"the listing of {folder!r} makes no sense ({count} names at once): ask SMT")
+                raise RemoteError(
+                    f"The listing of {folder.decode(errors='replace')!r} is not valid ({count} names at once)",
+                    next_step="Send this message to SMT's support.",
+                )
             for _ in range(count):
                 name, _long = answer.get_string(), answer.get_string()
                 mode = SFTPAttributes._from_msg(answer).st_mode
                 if name not in (b".", b"..") and (mode is None or stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                     found.append(name)
-        raise RemoteError(f"the folder {folder!r} lists more than {_MOST_NAMES:,} names: ask SMT what they are")
+        raise RemoteError(
+            f"The folder {folder.decode(errors='replace')!r} lists more than {_MOST_NAMES:,} names",
+            next_step="Ask SMT what the folder contains.",
+        )
 
 
 class _Ahead:
     """Reads a file with many requests under way.
 
-    paramiko's own prefetch does it in a thread, which sleeps between requests and gives up when the answers come
-    faster than it asks. Here one thread asks, and hands each piece on in order as soon as it is there.
+    paramiko's own prefetch uses a thread, which sleeps between requests and gives up if the answers arrive faster than
+    it asks. Here one thread asks, and passes each piece on in order as soon as it arrives.
     """
 
     def __init__(self, sftp: Any, handle: bytes) -> None:
@@ -182,11 +374,12 @@ class _Ahead:
         self._arrived: dict[int, bytes] = {}
 
     def pieces(self, start: int, size: int) -> Iterator[bytes]:
-        """Give all from ``start`` to where the server says that it ends; ``size`` is its guess, and only a guide."""
+        """Yield everything from ``start`` to the end that the server reports; ``size`` is only an estimate."""
+        # (number, offset, length) of each request under way, in the order of the file
         asked: deque[tuple[int, int, int]] = deque()
         place = start
         while True:
-            # the request beyond the guess, one at a time, is how the end is found
+            # a request beyond the estimate, one at a time, finds the end
             while len(asked) < _AHEAD and (place <= size or not asked):
                 length = min(_PIECE, size - place) if place < size else _PIECE
                 asked.append((self._ask(place, length), place, length))
@@ -197,7 +390,7 @@ class _Ahead:
                 break
             yield piece
             if len(piece) < length:
-                # the rest of it comes first, so what was asked for after it is asked for again
+                # the rest of this piece comes first, so what was requested after it is requested again
                 for later, _, _ in asked:
                     self._answer(later)
                 asked.clear()
@@ -228,39 +421,40 @@ class _Ahead:
             self._arrived[number] = b""
 
 
-_LOG: Final = "greenkit.transfer._sftp.paramiko"
-
-
 class SftpRemote(SessionRemote["SftpSession"]):
-    """A file server that speaks SFTP.
+    """A file server that uses SFTP.
 
-    The server is verified against ``known_hosts`` or against a pinned fingerprint; an unknown one is refused.
+    The server's host key is verified with ``known_hosts`` or with a pinned fingerprint; an unknown server is refused.
 
     Parameters
     ----------
-    endpoint : Endpoint
-        Where it is; :data:`~greenkit.transfer._remote.SMT_SFTP` when absent.
+    endpoint : Endpoint, optional
+        Address of the server. Default: :data:`~greenkit.transfer.SMT_SFTP`.
     user : str
-        Account.
+        User name.
     password : Secret, optional
-        Of the account.
+        Password of the user.
     key : path, optional
-        The private SSH key.
+        Private SSH key: OpenSSH, PKCS#1, or PKCS#8.
     key_passphrase : Secret, optional
-        Of the key's file.
+        Passphrase of the key.
     known_hosts : path, optional
-        The user's own ``~/.ssh/known_hosts`` when absent.
+        File of known host keys. Default: ``~/.ssh/known_hosts``.
     host_key : str, optional
-        The server's fingerprint, ``SHA256:…``, as ``ssh-keygen -lf`` writes it; used in place of ``known_hosts``.
+        SHA-256 fingerprint of the server's host key in any usual form, in place of ``known_hosts``.
     timeout : float, optional
-        Seconds that the connection and each answer may take.
+        Seconds for the connection with the login, and then for each answer. Default: 60.
     backoff : float, optional
-        Seconds before the one new attempt after a lost session.
+        Seconds before a new session replaces a lost one. Default: 2.
+    proxy : str, optional
+        HTTP proxy, ``http://HOST:PORT`` or ``http://USER@HOST:PORT``. Proxies of the environment are not used.
+    proxy_password : Secret, optional
+        Password of the proxy's user.
 
     Raises
     ------
     SettingsError
-        Neither key nor password, a fingerprint that is none, or a file that cannot be read.
+        If there is neither a key nor a password, a value is not valid, or a file cannot be read.
 
     Examples
     --------
@@ -282,59 +476,79 @@ class SftpRemote(SessionRemote["SftpSession"]):
         host_key: str | None = None,
         timeout: float = 60.0,
         backoff: float = BACKOFF,
+        proxy: str | None = None,
+        proxy_password: Secret | None = None,
     ) -> None:
         import paramiko
 
-        super().__init__(endpoint, timeout=timeout, backoff=backoff)
+        password = Secret(password) if password else None
+        tunnel = _net.Proxy.parse(proxy, proxy_password) if proxy else None
+        super().__init__(endpoint, timeout=timeout, backoff=backoff, proxy=tunnel)
         if not user:
-            raise SettingsError(f"there is no user name for {endpoint}: give the one that you got from SMT")
-        if key is None and not password:
-            raise SettingsError(f"there is neither a key nor a password for {endpoint}: give key= or password=")
+            raise SettingsError(
+                f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
+            )
+        if key is None and password is None:
+            raise SettingsError(
+                f"Neither a key nor a password is set for {endpoint}", next_step="Set ssh_key or password."
+            )
         self._ERRORS = (OSError, EOFError, paramiko.SSHException)
-        self._user, self._password = user, Secret(password) if password else None
+        self._user, self._password = user, password
         self._key = load_key(key, key_passphrase) if key is not None else None
-        self._pin = fingerprint_bytes(host_key) if host_key else None
+        self._pin = read_fingerprint(host_key) if host_key else None
         self._known_hosts = Path(known_hosts) if known_hosts else Path("~/.ssh/known_hosts").expanduser()
 
-    # ── the four questions ──
+    # ── the four operations ──
 
     def names(self, folder: str) -> list[str]:
-        """List the files of a folder; see :class:`~greenkit.transfer._remote.Remote`."""
+        """List the files of a folder; see :class:`~greenkit.transfer.Remote`."""
         return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
 
     def stat(self, path: str) -> Stat:
-        """Give size and time; see :class:`~greenkit.transfer._remote.Remote`."""
-        return self._run(lambda session: self._stat(session, path), f"ask for {path!r}")
+        """Return size and time; see :class:`~greenkit.transfer.Remote`."""
+        return self._run(lambda session: self._stat(session, path), f"read the size and date of {path!r}")
 
     def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Give a file's bytes to ``sink``; see :class:`~greenkit.transfer._remote.Remote`."""
+        """Pass a file's bytes to ``sink``; see :class:`~greenkit.transfer.Remote`."""
         self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
 
     def delete(self, path: str) -> None:
-        """Delete a file; see :class:`~greenkit.transfer._remote.Remote`."""
+        """Delete a file; see :class:`~greenkit.transfer.Remote`."""
         self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def _list(self, session: SftpSession, folder: str) -> list[str]:
+        log.debug("listing %s", traced(folder))
         with self._answers(session, folder):
             return [self._names.text(folder, raw) for raw in session.files(folder.encode() or b".")]
 
     def _stat(self, session: SftpSession, path: str) -> Stat:
         with self._answers(session, path):
             found = session.sftp.stat(self._names.raw(path))
+        log.debug("stat %s: %s bytes", traced(path), found.st_size)
         modified = None if found.st_mtime is None else datetime.fromtimestamp(found.st_mtime, UTC)
         return Stat(found.st_size, modified)
 
     def _receive(self, session: SftpSession, path: str, tap: Tap, offset: int) -> None:
+        log.debug("fetching %s from byte %d", traced(path), offset)
         with self._answers(session, path):
             file = session.sftp.open(self._names.raw(path), "rb")
-        size = file.stat().st_size
+        attributes = file.stat()
+        size = attributes.st_size
+        if attributes.st_mode is not None and stat.S_ISDIR(attributes.st_mode):
+            raise IsAFolder(f"{path!r} on {self._endpoint} is a folder", next_step="Name a file.")
         if size is not None and offset > size:
-            raise TransferError(f"{path!r} now has {size:,} bytes, fewer than were fetched: it is fetched anew")
+            raise TransferError(
+                f"{path!r} now has {size:,} bytes, fewer than were already fetched",
+                next_step="No action is needed; greenkit fetches the file from its start.",
+            )
+        pace = Pace(self._timeout)
         for piece in session.pieces(file, offset, size or 0):
+            pace.count(len(piece))
             tap(piece)
         file._close(async_=True)  # nothing depends on the answer
 
     def _delete(self, session: SftpSession, path: str) -> None:
+        log.debug("deleting %s", traced(path))
         with self._answers(session, path):
             session.sftp.remove(self._names.raw(path))
 
@@ -344,127 +558,158 @@ class SftpRemote(SessionRemote["SftpSession"]):
         try:
             yield
         except FileNotFoundError:
-            raise FileNotFoundError(f"{self._endpoint} has no {path!r}") from None
+            raise NotOnServer(
+                f"{self._endpoint} has no {path!r}", next_step="Check the name, or list the folder that contains it."
+            ) from None
         except PermissionError:
             raise AccessRefused(
-                f"{self._endpoint} does not let this account use {path!r}: ask SMT for the right"
+                f"{self._endpoint} does not let this account use {path!r}", next_step="Ask SMT for permission."
             ) from None
         except OSError as e:
             # paramiko's "failure" of the protocol is an OSError with a text alone, and so is "Socket is closed"
             if type(e) is OSError and e.errno is None and not session.sftp.get_channel().closed:
-                raise AccessRefused(f"{self._endpoint} refuses {path!r} ({self._words(e)}): see what it is") from None
+                raise AccessRefused(
+                    f"{self._endpoint} refuses {path!r} ({self._words(e)})",
+                    next_step="Check what it is, and ask SMT for permission.",
+                ) from None
             raise
 
     # ── the session ──
 
     def _connect(self) -> SftpSession:
-        kinds = KEY_KINDS if self._pin else ((),)
-        seen: list[str] = []
-        for kind in kinds:
-            client = self._client(seen)
+        log.debug("connecting to %s as %s", self._endpoint, self._user)
+        where = self._endpoint
+        known = KnownHosts() if self._pin else KnownHosts.read(self._known_hosts, where.host, where.port)
+        judge = _Judge(where, self._pin, known, self._known_hosts)
+        no_algorithm = False
+        for types in KEY_TYPES if self._pin else ((),):
             try:
-                self._log_in(client, kind)
-                return self._begin(client)
+                return self._attempt(judge, types, known)
             except OtherKey:
-                client.close()
-            except BaseException:
-                client.close()
-                raise
+                continue
+            except _NoAlgorithm:
+                no_algorithm = True
+        if no_algorithm and not judge.seen:
+            raise RemoteError(
+                f"{where} offers only host key algorithms that are no longer safe, such as ssh-rsa with SHA-1",
+                next_step="Ask SMT to enable rsa-sha2-512 or ssh-ed25519.",
+            )
         raise HostRejected(
-            f"{self._endpoint} shows another host key ({', '.join(seen) or 'of an unknown kind'}) than the "
-            "one that was pinned: ask SMT whether it changed, and do not go on before you know"
+            f"{where} presented a different host key ({', '.join(judge.seen) or 'of an unknown type'}) than the "
+            "pinned one",
+            next_step="Ask SMT whether the key changed. Do not continue until you know.",
         )
 
-    def _client(self, seen: list[str]) -> Any:
+    def _attempt(self, judge: _Judge, types: tuple[str, ...], known: KnownHosts) -> SftpSession:
+        """Connect, log in, and start SFTP, within one deadline."""
         import paramiko
 
         client = paramiko.SSHClient()
         # its thread logs with tracebacks what is raised here in one sentence
         client.set_log_channel(_LOG)
         logging.getLogger(_LOG).addHandler(logging.NullHandler())
-        if self._pin:
-            client.set_missing_host_key_policy(Pinned(self._pin, seen))
-            return client
-        client.set_missing_host_key_policy(Unknown(self._endpoint, self._known_hosts))
-        if self._known_hosts.exists():
-            try:
-                client.load_system_host_keys(str(self._known_hosts))
-            except (OSError, UnicodeDecodeError, paramiko.SSHException) as e:
-                raise SettingsError(f"{self._known_hosts} cannot be read ({type(e).__name__}): mend it") from None
-        return client
+        client.set_missing_host_key_policy(judge)
+        expired = threading.Event()
 
-    def _log_in(self, client: Any, kind: tuple[str, ...]) -> None:
+        def expire() -> None:
+            expired.set()
+            client.close()
+
+        # paramiko limits each step, and some not at all; closing the connection ends all of them
+        timer = threading.Timer(1.2 * self._timeout + 0.3, expire)  # after paramiko's own, which explain more
+        timer.daemon = True
+        timer.start()
+        try:
+            self.stage = "SSH"
+            self._log_in(client, types, known)
+            self.stage = "SFTP"
+            session = self._begin(client)
+        except (OtherKey, _NoAlgorithm):
+            client.close()
+            raise
+        except BaseException as e:
+            client.close()
+            if expired.is_set() and isinstance(e, RemoteError):
+                fault = ServerUnavailable(
+                    f"{self._endpoint} did not finish connecting within {self._timeout:g} s",
+                    next_step="Try again later.",
+                )
+                raise fault from None
+            raise
+        finally:
+            timer.cancel()
+        self.stage = ""
+        return session
+
+    def _log_in(self, client: Any, types: tuple[str, ...], known: KnownHosts) -> None:
         import paramiko
 
-        others = [name for names in KEY_KINDS for name in names if name not in kind]
+        sock = None
+        fault: BaseException | None = None
+        others = [name for names in KEY_TYPES for name in names if name not in types]
         try:
+            sock = _net.connect(self._endpoint.host, self._endpoint.port, timeout=self._timeout, proxy=self._proxy)
             client.connect(
                 self._endpoint.host,
                 self._endpoint.port,
                 self._user,
-                sock=connected(self._endpoint, self._timeout),
+                sock=sock,
                 password=self._password.reveal() if self._password else None,
                 pkey=self._key,
                 timeout=self._timeout,
                 banner_timeout=self._timeout,
                 auth_timeout=self._timeout,
                 channel_timeout=self._timeout,
-                allow_agent=False,  # only what was given: others' keys count as wrong attempts
+                allow_agent=False,  # only the given key: others count as wrong attempts
                 look_for_keys=False,
-                disabled_algorithms={"keys": others} if kind else None,
-                transport_factory=transport_class(),
+                disabled_algorithms={"keys": others} if types else None,
+                transport_factory=_preferring([name for name, _ in known.keys]),
             )
-        except paramiko.BadHostKeyException as e:
-            raise HostRejected(
-                f"{self._endpoint} shows another host key ({fingerprint(e.key)}) than {self._known_hosts} holds: "
-                "ask SMT whether it changed, and do not go on before you know"
-            ) from None
+        except (OtherKey, RemoteError) as e:
+            fault = e
         except paramiko.IncompatiblePeer as e:
-            if kind and "host key" in str(e):
-                raise OtherKey from None  # the server has no key of this kind
-            raise RemoteError(
-                f"{self._endpoint} and this machine find no common SSH ({self._words(e)}): ask SMT what it speaks"
-            ) from None
-        except paramiko.AuthenticationException as e:
-            raise LoginRejected(self._refused(e)) from None
-        except (socket.gaierror, OSError, EOFError, paramiko.SSHException) as e:
-            raise self._not_reached(e) from None
+            # the server may have no key of this type, but one of another
+            fault = _NoAlgorithm() if types and "host key" in str(e) else self._translated(e)
+        except (OSError, EOFError, paramiko.SSHException) as e:
+            fault = self._translated(e)
+        except BaseException as e:  # noqa: BLE001 Ctrl-C, too, must not leave the frames with the password behind
+            fault = _net.strip_traceback(e)
+        if fault is not None:
+            if sock is not None:
+                sock.close()
+            raise _net.strip_traceback(fault)
+
+    def _translated(self, e: Exception) -> RemoteError:
+        return _net.ssh_error(
+            e,
+            self._endpoint,
+            timeout=self._timeout,
+            given=" and ".join(["key"] * bool(self._key) + ["password"] * bool(self._password)),
+            said=self._words(e),
+            proxy=self._proxy,
+        )
 
     def _begin(self, client: Any) -> SftpSession:
         try:
             return SftpSession(client, self._timeout)
         except self._ERRORS as e:
-            said = self._words(e) or "it hung up"
+            reply = self._words(e) or "it closed the connection"
             raise RemoteError(
-                f"{self._endpoint} lets the account log in, but gives it no SFTP ({said}): ask SMT to enable it"
+                f"{self._endpoint} accepts the login but provides no SFTP ({reply})",
+                next_step="Ask SMT to enable SFTP.",
             ) from None
-
-    def _refused(self, e: Exception) -> str:
-        given = " and ".join(["key"] * bool(self._key) + ["password"] * bool(self._password))
-        takes = getattr(e, "allowed_types", None)
-        hint = f" (it takes {', '.join(takes)})" if takes else ""
-        return f"{self._endpoint} refuses the user name or its {given}{hint}, and it is not tried again: check both"
-
-    def _not_reached(self, e: Exception) -> RemoteError:
-        where = self._endpoint
-        if isinstance(e, socket.gaierror | TimeoutError):
-            return unreachable(where, e, self._timeout)
-        if "banner" in str(e) or "No existing session" in str(e):  # the latter when its own time-out came first
-            return ServerUnavailable(
-                f"{where} did not greet as an SSH server: see the port; is this address on SMT's list?"
-            )
-        if isinstance(e, OSError | EOFError):
-            return ServerUnavailable(f"{where} refuses or closes connections: see the port, or try again later")
-        return ServerUnavailable(f"{where} could not be connected to ({self._words(e)}): try again later")
 
     def _lost(self, error: Exception) -> bool:
         return not isinstance(error, TimeoutError)
 
     def _explain(self, error: Exception, doing: str) -> RemoteError:
-        said = "no answer in time" if isinstance(error, TimeoutError) else self._words(error) or "it hung up"
+        reply = (
+            "no answer in time" if isinstance(error, TimeoutError) else self._words(error) or "it closed the connection"
+        )
+        failed = f"{self._endpoint}: Could not {doing} ({reply})"
         if doing.startswith("fetch"):
-            return TransferError(f"{self._endpoint}: could not {doing} to its end ({said}): it is fetched again")
-        return ServerUnavailable(f"{self._endpoint}: could not {doing} ({said}): try again later")
+            return TransferError(failed, next_step="No action is needed; greenkit fetches the file again.")
+        return ServerUnavailable(failed, next_step="Try again later.")
 
     def _words(self, e: Exception) -> str:
         return words(e, self._password)
@@ -472,3 +717,21 @@ class SftpRemote(SessionRemote["SftpSession"]):
     def _leave(self, session: SftpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):
             session.client.close()
+
+
+class _NoAlgorithm(Exception):
+    """The server has no host key of the types that were offered."""
+
+
+def _preferring(types: list[str]) -> Callable[..., Any]:
+    """Make transports that ask for host keys of the known types first, as OpenSSH does."""
+
+    def make(sock: socket.socket, **options: Any) -> Any:
+        transport = transport_class()(sock, **options)
+        security = transport.get_security_options()
+        wanted = [name for known in types for name in _SIGNED_BY.get(known, (known,))]
+        first = [name for name in security.key_types if name in wanted]
+        security.key_types = tuple(first + [name for name in security.key_types if name not in first])
+        return transport
+
+    return make
