@@ -184,7 +184,9 @@ class SmtSettings:
     port: Annotated[int, _toml.between(1, 65_535)] | None = None  # 22 for SFTP, 21 for FTPS
     user: str | None = None
     password: SecretRef | None = None
-    timeout: Seconds = 60.0  # for the connection and for each answer
+    timeout: Seconds = 60.0  # for the connection with the login, and for each answer
+    proxy: str | None = None  # http://HOST:PORT or http://USER@HOST:PORT; proxies of the environment are not used
+    proxy_password: SecretRef | None = None
     # SFTP
     ssh_key: Path | None = None
     ssh_key_passphrase: SecretRef | None = None

@@ -1,7 +1,7 @@
-"""The local side of a pull: originals, parts and plain files in one folder, and the ledger that knows them.
+"""The local side of a fetch: originals, parts, and plain files in one folder, and the ledger that records them.
 
-What the server sent becomes a file here in three moves that each leave a whole file or none: into a part, under its
-name, decrypted under its plain name.
+What the server sends becomes a file in three moves, each of which leaves a complete file or none: into a part, under
+its own name, decrypted under its plain name. A file that the ledger does not know is never replaced.
 """
 
 from __future__ import annotations
@@ -16,38 +16,74 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from greenkit import _files, sources
-from greenkit.errors import DamagedMessage, DecryptError, LimitError, NotOpenPGP, RemoteError
-from greenkit.findings import Findings
-from greenkit.transfer._ledger import HERE, Home, Ledger, Row
+from greenkit import _files, _foreign, sources
+from greenkit.errors import DamagedMessage, DecryptError, GpgTimedOut, LimitError, NotOpenPGP, RemoteError
+from greenkit.findings import Findings, Kind
+from greenkit.transfer._ledger import LOCAL_STATES, UNKNOWN_FOLDER, Home, Ledger, Row
 from greenkit.transfer._remote import Stat
 
 if TYPE_CHECKING:
     from greenkit.pgp import Decryption
 
 CHECKPOINT: Final = 32 << 20
-"""Bytes after which a part is flushed to disk, so that a cut transfer can go on from there."""
+"""Bytes after which a part is flushed to disk, so that an interrupted transfer can continue there."""
 LARGEST: Final = 8 << 30
 """Bytes after which a server that does not stop sending is cut off."""
 ENCRYPTED: Final = re.compile(r"\.(asc|pgp|gpg)$", re.IGNORECASE)
 _DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 """Names that are devices on Windows, whatever their ending."""
 _VERSION_MARK: Final = ".0123456789ab-1234567890"  # the longest that a further version's name gets
+_HANGS: Final = 3  # times that gpg may exceed its time before no more files are decrypted in this call
+
+WRONG_SIZE: Final = Kind(
+    "smt.fetch.wrong-size",
+    "warning",
+    "{file}: The server reports {size:,} bytes, but sent {received:,} twice. greenkit kept the file, because it "
+    "decrypted, and never deletes it there.",
+    "Ask SMT why the size differs.",
+)
+ADOPTED: Final = Kind(
+    "smt.fetch.adopted",
+    "warning",
+    "{count:original} in {place} {count:was|were} missing from the ledger, first {first}. greenkit kept "
+    "{count:it|them} and added {count:it|them} to the ledger.",
+    "Check why the ledger was lost: it and the files must stay in one folder.",
+)
+UNPROTECTED: Final = Kind(
+    "smt.fetch.unprotected",
+    "warning",
+    "{file}: The message has no integrity protection, so it may have been altered. greenkit decrypted it, because "
+    "allow_unprotected is set.",
+    "Ask SMT to turn on integrity protection (MDC).",
+)
+SIGNED: Final = Kind(
+    "smt.fetch.signed", "info", "{file}: The message is signed. greenkit did not verify the signature."
+)
+
+Fetch = Callable[[Callable[[bytes], object], int], object]
+"""Receives a file: takes a function for its bytes, and how many bytes are already stored."""
+
+
+class Decrypts(Protocol):
+    """What :class:`greenkit.pgp.Keyring` does for a fetch."""
+
+    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> Decryption | None:
+        """Write the plain file complete and verified, or raise DecryptError."""
 
 
 class Part:
-    """Bytes as they come: hashed, counted, flushed at checkpoints; a context manager.
+    """A file that is being received: hashed, counted, and flushed at checkpoints; a context manager.
 
     Parameters
     ----------
     path : path
-        Where they are written.
+        Where it is written.
     start : int
         Bytes of an earlier attempt that are kept; the rest of it is cut off.
     advance : callable
-        Is told of each further byte.
+        Takes the number of bytes received since its last call.
     checkpoint : callable
-        Is told how many bytes surely are on disk.
+        Takes the number of bytes that are surely on disk.
     """
 
     def __init__(
@@ -65,30 +101,32 @@ class Part:
         self._file.truncate(start)
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
         self._file.write(data)
         self._sha.update(data)
         self.count += len(data)
         if self.count > LARGEST:
-            raise LimitError(f"{self._file.name}: the server sent more than {LARGEST:,} bytes: it is not trusted")
+            raise LimitError(
+                f"The server sent more than {LARGEST:,} bytes for one file", next_step="Ask SMT what the file contains."
+            )
         self._advance(len(data))
         if self.count - self._saved >= CHECKPOINT:
             self.save()
 
     def save(self) -> None:
-        """Flush to disk, and say so."""
+        """Flush to disk, and record how far."""
         self.flush()
         self._saved = self.count
         self._checkpoint(self.count)
 
     def flush(self) -> None:
-        """Make what was written survive a power cut."""
+        """Make what was written survive a power failure."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     @property
     def sha256(self) -> str:
-        """Of all bytes, those of the earlier attempt too."""
+        """Hash of all bytes, those of an earlier attempt included."""
         return self._sha.hexdigest()
 
     def __enter__(self) -> Self:
@@ -98,75 +136,21 @@ class Part:
         self._file.close()
 
 
-def names(name: str, sha256: str, number: int) -> Iterator[str]:
-    """Give the names a file may take, best first: its own, then with its content's hash, then with its row's number.
-
-    Examples
-    --------
-    >>> list(names("a.lse.asc", "0123456789abcdef", 7))
-    ['a.lse.asc', 'a.lse.0123456789ab.asc', 'a.lse.0123456789ab-7.asc']
-    """
-    found = ENCRYPTED.search(name)
-    stem, ending = (name[: found.start()], found.group()) if found else (name, "")
-    yield name
-    yield f"{stem}.{sha256[:12]}{ending}"
-    yield f"{stem}.{sha256[:12]}-{number}{ending}"
-
-
-def refusal(name: str, folder: Path) -> str:
-    """Say why a name from a server is not safe to store; empty when it is."""
-    try:
-        _files.inside(folder, name)
-        length = len(name.encode())
-    except LimitError:
-        return "the name would leave the folder"
-    except UnicodeEncodeError:
-        return "the name is no text"
-    if name.startswith("."):
-        return "the name begins with a dot, which readers of a folder pass over"
-    if _DEVICES.match(name) or ":" in name or ENCRYPTED.sub("", name)[-1:] in (" ", "."):
-        return "the name is no file's on every system: a device, or with a colon, or with a space or dot at its end"
-    return "the name is too long" if length + len(_VERSION_MARK) > 255 else ""
-
-
-def digest(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def head(path: Path) -> bytes:
-    """Give a file's first bytes."""
-    with path.open("rb") as file:
-        return file.read(4096)
-
-
-Fetch = Callable[[Callable[[bytes], object], int], object]
-"""Receives a file: given where its bytes go, and how many are here already."""
-
-
-class Decrypts(Protocol):
-    """What :class:`greenkit.pgp.Keyring` does for a pull."""
-
-    def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> Decryption | None:
-        """Write the plain file whole and verified, or raise DecryptError."""
-
-
 class Inbox:
     """A target folder while its lock is held.
 
     Parameters
     ----------
     home : Home
-        Its places.
+        Its paths.
     ledger : Ledger
         Its open ledger.
     pgp : Decrypts or None
-        Decrypts; without it encrypted files stay as they came.
+        Decrypts; with None encrypted files are only stored.
     advance : callable
-        Is told of each further byte received.
+        Takes the number of bytes received since its last call.
     findings : Findings
-        Takes what is doubtful.
+        Collects data problems.
     """
 
     def __init__(
@@ -180,37 +164,62 @@ class Inbox:
         self.home, self.ledger, self.pgp, self.advance, self.findings = home, ledger, pgp, advance, findings
         self.new: set[int] = set()
         self.opened: set[int] = set()
+        self._hangs = 0
 
     def settle(self) -> None:
-        """Settle what a killed call left: originals about to take their name, parts that nobody goes on with."""
+        """Settle what a killed call left: originals being renamed, and parts that no transfer continues."""
         for row in self.ledger.rows(state="storing"):
             original = self.original(row)
-            whole = original.is_file() and digest(original) == row.sha256
-            if whole:
+            complete = original.is_file() and digest(original) == row.sha256
+            if complete:
                 _files.sync_folder(original.parent)
-            self.ledger.update(row, state="fetched" if whole else "seen")
+            self.ledger.update(row, state="fetched" if complete else "seen")
         wanted = {self.part(row) for row in self.ledger.begun()}
         for path in self.home.parts.iterdir():
             if path not in wanted:
                 path.unlink()
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Record originals that no row has, as after the loss of the ledger: they are decrypted and compared."""
+        known = {row.stored for row in self.ledger.rows()}
+        found = sorted(path for path in self.home.received.iterdir() if path.is_file() and path.name not in known)
+        for path in found:
+            now, sha256 = datetime.now(UTC), digest(path)
+            row = self.ledger.add(
+                Row(
+                    folder=UNKNOWN_FOLDER,
+                    name=path.name,
+                    state="fetched",
+                    bytes=path.stat().st_size,
+                    sha256=sha256,
+                    stored=path.name,
+                    first_seen=now,
+                    changed=now,
+                )
+            )
+            self.ledger.claim("stored", row, names(path.name, sha256, row.id))
+        if found:
+            place = str(self.home.received)
+            self.findings.add(ADOPTED, count=len(found), first=found[0].name, words={"place": place})
 
     def version(self, folder: str, name: str, stat: Stat) -> Row:
-        """Give the row that this file on the server is: one that is here already, or one to be fetched."""
+        """Return the row of this file on the server: a version that is stored, or one to be fetched."""
         versions = self.ledger.versions(folder, name)
         for row in reversed(versions):
             if _same(row, stat) and self.is_here(row):
                 return row
         newest = versions[-1]
         if self.is_here(newest):
-            # other content under the same name, or a server that cannot tell: fetched, then compared
+            # other content under the same name, or a server that reports too little: fetched, then compared
             now = datetime.now(UTC)
             return self.ledger.add(Row(folder=folder, name=name, first_seen=now, changed=now))
         return newest if newest.state == "undecryptable" else self.ledger.update(newest, state="seen", left=None)
 
     def receive(self, row: Row, stat: Stat, fetch: Fetch, *, fresh: bool) -> tuple[Row, str, int]:
-        """Receive into the part; give its sha256 and bytes.
+        """Receive into the part, and return its sha256 and size.
 
-        It goes on with an earlier part when the server's file is surely the same, unless ``fresh``.
+        It continues an earlier part if the server's file is surely the same, unless ``fresh``.
         """
         path = self.part(row)
         held = not fresh and _same(row, stat) and path.is_file() and path.stat().st_size >= row.part_bytes
@@ -229,19 +238,28 @@ class Inbox:
         return row, part.sha256, part.count
 
     def again(self, row: Row, why: str) -> Row:
-        """Drop the part; the file is fetched again next time."""
+        """Delete the part; the file is fetched again next time."""
         self.part(row).unlink(missing_ok=True)
         return self.ledger.update(row, part_bytes=0, note=why)
 
+    def drop(self, row: Row) -> None:
+        """Forget a name that turned out to be a folder."""
+        self.part(row).unlink(missing_ok=True)
+        self.ledger.drop(row)
+
     def store(self, row: Row, stat: Stat, proof: str, sha256: str, count: int) -> Row:
-        """Give the whole part its name; a version that is here already is not stored twice."""
-        for twin in self.ledger.versions(row.folder, row.name):
+        """Give the complete part its name; a version that is stored already is not stored twice."""
+        for twin in [*self.ledger.versions(row.folder, row.name), *self.ledger.rows(UNKNOWN_FOLDER)]:
             if twin.id != row.id and twin.sha256 == sha256 and self.is_here(twin):
                 self.part(row).unlink()
                 self.ledger.drop(row)
-                return self.ledger.update(twin, size=stat.size, modified=stat.modified)
-        stored = self.ledger.claim("stored", row, names(row.name, sha256, row.id))
-        # a power cut after this and before "fetched" is settled by the hash
+                return self.ledger.update(
+                    twin, folder=row.folder, name=row.name, size=stat.size, modified=stat.modified,
+                    proof="decrypted" if twin.proof == "decrypted" else proof, left=None,
+                )  # fmt: skip
+        free = (name for name in names(row.name, sha256, row.id) if self._may_store(name, row, sha256))
+        stored = self.ledger.claim("stored", row, free)
+        # a power failure after this and before "fetched" is settled by the hash
         row = self.ledger.update(
             row, state="storing", size=stat.size, modified=stat.modified, proof=proof, bytes=count, sha256=sha256,
             stored=stored, part_bytes=0, left=None, note="",
@@ -251,36 +269,54 @@ class Inbox:
         self.new.add(row.id)
         return self.ledger.update(row, state="fetched")
 
+    def _may_store(self, name: str, row: Row, sha256: str) -> bool:
+        """Return whether a name is free, or its file is this row's earlier attempt or the same content."""
+        path = self.home.received / name
+        return not os.path.lexists(path) or name == row.stored or (path.is_file() and digest(path) == sha256)
+
     def open(self, row: Row) -> Row:
-        """Decrypt, or copy what is not encrypted, into a part; give it its name only when it verified."""
+        """Decrypt, or copy what is not encrypted, into a part, and give it its name only if it verified."""
         self.opened.add(row.id)
         original = self.original(row)
-        encrypted = ENCRYPTED.search(row.name) or sources.is_openpgp(head(original))
+        first = head(original)
+        encrypted = ENCRYPTED.search(row.name) or sources.is_openpgp(first)
         if encrypted and self.pgp is None:
-            return self.ledger.update(row, note="give pgp= to decrypt it")
+            return self.ledger.update(row, note="Not decrypted, because no OpenPGP keyring is set.")
+        if encrypted and self._hangs >= _HANGS:
+            return self.ledger.update(row, note="Not decrypted, because gpg did not finish several times.")
+        if not encrypted and (page := _web_page(first)):
+            return self.ledger.update(row, state="undecryptable", note=f"The file is {page}, not data.")
         part = self.home.parts / f"{row.id}.plain"
+        known: Decryption | None = None
         try:
             if encrypted and self.pgp:
-                self.pgp.decrypt_file(original, part)
+                known = self.pgp.decrypt_file(original, part)
             else:
                 with _files.atomic(part) as file, original.open("rb") as source:
                     shutil.copyfileobj(source, file)
         except (DamagedMessage, NotOpenPGP) as e:
             return self.ledger.update(row, state="undecryptable", note=str(e).removeprefix(f"{row.stored}: "))
         except DecryptError as e:
+            self._hangs += isinstance(e, GpgTimedOut)
             return self.ledger.update(row, note=str(e).removeprefix(f"{row.stored}: "))
+        if known is not None and not known.protected:
+            self.findings.add(UNPROTECTED, file=row.name)
+        if known is not None and known.signed:
+            self.findings.add(SIGNED, file=row.name)
         plain = self.ledger.claim("plain", row, self._free(ENCRYPTED.sub("", row.name), row, part))
         os.replace(part, self.home.into / plain)
         _files.sync_folder(self.home.into)
         self.new.add(row.id)
         state = "done" if row.left else "decrypted" if encrypted else "copied"
         if row.proof == "wrong":
-            return self.ledger.update(row, state=state, plain=plain, note=self._wrong_size(row))
+            self.findings.add(WRONG_SIZE, file=row.name, words={"size": row.size, "received": row.bytes})
+            note = f"The server reports {row.size:,} bytes, but sent {row.bytes:,} twice."
+            return self.ledger.update(row, state=state, plain=plain, note=note)
         proof = "decrypted" if encrypted else row.proof
         return self.ledger.update(row, state=state, plain=plain, proof=proof, note="")
 
     def opens(self, path: Path) -> bool:
-        """Tell whether a file decrypts: the one proof that is left where the server's size is wrong."""
+        """Return whether a file decrypts: the one proof that is left if the server's size is wrong."""
         if self.pgp is None or not sources.is_openpgp(head(path)):
             return False
         trial = path.with_suffix(".trial")
@@ -292,32 +328,79 @@ class Inbox:
         return True
 
     def _free(self, name: str, row: Row, part: Path) -> Iterator[str]:
-        """Give the names under which the plain file can stand; a file that is not ours is never written over."""
+        """Yield the names that the plain file can have; a file of the user's is never replaced."""
         for plain in names(name, row.sha256 or "", row.id):
             path = self.home.into / plain
             if not os.path.lexists(path) or (path.is_file() and filecmp.cmp(path, part, shallow=False)):
                 yield plain
 
-    def _wrong_size(self, row: Row) -> str:
-        text = f"the server says {row.size:,} bytes, but twice sent {row.bytes:,}"
-        found = f"{row.name}: {text}; it decrypted well, so it is kept, and never deleted there."
-        self.findings.add("smt.fetch.wrong-size", found, severity="warning", file=row.name)
-        return text
-
     def part(self, row: Row) -> Path:
-        """Give the place of a file on its way."""
+        """Return the path of a file that is being received."""
         return self.home.parts / f"{row.id}.part"
 
     def original(self, row: Row) -> Path:
-        """Give the place of what the server sent."""
+        """Return the path of what the server sent."""
         return self.home.received / str(row.stored)
 
     def is_here(self, row: Row) -> bool:
-        """Tell whether the ledger and the disk agree that a copy is here."""
+        """Return whether the ledger and the disk agree that a copy is stored."""
         original = self.original(row)
-        return row.state in HERE and original.is_file() and original.stat().st_size == row.bytes
+        return row.state in LOCAL_STATES and original.is_file() and original.stat().st_size == row.bytes
 
 
 def _same(row: Row, stat: Stat) -> bool:
-    """Tell whether the server's file surely is this row's; never where the server gives no size or date."""
+    """Return whether the server's file surely is this row's; never if the server reports no size or date."""
     return None not in (stat.size, stat.modified) and (row.size, row.modified) == (stat.size, stat.modified)
+
+
+def _web_page(first: bytes) -> str:
+    """Return what a file is if it is a web page, such as a proxy's error, under the name of a data file."""
+    found = _foreign.recognize(first)
+    return found.what if found is not None and "web page" in found.what else ""
+
+
+def names(name: str, sha256: str, number: int) -> Iterator[str]:
+    """Yield the names that a file may have, best first: its own, then with its content's hash, then its row's number.
+
+    Examples
+    --------
+    >>> list(names("a.lse.asc", "0123456789abcdef", 7))
+    ['a.lse.asc', 'a.lse.0123456789ab.asc', 'a.lse.0123456789ab-7.asc']
+    >>> list(names("a.csv", "0123456789abcdef", 7))
+    ['a.csv', 'a.0123456789ab.csv', 'a.0123456789ab-7.csv']
+    """
+    found = ENCRYPTED.search(name)
+    stem, ending = (name[: found.start()], found.group()) if found else os.path.splitext(name)
+    yield name
+    yield f"{stem}.{sha256[:12]}{ending}"
+    yield f"{stem}.{sha256[:12]}-{number}{ending}"
+
+
+def refusal(name: str, folder: Path) -> str:
+    """Return why a name from a server is not safe to store, or an empty string if it is."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in name):
+        return "The name contains a control character."
+    try:
+        _files.inside(folder, name)
+        length = len(name.encode())
+    except LimitError:
+        return "The name would leave the folder."
+    except UnicodeEncodeError:
+        return "The name is not valid text."
+    if name.startswith("."):
+        return "The name begins with a dot, and readers of a folder skip such files."
+    if _DEVICES.match(name) or ":" in name or ENCRYPTED.sub("", name)[-1:] in (" ", "."):
+        return "The name is not a file name on every system: it is a device, has a colon, or ends in a space or a dot."
+    return "The name is too long." if length + len(_VERSION_MARK) > 255 else ""
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def head(path: Path) -> bytes:
+    """Return a file's first bytes."""
+    with path.open("rb") as file:
+        return file.read(4096)

@@ -1,8 +1,8 @@
-"""What was seen, fetched, decrypted and deleted: one SQLite file beside the files.
+"""The ledger: what was seen, fetched, decrypted, and deleted, in one SQLite file beside the files.
 
-The ledger is what makes a pull safe to kill. What it records survives the death of the process at once, and a power
-cut from the next :meth:`Ledger.flush` on, which comes before anything is deleted on a server. A record lost in between
-only makes a file come again, under the same name.
+The ledger is what makes a fetch safe to kill. A record survives the end of the process at once, and a power failure
+from the next :meth:`Ledger.flush` on, which always comes before anything is deleted on a server. A record that is lost
+in between only makes greenkit fetch a file again, under the same name.
 """
 
 from __future__ import annotations
@@ -21,36 +21,38 @@ from greenkit import _files
 from greenkit.errors import BusyError, FormatError, GreenkitError, NotWritten
 
 STATES: Final[Mapping[str, str]] = {
-    "seen": "listed by the server, not here yet",
-    "storing": "whole and checked, on its way from the part to its name; settled at the next start after a kill",
-    "fetched": "the original is here; not decrypted",
-    "decrypted": "the plain file is here, from a decryption that verified",
-    "copied": "the file was not encrypted; it is here as it came",
-    "undecryptable": "the original is here, damaged or no OpenPGP message; it is fetched again next time",
-    "done": "the plain file is here; it was deleted on the server, or has left it",
-    "gone": "it left the server before it was fetched",
+    "seen": "listed by the server, not fetched yet",
+    "storing": "complete and checked, being renamed; the next call settles it after a kill",
+    "fetched": "the original is stored; not decrypted",
+    "decrypted": "the plain file is stored, from a decryption that verified",
+    "copied": "the file was not encrypted; it is stored unchanged",
+    "undecryptable": "the original is stored, but damaged or not an OpenPGP message; it is fetched again next time",
+    "done": "the plain file is stored; on the server the file was deleted or has disappeared",
+    "gone": "it disappeared from the server before it was fetched",
 }
-"""What has become of a file."""
+"""State of a file."""
 PROOFS: Final[Mapping[str, str]] = {
-    "none": "the server gives no size",
-    "wrong": "the server's size is wrong: two transfers were alike, yet of another size; never deleted there",
-    "size": "the bytes here are as many as the server said, before and after the transfer",
+    "none": "the server reports no size",
+    "wrong": "the server's size is wrong: two transfers were equal, but of another size; never deleted there",
+    "size": "the size is the one that the server reported before and after the transfer",
     "decrypted": "OpenPGP verified every byte",
 }
-"""Why a copy is held to be whole, weakest first."""
-HERE: Final = ("fetched", "decrypted", "copied", "done")
-"""States in which a copy is here that need not be fetched again."""
+"""Why a copy counts as complete, weakest first."""
+LOCAL_STATES: Final = ("fetched", "decrypted", "copied", "done")
+"""States of a file whose local copy need not be fetched again."""
+UNKNOWN_FOLDER: Final = "?"
+"""Remote folder of originals that were found here without a record, until the server's file proves to be the same."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """The places below a target folder."""
+    """The paths below a target folder."""
 
     into: Path
 
     @property
     def inner(self) -> Path:
-        """What is not a plain file; readers of a folder pass over it, since its name begins with a dot."""
+        """Folder of everything but plain files; readers of a folder skip it, because its name begins with a dot."""
         return self.into / ".greenkit"
 
     @property
@@ -60,7 +62,7 @@ class Home:
 
     @property
     def parts(self) -> Path:
-        """Files on their way."""
+        """Files that are being received."""
         return self.inner / "parts"
 
     @property
@@ -69,52 +71,54 @@ class Home:
         return self.inner / "ledger.db"
 
     def make(self) -> None:
-        """Make the folders that are not there; those with originals are private."""
+        """Create the missing folders; those with originals are private."""
         self.into.mkdir(parents=True, exist_ok=True)
         for path in (self.inner, self.received, self.parts):
             _files.private_folder(path)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; BusyError at once when another call holds it."""
+        """Hold the folder lock while the block runs; raise BusyError at once if another call holds it."""
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(_files.locked(self.inner / "lock.db", timeout=0))
             except BusyError:
-                raise BusyError(f"another fetch works on {self.into}: wait for it to end") from None
+                raise BusyError(
+                    f"Another fetch works on {self.into}", next_step="Wait until it ends, then try again."
+                ) from None
             yield
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One version of one file; a name that the server uses again for other content gets a second row."""
+    """One version of one file. A name that the server uses again for other content gets a second row."""
 
     id: int = 0
     folder: str
     name: str
     state: str = "seen"
-    size: int | None = None  # as the server said
-    modified: datetime | None = None  # as the server said
-    proof: str | None = None  # that the copy is whole; see PROOFS
+    size: int | None = None  # as the server reported
+    modified: datetime | None = None  # as the server reported
+    proof: str | None = None  # that the copy is complete; see PROOFS
     bytes: int | None = None
     sha256: str | None = None
     stored: str | None = None  # file name of the original
-    plain: str | None = None  # file name of what it decrypted to
-    part_bytes: int = 0  # of the part that surely are on disk: a cut transfer goes on from there
+    plain: str | None = None  # file name of the plain file
+    part_bytes: int = 0  # of the part that are surely on disk: an interrupted transfer continues there
     first_seen: datetime
-    changed: datetime  # when the state became what it is
-    left: datetime | None = None  # when it was deleted on the server, or found missing there
+    changed: datetime  # when the state changed last
+    left: datetime | None = None  # when it was deleted on the server or had disappeared
     note: str = ""
 
     @property
     def dated(self) -> datetime:
-        """The server's date of the file, or when it was first seen: its ten days count from here."""
+        """The server's date of the file, or when it was first seen, whichever is earlier: its ten days start here."""
         return min(self.modified or self.first_seen, self.first_seen)
 
 
 _VERSION: Final = 1
-_PATIENCE: Final = 5.0  # seconds to wait for another process that reads it
-# The write-ahead log needs no flush for each record. Held by one process alone it works on network drives too, since
+_PATIENCE: Final = 5.0  # seconds to wait for another process that reads the ledger
+# The write-ahead log needs no flush for each record. Used by only one process it works on network drives too, because
 # no memory is shared then. What a killed process left in it is flushed first.
 _SETTINGS: Final = """
 PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint(TRUNCATE);
@@ -135,33 +139,52 @@ CREATE TABLE IF NOT EXISTS claims (kind TEXT NOT NULL, key TEXT NOT NULL, file I
 
 
 class Ledger:
-    """The rows of one target folder; a context manager.
+    """The records of one target folder; a context manager.
 
     Parameters
     ----------
     path : path
-        The SQLite file; made when absent, readable by its owner only.
+        The SQLite file; created if it does not exist, readable by its owner only.
 
     Raises
     ------
     BusyError
-        Another process has it open.
+        If another process has it open.
     NotWritten
-        The disk is full, or the file cannot be written.
+        If the disk is full or the file cannot be written.
     FormatError
-        It is damaged, or no ledger.
+        If it is damaged, is not a ledger, or was written by a newer greenkit.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         _files.touch_private(path)
         self._db = sqlite3.connect(Path(path), isolation_level=None, timeout=_PATIENCE)
         self._db.row_factory = sqlite3.Row
+        self._path = Path(path)
         try:
+            self._check()
             self._db.executescript(_SETTINGS + _SCHEMA)
         except sqlite3.DatabaseError as e:
             self._db.close()
-            raise unusable(Path(path), e) from None
-        self._safe = self._db.total_changes  # so many changes survive a power cut
+            raise unusable(self._path, e) from None
+        except FormatError:
+            self._db.close()
+            raise
+        self._safe = self._db.total_changes  # the number of changes that survive a power failure
+
+    def _check(self) -> None:
+        """Raise FormatError if the file is another program's database, before anything is written to it."""
+        tables = {row["name"] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        columns = {row["name"] for row in self._db.execute("PRAGMA table_info(files)")}
+        if tables and not ({"files", "claims"} <= tables and set(_COLUMNS) <= columns):
+            raise _not_a_ledger(self._path, "it has other tables")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise FormatError(
+                f"The ledger has version {version}, which a newer greenkit wrote",
+                source=str(self._path),
+                next_step="Install the newest greenkit.",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -170,16 +193,16 @@ class Ledger:
         self._db.close()
 
     def flush(self) -> None:
-        """Make all that was recorded survive a power cut: one flush to disk, or none when nothing is new."""
+        """Make all records survive a power failure: one flush to disk, or none if nothing is new."""
         if self._db.total_changes == self._safe:
             return
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(f"PRAGMA user_version={_VERSION}")  # any write will do: it takes the earlier ones along
+        self._db.execute(f"PRAGMA user_version={_VERSION}")  # any write does it: it includes the earlier ones
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._safe = self._db.total_changes
 
     def see(self, folder: str, names: Iterable[str]) -> dict[str, int]:
-        """Record names at first sight, all in one transaction; give every name's place in the order of first sight."""
+        """Record new names in one transaction, and return each name's place in the order of first sight."""
         known = dict(
             map(tuple, self._db.execute("SELECT name, min(id) FROM files WHERE folder = ? GROUP BY 1", [folder]))
         )
@@ -191,21 +214,21 @@ class Ledger:
         return known
 
     def rows(self, folder: str | None = None, *, state: str | None = None) -> list[Row]:
-        """Give the rows of a remote folder (of all without it), oldest first."""
+        """Return the rows of a remote folder, or of all folders, oldest first."""
         return self._select(
             "(:folder IS NULL OR folder = :folder) AND (:state IS NULL OR state = :state)", folder=folder, state=state
         )
 
     def present(self, folder: str) -> list[Row]:
-        """Give the rows of files that have not left the server, as far as is known."""
+        """Return the rows of files that, as far as is known, are still on the server."""
         return self._select("folder = :folder AND left IS NULL", folder=folder)
 
     def begun(self) -> list[Row]:
-        """Give the rows of which a part is on disk that can be gone on with."""
+        """Return the rows with a part on disk at which a transfer can continue."""
         return self._select("part_bytes > 0")
 
     def versions(self, folder: str, name: str) -> list[Row]:
-        """Give the rows of one name, oldest first."""
+        """Return the rows of one name, oldest first."""
         return self._select("folder = :folder AND name = :name", folder=folder, name=name)
 
     def add(self, row: Row) -> Row:
@@ -214,13 +237,13 @@ class Ledger:
             return self._insert(row)
 
     def drop(self, row: Row) -> None:
-        """Forget a version that turned out to be one that is here already."""
+        """Delete the record of a version that turned out to be stored already."""
         with self._transaction():
             self._db.execute("DELETE FROM claims WHERE file = ?", [row.id])
             self._db.execute("DELETE FROM files WHERE id = ?", [row.id])
 
     def update(self, row: Row, **changes: Any) -> Row:
-        """Change columns of a row; the time of a change of state is kept."""
+        """Change columns of a row, and record when its state changed."""
         if changes.get("state", row.state) != row.state:
             changes["changed"] = datetime.now(UTC)
         new = replace(row, **changes)
@@ -232,9 +255,9 @@ class Ledger:
         return new
 
     def claim(self, kind: str, row: Row, names: Iterable[str]) -> str:
-        """Give the first of the names that no other row has, and keep it for this row.
+        """Return the first of the names that no other row has, and reserve it for this row.
 
-        Names are compared as the most forgetful file systems do: without case, in one Unicode form.
+        Names are compared as the least strict file systems do: without case, in one Unicode form.
         """
         with self._transaction():
             for name in names:
@@ -243,11 +266,14 @@ class Ledger:
                 holder = self._db.execute("SELECT file FROM claims WHERE kind = ? AND key = ?", [kind, key])
                 if holder.fetchone()["file"] == row.id:
                     return name
-        raise AssertionError(f"every name for {row.name!r} is taken")  # the last one holds the content's own hash
+        raise AssertionError(f"every name for {row.name!r} is taken")  # the last one contains the row's own number
 
     def _select(self, where: str, **values: str | None) -> list[Row]:
-        found = self._db.execute(f"SELECT * FROM files WHERE {where} ORDER BY id", values)  # noqa: S608 as above
-        return [_row(row) for row in found]
+        found = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM files WHERE {where} ORDER BY id", values)  # noqa: S608 as above
+        try:
+            return [_row(row) for row in found]
+        except (ValueError, TypeError) as e:
+            raise _not_a_ledger(self._path, str(e)) from None
 
     def _insert(self, row: Row) -> Row:
         marks = ", ".join("?" * (len(_COLUMNS) - 1))
@@ -269,14 +295,20 @@ class Ledger:
 
 
 def unusable(path: Path, e: sqlite3.DatabaseError) -> GreenkitError:
-    """Say what an error of SQLite means for the ledger."""
+    """Translate an error of SQLite."""
     if e.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-        return BusyError(f"another fetch has {path} open: wait for it to end")
+        return BusyError(f"Another fetch has {path} open", next_step="Wait until it ends, then try again.")
     if isinstance(e, sqlite3.OperationalError):
-        return NotWritten(f"{path} cannot be written ({e}): make room, or give another folder")
+        return NotWritten(f"{path} cannot be written ({e})", next_step="Free disk space or use another folder.")
+    return _not_a_ledger(path, str(e))
+
+
+def _not_a_ledger(path: Path, why: str) -> FormatError:
     return FormatError(
-        f"it is no ledger, or is damaged ({e}): move it away, and what is here is fetched once more and compared",
+        f"The file is not a greenkit ledger or is damaged ({why})",
         source=str(path),
+        next_step="Move it to another folder. greenkit then fetches the files again and compares them with the local "
+        "copies.",
     )
 
 

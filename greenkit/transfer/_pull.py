@@ -1,4 +1,4 @@
-"""Pull the files of a remote folder: each once, whole, and deleted last if at all.
+"""Fetch the files of a remote folder: each once, complete, and deleted last if at all.
 
 The order of the steps is the promise. A kill at any moment leaves nothing that the next call does not settle::
 
@@ -7,13 +7,13 @@ The order of the steps is the promise. A kill at any moment leaves nothing that 
       ── decrypt into a part, verified ── rename ── flush the folder ── ledger "decrypted"
       ── flush the ledger ── SIZE and MDTM a last time ── DELE ── ledger "done"
 
-``into`` holds the plain files, ready for ``load_smt(into)``; what the machinery needs stands in ``into/.greenkit``,
-which readers of a folder pass over::
+``into`` contains the plain files, ready for ``load_smt(into)``. Everything else is in ``into/.greenkit``, which readers
+of a folder skip::
 
     into/.greenkit/received/    the originals, as the server sent them
-    into/.greenkit/parts/       files on their way
+    into/.greenkit/parts/       files that are being received
     into/.greenkit/ledger.db    what was seen, fetched, decrypted, deleted (greenkit.transfer._ledger)
-    into/.greenkit/lock.db      held while a pull runs; the system frees it when the process dies
+    into/.greenkit/lock.db      held while a fetch runs; the system releases it when the process ends
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,51 +38,72 @@ from greenkit.errors import (
     NotWritten,
     RemoteError,
     ServerUnavailable,
+    SettingsError,
+    TransferError,
 )
-from greenkit.findings import Findings
-from greenkit.transfer._inbox import ENCRYPTED, Decrypts, Inbox, refusal
-from greenkit.transfer._ledger import HERE, Home, Ledger, Row, unusable
+from greenkit.findings import Findings, Kind
+from greenkit.transfer._inbox import ENCRYPTED, Decrypts, Fetch, Inbox, refusal
+from greenkit.transfer._ledger import LOCAL_STATES, UNKNOWN_FOLDER, Home, Ledger, Row, unusable
 from greenkit.transfer._remote import Remote, Stat, join
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAFE: Final = ("decrypted", "copied", "done")
-"""States in which the file's content is here, ready to load."""
+"""States in which the file's content is stored, ready to load."""
 _SHOWN: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One file of a report: a version of a name on the server, and what has become of it."""
+    """One file of a report: a version of a name on the server, and its state.
+
+    Parameters
+    ----------
+    name : str
+        Name on the server.
+    bytes : int or None
+        Size of the original.
+    state : str
+        One of the keys of ``greenkit.transfer._ledger.STATES``, or ``"refused"``.
+    updated : datetime
+        When the state changed last, in UTC.
+    reason : str, optional
+        Why the file is not stored, decrypted, or deleted; empty if nothing is wrong.
+    new : bool, optional
+        Whether this call stored it.
+    path : Path or None, optional
+        The plain file, or else the original.
+    """
 
     name: str
     bytes: int | None
     state: str
-    when: datetime
-    why: str = ""
+    updated: datetime
+    reason: str = ""
     new: bool = False
     path: Path | None = None
 
     def __str__(self) -> str:
         size = "" if self.bytes is None else f" {self.bytes:,} bytes"
-        return f"{self.when:%Y-%m-%dT%H:%M:%SZ} {self.state} {self.name!r}{size}{f': {self.why}' if self.why else ''}"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.updated:%Y-%m-%dT%H:%M:%SZ} {self.state} {self.name!r}{size}{reason}"
 
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What one call of :func:`~greenkit.fetch_smt` found and did.
+    """The result of one call of :func:`~greenkit.fetch_smt`.
 
     Parameters
     ----------
     folder : str
-        The remote folder.
+        Remote folder.
     into : Path
-        The local one: ``load_smt(report.into)`` loads what is there.
+        Local folder: ``load_smt(report.into)`` loads its files.
     files : tuple of Fetched
-        One for each file that the server listed, and for those that changed since.
+        Each file that the server listed, and those whose state changed.
     findings : Findings
-        What is doubtful: files about to expire, lost, refused, or of a wrong size.
+        Files that are about to expire, lost, refused, or of a wrong size.
     """
 
     folder: str
@@ -92,7 +113,7 @@ class FetchReport:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The files as a frame: name, bytes (Int64), state, when (UTC), why (empty: nothing is amiss), new, path."""
+        """The files as a DataFrame: name, bytes (Int64), state, updated (UTC), reason (or empty), new, path."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -100,8 +121,8 @@ class FetchReport:
                 "name": pd.Series([f.name for f in self.files], dtype="str"),
                 "bytes": pd.Series([f.bytes for f in self.files], dtype="Int64"),
                 "state": pd.Series([f.state for f in self.files], dtype="str"),
-                "when": pd.to_datetime(pd.Series([f.when for f in self.files], dtype="datetime64[us, UTC]")),
-                "why": pd.Series([f.why for f in self.files], dtype="str"),
+                "updated": pd.to_datetime(pd.Series([f.updated for f in self.files], dtype="datetime64[us, UTC]")),
+                "reason": pd.Series([f.reason for f in self.files], dtype="str"),
                 "new": pd.Series([f.new for f in self.files], dtype="bool"),
                 "path": pd.Series([str(f.path or "") for f in self.files], dtype="str"),
             }
@@ -109,13 +130,46 @@ class FetchReport:
 
     @property
     def new(self) -> list[Path]:
-        """The plain files that this call brought, to be loaded: ``load_smt(report.new)``."""
+        """Plain files that this call stored: ``load_smt(report.new)`` loads them."""
         return [f.path for f in self.files if f.new and f.path and f.state in SAFE]
 
     @property
     def complete(self) -> bool:
-        """Every file that the server listed is here and ready to load."""
+        """Whether every file that the server listed is stored and ready to load."""
         return all(f.state in SAFE for f in self.files)
+
+    def completeness(
+        self,
+        expected: Iterable[str] | None = None,
+        *,
+        start: date | str | None = None,
+        end: date | str | None = None,
+    ) -> pd.DataFrame:
+        """Compare the intervals that this call fetched with what was asked for and with what earlier calls fetched.
+
+        Parameters
+        ----------
+        expected : iterable of str, optional
+            ESI IDs that were asked for. Default: those in the files.
+        start, end : date or str, optional
+            First and last local day that were asked for, both included. Default: those in the new files.
+
+        Returns
+        -------
+        DataFrame
+            One row for each meter, flow, and local day, sorted: ``meter``, ``flow``, ``day`` (date), ``asked`` (bool),
+            ``intervals`` and ``expected`` (int64; 92, 96, or 100 quarter hours), ``new`` (bool: no earlier call fetched
+            an interval of this day), ``state`` (``complete``, ``incomplete``, ``missing``). ``missing`` days of a
+            meter without any data have the flow ``delivered``.
+
+        Examples
+        --------
+        >>> report = greenkit.fetch_smt(remote, "adhocusage", into="smt", pgp=keys)  # doctest: +SKIP
+        >>> report.completeness(["10443720000000001"], start="2026-07-01", end="2026-07-31")  # doctest: +SKIP
+        """
+        from greenkit.transfer._completeness import completeness
+
+        return completeness(self, expected, start, end)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -128,16 +182,17 @@ class FetchReport:
         return f"<FetchReport {self}>"
 
     def _repr_html_(self) -> str:
-        amiss = [f for f in self.files if f.why]
-        shown = (amiss + [f for f in self.files if not f.why])[:_SHOWN]
+        failed = [f for f in self.files if f.reason]
+        shown = (failed + [f for f in self.files if not f.reason])[:_SHOWN]
         rows = [
-            [f.name, "" if f.bytes is None else f"{f.bytes:,}", f.state, f"{f.when:%Y-%m-%d %H:%M}", f.why]
+            [f.name, "" if f.bytes is None else f"{f.bytes:,}", f.state, f"{f.updated:%Y-%m-%d %H:%M}", f.reason]
             for f in shown
         ]
-        body = _html.table(["name", "bytes", "state", "when (UTC)", "why not"], rows) if rows else ""
+        body = _html.table(["name", "bytes", "state", "updated (UTC)", "reason"], rows) if rows else ""
         more = len(self.files) - len(shown)
         if more:
-            body += f"<p>and {more:,} more without remark</p>" if len(amiss) <= _SHOWN else f"<p>and {more:,} more</p>"
+            rest = "complete" if len(failed) <= _SHOWN else "files"
+            body += f"<p>{more:,} more {rest}</p>"
         if self.findings:
             body += self.findings._repr_html_()
         return _html.block(str(self), body, text="\n".join([str(self), *map(str, shown), *map(str, self.findings)]))
@@ -145,10 +200,42 @@ class FetchReport:
 
 DELETE: Final = ("never", "decrypted", "fetched")
 KEPT: Final = timedelta(days=10)
-"""How long SMT keeps a file (third-party integration guide, "Key points to remember")."""
+"""Time for which SMT keeps a file (third-party integration guide, "Key points to remember")."""
 WARN_AFTER: Final = timedelta(days=7)
-_GIVE_UP: Final = 3  # times in a row that the server did not answer, after which it is left alone
-_FATAL: Final = (LoginRejected, HostRejected, CertificateRejected)  # going on would lock the account, or worse
+_GIVE_UP: Final = 3  # times in a row that the server did not answer, after which the call ends
+_FATAL: Final = (LoginRejected, HostRejected, CertificateRejected)  # continuing would lock the account, or worse
+_SESSIONS: Final = 100  # sessions for one file, each of which must bring a piece of it
+_PIECE: Final = 1 << 10  # bytes that count as progress, unless the file is then complete
+_FEW: Final = 10  # names that a finding lists
+
+REFUSED_NAME: Final = Kind(
+    "smt.fetch.refused-name",
+    "warning",
+    "{named} {count:was|were} not fetched, because the name is not safe to store.",
+    "Ask SMT to send the file under another name.",
+)
+LOST: Final = Kind(
+    "smt.fetch.lost",
+    "serious",
+    "{named} disappeared from the server before greenkit had a complete copy.",
+    "Ask SMT to send it again.",
+)
+TAKEN: Final = Kind(
+    "smt.fetch.taken",
+    "warning",
+    "{named} disappeared from the server, although SMT keeps files for {kept} days.",
+    "Check whether another machine or person fetched them.",
+)
+EXPIRING: Final = Kind(
+    "smt.fetch.expiring",
+    "warning",
+    "{named} {count:is|are} not fetched or not decrypted, and the oldest is {days:day} old. SMT deletes files after "
+    "{kept} days.",
+    "Run the fetch again now, and check why the files fail.",
+)
+STOPPED: Final = Kind(
+    "smt.fetch.stopped", "serious", "The server stopped answering, so the call ended early: {error}", "Try again later."
+)
 
 
 def fetch_smt(
@@ -165,40 +252,41 @@ def fetch_smt(
     Parameters
     ----------
     remote : Remote
-        From :func:`~greenkit.smt_remote`.
-    folder : str
-        Remote folder, such as ``intervaldata`` (daily files) or ``adhocusage`` (what the API was asked for). With a
-        slash at its head it is sought from the server's root, else from where the account begins.
+        The server; see :func:`~greenkit.smt_remote`.
+    folder : str, optional
+        Remote folder: ``intervaldata`` (daily files, the default) or ``adhocusage`` (files requested through the API).
+        With a leading slash it starts from the server's root, else from the account's folder.
     into : path
-        Local folder, made when absent. Plain files land in it; originals are kept in ``.greenkit/received`` below it.
+        Local folder, created if it does not exist, for plain files; originals are in ``.greenkit/received`` below it.
     pgp : greenkit.pgp.Keyring, optional
         Decrypts. Without it files are only fetched; a later call with it decrypts them without fetching again.
-    delete : {"never", "decrypted", "fetched"}
-        What is deleted on the server: nothing; files whose copy here was decrypted and so is proven whole
-        (recommended, since SMT asks to delete what was downloaded); or also files of which only the size agreed.
-    progress : None, True or callable
-        A bar, or a callable that is given the bytes so far and None.
+    delete : {"never", "decrypted", "fetched"}, optional
+        What is deleted on the server: nothing (the default); files whose local copy was decrypted and so is proven
+        complete (recommended, because SMT asks users to delete what they downloaded); or also files of which only
+        the size agrees.
+    progress : None, True or callable, optional
+        Shows a bar, or takes the bytes so far and None.
 
     Returns
     -------
     FetchReport
-        One row for each file: ``report.frame``, ``report.findings``, ``report.new``.
+        One row for each file: ``report.frame``, ``report.findings``, ``report.new``, ``report.completeness()``.
 
     Raises
     ------
     BusyError
-        Another pull works on ``into``.
+        If another fetch works on ``into``.
     NotWritten
-        The disk is full, or ``into`` cannot be written.
+        If the disk is full or ``into`` cannot be written.
     RemoteError
-        The server cannot be reached, refuses the login, or has no such folder. What stops a single file stands in
-        the report instead.
+        If the server cannot be reached, refuses the login, or has no such folder. What stops a single file is in the
+        report instead.
 
     Notes
     -----
     A name that the server uses again for other content becomes a second file, ``name.<sha256, 12 digits>.asc``.
-    A file that grows while it is fetched is left for the next call. Where a server gives no SIZE or MDTM, a file is
-    fetched again and compared. Order of steps, ledger and rules: the head of :mod:`greenkit.transfer._pull`.
+    A file that grows while it is fetched is left for the next call. If a server reports no SIZE or MDTM, a file is
+    fetched again and compared. The module's docstring describes the order of the steps.
 
     Examples
     --------
@@ -221,9 +309,11 @@ def pull(
     progress: Progress = None,
     tell: Callable[[Fetched], object] = lambda file: None,
 ) -> FetchReport:
-    """Do as :func:`fetch_smt` without its warning; ``tell`` is given each file as soon as it is dealt with."""
+    """Do the same as :func:`fetch_smt` without its warning; ``tell`` takes each file as soon as it is done."""
     if delete not in DELETE:
-        raise ValueError(f"delete is {delete!r}: give one of {', '.join(DELETE)}")
+        raise SettingsError(
+            f"delete is {delete!r}, but it must be one of {', '.join(DELETE)}", next_step='Set delete to "decrypted".'
+        )
     home = Home(Path(into).expanduser().absolute())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_written(home))
@@ -237,7 +327,7 @@ def pull(
 
 @contextlib.contextmanager
 def _written(home: Home) -> Iterator[None]:
-    """Say in a sentence why nothing can be written here; what a server lacks has no number of the system's."""
+    """Translate errors of the local disk; an error of the server has no number of the operating system."""
     try:
         yield
     except sqlite3.DatabaseError as e:
@@ -245,11 +335,13 @@ def _written(home: Home) -> Iterator[None]:
     except OSError as e:
         if e.errno is None:
             raise
-        raise NotWritten(f"{home.into} cannot be written ({e.strerror}): make room, or give another folder") from None
+        raise NotWritten(
+            f"{home.into} cannot be written ({e.strerror or e})", next_step="Free disk space or use another folder."
+        ) from None
 
 
 class _Pull:
-    """One call: its steps, in their order."""
+    """The steps of one call, in their order."""
 
     def __init__(
         self,
@@ -279,14 +371,13 @@ class _Pull:
     # ── before ──
 
     def _list(self) -> list[str]:
-        """Give the names to deal with, those first that were seen first, since they leave the server first."""
+        """Return the names to fetch, those first that were seen first, because SMT deletes them first."""
         listed = dict.fromkeys(self.remote.names(self.place))
         refused = {name: why for name in listed if (why := refusal(name, self.inbox.home.received))}
         for name, why in refused.items():
             self._tell(Fetched(name, None, "refused", datetime.now(UTC), why))
         if refused:
-            text = "not fetched, since the name is not safe to store: ask for it under a plain name"
-            self._find("smt.fetch.refused-name", text, "warning", [repr(name) for name in refused])
+            self._find(REFUSED_NAME, [repr(name) for name in refused])
         safe = [name for name in listed if name not in refused]
         order = self.ledger.see(self.folder, safe)
         return sorted(safe, key=lambda name: order[name])
@@ -294,9 +385,9 @@ class _Pull:
     # ── one file ──
 
     def _guarded(self, name: str) -> None:
-        """Take one file; what fails for it alone stands in the report, what ends the whole call is raised."""
+        """Fetch one file; an error of this file goes into the report, and one that ends the call is raised."""
         if self.failures >= _GIVE_UP:
-            self._row(self._newest(name), why="not tried, since the server did not answer several times in a row")
+            self._row(self._newest(name), reason="Not tried, because the server did not answer several times in a row.")
             return
         failures = self.failures
         try:
@@ -305,7 +396,7 @@ class _Pull:
         except _FATAL:
             raise
         except IsADirectoryError:
-            self.ledger.drop(self._newest(name))
+            self.inbox.drop(self._newest(name))
             return
         except LimitError as e:
             row = self.inbox.again(self._newest(name), str(e))
@@ -318,24 +409,24 @@ class _Pull:
         try:
             stat = self.remote.stat(self._path(name))
             row = self.inbox.version(self.folder, name, stat)
-            if row.state not in HERE:
+            if row.state not in LOCAL_STATES:
                 row = self._fetch(row, stat)
         except FileNotFoundError:
-            return self._left(self._newest(name), "it left the server between the listing and its turn")
+            return self._left(self._newest(name), "It disappeared from the server after the listing.")
         if row.state == "fetched":
             row = self.inbox.open(row)
         self.ledger.flush()
         return self._delete(row)
 
     def _fetch(self, row: Row, stat: Stat) -> Row:
-        """Receive until the copy is proven whole: at most twice, since a server may give a wrong SIZE for ever."""
+        """Fetch the file until the copy is verified, at most twice, because a server may always report a wrong SIZE."""
         before = ""
         for attempt in range(2):
             fetch = partial(self.remote.fetch, self._path(row.name))
-            row, sha256, count = self.inbox.receive(row, stat, fetch, fresh=attempt > 0)
+            row, sha256, count = self._receive(row, stat, fetch, fresh=attempt > 0)
             after = self._stat_or_none(row)
             if after not in (stat, None):
-                return self.inbox.again(row, "it is still being written: it is fetched next time")
+                return self.inbox.again(row, "The file is still being written. greenkit fetches it next time.")
             if stat.size in (None, count):
                 proof = "none" if stat.size is None else "size"
                 break
@@ -344,22 +435,42 @@ class _Pull:
                 break
             before = sha256
         else:
-            return self.inbox.again(row, f"{count:,} of {stat.size:,} bytes came: it is fetched again next time")
+            return self.inbox.again(
+                row, f"Only {count:,} of {stat.size:,} bytes arrived. greenkit fetches the file again next time."
+            )
         row = self.inbox.store(row, stat, proof, sha256, count)
         return row if after else self.ledger.update(row, left=datetime.now(UTC))
+
+    def _receive(self, row: Row, stat: Stat, fetch: Fetch, *, fresh: bool) -> tuple[Row, str, int]:
+        """Receive a file, in further sessions as long as each brings a piece of it."""
+        for _ in range(_SESSIONS):
+            before = 0 if fresh else row.part_bytes
+            try:
+                return self.inbox.receive(row, stat, fetch, fresh=fresh)
+            except _FATAL:
+                raise
+            except (TransferError, ServerUnavailable):
+                row = next(r for r in self.ledger.versions(row.folder, row.name) if r.id == row.id)
+                # without a size and a date nothing tells that the rest is of the same file
+                can_continue = None not in (stat.size, stat.modified)
+                progress = row.part_bytes - before
+                if not can_continue or progress <= 0 or (progress < _PIECE and row.part_bytes != stat.size):
+                    raise
+                fresh = False
+        return self.inbox.receive(row, stat, fetch, fresh=False)
 
     # ── the server's copy ──
 
     def _delete(self, row: Row) -> Row:
-        """Delete on the server, last, what is proven to be here; leave what has changed there meanwhile."""
-        if self.delete == "never" or row.state not in HERE:
+        """Delete the server's file as the last step if the local copy is verified. Keep one that has changed there."""
+        if self.delete == "never" or row.state not in LOCAL_STATES:
             return row
         proven = row.proof == "decrypted" or (self.delete == "fetched" and row.proof == "size")
         if not (proven and self.inbox.is_here(row)):
             return row
         try:
             if self.remote.stat(self._path(row.name)) != Stat(row.size, row.modified):
-                return self.ledger.update(row, note="not deleted: it has changed on the server")
+                return self.ledger.update(row, note="Not deleted, because it has changed on the server.")
             self.remote.delete(self._path(row.name))
             return self._left(row, "")
         except FileNotFoundError:
@@ -368,7 +479,7 @@ class _Pull:
             raise
         except RemoteError as e:
             self._failed(e)
-            return self.ledger.update(row, note=f"not deleted: {e}")
+            return self.ledger.update(row, note=f"Not deleted. {e}")
 
     def _left(self, row: Row, note: str) -> Row:
         state = {"seen": "gone", "decrypted": "done", "copied": "done"}.get(row.state, row.state)
@@ -379,15 +490,15 @@ class _Pull:
     # ── after ──
 
     def _catch_up(self) -> None:
-        """Decrypt what an earlier call left undecrypted, also where the server has it no longer."""
-        for row in self.ledger.rows(self.folder, state="fetched"):
+        """Decrypt what an earlier call left undecrypted, even if the server no longer has it."""
+        for row in [r for f in (self.folder, UNKNOWN_FOLDER) for r in self.ledger.rows(f, state="fetched")]:
             if row.id in self.inbox.opened or (self.inbox.pgp is None and ENCRYPTED.search(row.name)):
                 continue
             if self.inbox.is_here(row):
                 self._row(self.inbox.open(row))
 
     def _missing(self, listed: Collection[str]) -> None:
-        """Note what has left the server; say so when it never came here."""
+        """Record what disappeared from the server, and report files of which there is no copy."""
         present = set(listed)
         lost: list[str] = []
         taken: list[str] = []
@@ -396,47 +507,42 @@ class _Pull:
                 continue
             if row.state in ("seen", "undecryptable"):
                 (lost if _age(row) >= WARN_AFTER else taken).append(row.name)
-            left = self._left(row, "it left the server before it was fetched")
+            left = self._left(row, "It disappeared from the server before it was fetched.")
             if row.state in ("seen", "undecryptable"):
                 self._row(left)
         if lost:
-            text = "left the server before a whole copy was here: ask SMT for it again"
-            self._find("smt.fetch.lost", text, "serious", lost)
+            self._find(LOST, lost)
         if taken:
-            text = "left the server, though not for their age: see whether another machine or person fetched them"
-            self._find("smt.fetch.taken", text, "warning", taken)
+            self._find(TAKEN, taken, kept=KEPT.days)
 
     def _expiring(self, listed: Collection[str]) -> None:
-        """Warn of files that are on the server for a week, and still not here."""
+        """Report files that have been on the server for a week and are still not stored."""
         present = set(listed)
         rows = {row.name: row for row in self.ledger.present(self.folder) if row.name in present}
         old = [row for row in rows.values() if row.state in ("seen", "undecryptable") and _age(row) >= WARN_AFTER]
         if old:
             days = max(_age(row) for row in old).days
-            text = f"are not here, and the oldest is {days} days old: SMT deletes files after {KEPT.days} days"
-            self._find("smt.fetch.expiring", text, "warning", [row.name for row in old])
+            self._find(EXPIRING, [row.name for row in old], days=days, kept=KEPT.days)
 
-    def _find(self, name: str, text: str, severity: str, files: list[str]) -> None:
-        some = f"{len(files):,} files {text}" if len(files) > 1 else f"1 file: {files[0]}: {text}"
-        self.findings.add(name, f"{some}.", severity=severity, files=files[:10], count=len(files))
+    def _find(self, kind: Kind, files: list[str], **words: int) -> None:
+        named = f"1 file ({files[0]})" if len(files) == 1 else f"{len(files):,} files (first {files[0]})"
+        self.findings.add(kind, files=files[:_FEW], count=len(files), words={"named": named, **words})
 
     # ── small things ──
 
     def _failed(self, e: RemoteError) -> None:
-        """Count the times that the server did not answer; a file that came cut says nothing about the server."""
+        """Count the times that the server did not answer; an interrupted file does not count."""
         if not isinstance(e, ServerUnavailable):
             return
         self.failures += 1
         if self.failures == _GIVE_UP:
-            self.findings.add(
-                "smt.fetch.stopped", f"The server stopped answering, so the call ended early: {e}", severity="serious"
-            )
+            self.findings.add(STOPPED, words={"error": e.problem + "."})
 
-    def _row(self, row: Row, why: str = "") -> None:
+    def _row(self, row: Row, reason: str = "") -> None:
         plain = self.inbox.home.into / row.plain if row.plain else None
         original = self.inbox.original(row) if row.stored else None
-        new = row.id in self.inbox.new and row.state in HERE
-        self._tell(Fetched(row.name, row.bytes, row.state, row.changed, why or row.note, new, plain or original))
+        new = row.id in self.inbox.new and row.state in LOCAL_STATES
+        self._tell(Fetched(row.name, row.bytes, row.state, row.changed, reason or row.note, new, plain or original))
 
     def _tell(self, file: Fetched) -> None:
         self.files.append(file)

@@ -608,6 +608,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
         # its thread logs with tracebacks what is raised here in one sentence
         client.set_log_channel(_LOG)
         logging.getLogger(_LOG).addHandler(logging.NullHandler())
+        logging.getLogger(f"{_LOG}.sftp").setLevel(logging.WARNING)  # it would log names, and so ESI IDs
         client.set_missing_host_key_policy(judge)
         expired = threading.Event()
 

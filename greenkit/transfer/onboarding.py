@@ -1,7 +1,7 @@
-"""What Smart Meter Texas asks of a newcomer, gathered in one folder to be mailed: public halves only.
+"""What Smart Meter Texas asks new users for, gathered in one folder to be mailed: public keys only.
 
 Source: "Third Party Integration to SMT", the prerequisites: client certificate (Base-64 X.509), OpenPGP public key,
-public addresses, DUNS number, _account. Since SMT serves SFTP, also the public SSH key.
+public IP addresses, DUNS number, account. Since SMT offers SFTP, also the public SSH key.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from greenkit import _files, certificates
 from greenkit.errors import CertificateError, GreenkitError, SettingsError
-from greenkit.settings import SmtSettings
+from greenkit.secret import Secret
+from greenkit.settings import PgpSettings, SecretRef, SmtSettings
 from greenkit.transfer import _account
 
 _BLANK: Final = "________________  (fill in)"
 _HOW: Final = {
-    "client-certificate.cer": "greenkit.certificates.new_certificate (testing) or new_request (production)",
-    "openpgp-public-key.asc": "greenkit.pgp.new_key",
-    "ssh-public-key.pub": "greenkit.certificates.new_ssh_key",
+    "client-certificate.cer": "greenkit make-key certificate (testing) or greenkit make-key request (production)",
+    "openpgp-public-key.asc": "greenkit make-key pgp",
+    "ssh-public-key.pub": "greenkit make-key ssh",
 }
 _WHAT: Final = {
     "client-certificate.cer": "client certificate, Base-64 X.509 (FTPS)",
@@ -30,26 +31,73 @@ _WHAT: Final = {
 }
 
 
-def write_onboarding(folder: _files.StrPath, source: _account.Source = None, **options: Any) -> dict[str, Path | str]:
-    """Write what SMT needs to set up an account: public halves, and a page to fill in.
+def write_onboarding(
+    folder: _files.StrPath,
+    source: _account.Source = None,
+    *,
+    protocol: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    user: str | None = None,
+    password: Secret | SecretRef | None = None,
+    timeout: float | None = None,
+    proxy: str | None = None,
+    proxy_password: Secret | SecretRef | None = None,
+    ssh_key: _files.StrPath | None = None,
+    ssh_key_passphrase: Secret | SecretRef | None = None,
+    known_hosts: _files.StrPath | None = None,
+    host_key: str | None = None,
+    certificate: _files.StrPath | None = None,
+    certificate_key: _files.StrPath | None = None,
+    certificate_key_password: Secret | SecretRef | None = None,
+    ca_file: _files.StrPath | None = None,
+    minimum_tls: str | None = None,
+    folders: tuple[str, ...] | None = None,
+    into: _files.StrPath | None = None,
+    host_name: str | None = None,
+    pgp: PgpSettings | None = None,
+    duns: str | None = None,
+    account: str | None = None,
+    public_addresses: tuple[str, ...] | None = None,
+) -> dict[str, Path | str]:
+    """Write what SMT needs to set up an account: public keys, and a page to fill in.
 
     Parameters
     ----------
     folder : path
-        Made when it is not there; files of an earlier call are replaced.
-    source, **options
-        As for :func:`~greenkit.smt_remote`.
+        Created if it does not exist; files of an earlier call are replaced.
+    source : path, Settings, or None
+        Settings file. Default: the user's, or none if another argument is given.
+    protocol, host, port, user, password, timeout, proxy, proxy_password, folders, into : optional
+        Replace the settings of the same name; see :func:`~greenkit.smt_remote`.
+    ssh_key, ssh_key_passphrase, known_hosts, host_key : optional
+        As above, for SFTP.
+    certificate, certificate_key, certificate_key_password, ca_file, minimum_tls : optional
+        As above, for FTPS.
+    host_name : str, optional
+        Host name of this machine.
+    pgp : PgpSettings, optional
+        Replaces ``[smt.pgp]``.
+    duns, account, public_addresses : str, str, tuple of str, optional
+        DUNS number, company or account, and public IP addresses.
 
     Returns
     -------
     dict
-        For each name the file that was written, or the reason why not and what to do.
+        For each name the file that was written, or why it was not and what to do.
 
     Examples
     --------
     >>> write_onboarding("for-smt", "settings.toml")  # doctest: +SKIP
     """
-    smt = _account.smt_settings(source, **options)
+    smt = _account.smt_settings(
+        source,
+        protocol=protocol, host=host, port=port, user=user, password=password, timeout=timeout, proxy=proxy,
+        proxy_password=proxy_password, ssh_key=ssh_key, ssh_key_passphrase=ssh_key_passphrase,
+        known_hosts=known_hosts, host_key=host_key, certificate=certificate, certificate_key=certificate_key,
+        certificate_key_password=certificate_key_password, ca_file=ca_file, minimum_tls=minimum_tls, folders=folders,
+        into=into, host_name=host_name, pgp=pgp, duns=duns, account=account, public_addresses=public_addresses,
+    )  # fmt: skip
     target = Path(folder).expanduser()
     target.mkdir(parents=True, exist_ok=True)
     made: dict[str, Path | str] = {}
@@ -62,7 +110,7 @@ def write_onboarding(folder: _files.StrPath, source: _account.Source = None, **o
         try:
             made[name] = _write(target / name, make(smt))
         except GreenkitError as e:
-            made[name] = f"{e} (make one with {_HOW[name]})"
+            made[name] = f"{e} To make one, run {_HOW[name]}."
     made["onboarding.md"] = _write(target / "onboarding.md", _page(smt, made).encode())
     return made
 
@@ -70,7 +118,8 @@ def write_onboarding(folder: _files.StrPath, source: _account.Source = None, **o
 def _write(path: Path, data: bytes) -> Path:
     if b"PRIVATE" in data:
         raise CertificateError(
-            f"{path.name} would hold a private key, which never leaves this machine: nothing written"
+            f"{path.name} would contain a private key, so greenkit did not write it",
+            next_step="Check which file the settings name.",
         )
     with _files.atomic(path) as file:
         file.write(data)
@@ -79,25 +128,30 @@ def _write(path: Path, data: bytes) -> Path:
 
 def _certificate(smt: SmtSettings) -> bytes:
     if smt.certificate is None:
-        raise SettingsError("there is no certificate in the settings: FTPS needs one")
+        raise SettingsError(
+            "The settings name no certificate, which FTPS needs", next_step="Set certificate under [smt]."
+        )
     return certificates.public_pem(smt.certificate)
 
 
 def _openpgp_key(smt: SmtSettings) -> bytes:
-    # the public half needs no passphrase, so none is asked for
+    # a public key needs no passphrase, so none is asked for
     with _account.smt_keyring(replace(smt, pgp=replace(smt.pgp, passphrase=None))) as keyring:
         wanted = (smt.pgp.key or "").replace(" ", "").upper()
         keys = [key for key in keyring.list_keys() if key.fingerprint.endswith(wanted) and key.encrypts]
         if len(keys) != 1:
             what = "no secret key" if not keys else f"{len(keys)} secret keys"
-            raise SettingsError(f"the keyring holds {what}: name the right one as key = ... under [smt.pgp]")
+            raise SettingsError(
+                f"The keyring has {what}",
+                next_step="Set key = ... under [smt.pgp] to the fingerprint of the right one.",
+            )
         return keyring.public_key(keys[0].fingerprint).encode()
 
 
 def _ssh_key(smt: SmtSettings) -> bytes:
-    """Derive the public half, since a ``.pub`` file beside the key may be another's."""
+    """Derive the public key, because a ``.pub`` file beside the private key may belong to another."""
     if smt.ssh_key is None:
-        raise SettingsError("there is no ssh_key in the settings: SFTP takes one in place of a password")
+        raise SettingsError("The settings name no SSH key, which SFTP accepts", next_step="Set ssh_key under [smt].")
     return certificates.public_ssh(smt.ssh_key, _account.secret(smt.ssh_key_passphrase)).encode()
 
 
@@ -117,7 +171,7 @@ def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
         "Server": f"{_account.smt_endpoint(smt)}",
         "Folders": ", ".join(smt.folders),
     }
-    lines = ["# For Smart Meter Texas: what is needed to set up this account", ""]
+    lines = ["# For Smart Meter Texas: information to set up this account", ""]
     lines += [f"- {what}: {value}" for what, value in facts.items()]
     lines += ["", "## Enclosed", ""]
     lines += [
@@ -125,9 +179,9 @@ def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
     ]
     lines += [
         "",
-        "Only public halves are enclosed; the private keys stay on this machine. An address behind a router is not",
-        "public: ask whoever runs the network for the one that the internet sees. Each machine that fetches needs its",
-        "own certificate and its own address on the list. Zip a .cer file before mailing it: mail filters drop it.",
+        "Only public keys are enclosed; the private keys stay on this machine. An address behind a router is not",
+        "public: ask your network administrator for the public one. Each machine that fetches files needs its own",
+        "certificate and its own address on the list. Zip a .cer file before you mail it: mail filters remove it.",
         "",
     ]
     return "\n".join(lines)

@@ -103,7 +103,7 @@ class SmtFetch(PanelModel):
         with self.lock:
             self._shown(diagnosis=found)
             if wrong:
-                self.set_status(f"{wrong[0].name}: {wrong[0].found}. {wrong[0].do}", "bad")
+                self.set_status(f"{wrong[0].name}: {wrong[0].found}. {wrong[0].next_step}", "bad")
             else:
                 self.set_status("Every step works.", "good")
 

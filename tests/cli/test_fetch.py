@@ -84,7 +84,7 @@ def test_files_are_fetched_and_kept_on_the_server_without_gpg(file, server, caps
     file.write_text(file.read_text() + 'delete = "decrypted"\n')
     assert fetch(file) == Exit.INCOMPLETE
     said = capsys.readouterr()
-    assert "fetched 'a.lse.asc' 28 bytes: give pgp= to decrypt it" in said.out
+    assert "fetched 'a.lse.asc' 28 bytes: Not decrypted, because no OpenPGP keyring is set." in said.out
     assert "Files are fetched but not decrypted: The program gpg is not found" in said.err
     assert "a.lse.asc" in os.listdir(server.root / "intervaldata")
 
@@ -95,7 +95,7 @@ def test_second_fetch_at_the_same_time_exits_with_4(file, tmp_path, capsys):
     home.make()
     with home.locked():
         assert fetch(file) == Exit.BUSY
-    assert f"another fetch works on {tmp_path / 'files'}" in capsys.readouterr().err
+    assert f"Another fetch works on {tmp_path / 'files'}" in capsys.readouterr().err
 
 
 @GPG
@@ -221,7 +221,7 @@ def test_doctor_shows_and_creates_settings(file, capsys, tmp_path, server):
 def test_onboarding_lists_what_is_missing(file, capsys, tmp_path):
     assert cli.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
     out = capsys.readouterr().out
-    assert "client-certificate.cer: there is no certificate in the settings" in out
+    assert "client-certificate.cer: The settings name no certificate" in out
     page = (tmp_path / "on" / "onboarding.md").read_text()
     assert "DUNS number: ____" in page
     assert "NOT ENCLOSED" in page
@@ -274,5 +274,5 @@ def test_the_server_takes_what_onboarding_enclosed(tmp_path):
 
 
 def test_wrong_protocol():
-    with pytest.raises(SettingsError, match="write sftp or ftps"):
+    with pytest.raises(SettingsError, match="must be sftp or ftps"):
         _account.smt_remote(protocol="ftp")

@@ -75,7 +75,7 @@ def go(base, delete, lines=None):
     """Two pulls; the first transfer of c.lse is cut, so that going on with a part is killed at too."""
     sys.settrace(lines)
     try:
-        for faults in ({"c.lse.asc": [1500]}, {}):
+        for faults in ({"c.lse.asc": [1500, 1500]}, {}):
             remote = DirectoryRemote(base / "server", faults=faults)
             pull(remote, "intervaldata", into=base / "into", pgp=Unsealer(), delete=delete)
     finally:

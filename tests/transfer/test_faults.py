@@ -11,6 +11,7 @@ import pytest
 
 from greenkit import Secret, errors, pgp
 from greenkit.sandbox.files import Faults, FtpsServer, SftpServer
+from greenkit.transfer import _pull as pulls
 from greenkit.transfer._pull import pull
 
 pytestmark = pytest.mark.skipif(not shutil.which("gpg"), reason="the gpg program is not installed")
@@ -88,7 +89,7 @@ def server(running, message):
 
 
 def once(server, into, keyring, **how):
-    """Pull once, as a service does that goes on after any failure; give the report or the error."""
+    """Fetch once, as a service does that continues after any failure, and return the report or the error."""
     try:
         with server.remote(timeout=1 if server.faults.stall else 20) as remote:
             return pull(remote, "intervaldata", into=into, pgp=keyring, **{"delete": "decrypted", **how})
@@ -97,7 +98,7 @@ def once(server, into, keyring, **how):
 
 
 def check(server, into):
-    """Say whether the file is here; whatever is here is whole, and the server's copy is only gone when it is."""
+    """Return whether the file is stored; it must be complete, and the server's copy deleted only if it is."""
     here = [path for path in into.iterdir() if not path.name.startswith(".")]
     assert [path.name for path in here] in ([], ["a.lse"])
     assert all(path.read_bytes() == PLAIN for path in here)
@@ -106,7 +107,7 @@ def check(server, into):
 
 
 @pytest.mark.parametrize(("running", "faults"), list(cases()), indirect=["running"])
-def test_no_fault_loses_or_shortens_or_doubles(server, keyring, tmp_path, faults):
+def test_no_fault_loses_truncates_or_duplicates_a_file(server, keyring, tmp_path, faults):
     server.faults = faults
     once(server, tmp_path, keyring)
     check(server, tmp_path)
@@ -121,7 +122,7 @@ def test_no_fault_loses_or_shortens_or_doubles(server, keyring, tmp_path, faults
 
 
 @pytest.mark.parametrize("running", [FtpsServer, SftpServer], indirect=True)
-def test_file_that_is_damaged_on_the_server_stays_and_is_fetched_again(server, keyring, message, tmp_path):
+def test_file_damaged_on_the_server_stays_and_is_fetched_again(server, keyring, message, tmp_path):
     server.put("intervaldata/a.lse.asc", message[:-1000])
     for _ in range(2):
         (file,) = once(server, tmp_path, keyring).files
@@ -134,7 +135,8 @@ def test_file_that_is_damaged_on_the_server_stays_and_is_fetched_again(server, k
 
 
 @pytest.mark.parametrize("running", [FtpsServer, SftpServer], indirect=True)
-def test_resume_takes_only_what_is_missing(server, keyring, tmp_path):
+def test_resume_fetches_only_what_is_missing(server, keyring, tmp_path, monkeypatch):
+    monkeypatch.setattr(pulls, "_SESSIONS", 0)
     server.faults = Faults(cut="unannounced", after=200_000)
     once(server, tmp_path, keyring)
     server.faults = Faults()

@@ -1,18 +1,29 @@
-"""The steps of a pull: whole files only, each once, nothing deleted before its copy is proven."""
+"""The steps of a fetch: complete files only, each once, and nothing deleted before its copy is verified."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 import warnings
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from directory_remote import DirectoryRemote, Unsealer, put, seal
 
-from greenkit.errors import BusyError, FormatError, LoginRejected, NotWritten, ServerUnavailable
+from greenkit.errors import (
+    BusyError,
+    FormatError,
+    GpgTimedOut,
+    LoginRejected,
+    NotWritten,
+    ServerUnavailable,
+    SettingsError,
+)
 from greenkit.findings import GreenkitWarning
+from greenkit.pgp import Decryption
 from greenkit.transfer import _inbox as part
 from greenkit.transfer import _ledger as ledgers
 from greenkit.transfer._inbox import Part, refusal
@@ -55,7 +66,7 @@ def no_leftovers(into):
     assert list(Home(into).parts.iterdir()) == []
 
 
-def test_a_folder_is_fetched_decrypted_and_kept_on_the_server_by_default(server, into):
+def test_folder_is_fetched_decrypted_and_kept_on_the_server_by_default(server, into):
     report = run(server, into)
     assert plain_files(into) == PLAIN
     assert set(states(report).values()) == {"decrypted"}
@@ -66,7 +77,7 @@ def test_a_folder_is_fetched_decrypted_and_kept_on_the_server_by_default(server,
     no_leftovers(into)
 
 
-def test_the_second_call_fetches_nothing(server, into):
+def test_second_call_fetches_nothing(server, into):
     run(server, into)
     remote = DirectoryRemote(server)
     report = run(server, into, remote=remote)
@@ -75,18 +86,18 @@ def test_the_second_call_fetches_nothing(server, into):
     assert report.new == []
 
 
-def test_frame_has_its_columns_and_dtypes_also_when_empty(server, into):
+def test_report_frame_has_its_columns_and_dtypes_even_if_empty(server, into):
     frame = run(server, into).frame
-    assert list(frame.columns) == ["name", "bytes", "state", "when", "why", "new", "path"]
+    assert list(frame.columns) == ["name", "bytes", "state", "updated", "reason", "new", "path"]
     assert frame["bytes"].tolist() == [len(seal(p)) for p in PLAIN.values()]
-    assert str(frame["when"].dtype) == "datetime64[us, UTC]"
+    assert str(frame["updated"].dtype) == "datetime64[us, UTC]"
     (server / "adhocusage").mkdir()
     empty = pull(DirectoryRemote(server), "adhocusage", into=into).frame
     pd.testing.assert_series_equal(empty.dtypes, frame.dtypes)
 
 
 @pytest.mark.parametrize("delete", ["decrypted", "fetched"])
-def test_delete_comes_last_and_leaves_the_ledger_done(server, into, delete):
+def test_delete_is_the_last_step_and_the_ledger_is_done(server, into, delete):
     class Watching(DirectoryRemote):
         def delete(self, path):
             name = Path(path).name
@@ -100,11 +111,11 @@ def test_delete_comes_last_and_leaves_the_ledger_done(server, into, delete):
     assert plain_files(into) == PLAIN
 
 
-def test_without_a_key_files_are_only_fetched_and_decrypted_later_without_the_server(server, into):
+def test_files_without_a_keyring_are_decrypted_later_without_the_server(server, into):
     report = run(server, into, pgp=None, delete="decrypted")
     assert set(states(report).values()) == {"fetched"}
     assert not report.complete
-    assert set(report.frame["why"]) == {"give pgp= to decrypt it"}
+    assert set(report.frame["reason"]) == {"Not decrypted, because no OpenPGP keyring is set."}
     assert set(report.frame["new"]) == {True}
     assert listed(server) == [f"{name}.asc" for name in PLAIN], "nothing proves them whole yet"
     for name in listed(server):
@@ -116,7 +127,7 @@ def test_without_a_key_files_are_only_fetched_and_decrypted_later_without_the_se
     assert set(states(report).values()) == {"done"}
 
 
-def test_fetched_deletes_on_the_size_alone_and_still_decrypts_later(server, into):
+def test_delete_fetched_needs_only_the_size_and_decrypts_later(server, into):
     assert set(states(run(server, into, pgp=None, delete="fetched")).values()) == {"fetched"}
     assert listed(server) == []
     assert plain_files(into) == {}
@@ -124,10 +135,10 @@ def test_fetched_deletes_on_the_size_alone_and_still_decrypts_later(server, into
     assert plain_files(into) == PLAIN
 
 
-def test_a_wrong_passphrase_keeps_the_original_and_is_tried_again_without_fetching(server, into):
+def test_wrong_passphrase_keeps_the_original_and_is_retried_without_fetching(server, into):
     report = run(server, into, pgp=Unsealer(locked=True), delete="decrypted")
     assert set(states(report).values()) == {"fetched"}
-    assert "passphrase is wrong" in report.frame["why"][0]
+    assert "passphrase is wrong" in report.frame["reason"][0]
     assert len(listed(server)) == 3
     remote = DirectoryRemote(server)
     run(server, into, remote=remote, delete="decrypted")
@@ -137,7 +148,7 @@ def test_a_wrong_passphrase_keeps_the_original_and_is_tried_again_without_fetchi
 
 
 @pytest.mark.parametrize("delete", ["decrypted", "fetched"])
-def test_a_damaged_message_stays_on_the_server_and_is_fetched_again_next_time(server, into, delete):
+def test_damaged_message_stays_on_the_server_and_is_fetched_again(server, into, delete):
     good = seal(PLAIN["1.lse"])
     path = put(server, "1.lse.asc", good[:-1])
     report = run(server, into, delete=delete)
@@ -159,11 +170,11 @@ FAULTS = ["cut clean", "cut", "late 451", "down", 0, 1, 100]
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("delete", ["decrypted", "fetched"])
-def test_no_fault_leaves_a_short_file_or_deletes_unproven(server, into, fault, delete):
+def test_no_fault_leaves_a_truncated_file_or_deletes_an_unproven_one(server, into, fault, delete):
     remote = DirectoryRemote(server, faults={"1.lse.asc": [fault, fault]})
     report = run(server, into, remote=remote, delete=delete)
     assert states(report)["1.lse.asc"] == "seen"
-    assert report.frame.set_index("name")["why"]["1.lse.asc"]
+    assert report.frame.set_index("name")["reason"]["1.lse.asc"]
     assert listed(server) == ["1.lse.asc"]
     received = {p.name: p.read_bytes() for p in Home(into).received.iterdir()}
     assert received == {f"{n}.asc": seal(p) for n, p in PLAIN.items() if n != "1.lse"}
@@ -174,15 +185,15 @@ def test_no_fault_leaves_a_short_file_or_deletes_unproven(server, into, fault, d
     no_leftovers(into)
 
 
-def test_a_clean_cut_is_healed_at_once_by_a_second_transfer(server, into):
+def test_clean_truncation_is_repaired_by_a_second_transfer(server, into):
     remote = DirectoryRemote(server, faults={"1.lse.asc": ["cut clean"]})
     assert run(server, into, remote=remote).complete
     assert plain_files(into) == PLAIN
 
 
-def test_a_cut_transfer_goes_on_where_it_stopped(server, into):
+def test_interrupted_transfer_continues_in_the_next_call(server, into):
     whole = len(seal(PLAIN["1.lse"]))
-    run(server, into, server={"faults": {"1.lse.asc": [2500]}})
+    run(server, into, server={"faults": {"1.lse.asc": [2500, 2500]}})
     remote = DirectoryRemote(server)
     run(server, into, remote=remote)
     assert ("fetch", "intervaldata/1.lse.asc", 2500) in remote.log
@@ -191,8 +202,8 @@ def test_a_cut_transfer_goes_on_where_it_stopped(server, into):
     no_leftovers(into)
 
 
-def test_a_cut_transfer_starts_anew_when_the_file_has_changed(server, into):
-    run(server, into, server={"faults": {"1.lse.asc": [2500]}})
+def test_interrupted_transfer_starts_again_if_the_file_has_changed(server, into):
+    run(server, into, server={"faults": {"1.lse.asc": [2500, 2500]}})
     put(server, "1.lse.asc", seal(b"other" * 1000), age_days=1)
     remote = DirectoryRemote(server)
     run(server, into, remote=remote)
@@ -200,30 +211,30 @@ def test_a_cut_transfer_starts_anew_when_the_file_has_changed(server, into):
     assert plain_files(into)["1.lse"] == b"other" * 1000
 
 
-def test_a_part_that_vanished_is_started_anew(server, into):
-    run(server, into, server={"faults": {"1.lse.asc": [2500]}})
+def test_damaged_part_is_fetched_again(server, into):
+    run(server, into, server={"faults": {"1.lse.asc": [2500, 2500]}})
     for begun in Home(into).parts.iterdir():
         begun.write_bytes(b"short")
     assert run(server, into).complete
     assert plain_files(into) == PLAIN
 
 
-def test_a_growing_file_is_left_for_the_next_call(server, into):
+def test_growing_file_is_left_for_the_next_call(server, into):
     report = run(server, into, server={"faults": {"1.lse.asc": ["grow"]}}, delete="fetched")
     assert states(report)["1.lse.asc"] == "seen"
-    assert "still being written" in report.frame.set_index("name")["why"]["1.lse.asc"]
+    assert "still being written" in report.frame.set_index("name")["reason"]["1.lse.asc"]
     assert listed(server) == ["1.lse.asc"]
     no_leftovers(into)
 
 
-def test_what_changes_between_fetch_and_delete_is_not_deleted(server, into):
+def test_file_that_changes_before_its_deletion_is_kept(server, into):
     class Swapping(Unsealer):
         def decrypt_file(self, path, to):
             super().decrypt_file(path, to)
             put(server, Path(path).name, seal(b"new"), age_days=0.5)
 
     report = run(server, into, pgp=Swapping(), delete="decrypted")
-    assert set(report.frame["why"]) == {"not deleted: it has changed on the server"}
+    assert set(report.frame["reason"]) == {"Not deleted, because it has changed on the server."}
     assert len(listed(server)) == 3
     run(server, into, delete="decrypted")
     assert listed(server) == []
@@ -233,7 +244,7 @@ def test_what_changes_between_fetch_and_delete_is_not_deleted(server, into):
 
 
 @pytest.mark.parametrize("lacks", [{"sizes": False}, {"dates": False}, {"sizes": False, "dates": False}])
-def test_a_server_without_size_or_date_is_fetched_and_compared(server, into, lacks):
+def test_file_without_size_or_date_is_fetched_and_compared(server, into, lacks):
     run(server, into, server=lacks)
     remote = DirectoryRemote(server, **lacks)
     report = run(server, into, remote=remote)
@@ -247,7 +258,7 @@ def test_a_server_without_size_or_date_is_fetched_and_compared(server, into, lac
     no_leftovers(into)
 
 
-def test_without_a_size_only_a_decryption_proves_a_file(server, into):
+def test_only_decryption_proves_a_file_without_a_size(server, into):
     run(server, into, server={"sizes": False}, pgp=None, delete="fetched")
     assert len(listed(server)) == 3
     report = run(server, into, server={"sizes": False, "faults": {"1.lse.asc": ["cut clean"]}}, delete="fetched")
@@ -259,7 +270,7 @@ def test_without_a_size_only_a_decryption_proves_a_file(server, into):
 
 
 @pytest.mark.parametrize("error", [5, -5])
-def test_a_wrong_size_passes_when_two_transfers_agree_and_decrypt_and_is_never_deleted(server, into, error):
+def test_wrong_size_is_accepted_if_two_transfers_agree_and_decrypt(server, into, error):
     report = run(server, into, server={"size_error": error}, delete="fetched")
     assert set(states(report).values()) == {"decrypted"}
     assert plain_files(into) == PLAIN
@@ -270,13 +281,13 @@ def test_a_wrong_size_passes_when_two_transfers_agree_and_decrypt_and_is_never_d
     assert (remote.count("fetch"), remote.count("delete")) == (0, 0)
 
 
-def test_a_wrong_size_without_a_key_is_not_believed(server, into):
+def test_wrong_size_without_a_keyring_is_not_accepted(server, into):
     report = run(server, into, server={"size_error": 5}, pgp=None)
     assert set(states(report).values()) == {"seen"}
     assert list(Home(into).received.iterdir()) == []
 
 
-def test_a_name_that_is_used_again_becomes_a_second_version(server, into):
+def test_reused_name_becomes_a_second_version(server, into):
     run(server, into)
     put(server, "1.lse.asc", seal(b"second"), age_days=-0.0001)
     report = run(server, into)
@@ -284,12 +295,12 @@ def test_a_name_that_is_used_again_becomes_a_second_version(server, into):
     assert found.pop("1.lse") == PLAIN["1.lse"]
     (version,) = set(found) - set(PLAIN)
     assert found[version] == b"second"
-    assert version.startswith("1.lse.")
+    assert re.fullmatch(r"1\.[0-9a-f]{12}\.lse", version)
     assert [p.name for p in report.new] == [version]
     assert run(server, into).new == []
 
 
-def test_a_file_that_is_only_dated_anew_is_not_stored_twice(server, into):
+def test_file_with_a_new_date_only_is_not_stored_twice(server, into):
     run(server, into)
     put(server, "1.lse.asc", seal(PLAIN["1.lse"]), age_days=1)
     assert run(server, into).new == []
@@ -300,7 +311,7 @@ def test_a_file_that_is_only_dated_anew_is_not_stored_twice(server, into):
     no_leftovers(into)
 
 
-def test_two_folders_into_one_do_not_meet(server, into):
+def test_same_names_in_two_folders_are_kept_apart(server, into):
     put(server, "1.lse.asc", seal(b"ad hoc"), folder="adhocusage")
     run(server, into)
     report = pull(DirectoryRemote(server), "adhocusage", into=into, pgp=Unsealer())
@@ -310,7 +321,7 @@ def test_two_folders_into_one_do_not_meet(server, into):
     assert len(found) == 4
 
 
-def test_names_that_differ_by_case_or_ending_do_not_meet(server, into):
+def test_names_that_differ_by_case_or_ending_are_kept_apart(server, into):
     put(server, "1.LSE.asc", seal(b"upper"))
     put(server, "1.lse.pgp", seal(b"pgp"))
     put(server, "1.lse", b"plain")
@@ -320,7 +331,7 @@ def test_names_that_differ_by_case_or_ending_do_not_meet(server, into):
     assert len({name.casefold() for name in found}) == 6
 
 
-def test_a_file_of_the_users_own_is_never_written_over(server, into):
+def test_file_of_the_user_is_never_replaced(server, into):
     into.mkdir()
     (into / "1.lse").write_bytes(b"mine")
     (into / "2.lse").symlink_to(into / "nowhere")
@@ -330,7 +341,7 @@ def test_a_file_of_the_users_own_is_never_written_over(server, into):
     assert {p.read_bytes() for p in report.new} == set(PLAIN.values())
 
 
-def test_what_is_not_encrypted_is_copied_and_only_fetched_deletes_it(server, into):
+def test_unencrypted_file_is_copied_and_deleted_only_with_fetched(server, into):
     put(server, "IntervalData.csv", b"ESIID,USAGE_DATE\n")
     report = run(server, into, delete="decrypted")
     assert states(report)["IntervalData.csv"] == "copied"
@@ -340,14 +351,14 @@ def test_what_is_not_encrypted_is_copied_and_only_fetched_deletes_it(server, int
     assert listed(server) == []
 
 
-def test_an_empty_file_is_undecryptable_not_lost(server, into):
+def test_empty_file_is_undecryptable(server, into):
     put(server, "0.lse.asc", b"")
     assert states(run(server, into, delete="fetched"))["0.lse.asc"] == "undecryptable"
     assert listed(server) == ["0.lse.asc"]
 
 
 @pytest.mark.parametrize("fault", ["gone", "taken"])
-def test_another_machine_may_take_files_meanwhile(server, into, fault):
+def test_files_taken_by_another_machine_are_not_errors(server, into, fault):
     report = run(server, into, server={"faults": {"1.lse.asc": [fault]}}, delete="decrypted")
     assert states(report)["1.lse.asc"] == ("gone" if fault == "gone" else "done")
     assert states(report)["2.lse.asc"] == "done"
@@ -355,7 +366,7 @@ def test_another_machine_may_take_files_meanwhile(server, into, fault):
     no_leftovers(into)
 
 
-def test_what_another_machine_deleted_is_not_deleted_again(server, into):
+def test_file_deleted_by_another_machine_is_not_deleted_again(server, into):
     class Other(Unsealer):
         def decrypt_file(self, path, to):
             super().decrypt_file(path, to)
@@ -367,33 +378,33 @@ def test_what_another_machine_deleted_is_not_deleted_again(server, into):
     assert remote.count("delete") == 0, "another file may have taken the name meanwhile"
 
 
-def test_a_lost_dele_reply_is_settled_by_the_next_call(server, into):
+def test_lost_reply_to_delete_is_settled_by_the_next_call(server, into):
     faults = {"DELE 1.lse.asc": ["reply lost"], "DELE 2.lse.asc": ["refused"]}
     report = run(server, into, server={"faults": faults}, delete="decrypted")
     assert states(report) == {"0.lse.asc": "done", "1.lse.asc": "decrypted", "2.lse.asc": "decrypted"}
-    assert "not deleted: the connection was lost" in report.frame["why"][1]
+    assert "Not deleted. the connection was lost" in report.frame["reason"][1]
     assert listed(server) == ["2.lse.asc"]
     report = run(server, into, delete="decrypted")
     assert states(report) == {"2.lse.asc": "done"}
-    assert report.frame["why"].tolist() == [""]
+    assert report.frame["reason"].tolist() == [""]
     with Ledger(Home(into).ledger) as ledger:
         assert {row.state for row in ledger.rows()} == {"done"}
     assert plain_files(into) == PLAIN
 
 
-def test_a_server_that_stops_answering_is_left_alone(server, into):
+def test_call_ends_early_if_the_server_stops_answering(server, into):
     for day in range(3, 9):
         put(server, f"{day}.lse.asc", seal(b"x"))
-    remote = DirectoryRemote(server, faults={f"{d}.lse.asc": ["down"] for d in range(1, 9)})
+    remote = DirectoryRemote(server, faults={f"{d}.lse.asc": ["down", "down"] for d in range(1, 9)})
     report = run(server, into, remote=remote)
-    assert remote.count("fetch") == 4
+    assert remote.count("fetch") == 6
     assert report.findings.names == ["smt.fetch.stopped"]
     assert report.findings.worst.severity == "serious"
-    assert "not tried" in report.frame["why"].iloc[-1]
+    assert "Not tried" in report.frame["reason"].iloc[-1]
     assert run(server, into).complete
 
 
-def test_a_refused_login_ends_the_call_and_nothing_is_lost(server, into):
+def test_rejected_login_ends_the_call_and_loses_nothing(server, into):
     class Locking(DirectoryRemote):
         def fetch(self, path, sink, offset=0):
             if "1.lse" in path:
@@ -406,12 +417,12 @@ def test_a_refused_login_ends_the_call_and_nothing_is_lost(server, into):
     assert plain_files(into) == PLAIN
 
 
-def test_a_full_disk_ends_the_call_and_is_not_taken_for_the_servers_fault(server, into, monkeypatch):
+def test_full_disk_ends_the_call_with_not_written(server, into, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Part, "write", full)
-    with pytest.raises(NotWritten, match=r"into cannot be written \(No space left on device\): make room"):
+    with pytest.raises(NotWritten, match=r"into cannot be written \(No space left on device\)\. Free disk space"):
         run(server, into)
     monkeypatch.undo()
     assert run(server, into).complete
@@ -432,7 +443,7 @@ WINDOWS = [
 ]
 
 
-def test_evil_names_are_refused_and_the_rest_is_fetched(server, into, tmp_path):
+def test_unsafe_names_are_refused_and_other_files_fetched(server, into, tmp_path):
     class Evil(DirectoryRemote):
         def names(self, folder):
             return [*EVIL, "../../up.asc", "/etc/passwd", "..", "", "\udcff.asc", *super().names(folder)]
@@ -448,11 +459,11 @@ def test_evil_names_are_refused_and_the_rest_is_fetched(server, into, tmp_path):
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-def test_names_that_windows_takes_for_something_else_are_refused(into, name):
+def test_names_that_are_devices_on_windows_are_refused(into, name):
     assert "on every system" in refusal(name, into)
 
 
-def test_folders_among_the_files_are_passed_over(server, into):
+def test_folders_among_the_files_are_skipped(server, into):
     class Listing(DirectoryRemote):
         def fetch(self, path, sink, offset=0):
             if "archive" in path:
@@ -466,7 +477,7 @@ def test_folders_among_the_files_are_passed_over(server, into):
         assert len(report) == len(PLAIN)
 
 
-def test_a_long_file_is_saved_at_each_checkpoint_and_not_oftener(tmp_path, monkeypatch):
+def test_long_file_is_flushed_at_each_checkpoint_only(tmp_path, monkeypatch):
     monkeypatch.setattr(part, "CHECKPOINT", 1000)
     path, saved = tmp_path / "x", []
     with Part(path, 0, lambda n: None, lambda n: saved.append((n, path.stat().st_size))) as taken:
@@ -475,16 +486,16 @@ def test_a_long_file_is_saved_at_each_checkpoint_and_not_oftener(tmp_path, monke
         assert saved == [(1200, 1200), (2400, 2400)]
 
 
-def test_a_file_without_an_end_does_not_keep_the_others(server, into, monkeypatch):
+def test_endless_file_does_not_block_the_others(server, into, monkeypatch):
     monkeypatch.setattr(part, "LARGEST", 6000)
     put(server, "0.lse.asc", seal(b"x" * 7000))
     report = run(server, into)
     assert states(report) == {"0.lse.asc": "seen", "1.lse.asc": "decrypted", "2.lse.asc": "decrypted"}
-    assert "more than 6,000 bytes: it is not trusted" in report.frame["why"][0]
+    assert "more than 6,000 bytes for one file" in report.frame["reason"][0]
     no_leftovers(into)
 
 
-def test_a_folder_may_be_named_from_the_root(server, into):
+def test_folder_may_be_an_absolute_path(server, into):
     class Rooted(DirectoryRemote):
         def names(self, folder):
             assert folder == "/intervaldata"
@@ -503,23 +514,25 @@ def test_a_folder_may_be_named_from_the_root(server, into):
     assert remote.count("fetch") == 0
 
 
-def test_what_cannot_be_written_here_says_where(server, tmp_path):
+def test_unwritable_folder_is_named(server, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(NotWritten, match=r"file cannot be written \(.+\): make room, or give another folder") as caught:
+    with pytest.raises(NotWritten, match=r"file cannot be written \(.+\)\. Free disk space") as caught:
         run(server, tmp_path / "file")
     assert isinstance(caught.value, OSError)
 
 
-def test_spaces_and_other_letters_are_fine(server, into):
+def test_names_with_spaces_and_non_ascii_letters_are_fetched(server, into):
     for name in ("b c.asc", "größe.asc", "日本.asc", "%2e%2e.asc", "--x.asc", "'; DROP TABLE files.asc"):
         put(server, name, seal(name.encode()))
     assert run(server, into).complete
     assert plain_files(into)["größe"] == "größe.asc".encode()
 
 
-def test_retention_warns_from_day_seven_and_errs_for_what_was_lost(server, into):
+def test_old_files_are_reported_before_and_after_they_are_lost(server, into):
     put(server, "1.lse.asc", b"damaged", age_days=7.5)
-    with pytest.warns(GreenkitWarning, match="1.lse.asc: are not here|the oldest is 7 days old"):
+    with pytest.warns(
+        GreenkitWarning, match=r"\(1\.lse\.asc\) is not fetched or not decrypted, and the oldest is 7 days old"
+    ):
         report = fetch_smt(DirectoryRemote(server), "intervaldata", into=into, pgp=Unsealer())
     assert report.findings.names == ["smt.fetch.expiring"]
     (server / "intervaldata" / "1.lse.asc").unlink()
@@ -529,8 +542,8 @@ def test_retention_warns_from_day_seven_and_errs_for_what_was_lost(server, into)
     assert run(server, into).findings.names == [], "said once"
 
 
-def test_a_young_file_that_vanished_was_probably_taken(server, into):
-    run(server, into, server={"faults": {"1.lse.asc": ["cut"]}})
+def test_young_file_that_disappeared_is_reported_as_taken(server, into):
+    run(server, into, server={"faults": {"1.lse.asc": ["cut", "cut"]}})
     (server / "intervaldata" / "1.lse.asc").unlink()
     report = run(server, into)
     assert report.findings.names == ["smt.fetch.taken"]
@@ -541,7 +554,7 @@ def test_a_young_file_that_vanished_was_probably_taken(server, into):
     assert plain_files(into) == PLAIN
 
 
-def test_an_original_that_was_removed_here_is_fetched_again(server, into):
+def test_removed_original_is_fetched_again(server, into):
     run(server, into)
     (Home(into).received / "1.lse.asc").unlink()
     remote = DirectoryRemote(server)
@@ -550,31 +563,31 @@ def test_an_original_that_was_removed_here_is_fetched_again(server, into):
     assert plain_files(into) == PLAIN
 
 
-def test_a_plain_file_that_was_moved_away_is_not_made_again(server, into):
+def test_moved_plain_file_is_not_decrypted_again(server, into):
     run(server, into)
     (into / "1.lse").unlink()
     assert run(server, into).new == []
     assert "1.lse" not in plain_files(into)
 
 
-def test_an_unchanged_call_writes_nothing_to_the_ledger(server, into):
+def test_unchanged_call_writes_nothing_to_the_ledger(server, into):
     run(server, into)
     before = Home(into).ledger.stat().st_mtime_ns
     run(server, into)
     assert Home(into).ledger.stat().st_mtime_ns == before
 
 
-def test_a_second_call_on_the_same_folder_says_so_at_once(server, into):
+def test_second_call_on_the_same_folder_is_busy_at_once(server, into):
     class Nested(DirectoryRemote):
         def names(self, folder):
-            with pytest.raises(BusyError, match=r"another fetch works on .*into: wait for it to end"):
+            with pytest.raises(BusyError, match=r"Another fetch works on .*into\. Wait until it ends"):
                 run(server, into)
             return super().names(folder)
 
     assert run(server, into, remote=Nested(server)).complete
 
 
-def test_a_second_call_in_this_process_does_not_free_the_lock_for_others(into, monkeypatch):
+def test_second_call_in_this_process_keeps_the_lock(into, monkeypatch):
     """On POSIX a process loses its locks on a file when it closes that file anywhere."""
     home = Home(into)
     home.make()
@@ -595,7 +608,7 @@ def test_a_second_call_in_this_process_does_not_free_the_lock_for_others(into, m
 
 
 @pytest.mark.real  # for its time: four interpreters start
-def test_four_pullers_on_one_folder_and_one_server(server, into, tmp_path):
+def test_four_processes_on_one_folder_fetch_each_file_once(server, into, tmp_path):
     for day in range(3, 40):
         put(server, f"{day}.lse.asc", seal(f"{day}".encode() * 3000))
     want = {p.name: p.read_bytes() for p in (server / "intervaldata").iterdir()}
@@ -629,13 +642,13 @@ def test_ten_thousand_names_are_recorded_at_first_sight(tmp_path, into):
     report = run(tmp_path, into, remote=Many(tmp_path))
     assert len(report) == 10_000
     assert set(report.frame["state"]) == {"seen"}
-    assert report.frame["why"].str.startswith("not tried").sum() == 9_997
+    assert report.frame["reason"].str.startswith("Not tried").sum() == 9_997
     with Ledger(Home(into).ledger) as ledger:
         assert len(ledger.present("intervaldata")) == 10_000
     assert "9,950 more" in report._repr_html_()
 
 
-def test_progress_is_told_every_byte(server, into):
+def test_progress_counts_every_byte(server, into):
     told = []
     run(server, into, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (sum(len(seal(p)) for p in PLAIN.values()), None)
@@ -648,13 +661,13 @@ def test_originals_and_ledger_are_private(server, into):
         assert Home(into).ledger.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_wrong_delete_is_refused_before_anything_happens(server, into):
-    with pytest.raises(ValueError, match="delete is 'yes': give one of never, decrypted, fetched"):
+def test_invalid_delete_is_rejected_before_anything_happens(server, into):
+    with pytest.raises(SettingsError, match="delete is 'yes', but it must be one of never, decrypted, fetched"):
         run(server, into, delete="yes")
     assert not into.exists()
 
 
-def test_the_report_shows_what_is_amiss_escaped(server, into):
+def test_report_escapes_names_and_reasons(server, into):
     put(server, "<b>.asc", b"nothing")
     html = run(server, into)._repr_html_()
     assert "&lt;b&gt;.asc" in html
@@ -662,13 +675,13 @@ def test_the_report_shows_what_is_amiss_escaped(server, into):
     assert "holds no OpenPGP message" in html
 
 
-def test_no_finding_no_warning(server, into):
+def test_no_warning_without_a_finding(server, into):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fetch_smt(DirectoryRemote(server), "intervaldata", into=into, pgp=Unsealer())
 
 
-def test_the_ledger_survives_power_cuts_by_its_settings(tmp_path):
+def test_ledger_settings_survive_power_failures(tmp_path):
     """SQLite's own promise: FULL flushes the log with the commit; a log that one process holds needs no shared memory."""
     with Ledger(tmp_path / "ledger.db") as ledger:
         said = []
@@ -692,7 +705,7 @@ def test_the_ledger_survives_power_cuts_by_its_settings(tmp_path):
         ledger.rows()
 
 
-def test_the_ledger_is_flushed_before_anything_is_deleted(server, into):
+def test_ledger_is_flushed_before_anything_is_deleted(server, into):
     class Watching(DirectoryRemote):
         def delete(self, path):
             assert ledgers[-1]._safe == ledgers[-1]._db.total_changes > 0
@@ -707,7 +720,7 @@ def test_the_ledger_is_flushed_before_anything_is_deleted(server, into):
     assert listed(server) == []
 
 
-def test_a_ledger_of_the_older_kind_is_taken_over(server, into):
+def test_ledger_with_a_rollback_journal_is_converted(server, into):
     run(server, into)
     with sqlite3.connect(Home(into).ledger) as old:
         assert old.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0] == "truncate"
@@ -717,13 +730,214 @@ def test_a_ledger_of_the_older_kind_is_taken_over(server, into):
     assert remote.count("fetch") == 0
 
 
-def test_a_damaged_ledger_says_so_and_without_it_nothing_is_doubled(server, into):
+def test_damaged_ledger_is_reported_and_its_loss_doubles_nothing(server, into):
     run(server, into)
     Home(into).ledger.write_bytes(b"no ledger" * 1000)
-    with pytest.raises(FormatError, match=r"ledger\.db: it is no ledger, or is damaged .*: move it away"):
+    with pytest.raises(FormatError, match=r"ledger\.db: The file is not a greenkit ledger or is damaged .*Move it"):
         run(server, into)
     Home(into).ledger.unlink()
     assert run(server, into, delete="decrypted").complete
     assert plain_files(into) == PLAIN
     assert len(list(Home(into).received.iterdir())) == len(PLAIN)
     assert listed(server) == []
+
+
+# ── the ledger is lost, damaged, or another program's ──
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty", "moved"])
+@pytest.mark.parametrize("pgp", [None, Unsealer()], ids=["no keyring", "keyring"])
+def test_original_that_the_lost_ledger_knew_is_never_replaced(server, into, loss, pgp):
+    run(server, into, delete="fetched", pgp=None)
+    kept = {p.name: p.read_bytes() for p in Home(into).received.iterdir()}
+    assert (len(kept), listed(server)) == (3, [])
+    ledger = Home(into).ledger
+    if loss == "moved":
+        os.rename(ledger, into.parent / "ledger.db")
+    else:
+        ledger.unlink() if loss == "gone" else ledger.write_bytes(b"")
+    put(server, "1.lse.asc", seal(b"new content under the same name"))
+    report = run(server, into, delete="fetched", pgp=pgp)
+    received = {p.name: p.read_bytes() for p in Home(into).received.iterdir()}
+    assert kept.items() <= received.items(), "every original is still there"
+    assert len(received) == 4
+    assert "smt.fetch.adopted" in report.findings.names
+    assert report.findings.named("smt.fetch.adopted")[0].evidence["count"] == 3
+    assert {"0.lse.asc", "2.lse.asc"} <= set(report.frame["name"]) or pgp is None
+    report = run(server, into)
+    assert len(plain_files(into)) == 4
+    assert set(plain_files(into).values()) == {*PLAIN.values(), b"new content under the same name"}
+    assert "smt.fetch.adopted" not in report.findings.names
+    with Ledger(ledger) as opened:
+        assert len(opened.rows()) == 4
+    no_leftovers(into)
+
+
+def test_file_that_the_server_still_has_is_not_doubled_after_the_loss_of_the_ledger(server, into):
+    run(server, into)
+    Home(into).ledger.unlink()
+    assert run(server, into, delete="decrypted").complete
+    assert plain_files(into) == PLAIN
+    assert len(list(Home(into).received.iterdir())) == len(PLAIN)
+    with Ledger(Home(into).ledger) as ledger:
+        assert [(r.folder, r.state) for r in ledger.rows()] == [("intervaldata", "done")] * 3
+    assert listed(server) == []
+
+
+def test_database_of_another_program_is_not_a_ledger_and_is_left_unchanged(server, into):
+    Home(into).make()
+    with sqlite3.connect(Home(into).ledger) as other:
+        other.execute("CREATE TABLE files (id INTEGER, title TEXT)")
+    other.close()
+    before = Home(into).ledger.read_bytes()
+    with pytest.raises(FormatError, match="not a greenkit ledger"):
+        run(server, into)
+    assert Home(into).ledger.read_bytes() == before
+
+
+def test_ledger_of_a_newer_version_is_refused_by_name(server, into):
+    run(server, into)
+    with sqlite3.connect(Home(into).ledger) as newer:
+        newer.execute("PRAGMA user_version=2")
+    newer.close()
+    with pytest.raises(FormatError, match="version 2, which a newer greenkit wrote"):
+        run(server, into)
+
+
+def test_damaged_date_in_the_ledger_is_a_format_error(server, into):
+    run(server, into)
+    with sqlite3.connect(Home(into).ledger) as damaged:
+        damaged.execute("UPDATE files SET changed = 'yesterday'")
+    damaged.close()
+    with pytest.raises(FormatError, match="ledger or is damaged"):
+        run(server, into)
+
+
+# ── what a server may send ──
+
+
+def test_web_page_under_the_name_of_a_data_file_is_kept_on_the_server(server, into):
+    put(server, "page.csv", b"<!DOCTYPE html><html>Service unavailable</html>")
+    report = run(server, into, delete="fetched")
+    assert states(report)["page.csv"] == "undecryptable"
+    assert "page.csv" in listed(server)
+    assert "page.csv" not in plain_files(into)
+
+
+def test_further_version_keeps_the_ending_of_its_name(server, into):
+    put(server, "a.csv", b"ESIID,1")
+    run(server, into)
+    put(server, "a.csv", b"ESIID,2", age_days=-0.0001)
+    run(server, into)
+    assert sorted(n for n in plain_files(into) if n.startswith("a")) == sorted(
+        ["a.csv", next(n for n in plain_files(into) if re.fullmatch(r"a\.[0-9a-f]{12}\.csv", n))]
+    )
+
+
+def test_folder_among_the_files_leaves_no_part(server, into):
+    (server / "intervaldata" / "sub").mkdir()
+
+    class Listing(DirectoryRemote):
+        def fetch(self, path, sink, offset=0):
+            if path.endswith("sub"):
+                raise IsADirectoryError(path)
+            super().fetch(path, sink, offset)
+
+    assert run(server, into, remote=Listing(server)).complete
+    no_leftovers(into)
+
+
+def test_tab_in_a_name_is_reported_as_such(into):
+    assert refusal("a\tb.asc", into) == "The name contains a control character."
+
+
+def test_signed_and_unprotected_messages_are_reported(server, into):
+    class Telling(Unsealer):
+        def decrypt_file(self, path, into):
+            super().decrypt_file(path, into)
+            return Decryption(protected="0" not in Path(path).name, signed="1" in Path(path).name)
+
+    report = run(server, into, pgp=Telling())
+    assert sorted((f.name, f.evidence["file"]) for f in report.findings) == [
+        ("smt.fetch.signed", "1.lse.asc"),
+        ("smt.fetch.unprotected", "0.lse.asc"),
+    ]
+
+
+def test_gpg_that_hangs_stops_decryption_but_not_the_fetch(server, into):
+    class Hanging(Unsealer):
+        def decrypt_file(self, path, into):
+            self.opened.append(Path(path).name)
+            raise GpgTimedOut(f"{Path(path).name}: gpg did not finish", next_step="Wait.")
+
+    for day in range(3, 6):
+        put(server, f"{day}.lse.asc", seal(b"x"))
+    pgp = Hanging()
+    report = run(server, into, pgp=pgp)
+    assert set(states(report).values()) == {"fetched"}
+    assert len(pgp.opened) == 3, "tried for three files, then for no more"
+    assert len(list(Home(into).received.iterdir())) == 6
+    assert run(server, into).complete
+
+
+def test_transfer_goes_on_in_new_sessions_as_long_as_bytes_arrive(server, into):
+    put(server, "long.lse.asc", seal(bytes(50_000)))
+    remote = DirectoryRemote(server, faults={"long.lse.asc": [10_000, 20_000, 30_000, "late 451"]})
+    assert run(server, into, remote=remote).complete
+    offsets = [entry[2] for entry in remote.log if entry[:2] == ("fetch", "intervaldata/long.lse.asc")]
+    assert offsets == [0, 10_000, 20_000, 30_000, os.path.getsize(server / "intervaldata" / "long.lse.asc")]
+
+
+def test_transfer_without_progress_is_not_repeated(server, into):
+    remote = DirectoryRemote(server, faults={"1.lse.asc": [2500, 2500, 2500]})
+    assert not run(server, into, remote=remote).complete
+    assert [e[2] for e in remote.log if e[:2] == ("fetch", "intervaldata/1.lse.asc")] == [0, 2500]
+
+
+# ── completeness ──
+
+
+def smt_csv(meter, days, rows=96):
+    lines = [
+        "ESIID,USAGE_DATE,REVISION_DATE,USAGE_START_TIME,USAGE_END_TIME,USAGE_KWH,ESTIMATED_ACTUAL,CONSUMPTION_SURPLUSGENERATION"
+    ]
+    for day in days:
+        for q in range(rows):
+            times = [f"{t // 60:02d}:{t % 60:02d}" for t in (15 * q, (15 * q + 15) % 1440)]
+            lines.append(f"{meter},{day:%m/%d/%Y},07/20/2026 01:00:00,{times[0]},{times[1]},0.1,A,Consumption")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def test_completeness_compares_what_was_asked_came_and_is_new(server, into):
+    for name in PLAIN:
+        (server / "intervaldata" / f"{name}.asc").unlink()
+    meter, other = "10443720000000001", "10443720000000002"
+    put(server, "first.csv", smt_csv(meter, [date(2026, 7, 1), date(2026, 7, 2)]))
+    assert run(server, into).completeness()["state"].tolist() == ["complete", "complete"]
+    put(server, "second.csv", smt_csv(meter, [date(2026, 7, 2), date(2026, 7, 4)], rows=90))
+    report = run(server, into)
+    found = report.completeness([meter, other], start="2026-07-02", end=date(2026, 7, 4))
+    assert list(found.columns) == ["meter", "flow", "day", "asked", "intervals", "expected", "new", "state"]
+    rows = [(r.meter[-1], r.day.day, r.intervals, r.new, r.state) for r in found.itertuples()]
+    assert rows == [
+        ("1", 2, 90, False, "incomplete"),
+        ("1", 3, 0, False, "missing"),
+        ("1", 4, 90, True, "incomplete"),
+        ("2", 2, 0, False, "missing"),
+        ("2", 3, 0, False, "missing"),
+        ("2", 4, 0, False, "missing"),
+    ]
+    assert found["asked"].all()
+    assert set(found["flow"]) == {"delivered"}
+    empty = run(server, into).completeness()
+    assert (len(empty), list(empty.columns)) == (0, list(found.columns))
+    with pytest.raises(SettingsError, match="start is 'July'"):
+        report.completeness(start="July")
+
+
+def test_completeness_knows_days_when_clocks_change(server, into):
+    for name in PLAIN:
+        (server / "intervaldata" / f"{name}.asc").unlink()
+    put(server, "a.csv", smt_csv("10443720000000001", [date(2026, 3, 7)]))
+    found = run(server, into).completeness(end="2026-03-08")
+    assert found["expected"].tolist() == [96, 92]
