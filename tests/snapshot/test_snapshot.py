@@ -12,6 +12,7 @@ RENAMED = {"df.gk.unique": "df.gk.drop_duplicates"}
 # Signatures of 0.1 that changed otherwise than by new arguments with defaults: name → reason.
 RESIGNED = {
     "Findings.add": "takes a declared Kind",
+    "settings.Settings": "its default holds the new settings proxy and proxy_password",
     "sandbox.serve": "the second argument, talk, is named write_line, as in the demo",
     **dict.fromkeys(("connect", "custodian.connect"), "limit is smaller for an answer in memory"),
     "custodian.Client": "it is made by connect: proxies is proxy, and limit is smaller for an answer in memory",
