@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
     from greenkit.analysis.shape import Moments
-    from greenkit.tariffs import Bill, BillPeriods, PlanSource, PriceSources
+    from greenkit.tariffs import Bill, BillPeriods, Comparison, Plans, PlanSource, Prices, PriceSources
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -270,6 +270,48 @@ class GreenkitAccessor:
 
         return tariffs.price(
             self._df, plan, periods=periods, prices=prices, aggregate=aggregate, power_as_energy=power_as_energy
+        )
+
+    @_explained
+    def price_intervals(self, plan: Prices, *, prices: PriceSources | None = None) -> pd.DataFrame:
+        """Add the marginal price and cost of each interval: :func:`greenkit.tariffs.price_intervals`."""
+        from greenkit import tariffs
+
+        return tariffs.price_intervals(self._df, plan, prices=prices)
+
+    @_explained
+    def compare_plans(
+        self,
+        plans: Plans,
+        *,
+        periods: BillPeriods = "month",
+        prices: PriceSources | None = None,
+        aggregate: bool = False,
+        power_as_energy: bool = False,
+    ) -> Comparison:
+        """Rank tariff plans by what they cost: :func:`greenkit.tariffs.compare_plans`."""
+        from greenkit import tariffs
+
+        return tariffs.compare_plans(
+            self._df, plans, periods=periods, prices=prices, aggregate=aggregate, power_as_energy=power_as_energy
+        )
+
+    @_explained
+    def reconcile_charges(
+        self,
+        plan: PlanSource,
+        bills: pd.DataFrame,
+        *,
+        line_items: pd.DataFrame | None = None,
+        match: Mapping[str, str] | None = None,
+        prices: PriceSources | None = None,
+        tolerance: float = 0.02,
+    ) -> pd.DataFrame:
+        """Compare printed bills with computed ones: :func:`greenkit.tariffs.reconcile_charges`."""
+        from greenkit import tariffs
+
+        return tariffs.reconcile_charges(
+            self._df, plan, bills, line_items=line_items, match=match, prices=prices, tolerance=tolerance
         )
 
     # -- exports

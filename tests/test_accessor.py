@@ -30,6 +30,9 @@ BEHIND = {
     "average_day": shape.average_day,
     "compare": shape.compare,
     "price": tariffs.price,
+    "price_intervals": tariffs.price_intervals,
+    "compare_plans": tariffs.compare_plans,
+    "reconcile_charges": tariffs.reconcile_charges,
     "redact": export.redact,
     "write_csv": export.write_csv,
     "write_excel": export.write_excel,
@@ -63,6 +66,11 @@ def test_methods_call_the_functions_behind_them(make_series, tmp_path):
     assert df.gk.reconcile(["2024-07-01", "2024-07-02"])["status"].tolist() == ["no amount"]
     assert df.gk.flows("D")["delivered"].tolist() == [48.0, 48.0]
     assert df.gk.price({"zone": "America/Chicago", "energy": 1}).total == 96
+    assert df.gk.price_intervals({"zone": "America/Chicago", "energy": 2})["computed_cost"].sum() == 192
+    assert df.gk.compare_plans([{"name": "A", "zone": "America/Chicago", "energy": 1}]).best == "A"
+    printed = pd.DataFrame({"start": ["2024-07-01"], "end": ["2024-07-03"], "cost": [96.0]})
+    plan = {"zone": "America/Chicago", "energy": 1}
+    assert df.gk.reconcile_charges(plan, printed)["status"].tolist() == ["match"]
     assert df.gk.redact()["meter"].iloc[0].startswith("meter-")
     assert df.gk.report(tmp_path / "r.html").exists()
     assert len(export.read_csv(df.gk.write_csv(tmp_path / "a.csv"))) == 48

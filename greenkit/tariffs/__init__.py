@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 from greenkit.tariffs._bill import Bill, BillInfo, BillPeriods, PlanSource, PriceSources, price
+from greenkit.tariffs._charges import Prices, price_intervals, reconcile_charges
+from greenkit.tariffs._compare import Comparison, Plans, compare_plans, load_offers, rank_bills
 from greenkit.tariffs._engine import Line
 from greenkit.tariffs._load import load_plan
 from greenkit.tariffs._model import PlanError
@@ -18,12 +20,20 @@ __all__ = [
     "Bill",
     "BillInfo",
     "BillPeriods",
+    "Comparison",
     "Line",
     "Plan",
     "PlanError",
     "PlanSource",
+    "Plans",
     "PriceSources",
+    "Prices",
+    "compare_plans",
+    "load_offers",
     "load_plan",
     "price",
     "price_bills",
+    "price_intervals",
+    "rank_bills",
+    "reconcile_charges",
 ]

@@ -16,12 +16,12 @@ from greenkit import frame, times
 from greenkit.findings import Findings, Kind
 from greenkit.tariffs import _gaps, _load, _urdb, _words
 from greenkit.tariffs._engine import Line, Notes, Pricer
-from greenkit.tariffs._layout import BillPeriod, Segment, given, months, segments, wires_changes
+from greenkit.tariffs._layout import BillPeriod, Layout, Segment, given, months, segments, wires_changes
 from greenkit.tariffs._model import ZERO, PlanError
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import LayoutCache, MeterQuantities
 from greenkit.tariffs._series import SeriesBook
-from greenkit.tariffs._usage import Meter, meters
+from greenkit.tariffs._usage import Channel, Meter, meters
 
 BillPeriods = Literal["month"] | pd.DataFrame | Sequence[Any]
 PriceSources = Mapping[str, pd.Series | pd.DataFrame | str | os.PathLike[str]]
@@ -35,6 +35,8 @@ COLUMNS: Final = {
     "estimated": "int64", "currency": "category",
 }  # fmt: skip
 """Columns of the frame of lines."""
+WHOLE: Final = 0.9
+"""Share of the expected intervals from which on a bill counts as whole."""
 BOUNDED: Final = 20
 """Meters with gaps up to which the effect of the gaps is computed at once."""
 
@@ -117,6 +119,7 @@ class BillInfo:
     present: int
     expected: int
     estimated: int
+    full: bool = True
 
 
 class Bill:
@@ -306,6 +309,7 @@ class Pricing:
         exports = [t.export for t in plan.terms if t.export]
         self.netting = exports[-1].netting if exports else "none"
         self._parts: dict[Any, list[Segment]] = {}
+        self._cells: tuple[Any, Layout] | None = None
 
     def zone_of(self, meter: Meter) -> str:
         """Return the zone whose clock the bills go by: the meter's, or the plan's if the meter is in UTC."""
@@ -320,12 +324,39 @@ class Pricing:
         last = max(int(c.end.max()) for c in spans)
         zone = self.zone_of(meter)
         if isinstance(self.periods, str):
-            return months(first, last, zone)
+            return list(months(first, last, zone))
         return given(self.periods, meter.name, zone, first, last)
 
-    def quantities(self, meter: Meter) -> MeterQuantities:
+    def cell_layout(
+        self, channel: Channel, zone: str, bills: Sequence[BillPeriod], parts: Sequence[Segment], step: int
+    ) -> Layout:
+        """Return the rows of a channel in slots of ``step`` minutes, for all plans; the last one is kept."""
+        key = (step, tuple((b.start, b.end) for b in bills))
+        if self._cells is not None and self._cells[0] == key and self._cells[1].channel.same_times(channel):
+            return self._cells[1]
+        made = Layout(self.plan, channel, zone, bills, parts, step=step)
+        self._cells = (key, made)
+        return made
+
+    def infos(self, meter: Meter, bills: Sequence[BillPeriod]) -> list[BillInfo]:
+        """Return the bills of a meter without prices: period, energy, and coverage."""
+        of = self.quantities(meter, bills)
+        pricer = Pricer(self.plan, of, Notes(meter.name), rounded=False)
+        return [self._info(of, pricer, b, ZERO) for b in range(len(bills))]
+
+    @staticmethod
+    def _info(of: MeterQuantities, pricer: Pricer, b: int, total: Decimal) -> BillInfo:
+        period = of.bills[b]
+        present, expected, estimated = pricer.coverage(b)
+        whole = period.full and expected > 0 and present >= WHOLE * expected
+        return BillInfo(
+            of.name, period.name, period.start, period.end, of.zone, period.days, of.delivered(b), of.received(b),
+            total, whole, present, expected, estimated, period.full,
+        )  # fmt: skip
+
+    def quantities(self, meter: Meter, bills: Sequence[BillPeriod] | None = None) -> MeterQuantities:
         """Lay a meter out on its bills."""
-        bills = self.bills(meter)
+        bills = self.bills(meter) if bills is None else bills
         key = tuple((b.start, b.end) for b in bills)
         if key not in self._parts:
             self._parts[key] = [w for s in segments(self.plan, bills) for w in wires_changes(self.plan, s)]
@@ -341,9 +372,11 @@ class Pricing:
             )
         return of
 
-    def meter(self, meter: Meter, findings: Findings, *, quiet: bool = False) -> tuple[list[Line], list[BillInfo]]:
-        """Price one meter."""
-        of = self.quantities(meter)
+    def meter(
+        self, meter: Meter, findings: Findings, *, quiet: bool = False, bills: Sequence[BillPeriod] | None = None
+    ) -> tuple[list[Line], list[BillInfo]]:
+        """Price one meter, on its own bills or on given ones."""
+        of = self.quantities(meter, bills)
         notes = Notes(meter.name)
         pricer = Pricer(self.plan, of, notes, rounded=self.rounded)
         lines: list[Line] = []
@@ -355,14 +388,7 @@ class Pricing:
                 continue
             made = pricer.bill(b)
             lines += made
-            present, expected, estimated = pricer.coverage(b)
-            whole = period.full and expected > 0 and present >= 0.9 * expected
-            infos.append(
-                BillInfo(
-                    meter.name, period.name, period.start, period.end, of.zone, period.days, of.delivered(b),
-                    of.received(b), sum((x.amount for x in made), ZERO), whole, present, expected, estimated,
-                )
-            )  # fmt: skip
+            infos.append(self._info(of, pricer, b, sum((x.amount for x in made), ZERO)))
         if quiet:
             return lines, infos
         findings.extend(meter.findings)
@@ -398,12 +424,7 @@ def _report_times(pricing: Pricing, of: MeterQuantities, infos: list[BillInfo], 
     partial = [b for b in of.bills if not b.full]
     if partial:
         findings.add(PARTIAL, count=len(partial), first=partial[0].name, words={"meter": name}, meter=name)
-    long = [b for b in of.bills if b.days > 45]
-    if long:
-        how = _how_long(plan, long[0])
-        findings.add(
-            LONG, count=len(long), first=long[0].name, days=long[0].days, words={"meter": name, "how": how}, meter=name
-        )
+    report_long(plan, of.bills, name, findings)
     total = sum(i.present for i in infos)
     guessed = sum(i.estimated for i in infos)
     if guessed:
@@ -421,6 +442,15 @@ def _report_times(pricing: Pricing, of: MeterQuantities, infos: list[BillInfo], 
         end = times.to_times(np.array([infos[-1].end]), of.zone)[0].date()
         if 0 <= (last - end).days + 1 <= 60:
             findings.add(ENDS, words={"plan": plan.name}, plan=plan.name, date=last.isoformat())
+
+
+def report_long(plan: Plan, bills: Sequence[BillPeriod], meter: str, findings: Findings) -> None:
+    """Report bills of more than 45 days, and how the plan's monthly amounts treat them."""
+    long = [b for b in bills if b.days > 45]
+    if long:
+        how = _how_long(plan, long[0])
+        words = {"meter": meter, "how": how}
+        findings.add(LONG, count=len(long), first=long[0].name, days=long[0].days, words=words, meter=meter)
 
 
 def _how_long(plan: Plan, bill: BillPeriod) -> str:

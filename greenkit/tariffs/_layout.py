@@ -7,6 +7,7 @@ that share those times share the layout, so a second meter costs one ``bincount`
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,10 +67,11 @@ class Segment:
 # -- bills
 
 
-def months(first: int, last: int, zone: str) -> list[BillPeriod]:
+@functools.lru_cache(maxsize=64)
+def months(first: int, last: int, zone: str) -> tuple[BillPeriod, ...]:
     """Return the calendar months that data from one instant to another lie in, cut to the local days with data."""
     if last <= first:
-        return []
+        return ()
     wall = times.to_wall_clock(np.array([first, last - 1]), zone) // DAY_US
     number = wall.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     made = []
@@ -79,7 +81,7 @@ def months(first: int, last: int, zone: str) -> list[BillPeriod]:
         edges = times.midnights(np.array([low, high]).astype("datetime64[D]"), zone)
         name = str(np.datetime64(n, "M"))
         made.append(BillPeriod(name, int(edges[0]), int(edges[1]), low, high - low, (low, high) == (a, b)))
-    return made
+    return tuple(made)
 
 
 def given(bills: pd.DataFrame | Sequence[Any], meter: str, zone: str, first: int, last: int) -> list[BillPeriod]:
@@ -206,12 +208,19 @@ class Layout:
     """The intervals of one channel laid out on bills and periods."""
 
     def __init__(
-        self, plan: Plan, channel: Channel, zone: str, bills: Sequence[BillPeriod], parts: Sequence[Segment]
+        self,
+        plan: Plan,
+        channel: Channel,
+        zone: str,
+        bills: Sequence[BillPeriod],
+        parts: Sequence[Segment],
+        *,
+        step: int | None = None,
     ) -> None:
         self.plan, self.channel, self.zone, self.bills, self.parts = plan, channel, zone, bills, parts
         self.offset = _standard_offset(zone, channel) if plan.clock == "standard" else None
         self.maps = self._schedules()
-        steps = [m.clock.step for m in self.maps if m.clock.by_hour]
+        steps = [m.clock.step for m in self.maps if m.clock.by_hour] if step is None else [step]
         self.step = int(np.gcd.reduce(steps)) if steps else None
         self.by_day = any(m.clock.by_day or m.clock.by_month for m in self.maps) or _tiers_by_day(plan)
         self.dates: DateTable = plan.calendar.dates(*self._span())

@@ -58,7 +58,7 @@ class Plan:
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_calendar"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_calendar", "_shape")}
 
     def to_toml(self) -> str:
         """Return the plan as TOML that :func:`greenkit.load_plan` reads again, with everything it extends."""

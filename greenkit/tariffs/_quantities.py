@@ -224,7 +224,11 @@ class MeterQuantities:
     def delivered(self, bill: int) -> float:
         """Return the delivered energy of a bill, before any netting."""
         if self._delivered is None:
-            self._delivered = _by_bill(self._raw.delivered, self.bills)
+            if self.imported is self._raw.delivered:
+                owner = np.bincount(self.layout.rows.bill, self.values, len(self.bills))
+                self._delivered = np.asarray(owner, dtype=np.float64)
+            else:
+                self._delivered = _by_bill(self._raw.delivered, self.bills)
         return float(self._delivered[bill])
 
     def received(self, bill: int) -> float:

@@ -12,7 +12,7 @@ from greenkit import times
 from greenkit.analysis.bills import tidy_bills
 from greenkit.findings import Findings
 from greenkit.tariffs import _load
-from greenkit.tariffs._bill import Bill, BillInfo, PlanSource, plan_findings, report_refused
+from greenkit.tariffs._bill import Bill, BillInfo, PlanSource, plan_findings, report_long, report_refused
 from greenkit.tariffs._engine import Line, Notes, Pricer
 from greenkit.tariffs._layout import _period, segments, wires_changes
 from greenkit.tariffs._model import ZERO, PlanError
@@ -102,6 +102,7 @@ def _meter(
             )
         )  # fmt: skip
     report_refused(refused, plan, meter, findings)
+    report_long(plan, bills, meter, findings)
     notes.report(findings)
     return lines, infos
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,6 @@ OVERLAP: Final = Kind(
     "Check the data with df.gk.quality().",
 )
 
-_DELIVERED: Final = ("delivered", "unknown", "total")
 _IMPORT_UNITS: Final = {"kWh": "kvarh"}
 
 
@@ -155,15 +154,31 @@ def meters(
             next_step=f"Choose a plan or data with the same unit.{more}",
         )
     columns = _Columns(df)
-    found = (
-        _meter(columns, str(name), rows, units, reactive)
-        for name, rows in runs[wanted].groupby("meter", sort=False, observed=True)
-    )
+    found = (_meter(columns, str(name), rows, units, reactive) for name, rows in _by_meter(runs[wanted]).items())
     kept = (m for m in found if m is not None)
     if aggregate:
         yield _together(list(kept))
     else:
         yield from kept
+
+
+class _Run(NamedTuple):
+    """Rows of one series: what it is, and its first and last row."""
+
+    meter: str
+    flow: str
+    series: str
+    unit: str
+    zone: str
+    low: int
+    high: int
+
+
+def _by_meter(runs: pd.DataFrame) -> dict[str, list[_Run]]:
+    made: dict[str, list[_Run]] = {}
+    for row in runs.itertuples(index=False, name=None):
+        made.setdefault(str(row[0]), []).append(_Run(*row))
+    return made
 
 
 def _runs(df: pd.DataFrame) -> pd.DataFrame:
@@ -232,25 +247,24 @@ class _Columns:
         return Channel(start, end, value, guess)
 
 
-def _meter(columns: _Columns, name: str, rows: pd.DataFrame, units: set[str], reactive: str) -> Meter | None:
+def _meter(columns: _Columns, name: str, rows: list[_Run], units: set[str], reactive: str) -> Meter | None:
     notes = Findings()
-    zones = rows["zone"].unique()
+    zones = list(dict.fromkeys(r.zone for r in rows))
     if len(zones) > 1:
         raise PlanError(
             f"Meter {name} has {len(zones)} time zones: {', '.join(zones)}", next_step="Filter the frame to one zone."
         )
-    energy = rows[rows["unit"].isin(units)]
+    energy = [r for r in rows if r.unit in units]
 
-    def channel(flow: str, of: pd.DataFrame) -> Channel | None:
-        mine = of[of["flow"] == flow]
-        if not len(mine):
+    def channel(flow: str, of: list[_Run]) -> Channel | None:
+        mine = [r for r in of if r.flow == flow]
+        if not mine:
             return None
-        spans = zip(mine["low"].to_list(), mine["high"].to_list(), mine["unit"].to_list(), strict=True)
-        made = [columns.channel(int(low), int(high), str(unit), name, notes) for low, high, unit in spans]
+        made = [columns.channel(r.low, r.high, r.unit, name, notes) for r in mine]
         if len(made) > 1:
             lengths = [c.length for c in made]
             if len(set(lengths)) < len(lengths):
-                listed = ", ".join(str(s) for s in mine["series"])
+                listed = ", ".join(r.series for r in mine)
                 raise PlanError(
                     f"Meter {name} has several {flow} series ({listed}), and a bill needs one",
                     next_step="Filter the frame to the series that is billed, such as df[df['series'] == …].",
@@ -259,7 +273,7 @@ def _meter(columns: _Columns, name: str, rows: pd.DataFrame, units: set[str], re
         return min(made, key=lambda c: c.length)
 
     delivered, received = channel("delivered", energy), channel("received", energy)
-    kvar = channel("delivered", rows[rows["unit"] == reactive]) if reactive else None
+    kvar = channel("delivered", [r for r in rows if r.unit == reactive]) if reactive else None
     if delivered is not None:
         _check_sign(delivered, name, str(zones[0]), "delivered")
     if delivered is None and (net := channel("net", energy)) is not None:
@@ -275,7 +289,7 @@ def _meter(columns: _Columns, name: str, rows: pd.DataFrame, units: set[str], re
             findings=notes,
         )
     if delivered is None:
-        other = next((f for f in ("unknown", "total") if (energy["flow"] == f).any()), None)
+        other = next((f for f in ("unknown", "total") if any(r.flow == f for r in energy)), None)
         if other is None and received is None:
             return None
         if other:
