@@ -3,6 +3,7 @@
 from greenkit.custodian._authorization import Authorization, Method
 from greenkit.custodian._client import Client, Revocation
 from greenkit.custodian._connect import connect
+from greenkit.custodian._customers import Customers, NightlyFetch, open_customers
 from greenkit.custodian._grants import Status
 from greenkit.custodian._tokens import FileStore, KeyringStore, MemoryStore, Store
 from greenkit.custodian._windows import Document, Pending, Window
@@ -13,11 +14,13 @@ __all__ = [
     "Authorization",
     "BatchList",
     "Client",
+    "Customers",
     "Document",
     "FileStore",
     "KeyringStore",
     "MemoryStore",
     "Method",
+    "NightlyFetch",
     "Pending",
     "Profile",
     "Revocation",
@@ -25,4 +28,5 @@ __all__ = [
     "Store",
     "Window",
     "connect",
+    "open_customers",
 ]

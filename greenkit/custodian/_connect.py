@@ -248,7 +248,7 @@ def _store(given: Store | StrPath | None, profile: Profile, client_id: str, cust
         return MemoryStore()
     if given == "keyring":
         return KeyringStore(name)
-    return FileStore(token_folder(given) / f"{name}.json")
+    return FileStore(token_folder(given) / f"{name}.json", customer)
 
 
 def token_folder(given: StrPath) -> Path:

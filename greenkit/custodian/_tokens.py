@@ -109,12 +109,13 @@ class Token:
         """Return the grant marked as ended by the utility; it is stored so that it is not tried again."""
         return replace(self, ended=True, access=Secret(""), refresh=None)
 
-    def to_json(self) -> Secret:
-        """Return all fields as the JSON that a store keeps."""
+    def to_json(self, customer: str = "") -> Secret:
+        """Return all fields as the JSON that a store keeps, with the customer's name if there is one."""
         plain = {k: getattr(self, k) for k in ("expires_at", "lifetime", "scope", "ended", *_URIS)}
         secret = {"access": self.access.reveal(), "refresh": self.refresh.reveal() if self.refresh else None}
         extra = {k: v.reveal() for k, v in self.extra.items()}
-        return Secret(json.dumps({"version": 1, **plain, **secret, "extra": extra}))
+        name = {"customer": customer} if customer else {}
+        return Secret(json.dumps({"version": 1, **name, **plain, **secret, "extra": extra}))
 
     @classmethod
     def from_json(cls, text: Secret) -> Token:
@@ -129,6 +130,7 @@ class Token:
             held = json.loads(text.reveal())
             if held.pop("version") != 1:
                 raise ValueError
+            held.pop("customer", None)
             held["access"], refresh = Secret(held["access"]), held["refresh"]
             held["refresh"] = None if refresh is None else Secret(refresh)
             held["extra"] = {k: Secret(v) for k, v in held["extra"].items()}
@@ -212,6 +214,8 @@ class FileStore:
     ----------
     path : path
         The file. Its folder is made if it does not exist.
+    customer : str
+        Your name for the customer, which the file contains for :func:`greenkit.custodian.open_customers`.
 
     Raises
     ------
@@ -219,8 +223,8 @@ class FileStore:
         If others can read or change the file or its folder, or it cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str], customer: str = "") -> None:
+        self.path, self.customer = Path(path), customer
 
     def load(self) -> Token | None:
         """Return the grant, or None if there is none.
@@ -253,7 +257,7 @@ class FileStore:
         fault = None
         try:
             _check_private(_files.private_folder(self.path.parent))
-            _files.write_private(self.path, token.to_json().reveal().encode())
+            _files.write_private(self.path, token.to_json(self.customer).reveal().encode())
         except OSError as e:
             fault = type(e).__name__
         if fault:  # outside the handler, because the frames behind it contain the tokens
@@ -266,7 +270,7 @@ class FileStore:
         """Delete the grant, and what a killed process has left of it."""
         fault = None
         try:
-            for path in [self.path, *self._parts()]:
+            for path in [self.path, self.path.with_suffix(".received"), *self._parts()]:
                 path.unlink(missing_ok=True)
         except OSError as e:
             fault = type(e).__name__
