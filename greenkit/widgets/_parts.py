@@ -148,7 +148,7 @@ def draw(place: w.Output, figure: go.Figure | None) -> None:
     bundle: dict[str, Any] = {}
     if figure is not None:
         bundle = dict(figure._repr_mimebundle_() or {})
-        if PLOTLY not in bundle and "text/html" not in bundle:
+        if PLOTLY not in bundle:  # with some renderers plotly gives HTML alone, which Colab shows as nothing
             bundle[PLOTLY] = json.loads(figure.to_json())
     place.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},) if bundle else ()
 

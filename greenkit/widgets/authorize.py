@@ -1,4 +1,4 @@
-"""Authorize at a utility inside a notebook: a link, a status line, a box for the pasted address.
+"""Authorize at a utility inside a notebook: a link, a status line, a box for the pasted URL.
 
 It returns at once and the kernel stays free: the redirect is awaited by a thread, or pasted. The grant goes into the
 client's token store and nowhere else; ``client.usage(…)`` in the next cell uses it.
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 # state of an authorization → (what it means to whoever waits, how it is meant); a refusal has its error's own words
 _SAID: Final[dict[str, tuple[str, Kind]]] = {
     "authorized": ("Authorized.", "good"),
-    "cancelled": ("Cancelled: nothing was shared. Begin again when you like.", "idle"),
-    "timed out": ("Nobody signed in in time: begin again.", "bad"),
+    "cancelled": ("Canceled. No data was shared. You can start again at any time.", "idle"),
+    "timed out": ("Sign-in timed out. Start again.", "bad"),
 }
 _WAITING: Final = {
-    True: "Waiting: open the link, sign in, and allow. This line changes by itself.",
-    False: "Waiting: open the link, sign in, and allow; then paste the address that the browser ends at.",
+    True: "Waiting for sign-in. Open the link, sign in, and approve access. This line then changes automatically.",
+    False: "Waiting for sign-in. Open the link, sign in, and approve access. Then paste the URL from the address bar, "
+    "even if the page cannot be displayed.",
 }
 
 
@@ -51,7 +52,7 @@ class SignIn(PanelModel):
         self.flow: Authorization | None = None
         self._watcher: threading.Thread | None = None
         if not self.needed:
-            self.set_status("No sign-in is needed: this client has its own credentials.", "good")
+            self.set_status("This client has its own credentials, so nobody needs to sign in.", "good")
 
     @property
     def name(self) -> str:
@@ -109,9 +110,9 @@ class SignIn(PanelModel):
         """Finish with the address that the browser ended at; one of another sign-in is refused, and it goes on."""
         flow = self.flow
         if flow is None or not self.waiting:
-            raise StateMismatch("no sign-in is under way: begin one, then paste the address that it ends at")
-        if not self.start("Checking the pasted address", lambda: flow.finish(url)):
-            raise BusyError("another address is being checked: paste this one again in a moment")
+            raise StateMismatch("No sign-in is in progress", next_step="Select Start over to get a new link.")
+        if not self.start("Checking the pasted URL", lambda: flow.finish(url)):
+            raise BusyError("Another URL is being checked", next_step="Paste this one again in a moment.")
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until what runs has ended, and the end of a sign-in is told; one that still waits is not waited for."""
@@ -128,7 +129,22 @@ class SignIn(PanelModel):
         """Delete the grant from this machine; the utility is not told."""
         self.client.forget()
         self.flow = None
-        self.set_status("Forgotten here. The utility was not told: client.revoke() ends it there.", "idle")
+        self.set_status(
+            "Authorization removed from this machine. It is still active at the utility, and greenkit can no longer "
+            "end it there. The customer can end it on the utility's website.",
+            "idle",
+        )
+
+    def revoke(self) -> None:
+        """End the authorization at the utility, then delete the grant from this machine."""
+        self.start("Ending the authorization at the utility", self._revoke)
+
+    def _revoke(self) -> None:
+        done = self.client.revoke()
+        with self.lock:
+            self.flow = None
+            text = f"{str(done)[0].upper()}{str(done)[1:]}. The grant was removed from this machine."
+            self.set_status(text, "bad" if done.not_ended else "idle")
 
     def prompt(self) -> None:
         """Print the link and ask, in a terminal; SettingsError where nobody can be asked."""
@@ -139,7 +155,8 @@ class SignIn(PanelModel):
             if not sys.stdin.isatty():
                 flow.cancel()
                 raise SettingsError(
-                    "nobody can be asked to sign in here: authorize once in a notebook or terminal, and keep the grant"
+                    "Signing in needs a notebook or an interactive terminal",
+                    next_step="Authorize there once and keep the grant.",
                 )
             flow.prompt()
         self._ended(flow)
@@ -193,23 +210,29 @@ class Authorize(_parts.Panel):
         """Whether data can be asked for."""
         return self.model.authorized
 
+    def __repr__(self) -> str:
+        # a kernel without widgets (Spyder, jupyter console) shows this text alone, so it contains the link
+        flow = self.model.flow
+        return f"{super().__repr__()}\n{flow!r}" if flow is not None and self.model.waiting else super().__repr__()
+
     def _build(self) -> None:
         import ipywidgets as w
 
         model = self.model
         self._link = w.HTML()
         self._box = w.Text(
-            description="Pasted address",
-            placeholder="the whole address that the browser ends at, then Enter",
+            description="Redirect URL",
+            placeholder="the complete URL from the address bar, then Enter",
             continuous_update=False,
             layout=w.Layout(width="40em", max_width="100%"),
             style=_parts.FIELD,
         )
         self._box.observe(model.guard(self._pasted), "value")
-        self._begin = _parts.button("Begin again", "A new link to sign in", lambda: model.begin(again=True), model)
-        self._cancel = _parts.button("Cancel", "Give up this sign-in", model.cancel, model)
-        self._forget = _parts.button("Forget", "Delete the grant from this machine", model.forget, model)
-        buttons = _parts.row(self._begin, self._cancel, self._forget)
+        self._begin = _parts.button("Start over", "Get a new sign-in link", lambda: model.begin(again=True), model)
+        self._cancel = _parts.button("Cancel", "Cancel this sign-in", model.cancel, model)
+        self._revoke = _parts.button("Revoke", "End the authorization at the utility", model.revoke, model)
+        self._forget = _parts.button("Forget", "Delete the grant from this machine only", model.forget, model)
+        buttons = _parts.row(self._begin, self._cancel, self._revoke, self._forget)
         _parts.show_when(buttons, model.needed)
         self.widget = _parts.column(
             _parts.heading(f"Authorize: {model.name}"), _parts.status(model), self._link, self._box, buttons
@@ -226,11 +249,12 @@ class Authorize(_parts.Panel):
 
     def _show(self) -> None:
         model = self.model
-        self._link.value = _parts.link(f"Sign in at {model.name} and allow", model.url) if model.url else ""
+        self._link.value = _parts.link(f"Sign in at {model.name} and approve access", model.url) if model.url else ""
         _parts.show_when(self._link, bool(model.url))
         _parts.show_when(self._box, model.waiting)
         _parts.show_when(self._cancel, model.waiting)
         _parts.show_when(self._begin, not model.waiting and not model.busy)
-        _parts.show_when(self._forget, model.authorized)
+        _parts.show_when(self._revoke, model.authorized and not model.busy)
+        _parts.show_when(self._forget, model.authorized and not model.busy)
         if not model.waiting:
             self._box.value = ""

@@ -6,9 +6,10 @@ import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from greenkit.errors import GreenkitError, SettingsError
-from greenkit.findings import counted
+from greenkit.findings import SEVERITIES, counted
+from greenkit.frame import findings_of
 from greenkit.widgets import _model, _parts
-from greenkit.widgets._model import PanelModel
+from greenkit.widgets._model import Kind, PanelModel
 from greenkit.widgets.authorize import Authorize, SignIn
 from greenkit.widgets.explore import Explore, summary_html
 
@@ -60,7 +61,7 @@ class UsageFetch(PanelModel):
             self.usage_points = [EVERY, *found]
             if self.usage_point not in self.usage_points:
                 self.usage_point = EVERY
-            self.set_status(f"{counted(len(found), 'usage point')}: choose days, then fetch.")
+            self.set_status(f"Found {counted(len(found), 'usage point')}. Choose the days, then select Fetch.")
 
     def choose(self, **choices: Any) -> None:
         """Change ``usage_point``, ``first`` or ``last``."""
@@ -69,13 +70,15 @@ class UsageFetch(PanelModel):
                 if name not in ("usage_point", "first", "last"):
                     raise TypeError(f"there is no choice {name!r}")
                 if value is None:
-                    raise SettingsError("a day is missing: give the first and the last")
+                    raise SettingsError("A day is missing", next_step="Choose the first and the last day.")
                 setattr(self, name, value)
 
     def fetch(self) -> None:
         """Fetch the chosen days; :attr:`frame` holds them when the job has ended."""
         if self.last < self.first:
-            raise SettingsError(f"the last day {self.last} is before the first {self.first}: choose others")
+            raise SettingsError(
+                f"The last day {self.last} is before the first {self.first}", next_step="Choose other days."
+            )
         self.start("Fetching", self._fetch)
 
     def _fetch(self) -> None:
@@ -83,10 +86,21 @@ class UsageFetch(PanelModel):
         end = self.last + datetime.timedelta(days=1)
         df = self.client.usage(self.first, end, point, progress=self.progress)
         with self.lock:
+            if not len(df):  # what was fetched before stays
+                self.set_status("The utility has no readings for these days.", "idle")
+                return
             self.frame = df
-            self.set_status(
-                f"{len(df):,} intervals came." if len(df) else "The utility has no reading for these days.", "good"
-            )
+            self.set_status(*_outcome(df))
+
+
+def _outcome(df: pd.DataFrame) -> tuple[str, Kind]:
+    """Return the status line of fetched intervals: their number, and what the worst finding says is missing."""
+    text = f"Fetched {len(df):,} intervals."
+    missing = [f for f in findings_of(df) if f.name.startswith("custodian.") and f.severity != "info"]
+    if not missing:
+        return text, "good"
+    worst = max(missing, key=lambda f: SEVERITIES.index(f.severity))
+    return f"{text} {worst.message}", "bad" if worst.severity == "serious" else "idle"
 
 
 class AuthorizeAndFetch(_parts.Panel):
@@ -181,7 +195,9 @@ class AuthorizeAndFetch(_parts.Panel):
         self.model.fetch()
         self.model.wait(timeout)
         if self.model.error is not None or self.frame is None:
-            raise self.model.error or GreenkitError("nothing was fetched: another job was running, so fetch again")
+            raise self.model.error or GreenkitError(
+                "Nothing was fetched, because another job was running", next_step="Fetch again."
+            )
         return self.frame
 
     def _build(self) -> None:

@@ -59,10 +59,10 @@ def test_authorize_fetch_and_change_the_picture(front, shot):
     front.leave(tab)
     expect(front.status("Authorized.")).to_be_visible()
     expect(page.get_by_role("link", name="Sign in at")).to_have_count(0)
-    expect(front.status("2 usage points: choose days, then fetch.")).to_be_visible()
+    expect(front.status("Found 2 usage points. Choose the days, then select Fetch.")).to_be_visible()
     page.get_by_label("Usage point").select_option("household-0001")
     page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(front.status("584 intervals came.")).to_be_visible()
+    expect(front.status("Fetched 584 intervals.")).to_be_visible()
     want = truth("household-0001")
     front.drawn("scatter", want)
     shot(panel_of(front), "fetch")
@@ -92,19 +92,19 @@ def test_refuse_then_begin_again(front):
     front.leave(tab)
     expect(front.status("The customer refused the authorization")).to_be_visible()
     expect(front.page.get_by_role("button", name="Fetch", exact=True)).to_be_disabled()
-    front.page.get_by_role("button", name="Begin again").click()
+    front.page.get_by_role("button", name="Start over").click()
     tab = front.follow_link()
     front.customer(tab)
     front.leave(tab)
     expect(front.status("Authorized.")).to_be_visible()
     front.page.get_by_role("button", name="Forget").click()
-    expect(front.status("Forgotten here.")).to_be_visible()
+    expect(front.status("Authorization removed")).to_be_visible()
 
 
 def test_paste_the_address_instead(front, shot):
     to_the_panel(front, METHOD="paste")
     page = front.page
-    box = page.get_by_label("Pasted address")
+    box = page.get_by_label("Redirect URL")
     box.fill("https://example.com/callback?code=of-another")
     box.press("Enter")
     expect(front.status("This is not the address that the sign-in ends at")).to_be_visible()
@@ -121,7 +121,7 @@ def test_paste_the_address_instead(front, shot):
     expect(front.status("2 usage points")).to_be_visible()
     assert "code=" not in page.content()
     page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(front.status("intervals came.")).to_be_visible()
+    expect(front.status("intervals.")).to_be_visible()
     _pictures(front, shot, "fetched")
     front.aside(SPY)
     secrets = json.loads((front.work / "secrets.json").read_text())
@@ -129,7 +129,7 @@ def test_paste_the_address_instead(front, shot):
     saved = front.saved()
     state = json.loads(saved)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     assert {"TextModel", "HTMLModel", "OutputModel"} <= {model["model_name"] for model in state.values()}
-    assert "intervals came." in saved
+    assert "intervals." in saved
     assert len(secrets) >= 4
     for secret in [*secrets, code, "of-another"]:
         assert secret not in saved
@@ -279,7 +279,7 @@ def test_smart_meter_texas_check_list_fetch_load(front, shot):
 def test_keyboard_only(front):
     to_the_panel(front, METHOD="loopback")
     page = front.page
-    assert front.reachable()[1:] == ["Pasted address", "Cancel"]
+    assert front.reachable()[1:] == ["Redirect URL", "Cancel"]
     page.get_by_role("link", name="Sign in at").focus()
     with page.context.expect_page() as opened:
         page.keyboard.press("Enter")
@@ -292,11 +292,11 @@ def test_keyboard_only(front):
     expect(tab.get_by_role("heading", name="Authorized")).to_be_visible()
     front.leave(tab)
     expect(front.status("2 usage points")).to_be_visible()
-    assert front.reachable() == ["Begin again", "Forget", "Usage point", "First day", "Last day", "Fetch"]
+    assert front.reachable() == ["Start over", "Revoke", "Forget", "Usage point", "First day", "Last day", "Fetch"]
     assert front.choose_by_keys("Usage point", "ArrowDown") == "household-0001"
     page.get_by_role("button", name="Fetch", exact=True).focus()
     page.keyboard.press("Enter")
-    expect(front.status("584 intervals came.")).to_be_visible()
+    expect(front.status("Fetched 584 intervals.")).to_be_visible()
     front.drawn("scatter", truth("household-0001"))
     assert front.tab_through(1)[0][1] == "Meter"  # the keyboard goes on from where it was
     names = front.reachable()
@@ -331,7 +331,7 @@ def through(front):
     expect(front.status("2 usage points")).to_be_visible()
     front.page.get_by_label("Usage point").select_option("household-0001")
     front.page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(front.status("584 intervals came.")).to_be_visible()
+    expect(front.status("Fetched 584 intervals.")).to_be_visible()
     front.drawn("scatter", truth("household-0001"))
 
 

@@ -27,7 +27,7 @@ def test_pasting_the_redirect_authorizes(utility):
     model.begin()
     assert model.waiting
     assert model.line.kind == "busy"
-    assert "paste the address" in str(model.line)
+    assert "paste the URL" in str(model.line)
     model.paste(Secret(visit(model.url)))
     model.wait(10)
     hands.until(lambda: str(model.line) == "Authorized.")
@@ -39,7 +39,7 @@ def test_pasting_the_redirect_authorizes(utility):
 def test_the_listener_authorizes_by_itself(utility):
     model = SignIn(utility.connect(), "loopback")
     model.begin()
-    assert "by itself" in str(model.line)
+    assert "changes automatically" in str(model.line)
     assert "Authorized" in follow(visit(model.url)).text
     hands.until(lambda: str(model.line) == "Authorized.")
 
@@ -77,11 +77,11 @@ def test_cancel_frees_the_link(utility):
     model.begin()
     address = visit(model.url)
     model.cancel()
-    hands.until(lambda: "Cancelled" in str(model.line))
+    hands.until(lambda: "Canceled" in str(model.line))
     assert not model.url
     with pytest.raises(requests.ConnectionError):
         follow(address)
-    with pytest.raises(StateMismatch, match="no sign-in is under way"):
+    with pytest.raises(StateMismatch, match="No sign-in is in progress"):
         model.paste(Secret(address))
 
 
@@ -91,7 +91,7 @@ def test_a_deadline_is_said(utility):
     model = SignIn(client, "paste")
     model.flow = flow
     model._watch(flow)
-    assert str(model.line) == "Nobody signed in in time: begin again."
+    assert str(model.line) == "Sign-in timed out. Start again."
 
 
 def test_a_second_panel_of_the_same_client_takes_over(utility):
@@ -99,7 +99,7 @@ def test_a_second_panel_of_the_same_client_takes_over(utility):
     first, second = SignIn(client, "paste"), SignIn(client, "paste")
     first.begin()
     second.begin()
-    hands.until(lambda: "Cancelled" in str(first.line))
+    hands.until(lambda: "Canceled" in str(first.line))
     assert second.waiting
 
 
@@ -115,7 +115,7 @@ def test_a_kept_grant_needs_no_sign_in_until_it_is_forgotten(utility, tmp_path):
     assert not other.waiting
     other.forget()
     assert not other.authorized
-    assert "client.revoke()" in str(other.line)
+    assert "can no longer end it there" in str(other.line)
     other.begin()
     assert other.waiting
 
@@ -125,7 +125,7 @@ def test_own_credentials_need_no_sign_in(utility):
     model.begin()
     assert model.authorized
     assert model.flow is None
-    assert "No sign-in is needed" in str(model.line)
+    assert "nobody needs to sign in" in str(model.line)
 
 
 # -- the panel
@@ -135,19 +135,19 @@ def test_own_credentials_need_no_sign_in(utility):
 def test_a_person_pastes_and_the_box_is_emptied_first(utility):
     store = MemoryStore()
     panel = Authorize(utility.connect(tokens=store), method="paste")
-    assert {"Pasted address", "Cancel"} <= hands.labels(panel)
-    assert not {"Forget", "Begin again"} & hands.labels(panel)
+    assert {"Redirect URL", "Cancel"} <= hands.labels(panel)
+    assert not {"Forget", "Start over"} & hands.labels(panel)
     assert panel.model.url.replace("&", "&amp;") in hands.text(panel)
     address, seen = visit(panel.model.url), []
-    box = hands.control(panel, "Pasted address")
+    box = hands.control(panel, "Redirect URL")
     panel.model.paste = lambda secret, paste=panel.model.paste: (seen.append(box.value), paste(secret))
     box.value = address
     assert seen == [""]
     panel.wait(10)
     hands.until(lambda: panel.authorized and "Authorized." in hands.text(panel))
     assert "href" not in hands.text(panel)
-    assert "Pasted address" not in hands.labels(panel)
-    assert {"Forget", "Begin again"} <= hands.labels(panel)
+    assert "Redirect URL" not in hands.labels(panel)
+    assert {"Forget", "Start over"} <= hands.labels(panel)
     code = address.partition("code=")[2].partition("&")[0]
     token = store.load()
     for secret in (code, token.access.reveal(), token.refresh.reveal(), utility.client_secret.reveal()):
@@ -162,15 +162,30 @@ def test_a_person_cancels_begins_again_and_forgets(utility):
     panel = Authorize(utility.connect(), method="loopback")
     first = panel.model.url
     hands.click(panel, "Cancel")
-    hands.until(lambda: "Begin again" in hands.labels(panel))
+    hands.until(lambda: "Start over" in hands.labels(panel))
     assert "href" not in hands.text(panel)
-    hands.click(panel, "Begin again")
+    hands.click(panel, "Start over")
     assert panel.model.url not in ("", first)
     follow(visit(panel.model.url))
     hands.until(lambda: "Forget" in hands.labels(panel))
     hands.click(panel, "Forget")
-    assert "Forgotten here" in hands.text(panel)
+    assert "Authorization removed" in hands.text(panel)
     assert panel.model.client.status().state == "not authorized"
+
+
+@pytest.mark.usefixtures("kernel")
+def test_revoking_in_the_panel_ends_the_authorization_at_the_utility(utility):
+    panel = Authorize(utility.connect(), method="paste")
+    assert panel.model.url in repr(panel)  # for kernels that show text alone
+    assert panel.model.url in panel._repr_mimebundle_()["text/plain"]
+    hands.control(panel, "Redirect URL").value = visit(panel.model.url)
+    panel.wait(10)
+    hands.until(lambda: "Revoke" in hands.labels(panel))
+    assert "state=" not in repr(panel)
+    hands.click(panel, "Revoke")
+    hands.until(lambda: "Ended: the authorization" in hands.text(panel))
+    assert panel.model.client.status().state == "not authorized"
+    assert not any(a.active for a in list(utility.register.authorizations.values())[-1:])
 
 
 @pytest.mark.usefixtures("kernel")
@@ -215,7 +230,7 @@ def test_in_a_terminal_it_prints_the_link_and_asks(utility, monkeypatch, capsys)
 
 def test_where_nobody_can_be_asked_it_says_so(utility, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(SettingsError, match="nobody can be asked to sign in here"):
+    with pytest.raises(SettingsError, match="Signing in needs a notebook or an interactive terminal"):
         Authorize(utility.connect(), method="paste")
 
 

@@ -47,7 +47,7 @@ def test_the_chosen_days_and_usage_point_are_fetched(utility):
     want = truth(utility)
     assert len(model.frame) == len(want)
     assert model.frame["value"].sum() == pytest.approx(want["value"].sum())
-    assert f"{len(want):,} intervals came." == str(model.line)
+    assert f"Fetched {len(want):,} intervals." == str(model.line)
     model.choose(usage_point="shop-0002", last=FIRST)
     model.fetch()
     model.wait(20)
@@ -59,7 +59,7 @@ def test_wrong_choices_are_refused(utility):
     model = UsageFetch(utility.connect(), LAST, FIRST)
     with pytest.raises(SettingsError, match="before the first"):
         model.fetch()
-    with pytest.raises(SettingsError, match="a day is missing"):
+    with pytest.raises(SettingsError, match="A day is missing"):
         model.choose(first=None)
     with pytest.raises(TypeError, match="no choice 'end'"):
         model.choose(end=LAST)
@@ -87,12 +87,50 @@ def test_data_in_preparation_and_a_busy_utility_are_said(utility):
     assert len(model.frame)
 
 
-def test_days_without_readings_give_an_empty_frame(utility):
-    model = UsageFetch(authorized(utility), datetime.date(1990, 1, 1), datetime.date(1990, 1, 2))
+def test_days_without_readings_keep_what_was_fetched_before(utility):
+    model = UsageFetch(authorized(utility), datetime.date(2024, 3, 1), datetime.date(2024, 3, 1))
     model.fetch()
     model.wait(20)
-    assert len(model.frame) == 0
-    assert str(model.line) == "The utility has no reading for these days."
+    before = model.frame
+    assert model.line.kind == "good"
+    model.choose(first=datetime.date(1990, 1, 1), last=datetime.date(1990, 1, 2))
+    model.fetch()
+    model.wait(20)
+    assert model.frame is before
+    assert str(model.line) == "The utility has no readings for these days."
+    assert model.line.kind == "idle"
+
+
+def test_days_that_are_missing_are_in_the_status_line(utility):
+    import flask
+
+    client = authorized(utility)
+    one = client.fetch_usage("2024-03-01", "2024-03-02", usage_point="household-0001")[0].read()
+    utility.behaviour.replace = lambda path: flask.Response(one) if "/Batch/" in path else None
+    model = UsageFetch(client, datetime.date(2024, 3, 1), datetime.date(2024, 3, 1))
+    model.fetch()
+    model.wait(20)
+    utility.behaviour.replace = None
+    assert "shop-0002" in str(model.line)
+    assert model.line.kind == "idle"
+    assert len(model.frame)
+
+
+def test_figures_have_both_mime_types_whatever_the_renderer(monkeypatch):
+    import ipywidgets
+
+    from greenkit.widgets import _parts
+
+    class Figure:
+        def _repr_mimebundle_(self):
+            return {"text/html": "<div>"}
+
+        def to_json(self):
+            return "{}"
+
+    place = ipywidgets.Output()
+    _parts.draw(place, Figure())
+    assert set(place.outputs[0]["data"]) == {"text/html", _parts.PLOTLY}
 
 
 def test_the_usual_days_are_thirty_whole_ones(utility):
@@ -113,7 +151,7 @@ def test_a_person_authorizes_fetches_and_looks(utility):
     assert hands.figures(panel) == []
     with pytest.raises(AssertionError, match="'Fetch' is disabled"):
         hands.click(panel, "Fetch")
-    hands.control(panel, "Pasted address").value = visit(panel.sign_in.url)
+    hands.control(panel, "Redirect URL").value = visit(panel.sign_in.url)
     hands.until(lambda: "2 usage points" in hands.text(panel))
     hands.control(panel, "Usage point").value = "household-0001"
     hands.until(lambda: not panel.model.busy)
@@ -150,8 +188,8 @@ def test_own_credentials_skip_the_sign_in(utility):
     authorized(utility)  # bulk data are of those customers who have allowed it
     utility.behaviour.prepared.clear()
     panel = AuthorizeAndFetch(utility.connect(grant="client_credentials"), first=FIRST, last=LAST)
-    assert not {"Pasted address", "Cancel", "Forget", "Begin again"} & hands.labels(panel)
-    assert "No sign-in is needed" in hands.text(panel)
+    assert not {"Redirect URL", "Cancel", "Forget", "Revoke", "Start over"} & hands.labels(panel)
+    assert "nobody needs to sign in" in hands.text(panel)
     hands.click(panel, "Fetch")
     panel.wait(20)
     assert panel.frame["value"].sum() == pytest.approx(truth(utility)["value"].sum())
