@@ -1,4 +1,4 @@
-"""Seeded meters and the files in which they would appear: one truth behind every format, any size, streamed.
+"""Simulated meters, and the files that a utility would write for them, in any format and size.
 
 >>> from greenkit import synthetic
 >>> home = synthetic.household(1, solar=5.0)

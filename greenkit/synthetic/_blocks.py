@@ -1,4 +1,4 @@
-"""IntervalBlocks of one series: the text of a reading is made once as a template and filled for each."""
+"""Write the IntervalBlocks of a series: one template of a reading, filled in for each reading (ESPI 4.0, espi.xsd)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._resources import offsets
 
 EXPORTED: Final = "1721154384.66136"
-"""The export time that one dialect writes for every reading."""
+"""The time of export, which one dialect writes as the time of every reading."""
 HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The times of a run of readings as written: epoch seconds, durations, and which readings are left."""
+    """Times of readings as in the feed: epoch seconds, durations, and a mask of the readings that it contains."""
 
     start: Ints
     duration: Ints
     keep: Ints
     day: Ints
-    """The local day (since 1970) to which each belongs."""
+    """Local day of each reading, in days since 1970."""
 
 
 def written(meter: Meter, readings: Readings, dialect: Dialect) -> Written:
-    """Write the times of some whole local days of a series."""
+    """Return the times of complete local days of a series, as the dialect states them."""
     at = _loads.moments(readings.start, meter.zone)
     start = readings.start // days.US
     duration = (readings.end - readings.start) // days.US
@@ -64,7 +64,7 @@ def _shift(start: Ints, keep: Ints, at: _loads.Moments, clock: str) -> Ints:
 
 
 def _fold(at: _loads.Moments, start: Ints, duration: Ints, *, dropped: bool) -> tuple[Ints, Ints, Ints]:
-    """Lose the second of the repeated hours, or write it as 0 s at the start of the first, which gets 7200 s."""
+    """Leave out the second repeated hour, or write it with 0 s at the start of the first, which gets 7200 s."""
     again = np.zeros(len(start), dtype=bool)
     again[1:] = at.local[1:] <= np.maximum.accumulate(at.local)[:-1]
     keep = np.arange(len(start))
@@ -78,18 +78,18 @@ def _fold(at: _loads.Moments, start: Ints, duration: Ints, *, dropped: bool) -> 
 
 
 def _by_position(day: Ints) -> Ints:
-    """Write a day as Smart Meter Texas does: from 00:00Z of its date; each but the first a quarter of an hour late."""
+    """Return the times of Smart Meter Texas: from 00:00Z of the date, each but the first 15 minutes late."""
     first = np.flatnonzero(np.diff(day, prepend=-1))
     place = np.arange(len(day)) - np.repeat(first, np.diff([*first, len(day)]))
     return np.asarray(day * 86_400 + np.where(place == 0, 0, (place + 1) * 900), dtype=np.int64)
 
 
 REGISTER: Final = replace(DELIVERED, series="register")
-"""The meter's dial, read at local midnight."""
+"""The register of the meter, read at local midnight."""
 
 
 class BlockWriter:
-    """Writes the IntervalBlocks of one series: the text of a reading is made once and filled for each."""
+    """Writer of the IntervalBlocks of one series, with one template of a reading."""
 
     def __init__(self, markup: Markup, meter: Meter, channel: Channel, depth: int) -> None:
         self.markup, self.meter, self.channel, self.depth = markup, meter, channel, depth
@@ -110,7 +110,7 @@ class BlockWriter:
         finest = _resources.UNITS[channel.unit][1] - channel.decimals
         if exponent > finest:
             raise ValueError(
-                f"a powerOfTenMultiplier of {exponent} loses digits of {channel.unit}: use {finest} or less"
+                f"A powerOfTenMultiplier of {exponent} loses digits of {channel.unit}. Use {finest} or less."
             )
         self.scale = 10 ** (finest - exponent)
 
@@ -130,7 +130,7 @@ class BlockWriter:
         return first + "".join(texts[name] for name in self.members) + last
 
     def blocks(self, readings: Readings) -> Iterator[tuple[str, int]]:
-        """Write some whole days: each block's text, and the instant at which it was complete."""
+        """Yield the text of each block of complete days, and the time at which the block ends."""
         if not len(readings):
             return
         times = written(self.meter, readings, self.dialect)
@@ -164,7 +164,7 @@ class BlockWriter:
         return first + interval + body + last
 
     def _columns(self, readings: Readings, times: Written) -> list[list[Any]]:
-        """Give the slots of the template, one list for each, in its order."""
+        """Return the values of the slots of the template, one list for each slot, in its order."""
         keep = times.keep
         tou, cpp = _tariff.periods(_loads.moments(readings.start, self.meter.zone))
         starts: list[Any] = times.start.tolist()
@@ -195,6 +195,6 @@ class BlockWriter:
 
 
 def register_readings(meter: Meter, start: int, end: int) -> Readings:
-    """Give what the dial showed at each local midnight of a window, as readings without a length."""
+    """Return the register at each local midnight of a window, as readings without a duration."""
     at, shown, _ = meter.registers(start, end)
     return Readings(REGISTER, at, at, shown, np.zeros(len(at), dtype=bool))

@@ -1,4 +1,4 @@
-"""The series that a meter may have, and the Texas utilities that may own it."""
+"""The series of a simulated meter, and the Texas utilities that may own it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ QUARTER: Final = 900
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A series of a meter. ``interval`` is in seconds; 86400 means the local day, whatever it holds.
+    """A series of a meter.
 
-    The truth counts whole steps of 10^-``decimals`` of the unit. ``of`` says what it is made from.
+    ``interval`` is in seconds; 86400 means a local day of 23 to 25 hours. Amounts are whole steps of 10^-``decimals``
+    of the unit. ``of`` names the model that the amounts come from.
     """
 
     series: str
@@ -33,7 +34,7 @@ class Channel:
 
     @property
     def priced(self) -> bool:
-        """Whether the tariff sets a price on it."""
+        """Whether the tariff has a price for the series."""
         return self.flow == "delivered" and self.unit in ("kWh", *_tariff.FLAT)
 
 
@@ -48,7 +49,7 @@ GAS: Final = Channel("gas", "delivered", "therm", 3, 86_400, "gas", "natural gas
 GAS_M3: Final = Channel("gas", "delivered", "m3", 3, 3_600, "gas m3", "natural gas", "volume")
 WATER: Final = Channel("water", "delivered", "gal", 0, 3_600, "water", "potable water", "volume")
 
-# tdsp → (DUNS, ESI ID prefix, digits); after the prefix comes the seed, so no ESI ID is anybody's.
+# tdsp → (DUNS, ESI ID prefix, digits); the seed follows the prefix, so no ESI ID is real.
 TDSPS: Final[Mapping[str, tuple[str, str, int]]] = {
     "oncor": ("1039940674000", "10443720", 17),
     "centerpoint": ("957877905", "1008901", 22),
@@ -60,7 +61,7 @@ TDSPS: Final[Mapping[str, tuple[str, str, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The readings of one channel: instants in microseconds since 1970 UTC, amounts in the channel's steps."""
+    """The readings of one channel: times in microseconds since 1970 UTC, amounts in steps of the channel."""
 
     channel: Channel
     start: Ints

@@ -1,6 +1,6 @@
-"""The customer feed beside a usage feed: who lives where, under which agreement, on which meter. Nobody real.
+"""Write customer feeds: made-up customers with their accounts, agreements, locations, and meters.
 
-ESPI keeps people apart from their usage; the service location's link to the usage point is all that joins them.
+ESPI separates customers from usage: only the link of a service location to its usage point joins the two feeds.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def write(
     *,
     dialect: str | Dialect = CONFORMING,
 ) -> None:
-    """Write the customers of meters to a path or a binary file, with the statements of a window's bills.
+    """Write the customers of meters, and the statements of the bills in a window, to a path or a binary file.
 
     Parameters
     ----------
     file : path or binary file
-        A path is replaced whole or not at all.
+        A path is replaced completely or not at all.
     meters : iterable of Meter
-        Each with a customer, an account, an agreement, a location and a meter of its own.
+        Meters; each gets a customer, an account, an agreement, a location, and a device.
     start, end : date or time
-        Window in which billing periods end.
+        Window in which the billing periods end.
     dialect : str or Dialect
-        As for the usage feed; the links to usage points are those of its feed.
+        As for the usage feed, so that the links to usage points match.
     """
     with opened(file) as out:
         for piece in stream(meters, start, end, dialect=dialect):
@@ -46,7 +46,7 @@ def write(
 
 
 def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:
-    """Give the customer feed as pieces of bytes."""
+    """Yield the customer feed as pieces of bytes."""
     style = named(dialect)
     document = Document(style, made(end))
     entries = _entries(document, meters, start, end)
@@ -155,7 +155,7 @@ def _location(meter: Meter, usage_point: str) -> Node:
 
 
 def _device(meter: Meter, now: int) -> Node:
-    """Make the meter that hangs there now: a planted change of meter gives it another serial number."""
+    """Build the current meter; a simulated meter change gives it a new serial number."""
     first = meter.instant(meter.installed)
     changes = [f.start for f in meter.faults_between(first, now) if f.kind == "meter change"]
     return node(

@@ -1,6 +1,6 @@
-"""How feeds differ from one utility to the next: a dialect is a set of switches on one writer.
+"""Dialects of Green Button feeds: the differences between utilities, as switches of one writer.
 
-Each dialect is named for what it does, not for who does it; the comment beside it says where it is found.
+Each dialect is named after what it does, not after who does it. The comment beside it says where it is found.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ class Dialect:
     atom_prefix: str = ""
     customer_prefix: str = "cust"
     declared: bool = True
-    """False leaves the prefixes undeclared, as in a fragment cut from a feed."""
+    """False leaves the prefixes undeclared, as in a fragment of a feed."""
     encoding: str = "utf-8"
     prolog: str = '<?xml version="1.0" encoding="{encoding}"?>\n'
     before: str = ""
-    """Junk before the prolog."""
+    """Text before the prolog."""
     after_prolog: str = ""
     newline: str = "\n"
     pretty: bool = True
     xsi_types: bool = False
     padded_values: bool = False
     between: str = ""
-    """What stands before each entry: comments."""
+    """Text before each entry: comments."""
     root: Literal["feed", "entry", "resource"] = "feed"
-    """An entry or a resource alone is the first block of the first series."""
+    """A single entry or resource is the first block of the first series."""
     blocks_in_content: int = 1
-    """IntervalBlocks in one content; 0 puts all of a series in one."""
+    """IntervalBlocks in one content element; 0 puts all blocks of a series in one."""
     title: str = "Usage data"
     content_type: str | None = "application/xml"
     dates: Literal["utc", "offset", "naive", "placeholder"] = "utc"
@@ -51,33 +51,33 @@ class Dialect:
     order: Literal["parents", "readings", "types last"] = "parents"
     type_link: bool = True
     same_ids: bool = False
-    """One Atom id for all entries, one self link for all blocks of a series."""
+    """All entries have the same Atom ID, and all blocks of a series the same self link."""
     certificate: bool = False
     blocks_twice: bool = False
-    """Every IntervalBlock is sent again whole, as after a retry."""
+    """Every IntervalBlock appears twice, as after a retry."""
     thousands: bool = False
-    """Separators in the numbers of a bill's link."""
+    """Thousands separators in the links of bills."""
     summary: str | None = "UsageSummary"
     power_quality: bool = True
     delivery_point: str = "serviceDeliveryPoint"
     readings: bool = True
     more_channels: tuple[Channel, ...] = ()
-    """Series beside the meter's own: demand, net."""
+    """Additional series: demand, net."""
     registers: bool = False
 
     # -- C: values
     exponents: Mapping[str, int] = field(default_factory=dict)
-    """unit → powerOfTenMultiplier; the default is the one that needs no scaling."""
+    """unit → powerOfTenMultiplier; by default, the one that needs no scaling."""
     type_members: Literal["all", "few"] = "all"
     odd_codes: Mapping[str, int] = field(default_factory=dict)
-    """Members of the ReadingType that carry a code from elsewhere."""
+    """Members of the ReadingType with codes that no table of ESPI has."""
     members: tuple[str, ...] = ("cost", "quality", "timePeriod", "value", "tou")
-    """Members of a reading, in order; ``tier`` and ``cpp`` may stand among them."""
+    """Members of a reading, in order; may include ``tier`` and ``cpp``."""
     quality: Literal["exceptions", "all", "none"] = "exceptions"
     free: bool = False
     """Every cost is 0."""
     service_kind: int | str | None = None
-    """What ServiceCategory says in place of the truth."""
+    """Code of ServiceCategory that replaces the correct one."""
     bills: Literal["espi", "thousandths"] = "espi"
     milliseconds: bool = False
 
@@ -89,7 +89,7 @@ class Dialect:
     newest_first: bool = False
     time_period: bool = True
     block: Literal["day", "31 days", "all"] | int = "day"
-    """The readings of an IntervalBlock: of a local day, of 31, all of the series, or a number of them."""
+    """Readings of an IntervalBlock: those of a local day, of 31 days, of the series, or a number of readings."""
     block_interval: bool = True
     timezone_element: bool = False
     repeated_hour: Literal["whole", "dropped", "pair"] = "whole"
@@ -100,19 +100,19 @@ class Dialect:
 
 CONFORMING: Final = Dialect()
 
-# What differs, and where such feeds come from. Quirks that one utility has together stand together.
+# The differences, and where such feeds are found. A dialect combines the quirks that one utility combines.
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "conforming": CONFORMING,
     # -- A: XML
     "prefixed": Dialect(espi_prefix="espi"),
-    "typed-prefixes": Dialect(  # an API that says xsi:type on every Atom element
+    "typed-prefixes": Dialect(  # an API that writes xsi:type on every Atom element
         espi_prefix="ns0", atom_prefix="ns1", xsi_types=True, content_type=None, pretty=False, dates="placeholder"
     ),
     "atom-prefix": Dialect(  # ESPI is the document's default namespace; byte order mark
         atom_prefix="ns2", encoding="utf-8-sig", base="/espi/1_1/resource", clock="local", local_time="absent"
     ),
     "undeclared-prefix": Dialect(espi_prefix="ns1", atom_prefix="ns1", declared=False, prolog="", local_time="absent"),
-    "untidy": Dialect(  # the first sample files: junk before the prolog, comments, white space in values, CRLF
+    "untidy": Dialect(  # the first sample files: text before the prolog, comments, white space in values, CRLF
         before="\n\n",
         after_prolog='<?xml-stylesheet type="text/xsl" href="GreenButtonDataStyleSheet.xslt"?>\n<!-- A > B -->\n',
         between="  <!-- entry -->\n",
@@ -143,7 +143,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     # -- C: values and units
     "gas-1e-8": Dialect(exponents={"therm": -8}, late=1, members=("cost", "timePeriod", "value"), block="31 days"),
     "milli": Dialect(exponents={"kWh": -3}),
-    "energy-and-demand": Dialect(  # durations a second short, wall clock as UTC, dstOffset that is the offset
+    "energy-and-demand": Dialect(  # durations a second short, local time as UTC, dstOffset equal to tzOffset
         more_channels=(DEMAND,),
         short=1,
         clock="local",
@@ -181,7 +181,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     "dropped-hour": Dialect(repeated_hour="dropped"),
     "paired-hour": Dialect(repeated_hour="pair"),
     "gas-day-86400": Dialect(gas_day="86400", block="31 days"),
-    "smt": Dialect(  # Smart Meter Texas's own export: the day's readings by position, types after the blocks
+    "smt": Dialect(  # the export of Smart Meter Texas: readings of a day by position, types after the blocks
         title="SMT Green Button Report: Interval",
         smt_blocks=True,
         order="types last",
@@ -195,15 +195,21 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 
 
 def named(dialect: str | Dialect) -> Dialect:
-    """Give a dialect by its name; ValueError with the list when there is none of that name."""
+    """Return a dialect by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is no dialect of this name. The error lists the names.
+    """
     if isinstance(dialect, Dialect):
         return dialect
     try:
         return DIALECTS[dialect]
     except KeyError:
-        raise ValueError(f"there is no dialect {dialect!r}: use one of {', '.join(DIALECTS)}") from None
+        raise ValueError(f"There is no dialect {dialect!r}. Use one of {', '.join(DIALECTS)}.") from None
 
 
 def variant(**switches: Any) -> Dialect:
-    """Give the conforming dialect with some switches turned."""
+    """Return the conforming dialect with some switches changed."""
     return replace(CONFORMING, **switches)

@@ -1,4 +1,4 @@
-"""Atom documents around ESPI resources: the feed, its entries, their links and dates, in a dialect's style."""
+"""Write Atom documents around ESPI resources: the feed, its entries, links, and dates, in the style of a dialect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMESPACES: Final = {
     "": "http://naesb.org/espi",
     "c": "http://naesb.org/espi/customer",
 }
-# xsi:type of the Atom elements, as one utility writes them all
+# xsi:type of the Atom elements, which one utility writes on all of them
 _ATOM_TYPES: Final = {"id": "idType", "title": "textType", "link": "linkType", "content": "contentType"}
 _DATE_ELEMENTS: Final = ("published", "updated")
 
@@ -26,7 +26,7 @@ Children: TypeAlias = "str | int | tuple[Node, ...]"
 
 
 class Node(NamedTuple):
-    """An element. Atom's names begin with ``a:``, the customer schema's with ``c:``, ESPI's with nothing."""
+    """An element. Atom names start with ``a:``, customer names with ``c:``; ESPI names have no prefix."""
 
     name: str
     children: Children = ()
@@ -34,26 +34,26 @@ class Node(NamedTuple):
 
 
 def node(name: str, *children: Node | None, **attributes: str) -> Node:
-    """Make an element of elements; None among them is left out."""
+    """Build an element with child elements, without those that are None."""
     return Node(name, tuple(c for c in children if c is not None), tuple(attributes.items()))
 
 
 def leaf(name: str, text: str | int | None, **attributes: str) -> Node | None:
-    """Make an element of text; None makes none."""
+    """Build an element with text, or return None if the text is None."""
     return None if text is None else Node(name, text, tuple(attributes.items()))
 
 
 class Markup:
-    """Writes nodes in a dialect's style."""
+    """Writer of nodes in the style of a dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.prefixes = {"a": dialect.atom_prefix, "": dialect.espi_prefix, "c": dialect.customer_prefix}
-        # where an ESPI name has no prefix and Atom has none either, each resource declares its own namespace
+        # If neither ESPI nor Atom names have a prefix, each resource declares its namespace.
         self.inline = {space for space in ("", "c") if not self.prefixes[space] and not dialect.atom_prefix}
 
     def root_attributes(self, *spaces: str) -> str:
-        """Give the namespace declarations of the root element."""
+        """Return the namespace declarations of the root element."""
         if not self.dialect.declared:
             return ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"' if self.dialect.xsi_types else ""
         found = []
@@ -66,13 +66,13 @@ class Markup:
         return "".join(f" {text}" for text in found)
 
     def tag(self, name: str) -> str:
-        """Give an element's name with the dialect's prefix."""
+        """Return the name of an element with the prefix of the dialect."""
         space, _, local = name.rpartition(":")
         prefix = self.prefixes[space]
         return f"{prefix}:{local}" if prefix else local
 
     def text(self, element: Node, depth: int = 0, *, root: bool = False) -> str:
-        """Write an element with all that it holds; ``root`` says that it stands alone in its content."""
+        """Return the text of an element and its children; ``root`` marks the only child of a content element."""
         name = self.tag(element.name)
         lead, end = self.around(depth)
         opened = name + self._attributes(element, root=root)
@@ -90,11 +90,11 @@ class Markup:
         return f"{lead}<{opened}>{value}</{name}>{end}"
 
     def around(self, depth: int) -> tuple[str, str]:
-        """Give what stands before and after an element at a depth."""
+        """Return the white space before and after an element at a depth."""
         return ("  " * depth, "\n") if self.dialect.pretty else ("", "")
 
     def halves(self, element: Node, depth: int, *, root: bool = False) -> tuple[str, str]:
-        """Write the start and the end of an element whose inside is written by others."""
+        """Return the start tag and the end tag of an element."""
         lead, end = self.around(depth)
         attributes = self._attributes(element, root=root)
         name = self.tag(element.name)
@@ -114,7 +114,7 @@ class Markup:
 
 
 NAMESPACE: Final = uuid.UUID("6a2f5c1e-8b0d-4c7a-9a55-0d3f1f6e2b90")
-"""Of the entries' ids: the same link gives the same id."""
+"""Namespace of the entry IDs: the same link always gets the same ID."""
 CERTIFICATE: Final = "https://certificates.example/green-button/1"
 _DATES: Final = {"utc": "%Y-%m-%dT%H:%M:%SZ", "naive": "%Y-%m-%dT%H:%M:%S", "offset": "%Y-%m-%dT%H:%M:%S+00:00"}
 _PLACEHOLDER: Final = "1899-12-30T00:00:00Z"
@@ -124,7 +124,7 @@ _CODECS: Final = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry: what it is, its own links, and the text of its content."""
+    """An entry: its resource, its links, and the text of its content."""
 
     resource: str
     self: str
@@ -136,30 +136,30 @@ class Entry:
 
     @property
     def parent(self) -> str:
-        """The collection to which it belongs."""
+        """The collection that the entry belongs to."""
         return self.self.rpartition("/")[0] if self.up is None else self.up
 
 
 class Document:
-    """A feed, an entry or a resource in the making; ``made`` is when (microseconds since 1970 UTC)."""
+    """Writer of a feed, a single entry, or a single resource; ``made`` is the time in microseconds since 1970 UTC."""
 
     def __init__(self, dialect: Dialect, made: int) -> None:
         self.dialect, self.markup, self.made = dialect, Markup(dialect), made
         self.depth = 0 if dialect.root == "resource" else 3
 
     def content(self, element: Node) -> str:
-        """Write a resource as the content of an entry."""
+        """Return a resource as the content of an entry."""
         return self.markup.text(element, self.depth, root=True)
 
     def text(self, entries: Iterable[Entry], *, here: str, title: str, spaces: tuple[str, ...]) -> Iterator[str]:
-        """Write the document: a feed of entries, or the first of them alone."""
+        """Yield the document: a feed of entries, or only the first entry."""
         dialect = self.dialect
         encoding = dialect.encoding.upper().removesuffix("-SIG")
         yield dialect.before + dialect.prolog.format(encoding=encoding) + dialect.after_prolog
         if dialect.root != "feed":
             first = next(iter(entries), None)
             if first is None:
-                raise ValueError("there is no reading in the window to stand alone: take a longer one, or more meters")
+                raise ValueError("The window contains no reading. Use a longer window or more meters.")
             yield self._entry(first, spaces) if dialect.root == "entry" else first.content
             return
         yield self._head(here, title, spaces)
@@ -168,7 +168,7 @@ class Document:
         yield f"</{self.markup.tag('a:feed')}>\n"
 
     def encoded(self, texts: Iterable[str]) -> Iterator[bytes]:
-        """Give texts as bytes, with the byte order mark first where there is one."""
+        """Yield texts as bytes, after the byte order mark if the encoding has one."""
         dialect = self.dialect
         codec = _CODECS.get(dialect.encoding, dialect.encoding)
         yield _MARKS.get(dialect.encoding, b"")
@@ -215,7 +215,7 @@ class Document:
         return links + [node("a:link", rel="related", href=href, type=kind) for href, kind in entry.related]
 
     def _certificate(self) -> Node | None:
-        """Give the link to a certificate that certified feeds carry; it relates to no resource."""
+        """Return the link to a certificate, which certified feeds contain and which relates to no resource."""
         return node("a:link", rel="related", href=CERTIFICATE) if self.dialect.certificate else None
 
     def _id(self, key: str) -> uuid.UUID:

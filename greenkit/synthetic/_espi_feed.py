@@ -1,7 +1,7 @@
-"""Green Button feeds of seeded meters, written as a stream in any dialect.
+"""Write Green Button feeds of simulated meters as a stream, in any dialect.
 
 >>> import io
->>> from greenkit.synthetic._meters import household
+>>> from greenkit.synthetic import household
 >>> file = io.BytesIO()
 >>> write(file, [household(1)], "2024-03-10", "2024-03-11")
 >>> file.getvalue().count(b"<IntervalReading>")
@@ -35,18 +35,18 @@ def write(
     *,
     dialect: str | Dialect = CONFORMING,
 ) -> None:
-    """Write a feed to a path or a binary file, in pieces: memory does not grow with the feed.
+    """Write a feed to a path or a binary file, in pieces, so that memory does not grow with the feed.
 
     Parameters
     ----------
     file : path or binary file
-        A path is replaced whole or not at all.
+        A path is replaced completely or not at all.
     meters : iterable of Meter
-        Their usage points, in this order.
+        Meters; their usage points have this order.
     start, end : date or time
-        Window of interval starts, ``end`` exclusive; without an offset in each meter's zone.
+        Window of interval starts, ``end`` exclusive; without an offset, in the zone of each meter.
     dialect : str or Dialect
-        A name of :data:`greenkit.synthetic._dialects.DIALECTS`.
+        A name of :data:`greenkit.synthetic.DIALECTS`, or a dialect.
     """
     with opened(file) as out:
         for piece in stream(meters, start, end, dialect=dialect):
@@ -54,25 +54,25 @@ def write(
 
 
 def stream(meters: Iterable[Meter], start: Any, end: Any, *, dialect: str | Dialect = CONFORMING) -> Iterator[bytes]:
-    """Give a feed as pieces of bytes."""
+    """Yield a feed as pieces of bytes."""
     style = named(dialect)
     return _Feed(style, start, end).pieces(meters)
 
 
 def usage_point_href(base: str, meter: Meter) -> str:
-    """Give the self link of a meter's usage point."""
+    """Return the self link of the usage point of a meter."""
     return f"{base}/RetailCustomer/{meter.seed}/UsagePoint/{meter.id}"
 
 
 def made(end: Any) -> int:
-    """Say when a feed is made: where its window ends at an instant, then; where with a date, at noon UTC of that."""
+    """Return when a feed is created: at the end of its window, or at noon UTC if the window ends with a date."""
     time = pd.Timestamp(end)
     noon = 12 * _loads.HOUR_US if time.tzinfo is None else 0
     return int(days.instants(pd.DatetimeIndex([time.tz_localize("UTC") if noon else time]))[0]) + noon
 
 
 class _Feed:
-    """One usage feed in the making: the window, the document, and the entries in the dialect's order."""
+    """Writer of a usage feed: the window, the document, and the entries in the order of the dialect."""
 
     def __init__(self, dialect: Dialect, start: Any, end: Any) -> None:
         self.dialect, self.window, self.base = dialect, (start, end), dialect.base
@@ -90,7 +90,7 @@ class _Feed:
 
     def _entries(self, meters: Iterable[Meter]) -> Iterator[Entry]:
         if self.dialect.root != "feed":
-            # an interface's answer for one block
+            # the answer of an API for one block
             for meter in itertools.islice(meters, 1):
                 yield from self._blocks(meter, meter.channels[0])
             return
@@ -108,7 +108,7 @@ class _Feed:
         yield from itertools.chain(*parts, summaries, clocks)
 
     def _in_order(self, meters: Iterable[Meter]) -> Iterator[Entry]:
-        """Parents before children, meter by meter; what is shared comes before its first use."""
+        """Yield parents before children, meter by meter, and shared resources before their first use."""
         for meter in meters:
             yield from self._clock(meter)
             for channel in self._channels(meter):
@@ -126,7 +126,7 @@ class _Feed:
         return (*meter.channels, *more, *register) if self.dialect.readings else ()
 
     def _clock(self, meter: Meter) -> Iterator[Entry]:
-        """Give the LocalTimeParameters of the meter's zone, the first time that it is met."""
+        """Yield the LocalTimeParameters of the zone of the meter, once for each zone."""
         if self.dialect.local_time != "absent" and meter.zone not in self.zones:
             self.zones.append(meter.zone)
             content = self.document.content(_resources.local_time(meter.zone, self.dialect))
@@ -165,7 +165,7 @@ class _Feed:
         return f"{self.base}/ReadingType/{channel.kind}-{channel.flow}-{channel.unit}-{length}"
 
     def _type(self, meter: Meter, channel: Channel) -> Iterator[Entry]:
-        """Give the ReadingType of a series, the first time that it is met: series alike share one."""
+        """Yield the ReadingType of a series, once for equal types."""
         here = self._type_href(meter, channel)
         if self.dialect.reading_type and here not in self.types:
             self.types.add(here)
@@ -205,7 +205,7 @@ class _Feed:
     # -- the readings
 
     def _blocks(self, meter: Meter, channel: Channel) -> Iterator[Entry]:
-        """Entries of a series, each with its share of IntervalBlocks."""
+        """Yield the entries of a series, each with its IntervalBlocks."""
         here, back = self._series(meter, channel), self.dialect.links == "back"
         place = urlsplit(here).path if self.dialect.links == "nested" else here
         related = ((here, "espi-entry/MeterReading"),) if back else ()
@@ -232,7 +232,7 @@ class _Feed:
 
 
 def _batched(texts: Iterable[tuple[str, int]], size: int) -> Iterator[list[tuple[str, int]]]:
-    """Give texts in groups; 0 gives them all in one."""
+    """Yield texts in groups; a size of 0 yields one group."""
     source = iter(texts)
     while held := list(itertools.islice(source, size or None)):
         yield held

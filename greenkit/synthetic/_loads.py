@@ -1,7 +1,7 @@
-"""What a site uses and makes: weather, people, cooling, a car, panels. Plain functions of time and a seed.
+"""Models of what a site uses and generates: weather, people, cooling, a car, solar panels.
 
-The shapes are simple on purpose: they carry what analysts look for (a base load, a morning and an evening, cooling
-that follows the temperature, a car at night, a noon dip), not a physical model.
+The models are functions of time and a seed, and simple by design. They show what analysts look for (base load, morning
+and evening peaks, cooling that follows the temperature, a car at night, a dip at noon) and are not physical models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WORD: Final = (1 << 64) - 1
 
 
 def uniform(seed: int, stream: int, index: Any) -> Floats:
-    """Give numbers in [0, 1), one for each index.
+    """Return pseudorandom numbers in [0, 1), one for each index.
 
     Examples
     --------
@@ -43,12 +43,12 @@ def uniform(seed: int, stream: int, index: Any) -> Floats:
 
 
 def one(seed: int, stream: int, index: int = 0) -> float:
-    """Give a single number in [0, 1)."""
+    """Return one pseudorandom number in [0, 1)."""
     return float(uniform(seed, stream, [index])[0])
 
 
 def smooth(seed: int, stream: int, position: Floats) -> Floats:
-    """Give a curve in [0, 1) that wanders: chance at whole positions, straight lines between."""
+    """Return a random curve in [0, 1): random at whole positions, linear between them."""
     below = np.floor(position).astype(np.int64)
     part = position - below
     return uniform(seed, stream, below) * (1 - part) + uniform(seed, stream, below + 1) * part
@@ -61,7 +61,7 @@ YEAR_DAYS: Final = 365.2425
 
 @dataclass(frozen=True, slots=True)
 class Climate:
-    """The weather of a place: degrees of latitude and longitude; °C over the year and over the day."""
+    """Climate of a place: latitude and longitude in degrees; mean, seasonal, and daily temperature swing in °C."""
 
     latitude: float
     longitude: float
@@ -82,7 +82,7 @@ TEMPERATE: Final = Climate(40.0, 0.0, 13.0, 9.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """A run of intervals as the models see it: instants, wall clock, weather and sun."""
+    """The intervals of a series as the models see them: UTC time, local time, weather, and sun."""
 
     utc: Ints
     local: Ints
@@ -95,7 +95,7 @@ class Moments:
 
     @property
     def hour(self) -> Floats:
-        """Wall-clock hours since local midnight."""
+        """Local time in hours since midnight."""
         return (self.local % DAY_US) / HOUR_US
 
     @property
@@ -104,7 +104,7 @@ class Moments:
         return (self.day + 3) % 7
 
     def temperature(self) -> Floats:
-        """Degrees Celsius outside; all meters of a zone share their weather."""
+        """Outdoor temperature in °C, the same for all meters of a zone."""
         place = CLIMATES.get(self.zone, TEMPERATE)
         date = self.local / DAY_US
         season = -place.seasonal * np.cos(2 * np.pi * (date / YEAR_DAYS - 0.055))
@@ -113,7 +113,7 @@ class Moments:
         return np.asarray(place.mean + season + clock + fronts)
 
     def sun(self) -> Floats:
-        """Sine of the sun's height; 0 at night."""
+        """Sine of the elevation of the sun; 0 at night."""
         place = CLIMATES.get(self.zone, TEMPERATE)
         date = self.utc / DAY_US
         tilt = np.radians(-23.44) * np.cos(2 * np.pi * (date / YEAR_DAYS + 0.027))
@@ -124,13 +124,13 @@ class Moments:
 
 
 def moments(starts: Ints, zone: str) -> Moments:
-    """Look at instants (microseconds since 1970 UTC) from a zone."""
+    """Return the moments of UTC times (microseconds since 1970) in a zone."""
     local = days.times(starts, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     return Moments(starts, np.asarray(local), zone)
 
 
 def household(seed: int, at: Moments, *, ev: bool = False) -> Floats:
-    """Watts that a household draws."""
+    """Return the power that a household uses, in W."""
     base = 140 + 160 * one(seed, 1)
     noise = uniform(seed, 2, at.utc // (900 * days.US))
     people = 250 + 650 * one(seed, 3)
@@ -146,7 +146,7 @@ def household(seed: int, at: Moments, *, ev: bool = False) -> Floats:
 
 
 def shop(seed: int, at: Moments) -> Floats:
-    """Watts that a shop draws: open from 8 to 20, shorter on Saturday, closed on Sundays and public holidays."""
+    """Return the power that a shop uses, in W: open 8 to 20, shorter on Saturdays, closed on Sundays and holidays."""
     closing = np.where(at.weekday == 5, 17.0, 20.0)
     is_open = (at.hour >= 8) & (at.hour < closing) & (at.weekday < 6) & ~public_holiday(at.day)
     size = 4000 + 9000 * one(seed, 1)
@@ -156,25 +156,25 @@ def shop(seed: int, at: Moments) -> Floats:
 
 
 def solar(seed: int, at: Moments, kilowatts: float) -> Floats:
-    """Watts that panels of a rated power make, under clouds that change by the day and by the quarter hour."""
+    """Return the power of solar panels of a rated power, in W, under clouds that change daily and every 15 minutes."""
     sky = 0.35 + 0.65 * smooth(21, 1, at.local / DAY_US) ** 0.5
     gusts = 1.0 - 0.35 * (1.0 - sky) * uniform(seed, 7, at.utc // (900 * days.US))
     return np.asarray(1000.0 * kilowatts * 0.9 * at.sun() * sky * gusts)
 
 
 def voltage(seed: int, at: Moments) -> Floats:
-    """Tenths of a volt at the service."""
+    """Return the voltage of the service, in tenths of a volt."""
     return np.asarray(2380.0 + 40.0 * uniform(seed, 19, at.utc // (900 * days.US)))
 
 
 def gas(seed: int, at: Moments) -> Floats:
-    """Therms in an hour: hot water, and heating when it is cold."""
+    """Return the gas use of an hour, in therms: hot water, and heating in cold weather."""
     cold = np.maximum(0.0, 16.0 - at.temperature())
     return np.asarray(0.012 + 0.02 * uniform(seed, 8, at.utc // HOUR_US) + (0.006 + 0.006 * one(seed, 9)) * cold)
 
 
 def water(seed: int, at: Moments) -> Floats:
-    """Gallons in an hour: people, and a garden in summer mornings."""
+    """Return the water use of an hour, in US gallons: people, and a garden on summer mornings."""
     busy = _bump(at.hour, 7.0, 1.0) + _bump(at.hour, 19.5, 1.5)
     home = 1.0 - away(seed, at.day)
     use = 28.0 * home * busy * uniform(seed, 10, at.utc // HOUR_US)
@@ -183,7 +183,7 @@ def water(seed: int, at: Moments) -> Floats:
 
 
 def away(seed: int, day: Ints) -> Floats:
-    """1 on the local days of the household's holiday (seven to ten in July, and some at the year's end), else 0."""
+    """Return 1 on the vacation days of a household (7 to 10 days in July, some at the end of the year), else 0."""
     of_year = np.mod(day, YEAR_DAYS)
     length = 7 + int(4 * one(seed, 11))
     summer, winter = 182 + int(24 * one(seed, 12)), 357
@@ -194,7 +194,7 @@ def away(seed: int, day: Ints) -> Floats:
 
 
 def public_holiday(day: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell the local days on which shops are shut: 1 January, 4 July, 25 December, the fourth Thursday of November."""
+    """Return a mask of holidays: January 1, July 4, December 25, and the fourth Thursday of November."""
     distinct, where = np.unique(day, return_inverse=True)
     date = pd.DatetimeIndex(distinct.astype("datetime64[D]").astype("datetime64[us]"))
     month, dom = np.asarray(date.month), np.asarray(date.day)
@@ -209,7 +209,7 @@ def _bump(hour: Floats, centre: float, width: float) -> Floats:
 
 
 def _conditioning(seed: int, at: Moments, wanted: Floats, *, power: float) -> Floats:
-    """Cooling above the thermostat and heating below it, up to the machine's power; less when nobody is in."""
+    """Return the power for cooling and heating, in W, up to the power of the machine; less when nobody is home."""
     outside = at.temperature()
     need = np.maximum(0.0, outside - 22.0 - 3.0 * one(seed, 14)) + 0.5 * np.maximum(0.0, 8.0 - outside)
     cycle = 0.7 + 0.6 * uniform(seed, 15, at.utc // (900 * days.US))
@@ -217,7 +217,7 @@ def _conditioning(seed: int, at: Moments, wanted: Floats, *, power: float) -> Fl
 
 
 def _car(seed: int, at: Moments) -> Floats:
-    """7.2 kW after 22:00 on about four nights in seven; the night belongs to the day on which it began."""
+    """Return 7.2 kW after 22:00 on about four of seven nights. A night belongs to the day on which it starts."""
     night = (at.local - 12 * HOUR_US) // DAY_US
     plugged = uniform(seed, 16, night) < 0.57
     begin = 22.0 + 1.0 * one(seed, 17)

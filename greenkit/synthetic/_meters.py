@@ -1,4 +1,4 @@
-"""A seeded meter: the one truth behind every synthetic file, in any window, the same whoever asks."""
+"""Simulated meters: the true values behind every synthetic file, the same for any window."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from greenkit.synthetic import _loads, _tariff
 from greenkit.synthetic._channels import DELIVERED, GAS, QUARTER, RECEIVED, TDSPS, WATER, Channel, Readings
 from greenkit.synthetic._loads import DAY_US, HOUR_US, Ints, one
 
-# kind → (chance in a month, shortest and longest in hours, what it does to the readings)
+# kind → (probability in a month, minimum and maximum hours, effect on the readings)
 KINDS: Final[Mapping[str, tuple[float, int, int, str]]] = {
-    "outage": (0.08, 2, 7, "nothing flows: readings of 0, and two long interruptions at most in a month"),
-    "gap": (0.06, 3, 12, "the readings never came: no rows at all"),
-    "estimated": (0.15, 6, 36, "the readings are those of the week before, marked as estimates"),
-    "spike": (0.03, 1, 1, "an hour that reads twelve times what it was"),
-    "meter change": (0.01, 0, 0, "a new meter at local midnight: its register begins again at 0"),
+    "outage": (0.08, 2, 7, "no energy flows: readings of 0, and at most two long interruptions in a month"),
+    "gap": (0.06, 3, 12, "the readings were never sent: no rows"),
+    "estimated": (0.15, 6, 36, "readings of the week before, marked as estimated"),
+    "spike": (0.03, 1, 1, "an hour with twelve times the true value"),
+    "meter change": (0.01, 0, 0, "a new meter at local midnight: its register starts at 0"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One planted fault: what, and from when until when (microseconds since 1970 UTC; the end is exclusive)."""
+    """A simulated fault: its kind, start, and exclusive end (microseconds since 1970 UTC)."""
 
     kind: str
     start: int
@@ -37,11 +37,11 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is no kind of fault: use {', '.join(KINDS)}")
+            raise ValueError(f"There is no kind of fault {self.kind!r}. Use one of {', '.join(KINDS)}.")
 
 
 def seeded(seed: int, zone: str, start: int, end: int) -> Iterator[Fault]:
-    """Give the faults that a seed plants between two instants: each kind at most once in a calendar month."""
+    """Yield the faults of a seed between two times, each kind at most once in a calendar month."""
     first, last = (np.datetime64(t // days.US, "s").astype("datetime64[M]").astype(int) for t in (start, end))
     for month in range(int(first) - 1, int(last) + 1):
         begin = np.datetime64(month, "M").astype("datetime64[D]")
@@ -57,7 +57,7 @@ def seeded(seed: int, zone: str, start: int, end: int) -> Iterator[Fault]:
 
 
 def table(faults: Iterable[tuple[str, Fault]], zone: str = "UTC") -> pd.DataFrame:
-    """List planted faults: meter, fault, start and end (datetime64[us] in the zone), and what they do."""
+    """Return a table of faults: meter, fault, start and end (datetime64[us] in the zone), and effect."""
     rows = list(faults)
     instants = {n: np.array([getattr(f, n) for _, f in rows], dtype=np.int64) for n in ("start", "end")}
     return pd.DataFrame(
@@ -76,32 +76,32 @@ WEEK_US: Final = 7 * DAY_US
 
 @dataclass(frozen=True)
 class Meter:
-    """A seeded meter. Make one with the functions of :mod:`greenkit.synthetic._meters`.
+    """A simulated meter. Create it with :func:`household`, :func:`shop`, :func:`gas_meter`, or :func:`water_meter`.
 
     Parameters
     ----------
     seed : int
-        Of all its chance.
+        Seed of everything random about the meter.
     id : str
-        Name of the usage point, or ESI ID.
+        ID of the usage point, or ESI ID.
     zone : str
-        IANA zone; it brings the weather and the sun.
+        IANA time zone, which also sets the climate.
     kind : {"household", "shop", "gas", "water"}
-        What stands behind it.
+        What the meter measures.
     channels : tuple of Channel
-        Its series; the first is billed.
+        Series of the meter; the first is billed.
     solar : float
-        Rated power of the panels, kW.
+        Rated power of the solar panels, in kW.
     ev : bool
-        Whether a car is charged at night.
+        Whether a car charges at night.
     faults : tuple of Fault, optional
-        None plants some by the seed, each kind seldom; an empty tuple plants none.
+        Faults of the meter. None adds some by the seed, each kind rarely; an empty tuple adds none.
     read_day : int
-        Day of the month on which a billing period ends and the next begins.
+        Day of the month on which one billing period ends and the next starts.
     installed : str
         Local date of the first reading.
     tdsp : str, optional
-        The Texas utility, one of :data:`greenkit.synthetic.TDSPS`.
+        Texas utility of the meter, a key of :data:`greenkit.synthetic.TDSPS`.
     """
 
     seed: int
@@ -118,15 +118,15 @@ class Meter:
 
     @property
     def electric(self) -> bool:
-        """Whether it is an electricity meter."""
+        """Whether the meter measures electricity."""
         return self.channels[0].unit == "kWh"
 
     # -- time
 
     def instant(self, when: Any) -> int:
-        """Give a date or time as microseconds since 1970 UTC; without an offset it is the site's wall clock.
+        """Return a date or time as microseconds since 1970 UTC; without an offset, it is local time of the site.
 
-        Of an hour that stands twice, the first is meant; one that is skipped is the first instant after it.
+        A time in the repeated hour means the first one; a time in the skipped hour means the end of that hour.
         """
         time = pd.Timestamp(when)
         if time.tzinfo is None:
@@ -136,11 +136,11 @@ class Meter:
         return int(days.instants(pd.DatetimeIndex([time]))[0])
 
     def plant(self, kind: str, start: Any, end: Any) -> Meter:
-        """Give the same meter with one more fault (and without those of the seed)."""
+        """Return the same meter with one more fault, and without the faults of the seed."""
         return replace(self, faults=(*(self.faults or ()), Fault(kind, self.instant(start), self.instant(end))))
 
     def faults_between(self, start: int, end: int) -> list[Fault]:
-        """Give the faults that touch a window of instants."""
+        """Return the faults that overlap a window of UTC times."""
         if self.faults is None:
             return list(seeded(self.seed, self.zone, start, end))
         return [f for f in self.faults if f.start < end and f.end >= start]
@@ -148,22 +148,22 @@ class Meter:
     # -- truth
 
     def frame(self, start: Any, end: Any) -> pd.DataFrame:
-        """Give the truth of a window as a tidy interval frame, with cost, currency, tou, commodity and kind.
+        """Return the true values of a window as a tidy frame, with cost, currency, tou, commodity, and kind.
 
         Parameters
         ----------
         start, end : date or time
-            Window of interval starts, ``end`` exclusive; without an offset in the meter's zone.
+            Window of interval starts, ``end`` exclusive; without an offset, in the zone of the meter.
         """
         return fleet_frame([self], start, end)
 
     def planted(self, start: Any, end: Any) -> pd.DataFrame:
-        """List the faults planted in a window: meter, fault, start, end, effect."""
+        """Return the faults in a window, one row for each: meter, fault, start, end, effect."""
         found = self.faults_between(self.instant(start), self.instant(end))
         return table(((self.id, f) for f in found), self.zone)
 
     def readings(self, channel: Channel, start: int, end: int) -> Readings:
-        """Give the readings of a channel that start within a window of instants."""
+        """Return the readings of a channel that start within a window of UTC times."""
         start = max(start, self.instant(self.installed))
         starts, ends = _grid(start, end, channel.interval, self.zone)
         trouble = self.faults_between(start, end)
@@ -175,23 +175,24 @@ class Meter:
         return Readings(channel, starts[keep], ends[keep], amount[keep], estimated[keep])
 
     def chunks(self, channel: Channel, start: int, end: int, days_each: int = 31) -> Iterator[Readings]:
-        """Give the readings of a window in pieces of whole local days, so memory does not grow with the window."""
+        """Yield the readings of a window in pieces of complete local days, so that memory does not grow."""
         edges = _day_edges(start, end, self.zone, days_each)
         for a, b in itertools.pairwise(edges):
             yield self.readings(channel, a, b)
 
     def registers(self, start: int, end: int) -> tuple[Ints, Ints, Ints]:
-        """Give the meter's dial at each local midnight of a window.
+        """Return the register of the meter at each local midnight of a window.
 
-        The dial counts what flows, also where the interval readings are lost or estimated. A new meter begins at 0.
+        The register counts the energy that flows, even if interval readings are missing or estimated. A new meter
+        starts at 0.
 
         Returns
         -------
         tuple of arrays
-            The midnights; what the dial shows then, in Wh; and the Wh delivered on the day that begins.
+            The midnights; the register in Wh; and the Wh delivered on the day that starts.
         """
         if not self.electric:
-            raise ValueError(f"{self.id} is no electricity meter: its dial is not known")
+            raise ValueError(f"Meter {self.id} does not measure electricity, so it has no register")
         since = self.instant(self.installed)
         midnights = _day_edges(since, max(end, since), self.zone, 1)[:-1]
         changes = {f.start for f in self.faults_between(since, end) if f.kind == "meter change"}
@@ -206,12 +207,12 @@ class Meter:
         return at, dials, amounts
 
     def _used(self, midnight: int) -> int:
-        """Wh delivered on a local day; a whole month is worked out at once and kept."""
+        """Return the Wh delivered on a local day. The days of a month are computed together and cached."""
         month = int(np.datetime64(midnight // days.US, "s").astype("datetime64[M]").astype(int))
         return _used_by_day(self, month)[midnight]
 
     def tiers(self, readings: Readings) -> Ints:
-        """Give the consumption tier of each reading: 2 once the local calendar month has passed the tariff's limit."""
+        """Return the tier of each reading: 2 after the local calendar month has reached the limit of the tariff."""
         if not len(readings):
             return readings.amount
         day = days.local_dates(days.times(readings.start[:1], self.zone))
@@ -226,7 +227,7 @@ class Meter:
         return np.where(total > _tariff.TIER_WH, 2, 1)[len(before) :].astype(np.int64)
 
     def bills(self, start: int, end: int) -> Iterator[_tariff.Bill]:
-        """Give the bills whose period ends in a window (after its start, up to its end)."""
+        """Yield the bills whose period ends in a window (after its start, up to its end)."""
         edges = self._bill_edges(start, end)
         for a, b in itertools.pairwise(edges):
             if start < b <= end and a >= self.instant(self.installed):
@@ -255,7 +256,7 @@ class Meter:
             _tariff.items(unit, main.amount, tou, cpp, received),
         )
 
-    # -- what the channels are made of
+    # -- amounts of the channels
 
     def _amounts(self, channel: Channel, starts: Ints, ends: Ints, trouble: list[Fault]) -> Ints:
         step = 3600 if channel.of in ("gas", "gas m3", "water") else QUARTER
@@ -268,7 +269,7 @@ class Meter:
         place = np.arange(counts.sum()) - np.repeat(first, counts)
         base = self._base(channel.of, np.repeat(starts, counts) + place * (step * days.US), trouble)
         total = np.add.reduceat(base, first)
-        # energy adds up over an hour, demand and voltage are means
+        # Energy is a sum over the interval; demand and voltage are means.
         return np.asarray(total // counts if channel.of in ("demand", "voltage") else total, dtype=np.int64)
 
     def _base(self, of: str, starts: Ints, trouble: list[Fault]) -> Ints:
@@ -306,7 +307,7 @@ def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
 
 
 def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:
-    """Give starts and ends of the intervals that begin in a window: on the UTC line, or local midnights for days."""
+    """Return starts and ends of the intervals that start in a window: in UTC, or local midnights for days."""
     if interval != 86_400:
         step = interval * days.US
         starts = np.arange(-(-start // step) * step, end, step, dtype=np.int64)
@@ -322,7 +323,7 @@ def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:
 
 
 def _day_edges(start: int, end: int, zone: str, days_each: int) -> list[int]:
-    """Cut a window at local midnights: its start, every ``days_each`` days a midnight, its end."""
+    """Return the start of a window, a local midnight every ``days_each`` days, and the end."""
     first, last = days.local_dates(days.times(np.array([start, end], dtype=np.int64), zone))
     inner = days.midnights(np.arange(first + days.ONE_DAY, last + days.ONE_DAY, days_each * days.ONE_DAY), zone)
     return [start, *(int(t) for t in inner if start < t < end), end]
@@ -349,28 +350,37 @@ def household(
     interval: int = QUARTER,
     tdsp: str | None = None,
     faults: tuple[Fault, ...] | None = None,
-    **more: Any,
+    read_day: int = 1,
+    installed: str = "2020-01-01",
+    id: str | None = None,
+    channels: tuple[Channel, ...] | None = None,
 ) -> Meter:
-    """Make a household with a 15-minute electricity meter.
+    """Return the meter of a household: electricity, every 15 minutes.
 
     Parameters
     ----------
     seed : int
-        The same seed is the same household for ever.
+        The same seed always gives the same household.
     zone : str
-        IANA zone; it brings the weather and the sun.
+        IANA time zone, which also sets the climate.
     solar : float
-        Rated power of the panels in kW; more than 0 adds the series of what is received from the customer.
+        Rated power of the solar panels in kW. More than 0 adds the series of received energy.
     ev : bool, optional
-        Whether a car is charged at night; None lets the seed say (one in three).
+        Whether a car charges at night. None lets the seed decide (one in three).
     interval : int
-        Seconds of an interval: 900, 3600, or 86400 for local days.
+        Interval length in seconds: 900, 3600, or 86400 for local days.
     tdsp : str, optional
-        A Texas utility of :data:`greenkit.synthetic.TDSPS`: the meter's id is then a made-up ESI ID.
+        Texas utility, a key of :data:`greenkit.synthetic.TDSPS`. The ID of the meter is then a made-up ESI ID.
     faults : tuple of Fault, optional
-        None plants some by the seed; ``()`` none.
-    **more
-        Other fields of :class:`greenkit.synthetic.Meter`: ``read_day``, ``installed``, ``id``, ``channels``.
+        Faults of the meter. None adds some by the seed; ``()`` adds none.
+    read_day : int
+        Day of the month on which one billing period ends and the next starts.
+    installed : str
+        Local date of the first reading.
+    id : str, optional
+        ID of the meter. Default: one made from the seed.
+    channels : tuple of Channel, optional
+        Series of the meter, instead of those of ``solar`` and ``interval``.
 
     Examples
     --------
@@ -378,30 +388,61 @@ def household(
     '1008901000000000000007'
     """
     car = one(seed, 91) < 1 / 3 if ev is None else ev
-    channels = tuple(replace(c, interval=interval) for c in ((DELIVERED, RECEIVED) if solar else (DELIVERED,)))
-    return _meter(seed, "household", channels, zone, tdsp=tdsp, solar=solar, ev=car, faults=faults, **more)
+    own = channels or tuple(replace(c, interval=interval) for c in ((DELIVERED, RECEIVED) if solar else (DELIVERED,)))
+    meter = Meter(seed, "", zone, "household", own, solar, car, faults, read_day, installed, tdsp)
+    return _identified(meter, id)
 
 
-def shop(seed: int, *, zone: str = "America/Chicago", tdsp: str | None = None, **more: Any) -> Meter:
-    """Make a shop with a 15-minute electricity meter: open by day, closed on Sundays and public holidays.
+def shop(
+    seed: int,
+    *,
+    zone: str = "America/Chicago",
+    tdsp: str | None = None,
+    faults: tuple[Fault, ...] | None = None,
+    read_day: int = 1,
+    installed: str = "2020-01-01",
+    id: str | None = None,
+) -> Meter:
+    """Return the meter of a shop: electricity, every 15 minutes, closed on Sundays and holidays.
 
-    ``more`` are fields of :class:`greenkit.synthetic.Meter`, here and below.
+    The parameters are those of :func:`household`.
     """
-    return _meter(seed, "shop", (DELIVERED,), zone, tdsp=tdsp, **more)
+    meter = Meter(seed, "", zone, "shop", (DELIVERED,), 0.0, False, faults, read_day, installed, tdsp)
+    return _identified(meter, id)
 
 
-def gas_meter(seed: int, *, zone: str = "America/Los_Angeles", channel: Channel = GAS, **more: Any) -> Meter:
-    """Make a gas meter: therms by the local day, or m³ by the hour with ``channel=channels.GAS_M3``."""
-    return _meter(seed, "gas", (channel,), zone, **more)
+def gas_meter(
+    seed: int,
+    *,
+    zone: str = "America/Los_Angeles",
+    channel: Channel = GAS,
+    faults: tuple[Fault, ...] | None = None,
+    read_day: int = 1,
+    installed: str = "2020-01-01",
+    id: str | None = None,
+) -> Meter:
+    """Return a gas meter: therms per local day, or m³ per hour with the channel ``GAS_M3``.
+
+    The other parameters are those of :func:`household`.
+    """
+    return _identified(Meter(seed, "", zone, "gas", (channel,), 0.0, False, faults, read_day, installed), id)
 
 
-def water_meter(seed: int, *, zone: str = "America/Los_Angeles", **more: Any) -> Meter:
-    """Make a water meter: US gallons by the hour."""
-    return _meter(seed, "water", (WATER,), zone, **more)
+def water_meter(
+    seed: int,
+    *,
+    zone: str = "America/Los_Angeles",
+    faults: tuple[Fault, ...] | None = None,
+    read_day: int = 1,
+    installed: str = "2020-01-01",
+    id: str | None = None,
+) -> Meter:
+    """Return a water meter: US gallons per hour. The parameters are those of :func:`household`."""
+    return _identified(Meter(seed, "", zone, "water", (WATER,), 0.0, False, faults, read_day, installed), id)
 
 
 def fleet(count: int, *, seed: int = 1, tdsps: tuple[str, ...] = tuple(TDSPS)) -> Iterator[Meter]:
-    """Give any number of Texas meters: mostly households, one in four with panels, one in ten a shop."""
+    """Yield Texas meters: mostly households, one in four with solar panels, and one shop in ten meters."""
     for i in range(seed, seed + count):
         tdsp = tdsps[i % len(tdsps)]
         if i % 10 == 0:
@@ -410,22 +451,21 @@ def fleet(count: int, *, seed: int = 1, tdsps: tuple[str, ...] = tuple(TDSPS)) -
             yield household(i, tdsp=tdsp, solar=4.0 + 4.0 * one(i, 92) if i % 4 == 0 else 0.0)
 
 
-def _meter(
-    seed: int, kind: str, channels: tuple[Channel, ...], zone: str, tdsp: str | None = None, **more: Any
-) -> Meter:
-    name = f"{kind}-{seed:04d}"
-    if tdsp is not None:
-        if tdsp not in TDSPS:
-            raise ValueError(f"{tdsp!r} is no Texas utility: use one of {', '.join(TDSPS)}")
-        _, prefix, digits = TDSPS[tdsp]
-        name, zone = prefix + str(seed).zfill(digits - len(prefix)), "America/Chicago"
-    return Meter(seed, more.pop("id", name), zone, kind, more.pop("channels", channels), tdsp=tdsp, **more)
+def _identified(meter: Meter, id: str | None) -> Meter:
+    """Return a meter with its ID: the given one, or one made from the seed, which is an ESI ID in Texas."""
+    name, zone = f"{meter.kind}-{meter.seed:04d}", meter.zone
+    if meter.tdsp is not None:
+        if meter.tdsp not in TDSPS:
+            raise ValueError(f"There is no Texas utility {meter.tdsp!r}. Use one of {', '.join(TDSPS)}.")
+        _, prefix, digits = TDSPS[meter.tdsp]
+        name, zone = prefix + str(meter.seed).zfill(digits - len(prefix)), "America/Chicago"
+    return replace(meter, id=id or name, zone=zone)
 
 
 def fleet_frame(meters: Iterable[Meter], start: Any, end: Any) -> pd.DataFrame:
-    """Give the truth of several meters in one tidy frame; none give an empty one.
+    """Return the true values of several meters in one tidy frame, which is empty if there are no meters.
 
-    Several zones come back in UTC, as from :func:`greenkit.concat`.
+    If the meters have several time zones, the times are in UTC, as from :func:`greenkit.concat`.
     """
     parts = [
         _frame_of(meter, meter.readings(channel, meter.instant(start), meter.instant(end)))

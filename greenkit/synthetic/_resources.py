@@ -1,4 +1,4 @@
-"""The ESPI resources of a meter as nodes, members in the order of the schema (ESPI 4.0, espi.xsd)."""
+"""Build the ESPI resources of a meter as nodes, with members in the order of the schema (ESPI 4.0, espi.xsd)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMODITIES: Final[Mapping[str, int]] = {"electricity, secondary metered": 1, "n
 SERVICES: Final[Mapping[str, int]] = {"electricity, secondary metered": 0, "natural gas": 1, "potable water": 2}
 KINDS: Final[Mapping[str, int]] = {"energy": 12, "demand": 8, "voltage": 54, "volume": 58}
 ACCUMULATIONS: Final[Mapping[str, int]] = {"demand": 12, "voltage": 6}
-"""Instantaneous and indicating; all else is deltaData (4)."""
+"""instantaneous and indicating; all others are deltaData (4)."""
 USD: Final = 840
 VALIDATED: Final = 17
 ESTIMATED: Final = 8
@@ -47,12 +47,12 @@ NO_DST: Final = "FFFFFFFF"
 
 
 def exponent(channel: Channel, dialect: Dialect) -> int:
-    """Give the powerOfTenMultiplier with which a dialect writes a channel."""
+    """Return the powerOfTenMultiplier with which a dialect writes a channel."""
     return dialect.exponents.get(channel.unit, UNITS[channel.unit][1] - channel.decimals)
 
 
 def offsets(zone: str) -> tuple[int, int]:
-    """Give a zone's standard offset from UTC and what daylight saving adds, in seconds."""
+    """Return the standard UTC offset of a zone, and the seconds that daylight saving time adds."""
     tz = zoneinfo.ZoneInfo(zone)
     found = [
         int((datetime(2024, month, 1, tzinfo=tz).utcoffset() or datetime.resolution).total_seconds())
@@ -62,7 +62,7 @@ def offsets(zone: str) -> tuple[int, int]:
 
 
 def local_time(zone: str, dialect: Dialect) -> Node:
-    """LocalTimeParameters: the site's offset and rules, or what the dialect makes of them."""
+    """Build LocalTimeParameters: the offset and the rules of the site, as the dialect states them."""
     offset, dst = offsets(zone)
     start, end = _rules(zone, offset) if dst else (NO_DST, NO_DST)
     values: list[str | int] = [end, dst, start, offset]
@@ -86,12 +86,12 @@ def _rules(zone: str, offset: int) -> tuple[str, str]:
     continent = zone.partition("/")[0]
     found = RULES.get((continent, None)) or RULES.get((continent, offset))
     if found is None:
-        raise ValueError(f"the daylight-saving rules of {zone} are not known here: add them to resources.RULES")
+        raise ValueError(f"The daylight saving rules of {zone} are unknown. Add them to RULES.")
     return found
 
 
 def usage_point(meter: Meter, dialect: Dialect) -> Node:
-    """UsagePoint with the members that a utility fills."""
+    """Build a UsagePoint with the members that utilities fill."""
     commodity = meter.channels[0].commodity
     service = SERVICES[commodity] if dialect.service_kind is None else dialect.service_kind
     electric = commodity.startswith("electricity")
@@ -119,7 +119,7 @@ def usage_point(meter: Meter, dialect: Dialect) -> Node:
 
 
 def reading_type(channel: Channel, dialect: Dialect, *, register: bool = False) -> Node:
-    """ReadingType of a channel; a register accumulates (bulkQuantity) and has no interval."""
+    """Build the ReadingType of a channel. A register accumulates (bulkQuantity) and has no interval."""
     uom, _ = UNITS[channel.unit]
     electric = channel.commodity.startswith("electricity")
     members: dict[str, int | None] = {
@@ -144,12 +144,12 @@ def reading_type(channel: Channel, dialect: Dialect, *, register: bool = False) 
 
 
 def span(name: str, start: int, end: int) -> Node:
-    """Make a DateTimeInterval of instants in microseconds."""
+    """Build a DateTimeInterval from times in microseconds."""
     return node(name, leaf("duration", (end - start) // days.US), leaf("start", start // days.US))
 
 
 def measure(name: str, value: int | None, uom: int, power: int, stamp: int | None = None) -> Node | None:
-    """Make a SummaryMeasurement; None makes none."""
+    """Build a SummaryMeasurement, or return None for None."""
     if value is None:
         return None
     return node(
@@ -158,7 +158,7 @@ def measure(name: str, value: int | None, uom: int, power: int, stamp: int | Non
 
 
 def power_quality(meter: Meter, bill: Bill) -> Node:
-    """ElectricPowerQualitySummary of a billing period; its long interruptions are the planted outages."""
+    """Build the ElectricPowerQualitySummary of a billing period; the outages are its long interruptions."""
     outages = sum(f.kind == "outage" and f.start >= bill.start for f in meter.faults_between(bill.start, bill.end))
     month = bill.start // _loads.DAY_US // 30
     dips = int(6 * one(meter.seed, 93, month))
@@ -185,7 +185,7 @@ def power_quality(meter: Meter, bill: Bill) -> Node:
 
 
 ALONE: Final = variant(root="resource")
-# with the two characters of a line end, a backslash and an n, after the prolog
+# one utility writes a backslash and an n, not a line end, after the prolog
 ODD_NOTIFICATION: Final = variant(
     root="resource", espi_prefix="ns0", prolog='<?xml version="1.0" encoding="UTF-8"?>', after_prolog="\\n"
 )
@@ -196,23 +196,23 @@ SCOPE: Final = "FB=4_5_15;IntervalDuration=900;BlockDuration=daily;HistoryLength
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An authorization: what a customer allowed, from when until when (epoch seconds)."""
+    """An authorization: what a customer approved, with start and end in epoch seconds."""
 
     number: int
     began: int
     expires: int
     resource: str
-    """Where the usage is: the path below the base."""
+    """Path of the usage, below the base."""
     active: bool = True
     scope: str = SCOPE
     customer: str | None = None
-    """Where the customer's own data are: the path below the base."""
+    """Path of the customer data, below the base."""
     history: int = 730 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A third party's registration."""
+    """The registration of a third party."""
 
     client_id: str
     client_secret: str
@@ -227,16 +227,16 @@ class Application:
 def authorizations(
     grants: Sequence[Grant], made: int, *, one: bool = False, dialect: str | Dialect = CONFORMING
 ) -> bytes:
-    """Give authorizations as a feed, or the first as a bare entry.
+    """Return authorizations as a feed, or the first one as a bare entry.
 
     Parameters
     ----------
     grants : sequence of Grant
-        What was allowed.
+        The authorizations.
     made : int
-        When the document is made, in epoch seconds.
+        Time of the document, in epoch seconds.
     one : bool
-        Whether the entry stands alone.
+        Whether to return a bare entry.
     """
     style = named(dialect)
     found = [(f"{style.base}/Authorization/{g.number}", _authorization(g, style.base)) for g in grants]
@@ -244,21 +244,21 @@ def authorizations(
 
 
 def application(app: Application, made: int, *, dialect: str | Dialect = CONFORMING) -> bytes:
-    """Give the third party's registration as a feed of one entry: its secret too, as utilities do."""
+    """Return the registration of the third party as a feed of one entry, with its secret, as utilities do."""
     style = named(dialect)
     here = f"{style.base}/ApplicationInformation/1"
     return _document([(here, _application(app, style.base))], made, style, one=False, here=here)
 
 
 def status(current: int = 1) -> bytes:
-    """Give a bare ServiceStatus: 1 is up, 0 is not."""
+    """Return a bare ServiceStatus: 1 if the service is up, else 0."""
     return _alone(node("ServiceStatus", leaf("currentStatus", current)), ALONE)
 
 
 def batch_list(uris: Iterable[str], *, dialect: Dialect = ALONE) -> bytes:
-    """Give a bare BatchList, the body of a notification: where there is something new.
+    """Return a bare BatchList, the body of a notification, which lists the URIs of new data.
 
-    :data:`ODD_NOTIFICATION` writes it as one utility does.
+    :data:`ODD_NOTIFICATION` is the dialect of one utility.
     """
     return _alone(node("BatchList", *(leaf("resources", uri) for uri in uris)), dialect)
 
@@ -325,12 +325,12 @@ def _alone(element: Node, style: Dialect) -> bytes:
 
 CURRENCY_UOM, TIME_UOM, CODE_UOM, VOLUME_UOM = 80, 27, 114, 42
 MILLI = 100
-"""10^-5 of the currency in a thousandth of it."""
+"""A thousandth of the currency, in 10^-5 of it."""
 INFORMATION = 10
 
 
 def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
-    """Make the UsageSummary (or the deprecated ElectricPowerUsageSummary) of a bill, with its line items."""
+    """Build the UsageSummary (or the deprecated ElectricPowerUsageSummary) of a bill, with its line items."""
     channel = meter.channels[0]
     uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
     scale = 1000 if dialect.milliseconds else 1
@@ -372,7 +372,7 @@ def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
 
 
 class _FirstDay:
-    """What is known of the next period a day after a bill was closed: the status of its summary."""
+    """Return what is known about the next period a day after the end of a bill: the status of its summary."""
 
     def __init__(self, meter: Meter, start: int) -> None:
         end = start + _loads.DAY_US
@@ -387,7 +387,7 @@ class _FirstDay:
 
 def _line(item: Item, bill: Bill, channel: Channel) -> Node:
     uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
-    # money for a whole unit, as on a paper bill: for a kWh, not for a Wh
+    # money per unit as on a paper bill: per kWh, not per Wh
     rate = abs(item.amount) * 10**channel.decimals // item.quantity if item.quantity else None
     return node(
         "costAdditionalDetailLastPeriod",
@@ -403,7 +403,7 @@ def _line(item: Item, bill: Bill, channel: Channel) -> Node:
 
 
 def _thousandths(bill: Bill) -> Iterator[Node]:
-    """Give line items that carry their money as a measurement in thousandths, and facts that are no money at all."""
+    """Return line items with money as a measurement in thousandths, and with facts that are not money."""
     for item in bill.items:
         value = item.amount // MILLI
         yield _fact(item.note, item.kind, measure("measurement", value, CURRENCY_UOM, -3), amount=value)

@@ -1,7 +1,7 @@
-"""The CSV files of Smart Meter Texas for seeded meters: 15-minute intervals, daily registers, monthly billing.
+"""Write the CSV files of Smart Meter Texas: 15-minute intervals, daily registers, monthly billing.
 
-The interval file labels the days of daylight-saving change in a way of its own: in autumn 100 rows, the first of the
-repeated ones labelled 02:00 to 01:15; in spring 96 rows, the four of the hour that is not there without a value.
+The interval file has unusual labels when clocks change: on the fall-back day 100 rows, the first of the repeated hour
+labeled 02:00 to 01:15; on the spring-forward day 96 rows, the four of the skipped hour without a value.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ DAILY: Final = ("ESIID", "READ_DATE", "REVISION_DATE", "START_READING", "END_REA
 MONTHLY: Final = ("ESIID", "START_DATE", "END_DATE", "ACTL_KWH_USG")
 FLOWS: Final = {"delivered": "Consumption", "received": "Surplus Generation"}
 HOUR: Final = 4
-"""Intervals of an hour."""
+"""Intervals per hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalCsv:
-    """How an interval file is laid out. The defaults are the portal's own."""
+    """Layout of an interval file. The defaults are those of the portal."""
 
     id_guard: Literal["apostrophe", "formula", "none"] = "apostrophe"
     dates: Literal["portal", "spreadsheet", "iso"] = "portal"
-    """``spreadsheet`` as a spreadsheet saves the file again: 5/3/2025, 6:22, 0:15."""
+    """``spreadsheet`` is the form after a spreadsheet saved the file: 5/3/2025, 6:22, 0:15."""
     columns: tuple[str, ...] = INTERVAL
     leading_space: bool = False
     short_numbers: bool = False
-    """.145 and 1.05, as until 2022; else 0.145 and 1.050."""
+    """Whether numbers are .145 and 1.05, as until 2022, not 0.145 and 1.050."""
     flows: Literal["by day", "interleaved", "one after the other"] = "by day"
     surplus: str = "Surplus Generation"
     gap: Literal["blank", "absent"] = "blank"
-    """Whether an interval that never came is a row without a value, or no row."""
+    """Whether a missing interval is a row without a value, or no row."""
     newline: str = "\n"
     byte_order_mark: bool = False
     redelivered: int = 0
-    """Every so many days stands twice; see :func:`greenkit.synthetic._smt_days.of_meter`."""
+    """Every n-th day appears twice, first estimated and then as a new revision; 0 means never."""
 
 
 PORTAL: Final = IntervalCsv()
-# the layouts of 2012 and of about 2015
+# layouts of 2012 and of about 2015
 LEGACY_2012: Final = IntervalCsv(
     id_guard="none", dates="iso", leading_space=True, columns=(*INTERVAL[:2], *INTERVAL[3:7]), short_numbers=True
 )
@@ -78,13 +78,13 @@ def write(
     Parameters
     ----------
     file : path or binary file
-        A path is replaced whole or not at all.
+        A path is replaced completely or not at all.
     meters : iterable of Meter
-        Meters in Texas; their ids are the ESI IDs.
+        Meters in Texas; their IDs are the ESI IDs.
     start, end : date or time
         Window in local days, ``end`` exclusive.
     layout : IntervalCsv
-        The switches.
+        Layout of the file.
     """
     with opened(file) as out:
         mark = "\ufeff" if layout.byte_order_mark else ""
@@ -111,7 +111,7 @@ def _pieces(meter: Meter, start: Any, end: Any, layout: IntervalCsv) -> Iterator
 
 
 def _rows(day: Day, layout: IntervalCsv) -> list[str]:
-    """Give the rows of a day in the order in which Smart Meter Texas lists them."""
+    """Return the rows of a day in the order of Smart Meter Texas."""
     guard = {"apostrophe": "'{}", "formula": '="{}"', "none": "{}"}[layout.id_guard]
     at, made = day.date, day.revision
     word = layout.surplus if day.channel.flow == "received" else FLOWS[day.channel.flow]
@@ -136,7 +136,7 @@ def _rows(day: Day, layout: IntervalCsv) -> list[str]:
 
 
 def labels(count: int) -> Iterator[tuple[int, int, int | None]]:
-    """Give the rows of a day of ``count`` intervals: start and end label in minutes, and which interval it is.
+    """Yield the rows of a day of ``count`` intervals: start and end label in minutes, and position of the interval.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def labels(count: int) -> Iterator[tuple[int, int, int | None]]:
 
 
 def number(amount: int, *, short: bool = False) -> str:
-    """Write Wh as kWh.
+    """Return Wh as the text of kWh.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def _clock(minutes: int, layout: IntervalCsv) -> str:
 
 
 def write_daily(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
-    """Write a file of daily register reads: what the dial showed at both ends of each local day, and the difference."""
+    """Write a file of daily register readings: the register at both ends of each local day, and the difference."""
     with opened(file) as out:
         out.write((",".join(DAILY) + "\n").encode())
         for meter in meters:
@@ -184,9 +184,9 @@ def write_daily(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, e
 
 
 def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str, str, str, str]]:
-    """Give the register reads of each local day: date, revision, dial at its start and end, kWh.
+    """Yield the register readings of each local day: date, revision, register at start and end, kWh.
 
-    On the day of a meter change, both reads are the new meter's.
+    On the day of a meter change, both readings are those of the new meter.
     """
     first, last = meter.instant(start), meter.instant(end)
     at, dial, used = meter.registers(first, last)
@@ -198,7 +198,7 @@ def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str
 
 
 def write_monthly(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: Any) -> None:
-    """Write a file of monthly billing: each billing period that ends in the window, and its kWh."""
+    """Write a file of monthly billing: the billing periods that end in the window, and their kWh."""
     with opened(file) as out:
         out.write((",".join(MONTHLY) + "\n").encode())
         for meter in meters:
@@ -207,7 +207,7 @@ def write_monthly(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any,
 
 
 def bill_periods(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str, str]]:
-    """Give the billing periods that end in a window: first day, day of the next read, kWh delivered."""
+    """Yield the billing periods that end in a window: first day, day of the next reading, kWh delivered."""
     for bill in meter.bills(meter.instant(start), meter.instant(end)):
         edges = days.local_dates(days.times(np.array([bill.start, bill.end], dtype=np.int64), meter.zone)).tolist()
         yield (f"{edges[0]:%m/%d/%Y}", f"{edges[1]:%m/%d/%Y}", number(bill.delivered))

@@ -1,4 +1,4 @@
-"""Seeded meters as Smart Meter Texas sees them: whole local days of a channel, each with its revision."""
+"""Local days of simulated meters with revisions, from which the files of Smart Meter Texas are written."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from greenkit.synthetic._meters import Meter
 
 ZONE: Final = "America/Chicago"
 MISSING: Final = -1
-"""An interval that never came; Smart Meter Texas has no negative amounts."""
+"""Amount of a missing interval. Smart Meter Texas has no negative amounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One ESI ID, channel and local day: Wh of its 92, 96 or 100 intervals (MISSING where a gap is planted)."""
+    """One ESI ID, channel, and local day: Wh of its 92, 96, or 100 intervals (MISSING in a gap)."""
 
     meter: Meter
     channel: Channel
@@ -29,26 +29,26 @@ class Day:
     amounts: list[int]
     estimated: list[bool]
     revision: datetime
-    """Local prevailing time."""
+    """Time of the revision, in local time."""
 
 
 def of_meter(meter: Meter, start: Any, end: Any, *, redelivered: int = 0) -> Iterator[list[Day]]:
-    """Give the days of a window, for each day its channels.
+    """Yield the days of a window, as a list of the channels of each day.
 
     Parameters
     ----------
     meter : Meter
-        One in Texas: its id is written as the ESI ID.
+        Meter in Texas; its ID is the ESI ID.
     start, end : date or time
         Window in local days, ``end`` exclusive.
     redelivered : int
-        Every so many days comes twice: all estimates first, and the truth a day later as a new revision. 0 is never.
+        Every n-th day appears twice: first estimated, then a day later as a new revision. 0 means never.
     """
     channels = [
         c for c in meter.channels if c.unit == "kWh" and c.interval == QUARTER and c.of in ("delivered", "received")
     ]
     if not channels:
-        raise ValueError(f"{meter.id} has no 15-minute electricity: Smart Meter Texas knows nothing else")
+        raise ValueError(f"Meter {meter.id} has no 15-minute electricity, and SMT files contain nothing else")
     series = [_days(meter, channel, meter.instant(start), meter.instant(end)) for channel in channels]
     for found in zip(*series, strict=True):
         if redelivered and found[0].date.toordinal() % redelivered == 0:
@@ -77,14 +77,14 @@ def _days(meter: Meter, channel: Channel, start: int, end: int) -> Iterator[Day]
 
 
 def revision(meter: Meter, day: date) -> datetime:
-    """Say when the day was filed: between six and eleven of the next morning, at an hour of the meter's own."""
+    """Return when the day was filed: between 6 and 11 on the next morning, at a fixed time for each meter."""
     return datetime(day.year, day.month, day.day) + timedelta(
         days=1, hours=6, seconds=int(18_000 * one(meter.seed, 95))
     )
 
 
 def _estimate(day: Day) -> Day:
-    """Give the day as it was known before its reads came: the mean of the day, all estimates."""
+    """Return the day as first filed: every interval estimated as the mean of the day."""
     came = [a for a in day.amounts if a != MISSING]
     mean = sum(came) // max(1, len(came))
     return replace(day, amounts=[mean] * len(day.amounts), estimated=[True] * len(day.amounts))

@@ -1,7 +1,7 @@
-"""The JSON answers of Smart Meter Texas for seeded meters: its REST API, and the portal's own calls.
+"""Write the JSON answers of Smart Meter Texas: of its REST API, and of the calls of its portal.
 
-A day of the API has 100 slots: slots 8 to 11 are the repeated hour of autumn, empty on all other days; in spring the
-hour that is not there (slots 12 to 15) is empty too.
+A day of the API has 100 slots. Slots 8 to 11 are the repeated hour and are empty on all other days. On the
+spring-forward day, the skipped hour (slots 12 to 15) is empty too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS: Final = {"delivered": "C", "received": "G"}
 
 
 def intervals(meter: Meter, start: Any, end: Any, *, redelivered: int = 0, wrapped: bool = False) -> bytes:
-    """Give the answer of ``/v2/15minintervalreads/``; ``wrapped`` as the portal's ``intervalsynch`` puts it in data."""
+    """Return the answer of ``/v2/15minintervalreads/``; ``wrapped`` is the form of ``intervalsynch`` of the portal."""
     found = [
         {
             "DT": f"{day.date:%m/%d/%Y}",
@@ -34,7 +34,7 @@ def intervals(meter: Meter, start: Any, end: Any, *, redelivered: int = 0, wrapp
 
 
 def slots(day: Day) -> list[str]:
-    """Give the 100 slots of a day."""
+    """Return the 100 slots of a day."""
     texts = [
         "" if amount == MISSING else f"{number(amount)}-{'E' if estimated else 'A'}"
         for amount, estimated in zip(day.amounts, day.estimated, strict=True)
@@ -48,14 +48,14 @@ def slots(day: Day) -> list[str]:
 
 
 def daily(meter: Meter, start: Any, end: Any) -> bytes:
-    """Give the answer of ``/v2/dailyreads/``: register reads."""
+    """Return the answer of ``/v2/dailyreads/``: register readings."""
     names = ("readDate", "revisionDate", "startReading", "endReading", "energyDataKwh")
     reads = [dict(zip(names, read, strict=True)) for read in register_days(meter, start, end)]
     return _json({"trans_id": "000001", "esiid": meter.id, "registeredReads": reads})
 
 
 def portal_intervals(meter: Meter, start: Any, end: Any) -> bytes:
-    """Give the answer of the portal's ``/api/usage/interval``: a row for each interval, both flows in it."""
+    """Return the answer of ``/api/usage/interval`` of the portal: one row for each interval, with both flows."""
     rows = []
     for channels in _smt_days.of_meter(meter, start, end):
         flows = {day.channel.flow: day for day in channels}
@@ -76,20 +76,20 @@ def portal_intervals(meter: Meter, start: Any, end: Any) -> bytes:
 
 
 def portal_daily(meter: Meter, start: Any, end: Any) -> bytes:
-    """Give the answer of the portal's ``/api/usage/daily``."""
+    """Return the answer of ``/api/usage/daily`` of the portal."""
     names = ("date", "startreading", "endreading", "reading")
     rows = [dict(zip(names, (r[0], *r[2:]), strict=True)) for r in register_days(meter, start, end)]
     return _json({"dailyData": rows})
 
 
 def portal_monthly(meter: Meter, start: Any, end: Any) -> bytes:
-    """Give the answer of the portal's ``/api/usage/monthly``."""
+    """Return the answer of ``/api/usage/monthly`` of the portal."""
     names = ("startdate", "enddate", "actl_kwh_usg")
     return _json({"monthlyData": [dict(zip(names, p, strict=True)) for p in bill_periods(meter, start, end)]})
 
 
 def no_data() -> bytes:
-    """Give the answer that says that there is nothing."""
+    """Return the answer for a request without data."""
     return _json({"errorCode": "1", "errorMessage": "No data received from the respective TDSP"})
 
 

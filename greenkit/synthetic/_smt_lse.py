@@ -1,9 +1,9 @@
-r"""LSE (LodeStar Enhanced) files of seeded meters, as the Texas utilities file them.
+r"""Write LSE (LodeStar Enhanced) files of simulated meters, as the Texas utilities do.
 
-A record is four header rows and detail rows of (value, status, start) triplets; records are put end to end.
+A record has four header rows and detail rows of (value, status, start) triplets. A file is a sequence of records.
 
 >>> import io
->>> from greenkit.synthetic._meters import household
+>>> from greenkit.synthetic import household
 >>> file = io.BytesIO()
 >>> write(file, [household(1, tdsp="oncor", faults=())], "2024-07-01", "2024-07-02", layout=Lse(per_row=3))
 >>> print(*file.getvalue().decode().splitlines()[:5], sep="\n")
@@ -34,23 +34,23 @@ STAMP: Final = "%Y%m%d%H%M%S"
 
 @dataclass(frozen=True, slots=True)
 class Lse:
-    """How a utility lays its LSE out. The defaults are the layout of the market guide."""
+    """Layout of an LSE file. The defaults are those of the market guide."""
 
     per_row: int = 96
     """Triplets in a detail row."""
     trailing_comma: bool = False
-    """Whether a row ends with the comma of an empty interval start."""
+    """Whether a row ends with the comma before an empty interval start."""
     stop: Literal["235959", "235900", "next midnight"] = "235959"
     gap: Literal["0,E", "null"] = "0,E"
-    """What stands for an interval that never came: a zero marked as an estimate, or nothing."""
+    """How a missing interval is written: as an estimated zero, or as nothing."""
     interval_times: bool = False
-    """Whether every triplet says its own start."""
+    """Whether every triplet contains its start."""
     days_in_record: int = 1
     made: bool = True
-    """Whether header 4 says when the record was made."""
+    """Whether header 4 contains the time of the record."""
     newline: str = "\n"
     redelivered: int = 0
-    """Every so many days is filed twice; see :func:`greenkit.synthetic._smt_days.of_meter`."""
+    """Every n-th day appears twice, first estimated and then as a new revision; 0 means never."""
 
 
 MARKET: Final = Lse()
@@ -62,13 +62,13 @@ def write(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: An
     Parameters
     ----------
     file : path or binary file
-        A path is replaced whole or not at all.
+        A path is replaced completely or not at all.
     meters : iterable of Meter
-        Meters in Texas; their ids are the ESI IDs.
+        Meters in Texas; their IDs are the ESI IDs.
     start, end : date or time
         Window in local days, ``end`` exclusive.
     layout : Lse
-        The switches.
+        Layout of the file.
     """
     with opened(file) as out:
         for meter in meters:
@@ -78,7 +78,7 @@ def write(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any, end: An
 
 
 def _records(meter: Meter, start: Any, end: Any, layout: Lse) -> Iterator[list[Day]]:
-    """Give the days of each record: one day as the market wants it, or several."""
+    """Yield the days of each record: one day, as the market requires, or several."""
     held: dict[str, list[Day]] = {}
     for channels in _smt_days.of_meter(meter, start, end, redelivered=layout.redelivered):
         for day in channels:
@@ -126,6 +126,6 @@ def _triplets(day: Day, layout: Lse) -> list[str]:
 
 
 def _wall_clock(day: Day) -> list[str]:
-    """Give the wall-clock start of each interval of a day, as a header's time stamp."""
+    """Return the local start of each interval of a day, in the form of the headers."""
     grid = days.times(days.grid(day.date, day.meter.zone, QUARTER), day.meter.zone)
     return [time.strftime(STAMP) for time in grid]

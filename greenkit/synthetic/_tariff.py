@@ -1,7 +1,7 @@
-"""What the use costs: one made-up time-of-use tariff, and the bills that follow from it.
+"""A made-up time-of-use tariff, and the bills that follow from it.
 
-Money is counted in ESPI's hundred-thousandths of the currency, as whole numbers, so every file and the truth agree
-to the last digit.
+Money is a whole number of hundred-thousandths of the currency, as in ESPI, so that every file and the true values
+agree to the last digit.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import numpy as np
 from greenkit.synthetic._loads import Ints, Moments, uniform
 
 CURRENCY: Final = "USD"
-# tou code → (name, 10^-5 USD for a Wh, so 29 is 0.29 USD for a kWh)
+# tou code → (name, 10^-5 USD per Wh, so 29 means 0.29 USD per kWh)
 PERIODS: Final[Mapping[int, tuple[str, int]]] = {1: ("on-peak", 29), 2: ("mid-peak", 17), 3: ("off-peak", 9)}
 CRITICAL: Final = 75
-"""10^-5 USD for a Wh in a critical peak (cpp 1)."""
+"""10^-5 USD per Wh in a critical peak (cpp 1)."""
 EXPORT: Final = 6
-"""10^-5 USD paid for a Wh received from the customer."""
-# unit → 10^-5 USD for the smallest step in which the truth counts it
+"""10^-5 USD paid per Wh received from the customer."""
+# unit → 10^-5 USD per step of the true values
 FLAT: Final[Mapping[str, int]] = {"therm": 145, "gal": 1000, "m3": 58}
 FIXED: Final = 995_000
 """Customer charge of a bill: 9.95 USD."""
 TAX_PERCENT: Final = 6
 TIER_WH: Final = 600_000
-"""Consumption tier 2 begins after 600 kWh of a calendar month."""
+"""Tier 2 starts after 600 kWh in a calendar month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of a bill: ESPI item kind (2 delivery, 3 use, 4 fixed, 5 tax, 6 credit), text, and 10^-5 USD."""
+    """A line item: ESPI item kind (2 delivery, 3 use, 4 fixed, 5 tax, 6 credit), text, and amount in 10^-5 USD."""
 
     kind: int
     note: str
@@ -42,7 +42,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill: its period (microseconds since 1970 UTC), quantities in the truth's smallest step, and its lines."""
+    """A bill: its period (microseconds since 1970 UTC), quantities in steps of the true values, and line items."""
 
     start: int
     end: int
@@ -55,17 +55,17 @@ class Bill:
 
     @property
     def total(self) -> int:
-        """10^-5 USD."""
+        """Sum of the line items, in 10^-5 USD."""
         return sum(item.amount for item in self.items)
 
     @property
     def additional(self) -> int:
-        """10^-5 USD beside the energy: the customer charge and the tax."""
+        """Customer charge and tax, in 10^-5 USD."""
         return sum(item.amount for item in self.items if item.kind in (4, 5))
 
 
 def periods(at: Moments) -> tuple[Ints, Ints]:
-    """Give the tou and the cpp code of each interval, by its wall clock."""
+    """Return the tou code and the cpp code of each interval, by local time."""
     weekday, hour = at.weekday < 5, at.hour
     peak = weekday & (hour >= 16) & (hour < 21)
     mid = weekday & (hour >= 7) & (hour < 23)
@@ -75,7 +75,7 @@ def periods(at: Moments) -> tuple[Ints, Ints]:
 
 
 def cost(unit: str, amounts: Ints, tou: Ints, cpp: Ints) -> Ints:
-    """Give the cost of each delivered amount, in 10^-5 USD."""
+    """Return the cost of each delivered amount, in 10^-5 USD."""
     if unit in FLAT:
         return amounts * FLAT[unit]
     prices = np.array([0, *(price for _, price in PERIODS.values())], dtype=np.int64)
@@ -83,7 +83,7 @@ def cost(unit: str, amounts: Ints, tou: Ints, cpp: Ints) -> Ints:
 
 
 def items(unit: str, amounts: Ints, tou: Ints, cpp: Ints, received: int) -> tuple[Item, ...]:
-    """Give the lines of a bill."""
+    """Return the line items of a bill."""
     lines = []
     if unit in FLAT:
         lines.append(Item(3, "Use", int(cost(unit, amounts, tou, cpp).sum()), int(amounts.sum())))

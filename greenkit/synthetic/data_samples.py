@@ -1,4 +1,4 @@
-"""The files of ``data-samples/``: which meters, which window, which shape. A test makes them again and compares.
+"""The data samples: the meters, window, and format of each. Tests compare the files with what this module writes.
 
 >>> truth("smt-interval")["flow"].value_counts().sort_index().to_dict()
 {'delivered': 964, 'received': 480}
@@ -29,7 +29,7 @@ Maker = Callable[[BinaryIO, list[Meter], str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A file: its meters, its window of local days (the end exclusive), and what writes it."""
+    """A sample: its meters, its window of local days (end exclusive), and its writer."""
 
     meters: Callable[[], list[Meter]]
     start: str
@@ -37,15 +37,15 @@ class Sample:
     write: Maker
 
     def make(self, file: BinaryIO) -> None:
-        """Write it."""
+        """Write the sample to a binary file."""
         self.write(file, self.meters(), self.start, self.end)
 
 
-# -- meters; the windows hold the end of daylight saving on 3 November 2024, a Sunday of 25 hours
+# -- meters; the windows include November 3, 2024, a Sunday of 25 hours
 
 
 def solar_home() -> Meter:
-    """Make the household of the ``espi`` sample: panels, a car, an estimated morning, an outage and a gap."""
+    """Return the household of the sample ``espi``: solar panels, a car, estimates, an outage, and a gap."""
     home = household(1, solar=6.0, ev=True, read_day=29, faults=())
     home = home.plant("estimated", "2024-10-30 06:00", "2024-10-30 12:00")
     home = home.plant("outage", "2024-11-05 15:00", "2024-11-05 18:00")
@@ -53,19 +53,19 @@ def solar_home() -> Meter:
 
 
 def quiet_home(interval: int = 3600, solar: float = 0.0) -> Meter:
-    """Make the household in which each quirk is shown: one series by the hour, nothing else to look at."""
+    """Return the household that shows the quirks: one hourly series without anything unusual."""
     return household(11, interval=interval, solar=solar, read_day=4, faults=())
 
 
 def texas_home() -> Meter:
-    """Make the household of the SMT samples: panels, an estimated night, a gap, a new meter."""
+    """Return the household of the SMT samples: solar panels, estimates, a gap, a new meter."""
     home = household(42, tdsp="oncor", solar=5.0, ev=True, faults=())
     home = home.plant("estimated", "2024-11-04 00:00", "2024-11-04 06:00")
     return home.plant("gap", "2024-11-05 09:00", "2024-11-05 10:00").plant("meter change", "2024-11-06", "2024-11-06")
 
 
 def texas_shop() -> Meter:
-    """Make the shop of the SMT samples, whose ESI ID has 22 digits."""
+    """Return the shop of the SMT samples, whose ESI ID has 22 digits."""
     return shop(43, tdsp="centerpoint", faults=())
 
 
@@ -91,7 +91,7 @@ def _write_feed(dialect: Dialect, file: BinaryIO, meters: list[Meter], start: st
 _COMPACT: Final = replace(CONFORMING, pretty=False)
 _MONTHS: Final = replace(CONFORMING, block="31 days")
 _GAS: Final = ("2024-10-20", "2024-11-20")
-# dialects that need another meter or window than the quiet home's three days
+# dialects that need another meter or window than three days of the quiet home
 _OTHERS: Final[Mapping[str, tuple[Callable[[], list[Meter]], str, str]]] = {
     "gas-1e-8": (lambda: [gas_meter(5, faults=())], *_GAS),
     "gas-day-86400": (lambda: [gas_meter(5, faults=())], *_GAS),
@@ -109,7 +109,7 @@ _OTHERS: Final[Mapping[str, tuple[Callable[[], list[Meter]], str, str]]] = {
     "direct-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
     "back-links": (lambda: [quiet_home(solar=5.0)], "2024-11-02", "2024-11-05"),
     "eastern-epochs": (lambda: [replace(quiet_home(), zone="America/Los_Angeles")], "2024-11-02", "2024-11-05"),
-    # Base64 in the links, as that API has it
+    # Base64 in the links, as in that API
     "typed-prefixes": (lambda: [replace(quiet_home(), id="MTE6NTM5MTMyMA==")], "2024-11-02", "2024-11-05"),
     "smt": (_home, "2024-11-02", "2024-11-05"),
 }
@@ -166,7 +166,7 @@ _CHANGE: Final = ("2024-11-02", "2024-11-07")
 _ROWS: Final = _smt_lse.Lse(per_row=1, trailing_comma=True, stop="235900", gap="null", newline="\r\n", redelivered=2)
 _REVISED: Final = _smt_csv.IntervalCsv(flows="interleaved", surplus="SurplusGeneration", redelivered=2)
 
-# file name → what is in it
+# file name → sample
 SAMPLES: Final[Mapping[str, Sample]] = {
     "espi.xml": _feed(_COMPACT, lambda: [solar_home()], "2024-10-28", "2024-11-11"),
     "espi-gas.xml": _feed(_MONTHS, lambda: [gas_meter(1, faults=())], "2024-10-01", "2025-04-01"),
@@ -205,22 +205,27 @@ SHIPPED: Final = (
     *("espi-smt.xml", "smt-lse.lse", "smt-lse-rows.lse", "smt-interval.csv", "smt-interval-revised.csv"),
     *("smt-daily.csv", "smt-monthly.csv", "smt-api.json", "smt-portal.json", "smt-files.zip"),
 )
-"""Samples of the folder ``data-samples/``, which a person would open. Tests generate the others."""
+"""The samples in ``data-samples/`` and in the wheel. Tests generate the others."""
 
 
 def truth(name: str) -> pd.DataFrame:
-    """Give the true intervals behind a sample, whatever the file makes of them, as a tidy frame.
+    """Return the true values behind a sample as a tidy frame.
 
     Parameters
     ----------
     name : str
-        A sample's name, as :func:`greenkit.samples.path` takes it. A dialect may hold more series (demand, net) or
-        fewer readings than its truth.
+        Name of a sample, such as ``"espi"``. Its file may contain more series (demand, net) or fewer readings than
+        the true values.
+
+    Raises
+    ------
+    ValueError
+        If there is no such sample.
     """
     for file, sample in SAMPLES.items():
         if file.split(".")[0] == name:
             return fleet_frame(sample.meters(), sample.start, sample.end)
-    raise ValueError(f"there is no sample {name!r}: see greenkit.samples.names()")
+    raise ValueError(f"There is no sample {name!r}. List the samples with greenkit.samples.names().")
 
 
 @functools.cache

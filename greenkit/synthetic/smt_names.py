@@ -1,4 +1,4 @@
-"""How Smart Meter Texas names its files, and packs them: zip, then OpenPGP."""
+"""Name and pack files as Smart Meter Texas does: ZIP, then OpenPGP."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Final
 from greenkit.synthetic._channels import TDSPS
 
 REQUESTER: Final = "000000000"
-"""The DUNS number of whoever asked, in the names of what SMT encrypts for them; this one is nobody's."""
+"""DUNS number of the requester, which SMT writes into the names of encrypted files; this one is not real."""
 
 
 def lse_name(tdsp: str, made: datetime, counter: int = 1) -> str:
-    """Name an LSE file as the market guide does: the utility's DUNS, report, time stamp, counter.
+    """Return the name of an LSE file (market guide): DUNS of the utility, report, time stamp, counter.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def lse_name(tdsp: str, made: datetime, counter: int = 1) -> str:
 
 
 def csv_name(report: str, made: datetime, counter: int = 1, *, mailed: bool = False) -> str:
-    """Name a CSV of SMT: ``IntervalMeterUsage``, ``DailyMeterUsage`` or ``MonthlyMeterUsage``, stamp, 32 digits.
+    """Return the name of an SMT CSV file: report, such as ``IntervalMeterUsage``, time stamp, 32 digits.
 
     Examples
     --------
@@ -45,23 +45,23 @@ def pack(
     encrypt: Callable[[bytes], bytes] | None = None,
     requester: str = REQUESTER,
 ) -> tuple[str, bytes]:
-    """Put files into a zip as SMT delivers them, encrypted when a callable is given that does so.
+    """Pack files into a ZIP archive as SMT does, and encrypt it if ``encrypt`` is passed.
 
     Parameters
     ----------
     name : str
-        Name of the plain file; the zip replaces its ending, and the encrypted one ends ``.<requester>.asc``.
+        Name of the file. The archive replaces its ending; an encrypted archive ends in ``.<requester>.asc``.
     members : mapping
-        Name → bytes.
+        Bytes by name.
     compress : bool
-        False stores the members as they are, so the zip is the same on every zlib.
+        False stores the members uncompressed, so that the archive is the same with every zlib.
     encrypt : callable, optional
-        Plain bytes → an OpenPGP message.
+        Takes bytes and returns an OpenPGP message.
 
     Returns
     -------
     tuple of str and bytes
-        The name under which it lies on the server, and its bytes.
+        Name of the file on the server, and its bytes.
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as archive:

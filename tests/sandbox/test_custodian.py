@@ -61,7 +61,7 @@ class Wire:
         return self.token(grant_type="authorization_code", code=code, redirect_uri=custodian.REDIRECT).json()
 
 
-def test_it_starts_in_a_moment_on_loopback_only(authority):
+def test_service_starts_quickly_on_loopback_only(authority):
     began = time.monotonic()
     with custodian.start("pge", authority=authority) as utility:
         assert time.monotonic() - began < 2
@@ -71,7 +71,7 @@ def test_it_starts_in_a_moment_on_loopback_only(authority):
         requests.get(utility.page_url, timeout=5)
 
 
-def test_the_token_answer_carries_espis_addresses_and_pges_field(utility):
+def test_token_answer_has_espi_addresses_and_the_field_of_pge(utility):
     wire = Wire(utility)
     answer = wire.grant()
     number = answer["resourceURI"].rpartition("/")[2]
@@ -83,7 +83,7 @@ def test_the_token_answer_carries_espis_addresses_and_pges_field(utility):
     assert "access_token" not in own
 
 
-def test_a_refresh_token_serves_once_and_its_reuse_ends_the_grant(utility):
+def test_reuse_of_a_refresh_token_ends_the_grant(utility):
     wire = Wire(utility)
     first = wire.grant()
     second = wire.token(grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
@@ -98,7 +98,7 @@ def test_a_refresh_token_serves_once_and_its_reuse_ends_the_grant(utility):
     assert utility.counts["reuse detected"] == 1
 
 
-def test_without_the_registered_certificate_it_answers_as_pge_does(utility, authority):
+def test_unregistered_certificate_gets_the_answer_of_pge(utility, authority):
     for wire in (Wire(utility, certificate=False), Wire(utility)):
         if wire.session.cert:
             wire.session.cert = tuple(map(str, authority.client("another", stem=f"x{time.time_ns()}", days=2)))
@@ -107,7 +107,7 @@ def test_without_the_registered_certificate_it_answers_as_pge_does(utility, auth
             assert answer.json() == "Invalid Certificate"
 
 
-def test_tokens_open_what_they_were_given_for_and_nothing_else(utility):
+def test_tokens_open_only_their_resources(utility):
     wire = Wire(utility)
     ada, own = wire.grant()["access_token"], wire.token(grant_type="client_credentials").json()["client_access_token"]
     assert wire.get("Batch/Subscription/50000", ada, MARCH).status_code == 200
@@ -134,7 +134,7 @@ def test_tokens_open_what_they_were_given_for_and_nothing_else(utility):
         ("generic", ("2099-03-01T00:00:00Z", "2099-03-02T00:00:00Z"), 204),
     ],
 )
-def test_windows_are_taken_as_the_profile_says(authority, name, window, status):
+def test_windows_follow_the_profile(authority, name, window, status):
     profile = profiles.load(name)
     profile = profile if name == "pge" else profile.at("https://x")
     with custodian.start(replace(profile, mutual_tls=False, pkce=False), authority=authority) as utility:
@@ -150,7 +150,7 @@ def test_windows_are_taken_as_the_profile_says(authority, name, window, status):
         assert got.status_code == status
 
 
-def test_the_page_refuses_a_wrong_client_a_wrong_redirect_and_a_wrong_customer(utility):
+def test_page_refuses_unknown_client_redirect_and_customer(utility):
     base = utility.profile.authorize_url
     sent = {"client_id": utility.register.application.id, "redirect_uri": custodian.REDIRECT, "response_type": "code"}
     for wrong in ({"client_id": "x"}, {"redirect_uri": "https://evil.example/"}):
@@ -171,7 +171,7 @@ def test_the_page_refuses_a_wrong_client_a_wrong_redirect_and_a_wrong_customer(u
     assert used.status_code == 401
 
 
-def test_a_loopback_redirect_may_have_any_port_and_no_other_may(authority):
+def test_only_loopback_redirects_may_have_any_port(authority):
     known = ("http://127.0.0.1:0/callback", "https://example.com/callback")
     with custodian.start("pge", authority=authority, redirect_uris=known) as utility:
         accepts = utility.register.application.check_redirect_uri
@@ -183,7 +183,7 @@ def test_a_loopback_redirect_may_have_any_port_and_no_other_may(authority):
 
 
 @pytest.mark.skipif(not SCHEMAS.is_dir(), reason="needs the ESPI schemas in ../shared/xsd")
-def test_what_it_serves_is_valid_by_the_schemas(utility):
+def test_served_documents_validate(utility):
     from lxml import etree
 
     wire = Wire(utility)

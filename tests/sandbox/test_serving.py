@@ -9,7 +9,7 @@ from cheroot.makefile import MakeFile
 from greenkit.sandbox import _serving
 
 
-def test_a_client_that_went_away_leaves_no_writer_behind(monkeypatch):
+def test_lost_client_leaves_no_open_writer(monkeypatch):
     ours, theirs = socket.socketpair()
     connection = _serving._Connection(_serving._QuietServer(("127.0.0.1", 0), _serving._not_yet), ours, MakeFile)
     connection.wfile.raw.write = lambda data: (_ for _ in ()).throw(BrokenPipeError())

@@ -47,14 +47,14 @@ def sums(df):
     return df.groupby(["meter", "flow"], observed=True)["value"].sum().round(6).to_dict()
 
 
-def test_it_is_ready_within_two_seconds():
+def test_sandbox_starts_within_two_seconds():
     began = time.monotonic()
     with sandbox.start("generic") as running:
         assert running.custodian.url.startswith("https://127.0.0.1:")
     assert time.monotonic() - began < 20  # a bound for the slowest machine; the figure is in the README
 
 
-def test_green_button_connect_serves_the_truth(utility):
+def test_green_button_connect_serves_the_true_values(utility):
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
         flow.finish(visit(flow.url))
@@ -64,7 +64,7 @@ def test_green_button_connect_serves_the_truth(utility):
     assert len(sums(got)) == 3
 
 
-def test_who_refuses_shares_nothing(utility):
+def test_denied_authorization_shares_nothing(utility):
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
         with pytest.raises(greenkit.errors.AuthorizationDenied):
@@ -74,7 +74,7 @@ def test_who_refuses_shares_nothing(utility):
 
 
 @needs_gpg
-def test_both_file_servers_serve_the_truth(utility, keys, tmp_path):
+def test_both_file_servers_serve_the_true_values(utility, keys, tmp_path):
     own, public, theirs = keys
     utility.register_key(public, theirs, days=9)
     utility.ask(*(day.date() for day in DAYS))
@@ -90,7 +90,7 @@ def test_both_file_servers_serve_the_truth(utility, keys, tmp_path):
 
 
 @needs_gpg
-def test_days_go_by(keys):
+def test_next_day_adds_and_deletes_files(keys):
     _, public, theirs = keys
     with sandbox.start(day_length=0.05) as running:
         folder = running.sftp.root / "intervaldata"
@@ -105,13 +105,13 @@ def test_days_go_by(keys):
         assert len(list(folder.iterdir())) <= 2 * 12
 
 
-def test_no_key_is_said(utility, monkeypatch):
+def test_missing_key_raises(utility, monkeypatch):
     monkeypatch.setattr(utility, "_recipient", None)
     with pytest.raises(SettingsError, match="register_key"):
         utility.post(utility.today)
 
 
-def test_settings_open_every_client_from_anywhere(utility, tmp_path, monkeypatch):
+def test_settings_work_from_any_folder(utility, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = utility.write_settings("box")
     (tmp_path / "elsewhere").mkdir()
@@ -130,7 +130,7 @@ def test_settings_open_every_client_from_anywhere(utility, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("dialect", ["conforming", "prefixed", "smt"])
-def test_feeds_in_a_dialect(dialect):
+def test_feeds_have_the_dialect(dialect):
     with sandbox.start("generic", dialect=dialect) as running, running.custodian.connect() as client:
         flow = client.authorize("paste")
         flow.finish(visit(flow.url, user="Grace"))
@@ -142,7 +142,7 @@ def test_feeds_in_a_dialect(dialect):
 
 
 @pytest.mark.skipif(not XSD.exists(), reason="the ESPI schemas are not beside the checkout")
-def test_a_conforming_feed_validates(utility):
+def test_conforming_feed_validates(utility):
     schema = etree.XMLSchema(etree.parse(XSD))
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
@@ -154,7 +154,7 @@ def test_a_conforming_feed_validates(utility):
         assert schema.validate(etree.fromstring(etree.tostring(resource))), (resource.tag, schema.error_log)
 
 
-def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monkeypatch):
+def test_demo_prints_true_figures_and_runs_twice(tmp_path, monkeypatch):
     said = []
     page = demo.run(tmp_path, write_line=said.append)
     story = "\n".join(said)
@@ -169,7 +169,7 @@ def test_the_demo_tells_a_story_with_real_figures_and_runs_twice(tmp_path, monke
 
 
 @needs_gpg
-def test_the_sandbox_in_a_terminal(tmp_path):
+def test_sandbox_command(tmp_path):
     command = [sys.executable, "-m", "greenkit", "sandbox", "--into", "box", "--day", "600"]
     (tmp_path / "temporary").mkdir()
     env = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
@@ -212,7 +212,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
-def test_an_interrupt_while_a_server_begins_ends_it():
+def test_interrupt_during_start_ends_the_server():
     run = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
     assert run.stdout == "ended\n", run.stderr
 
@@ -229,14 +229,14 @@ print("forgotten")
 """
 
 
-def test_a_program_that_forgets_to_end_it_ends_and_leaves_nothing(tmp_path):
+def test_program_that_does_not_close_the_sandbox_ends(tmp_path):
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", FORGOTTEN], capture_output=True, text=True, timeout=60, env=env)
     assert (run.returncode, run.stdout) == (0, "forgotten\n"), run.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeypatch):
+def test_sandbox_runs_without_gpg(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
 
     def talk(line):
@@ -247,7 +247,7 @@ def test_the_sandbox_runs_without_gpg_and_says_what_is_missing(tmp_path, monkeyp
         sandbox.serve(tmp_path, talk, profile="generic", day_length=60.0)
 
 
-def test_two_at_once_in_one_folder_are_refused(tmp_path):
+def test_second_sandbox_in_the_same_folder_is_refused(tmp_path):
     with _files.locked(tmp_path / ".lock"):
         with pytest.raises(BusyError, match="Wait until it ends"):
             demo.run(tmp_path)
@@ -255,7 +255,7 @@ def test_two_at_once_in_one_folder_are_refused(tmp_path):
             sandbox.serve(tmp_path, print, profile="pge", day_length=60.0)
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
+def test_unwritable_folder_prints_a_short_error(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     usual = signal.getsignal(signal.SIGTERM)
     try:

@@ -31,7 +31,7 @@ def test_feeds(feeds, tmp_path, prefix, layout, readings, members):
     assert block.prefix == {"default": None}.get(prefix, prefix)
 
 
-def test_an_irregular_feed_has_an_attribute_on_each_value(feeds, tmp_path):
+def test_irregular_feed_has_an_attribute_on_each_value(feeds, tmp_path):
     path = feeds.espi(tmp_path / "a.xml", 1000, feeds.dialect(), irregular=True)
     values = list(etree.parse(path).getroot().iter(ESPI + "value"))
     assert values

@@ -25,7 +25,7 @@ def test_customer_feeds_validate(validate, dialect):
     assert validate(customers(meters, dialect)) == 1 + 3 * (5 + 2)
 
 
-def test_a_location_links_to_the_usage_point_of_the_usage_feed():
+def test_location_links_to_the_usage_point_of_the_usage_feed():
     home = synthetic.household(1)
     document = etree.fromstring(customers([home]))
     link = document.findtext(f".//{CUSTOMER}UsagePoints/{CUSTOMER}UsagePoint")
@@ -35,7 +35,7 @@ def test_a_location_links_to_the_usage_point_of_the_usage_feed():
     assert document.find(f".//{ESPI}IntervalReading") is None
 
 
-def test_the_account_knows_the_last_bill_and_a_new_meter_has_a_new_number():
+def test_account_has_the_last_bill_and_a_new_meter_a_new_serial_number():
     home = synthetic.household(1, faults=())
     bills = list(home.bills(*(home.instant(t) for t in WINDOW)))
     document = etree.fromstring(customers([home]))
@@ -48,7 +48,7 @@ def test_the_account_knows_the_last_bill_and_a_new_meter_has_a_new_number():
     assert int(after.findtext(f".//{CUSTOMER}installationDate")) == changed.instant("2024-11-06") // 10**6
 
 
-def test_a_path_is_written_like_the_stream(tmp_path):
+def test_path_and_stream_have_the_same_bytes(tmp_path):
     home = synthetic.household(1)
     synthetic.write_customers(tmp_path / "c.xml", [home], *WINDOW)
     assert (tmp_path / "c.xml").read_bytes() == customers([home])
@@ -57,7 +57,7 @@ def test_a_path_is_written_like_the_stream(tmp_path):
     assert file.getvalue() == customers([home])
 
 
-def test_the_custodians_resources_validate(validate, schema):
+def test_resources_of_the_data_custodian_validate(validate, schema):
     grants = [
         _resources.Grant(1, 1_700_000_000, 1_731_536_000, "Batch/Subscription/1", customer="Batch/RetailCustomer/1"),
         _resources.Grant(2, 1_600_000_000, 1_631_536_000, "Batch/Subscription/2", active=False),
@@ -72,7 +72,7 @@ def test_the_custodians_resources_validate(validate, schema):
         schema.assertValid(etree.fromstring(bare))
 
 
-def test_a_notification_as_one_utility_writes_it():
+def test_notification_of_one_utility():
     body = _resources.batch_list(["https://a.example/1?a=1&b=2"], dialect=_resources.ODD_NOTIFICATION)
     assert body.startswith(
         b'<?xml version="1.0" encoding="UTF-8"?>\\n<ns0:BatchList xmlns:ns0="http://naesb.org/espi">'
@@ -81,7 +81,7 @@ def test_a_notification_as_one_utility_writes_it():
     assert [e.text for e in document] == ["https://a.example/1?a=1&b=2"]
 
 
-def test_dialects_stand_for_the_custodian_too():
+def test_dialects_apply_to_the_resources_of_the_data_custodian():
     typed = _resources.authorizations([_resources.Grant(1, 0, 1, "x")], 1, dialect=DIALECTS["typed-prefixes"])
     assert b"<ns0:Authorization>" in typed
     assert b'xsi:type="ns1:idType"' in typed

@@ -58,7 +58,7 @@ def true_rows(df, steps=1000):
     pretty=st.booleans(),
     block=st.sampled_from(["day", "31 days", "all", 24]),
 )
-def test_readings_are_the_truth(seed, day, length, zone, solar, pretty, block):
+def test_readings_equal_the_true_values(seed, day, length, zone, solar, pretty, block):
     home = synthetic.household(seed, zone=zone, solar=solar)
     end = day + dt.timedelta(days=length)
     data = feed([home], day, end, variant(pretty=pretty, block=block))
@@ -81,7 +81,7 @@ def test_conforming_feeds_validate(meter, validate):
     assert etree.fromstring(data).find(f".//{ESPI}UsageSummary/{ESPI}billLastPeriod") is not None
 
 
-def test_bills_are_the_sum_of_their_items_and_of_the_readings():
+def test_bills_equal_the_sum_of_their_items_and_readings():
     home = synthetic.household(8, solar=3.0, faults=())
     (bill,) = home.bills(home.instant("2024-06-02"), home.instant("2024-07-02"))
     df = home.frame("2024-06-01", "2024-07-01")
@@ -96,15 +96,15 @@ def test_bills_are_the_sum_of_their_items_and_of_the_readings():
     assert sum(amounts) == int(summary.findtext(ESPI + "billLastPeriod")) == bill.total
 
 
-def test_a_path_is_written_like_a_file(tmp_path):
+def test_path_and_file_have_the_same_bytes(tmp_path):
     home = synthetic.household(2)
     synthetic.write_espi(tmp_path / "a.xml", [home], "2024-05-01", "2024-05-03")
     assert (tmp_path / "a.xml").read_bytes() == feed([home], "2024-05-01", "2024-05-03")
     assert [p.name for p in tmp_path.iterdir()] == ["a.xml"]
 
 
-def test_an_unknown_dialect_is_named_with_the_list():
-    with pytest.raises(ValueError, match=r"no dialect 'conform': use one of conforming, prefixed"):
+def test_unknown_dialect_raises_with_the_list():
+    with pytest.raises(ValueError, match=r"no dialect 'conform'. Use one of conforming, prefixed"):
         feed([], "2024-05-01", "2024-05-03", "conform")
 
 

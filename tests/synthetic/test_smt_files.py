@@ -68,7 +68,7 @@ def read_lse(text, *, placeholders=()):
     gap=st.sampled_from(["0,E", "null"]),
     times=st.booleans(),
 )
-def test_lse_holds_the_truth(seed, day, solar, per_row, comma, stop, gap, times):
+def test_lse_contains_the_true_values(seed, day, solar, per_row, comma, stop, gap, times):
     home, end = synthetic.household(seed, tdsp="oncor", solar=solar), day + dt.timedelta(days=2)
     layout = _smt_lse.Lse(per_row=per_row, trailing_comma=comma, stop=stop, gap=gap, interval_times=times)
     text = written(_smt_lse.write, [home], day, end, layout=layout)
@@ -96,7 +96,7 @@ def read_csv(text):
     short=st.booleans(),
     guard=st.sampled_from(["apostrophe", "formula", "none"]),
 )
-def test_interval_csv_holds_the_truth(seed, day, solar, flows, short, guard):
+def test_interval_csv_contains_the_true_values(seed, day, solar, flows, short, guard):
     home, end = synthetic.household(seed, tdsp="tnmp", solar=solar), day + dt.timedelta(days=2)
     layout = _smt_csv.IntervalCsv(flows=flows, short_numbers=short, id_guard=guard)
     text = written(_smt_csv.write, [home], day, end, layout=layout)
@@ -108,7 +108,7 @@ def test_interval_csv_holds_the_truth(seed, day, solar, flows, short, guard):
     assert {home.id} == {row.split(",")[0].strip("'=\"") for row in text.splitlines()[1:]}
 
 
-def test_the_days_of_change_are_labelled_as_smt_labels_them():
+def test_dst_changes_have_the_labels_of_smt():
     home = synthetic.household(1, tdsp="oncor", faults=())
     autumn = read_csv(written(_smt_csv.write, [home], "2024-11-03", "2024-11-04"))["delivered", dt.date(2024, 11, 3)]
     assert len(autumn) == 100
@@ -128,7 +128,7 @@ def test_the_days_of_change_are_labelled_as_smt_labels_them():
     assert all(c[3] == "" for c in spring if c[2] is None)
 
 
-def test_layouts_of_other_years_and_hands():
+def test_layouts_of_other_years_and_spreadsheets():
     home = synthetic.household(1, tdsp="centerpoint", faults=())
 
     def first(layout):
@@ -155,7 +155,7 @@ def test_gaps_are_blank_or_absent():
     assert text.count(",0,E") == 8
 
 
-def test_a_redelivered_day_comes_first_as_estimates():
+def test_redelivered_day_is_estimated_first():
     home = synthetic.household(1, tdsp="oncor", faults=())
     layout = _smt_csv.IntervalCsv(redelivered=1)
     rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write, [home], "2024-07-04", "2024-07-05", layout=layout))))
@@ -165,7 +165,7 @@ def test_a_redelivered_day_comes_first_as_estimates():
     assert rows[0]["REVISION_DATE"] < rows[-1]["REVISION_DATE"]
 
 
-def test_a_record_may_hold_several_days():
+def test_record_with_several_days():
     home = synthetic.household(1, tdsp="oncor", faults=())
     text = written(_smt_lse.write, [home], "2024-11-01", "2024-11-08", layout=_smt_lse.Lse(days_in_record=5))
     heads = [line for line in text.splitlines() if line.startswith("00000001")]
@@ -179,7 +179,7 @@ def test_a_record_may_hold_several_days():
 
 @settings(max_examples=12, deadline=None)
 @given(seed=SEEDS, day=DAYS, solar=st.sampled_from([0.0, 5.0]))
-def test_json_holds_the_truth(seed, day, solar):
+def test_json_contains_the_true_values(seed, day, solar):
     home, end = synthetic.household(seed, tdsp="oncor", solar=solar), day + dt.timedelta(days=2)
     body = json.loads(_smt_json.intervals(home, day, end))
     assert body["esiid"] == home.id
@@ -195,7 +195,7 @@ def test_json_holds_the_truth(seed, day, solar):
     assert wrapped["data"] == body
 
 
-def test_slots_of_the_repeated_hour_are_filled_in_autumn_alone():
+def test_slots_of_the_repeated_hour_are_filled_on_the_fall_back_day_only():
     home = synthetic.household(1, tdsp="oncor", faults=())
     body = json.loads(_smt_json.intervals(home, "2024-11-02", "2024-11-04"))["energyData"]
     assert [[s == "" for s in day["RD"].split(",")][7:13] for day in body] == [
@@ -217,7 +217,7 @@ def test_portal_answers():
     assert json.loads(_smt_json.no_data())["errorCode"] == "1"
 
 
-def test_registers_of_csv_and_json_follow_each_other_and_the_intervals():
+def test_registers_of_csv_and_json_match_the_intervals():
     home = synthetic.household(1, tdsp="oncor", faults=()).plant("meter change", "2024-11-06", "2024-11-06")
     rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write_daily, [home], "2024-11-01", "2024-11-09"))))
     daily = home.frame("2024-11-01", "2024-11-09")
@@ -232,7 +232,7 @@ def test_registers_of_csv_and_json_follow_each_other_and_the_intervals():
     assert len(json.loads(_smt_json.portal_daily(home, "2024-11-01", "2024-11-09"))["dailyData"]) == 8
 
 
-def test_billing_periods_are_the_sum_of_their_days():
+def test_billing_periods_equal_the_sum_of_their_days():
     home = synthetic.household(1, tdsp="oncor", faults=())
     rows = list(csv.DictReader(io.StringIO(written(_smt_csv.write_monthly, [home], "2024-10-15", "2024-12-15"))))
     assert [(r["START_DATE"], r["END_DATE"]) for r in rows] == [
