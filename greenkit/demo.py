@@ -1,4 +1,4 @@
-"""``python -m greenkit demo``: the whole way from a utility to a picture, on this machine, in half a minute."""
+"""``greenkit demo``: the full workflow on this machine, from a simulated utility to charts, in half a minute."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ START, END = date(2024, 10, 28), date(2024, 11, 11)
 ZONE: Final = "America/Chicago"
 WriteLine = Callable[[str], object]
 _GPG: Final = (
-    "gpg is not installed, so the encrypted files of Smart Meter Texas are left out: "
-    "apt-get install gnupg, brew install gnupg, or gpg4win, then run it again"
+    "gpg is not installed, so the demo skips the encrypted files of Smart Meter Texas. To include them, install gpg "
+    "(apt-get install gnupg, brew install gnupg, or gpg4win) and run the demo again."
 )
 
 
 def run(folder: _files.StrPath = "greenkit-demo", *, write_line: WriteLine = print) -> Path:
-    """Authorize, fetch, pull, decrypt, load, check and draw, against the sandbox; tell what came of it.
+    """Authorize, fetch, decrypt, load, check, and chart data of the sandbox, and print each step.
 
     Parameters
     ----------
     folder : path
-        Gets the fetched files and the page; made when absent, and used again when it is there.
+        Folder for the fetched files and the report. It is created, or used again.
     write_line : callable
-        Takes each line of the story.
+        Takes each line of output. Default: print.
 
     Returns
     -------
     Path
-        The page with the pictures.
+        The report.
 
     Raises
     ------
     BusyError
-        Another demo works in the same folder.
+        If another demo runs in the same folder.
     SettingsError
-        What the sandbox is made of is not installed.
+        If a package of the sandbox is not installed.
     """
     from greenkit import sandbox
 
@@ -54,7 +54,7 @@ def run(folder: _files.StrPath = "greenkit-demo", *, write_line: WriteLine = pri
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with _files.locked(folder / ".lock", timeout=0.0), sandbox.start() as utility:
-        write_line(f"A pretend utility runs on this machine: {len(utility.meters)} meters, three servers.")
+        write_line(f"A simulated utility is running on this machine: {len(utility.meters)} meters, three servers.")
         usage = _green_button(utility, write_line)
         frames = [usage]
         if shutil.which("gpg"):
@@ -62,8 +62,8 @@ def run(folder: _files.StrPath = "greenkit-demo", *, write_line: WriteLine = pri
         else:
             write_line(_GPG)
         _compare(utility, frames, write_line)
-        page = write_report(usage, folder / "report.html", title="Two weeks at a pretend utility")
-    write_line(f"The pictures: {page.absolute()}  ({time.monotonic() - began:.0f} s in all)")
+        page = write_report(usage, folder / "report.html", title="Two weeks at a simulated utility")
+    write_line(f"Report: {page.absolute()} ({time.monotonic() - began:.0f} s in total)")
     return page
 
 
@@ -73,7 +73,7 @@ def _green_button(utility: Utility, write_line: WriteLine) -> pd.DataFrame:
     with utility.custodian.connect() as client, quiet():
         flow = client.authorize("paste")
         flow.finish(visit(flow.url))
-        write_line("Green Button Connect: Ada signed in and allowed it (OAuth 2.0 with PKCE over mutual TLS).")
+        write_line("Green Button Connect: Ada signed in and approved access (OAuth 2.0 with PKCE over mutual TLS).")
         usage = client.usage(pd.Timestamp(START, tz=ZONE), pd.Timestamp(END, tz=ZONE))
         points = len(client.usage_points())
     write_line(f"  fetched {len(usage):,} readings of {points} usage points")
@@ -86,8 +86,8 @@ def _smart_meter_texas(utility: Utility, folder: Path, write_line: WriteLine) ->
     from greenkit.transfer._pull import fetch_smt
 
     home = folder / "gnupg"
-    shutil.rmtree(home, ignore_errors=True)  # a key of the sandbox's, made anew in each run
-    # it lives for seconds and guards nothing; yours has a passphrase
+    shutil.rmtree(home, ignore_errors=True)  # a key of the sandbox, new in each run
+    # it exists for seconds and protects nothing; your key needs a passphrase
     key = pgp.new_key(home, name="Demo customer", passphrase=None, unprotected=True)
     frames = []
     with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs, quiet():
@@ -100,7 +100,7 @@ def _smart_meter_texas(utility: Utility, folder: Path, write_line: WriteLine) ->
                 report = fetch_smt(remote, remote_folder, into=into, pgp=own, delete="decrypted")
             name = server.endpoint.protocol.upper()
             files = counted(len(report.files), "encrypted file")
-            write_line(f"Smart Meter Texas, {name}: {files} of {remote_folder}/, each whole")
+            write_line(f"Smart Meter Texas, {name}: {files} from {remote_folder}/, each complete")
             loaded = load_smt(into)
             write_line(f"  decrypted and loaded {len(loaded):,} readings of {loaded['meter'].nunique()} ESI IDs")
             frames.append(loaded)
@@ -108,7 +108,7 @@ def _smart_meter_texas(utility: Utility, folder: Path, write_line: WriteLine) ->
     csv, lse = frames
     same = len(csv) == len(lse) and bool((csv["value"].to_numpy() == lse["value"].to_numpy()).all())
     write_line(
-        f"  the CSV by FTPS and the LSE by SFTP are {'the same, reading by reading' if same else 'NOT THE SAME'}"
+        f"  the CSV from FTPS and the LSE from SFTP have {'the same readings' if same else 'DIFFERENT READINGS'}"
     )
     return lse
 
@@ -122,6 +122,4 @@ def _compare(utility: Utility, frames: list[pd.DataFrame], write_line: WriteLine
         worst = float((got - real.reindex(got.index)).abs().max())
         local = df["start"].dt.tz_convert(ZONE).dt.date
         quarters = int((local == date(2024, 11, 3)).sum() / df.groupby(keys, observed=True).ngroups)
-        write_line(
-            f"{name}: within {worst:.3f} kWh of what the meters measured; {quarters} quarter-hours on November 3"
-        )
+        write_line(f"{name}: within {worst:.3f} kWh of the true values; {quarters} quarter-hours on November 3")

@@ -1,4 +1,4 @@
-"""A pretend utility on loopback: Green Button Connect, FTPS and SFTP, for demos, notebooks and tests."""
+"""A simulated utility on loopback: Green Button Connect, FTPS, and SFTP, for demos, notebooks, and tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ _MODULES = ("authority", "custodian", "files", "visitor")
 
 
 def __getattr__(name: str) -> Any:
-    # what the servers are made of is loaded only when one is started
+    # The packages of the servers are imported when a server starts.
     if name in (*__all__, *_MODULES):
         try:
             if name in _MODULES:
                 return import_module(f"greenkit.sandbox.{name}")
             return getattr(import_module("greenkit.sandbox._utility"), name)
         except ImportError as e:
-            raise SettingsError(f'the sandbox needs {e.name}: run pip install "greenkit[sandbox]"') from None
+            raise SettingsError(
+                f"The sandbox needs the package {e.name}", next_step='Run pip install "greenkit[sandbox]".'
+            ) from None
     raise AttributeError(f"module 'greenkit.sandbox' has no attribute {name!r}")
 
 

@@ -1,7 +1,7 @@
-"""The pretend utility's OAuth 2.0 server: Authlib's provider over plain tables in memory.
+"""The OAuth 2.0 server of the simulated utility: the provider of Authlib over tables in memory.
 
-Authorization codes with PKCE, refresh tokens that serve once (and end the whole grant when one is used again),
-client credentials, revocation; in the dialect of a profile.
+It supports authorization codes with PKCE, refresh tokens that are valid once (a second use ends the grant), client
+credentials, and revocation, in the dialect of a profile.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
             found = next((t for t in register.tokens if t.refresh == refresh_token), None)
             if found is None or found.authorization is None or not found.authorization.active:
                 return None
-            if found.spent:  # somebody holds a copy: the whole grant ends
+            if found.spent:  # Someone has a copy of the token, so the grant ends.
                 found.authorization.active = False
                 register.counts["reuse detected"] += 1
                 return None
@@ -107,7 +107,7 @@ class _Issuer(IssuerParameter):  # type: ignore[misc]
 
 
 class Provider(AuthorizationServer):  # type: ignore[misc]
-    """Authlib's provider, in the dialect of a profile."""
+    """The provider of Authlib, in the dialect of a profile."""
 
     def __init__(self, app: flask.Flask, register: Register) -> None:
         self.register = register
@@ -141,7 +141,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
             )
 
     def token_response(self, base: str) -> flask.Response:
-        """Answer a token request, with ESPI's addresses and the profile's field names."""
+        """Answer a token request, with the addresses of ESPI and the field names of the profile."""
         grant = flask.request.form.get("grant_type", "none")
         self.register.counts[f"token {grant}"] += 1
         with self.register.lock:
@@ -164,7 +164,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
 
 class _Required:
-    """PKCE for a client with a secret too, which RFC 9700 asks for and Authlib leaves to public clients."""
+    """PKCE for clients with a secret too, as RFC 9700 requires; Authlib applies it to public clients only."""
 
     def __call__(self, grant: Any) -> None:
         grant.register_hook("after_validate_authorization_request_payload", self._check)

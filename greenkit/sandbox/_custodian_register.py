@@ -1,4 +1,4 @@
-"""What the pretend utility knows: its one third party, customers, authorizations, codes and tokens, in memory."""
+"""The data of the simulated utility, in memory: its third party, customers, authorizations, codes, and tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _METHODS: Final = {"basic": "client_secret_basic", "basic_raw": "client_secret_b
 
 @dataclass
 class Application(ClientMixin):  # type: ignore[misc]
-    """The one third party that is registered."""
+    """The only registered third party."""
 
     id: str
     secret: str = field(repr=False)
@@ -43,7 +43,7 @@ class Application(ClientMixin):  # type: ignore[misc]
         return scope or ""
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Compare as RFC 8252, 7.3 has it: a loopback address may come with any port."""
+        """Return whether a redirect URI is registered; a loopback address may have any port (RFC 8252, 7.3)."""
         return any(_without_port(redirect_uri) == _without_port(known) for known in self.redirect_uris)
 
     def check_client_secret(self, client_secret: str) -> bool:
@@ -66,7 +66,7 @@ def _without_port(uri: str) -> str:
 
 @dataclass
 class Customer:
-    """A pretend customer, with meters."""
+    """A simulated customer with meters."""
 
     id: int
     name: str
@@ -79,7 +79,7 @@ class Customer:
 
 @dataclass
 class Authorization:
-    """What a customer has allowed: it lives until it is revoked, or a refresh token is used twice."""
+    """The approval of a customer, valid until it is revoked or a refresh token is used twice."""
 
     id: int
     customer: Customer
@@ -91,14 +91,14 @@ class Authorization:
 
 @dataclass
 class Issued(TokenMixin):  # type: ignore[misc]
-    """One access token and the refresh token that came with it."""
+    """An access token and its refresh token."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
-    authorization: Authorization | None  # None: our third party's own token
+    authorization: Authorization | None  # None: the token of the third party itself
     scope: str
     until: float
-    spent: bool = False  # its refresh token was used
+    spent: bool = False  # whether its refresh token was used
 
     def check_client(self, client: Application) -> bool:
         return True
@@ -121,7 +121,7 @@ class Issued(TokenMixin):  # type: ignore[misc]
 
 @dataclass
 class Code:
-    """One authorization code."""
+    """An authorization code."""
 
     code: str = field(repr=False)
     redirect_uri: str
@@ -142,7 +142,7 @@ class Code:
 
 
 class Register:
-    """The tables: customers, authorizations, codes, tokens."""
+    """The tables of customers, authorizations, codes, and tokens."""
 
     def __init__(
         self, profile: Profile, customers: tuple[Customer, ...], redirect_uris: list[str], secret: str
@@ -158,7 +158,7 @@ class Register:
         self.counts: Counter[str] = Counter()
 
     def allow(self, customer: Customer, meters: tuple[Meter, ...], scope: str) -> Authorization:
-        """Note what a customer allows; an older authorization of theirs ends, as at PG&E."""
+        """Add the approval of a customer, and end an older one, as PG&E does."""
         with self.lock:
             for old in self.authorizations.values():
                 if old.customer is customer:
@@ -168,31 +168,31 @@ class Register:
             return self.authorizations[number]
 
     def issued(self, access: str) -> Issued | None:
-        """Find a token by its text."""
+        """Return a token by its text."""
         with self.lock:
             return next((t for t in self.tokens if hmac.compare_digest(t.access.encode(), access.encode())), None)
 
     def expire_access(self) -> None:
-        """End every access token now, as if their hour had passed; the grants live on."""
+        """Expire every access token now. The grants stay valid."""
         with self.lock:
             for token in self.tokens:
                 token.until = 0.0
 
 
 def new_secret() -> str:
-    """Make a client secret with every character that has to be encoded in a Basic header."""
+    """Return a client secret with every character that must be encoded in a Basic header."""
     return secrets.token_urlsafe(18) + "%+/:& ~"
 
 
 ATOM: Final = "application/atom+xml"
 BULK_ID: Final = 50_916
 USUAL_DAYS: Final = 30
-"""Without a window the last so many days are given, where the profile has no longest window."""
+"""Days of an answer without a window, if the profile has no maximum."""
 _DAY: Final = 86_400
 
 
 class Refusal(Exception):
-    """An answer other than data."""
+    """An HTTP answer other than data."""
 
     def __init__(self, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
@@ -201,23 +201,23 @@ class Refusal(Exception):
 
 @dataclass
 class Job:
-    """A request that is prepared while the asker waits."""
+    """A request whose data the utility prepares."""
 
     ready: float
     key: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Resources:
-    """Make the documents.
+    """The documents that the utility serves.
 
     Parameters
     ----------
     register : Register
-        Who has allowed what.
+        Authorizations and tokens.
     base : str
-        The address of the resources, with its slash.
+        Address of the resources, with a trailing slash.
     dialect : str or Dialect
-        In which feeds are written.
+        Dialect of the feeds.
     """
 
     def __init__(self, register: Register, base: str, dialect: str | Dialect) -> None:
@@ -230,14 +230,14 @@ class Resources:
     # -- usage
 
     def usage(self, meters: tuple[Meter, ...], query: Mapping[str, str], *, bulk: bool = False) -> Iterator[bytes]:
-        """Give a feed of the readings in the window that is asked for; 204 when there is nothing in it."""
+        """Return a feed of the readings in the requested window, or 204 if it is empty."""
         start, end = self.window(query, bulk=bulk)
         if start >= end or not meters:
             raise Refusal(204)
         return synthetic.stream_espi(meters, start, end, dialect=self._dialect)
 
     def window(self, query: Mapping[str, str], *, bulk: bool = False) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """Read the window as the profile's utility does; no reading is later than now."""
+        """Return the requested window, as the utility of the profile reads it, up to now."""
         names = self._profile.bulk_window_parameters if bulk else self._profile.window_parameters
         now = pd.Timestamp.now("UTC").floor("15min")
         texts = [query.get(name) for name in names]
@@ -256,7 +256,7 @@ class Resources:
             if not text.isdecimal():
                 raise Refusal(400)
             return pd.Timestamp(int(text), unit="s", tz="UTC")
-        if not (len(text) == 20 and text.endswith("Z")):  # a fraction of a second is refused, as in the wild
+        if not (len(text) == 20 and text.endswith("Z")):  # a fraction of a second is refused, as by real utilities
             raise Refusal(400)
         try:
             return pd.Timestamp(text)
@@ -264,7 +264,7 @@ class Resources:
             raise Refusal(400) from None
 
     def pending(self, url: str, seconds: float, *, kept: bool) -> Job | None:
-        """Give the job of a request: a new one, or the one that is running; None when its data are ready."""
+        """Return the job of a request, new or running, or None if its data is ready."""
         with self._lock:
             job = self.jobs.get(url)
             if job is not None and time.monotonic() >= job.ready:
@@ -276,7 +276,7 @@ class Resources:
             return job
 
     def usage_points(self, meters: tuple[Meter, ...]) -> Iterator[bytes]:
-        """Give a feed of the usage points alone."""
+        """Return a feed of the usage points only."""
         dialect = replace(self._dialect, readings=False, summary=None, power_quality=False)
         now = pd.Timestamp.now("UTC").floor("s")
         return synthetic.stream_espi(meters, now - pd.Timedelta(days=1), now, dialect=dialect)
@@ -284,7 +284,7 @@ class Resources:
     # -- everything else
 
     def authorizations(self, one: int | None = None) -> bytes:
-        """Give the authorizations that customers have given, and the bulk one of the third party itself."""
+        """Return the authorizations of customers, and the bulk authorization of the third party."""
         found = [self._grant(a) for a in self._register.authorizations.values()]
         now = int(time.time())
         found.append(_resources.Grant(BULK_ID, now - _DAY, now + 365 * _DAY, f"Batch/Bulk/{BULK_ID}"))
@@ -299,11 +299,11 @@ class Resources:
         return _resources.Grant(a.id, began, began + 365 * _DAY, usage, a.active, a.scope, customer)
 
     def service_status(self) -> bytes:
-        """Give the service's status: up."""
+        """Return the status of the service: up."""
         return _resources.status()
 
     def application_information(self) -> bytes:
-        """Give the third party's registration, its secret too, as a utility does."""
+        """Return the registration of the third party, with its secret, as utilities do."""
         app, profile = self._register.application, self._profile
         registered = _resources.Application(
             app.id,
@@ -315,13 +315,13 @@ class Resources:
         return _resources.application(registered, int(time.time()), dialect=self._dialect)
 
     def retail_customer(self, a: Authorization) -> Iterator[bytes]:
-        """Give name and address behind the meters of an authorization."""
+        """Return the names and addresses of the customers of an authorization."""
         now = pd.Timestamp.now("UTC").floor("s")
         return synthetic.stream_customers(a.meters, now - pd.Timedelta(days=USUAL_DAYS), now, dialect=self._dialect)
 
 
 def allowed_meters(register: Register, token: Issued, subscription: int | None) -> tuple[Meter, ...]:
-    """Give the meters that a token opens; 403 for another customer's subscription."""
+    """Return the meters that a token opens, or raise 403 for the subscription of another customer."""
     if subscription is None:
         return tuple(m for a in register.authorizations.values() if a.active for m in a.meters)
     found = register.authorizations.get(subscription)
@@ -333,5 +333,5 @@ def allowed_meters(register: Register, token: Issued, subscription: int | None) 
 
 
 def answer(body: bytes | Iterator[bytes]) -> flask.Response:
-    """Make the answer of a document."""
+    """Return the HTTP answer with a document."""
     return flask.Response(body, content_type=ATOM)

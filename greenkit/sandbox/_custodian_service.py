@@ -1,4 +1,4 @@
-"""What the pretend utility answers: its routes, who may take them, and what goes wrong on purpose."""
+"""The HTTP service of the simulated utility: its routes, access checks, sign-in pages, and deliberate failures."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _STYLE: Final = (
 
 
 class Pages:
-    """The two steps of an authorization.
+    """The two pages of an authorization.
 
-    A ticket, random and good for one decision, carries the sign-in from the first page to the second: no cookie.
+    A random ticket that is valid for one decision connects the first page to the second, without a cookie.
     """
 
     def __init__(self, provider: Provider, register: Register, title: str) -> None:
@@ -54,13 +54,13 @@ class Pages:
         self._tickets: dict[str, tuple[Customer, float]] = {}
 
     def authorize(self) -> flask.Response | tuple[str, int]:
-        """Answer the authorization address, GET and POST."""
+        """Answer GET and POST requests for the authorization address."""
         from authlib.oauth2 import OAuth2Error
 
         try:
             grant = self._provider.get_consent_grant(end_user=None)
         except OAuth2Error as error:
-            if error.redirect_uri:  # it is sure that it is the client's own: the error goes there
+            if error.redirect_uri:  # The redirect URI is registered, so the error goes there.
                 return self._provider.handle_error_response(None, error)  # type: ignore[no-any-return]
             why = "This request is not right; nothing was shared. Tell the company that sent you here."
             return self._page("Request refused", f"<p>{why}</p>"), 400
@@ -122,35 +122,35 @@ class Pages:
             f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{text(title)}</title>"
             "<meta name='viewport' content='width=device-width'><meta name='color-scheme' content='light dark'>"
             f"<meta name='referrer' content='no-referrer'><style>{_STYLE}</style></head><body>"
-            f"<p class='note'>{text(self._title)}, a pretend utility on this machine</p>"
+            f"<p class='note'>{text(self._title)}, a simulated utility on this machine</p>"
             f"<h1>{text(title)}</h1>{body}</body></html>"
         )
 
 
 CLIENT: Final = "greenkit-client"
-"""Common name in the certificate of the registered third party."""
+"""Common name of the certificate of the third party."""
 PREPARING: Final = 0.2
-"""Seconds for which data are prepared, where the answer is 202."""
+"""Seconds until data is ready after an answer with 202."""
 
 
 @dataclass
-class Behaviour:
-    """What the utility does wrong on purpose; change it while it runs.
+class Behavior:
+    """Deliberate failures of the utility. Change them while it runs.
 
     Attributes
     ----------
     slow : float
-        Seconds of silence before each answer.
+        Seconds before each answer.
     busy : deque of (status, Retry-After or None)
-        Answers, one each, that the next requests for resources get: 429, 503, …
+        Answers to the next requests for resources, one each: 429, 503, …
     prepared : set of {"usage", "bulk"}
-        What is answered with 202 first, and a notification when it is ready.
+        Requests that are first answered with 202, and with a notification when the data is ready.
     forgets_jobs : bool
-        A request that is asked again after its 202 begins a new job: only the notification's address has the data.
+        A repeated request starts a new job, so only the URI in the notification has the data.
     cut_after : int or None
-        Bytes after which the connection of a resource's answer is cut.
+        Bytes of an answer after which the connection is closed.
     replace : callable or None
-        Given a request's path, it may give an answer of its own (a flask Response) in place of the right one.
+        Takes the path of a request, and may return a flask Response that replaces the correct answer.
     """
 
     slow: float = 0.0
@@ -162,25 +162,25 @@ class Behaviour:
 
 
 class Service:
-    """Make the flask applications of a pretend utility.
+    """The flask applications of a simulated utility.
 
     Parameters
     ----------
     register : Register
-        Customers, authorizations and tokens; its profile is whose dialect is spoken.
+        Customers, authorizations, and tokens; its profile sets the dialect.
     resources : Resources
-        Make the documents.
-    behaviour : Behaviour
-        What goes wrong on purpose; it may be replaced while it runs.
+        The documents.
+    behavior : Behavior
+        Deliberate failures; may be replaced while the service runs.
     registration_token : Secret
-        Opens the application information.
+        Token that opens the application information.
     notification_uri : str or None
-        Where notifications are posted: an address of this machine.
+        Address on this machine to which notifications are posted.
 
     Attributes
     ----------
     seen : list of (method, path, common name of the certificate, bearer or not)
-        Every request that came over TLS.
+        Every request over TLS.
     notified : list of bytes
         Every notification.
     """
@@ -189,23 +189,23 @@ class Service:
         self,
         register: Register,
         resources: Resources,
-        behaviour: Behaviour,
+        behavior: Behavior,
         *,
         registration_token: Secret,
         notification_uri: str | None,
     ) -> None:
-        self._register, self._resources, self.behaviour = register, resources, behaviour
+        self._register, self._resources, self.behavior = register, resources, behavior
         self._profile, self._registration_token = register.profile, registration_token
         self._notification_uri = notification_uri
         self.seen: list[tuple[str, str, str, bool]] = []
         self.notified: list[bytes] = []
 
     def pages(self) -> flask.Flask:
-        """Make the application of the customer's pages."""
+        """Return the application with the pages for customers."""
         return self._app()[0]
 
     def api(self) -> flask.Flask:
-        """Make the application that clients reach over TLS: token endpoint, resources, and the pages too."""
+        """Return the application for clients over TLS: token endpoint, resources, and the pages too."""
         app, provider = self._app()
         app.before_request(self._before)
         app.after_request(self._cut)
@@ -253,16 +253,16 @@ class Service:
         request = flask.request
         name = request.environ.get("SSL_CLIENT_S_DN_CN", "")
         self.seen.append((request.method, request.path, name, "Authorization" in request.headers))
-        if self.behaviour.slow:
-            time.sleep(self.behaviour.slow)
+        if self.behavior.slow:
+            time.sleep(self.behavior.slow)
         page = request.path == urlsplit(self._profile.authorize_url).path
         if self._profile.mutual_tls and not page and name != CLIENT:
-            # PG&E's answer: 400 and a bare JSON string
+            # the answer of PG&E: 400 and a bare JSON string
             return flask.Response('"Invalid Certificate"', 400, content_type="application/json")
         return None
 
     def _cut(self, response: flask.Response) -> flask.Response:
-        after = self.behaviour.cut_after
+        after = self.behavior.cut_after
         if after is None or response.status_code != 200:
             return response
         body = response.get_data()
@@ -274,7 +274,7 @@ class Service:
         return flask.Response(pieces(), 200, {"Content-Length": str(len(body))}, content_type=response.content_type)
 
     def _replaced(self) -> flask.Response | None:
-        return self.behaviour.replace(flask.request.path) if self.behaviour.replace else None
+        return self.behavior.replace(flask.request.path) if self.behavior.replace else None
 
     def _guarded(self, view: Callable[..., Any], whose: str) -> Callable[..., Any]:
         def guarded(**parts: Any) -> Any:
@@ -282,8 +282,8 @@ class Service:
             replaced = self._replaced()
             if replaced is not None:
                 return replaced
-            if self.behaviour.busy:
-                status, wait = self.behaviour.busy.popleft()
+            if self.behavior.busy:
+                status, wait = self.behavior.busy.popleft()
                 raise Refusal(status, headers={"Retry-After": wait} if wait else {})
             flask.g.token = self._token(whose)
             return view(**parts)
@@ -291,7 +291,7 @@ class Service:
         return guarded
 
     def _token(self, whose: str) -> Issued | None:
-        """Find the bearer's token; the profile's status for one that has ended, 403 for one of the wrong kind."""
+        """Return the bearer token, or raise the status of the profile if it expired, or 403 for the wrong kind."""
         scheme, _, access = flask.request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             raise Refusal(401, headers={"WWW-Authenticate": "Bearer"})
@@ -302,7 +302,7 @@ class Service:
             status = 403 if self._profile.name in ("pge", "pge_test") else 401
             raise Refusal(status, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if (found.authorization is None) != (whose == "client"):
-            # a customer's token may end its own authorization
+            # the token of a customer may end its authorization
             own = flask.request.method == "DELETE" and found.authorization is not None
             if not own:
                 raise Refusal(403)
@@ -325,14 +325,14 @@ class Service:
 
     def _given(self, what: str, meters: tuple[synthetic.Meter, ...]) -> flask.Response:
         query, bulk = flask.request.args, what == "bulk"
-        self._resources.window(query, bulk=bulk)  # a wrong window is refused before it is prepared
+        self._resources.window(query, bulk=bulk)  # a wrong window is refused before a job starts
         ready = query.get("correlationID") in {
             j.key for j in self._resources.jobs.values() if j.ready < time.monotonic()
         }
-        if what in self.behaviour.prepared and not ready:
+        if what in self.behavior.prepared and not ready:
             url = flask.request.url
             known = url in self._resources.jobs
-            job = self._resources.pending(url, PREPARING, kept=not self.behaviour.forgets_jobs)
+            job = self._resources.pending(url, PREPARING, kept=not self.behavior.forgets_jobs)
             if job is not None:
                 if not known:
                     threading.Thread(target=self._notify, args=(f"{url}&correlationID={job.key}",), daemon=True).start()
@@ -340,7 +340,7 @@ class Service:
         return answer(self._resources.usage(meters, query, bulk=bulk))
 
     def _notify(self, uri: str) -> None:
-        """Post a notification when the data are ready; only ever to this machine."""
+        """Post a notification when the data is ready, only to this machine."""
         import requests
 
         time.sleep(PREPARING + 0.05)
@@ -348,8 +348,13 @@ class Service:
         self.notified.append(body)
         if self._notification_uri is not None:
             if urlsplit(self._notification_uri).hostname not in LOOPBACK:
-                raise SettingsError("the sandbox notifies addresses of this machine only")
-            with contextlib.suppress(requests.RequestException):  # nobody listens: the utility does not mind
+                raise SettingsError(
+                    "The sandbox posts notifications only to this machine",
+                    next_step="Pass a notification_uri on 127.0.0.1.",
+                )
+            with contextlib.suppress(
+                requests.RequestException
+            ):  # nothing listens there; the utility does not report that
                 requests.post(self._notification_uri, data=body, headers={"Content-Type": "application/xml"}, timeout=5)
 
     def _authorization(self, number: int) -> flask.Response:

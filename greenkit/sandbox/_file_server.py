@@ -1,4 +1,4 @@
-"""What the pretend file servers share: an account, folders, and switches to misbehave."""
+"""What the simulated file servers share: an account, folders, and deliberate failures."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from greenkit.secret import Secret
 from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 
 USER: Final = "sandbox"
-RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER, 0 seconds: close() sends RST
+RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: close() sends RST
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How a server misbehaves; by default not at all.
+    """Deliberate failures of a server; none by default.
 
     Parameters
     ----------
     rate : int
-        Bytes of a file a second; 0 for as fast as it goes.
+        Bytes of a file per second; 0 means no limit.
     cut : {"", "clean", "unannounced", "reset"}
-        A file ends after ``after`` bytes: in good order, as if it were whole; by closing the connection; by
-        resetting it. SFTP has one connection for all, so ``unannounced`` and ``reset`` end that.
+        A file ends after ``after`` bytes: without an error, as if it were complete; by closing the connection; or by
+        resetting it. SFTP has only one connection, so ``unannounced`` and ``reset`` end it.
     stall : bool
-        A file stops after ``after`` bytes, and nothing more comes.
+        A file stops after ``after`` bytes, and the connection stays open.
     after : int
         Bytes before ``cut`` or ``stall``.
     no_close_notify : bool
-        FTPS: the data connection is closed without TLS's announcement, which is common.
+        FTPS: the data connection is closed without the close_notify of TLS, which is common.
     late_error : bool
-        After all bytes of a file comes an error (FTPS: 451 in place of 226).
+        An error follows all bytes of a file (FTPS: 451 instead of 226).
     lose_delete_reply : bool
-        A file is deleted, and the connection broken before the answer.
+        A file is deleted, and the connection is closed before the answer.
     size_off : int
-        Added to every size.
+        Bytes added to every size.
     no_size, no_time : bool
-        The server cannot say the size (FTPS: no SIZE), the time (no MDTM).
+        The server does not report sizes (FTPS: no SIZE) or times (no MDTM).
     """
 
     rate: int = 0
@@ -66,9 +66,9 @@ class FileServer(abc.ABC):
     Parameters
     ----------
     root : path, optional
-        The folder that it serves; a temporary one when absent. SMT's folders are made in it.
+        Folder that it serves. Default: a temporary folder. The folders of SMT are created in it.
     faults : Faults, optional
-        How it misbehaves; :attr:`faults` may be set while it runs.
+        Deliberate failures; :attr:`faults` may be set while the server runs.
     """
 
     def __init__(self, root: _files.StrPath | None = None, *, faults: Faults | None = None) -> None:
@@ -82,16 +82,16 @@ class FileServer(abc.ABC):
     @property
     @abc.abstractmethod
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """Address of the server."""
 
     @abc.abstractmethod
     def _start(self) -> None:
-        """Serve in another thread; put on ``_held`` what ends that."""
+        """Serve in another thread, and add its cleanup to ``_held``."""
 
     def _end_with(self, thread: threading.Thread, end: Callable[[], object]) -> None:
-        """Call ``end`` and wait for the thread, when this server ends; to be said before the thread begins.
+        """Call ``end`` and wait for the thread when this server ends. Call this before the thread starts.
 
-        An interrupt while it begins would else wait for a thread that nobody has told to end.
+        Otherwise an interrupt during the start would wait for a thread that nothing ends.
         """
 
         def wait() -> None:
@@ -102,14 +102,14 @@ class FileServer(abc.ABC):
         self._held.callback(wait)
 
     def put(self, path: str, data: bytes) -> Path:
-        """Lay a file on the server, whole at once."""
+        """Add a complete file to the server, atomically."""
         whole = self.root / path
         with _files.atomic(whole) as file:
             file.write(data)
         return whole
 
     def misbehave(self, **faults: Any) -> None:
-        """Change some of the faults."""
+        """Change some of the deliberate failures."""
         self.faults = replace(self.faults, **faults)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""FTPS on loopback, by pyftpdlib."""
+"""The simulated FTPS server on loopback, with pyftpdlib."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from greenkit.transfer._remote import SMT_FOLDERS, Endpoint
 
 
 class FtpsServer(FileServer):
-    """FTP over explicit TLS, which demands a client certificate and encryption of control and data channel.
+    """An FTPS server (explicit TLS) that requires a client certificate and encrypted control and data channels.
 
     Parameters
     ----------
     authority : Authority, optional
-        Signs the server's certificate and those of its clients; one of its own when absent.
+        CA of the certificates of the server and its clients. Default: a new one.
 
     Examples
     --------
@@ -44,23 +44,23 @@ class FtpsServer(FileServer):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """Address of the server."""
         return Endpoint("ftps", "localhost", self._port, SMT_FOLDERS)
 
     @property
     def authority(self) -> Authority:
-        """Who signed its certificate."""
-        assert self._authority is not None  # noqa: S101 set when it started
+        """CA of the server certificate."""
+        assert self._authority is not None  # noqa: S101 set when the server starts
         return self._authority
 
     def remote(self, **options: Any) -> FtpsRemote:
-        """Give a remote that logs in to it; ``options`` replace what it is made with."""
+        """Return a remote that logs in to this server; ``options`` replace its arguments."""
         pair = self.pair
         given = {"user": self.user, "password": self.password, "certificate": pair.certificate, "key": pair.key}
         return FtpsRemote(self.endpoint, **{**given, "ca_file": self.authority.file, "backoff": 0.05, **options})
 
     def register(self, certificate: _files.StrPath) -> None:
-        """Accept a client's own certificate, as SMT does with what is mailed to it."""
+        """Register a client certificate, as SMT does with certificates that it receives by e-mail."""
         from OpenSSL import crypto
 
         pem = certificates.public_pem(certificate)
@@ -71,7 +71,7 @@ class FtpsServer(FileServer):
         from pyftpdlib.ioloop import IOLoop
         from pyftpdlib.servers import FTPServer
 
-        # else pyftpdlib sets up logging for the whole program
+        # otherwise pyftpdlib configures logging for the program
         logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())
         if self._authority is None:
             self._authority = self._held.enter_context(Authority())
@@ -102,13 +102,13 @@ class FtpsServer(FileServer):
         context.use_certificate_chain_file(str(pair.certificate))
         context.use_privatekey_file(str(pair.key))
         context.load_verify_locations(str(self.authority.file))
-        context.set_session_id(b"greenkit")  # without one no session with a client certificate is taken up again
+        context.set_session_id(b"greenkit")  # without an ID, a session with a client certificate cannot be resumed
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *seen: bool(seen[-1]))
         return context
 
 
 def _ftps_handler(server: FtpsServer, authorizer_: Any, context: Any) -> Any:
-    """Give the class that pyftpdlib makes an object of for each session; its settings are class attributes."""
+    """Return the class of the sessions of pyftpdlib, whose settings are class attributes."""
     from pyftpdlib.filesystems import AbstractedFS
     from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.log import logger
@@ -180,7 +180,7 @@ def _ftps_handler(server: FtpsServer, authorizer_: Any, context: Any) -> Any:
 
 
 class _Short(io.FileIO):
-    """A file that ends early."""
+    """A file that ends early, as one of the deliberate failures."""
 
     def __init__(self, path: str, most: int) -> None:
         super().__init__(path)

@@ -19,7 +19,7 @@ from greenkit.sandbox.authority import Authority
 
 @contextlib.contextmanager
 def until_exit() -> Iterator[contextlib.ExitStack]:
-    """Give a stack that is closed with its block, or with the program: later its threads stand still, and none ends."""
+    """Yield an ExitStack that is closed at the end of the block or at interpreter exit, while threads still run."""
     with contextlib.ExitStack() as held:
         held.callback(atexit.unregister, held.close)
         atexit.register(held.close)
@@ -27,39 +27,39 @@ def until_exit() -> Iterator[contextlib.ExitStack]:
 
 
 class Server:
-    """Take a port at once, and serve on it once the application is known.
+    """A server that takes a port at once, and serves when the application is known.
 
     Attributes
     ----------
     port : int
-        Of 127.0.0.1.
+        Port on 127.0.0.1.
     """
 
     def __init__(self) -> None:
         self._server = _QuietServer(("127.0.0.1", 0), _not_yet, numthreads=8, timeout=5, shutdown_timeout=1)
-        # its workers are daemons as the thread that begins them is, so that a program that forgets them can end
+        # Workers inherit the daemon flag of the thread that starts them, so that a program can end without close().
         beginning = threading.Thread(target=self._server.prepare, daemon=True)
         beginning.start()
         beginning.join()
         self.port = int(self._server.bind_addr[1])
 
     def tls(self, authority: Authority, pair: Pair) -> None:
-        """Serve over TLS; a client's certificate is asked for, and checked when one is shown."""
-        # with a chain named it does not read the system's authorities, which takes longer than all else here
+        """Serve over TLS. A client certificate is optional, and verified if the client has one."""
+        # With a chain, the adapter does not load the system CAs, which is the slowest step here.
         adapter = BuiltinSSLAdapter(str(pair.certificate), str(pair.key), str(authority.file))
         context = authority.server_context(pair)
-        # optional, so that a client without one gets the answer that a utility gives
+        # optional, so that a client without a certificate gets the answer of a utility
         context.verify_mode = ssl.CERT_OPTIONAL
         adapter.context = context
         self._server.ssl_adapter = adapter
 
     def serve(self, application: Callable[..., Any]) -> None:
-        """Begin."""
+        """Start the server with an application."""
         self._server.wsgi_app = application
         threading.Thread(target=self._server.serve, daemon=True).start()
 
     def close(self) -> None:
-        """Stop, and free the port."""
+        """Stop the server and release the port."""
         self._server.stop()
 
 
@@ -70,7 +70,7 @@ def _not_yet(environ: dict[str, Any], start_response: Callable[..., Any]) -> lis
 
 class _Connection(cheroot.server.HTTPConnection):
     def close(self) -> None:
-        """Close the writer too: cheroot leaves it to be collected, and since Python 3.13 its failing is printed."""
+        """Close the writer too. cheroot leaves it to the garbage collector, and Python 3.13 prints its failure."""
         with contextlib.suppress(OSError, ValueError):
             self.wfile.close()
         super().close()
@@ -78,7 +78,7 @@ class _Connection(cheroot.server.HTTPConnection):
 
 class _QuietServer(cheroot.wsgi.Server):
     ConnectionClass = _Connection
-    expiration_interval = 0.01  # how soon it sees that it has to stop [s]
+    expiration_interval = 0.01  # interval [s] in which the server checks whether to stop
 
     def error_log(self, *args: Any, **kwargs: Any) -> None:
-        """Write nothing: a refused handshake is not worth a traceback."""
+        """Write nothing, so that a refused handshake prints no traceback."""

@@ -1,4 +1,4 @@
-"""SFTP on loopback, by asyncssh."""
+"""The simulated SFTP server on loopback, with asyncssh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from greenkit.transfer._sftp import SftpRemote
 
 
 class SftpServer(FileServer):
-    """SFTP with a password, or with the keys that are registered.
+    """An SFTP server with a password, or with registered keys.
 
     Examples
     --------
@@ -27,16 +27,16 @@ class SftpServer(FileServer):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """Address of the server."""
         return Endpoint("sftp", "localhost", self._port, SMT_FOLDERS)
 
     def remote(self, **options: Any) -> SftpRemote:
-        """Give a remote that logs in to it; ``options`` replace what it is made with."""
+        """Return a remote that logs in to this server; ``options`` replace its arguments."""
         given = {"user": self.user, "password": self.password, "host_key": self.host_key}
         return SftpRemote(self.endpoint, **{**given, "backoff": 0.05, **options})
 
     def register(self, public_key: str) -> None:
-        """Accept a client's public SSH key, as SMT does with what is mailed to it."""
+        """Register a public SSH key, as SMT does with keys that it receives by e-mail."""
         self._keys.append(public_key.strip())
 
     def _start(self) -> None:
@@ -72,7 +72,7 @@ class SftpServer(FileServer):
         thread = threading.Thread(target=run, name="greenkit sandbox SFTP", daemon=True)
 
         def end() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended of itself
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
                 loop.call_soon_threadsafe(ended.set)
 
         self._end_with(thread, end)

@@ -1,7 +1,7 @@
-"""The sandbox made whole: one pretend utility on this machine, with one truth behind every server.
+"""The simulated utility: all servers of the sandbox, with the same meters behind them.
 
-The same meters are served by a Green Button Connect service (:mod:`greenkit.sandbox.custodian`) and appear, a file for
-each day, on the file servers of Smart Meter Texas (:mod:`greenkit.sandbox.files`), zipped and encrypted with OpenPGP.
+A Green Button Connect service (:mod:`greenkit.sandbox.custodian`) serves the meters. The file servers of Smart Meter
+Texas (:mod:`greenkit.sandbox.files`) have one file for each day, in a ZIP archive and encrypted with OpenPGP.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import _files, _toml, pgp, synthetic
+from greenkit.certificates import Pair
 from greenkit.errors import NoGpgProgram, SettingsError
 from greenkit.pgp import Keyring
 from greenkit.sandbox import custodian
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 ZONE: Final = "America/Chicago"
 KEPT: Final = 10
-"""Days after which a file goes from the server, as at Smart Meter Texas."""
+"""Days after which the server deletes a file, as Smart Meter Texas does."""
 TODAY: Final = date(2024, 11, 11)
-"""The pretend day on which the sandbox starts: the days before it hold the change from daylight-saving time."""
+"""Simulated date on which the sandbox starts. The fall-back day is in the week before."""
 
 
 def people() -> tuple[Customer, ...]:
-    """Make the customers: Ada with a home (panels on its roof) and a shop, Grace with a home; all in Texas."""
+    """Return the customers: Ada with a home with solar panels and a shop, and Grace with a home, all in Texas."""
     home = synthetic.household(1, zone=ZONE, solar=5.0, tdsp="oncor", faults=())
     shop = synthetic.shop(2, zone=ZONE, tdsp="oncor", faults=())
     other = synthetic.household(3, zone=ZONE, tdsp="centerpoint", faults=())
@@ -48,18 +49,18 @@ def people() -> tuple[Customer, ...]:
 
 @dataclass
 class Utility:
-    """A running pretend utility; :func:`start` makes it.
+    """A running simulated utility. Create it with :func:`start`.
 
     Attributes
     ----------
     custodian : greenkit.sandbox.custodian.Custodian
-        The Green Button Connect service; ``custodian.connect()`` gives a registered client.
+        The Green Button Connect service; ``custodian.connect()`` returns a registered client.
     ftps, sftp : FtpsServer, SftpServer
-        The file servers, over one folder; ``ftps.remote()`` gives a remote that logs in.
+        The file servers, with the same folder; ``ftps.remote()`` returns a remote that logs in.
     meters : tuple of Meter
-        The truth behind all of them.
+        Meters behind all servers.
     today : date
-        The pretend day: the newest file holds the day before.
+        Simulated date; the newest file has the day before.
     """
 
     custodian: custodian.Custodian
@@ -72,20 +73,20 @@ class Utility:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def truth(self, start: Any, end: Any) -> pd.DataFrame:
-        """Give what the meters really measured, as a tidy frame; ``end`` exclusive."""
+        """Return the true values of the meters as a tidy frame; ``end`` is exclusive."""
         return synthetic.fleet_frame(list(self.meters), start, end)
 
     def register_key(self, public_key: str | bytes, keyring: Keyring, *, days: int = 7) -> None:
-        """Accept a customer's public OpenPGP key, as SMT does with what is mailed to it, and post the last days.
+        """Register the public OpenPGP key of a customer, as SMT does with keys from e-mail, and post the last days.
 
         Parameters
         ----------
         public_key : str or bytes
-            Armoured.
+            The ASCII-armored key.
         keyring : Keyring
-            The utility's own, to which the key is added.
+            Keyring of the utility, to which the key is added.
         days : int
-            How many days before today are posted to ``intervaldata``.
+            Number of days before today that are posted to ``intervaldata``.
         """
         data = public_key.encode() if isinstance(public_key, str) else public_key
         self._recipient = (keyring, keyring.add(data)[0])
@@ -93,7 +94,7 @@ class Utility:
             self.post(self.today - timedelta(days=ago))
 
     def post(self, day: date) -> list[Path]:
-        """Lay a day's LSE files, one for each TDSP, into ``intervaldata``."""
+        """Post the LSE files of a day, one for each TDSP, to ``intervaldata``."""
         made = datetime.combine(day + timedelta(days=1), clock(6, 30))
         paths = []
         for tdsp in sorted({m.tdsp for m in self.meters if m.tdsp}):
@@ -103,13 +104,13 @@ class Utility:
         return paths
 
     def ask(self, start: date, end: date) -> Path:
-        """Lay an ad-hoc report, an interval CSV of all meters, into ``adhocusage``; ``end`` exclusive."""
+        """Post an ad hoc report, an interval CSV of all meters, to ``adhocusage``; ``end`` is exclusive."""
         made = datetime.combine(self.today, clock(9, 0))
         data = _written(synthetic.write_interval_csv, self.meters, start, end, layout=IntervalCsv())
         return self._lay("adhocusage", csv_name("IntervalMeterUsage", made), data, self.today)
 
     def next_day(self) -> None:
-        """Let a day go by: a new file comes, and those older than ten days go."""
+        """Advance the date by one day: post a new file, and delete files older than ten days."""
         with self._lock:
             self.post(self.today)
             self.today += timedelta(days=1)
@@ -120,7 +121,7 @@ class Utility:
 
     def _lay(self, folder: str, name: str, data: bytes, day: date) -> Path:
         if self._recipient is None:
-            raise SettingsError("the sandbox has no OpenPGP key to encrypt to: call register_key first")
+            raise SettingsError("The sandbox has no OpenPGP key of a customer", next_step="Call register_key() first.")
         keyring, fingerprint = self._recipient
         name, message = pack(name, {name: data}, encrypt=lambda plain: keyring.encrypt(plain, fingerprint))
         path = self.sftp.put(f"{folder}/{name}", message)
@@ -128,7 +129,7 @@ class Utility:
         return path
 
     def write_settings(self, folder: _files.StrPath, *, protocol: str = "sftp") -> Path:
-        """Write a settings file for all of the servers, and the secrets that it names, as a user would have them."""
+        """Write a settings file for all servers, and the files of its secrets, and return its path."""
         path = self.custodian.write_settings(folder)
         server = self.sftp if protocol == "sftp" else self.ftps
         _files.write_private(path.parent / "smt-password", server.password.reveal().encode())
@@ -159,17 +160,25 @@ def _written(write: Any, meters: Any, start: date, end: date | None = None, **mo
 
 
 @contextlib.contextmanager
-def start(profile: str = "pge", *, day_length: float | None = None, **more: Any) -> Iterator[Utility]:
-    """Start the pretend utility on free ports of 127.0.0.1; it stops at the end of the ``with`` block.
+def start(
+    profile: str = "pge",
+    *,
+    day_length: float | None = None,
+    dialect: str | None = None,
+    redirect_uris: tuple[str, ...] = (custodian.REDIRECT,),
+    notification_uri: str | None = None,
+    server_certificate: Pair | None = None,
+) -> Iterator[Utility]:
+    """Start the simulated utility on free ports of 127.0.0.1. It stops at the end of the ``with`` block.
 
     Parameters
     ----------
     profile : str
-        Whose dialect of Green Button Connect it speaks; see :data:`greenkit.custodian.profiles.SHIPPED`.
+        Profile whose dialect the service has; see :data:`greenkit.custodian.profiles.SHIPPED`.
     day_length : float, optional
-        Seconds of a pretend day, after each of which a file comes and the eldest go; time stands when absent.
-    **more
-        For :func:`greenkit.sandbox.custodian.start`: ``dialect``, ``redirect_uris``, ``notification_uri``, …
+        Length of a simulated day in seconds, after which files are added and deleted. Default: the date stays.
+    dialect, redirect_uris, notification_uri, server_certificate
+        As for :func:`greenkit.sandbox.custodian.start`.
 
     Yields
     ------
@@ -184,7 +193,17 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
     customers = people()
     with until_exit() as held:
         authority = held.enter_context(Authority())
-        served = held.enter_context(custodian.start(profile, authority=authority, people=customers, **more))
+        served = held.enter_context(
+            custodian.start(
+                profile,
+                authority=authority,
+                people=customers,
+                dialect=dialect,
+                redirect_uris=redirect_uris,
+                notification_uri=notification_uri,
+                server_certificate=server_certificate,
+            )
+        )
         ftps = held.enter_context(FtpsServer(authority=authority))
         sftp = held.enter_context(SftpServer(ftps.root))
         utility = Utility(served, ftps, sftp, tuple(m for c in customers for m in c.meters))
@@ -196,7 +215,9 @@ def start(profile: str = "pge", *, day_length: float | None = None, **more: Any)
 @contextlib.contextmanager
 def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
     if not length > 0:
-        raise SettingsError(f"a pretend day of {length:g} s cannot go by: give more than none")
+        raise SettingsError(
+            f"day_length is {length:g}, but it must be greater than 0", next_step="Pass the length in seconds."
+        )
     ended = threading.Event()
 
     def go() -> None:
@@ -214,7 +235,26 @@ def _days_go_by(utility: Utility, length: float) -> Iterator[None]:
 
 
 def serve(folder: _files.StrPath, write_line: Callable[[str], object], *, profile: str, day_length: float) -> None:
-    """Run the sandbox for a terminal: write its settings and key into a folder, tell where all is, wait for Ctrl-C."""
+    """Run the sandbox in a terminal until Ctrl-C.
+
+    Parameters
+    ----------
+    folder : path
+        Gets the settings, secrets, and keys.
+    write_line : callable
+        Takes each line of output.
+    profile : str
+        Profile whose dialect the service has.
+    day_length : float
+        Length of a simulated day in seconds.
+
+    Raises
+    ------
+    BusyError
+        If another sandbox runs in the folder.
+    SettingsError
+        If a package of the sandbox is not installed, or an argument is invalid.
+    """
     folder = _files.private_folder(folder).absolute()
     with contextlib.ExitStack() as held:
         held.enter_context(_files.locked(folder / ".lock", timeout=0.0))
@@ -225,17 +265,17 @@ def serve(folder: _files.StrPath, write_line: Callable[[str], object], *, profil
         write_line(f"settings              {settings}")
         try:
             _make_key(utility, folder / "gnupg", settings, held)
-            held.enter_context(_days_go_by(utility, day_length))  # they end before the key goes
-            write_line(f"ready: a new file every {day_length:g} s; press Ctrl-C to stop")
+            held.enter_context(_days_go_by(utility, day_length))  # ends before the key is deleted
+            write_line(f"Ready. A new file is added every {day_length:g} s. Press Ctrl-C to stop.")
         except NoGpgProgram as e:
-            write_line(f"ready, without files on the file servers: {e}; press Ctrl-C to stop")
+            write_line(f"Ready, but without files on the file servers: {e} Press Ctrl-C to stop.")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
 
 
 def _make_key(utility: Utility, home: Path, settings: Path, held: contextlib.ExitStack) -> None:
-    """Make the customer's key, write down where it is, and post the files of the last days."""
+    """Create the key of the customer, add its place to the settings, and post the files of the last days."""
     key = pgp.new_key(home, name="Sandbox customer", passphrase=None, unprotected=True)
     own = held.enter_context(Keyring(home))
     held.callback(own.forget)

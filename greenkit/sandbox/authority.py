@@ -1,4 +1,4 @@
-"""The sandbox's own certificate authority: certificates for servers and clients on loopback, in a folder."""
+"""The certificate authority of the sandbox: certificates for servers and clients on loopback, in a folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Authority:
-    """A certificate authority for one run: never trust it elsewhere.
+    """A certificate authority for one run. Never trust it elsewhere.
 
     Parameters
     ----------
     folder : path, optional
-        Gets its files; a temporary folder when absent, which goes at the end of the ``with`` block.
+        Folder for its files. Default: a temporary folder, which is deleted at the end of the ``with`` block.
     name : str, optional
         Common name of the authority.
 
     Attributes
     ----------
     file : Path
-        The authority's certificate, PEM: what clients and servers are told to trust.
+        Certificate of the authority (PEM), which clients and servers trust.
 
     Examples
     --------
@@ -51,11 +51,11 @@ class Authority:
         _files.write_private(self.file, certificates.pem(made))
 
     def server(self, *names: str, stem: str = "server", **options: Any) -> Pair:
-        """Make a server's certificate and key, for ``localhost`` and its addresses or for the given names."""
+        """Create a server certificate and key, for ``localhost`` and its addresses or for the given names."""
         return self._issue(names or LOOPBACK, stem, "server", **options)
 
     def client(self, name: str = "localhost", *, stem: str = "client", **options: Any) -> Pair:
-        """Make a client's certificate and key, whose common name is ``name``."""
+        """Create a client certificate and key with the common name ``name``."""
         return self._issue((name,), stem, "client", **options)
 
     def _issue(
@@ -76,7 +76,7 @@ class Authority:
         return certificates.write_pair(self.folder, stem, made, key, password)
 
     def server_context(self, server: Pair, *, require_client: bool = False) -> ssl.SSLContext:
-        """Give the TLS settings of a server that shows ``server``, and may demand a client's certificate."""
+        """Return the TLS context of a server, which may require a client certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.file))
         context.load_cert_chain(server.certificate, server.key)
         if require_client:
@@ -84,7 +84,7 @@ class Authority:
         return context
 
     def close(self) -> None:
-        """Remove a temporary folder."""
+        """Delete the temporary folder."""
         self._held.close()
 
     def __enter__(self) -> Self:

@@ -1,13 +1,13 @@
-"""A pretend Green Button Connect service on loopback, in the dialect of any profile.
+"""A simulated Green Button Connect service on loopback, in the dialect of any profile.
 
 >>> from greenkit.sandbox import custodian
 >>> with custodian.start("pge") as utility:
 ...     utility.profile.name
 'pge'
 
-It is made of Authlib's OAuth 2.0 provider and flask, served by cheroot, which shows the client's certificate. The
-resources and the token endpoint are reached over mutual TLS. The pages for the customer are served over plain http
-on another port of this machine, so that a browser shows no warning of an authority that it cannot know.
+It consists of the OAuth 2.0 provider of Authlib and flask applications on a cheroot server, which reports the client
+certificate. Clients reach the resources and the token endpoint over mutual TLS. The pages for the customer use plain
+HTTP on another port of this machine, so that a browser does not warn about an unknown CA.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from greenkit.certificates import Pair
 from greenkit.custodian import Client, connect, profiles
 from greenkit.custodian.profiles import Profile
 from greenkit.sandbox._custodian_register import Customer, Register, Resources, new_secret
-from greenkit.sandbox._custodian_service import CLIENT, PREPARING, Behaviour, Service
+from greenkit.sandbox._custodian_service import CLIENT, PREPARING, Behavior, Service
 from greenkit.sandbox._serving import Server, until_exit
 from greenkit.sandbox.authority import Authority
 from greenkit.secret import Secret
 
-__all__ = ["PREPARING", "Behaviour", "Custodian", "Customer", "customers", "start"]
+__all__ = ["PREPARING", "Behavior", "Custodian", "Customer", "customers", "start"]
 
-PASSWORD: Final = "sandbox"  # noqa: S105 every pretend customer's
-# profile → how its utility writes feeds: PG&E types every element, UtilityAPI begins with the newest
+PASSWORD: Final = "sandbox"  # noqa: S105 of every simulated customer
+# profile → dialect of its feeds: PG&E writes a type on every element, UtilityAPI starts with the newest
 FEEDS: Final = {"pge": "typed-prefixes", "pge_test": "typed-prefixes", "utilityapi": "newest-first"}
 REDIRECT: Final = "http://127.0.0.1:0/callback"
 LIMITS: Final = ((1000, 1.0),)
-"""Requests in seconds that it bears: more than any utility, so that nobody waits for a pretence."""
+"""Rate limit (requests, seconds), higher than that of any utility, so that nobody waits for a simulation."""
 
 
 def customers(zone: str = "America/Los_Angeles") -> tuple[Customer, ...]:
-    """Make the usual pretend customers: a home with panels and a shop, and a home."""
+    """Return the default customers: one with a home with solar panels and a shop, and one with a home."""
     mixed = (synthetic.household(1, zone=zone, solar=5.0, faults=()), synthetic.shop(2, zone=zone, faults=()))
     return (
         Customer(1, "Ada", PASSWORD, mixed),
@@ -51,22 +51,22 @@ def customers(zone: str = "America/Los_Angeles") -> tuple[Customer, ...]:
 
 
 class Custodian:
-    """A running pretend utility; :func:`start` makes it.
+    """A running simulated service. Create it with :func:`start`.
 
     Attributes
     ----------
     profile : Profile
-        With which a client reaches it.
+        Profile with which a client connects.
     url : str
-        Its https address.
+        HTTPS address.
     page_url : str
-        Its http address, for the customer's browser.
+        HTTP address for the browser of the customer.
     authority : Authority
-        Whose certificates it trusts.
+        CA that it trusts.
     client_certificate : Pair
-        The registered one.
+        Registered client certificate.
     register : Register
-        Customers, authorizations, tokens, and the counts of what was asked for.
+        Customers, authorizations, tokens, and counts of requests.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class Custodian:
         self.registration_token = Secret("registration-" + new_secret()[:18])
         api, page = self._servers = (Server(), Server())
         self.url, self.page_url = f"https://127.0.0.1:{api.port}", f"http://127.0.0.1:{page.port}"
-        mark = secrets.token_hex(4)  # of this service's files, where several share an authority
+        mark = secrets.token_hex(4)  # for the files of this service, if several share an authority
         self.client_certificate = authority.client(CLIENT, stem=f"client-{mark}", days=60)
         api.tls(authority, server_certificate or authority.server(stem=f"custodian-{mark}"))
         self.profile = self._moved(profile)
-        behaviour = Behaviour(prepared={"bulk"} if profile.name in ("pge", "pge_test") else set())
+        behavior = Behavior(prepared={"bulk"} if profile.name in ("pge", "pge_test") else set())
         self.register = Register(self.profile, people, redirect_uris, self.client_secret.reveal())
         self._service = Service(
             self.register,
             Resources(self.register, self.profile.resource_url, dialect),
-            behaviour,
+            behavior,
             registration_token=self.registration_token,
             notification_uri=notification_uri,
         )
@@ -109,7 +109,7 @@ class Custodian:
     # -- what a client needs
 
     def connect(self, **more: Any) -> Client:
-        """Make a client that is registered here; see :func:`greenkit.connect`."""
+        """Return a registered client; see :func:`greenkit.connect`."""
         given: dict[str, Any] = {
             "client_id": self.register.application.id,
             "client_secret": self.client_secret,
@@ -123,8 +123,8 @@ class Custodian:
         return connect(self.profile, **{**given, **more})
 
     def write_settings(self, folder: _files.StrPath) -> Path:
-        """Write a settings file, and the secret and profile that it names, as a user would have them."""
-        folder = _files.private_folder(folder).absolute()  # the settings may be read from anywhere
+        """Write a settings file, and the files of its secret and profile, and return its path."""
+        folder = _files.private_folder(folder).absolute()  # the settings may be read from any folder
         _files.write_private(folder / "client-secret", self.client_secret.reveal().encode())
         (folder / "profile.toml").write_text(_toml.dumps(self.profile.facts()), encoding="utf-8")
         own = {
@@ -143,26 +143,26 @@ class Custodian:
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each grant was asked for, each resource, and each refresh token used twice."""
+        """Number of requests by grant and resource, and of refresh tokens that were used twice."""
         return self.register.counts
 
     @property
-    def behaviour(self) -> Behaviour:
-        """What it does wrong on purpose: change it, or put another in its place, while it runs."""
-        return self._service.behaviour
+    def behavior(self) -> Behavior:
+        """Deliberate failures. Change or replace them while the service runs."""
+        return self._service.behavior
 
-    @behaviour.setter
-    def behaviour(self, new: Behaviour) -> None:
-        self._service.behaviour = new
+    @behavior.setter
+    def behavior(self, new: Behavior) -> None:
+        self._service.behavior = new
 
     @property
     def seen(self) -> list[tuple[str, str, str, bool]]:
-        """Every request that came over TLS: method, path, the certificate's common name, whether it had a bearer."""
+        """Every request over TLS: method, path, common name of the certificate, and whether it had a bearer token."""
         return self._service.seen
 
     @property
     def notified(self) -> list[bytes]:
-        """Every notification that was made."""
+        """Every notification."""
         return self._service.notified
 
     def close(self) -> None:
@@ -188,24 +188,24 @@ def start(
     notification_uri: str | None = None,
     server_certificate: Pair | None = None,
 ) -> Iterator[Custodian]:
-    """Start a pretend utility on free ports of 127.0.0.1; it stops at the end of the ``with`` block.
+    """Start a simulated service on free ports of 127.0.0.1. It stops at the end of the ``with`` block.
 
     Parameters
     ----------
     utility : str or Profile
-        Whose dialect it has; a platform's too.
+        Profile whose dialect it has; may be the profile of a platform.
     authority : Authority, optional
-        Signs the certificates; one of its own when absent.
+        CA of the certificates. Default: a new one.
     people : tuple of Customer, optional
-        Ada and Grace when absent.
+        Customers. Default: Ada and Grace.
     dialect : str, optional
-        In which feeds are written; see :data:`greenkit.synthetic.DIALECTS`. The utility's own when absent.
+        Dialect of the feeds; see :data:`greenkit.synthetic.DIALECTS`. Default: that of the utility.
     redirect_uris : tuple of str
-        The registered ones. ``http://127.0.0.1:0/…`` lets the client choose a port.
+        Registered redirect URIs. ``http://127.0.0.1:0/…`` lets the client choose the port.
     notification_uri : str, optional
-        Where notifications are posted: an address of this machine.
+        Address on this machine to which notifications are posted.
     server_certificate : Pair, optional
-        To show a wrong one.
+        Server certificate, such as a wrong one.
 
     Yields
     ------

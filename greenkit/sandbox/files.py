@@ -1,7 +1,7 @@
-"""The pretend file servers of Smart Meter Texas on loopback: FTPS with client certificates, and SFTP.
+"""The simulated file servers of Smart Meter Texas on loopback: FTPS with client certificates, and SFTP.
 
-They are pyftpdlib's and asyncssh's servers (the extra ``greenkit[sandbox]``) with an account, a folder for each kind
-of file, and switches to misbehave as real servers do, so that clients can be tried against that.
+They are servers of pyftpdlib and asyncssh (the extra ``greenkit[sandbox]``) with an account, a folder for each kind of
+file, and deliberate failures, so that clients can be tested against the failures of real servers.
 """
 
 from greenkit.sandbox._file_server import USER, Faults, FileServer

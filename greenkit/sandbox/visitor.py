@@ -1,4 +1,4 @@
-"""A pretend customer at the pretend utility's pages: what a person clicks, for a script or a notebook without one."""
+"""A simulated customer who signs in at the pages of the sandbox, for scripts and notebooks that run unattended."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ _TICKET: Final = re.compile(r"name='ticket' value='([^']+)'")
 _METER: Final = re.compile(r"name='meter' value='([^']+)'")
 
 
-def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool = True) -> str:  # noqa: S107 pretend
-    """Open an authorization's link, sign in, and allow or refuse.
+def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool = True) -> str:  # noqa: S107 of a simulated customer
+    """Open the link of an authorization, sign in, and approve or deny.
 
     Parameters
     ----------
     url : str
-        The link, as :attr:`greenkit.custodian.Authorization.url` gives it: a sandbox's, on this machine.
+        Link to a sandbox on this machine, from :attr:`greenkit.custodian.Authorization.url`.
     user, password : str
-        A pretend customer's.
+        User name and password of a simulated customer.
     allow : bool
-        Share every meter, or refuse.
+        Whether to share every meter, or to deny.
 
     Returns
     -------
     str
-        The address that the browser is sent back to; it is not opened. ``client.finish(…)`` takes it, as it would
-        take what a person pastes.
+        The redirect URL, which is not opened. Pass it to ``finish`` of the authorization, as if a person pasted it.
 
     Raises
     ------
     SettingsError
-        The link is no sandbox's, or the customer cannot sign in.
+        If the link is not that of a sandbox, or the customer cannot sign in.
 
     Examples
     --------
@@ -49,13 +48,18 @@ def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool
     import requests
 
     if urlsplit(url).hostname not in LOOPBACK:
-        raise SettingsError("this is no sandbox's link: a pretend customer visits pages of this machine only")
+        raise SettingsError(
+            "The link is not that of a sandbox on this machine",
+            next_step="Pass the URL of an authorization of the sandbox.",
+        )
     with requests.Session() as browser:
         browser.trust_env = False
         page = browser.post(url, data={"user": user, "password": password}, timeout=30).text
         ticket = _TICKET.search(page)
         if ticket is None:
-            raise SettingsError(f"the sandbox did not let {user} sign in: take a name and password from its page")
+            raise SettingsError(
+                f"The sandbox did not let {user} sign in", next_step="Use a name and password from its page."
+            )
         form = {
             "ticket": html.unescape(ticket[1]),
             "meter": [html.unescape(m) for m in _METER.findall(page)],

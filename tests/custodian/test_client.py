@@ -361,7 +361,7 @@ def test_chosen_meters_only_and_nothing_when_there_is_nothing(utility):
     flow = client.authorize("paste")
     flow.finish(click(flow.url, meters=["shop-0002"], follow=False))
     assert set(client.usage(*MARCH)["meter"]) == {"shop-0002"}
-    utility.behaviour.replace = lambda path: flask.Response(status=204)
+    utility.behavior.replace = lambda path: flask.Response(status=204)
     with pytest.warns(GreenkitWarning, match="sent no reading for"):
         df = client.usage(*MARCH)
     assert len(df) == 0
@@ -374,7 +374,7 @@ def test_an_answer_of_less_or_more_is_a_finding_and_kept(utility):
     bodies = {}
     for name, days in (("less", ("2024-03-01", "2024-03-05")), ("more", ("2024-02-20", "2024-03-15"))):
         bodies[name] = client.fetch_usage(*days)[0].read()
-        utility.behaviour.replace = lambda path, b=bodies[name]: flask.Response(b, 200)
+        utility.behavior.replace = lambda path, b=bodies[name]: flask.Response(b, 200)
         asked = ("2024-03-01", "2024-03-10")
         if name == "less":
             with pytest.warns(GreenkitWarning, match="covers less than was requested"):
@@ -384,7 +384,7 @@ def test_an_answer_of_less_or_more_is_a_finding_and_kept(utility):
             assert df.gk.findings.named("custodian.window.more")[0].evidence["rows"] > 0
         assert f"custodian.window.{name}" in df.gk.findings.names
         check_equal(df, truth(utility, *days))
-        utility.behaviour.replace = None
+        utility.behavior.replace = None
 
 
 def test_the_bytes_are_kept_as_they_came_in_private_files(utility, tmp_path):
@@ -402,11 +402,11 @@ def test_the_bytes_are_kept_as_they_came_in_private_files(utility, tmp_path):
 
 def test_a_cut_answer_is_said_and_leaves_no_file(utility, tmp_path):
     client = authorized(utility)
-    utility.behaviour.cut_after = 5000
+    utility.behavior.cut_after = 5000
     with pytest.raises(errors.TransferError, match="truncated or damaged"):
         client.fetch_usage(*MARCH, into=tmp_path / "feeds")
     assert list((tmp_path / "feeds").iterdir()) == []
-    utility.behaviour.cut_after = None
+    utility.behavior.cut_after = None
     assert len(client.usage(*MARCH)) == 288
 
 
@@ -415,7 +415,7 @@ def test_a_cut_answer_is_said_and_leaves_no_file(utility, tmp_path):
 
 def test_what_is_pending_is_not_asked_for_twice(utility):
     client = authorized(utility)
-    utility.behaviour.prepared.add("usage")
+    utility.behavior.prepared.add("usage")
     first = client.fetch_usage(*SPRING)
     assert isinstance(first, Pending)
     assert len(first.windows) == 2
@@ -441,7 +441,7 @@ def test_self_access_needs_no_redirect_and_a_notification_brings_bulk_data(autho
         custodian.start("pge", authority=authority, notification_uri=listener.url) as utility,
     ):
         authorized(utility)  # a customer, so that there are data
-        utility.behaviour.forgets_jobs = True
+        utility.behavior.forgets_jobs = True
         client = utility.connect(grant="client_credentials", redirect_uri=None)
         assert client.status().authorized
         with pytest.raises(errors.NotReady):
@@ -450,7 +450,7 @@ def test_self_access_needs_no_redirect_and_a_notification_brings_bulk_data(autho
         check_equal(client.load_notified(batch), truth(utility, *MARCH))
         with pytest.raises(errors.SettingsError, match="Leave usage_point out"):
             client.usage(*MARCH, usage_point="household-0001")
-        utility.behaviour.prepared.clear()
+        utility.behavior.prepared.clear()
         check_equal(client.bulk("2024-05-01", "2024-05-03"), truth(utility, "2024-05-01", "2024-05-03"))
         listing = client.authorizations()
         assert sorted(listing["bulk"]) == ["", "50916"]
@@ -464,7 +464,7 @@ def test_a_notification_of_another_customer_is_left_to_their_client(utility):
     notification = f"<BatchList xmlns='http://naesb.org/espi'>{body}</BatchList>".encode()
     assert len(ada.fetch_notified(notification)) == len(grace.fetch_notified(notification)) == 1
     assert set(grace.load_notified(notification)["meter"]) == {"household-0003"}
-    utility.behaviour.replace = lambda path: flask.Response("", 202, {"Retry-After": "7"})
+    utility.behavior.replace = lambda path: flask.Response("", 202, {"Retry-After": "7"})
     pending = ada.fetch_notified(notification)
     assert isinstance(pending, Pending)
     assert (pending.documents, pending.retry_after) == ((), 7.0)

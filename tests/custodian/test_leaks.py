@@ -164,10 +164,10 @@ def test_r01_tracebacks_with_locals_and_chained_errors_hold_no_secret(utility, m
         with client._grants.store.locked():
             token = client._grants.store.load()
             client._grants.store.save(_old(token))
-        utility.behaviour.replace = lambda path, a=answer: a if path.endswith("token") else None
+        utility.behavior.replace = lambda path, a=answer: a if path.endswith("token") else None
         fail(lambda: client.usage("2024-03-01", "2024-03-02"), errors.GreenkitError)
     monkeypatch.setattr("os.replace", _full)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
     fail(lambda: client.usage("2024-03-01", "2024-03-02"), errors.SettingsError)
     utility.close()
     fail(lambda: client.application_information(), errors.ServerUnavailable)

@@ -29,7 +29,7 @@ def watch(utility):
                 (dict(flask.request.form), flask.request.headers.get("Authorization"), dict(flask.request.args))
             )
 
-    utility.behaviour.replace = look
+    utility.behavior.replace = look
     return sent
 
 
@@ -107,7 +107,7 @@ def test_the_link_carries_the_profiles_parameters_escaped(authority):
     ],
 )
 def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, says):
-    shared_utility.behaviour.replace = lambda path: flask.Response(body, status)
+    shared_utility.behavior.replace = lambda path: flask.Response(body, status)
     with pytest.raises(error, match=says) as caught:
         shared_utility.connect(grant="client_credentials").service_status()
     assert "?" not in str(caught.value)
@@ -116,24 +116,24 @@ def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, 
 
 @pytest.mark.parametrize("named", [None, "BearerToken", " BEARER "])
 def test_a_token_that_names_no_type_or_spells_it_otherwise_is_a_bearer_token(shared_utility, named):
-    shared_utility.behaviour.replace = None
+    shared_utility.behavior.replace = None
     client = authorized(shared_utility)
     answer = {"access_token": "fresh", "token_type": named, "expires_in": "0"}
-    shared_utility.behaviour.replace = lambda path: flask.Response(json.dumps(answer))
+    shared_utility.behavior.replace = lambda path: flask.Response(json.dumps(answer))
     renewed = client._grants.token(client._grants.token().access)
-    shared_utility.behaviour.replace = None
+    shared_utility.behavior.replace = None
     assert (renewed.access.reveal(), renewed.lifetime) == ("fresh", 3600.0)
 
 
 def test_a_renewal_refused_without_a_reason_keeps_the_grant_and_says_what_to_try(shared_utility):
-    shared_utility.behaviour.replace = None
+    shared_utility.behavior.replace = None
     client = authorized(shared_utility)
-    shared_utility.behaviour.replace = lambda path: flask.Response('{"ErrorCode": "invalid_request"}', 400)
+    shared_utility.behavior.replace = lambda path: flask.Response('{"ErrorCode": "invalid_request"}', 400)
     with pytest.raises(
         errors.AuthorizationExpired, match=r"without a reason\. Call authorize\(\)\. If .* refresh_scope"
     ):
         client._grants.token(client._grants.token().access)
-    shared_utility.behaviour.replace = None
+    shared_utility.behavior.replace = None
     assert client.status().authorized
 
 

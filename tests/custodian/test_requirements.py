@@ -287,7 +287,7 @@ def test_r05_redirects_are_not_followed(utility, authority, what):
         to = {"Location": f"{other.url}/GreenButtonConnect/espi/1_1/resource/Batch/Bulk/1"}
         for status in (301, 302, 303, 307, 308):
             away = flask.Response("", status, to)
-            utility.behaviour.replace = lambda path, a=away: a if path.endswith("token") == (what == "token") else None
+            utility.behavior.replace = lambda path, a=away: a if path.endswith("token") == (what == "token") else None
             with pytest.raises((errors.HostRejected, errors.ClientRejected), match="does not follow"):
                 client.usage(*MARCH)
         assert other.seen == []
@@ -385,7 +385,7 @@ def test_r08_hostile_xml_is_a_clear_error(utility):
         b"<feed xmlns='http://www.w3.org/2005/Atom'>" + b"<a>" * 200_000,
         b"<html><body>Sign in</body></html>",
     ):
-        utility.behaviour.replace = _answer(body)
+        utility.behavior.replace = _answer(body)
         for ask in (lambda: client.usage(*MARCH), client.usage_points, client.authorizations, client.service_status):
             with pytest.raises((errors.LimitError, errors.FormatError)):
                 ask()
@@ -394,7 +394,7 @@ def test_r08_hostile_xml_is_a_clear_error(utility):
 def test_r08_an_answer_is_limited_after_decompression(utility, tmp_path):
     client = authorized(utility, limit=1 << 20)
     bomb = gzip.compress(b"\0" * (64 << 20))
-    utility.behaviour.replace = _answer(bomb, **{"Content-Encoding": "gzip"})
+    utility.behavior.replace = _answer(bomb, **{"Content-Encoding": "gzip"})
     with pytest.raises(errors.LimitError, match="larger than 1,048,576 bytes"):
         client.usage(*MARCH)
     with pytest.raises(errors.LimitError):
@@ -403,7 +403,7 @@ def test_r08_an_answer_is_limited_after_decompression(utility, tmp_path):
 
 
 def test_r08_a_token_answer_is_limited(utility):
-    utility.behaviour.replace = lambda path: flask.Response(b"[" * (2 << 20), 200)
+    utility.behavior.replace = lambda path: flask.Response(b"[" * (2 << 20), 200)
     with pytest.raises(errors.LimitError):
         utility.connect(grant="client_credentials").service_status()
 
@@ -454,7 +454,7 @@ def test_r09_a_rotated_token_is_saved_before_it_is_used(utility, tmp_path):
             bearer = flask.request.headers["Authorization"].removeprefix("Bearer ")
             on_disk.append(bearer in file.read_text())
 
-    utility.behaviour.replace = look
+    utility.behavior.replace = look
     assert len(client.usage(*MARCH)) > 0
     assert on_disk == [True, True]
 
@@ -582,7 +582,7 @@ def test_r10_a_refused_token_is_renewed_once_and_the_request_sent_once_more(util
     assert utility.counts["token refresh_token"] == 1
     what = "GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"
     assert utility.counts[what] == 2
-    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response("", 403)
+    utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response("", 403)
     with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
     assert utility.counts[what] == 4
@@ -602,10 +602,10 @@ def test_r10_the_end_of_a_grant_says_authorize_again_and_is_not_tried_twice(util
 def test_r10_a_403_of_the_token_endpoint_does_not_throw_the_grant_away(utility):
     client = authorized(utility)
     utility.register.expire_access()
-    utility.behaviour.replace = lambda path: flask.Response("", 403) if path.endswith("token") else None
+    utility.behavior.replace = lambda path: flask.Response("", 403) if path.endswith("token") else None
     with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)"):
         client.usage(*MARCH)
-    utility.behaviour.replace = None  # it was a firewall's
+    utility.behavior.replace = None  # it was a firewall's
     assert len(client.usage(*MARCH)) == 288
 
 
@@ -623,15 +623,15 @@ def test_r10_our_own_fault_does_not_end_the_customers_grant(utility):
 def test_r10_busy_answers_are_waited_for_as_they_say_with_a_cap(utility):
     client, naps = authorized(utility), []
     client._resources._sleep = naps.append
-    utility.behaviour.busy.extend([(429, "7"), (503, None)])
+    utility.behavior.busy.extend([(429, "7"), (503, None)])
     assert len(client.usage(*MARCH)) == 288
     assert naps == [7.0, 4.0]
-    utility.behaviour.busy.extend([(503, None)] * 9)
+    utility.behavior.busy.extend([(503, None)] * 9)
     with pytest.raises(errors.ServerUnavailable, match="Try again later"):
         client.usage(*MARCH)
-    assert len(utility.behaviour.busy) == 6  # three attempts
-    utility.behaviour.busy.clear()
-    utility.behaviour.busy.append((429, "9000"))
+    assert len(utility.behavior.busy) == 6  # three attempts
+    utility.behavior.busy.clear()
+    utility.behavior.busy.append((429, "9000"))
     with pytest.raises(errors.RateLimited, match="fewer requests") as caught:
         client.usage(*MARCH)
     assert caught.value.retry_after == 9000
@@ -641,7 +641,7 @@ def test_r10_busy_answers_are_waited_for_as_they_say_with_a_cap(utility):
 def test_r10_a_token_request_is_never_repeated_by_itself(utility):
     client = authorized(utility)
     utility.register.expire_access()
-    utility.behaviour.replace = lambda path: flask.Response("", 503) if path.endswith("token") else None
+    utility.behavior.replace = lambda path: flask.Response("", 503) if path.endswith("token") else None
     with pytest.raises(errors.ServerUnavailable):
         client.usage(*MARCH)
     assert sum(path.endswith("/token") for _, path, _, _ in utility.seen) == 2  # the code's, and one refresh
@@ -671,10 +671,10 @@ def test_r11_a_silent_server_is_given_up(silent, authority, monkeypatch):
 
 def test_r11_an_answer_that_does_not_come_or_drips_is_given_up(utility):
     client = authorized(utility, timeout=0.4)
-    utility.behaviour.slow = 0.8
+    utility.behavior.slow = 0.8
     with pytest.raises(errors.ServerUnavailable, match="did not answer within"):
         client.usage(*MARCH)
-    utility.behaviour.slow = 0.0
+    utility.behavior.slow = 0.0
 
     def drip():
         for _ in range(12):
@@ -682,7 +682,7 @@ def test_r11_an_answer_that_does_not_come_or_drips_is_given_up(utility):
             time.sleep(0.1)
 
     client._resources._total = 0.5
-    utility.behaviour.replace = lambda path: flask.Response(drip(), 200)
+    utility.behavior.replace = lambda path: flask.Response(drip(), 200)
     began = time.monotonic()
     with pytest.raises(errors.TransferError, match="did not complete its answer within"):
         client.usage(*MARCH)
@@ -755,7 +755,7 @@ def test_r13_the_newest_tokens_are_revoked_when_ending_the_authorization_has_ren
         def look(path):
             revoked.extend([flask.request.form["token"]] if path.endswith("/revoke") else [])
 
-        utility.behaviour.replace = look
+        utility.behavior.replace = look
         assert client.revoke().ended == ("the authorization", "the tokens")
         assert utility.counts["token refresh_token"] == 1
         assert revoked == [utility.register.tokens[-1].refresh]
@@ -763,7 +763,7 @@ def test_r13_the_newest_tokens_are_revoked_when_ending_the_authorization_has_ren
 
 def test_r13_revoke_says_what_it_could_not_end_and_forgets_all_the_same(utility, tmp_path):
     client = authorized(utility, tokens=tmp_path / "tokens")
-    utility.behaviour.replace = lambda path: flask.Response("", 500)
+    utility.behavior.replace = lambda path: flask.Response("", 500)
     done = client.revoke()
     assert done.ended == ()
     assert "status 500" in str(done)
@@ -815,7 +815,7 @@ def test_r15_expires_in_may_be_a_number_a_text_or_missing(utility):
     endpoint = utility.connect(grant="client_credentials")._grants.endpoint
     for given_, lifetime in ((3600, 3600), ("120", 120), (None, 3600), ("soon", 3600), (-5, 3600), ([], 3600)):
         answer = {"client_access_token": "t", "token_type": "BEARER", "expires_in": given_, "scope": [given_]}
-        utility.behaviour.replace = lambda path, a=answer: flask.jsonify(a)
+        utility.behavior.replace = lambda path, a=answer: flask.jsonify(a)
         token = endpoint.client_credentials()
         assert (token.lifetime, token.scope) == (lifetime, None)
 

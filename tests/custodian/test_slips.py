@@ -155,12 +155,12 @@ def test_no_data_have_every_column_of_data(utility):
     client = authorized(utility)
     full = client.usage(*MARCH)
     for answer in (flask.Response(status=204), flask.Response('<feed xmlns="http://www.w3.org/2005/Atom"/>', 200)):
-        utility.behaviour.replace = lambda path, a=answer: a
+        utility.behavior.replace = lambda path, a=answer: a
         with pytest.warns(GreenkitWarning, match="sent no reading for"):
             df = client.usage(*MARCH)
         assert list(df.columns) == list(full.columns)
         frame.check(df, exact=True)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
@@ -170,10 +170,10 @@ def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
         (404, errors.RemoteError, "Check the ID"),
         (418, errors.RemoteError, "does not expect"),
     ):
-        utility.behaviour.replace = lambda path, s=status: None if path.endswith("token") else flask.Response("", s)
+        utility.behavior.replace = lambda path, s=status: None if path.endswith("token") else flask.Response("", s)
         with pytest.raises(error, match=says):
             client.service_status()
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_a_token_of_our_own_serves_as_long_as_it_lives(utility):
@@ -189,13 +189,13 @@ def test_a_zipped_feed_is_read_and_a_web_page_is_not(utility):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("usage.xml", client.fetch_usage(*MARCH)[0].read())
-    utility.behaviour.replace = lambda path: flask.Response(packed.getvalue(), 200, content_type="application/zip")
+    utility.behavior.replace = lambda path: flask.Response(packed.getvalue(), 200, content_type="application/zip")
     assert len(client.usage(*MARCH)) == 288
     for body, says in (("<html><body>Sign in</body></html>", "web page"), ("", "empty"), ("{}", "JSON")):
-        utility.behaviour.replace = lambda path, b=body: flask.Response(b, 200)
+        utility.behavior.replace = lambda path, b=body: flask.Response(b, 200)
         with pytest.raises(errors.FormatError, match=says):
             client.usage(*MARCH)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 @pytest.mark.parametrize(
@@ -214,28 +214,28 @@ def test_retry_after_as_an_old_date_is_in_utc(monkeypatch):
 
 def test_a_status_and_its_meaning_stand_together(utility):
     client = authorized(utility)
-    utility.behaviour.replace = lambda path: flask.Response("", 404)
+    utility.behavior.replace = lambda path: flask.Response("", 404)
     with pytest.raises(errors.RemoteError, match=r"\(status 404: the resource or its ID is unknown\)\. Check the ID"):
         client.usage(*MARCH)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_a_web_page_with_a_403_may_be_of_a_filter_in_front(utility):
     client = authorized(utility)
-    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response("<!DOCTYPE html>", 403)
+    utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response("<!DOCTYPE html>", 403)
     with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)\. If a filter in front .* user_agent"):
         client.usage(*MARCH)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_an_answer_that_is_no_feed_is_said_to_be_the_utilitys(utility):
     client = authorized(utility)
     page = "<html>We are down for maintenance</html>"
-    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response(page)
+    utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response(page)
     for ask in (lambda: client.usage(*MARCH), client.usage_points):
         with pytest.raises(errors.FormatError, match=r"^the utility's answer: This is a web page"):
             ask()
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
@@ -246,11 +246,11 @@ def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
         while True:
             yield b"<p>sorry</p>" * 9999
 
-    utility.behaviour.replace = lambda path: flask.Response(endless(), 503)
+    utility.behavior.replace = lambda path: flask.Response(endless(), 503)
     with pytest.raises(errors.ServerUnavailable, match=r"status 503"):
         client.usage(*MARCH)
     assert len(naps) == 2
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
 
 
 def test_the_same_address_a_second_time_says_that_nothing_more_is_needed(utility):

@@ -176,7 +176,7 @@ def test_sandbox_command(tmp_path):
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=tmp_path)
     try:
         lines = []
-        while not (lines and lines[-1].startswith("ready")):
+        while not (lines and lines[-1].startswith("Ready")):
             lines.append(running.stdout.readline())
             assert lines[-1], lines
         settings = tmp_path / "box" / "settings.toml"
@@ -239,12 +239,12 @@ def test_program_that_does_not_close_the_sandbox_ends(tmp_path):
 def test_sandbox_runs_without_gpg(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
 
-    def talk(line):
-        if line.startswith("ready"):
+    def write_line(line):
+        if line.startswith("Ready"):
             raise InterruptedError(line)
 
     with pytest.raises(InterruptedError, match=r"without files on the file servers: The program gpg is not found"):
-        sandbox.serve(tmp_path, talk, profile="generic", day_length=60.0)
+        sandbox.serve(tmp_path, write_line, profile="generic", day_length=60.0)
 
 
 def test_second_sandbox_in_the_same_folder_is_refused(tmp_path):

@@ -17,7 +17,7 @@ def _running(tmp_path_factory):
 @pytest.fixture
 def utility(_running):
     """A pretend utility, well-behaved, that nobody has authorized at."""
-    _running.behaviour = custodian.Behaviour(prepared={"bulk"})
+    _running.behavior = custodian.Behavior(prepared={"bulk"})
     _running.register.authorizations.clear()
     return _running
 

@@ -67,19 +67,19 @@ def test_wrong_choices_are_refused(utility):
 
 def test_data_in_preparation_and_a_busy_utility_are_said(utility):
     model = UsageFetch(authorized(utility), FIRST, LAST)
-    utility.behaviour.prepared.add("usage")
+    utility.behavior.prepared.add("usage")
     model.fetch()
     model.wait(20)
     assert isinstance(model.error, NotReady)
     assert "still preparing" in str(model.line)
     assert model.frame is None
-    utility.behaviour.prepared.clear()
-    utility.behaviour.busy.extend([(429, "3600")] * 10)
+    utility.behavior.prepared.clear()
+    utility.behavior.busy.extend([(429, "3600")] * 10)
     model.client = authorized(utility)
     model.fetch()
     model.wait(20)
     assert isinstance(model.error, RateLimited)
-    utility.behaviour.busy.clear()
+    utility.behavior.busy.clear()
     model.fetch()
     model.wait(20)
     assert model.line.kind == "good"
@@ -186,7 +186,7 @@ def test_a_notebook_without_a_person_fetches_in_one_line(utility):
 @pytest.mark.usefixtures("kernel")
 def test_own_credentials_skip_the_sign_in(utility):
     authorized(utility)  # bulk data are of those customers who have allowed it
-    utility.behaviour.prepared.clear()
+    utility.behavior.prepared.clear()
     panel = AuthorizeAndFetch(utility.connect(grant="client_credentials"), first=FIRST, last=LAST)
     assert not {"Redirect URL", "Cancel", "Forget", "Revoke", "Start over"} & hands.labels(panel)
     assert "nobody needs to sign in" in hands.text(panel)
