@@ -363,7 +363,7 @@ def test_answer_in_memory_has_a_smaller_limit_than_a_file(utility, tmp_path, mon
 
 def test_token_answer_with_status_201_is_accepted(utility):
     answer = json.dumps({"client_access_token": "t", "token_type": "bearer"})
-    utility.behaviour.replace = lambda path: flask.Response(answer, 201) if path.endswith("token") else None
+    utility.behavior.replace = lambda path: flask.Response(answer, 201) if path.endswith("token") else None
     client = utility.connect(grant="client_credentials")
     assert client._grants.client_bearer.get(None).reveal() == "t"
 
@@ -371,10 +371,10 @@ def test_token_answer_with_status_201_is_accepted(utility):
 def test_word_certificate_in_a_page_is_not_a_rejected_certificate(utility):
     client = authorized(utility)
     page = "<html>Gift certificate shop: not found</html>"
-    utility.behaviour.replace = lambda path: None if path.endswith("token") else flask.Response(page, 400)
+    utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response(page, 400)
     with pytest.raises(errors.ClientRejected):
         client.usage(*MARCH)
-    utility.behaviour.replace = lambda path: (
+    utility.behavior.replace = lambda path: (
         None if path.endswith("token") else flask.Response("<center>The SSL certificate error</center>", 400)
     )
     with pytest.raises(errors.CertificateRejected):
@@ -396,7 +396,7 @@ def test_certificate_alone_authenticates_the_client(authority):
     with custodian.start(
         replace(profiles.load("generic"), client_auth="tls_client_auth"), authority=authority
     ) as utility:
-        utility.behaviour.replace = lambda path: (
+        utility.behavior.replace = lambda path: (
             (sent.append((dict(flask.request.form), flask.request.headers.get("Authorization"))),
              flask.jsonify({"access_token": "t", "token_type": "bearer"}))[1] if "token" in path else None
         )  # fmt: skip
@@ -424,7 +424,7 @@ def test_required_pkce_is_named(authority, where):
         else:
             url = click(flow.url, follow=False)
             body = json.dumps({"error": "invalid_grant", "error_description": "Missing code_verifier"})
-            utility.behaviour.replace = lambda path: flask.Response(body, 400)
+            utility.behavior.replace = lambda path: flask.Response(body, 400)
         with pytest.raises(errors.ClientRejected, match="requires PKCE") as caught:
             flow.finish(url)
         assert caught.value.next_step == "Set pkce = true in a profile of your own."
@@ -600,7 +600,7 @@ def test_subscription_that_nobody_names_is_an_error_with_the_way_out(generic, mo
 def test_missing_usage_point_is_reported(utility):
     client = authorized(utility)
     one = client.fetch_usage(*MARCH, usage_point="household-0001")[0].read()
-    utility.behaviour.replace = lambda path: flask.Response(one) if path.endswith(BATCH) else None
+    utility.behavior.replace = lambda path: flask.Response(one) if path.endswith(BATCH) else None
     with pytest.warns(
         GreenkitWarning, match="1 usage point of the subscription is missing from the answer, first shop-0002"
     ):
@@ -610,7 +610,7 @@ def test_missing_usage_point_is_reported(utility):
 
 def test_list_of_usage_points_that_fails_does_not_lose_the_answer(utility):
     client = authorized(utility)
-    utility.behaviour.replace = lambda path: flask.Response("", 404) if path.endswith("/UsagePoint") else None
+    utility.behavior.replace = lambda path: flask.Response("", 404) if path.endswith("/UsagePoint") else None
     assert len(client.usage(*MARCH)) == 288
     assert sum(path.endswith("/UsagePoint") for _, path, _, _ in utility.seen) == 1
     client.usage(*MARCH)
@@ -622,14 +622,14 @@ def test_coverage_tells_complete_partial_missing_and_changed_days(utility):
     first = client.fetch_usage("2024-03-09", "2024-03-12")[0].read()
     later = client.fetch_usage("2024-03-10", "2024-03-12 12:00")[0].read()
     assert client.coverage is None
-    utility.behaviour.replace = lambda path: flask.Response(first) if path.endswith(BATCH) else None
+    utility.behavior.replace = lambda path: flask.Response(first) if path.endswith(BATCH) else None
     client.usage("2024-03-09", "2024-03-12")
     found = client.coverage
     assert list(found["status"].unique()) == ["complete"]
     assert len(found) == 9  # three series, three days
     assert set(found[found["day"] == "2024-03-10"]["requested_hours"]) == {23.0}
     assert set(found["change"]) == {""}
-    utility.behaviour.replace = lambda path: flask.Response(later) if path.endswith(BATCH) else None
+    utility.behavior.replace = lambda path: flask.Response(later) if path.endswith(BATCH) else None
     with pytest.warns(GreenkitWarning):
         df = client.usage("2024-03-09", "2024-03-14")
     found = client.coverage.query("meter == 'shop-0002'")
@@ -677,7 +677,7 @@ def pages(utility, client, days, *, link="{url}?page={n}"):
             )
         return flask.Response(body)
 
-    utility.behaviour.replace = answer
+    utility.behavior.replace = answer
 
 
 @pytest.mark.parametrize("link", ["{url}?page={n}", "?page={n}"])
@@ -707,7 +707,7 @@ def test_page_that_is_not_followed_is_reported(utility, link, reason):
             _windows.instant("2024-03-01", client.profile.zone), _windows.instant("2024-03-03", client.profile.zone)
         )
         pages_link = f"?{urlencode(_windows.parameters(client.profile, window))}"
-        utility.behaviour.replace = None
+        utility.behavior.replace = None
         pages(utility, client, ("2024-03-01", "2024-03-03"), link=pages_link)
     with pytest.warns(GreenkitWarning):
         df = client.usage("2024-03-01", "2024-03-03")
@@ -730,7 +730,7 @@ def test_hostile_times_do_not_exhaust_memory(utility):
     <IntervalReading><timePeriod><duration>900</duration><start>250000000000</start></timePeriod><value>1</value>
     </IntervalReading></IntervalBlock></content></entry>"""
     client = authorized(utility)
-    utility.behaviour.replace = lambda path: flask.Response(feed) if path.endswith(BATCH) else None
+    utility.behavior.replace = lambda path: flask.Response(feed) if path.endswith(BATCH) else None
     with pytest.warns(GreenkitWarning):
         df = client.usage(*MARCH)
     assert "custodian.answer.not-compared" in df.gk.findings.names

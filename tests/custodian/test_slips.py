@@ -289,7 +289,7 @@ def test_a_sandbox_without_its_extra_says_what_to_install(monkeypatch):
         raise ModuleNotFoundError("No module named 'flask'", name="flask")
 
     monkeypatch.setattr(sandbox, "import_module", missing)
-    with pytest.raises(errors.SettingsError, match=r'needs flask: run pip install "greenkit\[sandbox\]"'):
+    with pytest.raises(errors.SettingsError, match=r'needs the package flask. Run pip install "greenkit\[sandbox\]"'):
         _ = sandbox.start
 
 
