@@ -16,7 +16,7 @@ from greenkit import frame
 from greenkit.espi import _rows, quirks
 from greenkit.espi._codes import MONEY, QUALITY, Codes
 from greenkit.espi._feed import Feed
-from greenkit.espi._readings import LAST, NO_CODE
+from greenkit.espi._readings import LAST, NO_CODE, NONE
 from greenkit.espi._rows import Bools, Ints, Numbers, Rows, all_by_series
 from greenkit.espi._series import Series, SeriesIndex
 from greenkit.findings import Findings, Kind
@@ -36,8 +36,8 @@ ONLY_REGISTERS: Final = REGISTERS.reworded(
 NOT_A_REGISTER: Final = Kind(
     "espi.register.not-a-dial",
     "warning",
-    "Series {series} is declared as a register, but its values decrease and have durations. greenkit treats it as "
-    "interval usage.",
+    "Series {series} is declared as a register, but its values decrease more than a rollover explains. greenkit treats "
+    "it as interval usage{how}.",
     "Compare the usage with a bill.",
 )
 ASSUMED_REGISTER: Final = Kind(
@@ -128,6 +128,7 @@ PRICES: Final[Mapping[str, tuple[float, float]]] = {
 # For these currencies a thirtieth of the upper price is the limit.
 _STRONG: Final = frozenset({"AUD", "CAD", "CHF", "EUR", "GBP", "USD"})
 _ENOUGH: Final = 24  # readings that two meters do not share by chance
+_FALLS: Final = 2  # one fall may be an exchange of the meter
 _IDLE: Final = 20.0  # watts: less than a home uses while nobody is in it
 
 Floats = npt.NDArray[np.float64]
@@ -148,6 +149,7 @@ def assemble(feed: Feed, index: SeriesIndex, *, epoch: str, tz: str | None) -> A
     out.extend(_rows.drop_duplicate_blocks(rows))
     out.extend(_rows.place_untimed_readings(rows))
     out.extend(_rows.correct_off_by_one_seconds(rows))
+    out.extend(_rows.correct_durations(rows))
     if epoch == "utc":
         out.extend(_rows.fix_by_quirks(rows, tz))
     out.extend(_rows.apply_epoch(rows, epoch, tz))
@@ -182,13 +184,32 @@ def _is_register(rows: Rows, here: Ints, series: Series) -> tuple[bool, Findings
     value, spans = rows.columns["value"][here][order], rows.columns["duration"][here]
     steps = np.diff(value[~np.isnan(value)])
     if series.dial and (spans > 0).all() and (steps < 0).any():
-        out.add(NOT_A_REGISTER, series=series.name, count=len(value))
+        out.add(NOT_A_REGISTER, series=series.name, count=len(value), words={"how": ""})
+        return False, out
+    length = series.interval
+    if series.dial and length not in (NONE, 0) and not spans.any() and _unexplained_falls(value) >= _FALLS:
+        rows.columns["duration"][here] = length
+        words = {"how": f", with the declared interval length of {length // US:,} seconds"}
+        out.add(NOT_A_REGISTER, series=series.name, count=len(value), words=words)
         return False, out
     grows = len(steps) > 0 and (steps >= 0).all() and (steps > 0).any()
     if series.dial is None and grows and not spans.any() and series.unit.name in frame.ADDITIVE:
         out.add(ASSUMED_REGISTER, series=series.name, count=len(value))
         return True, out
     return bool(series.dial), out
+
+
+def _unexplained_falls(value: Floats) -> int:
+    """Return how often the values fall other than by a rollover, from near a power of ten to near zero.
+
+    For the values 99_998, 3, 7, 2 there is one: from 7 to 2.
+    """
+    value = value[~np.isnan(value)]
+    before, after = value[:-1], value[1:]
+    falls = after < before
+    top = 10.0 ** np.ceil(np.log10(np.maximum(before, 1) + 1))
+    rolls_over = (before > 0.9 * top) & (after < 0.1 * top)
+    return int((falls & ~rolls_over).sum())
 
 
 # Order

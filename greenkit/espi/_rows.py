@@ -21,6 +21,7 @@ from greenkit.espi._feed import Feed
 from greenkit.espi._readings import FIRST, LAST, NONE
 from greenkit.espi._series import SeriesIndex
 from greenkit.findings import Findings, Kind
+from greenkit.frame import ADDITIVE
 from greenkit.times import US, Instants
 
 DUPLICATE_BLOCKS: Final = Kind(
@@ -59,6 +60,13 @@ SHORT_DURATION: Final = Kind(
     "{count:reading} {count:is|are} one second shorter than full minutes, like all of their series. greenkit added the "
     "second.",
 )
+WRONG_DURATION: Final = Kind(
+    "espi.time.wrong-duration",
+    "warning",
+    "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but start every {length:,} "
+    "seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
+    "Compare the peak demand with a bill.",
+)
 SAME_START: Final = Kind(
     "espi.time.same-start",
     "serious",
@@ -88,6 +96,7 @@ _SUSPICIONS: Final = {"local": (LOCAL_AS_UTC, "epoch='local'"), "standard": (STA
 
 ENOUGH_STARTS: Final = 3
 """Readings with one start that are a series without times rather than a conflict."""
+_ENOUGH_STEPS: Final = 4
 _MINUTE: Final = 60 * US
 
 Ints = npt.NDArray[np.int64]
@@ -235,6 +244,31 @@ def correct_off_by_one_seconds(rows: Rows) -> Findings:
     if short.any():
         rows.columns["duration"] = np.where(short, duration + US, duration)
         out.add(SHORT_DURATION, count=int(short.sum()))
+    return out
+
+
+def correct_durations(rows: Rows) -> Findings:
+    """Set the durations of a series to its intervalLength if they are all the same other length, and its starts agree.
+
+    Starts agree if nine of ten steps from one start to the next are the intervalLength. Shorter durations are corrected
+    for energy and other amounts only, because a demand of 15 minutes may be reported once an hour.
+    """
+    out = Findings()
+    start, duration = rows.columns["start"], rows.columns["duration"]
+    lengths = np.array([s.interval for s in rows.index.series], dtype=np.int64)
+    differ = all_by_series(rows, (duration != lengths[rows.series]) & (duration > 0)) if len(rows) else np.zeros(0, bool)
+    if not differ.any():
+        return out
+    for number, here in rows.by_series():
+        length, spans = int(lengths[number]), duration[here]
+        if length <= 0 or not differ[here[0]] or len(here) < _ENOUGH_STEPS or (spans != spans[0]).any():
+            continue
+        steps = np.diff(np.unique(start[here]))
+        is_amount = rows.index.series[number].unit.name in ADDITIVE
+        if len(steps) and (steps == length).mean() >= 0.9 and (spans[0] > length or is_amount):
+            duration[here] = length
+            words = {"declared": int(spans[0]) // US, "length": length // US}
+            out.add(WRONG_DURATION, series=rows.index.series[number].name, count=len(here), words=words)
     return out
 
 
