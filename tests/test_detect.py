@@ -207,7 +207,7 @@ def test_a_folder_without_files_gives_no_rows_and_a_word(load, tmp_path):
     (tmp_path / "below").mkdir()
     for source in (tmp_path / "empty.zip", tmp_path / "below", []):
         with pytest.warns(
-            GreenkitWarning, match="(There is no file to read. Check|The source contains no file. Check) the path"
+            GreenkitWarning, match="(the source contains no file. Check|The source contains no file. Check) the path"
         ):
             assert load(source).empty
 

@@ -25,13 +25,8 @@ from greenkit.times import US, to_times
 REGISTERS: Final = Kind(
     "espi.register.apart",
     "info",
-    "greenkit put {count:register reading} in open_espi(…).registers, separate from usage.",
-)
-ONLY_REGISTERS: Final = REGISTERS.reworded(
-    "greenkit put {count:register reading} in open_espi(…).registers, separate from usage. The feed has no other "
-    "readings.",
-    "Call open_espi and use its .registers.",
-    severity="warning",
+    "greenkit put {count:register reading} in open_espi(…).registers, separate from usage.{only}",
+    "To use {count:it|them}, call open_espi.",
 )
 NOT_A_REGISTER: Final = Kind(
     "espi.register.not-a-dial",
@@ -172,7 +167,8 @@ def _registers(rows: Rows) -> tuple[Bools, Findings]:
         apart[here], found = _is_register(rows, here, rows.index.series[number])
         out.extend(found)
     if n := int(apart.sum()):
-        out.add(ONLY_REGISTERS if apart.all() else REGISTERS, count=n)
+        only, severity = (" The feed has no other readings.", "warning") if apart.all() else ("", "info")
+        out.add(REGISTERS, severity=severity, count=n, words={"only": only})
     return apart, out
 
 

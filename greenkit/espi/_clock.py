@@ -22,14 +22,11 @@ from greenkit.espi._codes import integer
 from greenkit.findings import Kind
 from greenkit.times import US, Instants, from_wall_clock, local_dates, midnights, to_times
 
-DST_OFFSET_ZERO: Final = Kind(
+DST_OFFSET: Final = Kind(
     "espi.time.dst-offset",
     "warning",
-    "dstOffset is 0, but there are rules for daylight saving time. greenkit used no daylight saving time.",
-    "If the clocks do change at the site, load the file again with tz=.",
-)
-DST_OFFSET_INVALID: Final = DST_OFFSET_ZERO.reworded(
-    "greenkit ignored the invalid dstOffset {saving}; it must be 0, 1800, 3600 or 7200.", severity="info"
+    "greenkit ignored {ignored}.",
+    "If the clocks of the site change otherwise, load the file again with tz=.",
 )
 OFFSET_SIGN: Final = Kind(
     "espi.time.offset-sign",
@@ -143,10 +140,11 @@ def _habits(zone: str, year: int) -> tuple[int, tuple[date, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """A problem of LocalTimeParameters, and the values for the slots of its sentence."""
+    """A problem of LocalTimeParameters, the values for the slots of its sentence, and its severity if unusual."""
 
     kind: Kind
     words: Mapping[str, Any]
+    severity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +174,11 @@ def zone_of(offset: str | None, dst_offset: str | None, start: str | None, end: 
         return Zone(None)
     if saving == 0:
         if changes:
-            odd.append(Oddity(DST_OFFSET_ZERO, {}))
+            odd.append(Oddity(DST_OFFSET, {"ignored": "the daylight saving rules, because dstOffset is 0"}))
         changes = ()
     elif saving not in (None, 1800, 3600, 7200):
-        odd.append(Oddity(DST_OFFSET_INVALID, {"saving": str(saving)}))
+        ignored = f"the dstOffset {saving}, which must be 0, 1800, 3600, or 7200"
+        odd.append(Oddity(DST_OFFSET, {"ignored": ignored}, "info"))
     name = _search(seconds, changes, year) or (_fixed(seconds) if changes == () else None)
     if name is None and (flipped := _search(-seconds, changes, year)):
         name = flipped

@@ -37,11 +37,13 @@ class Entry:
 
 @dataclass(slots=True)
 class Document:
-    """One file: its name, the title and root element of its feed, and the quirks of its sender."""
+    """One file: its name, the title, root element, and links of its feed, and the quirks of its sender."""
 
     name: str
     title: str = ""
     root: str = ""
+    self_: str = ""
+    next_page: str = ""
     quirks: tuple[Quirk, ...] = ()
 
 

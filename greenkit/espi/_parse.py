@@ -69,12 +69,20 @@ ESCAPED: Final = Kind(
 UNKNOWN_RESOURCE: Final = Kind(
     "espi.resource.unknown",
     "info",
-    "The feed has {count:element|elements} {kind}, which greenkit does not know. greenkit left {count:it|them} out.",
+    "The feed has {count:,} {what} {count:element|elements}, which greenkit does not know. greenkit left "
+    "{count:it|them} out.",
+    "Check that this is the feed that you mean.",
 )
-LOOSE_READINGS: Final = UNKNOWN_RESOURCE.reworded(
-    "The feed has {count:reading} outside of an IntervalBlock. greenkit left {count:it|them} out.",
-    "Download the feed again.",
-    severity="serious",
+LOOSE_READINGS: Final = Kind(
+    "espi.reading.without-block",
+    "info",
+    "The feed has {count:reading} outside of an IntervalBlock. greenkit read {count:it|them} by {count:its|their} own "
+    "timePeriod.",
+)
+STRAY_TEXT: Final = Kind(
+    "espi.xml.stray-text",
+    "info",
+    "The document has text before its root element. greenkit ignored it.",
 )
 
 # Nothing outside of the document is ever read, no entity is expanded, and libxml2's own limits bound depth and text.
@@ -93,6 +101,7 @@ _TEXTS: Final = ("id", "title", "published", "updated")
 # An entry describes one of each. Several of a kind in one entry are treated as that many entries.
 _SINGLE: Final = ("UsagePoint", "MeterReading", "ReadingType")
 _PERIOD: Final = frozenset({"start", "duration"})
+_MOST_UNKNOWN: Final = 20  # names with a finding of their own
 # Some senders put the resources that belong to these inside them.
 _HOLDERS: Final = ("UsagePoint", "MeterReading")
 
@@ -178,7 +187,7 @@ class DocumentReader:
         self.feed, self.source, self.recover, self.encoding = feed, source, recover, encoding
         self.names, self.readings = feed.names, feed.readings
         self.document = Document(source.name)
-        self.entries = EntryReader(feed, len(feed.documents))
+        self.entries = EntryReader(feed, len(feed.documents), self.reading)
         self.findings = Findings()
         feed.documents.append(self.document)
         self.root: Any = None
@@ -246,7 +255,9 @@ class DocumentReader:
         parser = etree.XMLPullParser(events=("start", "end"), tag=["{*}" + tag for tag in tags], **SAFE)
         at_end = False
         with self.source.open() as file:
-            self.lines, pieces = document_pieces(file, self.source.name, self.encoding, advance)
+            self.lines, stray, pieces = document_pieces(file, self.source.name, self.encoding, advance)
+            if stray:
+                self.findings.add(STRAY_TEXT, file=self.source.name)
             try:
                 for piece in self.pieces(pieces):
                     parser.feed(piece)
@@ -285,7 +296,7 @@ class DocumentReader:
 
     def _block(self, element: Any) -> None:
         try:
-            self.entries.block(element, self.reading)
+            self.entries.block(element)
         except FormatError as e:
             raise FormatError(
                 e.problem, source=self.source.name, line=element.sourceline, next_step=e.next_step
@@ -304,8 +315,15 @@ class DocumentReader:
         element.clear()
 
     def _feed_member(self, element: Any) -> None:
-        if self.names[element.tag] == "atom:title":
+        name = self.names[element.tag]
+        if name == "atom:title":
             self.document.title = (element.text or "").strip()
+        elif name == "atom:link":
+            rel = element.get("rel", "related").lower().rpartition("/")[2]
+            if rel == "next":
+                self.document.next_page = href(element.get("href"))
+            elif rel == "self":
+                self.document.self_ = href(element.get("href"))
 
     def _salvage(self) -> None:
         """Keep the complete readings of the open block and the complete resources of the open entries."""
@@ -368,18 +386,18 @@ def _fault(error: Any, log: Any) -> tuple[int, int, str]:
 class EntryReader:
     """Reads the entries of one document as their elements end, whatever they are wrapped in."""
 
-    def __init__(self, feed: Feed, document: int) -> None:
-        self.feed, self.document = feed, document
+    def __init__(self, feed: Feed, document: int, reading: Callable[[Any], object]) -> None:
+        self.feed, self.document, self.reading = feed, document, reading
         self.names = feed.names
         self.blocks: list[int] = []  # blocks that were read and belong to no entry yet
         self.resources, self.has_read = 0, False
-        self.escaped = 0
+        self.escaped = self.loose_readings = 0
         self.unknown: Counter[str] = Counter()
 
-    def block(self, element: Any, read: Callable[[Any], object]) -> None:
+    def block(self, element: Any) -> None:
         """Read an IntervalBlock as soon as it ended, and free it."""
         self.blocks.append(len(self.feed.readings.blocks))
-        block = self.feed.readings.read_block(element, read)
+        block = self.feed.readings.read_block(element, self.reading)
         interval = element[0] if len(element) and self.names[element[0].tag] == "interval" else ()
         powers = tuple(self.feed.readings.multipliers)
         if len(interval) > 2 or powers:
@@ -418,8 +436,18 @@ class EntryReader:
         found = list(self._resources(element))
         if found:
             self._add(self._new(), found, 0)
-        elif lost := sum(self.names[e.tag] == "IntervalReading" for e in element.iter()):
-            self.unknown["IntervalReading"] += lost
+        elif found := self._loose_readings(element):
+            self._add(self._new(), found, -1)
+
+    def _loose_readings(self, element: Any) -> _Elements:
+        """Read the readings in an element without an IntervalBlock as a block of their own."""
+        readings = [e for e in element.iter() if self.names[e.tag] == "IntervalReading"]
+        if not readings:
+            return []
+        self.blocks.append(len(self.feed.readings.blocks))
+        block = self.feed.readings.read_block(readings, self.reading)
+        self.loose_readings += block.rows
+        return [("IntervalBlock", None)]
 
     def finish(self) -> Findings:
         """Give the remaining blocks an entry, and return the findings on what was left out."""
@@ -428,12 +456,15 @@ class EntryReader:
         out, name = Findings(), self.feed.documents[self.document].name
         if self.escaped:
             out.add(ESCAPED, count=self.escaped, file=name)
-        for kind, count in sorted(self.unknown.items()):
-            if kind == "IntervalReading":
-                out.add(LOOSE_READINGS, kind=kind, count=count, file=name)
-            else:
-                severity = "info" if self.resources else "serious"
-                out.add(UNKNOWN_RESOURCE, severity=severity, kind=kind, count=count, file=name)
+        if self.loose_readings:
+            out.add(LOOSE_READINGS, count=self.loose_readings, file=name)
+        severity = "info" if self.resources else "serious"
+        unknown = sorted(self.unknown.items())
+        for kind, count in unknown[:_MOST_UNKNOWN]:
+            out.add(UNKNOWN_RESOURCE, severity=severity, kind=kind, count=count, file=name, words={"what": kind})
+        if rest := unknown[_MOST_UNKNOWN:]:
+            count, words = sum(n for _, n in rest), {"what": "other"}
+            out.add(UNKNOWN_RESOURCE, severity=severity, kind=rest[0][0], count=count, file=name, words=words)
         return out
 
     def _new(self) -> Entry:
@@ -445,7 +476,7 @@ class EntryReader:
             if text := (element.text or "").strip():
                 setattr(entry, atom, text)
             return
-        inner = list(self._resources(element))
+        inner = list(self._resources(element)) or self._loose_readings(element)
         found += inner
         if not inner and name and not name.startswith("atom:") and "naesb.org/espi" in element.tag.lower():
             self.unknown[name] += 1

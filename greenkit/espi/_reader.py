@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -11,12 +12,13 @@ import pandas as pd
 from greenkit import _glance, _html, frame
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import OtherFormat
-from greenkit.espi import _clock, _fast, _parse, _senders
-from greenkit.espi._assemble import Assembly, assemble, build_frame, scale_and_check
+from greenkit.espi import _clock, _fast, _parse, _senders, _series
+from greenkit.espi._assemble import CONFLICTING, Assembly, assemble, build_frame, scale_and_check
 from greenkit.espi._codes import Codes
 from greenkit.espi._feed import Feed
 from greenkit.espi._series import SeriesResolver
 from greenkit.espi._tables import Tables
+from greenkit.espi._xml import WebPage
 from greenkit.findings import Findings, Kind, counted
 from greenkit.sources import Limits, walk
 
@@ -26,17 +28,18 @@ SKIPPED: Final = Kind(
     "greenkit skipped a file that is not a Green Button feed. {problem}.",
     "Check whether this file belongs to the data.",
 )
+MORE_PAGES: Final = Kind(
+    "espi.feed.more-pages",
+    "serious",
+    "The feed is one page of several: it has a link to a next page, which is not among the files.",
+    "Download the other pages, and load all of them as a list.",
+)
 NO_READINGS: Final = Kind(
     "espi.reading.none",
     "warning",
-    "The feed has no interval readings, only {contents}.",
-    "To see them, call open_espi.",
+    "There are no interval readings: {reason}.",
+    "Check the path, or call open_espi to see everything in the feed.",
 )
-NOTHING_KNOWN: Final = NO_READINGS.reworded(
-    "The feed has no interval readings, nor anything else that greenkit knows.",
-    "Check that this is the feed that you mean.",
-)
-NO_FILE: Final = NO_READINGS.reworded("There is no file to read.", "Check the path.")
 
 
 def load_espi(
@@ -164,13 +167,17 @@ def _open(
     findings.extend(index.findings)
     assembly = assemble(feed, index, epoch=epoch, tz=tz)
     findings.extend(assembly.findings)
+    if assembly.findings.named("espi.time.local-as-utc"):
+        # the advice of that finding settles these too: an unknown time zone, and the repeated hour of the fall-back day
+        settled = (_series.NO_ZONE.name, _clock.NO_SUCH_ZONE.name, CONFLICTING.name)
+        findings = Findings(replace(f, severity="info") if f.name in settled else f for f in findings)
     findings.extend(scale_and_check(assembly.readings))
     findings.extend(scale_and_check(assembly.registers))
     return GreenButton(assembly, Tables(resolver, codes, epoch), findings)
 
 
 def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, recover: bool) -> tuple[Feed, Findings]:
-    feed, out, refused = Feed(), Findings(), list[str]()
+    feed, out, refused = Feed(), Findings(), list[OtherFormat]()
     for file in walk(source, limits=limits):
         mark = feed.mark()
         try:
@@ -180,11 +187,20 @@ def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, r
             if file.named:
                 raise
             feed.rollback(mark)
-            severity = "info" if isinstance(e, _parse.StyleSheet) else "warning"
-            out.add(SKIPPED, severity=severity, file=file.name, words={"problem": e.problem})
-            refused.append(e.problem)
+            refused.append(e)
     if refused and not feed.documents:
-        raise OtherFormat(f"The source contains no Green Button feed ({refused[0]})", next_step="Check the path.")
+        problem = refused[0].problem
+        raise OtherFormat(f"The source contains no Green Button feed ({problem})", next_step="Check the path.")
+    archives = {document.name.rpartition("!")[0] for document in feed.documents} - {""}
+    for other in refused:
+        # a portal's archive may have the same data as a page to read, or a style sheet, beside the feed
+        is_copy = isinstance(other, WebPage) and (other.source or "").rpartition("!")[0] in archives
+        severity = "info" if is_copy or isinstance(other, _parse.StyleSheet) else "warning"
+        out.add(SKIPPED, severity=severity, file=other.source, words={"problem": other.problem})
+    pages = {document.self_ for document in feed.documents}
+    for document in feed.documents:
+        if document.next_page and document.next_page not in pages:
+            out.add(MORE_PAGES, file=document.name)
     return feed, out
 
 
@@ -291,13 +307,12 @@ class GreenButton:
         """Return the finding that says what a feed without readings contains instead."""
         out, feed = Findings(), self._tables.feed
         contents = Counter(r.kind for r in feed.resources)
+        reason = "the feed has nothing that greenkit knows"
         if not feed.documents:
-            out.add(NO_FILE)
+            reason = "the source contains no file"
         elif contents:
-            shown = ", ".join(f"{count:,} {kind}" for kind, count in contents.items())
-            out.add(NO_READINGS, words={"contents": shown})
-        else:
-            out.add(NOTHING_KNOWN)
+            reason = "the feed has only " + ", ".join(f"{count:,} {kind}" for kind, count in contents.items())
+        out.add(NO_READINGS, words={"reason": reason})
         return out
 
     def _counts(self) -> dict[str, int]:

@@ -273,6 +273,9 @@ class Readings:
             instant = int(text) * US  # type: ignore[arg-type]  # None and "12.5" take the slow way
         except (TypeError, ValueError):
             instant = self._odd_instant(text)
+        if text is not None and _is_python(text):
+            self.doubtful["not-a-number", "start"] += 1
+            return NONE
         if instant != NONE and not FIRST < instant < LAST:
             instant = self._milliseconds(instant, text)
         return instant
@@ -322,6 +325,8 @@ class Readings:
             number = float(text)  # type: ignore[arg-type]  # None takes the slow way
         except (TypeError, ValueError):
             number = math.inf
+        if text is not None and _is_python(text):
+            number = math.inf
         return self._odd_number(member, text or "") if math.isinf(number) else number
 
     def _odd_number(self, member: str, text: str) -> float:
@@ -340,6 +345,9 @@ class Readings:
             code = NO_CODE
             if text is not None and text.strip():
                 self.doubtful["not-a-number", member] += 1
+        if code != NO_CODE and text is not None and _is_python(text):
+            self.doubtful["not-a-number", member] += 1
+            return NO_CODE
         return code if NO_CODE < code < 1 << 15 else NO_CODE
 
     def report(self) -> Findings:
@@ -348,3 +356,8 @@ class Readings:
         for (what, member), count in sorted((+self.doubtful).items()):
             out.add(KINDS[what], member=member, count=count)
         return out
+
+
+def _is_python(text: str) -> bool:
+    """Return whether a text is a number to Python that no file means: ``1_000``, or digits of another script."""
+    return "_" in text or not text.isascii()

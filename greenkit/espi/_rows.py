@@ -20,7 +20,7 @@ from greenkit.espi import _clock, quirks
 from greenkit.espi._feed import Feed
 from greenkit.espi._readings import FIRST, LAST, NONE
 from greenkit.espi._series import SeriesIndex
-from greenkit.findings import Findings, Kind
+from greenkit.findings import Count, Findings, Kind
 from greenkit.frame import ADDITIVE
 from greenkit.times import US, Instants
 
@@ -34,13 +34,8 @@ PLACED: Final = Kind(
     "espi.time.laid-out",
     "info",
     "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
-    "within the block.",
-)
-PLACED_ELSEWHERE: Final = PLACED.reworded(
-    "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
-    "within the block; {unfilled:block} then {unfilled:ends|end} at another time than declared.",
-    "Check these blocks.",
-    severity="warning",
+    "within the block{elsewhere}.",
+    "Check the times of these readings.",
 )
 NO_TIME: Final = Kind(
     "espi.time.none",
@@ -63,8 +58,8 @@ SHORT_DURATION: Final = Kind(
 WRONG_DURATION: Final = Kind(
     "espi.time.wrong-duration",
     "warning",
-    "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but start every {length:,} "
-    "seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
+    "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but start every "
+    "{length:,} seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
     "Compare the peak demand with a bill.",
 )
 SAME_START: Final = Kind(
@@ -83,14 +78,8 @@ STANDARD_AS_UTC: Final = Kind(
 OTHER_ZONE: Final = Kind(
     "espi.time.other-zone",
     "serious",
-    "Blocks start at midnight in {other}, not in {zone}, so timestamps may be shifted.",
+    "Blocks start at midnight in {other}, not in {zone}, so timestamps may be shifted{unless}.",
     "Compare the usage with a bill.",
-)
-STANDARD_MIDNIGHT: Final = OTHER_ZONE.reworded(
-    "Blocks start at midnight of standard time in {zone}, which is midnight in {other}. The hours are right if the "
-    "days of the utility are in standard time.",
-    "Compare the usage with a bill.",
-    severity="warning",
 )
 _SUSPICIONS: Final = {"local": (LOCAL_AS_UTC, "epoch='local'"), "standard": (STANDARD_AS_UTC, "epoch='standard'")}
 
@@ -205,7 +194,10 @@ def place_untimed_readings(rows: Rows) -> Findings:
         unfilled += block.duration != NONE and end not in (NONE, block.start + block.duration)
     lost = start == NONE
     if n := int((lacks & ~lost).sum()):
-        out.add(PLACED_ELSEWHERE if unfilled else PLACED, count=n, unfilled=unfilled)
+        blocks = Count(unfilled)
+        elsewhere = f"; {blocks:block} then {blocks:ends|end} at another time than declared" if unfilled else ""
+        severity = "warning" if unfilled else "info"
+        out.add(PLACED, severity=severity, count=n, unfilled=unfilled, words={"elsewhere": elsewhere})
     if n := int(lost.sum()):
         out.add(NO_TIME, count=n, raw_sum=float(np.nansum(rows.columns["value"][lost])))
         rows.keep(~lost)
@@ -256,7 +248,9 @@ def correct_durations(rows: Rows) -> Findings:
     out = Findings()
     start, duration = rows.columns["start"], rows.columns["duration"]
     lengths = np.array([s.interval for s in rows.index.series], dtype=np.int64)
-    differ = all_by_series(rows, (duration != lengths[rows.series]) & (duration > 0)) if len(rows) else np.zeros(0, bool)
+    differ = (
+        all_by_series(rows, (duration != lengths[rows.series]) & (duration > 0)) if len(rows) else np.zeros(0, bool)
+    )
     if not differ.any():
         return out
     for number, here in rows.by_series():
@@ -352,8 +346,9 @@ def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool
         out.add(kind, severity=severity, words=words, **evidence)
     elif suspicion:
         # some utilities keep standard time all year
-        kind = STANDARD_MIDNIGHT if _clock.at_standard_midnight(begins, zone) else OTHER_ZONE
-        out.add(kind, other=where, **evidence)
+        is_standard = _clock.at_standard_midnight(begins, zone)
+        words = {"unless": ", unless the days of the utility are in standard time" if is_standard else ""}
+        out.add(OTHER_ZONE, severity="warning" if is_standard else "serious", other=where, words=words, **evidence)
     return out
 
 

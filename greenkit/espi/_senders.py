@@ -86,7 +86,9 @@ def _add_reading_types(feed: Feed, document: int, quirk: Quirk, reported: set[st
             entries[key] = _entry_with(feed, entry, implied)
             if implied.kind.name not in reported:
                 reported.add(implied.kind.name)
-                out.add(implied.kind, words=implied.words, file=feed.documents[document].name)
+                out.add(
+                    implied.kind, severity=implied.severity, words=implied.words, file=feed.documents[document].name
+                )
         block.entry = entries[key].number
         feed.readings.doubtful["own", "powerOfTenMultiplier"] -= len(multipliers)  # the quirk accounts for them
     return out

@@ -591,7 +591,7 @@ class SeriesResolver:
         for oddity in found.oddities:
             if oddity.kind.name not in self._reported:
                 self._reported.add(oddity.kind.name)
-                self._findings.add(oddity.kind, words=oddity.words)
+                self._findings.add(oddity.kind, severity=oddity.severity, words=oddity.words)
         self._zone_unknown |= not found.name and not found.oddities
         return found.name or "UTC"
 

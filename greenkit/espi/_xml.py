@@ -36,13 +36,17 @@ Tree = dict[str, list[Any]]
 """An element: the texts and trees of its members by local name, in document order."""
 
 
+class WebPage(OtherFormat):
+    """A web page, which portals put beside the feed in an archive."""
+
+
 # The text
 
 
 def document_pieces(
     file: BinaryIO, name: str, encoding: str | None, advance: Callable[[int], object]
-) -> tuple[int, Iterator[bytes]]:
-    """Return the number of lines before the root element, and the document from there on as pieces of UTF-8.
+) -> tuple[int, bool, Iterator[bytes]]:
+    """Return the lines before the root element, whether text is before it, and the document as pieces of UTF-8.
 
     Byte-order marks, blank lines, the prolog, comments, style sheets, and stray text before the root are handled here.
     No parser sees them, and a DOCTYPE is refused before a parser can act on it.
@@ -66,7 +70,8 @@ def document_pieces(
     if at is None or _foreign.recognize(head) or head.lstrip().startswith(tuple(_OTHERS)):
         raise _not_xml(head, name)
     if known := _foreign.recognize(utf8[at : at + 512]):
-        raise OtherFormat(f"This is {known.what}, not a Green Button feed", source=name, next_step=known.next_step)
+        kind = WebPage if known.what == "a web page" else OtherFormat
+        raise kind(f"This is {known.what}, not a Green Button feed", source=name, next_step=known.next_step)
     if utf8[at : at + 2] == b"<!":
         raise LimitError(
             f"{name}: The document has a DOCTYPE, which Green Button feeds never have and which may be an attack",
@@ -82,7 +87,8 @@ def document_pieces(
         if decoder and (left := decoder.decode(b"", True)):
             yield left.encode()
 
-    return utf8[:at].count(b"\n"), pieces()
+    before = _MARKUP.sub(b"", utf8[:at]).removeprefix(codecs.BOM_UTF8)
+    return utf8[:at].count(b"\n"), bool(before.strip()), pieces()
 
 
 def _decoded(head: bytes, encoding: str | None, name: str) -> tuple[bytes, codecs.IncrementalDecoder | None]:
@@ -134,8 +140,11 @@ def _not_xml(head: bytes, name: str) -> OtherFormat:
     start = head.lstrip()[:512]
     if not start:
         return OtherFormat("The file is empty", source=name, next_step="Download it again.")
+    if not head.strip(b"\0"):
+        return OtherFormat("The file contains only zero bytes", source=name, next_step="Download it again.")
     if known := _foreign.recognize(head):
-        return OtherFormat(f"This is {known.what}", source=name, next_step=known.next_step)
+        kind = WebPage if known.what == "a web page" else OtherFormat
+        return kind(f"This is {known.what}", source=name, next_step=known.next_step)
     for mark, (what, next_step) in _OTHERS.items():
         if start.startswith(mark):
             return OtherFormat(f"This is {what}, not a Green Button feed (XML)", source=name, next_step=next_step)

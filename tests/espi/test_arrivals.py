@@ -3,30 +3,20 @@
 import zipfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from build import (
-    CENTRAL,
     EASTERN,
-    MR,
-    PACIFIC,
     block,
-    blocks,
     entry,
     feed,
     hourly,
-    local_time,
-    meter_reading,
     reading,
-    reading_type,
     resource,
-    usage_point,
     utc,
     whole,
-    xml,
 )
 
-from greenkit import load_espi
+from greenkit import load_espi, samples
 from greenkit.errors import FormatError, OtherFormat
 from greenkit.findings import GreenkitWarning
 
@@ -143,3 +133,188 @@ def test_hours_that_last_a_day_in_the_trial(opened):
     df = opened(trial("08-enwin-hours-said-to-last-a-day.xml")).readings
     assert set(seconds(df)) == {3600}
     assert df["value"].tolist() == [(1000 + n) / 1000 for n in range(len(df))]
+
+
+# Readings outside of a block
+
+
+def alone(start, value, duration=3600):
+    return reading(start, value, duration).replace(
+        "<IntervalReading>", '<IntervalReading xmlns="http://naesb.org/espi">'
+    )
+
+
+TYPE = entry(resource("ReadingType", {"powerOfTenMultiplier": 0, "uom": 72}))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [TYPE, *(entry(alone(START + 3600 * n, 1000 + n)) for n in range(6))],
+        [*(entry(alone(START + 3600 * n, 1000 + n)) for n in range(6)), TYPE],
+        [TYPE, entry("<x>" + "".join(alone(START + 3600 * n, 1000 + n) for n in range(6)) + "</x>")],
+        [TYPE, "".join(alone(START + 3600 * n, 1000 + n) for n in range(6))],
+    ],
+    ids=["entries", "type last", "wrapper", "in the feed"],
+)
+def test_reading_without_block_is_read_by_its_own_time(opened, entries):
+    found = opened(feed(*entries), tz="America/Chicago")
+    assert found.readings["value"].tolist() == [(1000 + n) / 1000 for n in range(6)]
+    assert starts(found.readings)[::5] == ["01-05 06:00", "01-05 11:00"]
+    (finding,) = found.findings.named("espi.reading.without-block")
+    assert (finding.severity, finding.evidence["count"]) == ("info", 6)
+
+
+def test_reading_without_block_and_without_time_is_reported(opened):
+    bare = '<IntervalReading xmlns="http://naesb.org/espi"><value>5</value></IntervalReading>'
+    found = opened(feed(TYPE, entry(bare)), tz="UTC")
+    assert found.readings.empty
+    assert [f.severity for f in found.findings.named("espi.time.none")] == ["serious"]
+
+
+def test_reading_in_a_block_is_not_without_one(opened):
+    assert "espi.reading.without-block" not in names(opened(whole(block(hourly(START, [1])))))
+
+
+def test_readings_without_block_of_the_trial(opened):
+    df = opened(trial("10-readings-without-block.xml"), tz="UTC").readings
+    assert df["value"].tolist() == [(1000 + n) / 1000 for n in range(len(df))]
+    assert len(df) > 10
+
+
+# Pages, stray text, and web pages beside the feed
+
+
+def page(*links):
+    extra = "".join(f'<link rel="{rel}" href="{target}"/>' for rel, target in links)
+    return whole(block(hourly(START, [1]))).replace(b"<title></title>", b"<title></title>" + extra.encode())
+
+
+@pytest.mark.parametrize(
+    "link", [("next", "Batch?page=2"), ("NEXT", "/x/Batch?page=2"), ("next", "https://u.example/2")]
+)
+def test_page_with_a_next_page_is_reported(opened, link):
+    (finding,) = opened(page(link)).findings.named("espi.feed.more-pages")
+    assert (finding.severity, finding.evidence["file"]) == ("serious", "bytes")
+
+
+@pytest.mark.parametrize("links", [[("self", "Batch")], [("previous", "Batch")], [("related", "next")]])
+def test_only_page_is_not_reported(opened, links):
+    assert "espi.feed.more-pages" not in names(opened(page(*links)))
+
+
+def test_pages_loaded_together_are_complete(opened):
+    first, second = page(("next", "https://u.example/Batch?page=2")), page(("self", "/Batch?page=2"))
+    assert "espi.feed.more-pages" not in names(opened([first, second]))
+
+
+@pytest.mark.parametrize("stray", [b"\\n", b"?>\\n", "é\n".encode(), b"junk "])
+def test_text_before_the_root_is_reported_and_not_quoted(opened, stray):
+    data = whole(block(hourly(START, [7]))).partition(b"\n")[2]
+    found = opened(stray + data)
+    assert found.readings["value"].tolist() == [0.007]
+    (finding,) = found.findings.named("espi.xml.stray-text")
+    assert stray.decode().strip() not in finding.message
+
+
+@pytest.mark.parametrize("clean", [b"", b"\xef\xbb\xbf", b"\r\n  ", b"<!-- x -->\n", b"<?xml version='1.0'?>\n<?x y?>"])
+def test_markup_before_the_root_is_not_stray(opened, clean):
+    assert "espi.xml.stray-text" not in names(opened(clean + whole(block(hourly(START, [7]))).partition(b"\n")[2]))
+
+
+def archive(path, **members):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(name.replace("__", "."), data)
+    return path
+
+
+PAGE = b"<html><body>Your usage</body></html>"
+
+
+@pytest.mark.parametrize("page", [PAGE, b"<!DOCTYPE html>\n" + PAGE, b"<!-- saved -->" + PAGE])
+def test_web_page_beside_the_feed_in_an_archive_is_no_warning(opened, tmp_path, page):
+    feed_ = whole(block(hourly(START, [7])))
+    found = opened(archive(tmp_path / "a.zip", usage__xml=feed_, usage__html=page))
+    assert [f.severity for f in found.findings.named("espi.file.passed-over")] == ["info"]
+    assert found.readings["value"].tolist() == [0.007]
+
+
+def test_web_page_of_another_archive_is_a_warning(opened, tmp_path):
+    archive(tmp_path / "a.zip", usage__xml=whole(block(hourly(START, [7]))))
+    archive(tmp_path / "b.zip", usage__html=PAGE, usage__txt=b"x")
+    found = opened(tmp_path)
+    assert {f.severity for f in found.findings.named("espi.file.passed-over")} == {"warning"}
+
+
+# Encodings and numbers that only Python knows
+
+
+@pytest.mark.parametrize("codec", ["rot13", "hex", "base64", "zlib", "punycode", "undefined", "bz2", "unicode_escape"])
+def test_encoding_that_is_not_of_text_is_refused(opened, codec):
+    data = whole(block(hourly(START, [7]))).replace(b'encoding="UTF-8"', f'encoding="{codec}"'.encode())
+    with pytest.raises(FormatError, match=f"declares the encoding '{codec}'"):
+        opened(data)
+
+
+@pytest.mark.parametrize("codec", ["ISO-8859-15", "windows-1252", "us-ascii", "no-such-encoding", "UTF-16"])
+def test_encoding_of_text_is_read(opened, codec):
+    data = whole(block(hourly(START, [7]))).replace(b'encoding="UTF-8"', f'encoding="{codec}"'.encode())
+    assert opened(data).readings["value"].tolist() == [0.007]
+
+
+@pytest.mark.parametrize("text", ["1_000", "１２", "1_0.5"])
+def test_number_that_only_python_knows_is_empty(opened, text):
+    found = opened(whole(block(hourly(START, [text, 7], cost=text))))
+    assert found.readings["value"].isna().tolist() == [True, False]
+    counts = {f.evidence["member"]: f.evidence["count"] for f in found.findings.named("espi.value.not-a-number")}
+    assert counts == {"value": 1, "cost": 2}
+
+
+def test_time_or_code_that_only_python_knows_is_empty(opened):
+    odd = reading("1_704_434_400", 5, 3600, tou="1_0")
+    found = opened(whole(block(odd + reading(START, 7), START - 3600, 7200)))
+    members = {f.evidence["member"] for f in found.findings.named("espi.value.not-a-number")}
+    assert members == {"start", "tou"}
+
+
+def test_many_unknown_names_make_few_findings(opened):
+    odd = "".join(f'<X{n} xmlns="http://naesb.org/espi">1</X{n}>' for n in range(2000))
+    found = opened(whole(block(hourly(START, [7])), more=entry(odd)))
+    unknown = found.findings.named("espi.resource.unknown")
+    assert len(unknown) == 21
+    assert sum(f.evidence["count"] for f in unknown) == 2000
+
+
+def test_file_of_zeros_is_named(opened):
+    with pytest.raises(OtherFormat, match="only zero bytes"):
+        opened(bytes(5000))
+
+
+# One warning for one problem
+
+
+def local_days(first, count, **type_members):
+    """Days of local time stored as UTC: each block begins at 00:00 UTC."""
+    return [block(hourly(utc(first) + 86400 * d, [1] * 24), utc(first) + 86400 * d, 86400) for d in range(count)]
+
+
+@pytest.mark.parametrize("local", [EASTERN | {"tzOffset": 0}, None, EASTERN | {"tzOffset": 12345}])
+def test_local_time_without_a_zone_warns_once(local):
+    with pytest.warns(GreenkitWarning) as caught:
+        df = load_espi(whole(*local_days("2024-07-05 00:00", 4), local=local))
+    assert [str(w.message).rpartition("[")[2] for w in caught] == ["espi.time.local-as-utc]"]
+    assert "tz=" in str(caught[0].message)
+    assert len(df) == 96
+
+
+def test_local_as_utc_sample_of_the_readme_warns_once():
+    with pytest.warns(GreenkitWarning) as caught:
+        load_espi(samples.path("espi-local-as-utc"))
+    assert [str(w.message).rpartition("[")[2] for w in caught] == ["espi.time.local-as-utc]"]
+
+
+def test_unknown_zone_alone_still_warns():
+    days = [block(hourly(utc("2024-07-05 05:00"), [1] * 24), utc("2024-07-05 05:00"), 86400)]
+    with pytest.warns(GreenkitWarning, match=r"espi\.time\.no-zone"):
+        load_espi(whole(*days, local=None))

@@ -334,4 +334,4 @@ def test_days_of_standard_time_in_summer(opened):
     found = opened(whole(*[block(hourly(start + n * 86400, [500] * 24)) for n in range(5)]))
     (finding,) = found.findings.named("espi.time.other-zone")
     assert finding.severity == "warning"
-    assert "midnight of standard time in America/New_York" in finding.text
+    assert "unless the days of the utility are in standard time" in finding.text

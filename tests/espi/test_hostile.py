@@ -194,7 +194,7 @@ FOREIGN = {
     "another XML": (b"<rss><channel><item/></channel></rss>", "no ESPI resource"),
     "an Excel workbook of 2003": (b'<?xml version="1.0"?><Workbook xmlns="urn:x"><Worksheet/></Workbook>', "no ESPI resource"),
     "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "an image"),
-    "zeros": (bytes(5000), "not XML"),
+    "zeros": (bytes(5000), "only zero bytes"),
 }  # fmt: skip
 
 

@@ -28,9 +28,10 @@ from greenkit.findings import Findings, Kind
 INTERVAL_TERMS: Final = Kind(
     "espi.quirk.interval-terms",
     "info",
-    "The feed has no ReadingType. Its blocks describe their readings in their interval, and greenkit used that.",
+    "The feed has no ReadingType. Its blocks name {named}, as those of {sender} do. greenkit {did}.",
+    "Compare the usage with a bill.",
 )
-"""Reported by each quirk in its own words: ``INTERVAL_TERMS.reworded("…, as {sender}'s do. …")``."""
+"""For senders whose blocks describe themselves in their interval."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,12 +96,15 @@ class ImpliedReadingType:
         Link that the block's entry gets, ``"UsagePoint/7/MeterReading/kWh"``; empty to keep the entry's own.
     words : mapping
         Values for the slots of the finding's sentence.
+    severity : str
+        Severity of the finding, if it differs from the kind's.
     """
 
     members: Mapping[str, str]
     kind: Kind
     path: str = ""
     words: Mapping[str, Any] | None = None
+    severity: str | None = None
 
 
 @dataclass(slots=True)

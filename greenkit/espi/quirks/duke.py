@@ -6,10 +6,6 @@ from typing import Final
 
 from greenkit.espi.quirks import INTERVAL_TERMS, BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
 
-DUKE_TERMS: Final = INTERVAL_TERMS.reworded(
-    "The feed has no ReadingType. Its blocks name their meter, unit and length in their interval, as Duke Energy's "
-    "do. greenkit used these.",
-)
 # unitOfMeasure → uom and powerOfTenMultiplier
 UNITS: Final = {"kwh": ("72", "3"), "wh": ("72", "0"), "ccf": ("119", "2"), "therm": ("169", "0")}
 # serviceType → commodity
@@ -45,7 +41,12 @@ class Duke(Quirk):
             "intervalLength": said.get("secondsPerInterval", ""),
         }
         path = f"UsagePoint/{said.get('servicePointId') or 'unknown'}/MeterReading/{service or 'usage'}"
-        return ImpliedReadingType(members, DUKE_TERMS, path)
+        words = {
+            "named": "their meter, unit, and interval length in their interval",
+            "sender": "Duke Energy",
+            "did": "used these",
+        }
+        return ImpliedReadingType(members, INTERVAL_TERMS, path, words)
 
 
 QUIRK: Final = Duke()

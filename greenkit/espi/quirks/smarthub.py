@@ -7,16 +7,6 @@ from typing import Final
 from greenkit.espi._codes import UNITS, integer
 from greenkit.espi.quirks import INTERVAL_TERMS, BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
 
-INTERVAL_UNIT: Final = INTERVAL_TERMS.reworded(
-    "The feed has no ReadingType. Its blocks name their unit in their interval, as SmartHub's do. greenkit used it.",
-)
-INTERVAL_UNIT_AND_SCALE: Final = INTERVAL_TERMS.reworded(
-    "The feed has no ReadingType. Its blocks name their unit in their interval and their readings a "
-    "powerOfTenMultiplier, as SmartHub's do. greenkit divided the values by 10^{power} to get {unit}.",
-    "Compare the usage with a bill.",
-    severity="warning",
-)
-
 
 class SmartHub(Quirk):
     """The interval names uom and currency; each reading names a powerOfTenMultiplier.
@@ -40,8 +30,14 @@ class SmartHub(Quirk):
             return None
         members = {"uom": said["uom"], "currency": said.get("currency", "")}
         members["powerOfTenMultiplier"] = str(unit.kilo - power) if powers else "0"
-        kind = INTERVAL_UNIT_AND_SCALE if powers else INTERVAL_UNIT
-        return ImpliedReadingType(members, kind, f"MeterReading/{unit.name}", {"power": str(power), "unit": unit.name})
+        words, severity = {"sender": "SmartHub"}, "info"
+        if powers:
+            words["named"] = "their unit in their interval, and their readings a powerOfTenMultiplier"
+            words["did"] = f"divided the values by 10^{power} to get {unit.name}"
+            severity = "warning"
+        else:
+            words["named"], words["did"] = "their unit in their interval", "used it"
+        return ImpliedReadingType(members, INTERVAL_TERMS, f"MeterReading/{unit.name}", words, severity)
 
 
 QUIRK: Final = SmartHub()
