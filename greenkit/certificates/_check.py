@@ -225,6 +225,11 @@ def pem(made: Any) -> bytes:
     return bytes(made.public_bytes(Encoding.PEM))
 
 
+def is_pem(path: _files.StrPath) -> bool:
+    """Return whether a file is PEM; raise CertificateError if it cannot be read."""
+    return b"-----BEGIN " in read_bytes(path)
+
+
 def read_bytes(path: _files.StrPath) -> bytes:
     """Read a file, with ``~`` for the home folder; raise CertificateError if it cannot be read."""
     try:

@@ -114,7 +114,12 @@ def new_request(folder: _files.StrPath, host: str, *, password: Secret | None, o
 
 
 def from_pkcs12(
-    path: _files.StrPath, password: Secret, folder: _files.StrPath, *, key_password: Secret | None = None
+    path: _files.StrPath,
+    password: Secret,
+    folder: _files.StrPath,
+    *,
+    key_password: Secret | None = None,
+    unprotected: bool = False,
 ) -> Pair:
     """Convert a ``.p12`` or ``.pfx`` file, as Java's keytool and Windows write it, to PEM files.
 
@@ -130,6 +135,8 @@ def from_pkcs12(
         Folder for ``<stem>.crt.pem`` (with the chain, if the file contains one) and ``<stem>.key.pem``.
     key_password : Secret, optional
         Encrypts the new private key. Default: the password of the PKCS#12 file.
+    unprotected : bool, optional
+        Whether to write the new private key without a password. Default: False.
 
     Returns
     -------
@@ -156,7 +163,9 @@ def from_pkcs12(
             f"{path} contains no {'private key' if key is None else 'certificate'}",
             next_step="Export the certificate again together with its private key.",
         )
-    return write_pair(Path(folder), Path(path).stem, certificate, key, key_password or password, chain)
+    return write_pair(
+        Path(folder), Path(path).stem, certificate, key, None if unprotected else key_password or password, chain
+    )
 
 
 def sign(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 
+from greenkit.cli import _smt
 from greenkit.cli._command import Exit, write_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("service", choices=["smt"], help="Smart Meter Texas")
-    parser.add_argument("--settings", metavar="FILE", help="settings file (default: that of the user)")
+    _smt.add_arguments(parser)
     parser.add_argument("--show", action="store_true", help="show the settings, without secrets")
     parser.add_argument("--new", action="store_true", help="write a settings file to fill in")
     parser.add_argument("--onboarding", metavar="DIR", help="write what SMT asks new users for")
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name, path in transfer.write_onboarding(arguments.onboarding, arguments.settings).items():
             write_line(f"{name}: {path}")
         return Exit.DONE
-    diagnosis = transfer.check_smt(arguments.settings)
+    with _smt.traced(arguments):
+        diagnosis = transfer.check_smt(arguments.settings)
     write_line(str(diagnosis))
     return Exit.DONE if diagnosis.ok else Exit.FAILED

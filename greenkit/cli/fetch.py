@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenkit.cli import _smt
 from greenkit.cli._command import Exit, exit_code_of, write_error, write_line
 from greenkit.errors import AccessRefused, BusyError, NoGpgProgram, ServerUnavailable, SettingsError
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("service", choices=["smt"], help="Smart Meter Texas")
-    parser.add_argument("--settings", metavar="FILE", help="settings file (default: that of the user)")
+    _smt.add_arguments(parser)
     parser.add_argument("--dir", action="append", metavar="FOLDER", help="remote folder (repeatable)")
     parser.add_argument("--into", metavar="DIR", help="local folder (default: that of the settings)")
     parser.add_argument("--watch", type=_minutes, metavar="MINUTES", help="fetch repeatedly, with MINUTES between runs")
@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, *, sleep: Callable[[float], object] = time.sleep) -> int:
     """Fetch once, or repeatedly until someone must act, and return an exit code."""
+    with _smt.traced(arguments):
+        return _run(arguments, sleep)
+
+
+def _run(arguments: argparse.Namespace, sleep: Callable[[float], object]) -> int:
     from greenkit.transfer import _account
 
     smt = _account.smt_settings(arguments.settings)
@@ -74,7 +79,7 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
         except NoGpgProgram as e:  # fetch all the same: SMT deletes every file after ten days
             write_error(e, subject="Files are fetched but not decrypted")
         remote = stack.enter_context(_account.smt_remote(smt))
-        refused = False
+        refused = later = False
         for folder in folders:
             try:
                 report = pull(
@@ -84,11 +89,15 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
                 write_error(e, subject=folder)
                 refused = True  # and fetch the other folders
                 continue
+            except ServerUnavailable as e:
+                write_error(e, subject=folder)
+                later = True  # and try the other folders
+                continue
             for finding in report.findings:
                 write_line(str(finding), error=True)
             write_line(str(report))
             code = max(code, _code_of(report))
-    return Exit.FAILED if refused else code
+    return Exit.FAILED if refused else max(code, Exit.LATER) if later else code
 
 
 def _code_of(report: FetchReport) -> Exit:

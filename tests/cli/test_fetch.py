@@ -121,7 +121,9 @@ def test_watch_continues_until_it_is_interrupted(file, server, monkeypatch):
         if len(waits) == 3:
             raise KeyboardInterrupt
 
-    parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
+    parsed = type(
+        "Args", (), {"verbose": False, "settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0}
+    )
     assert run_and_report(lambda: command.run(parsed, sleep=sleep)) == Exit.INTERRUPTED
     assert waits == [900.0] * 3
     assert sorted(p.name for p in (file.parent / "files").glob("*.csv")) == ["1.csv", "2.csv", "a.csv"]
@@ -150,7 +152,9 @@ def test_watch_waits_while_another_fetch_holds_the_folder(file, tmp_path):
         else:
             raise KeyboardInterrupt
 
-    parsed = type("Args", (), {"settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0})
+    parsed = type(
+        "Args", (), {"verbose": False, "settings": str(file), "dir": ["intervaldata"], "into": None, "watch": 15.0}
+    )
     with contextlib.ExitStack() as held:
         assert run_and_report(lambda: command.run(parsed, sleep=sleep)) == Exit.INTERRUPTED
     assert len(waits) == 3
