@@ -53,9 +53,7 @@ class NightlyFetch:
         """
         made = pd.DataFrame(list(self.rows), columns=list(_row("", "")))
         texts = ("customer", "state", "first_day", "last_day", "problem", "next_step")
-        return made.astype(
-            dict.fromkeys(texts, "str") | dict.fromkeys(("readings", "new_days", "revised_days"), int)
-        )
+        return made.astype(dict.fromkeys(texts, "str") | dict.fromkeys(("readings", "new_days", "revised_days"), int))
 
     @property
     def ended(self) -> tuple[str, ...]:
