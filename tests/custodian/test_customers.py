@@ -69,16 +69,16 @@ def test_ended_grant_is_listed_and_does_not_end_the_night(customers, utility):
 
 
 def test_pending_failed_and_limited_customers_are_told_apart(customers, utility):
-    utility.behaviour.replace = lambda path: flask.Response("", 202) if "50000" in path else flask.Response("", 500)
+    utility.behavior.replace = lambda path: flask.Response("", 202) if "50000" in path else flask.Response("", 500)
     with customers.client("grace") as client:
         client._resources._sleep = lambda seconds: None
-    utility.behaviour.replace = lambda path: (
+    utility.behavior.replace = lambda path: (
         flask.Response("", 202) if "50000" in path else flask.Response("", 404) if "50001" in path else None
     )
     done = customers.fetch_new(first="2024-03-01", now="2024-03-02")
     assert list(done.table["state"]) == ["pending", "failed"]
     assert all(done.table["next_step"])
-    utility.behaviour.replace = lambda path: (
+    utility.behavior.replace = lambda path: (
         flask.Response("", 429, {"Retry-After": "9000"}) if "Batch" in path else None
     )
     done = customers.fetch_new(first="2024-03-01", now="2024-03-02")

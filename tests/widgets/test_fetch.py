@@ -106,11 +106,11 @@ def test_days_that_are_missing_are_in_the_status_line(utility):
 
     client = authorized(utility)
     one = client.fetch_usage("2024-03-01", "2024-03-02", usage_point="household-0001")[0].read()
-    utility.behaviour.replace = lambda path: flask.Response(one) if "/Batch/" in path else None
+    utility.behavior.replace = lambda path: flask.Response(one) if "/Batch/" in path else None
     model = UsageFetch(client, datetime.date(2024, 3, 1), datetime.date(2024, 3, 1))
     model.fetch()
     model.wait(20)
-    utility.behaviour.replace = None
+    utility.behavior.replace = None
     assert "shop-0002" in str(model.line)
     assert model.line.kind == "idle"
     assert len(model.frame)
