@@ -461,6 +461,13 @@ class PlotAccessor:
         return plot.tou(self._df, names)
 
     @_explained
+    def cost_by_hour(self, plan: Prices) -> go.Figure:
+        """Draw the average cost of each hour of the week on a plan: :func:`greenkit.plot.cost_by_hour`."""
+        from greenkit import plot
+
+        return plot.cost_by_hour(self._df, plan)
+
+    @_explained
     def completeness(self) -> go.Figure:
         """Draw the completeness of each series and day. See :func:`greenkit.plot.completeness`."""
         from greenkit import plot

@@ -91,7 +91,17 @@ def test_every_method_is_compared():
     assert public == set(BEHIND) | PROPERTIES
 
 
-@pytest.mark.parametrize("name", plot.__all__)
+# charts of a result, not of a frame, or with an argument that has no default
+OF_RESULTS = {"bill", "bill_change", "plans", "price_map"}
+
+
+def test_chart_of_a_plan_calls_the_function_behind_it(make_series):
+    df = make_series([1.0, 2.0, 3.0] * 16)
+    assert df.gk.plot.cost_by_hour({"zone": "America/Chicago", "energy": 1}).data
+    assert parameters(accessor.PlotAccessor.cost_by_hour) == parameters(plot.cost_by_hour)
+
+
+@pytest.mark.parametrize("name", sorted(set(plot.__all__) - OF_RESULTS - {"cost_by_hour"}))
 def test_charts_take_the_arguments_of_the_function_behind(make_series, name):
     df = make_series([1.0, 2.0], tou=pd.array([1, 2], dtype="Int16"))
     assert getattr(df.gk.plot, name)().data

@@ -10,16 +10,22 @@ from greenkit.plot._bars import monthly, tou
 from greenkit.plot._cells import calendar, completeness, heatmap, week
 from greenkit.plot._curves import average_day, duration, peak_days
 from greenkit.plot._lines import load
+from greenkit.plot._tariffs import bill, bill_change, cost_by_hour, plans, price_map
 
 __all__ = [
     "average_day",
+    "bill",
+    "bill_change",
     "calendar",
     "completeness",
+    "cost_by_hour",
     "duration",
     "heatmap",
     "load",
     "monthly",
     "peak_days",
+    "plans",
+    "price_map",
     "tou",
     "week",
 ]

@@ -15,6 +15,7 @@ from greenkit.tariffs._load import load_plan
 from greenkit.tariffs._model import PlanError
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._registers import price_bills
+from greenkit.tariffs._words import season_of
 
 __all__ = [
     "Bill",
@@ -36,4 +37,5 @@ __all__ = [
     "price_intervals",
     "rank_bills",
     "reconcile_charges",
+    "season_of",
 ]

@@ -249,6 +249,48 @@ class Bill:
         """
         return _words.explain(self, self._info(bill, meter))
 
+    def changes(
+        self, before: str | int = 0, after: str | int = 1, *, meter: str | None = None
+    ) -> tuple[list[tuple[str, float]], tuple[str, float], tuple[str, float]]:
+        """Return what moved a bill from one to another.
+
+        Parameters
+        ----------
+        before, after : str or int
+            Names or positions of two bills. Default: the first two.
+        meter : str, optional
+            Default: the first meter.
+
+        Returns
+        -------
+        steps : list of (str, float)
+            Each cause and its amount: more or less energy at the earlier average price, the average price of energy,
+            and every other kind of line. They add up to the difference.
+        before, after : (str, float)
+            Names and totals of the two bills.
+        """
+        meter = meter if meter is not None else (self._infos[0].meter if self._infos else None)
+        a, b = self._info(before, meter), self._info(after, meter)
+
+        def kinds(info: BillInfo) -> dict[str, float]:
+            made: dict[str, float] = {}
+            for x in self.lines:
+                if x.meter == info.meter and x.bill == info.bill:
+                    made[x.kind] = made.get(x.kind, 0.0) + float(x.amount)
+            return made
+
+        old, new = kinds(a), kinds(b)
+        steps = []
+        for kind in dict.fromkeys([*old, *new]):
+            step = new.get(kind, 0.0) - old.get(kind, 0.0)
+            if kind == "energy" and a.delivered > 0 and b.delivered > 0:
+                volume = (b.delivered - a.delivered) * old.get(kind, 0.0) / a.delivered
+                steps += [("energy used", volume), ("energy price", step - volume)]
+            else:
+                steps.append((kind, step))
+        kept = [(k, round(v, 2)) for k, v in steps if abs(v) >= 0.005]
+        return kept, (a.bill, float(a.total)), (b.bill, float(b.total))
+
     def _info(self, bill: str | int | None, meter: str | None) -> BillInfo:
         mine = [i for i in self._infos if meter is None or i.meter == meter]
         if isinstance(bill, str):

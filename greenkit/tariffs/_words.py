@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greenkit import _html, times
-from greenkit.tariffs._clock import months_text, text_of
+from greenkit.tariffs._clock import in_season, months_text, text_of
 from greenkit.tariffs._model import (
     Charge,
     Demand,
@@ -66,7 +66,7 @@ def price_map(plan: Plan) -> list[tuple[str, list[tuple[str, str]], dict[str, st
             continue
         rows = []
         for month in range(1, 13):
-            season = _season_of(plan, month)
+            season = season_of(plan, month)
             schedule = terms.energy.of(season)
             compiled = plan.calendar.schedule(schedule)
             klass = np.full(1440, (month - 1) * 64 + kind * 8 + (kind - 1) % 7, dtype=np.int64)
@@ -92,11 +92,10 @@ def price_map(plan: Plan) -> list[tuple[str, list[tuple[str, str]], dict[str, st
     return made
 
 
-def _season_of(plan: Plan, month: int) -> str:
-    from greenkit.tariffs import _clock
-
+def season_of(plan: Plan, month: int) -> str:
+    """Return the season of the middle of a month."""
     at = (np.array([month], dtype=np.int64), np.array([15], dtype=np.int64))
-    return next((s.name for s in plan.seasons if _clock.in_season(s, *at)[0]), "")
+    return next((s.name for s in plan.seasons if in_season(s, *at)[0]), "")
 
 
 def worth(tiers: tuple[Tier, ...], series: PriceSeries | None, plan: Plan) -> str:

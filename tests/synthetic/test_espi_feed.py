@@ -117,7 +117,9 @@ def test_shipped_samples_equal_the_generated_ones(name):
 
 
 def test_the_folder_contains_the_shipped_samples_only(tmp_path):
-    assert sorted(data_samples.SHIPPED) == sorted(p.name for p in FOLDER.iterdir() if p.suffix != ".md")
+    # plans and their table are written by hand
+    meter_files = [p.name for p in FOLDER.iterdir() if p.suffix != ".md" and not p.name.startswith(("plan-", "wires-"))]
+    assert sorted(data_samples.SHIPPED) == sorted(meter_files)
     assert len(data_samples.SHIPPED) == len(set(data_samples.SHIPPED)) == 20
     assert set(data_samples.SHIPPED) < set(data_samples.SAMPLES)
     assert data_samples.make(tmp_path, ["smt-api.json"]) == [tmp_path / "smt-api.json"]

@@ -1,0 +1,222 @@
+"""Charts of bills and plans: bills by line, plans side by side, the price map, cost by hour, and what moved a bill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import tariffs
+from greenkit.errors import SchemaError
+from greenkit.plot import _theme
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from greenkit.tariffs import Bill, Comparison, Plan, Prices
+
+_KINDS: Final = {
+    "energy": "energy", "baseline": "baseline", "fixed": "fixed", "demand": "demand", "wires": "delivery",
+    "fees": "fees", "riders": "riders", "minimum": "minimum", "credits": "credits", "export": "export",
+    "taxes": "taxes", "rebates": "rebates",
+}  # fmt: skip
+"""Kinds of lines from the axis outwards, and their names in the legend."""
+_COLORS: Final = {
+    "energy": "#1f7fbf", "baseline": "#7fb3d9", "fixed": "#7f7f7f", "demand": "#8c7ae6", "wires": "#b08a00",
+    "fees": "#C77CA8", "riders": "#a35d84", "minimum": "#5f6a72", "credits": "#009E73", "export": "#63b99a",
+    "taxes": "#D55E00", "rebates": "#4d8f76",
+}  # fmt: skip
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MOST_PLANS: Final = 20
+_MOST_BILLS: Final = 36
+
+
+def bill(bill: Bill, *, meter: str | None = None) -> go.Figure:
+    """Draw the bills of one meter by kind of line, with the total as a point.
+
+    Parameters
+    ----------
+    bill : Bill
+        What ``df.gk.price(plan)`` returns.
+    meter : str, optional
+        Default: the first meter.
+
+    Raises
+    ------
+    SchemaError
+        If there is no bill, or no such meter.
+    """
+    totals, lines = bill.totals, bill.frame
+    if not len(totals):
+        raise SchemaError("There is no bill to draw", next_step="Price a frame that has intervals.")
+    chosen = str(totals["meter"].iloc[0]) if meter is None else meter
+    totals = totals[totals["meter"] == chosen].tail(_MOST_BILLS)
+    if not len(totals):
+        raise SchemaError(f"There is no bill of meter {chosen!r}", next_step="Use a meter of bill.totals.")
+    lines = lines[lines["meter"] == chosen]
+    names = totals["bill"].tolist()
+    figure = _theme.sheet(
+        f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
+        note="" if totals["whole"].all() else "* not whole: cut off, or more than 10% of the intervals are missing",
+        barmode="relative",
+    )
+    table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
+    for kind, name in _KINDS.items():
+        if kind in table.index.get_level_values(0):
+            amounts = table.loc[kind].reindex(names).fillna(0.0)
+            figure.add_bar(
+                x=names, y=amounts, name=name, marker={"color": _COLORS[kind]},
+                hovertemplate=f"%{{x}}: {name} %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
+            )  # fmt: skip
+    figure.add_scatter(
+        x=names, y=totals["computed_total"], name="total", mode="markers",
+        marker={"color": _theme.INK, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
+        hovertemplate=f"%{{x}}: total %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
+    )  # fmt: skip
+    shown = [n if w else f"{n} *" for n, w in zip(names, totals["whole"], strict=True)]
+    figure.update_xaxes(type="category", showgrid=False, tickvals=names, ticktext=shown)
+    figure.update_yaxes(title_text=bill.plan.currency)
+    return figure
+
+
+def plans(comparison: Comparison) -> go.Figure:
+    """Draw plans side by side, the cheapest on top, with the range that gaps leave.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What ``df.gk.compare_plans(plans)`` returns; at most 20 plans are drawn.
+    """
+    ranking = comparison.ranking.head(_MOST_PLANS).iloc[::-1]
+    if not len(ranking):
+        raise SchemaError("There is no plan to draw", next_step="Compare at least one plan.")
+    currency = str(ranking["currency"].iloc[0])
+    names = [_theme.plain(p) for p in ranking["plan"]]
+    bills = int(ranking["bills"].iloc[0])
+    figure = _theme.sheet(
+        f"Cost of {bills} bills by plan",
+        note="" if comparison.certain else "gaps in the data could change which plan is cheapest",
+        height=140 + 34 * len(names),
+    )
+    cost = ranking["computed_cost"].to_numpy()
+    color = [_theme.COLORS[1] if r == 1 else _theme.COLORS[0] for r in ranking["rank"]]
+    figure.add_bar(
+        y=names, x=cost, orientation="h", marker={"color": color}, showlegend=False,
+        text=[f"{c:,.0f}" for c in cost], textposition="auto", insidetextanchor="end",
+        error_x={"type": "data", "symmetric": False, "array": ranking["cost_high"] - cost,
+                 "arrayminus": cost - ranking["cost_low"], "color": _theme.INK,
+                 "visible": bool((ranking["cost_high"] - ranking["cost_low"] > 0.01).any())},
+        hovertemplate=f"%{{y}}: %{{x:,.2f}} {currency}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title_text=currency)
+    figure.update_yaxes(showgrid=False, type="category")
+    return figure
+
+
+def price_map(plan: Plan) -> go.Figure:
+    """Draw what energy costs in each hour of each month, on weekdays and on weekends.
+
+    The price is that of the first tier, without delivery. Hours that hold two periods have the price at their start.
+    """
+    terms = plan.terms[-1]
+    if terms.energy is None or any(p.series for _, s in terms.energy.seasons for p in s.periods):
+        raise SchemaError(f"{plan.name} has no fixed prices of energy", next_step="Draw df.gk.plot.cost_by_hour(plan).")
+    panels = [_prices_of(plan, kind) for kind in (1, 6)]
+    same = np.array_equal(panels[0], panels[1])
+    titles = ["every day"] if same else ["weekdays", "weekends"]
+    figure = _theme.grid(
+        f"Energy price by month and hour, {_theme.plain(plan.name)}", 1, len(titles), titles, height=120, each=330
+    )
+    low, high = float(np.min(panels)), float(np.max(panels))
+    for i in range(len(titles)):
+        figure.add_heatmap(
+            z=panels[i], x=[f"{h:02d}:00" for h in range(24)], y=list(_MONTHS), xgap=1, ygap=1,
+            colorscale=_theme.SCALE, zmin=low if low < high else 0.0, zmax=high if high > 0 else 1.0,
+            showscale=i == 0, colorbar={"title": {"text": f"{plan.currency}/{plan.unit}"}, "thickness": 14},
+            hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.5g}} {plan.currency}/{plan.unit}<extra></extra>",
+            row=1, col=i + 1,
+        )  # fmt: skip
+    figure.update_xaxes(showgrid=False, type="category", tickvals=[f"{h:02d}:00" for h in range(0, 24, 4)])
+    figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
+    return figure
+
+
+def _prices_of(plan: Plan, kind: int) -> Any:
+    from greenkit.tariffs import season_of
+
+    made = np.zeros((12, 24))
+    energy = plan.terms[-1].energy
+    assert energy is not None  # noqa: S101 checked by the caller
+    for month in range(1, 13):
+        schedule = energy.of(season_of(plan, month))
+        klass = np.full(24, (month - 1) * 64 + kind * 8 + (kind - 1) % 7, dtype=np.int64)
+        at = plan.calendar.schedule(schedule).clock.at(klass, np.arange(24, dtype=np.int64) * 60)
+        made[month - 1] = [float(schedule.periods[int(p)].tiers[0].price) for p in at]
+    return made
+
+
+def cost_by_hour(df: pd.DataFrame, plan: Prices) -> go.Figure:
+    """Draw what energy and delivery per kWh cost in each hour of the week, as an average of the data.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame.
+    plan : plan or prices
+        What :func:`greenkit.tariffs.price_intervals` takes.
+    """
+    made = tariffs.price_intervals(df, plan)
+    made = made[made["computed_cost"].notna()]
+    if not len(made):
+        raise SchemaError("No interval has a price", next_step="Price delivered energy in kWh.")
+    zone = str(made["zone"].iloc[0])
+    local = made["start"].dt.tz_convert(zone)
+    days = local.dt.tz_localize(None).dt.normalize()
+    # average cost of an hour of the week: its cost over the number of such days
+    count = days.drop_duplicates().dt.day_of_week.value_counts()
+    sums = made.groupby([local.dt.day_of_week.to_numpy(), local.dt.hour.to_numpy()])["computed_cost"].sum().unstack()
+    sums = sums.reindex(index=range(7), columns=range(24)).fillna(0.0)
+    mean = sums.div(count.reindex(range(7)), axis=0)
+    meters = made["meter"].nunique()
+    subject = f"meter {_theme.plain(str(made['meter'].iloc[0]))}" if meters == 1 else f"{meters} meters"
+    figure = _theme.sheet(f"Average cost by hour of the week, {subject}", height=380)
+    figure.add_heatmap(
+        z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)], y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        xgap=1, ygap=1, **_theme.colours(mean.to_numpy()),
+        colorbar={"title": {"text": "cost per hour"}, "thickness": 14},
+        hovertemplate="%{y} %{x}<br>%{z:.4f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(showgrid=False, type="category", tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)],
+                        title_text=f"Local time ({zone})")  # fmt: skip
+    figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
+    return figure
+
+
+def bill_change(bill: Bill, before: str | int = 0, after: str | int = 1, *, meter: str | None = None) -> go.Figure:
+    """Draw what moved a bill: from one bill to another, step by step by kind of line.
+
+    Energy is split into the part of more or less kWh (at the earlier average price) and the part of the price.
+
+    Parameters
+    ----------
+    bill : Bill
+        What ``df.gk.price(plan)`` returns.
+    before, after : str or int
+        Names or positions of two bills. Default: the first two.
+    meter : str, optional
+        Default: the first meter.
+    """
+    steps, a, b = bill.changes(before, after, meter=meter)
+    figure = _theme.sheet(f"From {_theme.plain(a[0])} to {_theme.plain(b[0])}, {_theme.plain(bill.plan.name)}")
+    names = [a[0], *(_theme.plain(_KINDS.get(k, k)) for k, _ in steps), b[0]]
+    figure.add_waterfall(
+        x=names, y=[a[1], *(v for _, v in steps), b[1]], measure=["absolute", *["relative"] * len(steps), "total"],
+        text=[f"{a[1]:,.2f}", *(f"{v:+,.2f}" for _, v in steps), f"{b[1]:,.2f}"], textposition="outside",
+        increasing={"marker": {"color": _theme.COLORS[3]}}, decreasing={"marker": {"color": _theme.COLORS[1]}},
+        totals={"marker": {"color": _theme.COLORS[0]}}, connector={"line": {"color": _theme.FAINT}}, cliponaxis=False,
+        hovertemplate=f"%{{x}}: %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(type="category", showgrid=False)
+    figure.update_yaxes(title_text=bill.plan.currency)
+    return figure

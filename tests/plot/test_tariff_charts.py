@@ -1,0 +1,64 @@
+"""Charts of bills and plans."""
+
+import numpy as np
+import pytest
+
+from greenkit import plot, samples
+from greenkit.errors import SchemaError
+from greenkit.tariffs import compare_plans, load_plan, price
+
+
+@pytest.fixture
+def year(make_series):
+    rng = np.random.default_rng(7)
+    return make_series(rng.gamma(2.0, 0.8, 8760), "2025-01-01")
+
+
+def test_bill_stacks_the_kinds_of_lines_to_the_totals(year):
+    made = price(year, load_plan(samples.path("plan-usage-credit")))
+    figure = plot.bill(made)
+    bars = [t for t in figure.data if t.type == "bar"]
+    assert {t.name for t in bars} == {"energy", "delivery", "credits"}
+    stacked = np.sum([t.y for t in bars], axis=0)
+    assert stacked == pytest.approx(made.totals["computed_total"].to_numpy())
+    assert figure.layout.title.text == "Bills on Usage credit 12, meter M1"
+    with pytest.raises(SchemaError, match="no bill of meter 'X'"):
+        plot.bill(made, meter="X")
+
+
+def test_plans_are_drawn_from_the_cheapest_down(year):
+    plans = [load_plan(samples.path(n)) for n in ("plan-flat", "plan-usage-credit", "plan-free-nights")]
+    comparison = compare_plans(year, plans)
+    bar = plot.plans(comparison).data[0]
+    assert bar.y[-1] == comparison.best
+    assert list(bar.x) == sorted(bar.x, reverse=True)
+
+
+def test_price_map_has_a_panel_for_each_kind_of_day():
+    one = plot.price_map(load_plan(samples.path("plan-california-tou")))
+    assert len(one.data) == 1
+    assert one.data[0].z[6][16] == 0.52
+    assert one.data[0].z[6][21] == 0.41
+    days = {"name": "P", "zone": "America/Chicago", "energy": {"p": {"price": 0.2, "days": "weekdays"}, "rest": 0.1}}
+    two = plot.price_map(load_plan(days))
+    assert [t.z[0][0] for t in two.data] == [0.2, 0.1]
+    with pytest.raises(SchemaError, match="no fixed prices"):
+        plot.price_map(load_plan(samples.path("plan-wholesale-index")))
+
+
+def test_cost_by_hour_averages_over_the_days_of_the_data(make_series):
+    df = make_series(np.full(24 * 14, 2.0), "2025-01-06")
+    figure = plot.cost_by_hour(
+        df, {"zone": "America/Chicago", "energy": {"p": {"price": 0.5, "hours": "16-21"}, "rest": 0}}
+    )
+    assert np.asarray(figure.data[0].z)[2][16:21].tolist() == [1.0] * 5
+    assert np.asarray(figure.data[0].z).sum() == 35
+
+
+def test_bill_change_steps_add_up(year):
+    made = price(year, load_plan(samples.path("plan-usage-credit")))
+    steps, before, after = made.changes("2025-02", "2025-07")
+    assert sum(v for _, v in steps) == pytest.approx(after[1] - before[1], abs=0.011)
+    water = plot.bill_change(made, "2025-02", "2025-07").data[0]
+    assert water.type == "waterfall"
+    assert list(water.x)[:2] == ["2025-02", "energy used"]
