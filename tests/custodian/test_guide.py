@@ -60,7 +60,7 @@ def test_guide_asynchronous_request_with_notification(authority):
         flow = customer.authorize("paste")
         customer.finish(click(flow.url, follow=False))
         # get_client_access_token, then async_request: 202, then a BatchList at the registered URI
-        utility.behaviour.forgets_jobs = True
+        utility.behavior.forgets_jobs = True
         client = utility.connect(grant="client_credentials", redirect_uri=None)
         with pytest.raises(errors.NotReady) as caught:
             client.bulk(*PUBLISHED)
@@ -85,7 +85,7 @@ def test_empty_answer_of_a_new_account_is_reported(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     client.finish(click(flow.url, follow=False))
-    utility.behaviour.replace = lambda path: flask.Response(status=204)
+    utility.behavior.replace = lambda path: flask.Response(status=204)
     with pytest.warns(greenkit.findings.GreenkitWarning, match="sent no reading for"):
         assert client.usage(*PUBLISHED).empty
 
