@@ -93,6 +93,8 @@ class Intervals:
         Position in the frame.
     relations : Relations, optional
         How the series of the frame became these physical flows.
+    usual : array of int64, optional
+        Most frequent length of each series in seconds, if it is not that of these rows alone.
     """
 
     keys: pd.DataFrame
@@ -103,6 +105,7 @@ class Intervals:
     estimated: Bools
     row: Ints
     relations: Relations | None = None
+    usual: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.code)
@@ -165,6 +168,8 @@ class Intervals:
     @cached_property
     def interval(self) -> Ints:
         """Most frequent length in each series, in seconds; 0 for a series in which no interval has a length."""
+        if self.usual is not None:
+            return self.usual
         length = self.end - self.start
         n = len(self.keys)
         if not len(length):

@@ -18,6 +18,7 @@ from greenkit import frame
 from greenkit.findings import Finding, Findings
 
 if TYPE_CHECKING:
+    import datetime
     from inspect import Signature
 
     import plotly.graph_objects as go
@@ -143,14 +144,22 @@ class GreenkitAccessor:
     # -- quality
 
     @_explained
-    def quality(self, *, registers: pd.DataFrame | None = None, limits: Limits | None = None) -> QualityReport:
-        """Check completeness, gaps, duplicates, spikes, runs, and estimates.
+    def quality(
+        self,
+        *,
+        registers: pd.DataFrame | None = None,
+        limits: Limits | None = None,
+        start: Date | datetime.datetime | None = None,
+        end: Date | datetime.datetime | None = None,
+        expected: pd.DataFrame | None = None,
+    ) -> QualityReport:
+        """Check completeness, gaps, duplicates, spikes, runs, and estimates, in a window and against a roster.
 
         See :func:`greenkit.analysis.quality.assess`.
         """
         from greenkit.analysis import quality
 
-        return quality.assess(self._df, registers=registers, limits=limits)
+        return quality.assess(self._df, registers=registers, limits=limits, start=start, end=end, expected=expected)
 
     @_explained
     def drop_duplicates(self) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def test_intervals_that_stand_twice_count_once_and_are_told(tmp_path, make_serie
     df = make_series([1.0, 2.0])
     page = greenkit.write_report(frame.concat([df, df]), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "3.000 kWh" in page
-    assert "2 intervals stand twice" in page
+    assert "2 duplicate intervals have the same value" in page
 
 
 def test_many_series_are_told_and_few_are_drawn(tmp_path, make_series):

@@ -172,7 +172,7 @@ def assign(found: Intervals, calendar: Calendar, window: Window | None = None) -
     Each series gets every period from its first interval to its last. With a ``window``, it also gets those from the
     start to the end of its window, even if it has no interval there.
     """
-    number = calendar.number(found.date)
+    number = _numbers(found.date, calendar)
     edges = None
     if window is not None:
         codes = np.arange(len(found.keys))
@@ -185,6 +185,16 @@ def assign(found: Intervals, calendar: Calendar, window: Window | None = None) -
     start, end = _midnights(first, zones), _midnights(after, zones)
     which, distinct = pd.factorize(first)
     return Periods(code, start, end, np.array(calendar.name(distinct), dtype=object)[which], where)
+
+
+def _numbers(dates: Ints, calendar: Calendar) -> Ints:
+    """Return the period of each date, by a table of every date in between, because a fleet repeats each of them."""
+    if not len(dates):
+        return dates
+    first, last = int(dates.min()), int(dates.max())
+    if last - first > len(dates):
+        return calendar.number(dates)
+    return np.asarray(calendar.number(np.arange(first, last + 1))[dates - first])
 
 
 def assign_clock(found: Intervals, size: int) -> Periods:

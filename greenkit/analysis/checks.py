@@ -1,8 +1,8 @@
-"""The single checks of quality: each takes intervals and gives a table of what it saw, series by series.
+"""The individual quality checks: each takes intervals and returns a table of what it found, series by series.
 
-They are checks in the manner of the Uniform Business Practices (UBP) for validating, estimating and editing; a
-utility's own validation knows the meter's constants and multipliers, these know the intervals alone. Tables have a
-column ``code`` (row of ``Intervals.keys``) and instants as microseconds since 1970 UTC.
+They follow the Uniform Business Practices (UBP) for validation, estimation, and editing. The validation of a utility
+uses the constants and multipliers of the meter; these checks use the intervals alone. Tables have a column ``code``
+(row of ``Intervals.keys``) and times in microseconds since 1970 UTC.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ import numpy as np
 import pandas as pd
 
 from greenkit.analysis import _periods
+from greenkit.analysis._periods import Window
 from greenkit.analysis.intervals import HOUR, Bools, Intervals, Ints, adds_up
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a check begins to speak.
+    """Thresholds at which the checks report a finding.
 
     Parameters
     ----------
     completeness : float
-        Least share of the expected intervals that have a value (CalTRACK 2.2: 0.9).
+        Lowest share of the expected intervals that have a value (CalTRACK 2.2: 0.9).
     spike : float
-        Most that a day's highest interval may exceed its third highest, as a share of the third (UBP 1.4.4: 1.8).
+        Largest excess of a day's highest interval over its third highest, as a share of the third (UBP 1.4.4: 1.8).
     high_low : float
-        Most that a month's average day may differ from the same month a year before, else from the month before
+        Largest difference of a month's average day from the same month a year before, or else from the month before
         (UBP 1.5.1: 0.25).
     run : int
-        Least length of a run of equal values.
+        Shortest run of equal values, in intervals.
     rare : float
-        Share of a series up to which its runs of zeros, or of equal values, are worth a word: solar surplus is zero
-        every night, and a coarse register repeats itself.
+        Share of a series up to which its runs of zeros, or of equal values, are reported. Solar surplus is zero every
+        night, and a coarse register repeats values.
     estimated : float
-        Most of a month that may be estimated (UBP: 0.1).
+        Largest share of a month that is estimated (UBP: 0.1).
     ceiling : float
-        Power, in kW, that no interval should exceed: the size of the service, when you know it.
+        Power in kW that no interval should exceed: the size of the service, if you know it.
     """
 
     completeness: float = 0.9
@@ -52,8 +53,15 @@ class Limits:
 LIMITS = Limits()
 
 
-def gaps(found: Intervals) -> pd.DataFrame:
-    """Find the times without a value between a series' first start and its last end.
+def gaps(found: Intervals, window: Window | None = None) -> pd.DataFrame:
+    """Find the times without a value in each series.
+
+    Parameters
+    ----------
+    found : Intervals
+        Each interval once.
+    window : tuple of arrays, optional
+        Start and end of each series. Default: from its first start to its last end.
 
     Returns
     -------
@@ -61,12 +69,13 @@ def gaps(found: Intervals) -> pd.DataFrame:
         ``code``, ``start``, ``end``, ``intervals`` (how many of the usual length fit in, at least 1).
     """
     n = len(found.keys)
-    first, last = _periods.span(found)
+    first, last = _periods.span(found) if window is None else window
     valid = found.take(found.valid)
     hole = np.flatnonzero(valid.start > valid.reached)
-    # at both ends of a span; a series without any value is one gap, from its first start to its last end
+    # gaps at both ends; a series without any value is one gap from its first start to its last end
     begins, ends = _periods.span(valid)
-    none = np.bincount(valid.code, minlength=n) == 0
+    none = np.ones(n, dtype=bool)
+    none[valid.code[valid.first]] = False
     begins, ends = np.where(none, last, begins), np.where(none, last, ends)
     head, tail = np.flatnonzero(begins > first), np.flatnonzero(ends < last)
     table = pd.DataFrame(
@@ -82,10 +91,10 @@ def gaps(found: Intervals) -> pd.DataFrame:
 
 
 def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
-    """Find runs of zeros and of one repeated value that touch in time.
+    """Find runs of consecutive zeros and of consecutive equal values.
 
-    A run is reported when such values are rare in the series (``limits.rare``), and a run of zeros of more than a
-    day always: it may be an outage, a vacancy, or a meter that stopped.
+    A run is reported if such values are rare in the series (``limits.rare``). A run of zeros longer than a day is
+    always reported, because it may be an outage, a vacancy, or a stopped meter.
 
     Returns
     -------
@@ -99,7 +108,7 @@ def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
     )
     first = np.flatnonzero(new)
     length = np.diff(np.append(first, len(one)))
-    # most runs are of one interval: only the long ones are laid out
+    # most runs have one interval: only the long ones become rows
     first, length = first[length >= limits.run], length[length >= limits.run]
     table = pd.DataFrame(
         {
@@ -118,61 +127,64 @@ def runs(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
 
 
 def spikes(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
-    """Find local days whose highest interval stands far above their third highest.
+    """Find local days whose highest interval far exceeds their third highest.
 
-    Days of less than twelve hours of values, or whose third highest is zero, are not checked.
+    Days with less than twelve hours of values, or whose third highest value is zero, are not checked.
 
     Returns
     -------
     DataFrame
-        ``code``, ``date`` (days since 1970), ``start`` (of the highest), ``value``, ``third``, ``excess`` (a share
-        of the third).
+        ``code``, ``date`` (days since 1970), ``start`` (of the highest), ``value``, ``third``, ``excess`` (a share of
+        the third).
     """
     one = found.take(found.valid & adding(found))
     if not len(one):
         return pd.DataFrame({n: [] for n in ("code", "date", "start", "value", "third", "excess")})
-    first = np.flatnonzero(np.append(True, (np.diff(one.code) != 0) | (np.diff(one.date) != 0)))
+    # first: position of the first interval of each series and day; count: its number of intervals. Days with the same
+    # count are one table, days × intervals, whose two highest columns are found by a partial sort
+    first = np.flatnonzero(np.append(True, (one.code[1:] != one.code[:-1]) | (one.date[1:] != one.date[:-1])))
     count = np.diff(np.append(first, len(one)))
-    day = np.repeat(np.arange(len(first)), count)
-    left = one.value.copy()
-    top = np.empty((3, len(first)))
-    where = np.zeros(len(first), dtype=np.int64)
-    for i in range(3):
-        top[i] = np.maximum.reduceat(left, first)
-        at = np.flatnonzero(left == top[i][day])
-        at = at[np.append(True, np.diff(day[at]) != 0)]
-        left[at] = -np.inf
-        where = at if i == 0 else where
+    top, third = np.zeros(len(first)), np.zeros(len(first))
+    for size in np.unique(count[count >= 3]):
+        days = np.flatnonzero(count == size)
+        values = one.value[np.repeat(count == size, count)].reshape(-1, size)
+        values.partition(size - 3, axis=1)
+        third[days], top[days] = values[:, -3], values[:, -2:].max(axis=1)
     half = count * found.interval[one.code[first]] >= 12 * 3600
-    ok = half & (count >= 3) & (top[2] > 0)
-    excess = np.divide(top[0] - top[2], top[2], out=np.zeros(len(first)), where=ok)
-    bad = ok & (excess > limits.spike)
+    checked = half & (count >= 3) & (third > 0)
+    excess = np.divide(top - third, third, out=np.zeros(len(first)), where=checked)
+    bad = np.flatnonzero(checked & (excess > limits.spike))
+    where = np.array([first[d] + one.value[first[d] : first[d] + count[d]].argmax() for d in bad], dtype=np.int64)
     return pd.DataFrame(
         {
-            "code": one.code[first][bad],
-            "date": one.date[first][bad],
-            "start": one.start[where][bad],
-            "value": top[0][bad],
-            "third": top[2][bad],
+            "code": one.code[first[bad]],
+            "date": one.date[first[bad]],
+            "start": one.start[where],
+            "value": top[bad],
+            "third": third[bad],
             "excess": excess[bad],
         }
     )
 
 
-def months(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
-    """Tally each local month, and compare its average day with the same month a year before, else the month before.
+def months(found: Intervals, limits: Limits = LIMITS, *, window: Window | None = None) -> pd.DataFrame:
+    """Add up each local month, and compare its average day with the same month a year before, or the month before.
 
     Returns
     -------
     DataFrame
-        ``code``, ``month`` (YYYY-MM), ``value``, ``present``, ``expected``, ``estimated`` (share of present), ``daily``
-        (value of an average day), ``against`` (the month compared with, or empty) and ``change`` (as a share).
-        Months with less than ``limits.completeness`` of their intervals are not compared.
+        ``code``, ``month`` (YYYY-MM), ``value``, ``present``, ``expected`` (intervals in the part of the month that
+        lies in the window, or between the first and the last interval), ``expected_in_month`` (in all of it),
+        ``estimated`` (share of present), ``daily`` (value of an average day), ``against`` (the month that it is
+        compared with, or empty), and ``change`` (as a share). Months with less than ``limits.completeness`` of all
+        their intervals are not compared.
     """
-    laid = _periods.assign(found, _periods.MONTHS)
+    laid = _periods.assign(found, _periods.MONTHS, window)
     sums = _periods.aggregate(found, laid)
+    reach = _periods.span(found) if window is None else window
+    within = sums.present + _periods.lacking(found, laid, sums.hours, reach)
     table = pd.DataFrame({"code": laid.code, "month": laid.name, "value": sums.value, "present": sums.present})
-    table["expected"] = sums.expected
+    table["expected"], table["expected_in_month"] = within, sums.expected
     table["estimated"] = np.divide(sums.estimated, sums.present, out=np.zeros(len(table)), where=sums.present > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         daily = np.where(adding_series(found)[laid.code], sums.value / sums.hours * 24, np.nan)
@@ -190,35 +202,51 @@ def months(found: Intervals, limits: Limits = LIMITS) -> pd.DataFrame:
 
 
 def adding_series(found: Intervals) -> Bools:
-    """Tell which series hold amounts (kWh, therm), not states (V, kW)."""
+    """Return which series contain amounts (kWh, therm), not rates (V, kW)."""
     return np.array([adds_up(u) for u in found.keys["unit"]], dtype=bool)
 
 
 def adding(found: Intervals) -> Bools:
-    """Tell which intervals hold amounts."""
-    return np.asarray(adding_series(found)[found.code], dtype=bool)
+    """Return which intervals contain amounts."""
+    series = adding_series(found)
+    return np.ones(len(found), dtype=bool) if series.all() else np.asarray(series[found.code], dtype=bool)
 
 
 def negative(found: Intervals) -> Bools:
-    """Where an amount that goes one way only is below zero."""
+    """Return which amounts of a flow in one direction are below zero."""
+    below = found.value < 0
+    if not below.any():
+        return np.asarray(below)
     one_way = found.keys["flow"].isin(("delivered", "received")).to_numpy(dtype=bool)
-    return np.asarray(adding(found) & one_way[found.code] & (found.value < 0), dtype=bool)
+    return np.asarray(below & adding(found) & one_way[found.code], dtype=bool)
 
 
 def placeholders(found: Intervals, limits: Limits = LIMITS) -> Bools:
-    """Where a zero is marked as an estimate, which in Texas stands for a value that the utility does not have.
+    """Return which zeros are marked as estimates: utilities in Texas write that if they have no value.
 
-    In a series that is often measured as zero, as beside solar panels, an estimated zero says nothing.
+    In a series that is often measured as zero, such as solar surplus, an estimated zero is plausible.
     """
+    guessed = found.estimated & (found.value == 0)
+    if not guessed.any():
+        return np.asarray(guessed)
     n = len(found.keys)
     measured = found.valid & ~found.estimated
     zeros = np.bincount(found.code[measured & (found.value == 0)], minlength=n)
     rare = zeros <= limits.rare * np.bincount(found.code[measured], minlength=n)
-    return np.asarray(found.estimated & (found.value == 0) & rare[found.code], dtype=bool)
+    return np.asarray(guessed & rare[found.code], dtype=bool)
 
 
 def registers(found: Intervals) -> Ints:
-    """Find the series whose values only ever rise, as those of a register (dial) do, not amounts of an interval."""
+    """Return the series whose values only increase, as those of a register do."""
+    # most series decrease somewhere: only the others are looked at
+    down = np.append(False, found.value[1:] < found.value[:-1])
+    down[found.first] = False
+    never = np.zeros(len(found.keys), dtype=bool)
+    if len(found):
+        never[found.code[found.first]] = ~np.logical_or.reduceat(down, found.first)
+    if not never.any():
+        return np.zeros(0, dtype=np.int64)
+    found = found.take(never[found.code])
     same = found.valid[1:] & found.valid[:-1] & (found.code[1:] == found.code[:-1]) & adding(found)[1:]
     step, code = found.value[1:][same] - found.value[:-1][same], found.code[1:][same]
     n = len(found.keys)
@@ -228,11 +256,14 @@ def registers(found: Intervals) -> Ints:
 
 
 def whole_thousands(found: Intervals) -> Ints:
-    """Find kWh series of whole numbers with a mean above 100 kW: they may be watt-hours."""
-    one = found.take(found.valid & (found.hours > 0))
+    """Return the kWh series of whole numbers with a mean above 100 kW, which may be watt-hours."""
     n = len(found.keys)
-    count, whole = np.bincount(one.code, minlength=n), np.bincount(one.code[one.value % 1 == 0], minlength=n)
+    one = found.take(found.valid & (found.hours > 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.bincount(one.code, one.amount, n) / np.bincount(one.code, one.hours, n)
-    kwh = (found.keys["unit"] == "kWh").to_numpy(dtype=bool)
-    return np.flatnonzero(kwh & (count >= 24) & (whole == count) & (mean > 100))
+    large = (found.keys["unit"] == "kWh").to_numpy(dtype=bool) & (mean > 100)
+    if not large.any():
+        return np.zeros(0, dtype=np.int64)
+    one = one.take(large[one.code])
+    count, whole = np.bincount(one.code, minlength=n), np.bincount(one.code[one.value % 1 == 0], minlength=n)
+    return np.flatnonzero(large & (count >= 24) & (whole == count))

@@ -1,14 +1,16 @@
-"""Can these numbers be trusted: one row for each series, what was seen where, and findings with their evidence.
+"""Data quality: one row for each physical flow, tables of what was seen and where, and findings with evidence.
 
-The definitions are those of the Uniform Business Practices (UBP) for sum, spike and high/low checks and of CalTRACK
-2.2 for completeness. A utility's own validation has passed over most data before; what is found here is a reason
-to look, not a verdict.
+The definitions are those of the Uniform Business Practices (UBP) for sum, spike, and high/low checks, and of CalTRACK
+2.2 for completeness. Utilities validate most data before they send it, so a finding is a reason to check, not a
+verdict. With a window or a roster of meters, completeness is measured against them; without, each flow is measured
+from its first to its last interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
@@ -16,17 +18,159 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import _html, days
+from greenkit import _html, _intervals, _relations, times
 from greenkit._html import Markup
 from greenkit.analysis import _periods, checks, intervals, reconcile
+from greenkit.analysis._periods import Date, Window
+from greenkit.analysis._roster import Roster, read_roster
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import HOUR, KEY, Intervals, Ints
-from greenkit.days import US
-from greenkit.findings import SEVERITIES, Finding, Findings, counted
+from greenkit.errors import SettingsError
+from greenkit.findings import SEVERITIES, Finding, Findings, Kind
+from greenkit.times import US
 
-# status → (colour, meaning); told apart by lightness as well as by hue
+EMPTY: Final = Kind(
+    "quality.empty", "serious", "{label}: No interval has a value.", "Ask the source for the data again."
+)
+GAP: Final = Kind(
+    "quality.gap",
+    "info",
+    "{label}: {missing:,} of {expected:,} intervals are missing in {gaps:gap}, the longest of {longest:g} h from {at}.",
+    "Ask the source for the missing days, or estimate them with df.gk.fill_gaps().",
+)
+REPEATED: Final = Kind(
+    "quality.repeated",
+    "info",
+    "{label}: {intervals:duplicate interval} {intervals:has|have} the same value. Each interval is counted once.",
+)
+CONTRADICTING: Final = Kind(
+    "quality.contradicting",
+    "warning",
+    "{label}: {intervals:duplicate interval} {intervals:has|have} different values. greenkit uses the newest "
+    "revision, or else the last row.",
+    "To keep only those rows, call df.gk.drop_duplicates().",
+)
+OVERLAP: Final = Kind(
+    "quality.overlap",
+    "serious",
+    "{label}: {intervals:interval} {intervals:overlaps|overlap} others, so sums count that time more than once.",
+    "Keep one of the overlapping intervals.",
+)
+NEGATIVE: Final = Kind(
+    "quality.negative",
+    "warning",
+    "{label}: {intervals:value} {intervals:is|are} negative, which a flow in one direction cannot be.",
+    "Check with the source whether the values are net.",
+)
+ZERO_RUN: Final = Kind(
+    "quality.zero-run",
+    "warning",
+    "{label}: {runs:run} of zeros, the longest of {longest:,} intervals from {at}.",
+    "Check whether there was an outage or a vacancy.",
+)
+FROZEN: Final = Kind(
+    "quality.frozen",
+    "info",
+    "{label}: {runs:run} of one repeated value, the longest of {longest:,} intervals from {at}.",
+    "Check whether the meter is stuck.",
+)
+SPIKE: Final = Kind(
+    "quality.spike",
+    "info",
+    "{label}: On {days:day}, the highest interval exceeds the third highest by more than {limit:.0%}, most on {at} "
+    "({excess:.0%}).",
+)
+CEILING: Final = Kind(
+    "quality.ceiling",
+    "warning",
+    "{label}: The highest power is {kW:,.1f} kW, above the ceiling of {limit:,g} kW.",
+    "Check the multiplier of the meter.",
+)
+ESTIMATED: Final = Kind(
+    "quality.estimated",
+    "info",
+    "{label}: {estimated:,} of {present:,} values are estimated ({percent:.1%}){over}.",
+    "Check again when the source has actual values.",
+)
+PLACEHOLDER: Final = Kind(
+    "quality.placeholder",
+    "warning",
+    "{label}: {intervals:zero} {intervals:is|are} marked as {intervals:an estimate|estimates}. Utilities in Texas "
+    "write that if they have no value.",
+    "Treat these intervals as missing.",
+)
+CHANGE: Final = Kind(
+    "quality.change",
+    "info",
+    "{label}: In {changed:month}, the average day differs by more than {limit:.0%}, most in {most}: {change:+.0%} "
+    "compared with {against}.",
+)
+MIXED_LENGTHS: Final = Kind(
+    "quality.interval.mixed",
+    "info",
+    "{label}: {intervals:interval} {intervals:is|are} not {minutes:g} min long, as the others are.",
+)
+NO_LENGTH: Final = Kind(
+    "quality.interval.empty",
+    "warning",
+    "{label}: {intervals:interval} {intervals:has|have} no length, and so no power.",
+    "Check the end times of the source.",
+)
+REGISTER: Final = Kind(
+    "quality.unit.register",
+    "serious",
+    "{label}: The values only increase, like those of a register, so they must not be added up.",
+    "Use the differences of consecutive values.",
+)
+WATT_HOURS: Final = Kind(
+    "quality.unit.watt-hours",
+    "warning",
+    "{label}: All values are whole numbers, and their mean is {kW:,.0f} kW. They may be watt-hours.",
+    "Compare the series with a bill.",
+)
+SUM_CHECK: Final = Kind(
+    "quality.sum-check",
+    "warning",
+    "{label}: In {spans:span} of {of:,}, the register and the intervals differ, most from {start}: {difference:+,.3f} "
+    "({status}).",
+    "Check the gaps and the multiplier of that time.",
+)
+ABSENT: Final = Kind(
+    "quality.roster.absent",
+    "warning",
+    "{meters:meter} of the roster {meters:has|have} no interval, first {first}.",
+    "Ask the source for the data of these meters.",
+)
+UNKNOWN_METER: Final = Kind(
+    "quality.roster.unknown",
+    "warning",
+    "{meters:meter} {meters:is|are} not in the roster, first {first}.",
+    "Add the meters to the roster, or filter them out.",
+)
+NOT_OURS: Final = Kind(
+    "quality.roster.not-ours",
+    "warning",
+    "{intervals:interval} of {meters:meter} {intervals:is|are} from days on which the roster does not list the meter, "
+    "first {first}.",
+    "Check the dates of the roster.",
+)
+KINDS: Final = (
+    EMPTY, GAP, REPEATED, CONTRADICTING, OVERLAP, NEGATIVE, ZERO_RUN, FROZEN, SPIKE, CEILING, ESTIMATED, PLACEHOLDER,
+    CHANGE, MIXED_LENGTHS, NO_LENGTH, REGISTER, WATT_HOURS, SUM_CHECK, ABSENT, UNKNOWN_METER, NOT_OURS,
+)  # fmt: skip
+NAMES: Final[Mapping[str, str]] = {kind.name: kind.text for kind in KINDS}
+"""Name of each finding → its text."""
+
+DAILY: Final = 25 * 3600
+"""Longest interval, in seconds, that fits into a local day."""
+_MOST: Final = 20
+"""Series and findings that the representations show."""
+_EXAMPLES: Final = 3
+_SERIES: Final = [k for k in KEY if k != "zone"]
+
+# status of a day → (color, meaning); they differ in lightness as well as in hue
 STATUS: Final = (
-    ("#1f7fbf", "whole"),
+    ("#1f7fbf", "complete"),
     ("#D55E00", "partly or all estimated"),
     ("#e3b34c", "some intervals missing"),
     ("#8c8c8c", "no value"),
@@ -34,13 +178,610 @@ STATUS: Final = (
 _WIDTH: Final = 360
 
 
+# -- the checks of all series
+
+
+@dataclass(frozen=True)
+class CheckResults:
+    """The tables of all checks. Each has a column ``code``, the row of ``found.keys``, and is sorted by it."""
+
+    found: Intervals
+    window: Window
+    table: pd.DataFrame
+    days: pd.DataFrame
+    months: pd.DataFrame
+    gaps: pd.DataFrame
+    runs: pd.DataFrame
+    spikes: pd.DataFrame
+    limits: Limits
+
+    @classmethod
+    def of(cls, found: Intervals, window: Window, counts: Mapping[str, Ints], limits: Limits) -> CheckResults:
+        """Run the checks on ``found``, which has each interval once; ``counts`` holds duplicates of each series."""
+        gaps = checks.gaps(found, window)
+        runs, spikes = checks.runs(found, limits), checks.spikes(found, limits)
+        table = _table(found, window, gaps, spikes, counts, limits)
+        months = checks.months(found, limits, window=window)
+        return cls(found, window, table, _days(found, window), months, gaps, runs, spikes, limits)
+
+    def rows(self, name: str, code: int) -> pd.DataFrame:
+        """Return the rows of one table that belong to one series."""
+        table: pd.DataFrame = self.tables[name]
+        a, b = self.edges[name][code : code + 2]
+        return table.iloc[a:b]
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables by name; runs are split by their kind."""
+        zeros, frozen = (self.runs[self.runs["kind"] == kind] for kind in ("zero", "frozen"))
+        return {"gaps": self.gaps, "months": self.months, "spikes": self.spikes, "zeros": zeros, "frozen": frozen}
+
+    @cached_property
+    def edges(self) -> dict[str, Ints]:
+        """For each table, the position of the first row of each series."""
+        codes = np.arange(len(self.found.keys) + 1)
+        return {
+            name: np.searchsorted(t["code"].to_numpy(dtype=np.int64), codes) for name, t in self.tables.items()
+        }  # fmt: skip
+
+    @cached_property
+    def flags(self) -> list[_Flag]:
+        """Which series have which kind of finding, without their texts."""
+        return list(_flags(self))
+
+    @cached_property
+    def worst(self) -> list[str]:
+        """Severity of the worst finding of each series, or "none"."""
+        level = np.full(len(self.found.keys), -1)
+        for flag in self.flags:
+            level = np.maximum(level, flag.level)
+        return ["none" if i < 0 else SEVERITIES[i] for i in level.tolist()]
+
+    def findings(self, most: int | None = None) -> Iterator[Finding]:
+        """Yield the findings series by series, the most severe first within each."""
+        order = [(int(c), -int(f.level[c]), i) for i, f in enumerate(self.flags) for c in np.flatnonzero(f.level >= 0)]
+        for code, level, i in sorted(order)[:most]:
+            flag = self.flags[i]
+            evidence, words = flag.detail(code)
+            key = self.found.keys.iloc[code]
+            made = Findings()
+            made.add(
+                flag.kind,
+                severity=SEVERITIES[-level],
+                words={"label": self.found.label(code), **words},
+                **{name: str(key[name]) for name in _SERIES},
+                **evidence,
+            )
+            yield made[0]
+
+    def at(self, code: int, instant: int) -> str:
+        """Return a time in the time zone of a series, as text."""
+        return f"{times.to_times(np.array([instant]), str(self.found.keys['zone'].iloc[code]))[0]:%Y-%m-%d %H:%M %Z}"
+
+
+@dataclass(frozen=True)
+class _Flag:
+    """One kind of finding: for each series the severity (a position in SEVERITIES, −1 for none), and the details."""
+
+    kind: Kind
+    level: Ints
+    detail: Callable[[int], tuple[dict[str, Any], dict[str, Any]]]
+
+
+def _flags(seen: CheckResults) -> Iterator[_Flag]:
+    """Yield a flag for each check, from whole columns: the texts are made one by one when they are asked for."""
+    row: Mapping[str, Any] = {name: seen.table[name].to_numpy() for name in seen.table.columns}
+    found, limits, n = seen.found, seen.limits, len(seen.found.keys)
+    has = row["present"] > 0
+
+    def flag(kind: Kind, mask: Any, detail: Callable[[int], tuple[dict[str, Any], dict[str, Any]]], worse: Any = None,
+             severity: str = "") -> _Flag:  # fmt: skip
+        level = np.where(mask, SEVERITIES.index(kind.severity), -1)
+        if worse is not None:
+            level = np.where(mask & worse, SEVERITIES.index(severity), level)
+        return _Flag(kind, np.asarray(level, dtype=np.int64), detail)
+
+    def count(column: str) -> Callable[[int], tuple[dict[str, Any], dict[str, Any]]]:
+        return lambda code: ({"intervals": int(row[column][code])}, {})
+
+    yield flag(EMPTY, ~has, count("expected"))
+    bad = (row["completeness"] < limits.completeness) | (row["longest_gap"] >= 24)
+    yield flag(GAP, has & (row["gaps"] > 0), lambda code: _gap(seen, code), bad, "warning")
+    yield flag(REPEATED, row["duplicates"] > 0, count("duplicates"))
+    yield flag(CONTRADICTING, row["conflicting"] > 0, count("conflicting"))
+    yield flag(OVERLAP, row["overlapping"] > 0, count("overlapping"))
+    yield flag(NEGATIVE, row["negative"] > 0, count("negative"))
+    for kind, name in ((ZERO_RUN, "zeros"), (FROZEN, "frozen")):
+        yield flag(kind, np.diff(seen.edges[name]) > 0, lambda code, name=name: _run(seen, name, code))  # type: ignore[misc]
+    yield flag(SPIKE, row["spike_days"] > 0, lambda code: _spike(seen, code))
+    highest = np.full(n, -np.inf)
+    if len(found):
+        highest[found.code[found.first]] = np.fmax.reduceat(np.nan_to_num(found.power, nan=-np.inf), found.first)
+    power = np.isin(row["unit"], ("kWh", "kW"))
+    yield flag(CEILING, power & (highest > limits.ceiling),
+               lambda code: ({"kW": float(highest[code])}, {"limit": limits.ceiling}))  # fmt: skip
+    months = seen.months
+    code_of = months["code"].to_numpy(dtype=np.int64)
+    over = np.bincount(code_of[(months["estimated"] > limits.estimated).to_numpy()], minlength=n) > 0
+    yield flag(ESTIMATED, row["estimated"] > 0, lambda code: _estimated(seen, code), over, "warning")
+    yield flag(PLACEHOLDER, row["placeholders"] > 0, count("placeholders"))
+    changed = np.bincount(code_of[(months["change"].abs() > limits.high_low).to_numpy()], minlength=n)
+    yield flag(CHANGE, changed > 0, lambda code: _change(seen, code))
+    length = found.end - found.start
+    odd = np.bincount(found.code[length != (found.interval * US)[found.code]], minlength=n)
+    yield flag(MIXED_LENGTHS, odd > 0, lambda code: (
+        {"intervals": int(odd[code])}, {"minutes": float(row["minutes"][code])}))  # fmt: skip
+    none = np.bincount(found.code[length == 0], minlength=n)
+    yield flag(NO_LENGTH, none > 0, lambda code: ({"intervals": int(none[code])}, {}))
+    rising = np.isin(np.arange(n), checks.registers(found))
+    yield flag(REGISTER, rising, count("present"))
+    thousands = np.isin(np.arange(n), checks.whole_thousands(found))
+    yield flag(WATT_HOURS, thousands, lambda code: (
+        {"kW": round(float(np.nanmean(found.power[found.code == code])), 3)}, {}))  # fmt: skip
+
+
+def _first(seen: CheckResults, code: int, table: pd.DataFrame) -> list[str]:
+    return [seen.at(code, start) for start in table["start"].head(_EXAMPLES)]
+
+
+def _gap(seen: CheckResults, code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    gaps, row = seen.rows("gaps", code), seen.table.iloc[code]
+    longest = gaps.iloc[int((gaps["end"] - gaps["start"]).to_numpy().argmax())]
+    evidence = {"missing": int(row["missing"]), "completeness": round(float(row["completeness"]), 5)}
+    words = {
+        "expected": int(row["expected"]),
+        "gaps": len(gaps),
+        "longest": float(row["longest_gap"]),
+        "at": seen.at(code, longest["start"]),
+    }
+    return {**evidence, "first": _first(seen, code, gaps)}, words
+
+
+def _run(seen: CheckResults, name: str, code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    runs = seen.rows(name, code)
+    longest = runs.iloc[int(runs["intervals"].to_numpy().argmax())]
+    words = {"longest": int(longest["intervals"]), "at": seen.at(code, longest["start"])}
+    return {"runs": len(runs), "first": _first(seen, code, runs)}, words
+
+
+def _spike(seen: CheckResults, code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    spikes = seen.rows("spikes", code)
+    most = spikes.iloc[int(spikes["excess"].to_numpy().argmax())]
+    words = {"limit": seen.limits.spike, "at": seen.at(code, most["start"]), "excess": float(most["excess"])}
+    return {"days": len(spikes), "first": _first(seen, code, spikes)}, words
+
+
+def _estimated(seen: CheckResults, code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    months, row = seen.rows("months", code), seen.table.iloc[code]
+    over = months[months["estimated"] > seen.limits.estimated]["month"]
+    share = row["estimated"] / row["present"]
+    text = f", more than {seen.limits.estimated:.0%} in {', '.join(over.head(6))}" if len(over) else ""
+    words = {"estimated": int(row["estimated"]), "present": int(row["present"]), "over": text, "percent": float(share)}
+    return {"share": round(float(share), 4), "months": list(over)}, words
+
+
+def _change(seen: CheckResults, code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    months = seen.rows("months", code)
+    change = months["change"].abs().to_numpy()
+    changed, most = months[change > seen.limits.high_low], months.iloc[int(np.nanargmax(change))]
+    words = {
+        "changed": len(changed),
+        "limit": seen.limits.high_low,
+        "most": most["month"],
+        "change": float(most["change"]),
+        "against": most["against"],
+    }
+    return {"months": list(changed["month"])}, words
+
+
+def _count(codes: Ints, n: int) -> Ints:
+    return np.bincount(codes, minlength=n).astype(np.int64)
+
+
+def _table(
+    found: Intervals,
+    window: Window,
+    gaps: pd.DataFrame,
+    spikes: pd.DataFrame,
+    counts: Mapping[str, Ints],
+    limits: Limits,
+) -> pd.DataFrame:
+    n, (first, last) = len(found.keys), window
+    valid = found.take(found.valid)
+    present, covered = _count(valid.code, n), np.bincount(valid.code, valid.hours, n)
+    gap_code, gap_time = gaps["code"].to_numpy(dtype=np.int64), (gaps["end"] - gaps["start"]).to_numpy()
+    longest = np.zeros(n)
+    np.maximum.at(longest, gap_code, gap_time / HOUR)
+    estimated = _count(valid.code[valid.estimated], n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        complete = 1 - np.bincount(gap_code, gap_time, n) / (last - first)
+        measured = complete * (1 - estimated / present)
+    return found.keys.drop(columns="zone").assign(
+        start=times.to_times(first, found.zone),
+        end=times.to_times(last, found.zone),
+        minutes=found.interval / 60,
+        expected=present + found.count_in(last - first - covered * HOUR, np.arange(n)),
+        present=present,
+        missing=np.bincount(gap_code, gaps["intervals"], n).astype(np.int64),
+        completeness=complete,
+        measured=measured,
+        gaps=_count(gap_code, n),
+        longest_gap=longest,
+        **counts,
+        overlapping=_count(found.code[found.overlap], n),
+        estimated=estimated,
+        placeholders=_count(found.code[checks.placeholders(found, limits)], n),
+        zeros=_count(found.code[found.value == 0], n),
+        negative=_count(found.code[checks.negative(found)], n),
+        spike_days=_count(spikes["code"].to_numpy(dtype=np.int64), n),
+    )
+
+
+def _days(found: Intervals, window: Window) -> pd.DataFrame:
+    """Count the intervals of each local day, for the series whose intervals fit into a day."""
+    daily = found.interval <= DAILY
+    fine = found.take(daily[found.code])
+    # a series with longer intervals has an empty window, and so no days
+    window = (window[0], np.where(daily, window[1], window[0]))
+    periods = _periods.assign(fine, _periods.DAYS, window)
+    sums = _periods.aggregate(fine, periods, window=window)
+    which, distinct = pd.factorize(periods.name)
+    date = pd.to_datetime(pd.Series(distinct, dtype="str")).to_numpy("datetime64[us]")
+    return pd.DataFrame(
+        {
+            "code": periods.code,
+            "date": date[which],
+            "expected": sums.expected,
+            "present": sums.present,
+            "estimated": sums.estimated,
+        }
+    )
+
+
+# -- the report
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The result of :func:`assess`. A notebook shows it as a table with a strip of the days.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row for each physical flow: meter, flow, series, unit, ``start`` and ``end`` (of the window, or of the
+        first and last interval), ``minutes`` (most frequent interval length), ``expected`` (number of intervals in the
+        elapsed time from start to end: those present, plus intervals of the usual length in the gaps), ``present``
+        (those with a value), ``missing``, ``completeness`` (share of that time that has a value), ``measured`` (share
+        that has a value which is not estimated), ``gaps``, ``longest_gap`` (hours), ``duplicates``, ``conflicting``,
+        ``overlapping``, ``estimated``, ``placeholders``, ``zeros``, ``negative``, ``spike_days``, ``worst`` (severity
+        of its worst finding), and the attributes of the roster.
+    days : DataFrame
+        One row for each flow and local day: ``date``, ``expected``, ``present``, ``estimated``.
+    months : DataFrame
+        One row for each flow and local month: see :func:`greenkit.analysis.checks.months`. ``expected`` counts the
+        part of the month within the window, ``expected_in_month`` all of it.
+    gaps, runs, spikes : DataFrame
+        Where: times in UTC, or in local time if all series share a time zone.
+    sums : DataFrame
+        Registers compared with intervals, if registers were given: see
+        :func:`greenkit.analysis.reconcile.compare_bills`.
+    relations : DataFrame
+        How the series of the frame became physical flows: see :func:`greenkit.frame.relations`.
+    roster : DataFrame
+        If a roster was given: one row for each of its meters, and for each unknown meter, with its attributes,
+        ``expected``, ``received``, ``missing``, ``estimated``, ``not_ours`` (intervals from days on which the meter is
+        not in the roster), ``days_missing``, ``first_missing``, and ``status``: "complete", "incomplete", "absent",
+        or "unknown meter".
+    roster_days : DataFrame
+        The same for each meter, flow, and local day, with ``status``: "complete", "incomplete", "missing", "not ours",
+        or "unknown meter".
+    bounded : bool
+        Whether a window or a roster was given. If not, it is not known whether the first or the last intervals of a
+        series are missing.
+    """
+
+    table: pd.DataFrame
+    days: pd.DataFrame
+    months: pd.DataFrame
+    gaps: pd.DataFrame
+    runs: pd.DataFrame
+    spikes: pd.DataFrame
+    sums: pd.DataFrame
+    relations: pd.DataFrame
+    roster: pd.DataFrame
+    roster_days: pd.DataFrame
+    bounded: bool
+    _seen: CheckResults = field(repr=False, compare=False)
+    _more: Findings = field(repr=False, compare=False)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Findings, series by series, the most severe first within each; those of registers and roster follow."""
+        return Findings([*self._seen.findings(), *self._more])
+
+    @cached_property
+    def findings_table(self) -> pd.DataFrame:
+        """One row for each kind of finding and severity: ``severity``, ``name``, ``series`` (how many), ``example``.
+
+        It shows at once what is wrong with many meters, and costs one text for each row.
+        """
+        rows = []
+        for flag in self._seen.flags:
+            for level in range(len(SEVERITIES)):
+                codes = np.flatnonzero(flag.level == level)
+                if len(codes):
+                    example = next(_one(self._seen, flag, int(codes[0])))
+                    rows.append((SEVERITIES[level], flag.kind.name, len(codes), example.message))
+        rows += [(f.severity, f.name, 1, f.message) for f in self._more]
+        rows.sort(key=lambda r: -SEVERITIES.index(r[0]))
+        return pd.DataFrame(rows, columns=["severity", "name", "series", "example"])
+
+    @property
+    def _note(self) -> str:
+        if self.bounded or not len(self.table):
+            return ""
+        return (
+            "Each series is measured from its first to its last interval. To count missing intervals at its ends, pass "
+            "start= and end=, or expected=."
+        )
+
+    def _lines(self) -> list[tuple[str, str, str]]:
+        """Return severity, name, and text of the findings to show: each, or each kind if there are many."""
+        if sum(int((f.level >= 0).sum()) for f in self._seen.flags) + len(self._more) <= _MOST:
+            worst = sorted(self.findings, key=lambda f: -SEVERITIES.index(f.severity))
+            return [(f.severity, f.name, f.message) for f in worst]
+        rows = self.findings_table.to_dict("records")
+        more = [f" And {r['series'] - 1:,} more series." if r["series"] > 1 else "" for r in rows]
+        return [(r["severity"], r["name"], r["example"] + text) for r, text in zip(rows, more, strict=True)]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{r['meter']} / {r['flow']} / {r['series']} [{r['unit']}]: intervals {_present(r)}, gaps {_gaps(r)}, "
+            f"estimated {r['estimated']:,}"
+            for r in self.table.head(_MOST).to_dict("records")
+        ]
+        more = [f"… and {len(self.table) - _MOST:,} more series"] if len(self.table) > _MOST else []
+        found = [f"{severity}: {name}: {text}" for severity, name, text in self._lines()] or ["No findings"]
+        return "\n".join(["Quality", *lines, *more, *found, *filter(None, [self._note])])
+
+    def _repr_html_(self) -> str:
+        return _html.block("Quality", self.html(), text=repr(self))
+
+    def html(self) -> str:
+        """Return the tables as HTML, without any script."""
+        head = ["meter", "flow", "series", "unit", "days", "intervals", "gaps", "estimated", "worst"]
+        shown = self.table.head(_MOST).to_dict("records")
+        rows = [
+            [*(r[name] for name in _SERIES), strip, _present(r), _gaps(r), f"{r['estimated']:,}", r["worst"]]
+            for r, strip in zip(shown, _strips(self._seen.days, len(shown)), strict=True)
+        ]  # fmt: skip
+        more = f"<p>… and {len(self.table) - _MOST:,} more series.</p>" if len(self.table) > _MOST else ""
+        found = [list(line) for line in self._lines()]
+        seen = _html.table(["severity", "name", "what"], found) if found else "<p>No issues found.</p>"
+        decided = "".join(f"<p>{_html.text(note)}.</p>" for note in self._notes)
+        note = f"<p>{_html.text(self._note)}</p>" if self._note else ""
+        return _html.table(head, rows) + more + _legend() + decided + seen + note
+
+    @property
+    def _notes(self) -> list[str]:
+        relations = self._seen.found.relations
+        return relations.notes if relations is not None else []
+
+
+def _one(seen: CheckResults, flag: _Flag, code: int) -> Iterator[Finding]:
+    """Yield the finding of one series."""
+    only = np.full(len(flag.level), -1)
+    only[code] = flag.level[code]
+    alone = replace(seen)
+    alone.__dict__["flags"] = [replace(flag, level=only)]
+    yield from alone.findings()
+
+
+def assess(
+    df: pd.DataFrame,
+    *,
+    registers: pd.DataFrame | None = None,
+    limits: Limits | None = None,
+    start: Date | datetime.datetime | None = None,
+    end: Date | datetime.datetime | None = None,
+    expected: pd.DataFrame | None = None,
+) -> QualityReport:
+    """Check each physical flow of a frame: completeness, gaps, duplicates, spikes, runs, estimates, and units.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame. Rows without a value count as missing. An empty frame returns an empty report.
+    registers : DataFrame, optional
+        ``open_espi(…).registers`` or ``open_smt(…).registers``. Their differences are compared with the sums of the
+        intervals (the sum check of UBP 1.4.3).
+    limits : Limits, optional
+        Thresholds at which the checks report a finding. Default: those of the standards.
+    start, end : date or time, optional
+        The window in which intervals are expected; ``end`` is exclusive. A date is a local midnight. Default: from the
+        first to the last interval of each series, or of the frame if there is a roster.
+    expected : DataFrame, optional
+        The roster: a table of the meters that should be there, with the columns ``meter``, ``from``, ``to``, and any
+        attributes (TDSP, zone, load profile, rate class, name, read cycle). ``from`` is the first local day on which
+        the meter is yours, ``to`` the first day on which it no longer is; an empty one is open. A meter that left and
+        came back has several rows.
+
+    Returns
+    -------
+    QualityReport
+        With ``table``, ``days``, ``months``, ``gaps``, ``runs``, ``spikes``, ``relations``, ``roster``,
+        ``roster_days``, and ``findings``.
+
+    Raises
+    ------
+    SchemaError
+        If the frame is not tidy, or the roster has no column ``meter``.
+    SettingsError
+        If ``start`` or ``end`` is not a date or time, or the window is empty.
+
+    Notes
+    -----
+    Time is elapsed time, so the days when clocks change have 23 or 25 hours, and an interval of another length counts
+    as one. Without a window or a roster, it is not known whether intervals before the first or after the last one are
+    missing.
+    """
+    limits = limits or LIMITS
+    rows = _intervals.latest(intervals.from_frame(df), df)
+    found = _intervals.deduplicate(rows, df)
+    relations = _relations.find(found, df)
+    counts = _duplicates(rows, relations)
+    found = _relations.apply(found, relations)
+    roster = None if expected is None else read_roster(expected)
+    found, window, day_rows, more = _bounded(found, start, end, roster)
+    seen = CheckResults.of(found, window, counts, limits)
+    sums = pd.DataFrame() if registers is None else reconcile.compare_registers(df, registers)
+    more.extend(_sum_findings(sums))
+    table = seen.table.assign(worst=seen.worst)
+    summary = pd.DataFrame()
+    if roster is not None:
+        summary = roster.summary(day_rows)
+        table = roster.with_attributes(table)
+    return QualityReport(
+        table=table,
+        days=_named(seen.days, found),
+        months=_named(seen.months, found),
+        gaps=_named(seen.gaps, found),
+        runs=_named(seen.runs, found),
+        spikes=_named(seen.spikes, found),
+        sums=sums,
+        relations=relations.table,
+        roster=summary,
+        roster_days=day_rows,
+        bounded=not (start is None and end is None and roster is None),
+        _seen=seen,
+        _more=more,
+    )
+
+
+def _duplicates(rows: Intervals, relations: _relations.Relations) -> dict[str, Ints]:
+    """Count the duplicates of each flow, with equal and with different values."""
+    flow = relations.flow if relations.flow is not None else np.arange(len(rows.keys))
+    n = int(flow.max(initial=-1)) + 1
+    counts = {}
+    for name, places in zip(("duplicates", "conflicting"), intervals.duplicates(rows), strict=True):
+        codes = flow[rows.code[places]]
+        counts[name] = _count(codes[codes >= 0], n)
+    return counts
+
+
+# -- window and roster
+
+
+def _bounded(
+    found: Intervals, start: Any, end: Any, roster: Roster | None
+) -> tuple[Intervals, Window, pd.DataFrame, Findings]:
+    """Keep the intervals within the window and the roster, and return the window of each series.
+
+    Returns
+    -------
+    Intervals
+        Those that count. They keep the usual length of their series, even if none of a series remains.
+    tuple of arrays
+        Start and end of each series.
+    DataFrame
+        The table of meters and days of the roster; empty without one.
+    Findings
+        Those of the roster.
+    """
+    first, last = _periods.span(found)
+    if start is None and end is None and roster is None:
+        return found, (first, last), pd.DataFrame(), Findings()
+    zones = found.keys["zone"].to_numpy(dtype=str)
+    found = replace(found, usual=found.interval)
+    has = np.zeros(len(zones), dtype=bool)
+    has[found.code] = True
+    # with a roster, a series that begins late or ends early lacks what the others have
+    common = (first[has].min(), last[has].max()) if roster is not None and has.any() else None
+    first = _bound("start", start, zones, first if common is None else np.full(len(first), common[0]))
+    last = _bound("end", end, zones, last if common is None else np.full(len(last), common[1]))
+    if len(first) and (last <= first).all():
+        raise SettingsError("The window is empty: end is not after start", next_step="Pass an end after the start.")
+    found = found.take((found.start >= first[found.code]) & (found.start < last[found.code]))
+    if roster is None:
+        return found, (first, last), pd.DataFrame(), Findings()
+    days = roster.days(found, (first, last))
+    more = Findings()
+    for kind, evidence in roster.problems(days):
+        more.add({"absent": ABSENT, "unknown": UNKNOWN_METER, "not ours": NOT_OURS}[kind], **evidence)
+    kept, window = roster.within(found, (first, last))
+    return kept, window, days, more
+
+
+def _bound(name: str, value: Any, zones: Any, default: Ints) -> Ints:
+    if value is None:
+        return default
+    try:
+        of_zone = {
+            zone: int(times.to_instants(pd.DatetimeIndex([times.moment(value, zone)]))[0]) for zone in set(zones)
+        }
+    except (TypeError, ValueError):
+        raise SettingsError(
+            f"{name} is {value!r}, but it must be a date or time", next_step=f"Pass {name}='2024-07-01', for example."
+        ) from None
+    return np.array([of_zone[zone] for zone in zones], dtype=np.int64)
+
+
+def _sum_findings(sums: pd.DataFrame) -> Findings:
+    """Report the series whose registers differ from the sums of the intervals."""
+    made = Findings()
+    held = sums[~sums["status"].isin(("no amount", "no intervals"))] if len(sums) else sums
+    for key, part in held.groupby(_SERIES) if len(held) else ():
+        bad = part[~part["status"].isin(("match", "rounding"))]
+        if len(bad):
+            most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
+            words = {
+                "label": f"{' / '.join(map(str, key[:3]))} [{key[3]}]",
+                "of": len(part),
+                "start": f"{most['start']:%Y-%m-%d}",
+                "difference": float(most["difference"]),
+                "status": most["status"],
+            }
+            made.add(SUM_CHECK, words=words, **dict(zip(_SERIES, map(str, key), strict=True)), spans=len(bad))
+    return made
+
+
+def _named(table: pd.DataFrame, found: Intervals) -> pd.DataFrame:
+    """Replace the code of the series by its names, and instants by times."""
+    code = table["code"].to_numpy(dtype=np.int64)
+    keys = pd.DataFrame({name: _category(found.keys[name], code) for name in _SERIES})
+    rest = table.drop(columns="code").reset_index(drop=True)
+    for name in {"start", "end"} & set(rest.columns):
+        rest[name] = times.to_times(rest[name].to_numpy(dtype=np.int64), found.zone)
+    if "date" in rest.columns and rest["date"].dtype.kind != "M":
+        rest["date"] = rest["date"].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
+    return pd.concat([keys, rest], axis=1)
+
+
+def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
+    codes, words = pd.factorize(names, sort=True)
+    return pd.Categorical.from_codes(codes[code], categories=words)
+
+
+# -- strips and cells
+
+
 def day_status(present: Ints, expected: Ints, estimated: Ints) -> Ints:
-    """Give each day its place in :data:`STATUS`."""
+    """Return the position in :data:`STATUS` for each day."""
     return np.select([present == 0, present < expected, estimated > 0], [3, 2, 1], 0).astype(np.int64)
 
 
+def _strips(table: pd.DataFrame, n: int) -> list[Markup]:
+    """Draw the days of the first series."""
+    code = table["code"].to_numpy(dtype=np.int64)
+    edge = np.searchsorted(code, np.arange(n + 1))
+    shown = table.iloc[: edge[-1]]
+    counts = (shown[name].to_numpy(dtype=np.int64) for name in ("present", "expected", "estimated"))
+    status = day_status(*counts)
+    return [strip_svg(status[a:b]) if b > a else Markup("") for a, b in pairwise(edge)]
+
+
 def strip_svg(days: Ints) -> Markup:
-    """Draw the days of one series; many days share a cell, which shows the worst of them."""
+    """Draw the days of one series as inline SVG; if many days share a cell, it shows the worst of them."""
     each = -(-len(days) // _WIDTH) or 1
     cells = [int(days[i : i + each].max()) for i in range(0, len(days), each)]
     edge = [0, *(i for i in range(1, len(cells)) if cells[i] != cells[i - 1]), len(cells)]
@@ -55,463 +796,8 @@ def strip_svg(days: Ints) -> Markup:
 
 
 def _legend() -> Markup:
-    """Name the colours."""
     names = [f'<span style="color:{color}">■</span> {meaning}' for color, meaning in STATUS]
     return Markup("<p>" + " &nbsp; ".join(names) + "</p>")
-
-
-DAILY: Final = 25 * 3600
-"""Longest interval, in seconds, of which a local day can hold one."""
-
-
-@dataclass(frozen=True)
-class CheckResults:
-    """The tables of all checks; each has a column ``code``, the row of ``found.keys``."""
-
-    found: Intervals
-    table: pd.DataFrame
-    days: pd.DataFrame
-    months: pd.DataFrame
-    gaps: pd.DataFrame
-    runs: pd.DataFrame
-    spikes: pd.DataFrame
-
-    @classmethod
-    def of(cls, rows: Intervals, found: Intervals, limits: Limits) -> CheckResults:
-        """Run the checks on all ``rows``, and on ``found``, which has each interval once."""
-        gaps, runs, spikes = checks.gaps(found), checks.runs(found, limits), checks.spikes(found, limits)
-        table = _table(rows, found, gaps, spikes, limits)
-        return cls(found, table, _days(found), checks.months(found, limits), gaps, runs, spikes)
-
-    @cached_property
-    def records(self) -> list[dict[Any, Any]]:
-        """The table, as one mapping for each series."""
-        return self.table.to_dict("records")
-
-    @cached_property
-    def zeros(self) -> pd.DataFrame:
-        """The runs of zeros."""
-        return self.runs[self.runs["kind"] == "zero"]
-
-    @cached_property
-    def frozen(self) -> pd.DataFrame:
-        """The runs of one repeated value."""
-        return self.runs[self.runs["kind"] == "frozen"]
-
-    @cached_property
-    def registers(self) -> set[int]:
-        """Series that look like a register's."""
-        return set(checks.registers(self.found).tolist())
-
-    @cached_property
-    def thousands(self) -> set[int]:
-        """Series that look like watt-hours taken for kWh."""
-        return set(checks.whole_thousands(self.found).tolist())
-
-    @cached_property
-    def highest(self) -> Any:
-        """Highest power of each series."""
-        power = pd.Series(self.found.power).groupby(self.found.code).max()
-        return power.reindex(range(len(self.found.keys))).to_numpy()
-
-    @cached_property
-    def odd(self) -> Ints:
-        """Count of intervals of another length than the usual one in each series."""
-        found = self.found
-        other = found.end - found.start != (found.interval * US)[found.code]
-        return _count(found.code[other], len(found.keys))
-
-    @cached_property
-    def empty(self) -> Ints:
-        """Count of intervals without length in each series."""
-        return _count(self.found.code[self.found.end == self.found.start], len(self.found.keys))
-
-    def rows(self, name: str, code: int) -> pd.DataFrame:
-        """Rows of one table that belong to one series."""
-        if name not in self._groups:
-            table: pd.DataFrame = getattr(self, name)
-            self._groups[name] = dict(iter(table.groupby("code", observed=True))), table.iloc[:0]
-        groups, none = self._groups[name]
-        return groups.get(code, none)
-
-    @cached_property
-    def _groups(self) -> dict[str, tuple[dict[Any, pd.DataFrame], pd.DataFrame]]:
-        return {}
-
-
-def _count(codes: Ints, n: int) -> Ints:
-    return np.bincount(codes, minlength=n).astype(np.int64)
-
-
-def _table(rows: Intervals, found: Intervals, gaps: pd.DataFrame, spikes: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    n, (first, last) = len(found.keys), _periods.span(found)
-    repeated, contradicting = intervals.duplicates(rows)
-    present, covered = (
-        _count(found.code[found.valid], n),
-        np.bincount(found.code[found.valid], found.hours[found.valid], n),
-    )
-    table = found.keys.drop(columns="zone").assign(
-        start=days.times(first, found.zone),
-        end=days.times(last, found.zone),
-        minutes=found.interval / 60,
-        expected=present + found.count_in(last - first - covered * HOUR, np.arange(n)),
-        present=present,
-    )
-    missing = np.bincount(gaps["code"], gaps["intervals"], n).astype(np.int64)
-    lost = np.bincount(gaps["code"], gaps["end"] - gaps["start"], n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole = 1 - lost / (last - first)
-        guessed = _count(found.code[found.estimated & found.valid], n)
-        measured = whole * (1 - guessed / table["present"].to_numpy())
-    longest = (gaps["end"] - gaps["start"]).groupby(gaps["code"]).max().reindex(range(n)).fillna(0) / HOUR
-    return table.assign(
-        missing=missing,
-        completeness=whole,
-        measured=measured,
-        gaps=_count(gaps["code"].to_numpy(dtype=np.int64), n),
-        longest_gap=longest.to_numpy(dtype=np.float64),
-        repeated=_count(rows.code[repeated], n),
-        contradicting=_count(rows.code[contradicting], n),
-        overlapping=_count(found.code[found.overlap], n),
-        estimated=guessed,
-        placeholders=_count(found.code[checks.placeholders(found, limits)], n),
-        zeros=_count(found.code[found.value == 0], n),
-        negative=_count(found.code[checks.negative(found)], n),
-        spike_days=_count(spikes["code"].to_numpy(dtype=np.int64), n),
-    )
-
-
-def _days(found: Intervals) -> pd.DataFrame:
-    fine = found.take((found.interval <= DAILY)[found.code])
-    laid = _periods.assign(fine, _periods.DAYS)
-    sums = _periods.aggregate(fine, laid, window=_periods.span(fine))
-    date = pd.to_datetime(pd.Series(laid.name, dtype="str")).astype("datetime64[us]")
-    return pd.DataFrame(
-        {
-            "code": laid.code,
-            "date": date,
-            "expected": sums.expected,
-            "present": sums.present,
-            "estimated": sums.estimated,
-        }
-    )
-
-
-_EXAMPLES: Final = 3
-
-# name of a finding → what was seen
-NAMES: Final[Mapping[str, str]] = {
-    "quality.empty": "no interval has a value",
-    "quality.gap": "times without a value",
-    "quality.repeated": "intervals that stand twice with the same value",
-    "quality.contradicting": "intervals that stand twice with different values",
-    "quality.overlap": "intervals that overlap others of their series",
-    "quality.negative": "amounts below zero in a flow of one direction",
-    "quality.zero-run": "runs of zeros where zeros are rare, or for more than a day",
-    "quality.frozen": "runs of one repeated value where they are rare",
-    "quality.spike": "days whose highest interval stands far above their third highest",
-    "quality.ceiling": "power above the ceiling that was given",
-    "quality.estimated": "values that nobody measured",
-    "quality.placeholder": "estimated zeros where zeros are rare",
-    "quality.change": "months whose average day differs from the month they are compared with",
-    "quality.interval.mixed": "intervals of another length than the usual one",
-    "quality.interval.empty": "intervals without length",
-    "quality.unit.register": "values that only ever rise",
-    "quality.unit.watt-hours": "whole numbers with a mean above 100 kW",
-    "quality.sum-check": "registers that advanced by something else than the intervals add up to",
-}
-FindingDraft = tuple[str, str, str, dict[str, Any]]
-"""Last part of the name, severity, sentence without its subject, evidence."""
-
-
-def _series_findings(seen: CheckResults, code: int, limits: Limits) -> list[Finding]:
-    """Say what is doubtful in one series, the most severe first."""
-    subject = {name: str(seen.records[code][name]) for name in ("meter", "flow", "series", "unit")}
-    found = [
-        Finding(f"quality.{name}", severity, f"{seen.found.label(code)}: {text}", {**subject, **evidence})
-        for check in (_whole, _twice, _values, _guesses, _shape)
-        for name, severity, text, evidence in check(seen, code, limits)
-    ]
-    return sorted(found, key=lambda f: -SEVERITIES.index(f.severity))
-
-
-def _whole(seen: CheckResults, code: int, limits: Limits) -> Iterator[FindingDraft]:
-    row, gaps = seen.records[code], seen.rows("gaps", code)
-    if not row["present"]:
-        yield "empty", "serious", "no interval has a value.", {"intervals": int(row["expected"])}
-        return
-    if len(gaps):
-        longest = gaps.iloc[int((gaps["end"] - gaps["start"]).to_numpy().argmax())]
-        bad = row["completeness"] < limits.completeness or row["longest_gap"] >= 24
-        text = (
-            f"{row['missing']:,} of {row['expected']:,} intervals are missing in {counted(len(gaps), 'gap')}, "
-            f"the longest of {row['longest_gap']:g} h from {_at(seen, code, longest['start'])}."
-        )
-        evidence = {"missing": int(row["missing"]), "completeness": round(float(row["completeness"]), 5)}
-        yield "gap", "warning" if bad else "info", text, {**evidence, "first": _first(seen, code, gaps)}
-
-
-def _twice(seen: CheckResults, code: int, limits: Limits) -> Iterator[FindingDraft]:
-    row = seen.records[code]
-    if row["repeated"]:
-        text = f"{row['repeated']:,} intervals stand twice with the same value; one of each counts."
-        yield "repeated", "info", text, {"intervals": int(row["repeated"])}
-    if row["contradicting"]:
-        text = (
-            f"{row['contradicting']:,} intervals stand twice with different values; the newest revision counts, "
-            "else the last row: greenkit.analysis.intervals.unique(df) keeps just those."
-        )
-        yield "contradicting", "warning", text, {"intervals": int(row["contradicting"])}
-    if row["overlapping"]:
-        text = f"{row['overlapping']:,} intervals overlap others, so sums count that time more than once: choose one."
-        yield "overlap", "serious", text, {"intervals": int(row["overlapping"])}
-
-
-def _values(seen: CheckResults, code: int, limits: Limits) -> Iterator[FindingDraft]:
-    row = seen.records[code]
-    if row["negative"]:
-        text = f"{row['negative']:,} values are negative, which a flow of one direction cannot be."
-        yield "negative", "warning", text, {"intervals": int(row["negative"])}
-    zero, frozen = seen.rows("zeros", code), seen.rows("frozen", code)
-    if len(zero):
-        text = f"{counted(len(zero), 'run')} of zeros, {_longest(seen, code, zero)}: an outage, or nobody there?"
-        yield "zero-run", "warning", text, {"runs": len(zero), "first": _first(seen, code, zero)}
-    if len(frozen):
-        text = f"{counted(len(frozen), 'run')} of one repeated value, {_longest(seen, code, frozen)}: a stuck meter?"
-        yield "frozen", "info", text, {"runs": len(frozen), "first": _first(seen, code, frozen)}
-    if row["spike_days"]:
-        spikes = seen.rows("spikes", code)
-        most = spikes.iloc[int(spikes["excess"].to_numpy().argmax())]
-        text = (
-            f"on {counted(row['spike_days'], 'day')} the highest interval exceeds the third highest by more than "
-            f"{limits.spike:.0%}, most on {_at(seen, code, most['start'])} ({most['excess']:.0%})."
-        )
-        yield "spike", "info", text, {"days": int(row["spike_days"]), "first": _first(seen, code, spikes)}
-    if row["unit"] in ("kWh", "kW") and seen.highest[code] > limits.ceiling:
-        text = f"the highest power is {seen.highest[code]:,.1f} kW, above the ceiling of {limits.ceiling:,g} kW."
-        yield "ceiling", "warning", text, {"kW": float(seen.highest[code])}
-
-
-def _guesses(seen: CheckResults, code: int, limits: Limits) -> Iterator[FindingDraft]:
-    row, months = seen.records[code], seen.rows("months", code)
-    if row["estimated"]:
-        over = months[months["estimated"] > limits.estimated]
-        share = row["estimated"] / row["present"]
-        text = f"{row['estimated']:,} of {row['present']:,} values are estimated ({share:.1%})"
-        text += f", more than {limits.estimated:.0%} in {', '.join(over['month'].head(6))}." if len(over) else "."
-        evidence = {"share": round(float(share), 4), "months": list(over["month"])}
-        yield "estimated", "warning" if len(over) else "info", text, evidence
-    if row["placeholders"]:
-        text = (
-            f"{row['placeholders']:,} zeros are marked as estimates; utilities in Texas write that where they have "
-            "no value, so count them as missing."
-        )
-        yield "placeholder", "warning", text, {"intervals": int(row["placeholders"])}
-    change = months["change"].abs().to_numpy()
-    if (change > limits.high_low).any():
-        changed, most = months[change > limits.high_low], months.iloc[int(np.nanargmax(change))]
-        text = (
-            f"in {counted(len(changed), 'month')} the average day differs by more than {limits.high_low:.0%}, "
-            f"most in {most['month']}: {most['change']:+.0%} against {most['against']}."
-        )
-        yield "change", "info", text, {"months": list(changed["month"])}
-
-
-def _shape(seen: CheckResults, code: int, limits: Limits) -> Iterator[FindingDraft]:
-    found, row = seen.found, seen.records[code]
-    odd = int(seen.odd[code])
-    if odd:
-        text = f"{odd:,} intervals are not {row['minutes']:g} min long, as the others are."
-        yield "interval.mixed", "info", text, {"intervals": odd}
-    if seen.empty[code]:
-        text = f"{counted(int(seen.empty[code]), 'interval')} without length, and so without power."
-        yield "interval.empty", "warning", text, {"intervals": int(seen.empty[code])}
-    if code in seen.registers:
-        text = "the values only ever rise: they look like a register's, and must not be added up."
-        yield "unit.register", "serious", text, {"intervals": int(row["present"])}
-    if code in seen.thousands:
-        mean = float(np.nanmean(found.power[found.code == code]))
-        text = f"all values are whole numbers and the mean is {mean:,.0f} kW: are they watt-hours?"
-        yield "unit.watt-hours", "warning", text, {"kW": round(mean, 3)}
-
-
-def _sum_findings(sums: pd.DataFrame) -> Iterator[Finding]:
-    """Say in which series the registers advanced by something else than the intervals add up to."""
-    held = sums[~sums["status"].isin(("no amount", "no intervals"))] if len(sums) else sums
-    for key, part in held.groupby(["meter", "flow", "series", "unit"]) if len(held) else ():
-        bad = part[~part["status"].isin(("match", "rounding"))]
-        if len(bad):
-            most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
-            text = (
-                f"on {len(bad):,} of {counted(len(part), 'span')} the register and the intervals differ, most from "
-                f"{most['start']:%Y-%m-%d}: {most['difference']:+,.3f} ({most['status']})."
-            )
-            evidence = dict(zip(("meter", "flow", "series", "unit"), map(str, key), strict=True))
-            subject = f"{' / '.join(map(str, key[:3]))} [{key[3]}]"
-            yield Finding("quality.sum-check", "warning", f"{subject}: {text}", {**evidence, "spans": len(bad)})
-
-
-def _longest(seen: CheckResults, code: int, runs: pd.DataFrame) -> str:
-    run = runs.iloc[int(runs["intervals"].to_numpy().argmax())]
-    return f"the longest of {run['intervals']:,} intervals from {_at(seen, code, run['start'])}"
-
-
-def _first(seen: CheckResults, code: int, table: pd.DataFrame) -> list[str]:
-    return [_at(seen, code, start) for start in table["start"].head(_EXAMPLES)]
-
-
-def _at(seen: CheckResults, code: int, instant: int) -> str:
-    zone = str(seen.found.keys["zone"].iloc[code])
-    return f"{pd.Timestamp(int(instant), unit='us', tz='UTC').tz_convert(zone):%Y-%m-%d %H:%M %Z}"
-
-
-_MOST: Final = 20
-"""Series and findings that the repr shows."""
-
-
-@dataclass(frozen=True)
-class QualityReport:
-    """What :func:`assess` saw.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row for each series: meter, flow, series, unit, ``start``, ``end``, ``minutes`` (the usual interval),
-        ``expected`` (intervals that fill the true time from start to end: the present ones, and such of the usual
-        length where none is), ``present`` (those with a value), ``missing``, ``completeness`` (share of that time that
-        has a value), ``measured`` (share that has one and is not estimated),
-        ``gaps``, ``longest_gap`` (hours), ``repeated``, ``contradicting``, ``overlapping``, ``estimated``,
-        ``placeholders``, ``zeros``, ``negative``, ``spike_days``, ``worst`` (severity of its worst finding).
-    days : DataFrame
-        One row for each series and local day: ``date``, ``expected``, ``present``, ``estimated``.
-    months : DataFrame
-        One row for each series and local month: see :func:`greenkit.analysis.checks.months`.
-    gaps, runs, spikes : DataFrame
-        Where: times in UTC, or local when all series share a zone.
-    sums : DataFrame
-        Registers against intervals, when registers were given: see :func:`greenkit.analysis.reconcile.compare_bills`.
-    findings : Findings
-        What is worth a look, the most severe first within each series; ``greenkit.analysis.quality.NAMES`` holds
-        every name and what it means.
-    """
-
-    table: pd.DataFrame
-    days: pd.DataFrame
-    months: pd.DataFrame
-    gaps: pd.DataFrame
-    runs: pd.DataFrame
-    spikes: pd.DataFrame
-    sums: pd.DataFrame
-    findings: Findings
-    _strips: list[_html.Markup] = field(default_factory=list, repr=False)
-
-    def __repr__(self) -> str:
-        lines = [
-            f"{r['meter']} / {r['flow']} / {r['series']} [{r['unit']}]: intervals {_present(r)}, gaps {_gaps(r)}, "
-            f"estimated {r['estimated']:,}"
-            for r in self.table.head(_MOST).to_dict("records")
-        ]
-        more = [f"… and {len(self.table) - _MOST} more series"] if len(self.table) > _MOST else []
-        return "\n".join(["Quality", *lines, *more, str(_head(self.findings, _MOST))])
-
-    def _repr_html_(self) -> str:
-        return _html.block("Quality", self.html(), text=repr(self))
-
-    def html(self, most: int = _MOST) -> str:
-        """Give the report's inner HTML: the table with its strips, and the findings (``most`` rows of each)."""
-        head = ["meter", "flow", "series", "unit", "days", "of expected", "gaps", "estimated", "worst"]
-        rows = [
-            [
-                r["meter"],
-                r["flow"],
-                r["series"],
-                r["unit"],
-                strip,
-                _present(r),
-                _gaps(r),
-                f"{r['estimated']:,}",
-                r["worst"],
-            ]
-            for r, strip in zip(self.table.head(most).to_dict("records"), self._strips[:most], strict=True)
-        ]
-        more = f"<p>… and {len(self.table) - most} more series.</p>" if len(self.table) > most else ""
-        found = [[f.severity, f.name, f.message] for f in _head(self.findings, most)]
-        seen = _html.table(["severity", "name", "what"], found) if found else "<p>Nothing doubtful was seen.</p>"
-        left = f"<p>… and {len(self.findings) - most} more findings.</p>" if len(self.findings) > most else ""
-        return _html.table(head, rows) + more + _legend() + seen + left
-
-
-def assess(df: pd.DataFrame, *, registers: pd.DataFrame | None = None, limits: Limits | None = None) -> QualityReport:
-    """Check a frame series by series: completeness, gaps, repeats, spikes, runs, estimates, units.
-
-    Parameters
-    ----------
-    df : DataFrame
-        A tidy frame. Rows without a value count as missing. An empty frame gives an empty report.
-    registers : DataFrame, optional
-        ``open_espi(…).registers`` or ``open_smt(…).registers``: what the dials advanced by is held against the sum of
-        the intervals (the sum check of UBP 1.4.3).
-    limits : Limits
-        Where the checks begin to speak.
-
-    Returns
-    -------
-    QualityReport
-        With ``table``, ``days``, ``months``, ``gaps``, ``runs``, ``spikes`` and ``findings``; a notebook shows it.
-
-    Raises
-    ------
-    SchemaError
-        When it is not a tidy frame.
-
-    Notes
-    -----
-    Time is true time, so a day of change has 23 or 25 hours, and an interval of another length counts as one.
-    What is missing before the first or after the last interval cannot be known from the frame.
-    """
-    limits = limits or LIMITS
-    rows = intervals.from_frame(df)
-    found = intervals.deduplicate(rows, df)
-    seen = CheckResults.of(rows, found, limits)
-    sums = pd.DataFrame() if registers is None else reconcile.compare_registers(df, registers)
-    of_series = [_series_findings(seen, code, limits) for code in range(len(found.keys))]
-    table = seen.table.assign(worst=[str(f[0].severity) if f else "none" for f in of_series])
-    return QualityReport(
-        table=table,
-        days=_named(seen.days, found),
-        months=_named(seen.months, found),
-        gaps=_named(seen.gaps, found),
-        runs=_named(seen.runs, found),
-        spikes=_named(seen.spikes, found),
-        sums=sums,
-        findings=Findings([*(f for of_one in of_series for f in of_one), *_sum_findings(sums)]),
-        _strips=_strips(seen.days, len(found.keys)),
-    )
-
-
-def _named(table: pd.DataFrame, found: Intervals) -> pd.DataFrame:
-    """Put the names of the series in place of their code, and times in place of instants."""
-    code = table["code"].to_numpy(dtype=np.int64)
-    keys = found.keys[[k for k in KEY if k != "zone"]].iloc[code].reset_index(drop=True)
-    rest = table.drop(columns="code").reset_index(drop=True)
-    for name in {"start", "end"} & set(rest.columns):
-        rest[name] = days.times(rest[name].to_numpy(dtype=np.int64), found.zone)
-    if "date" in rest.columns and rest["date"].dtype.kind != "M":
-        rest["date"] = rest["date"].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
-    return pd.concat([keys, rest], axis=1)
-
-
-def _strips(table: pd.DataFrame, n: int) -> list[_html.Markup]:
-    code, present, expected, guessed = (
-        table[name].to_numpy(dtype=np.int64) for name in ("code", "present", "expected", "estimated")
-    )
-    status = day_status(present, expected, guessed)
-    edge = np.searchsorted(code, np.arange(n + 1))
-    return [strip_svg(status[a:b]) if b > a else _html.Markup("") for a, b in pairwise(edge)]
-
-
-def _head(noted: Findings, most: int) -> Findings:
-    return Findings(sorted(noted, key=lambda f: -SEVERITIES.index(f.severity))[:most])
 
 
 def _present(row: dict[Any, Any]) -> str:
@@ -525,5 +811,5 @@ def _gaps(row: dict[Any, Any]) -> str:
 def _percent(share: float) -> str:
     if not np.isfinite(share):
         return "none"
-    # 99.9999 % is not all of it, so it must not read as 100 %
-    return "100 %" if share == 1 else f"{min(round(100 * share, 3), 99.999):.3f} %"
+    # 99.9999% is not complete, so it must not read as 100%
+    return "100%" if share == 1 else f"{min(round(100 * share, 3), 99.999):.3f}%"

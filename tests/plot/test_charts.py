@@ -128,7 +128,7 @@ def test_completeness_of_many_series(make_series):
     z = [[None if np.isnan(v) else v for v in row] for row in np.asarray(cells.z)]
     assert z == [[0, 0, None], [1, 0, None], [2, 3, 0]]
     assert [t.name for t in figure.data[1:]] == [
-        "whole", "partly or all estimated", "some intervals missing", "no value"
+        "complete", "partly or all estimated", "some intervals missing", "no value"
     ]  # fmt: skip
 
 
