@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 GOALS = {"cpu": 1.5, "memory": 3.0}
 LONG = {
@@ -23,6 +24,7 @@ LONG = {
     "clock": "local",
     "label": "start",
     "interval": 15,
+    "repeated_hour": "lost",
     "meter": {"column": "Meter"},
     "values": {"kWh": {"flow": "delivered", "unit": "kWh"}},
 }
@@ -38,23 +40,16 @@ WIDE = {
 
 
 def write_long(path, rows):
-    """Write a year of quarters for each of several meters."""
-    days = np.arange(np.datetime64("2023-01-01"), np.datetime64("2024-01-01")).astype(str)
-    clock = [f"{m // 60:02}:{m % 60:02}" for m in range(0, 1440, 15)]
+    """Write a year of quarters for each of several meters, with the labels of local time."""
+    year = pd.date_range("2023-01-01", "2024-01-01", freq="15min", tz="America/Chicago", inclusive="left")
+    labels = [f"{at:%Y-%m-%d,%H:%M}" for at in year.tz_localize(None)]
     random = np.random.default_rng(1)
     with open(path, "w") as file:
         file.write("Meter,Date,Time,kWh,Notes\n")
-        written = meter = 0
-        while written < rows:
-            for day in days:
-                values = random.integers(1, 3000, 96) / 1000
-                file.writelines(
-                    f"10443720000{meter:06},{day},{t},{v:.3f},\n" for t, v in zip(clock, values, strict=True)
-                )
-                written += 96
-                if written >= rows:
-                    break
-            meter += 1
+        for meter in range(-(-rows // len(labels))):
+            part = labels[: rows - meter * len(labels)]
+            values = random.integers(1, 3000, len(part)) / 1000
+            file.writelines(f"10443720000{meter:06},{t},{v:.3f},\n" for t, v in zip(part, values, strict=True))
 
 
 def write_wide(path, rows):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
     from greenkit.analysis.shape import Moments
+    from greenkit.tables.mapping import TableMapping
     from greenkit.tariffs import Bill, BillPeriods, Comparison, Plans, PlanSource, Prices, PriceSources
 
 P = ParamSpec("P")
@@ -324,6 +325,16 @@ class GreenkitAccessor:
         )
 
     # -- exports
+
+    @_explained
+    def to_table(self, layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping) -> pd.DataFrame:
+        """Return a table that a mapping describes, or a named one. See :func:`greenkit.tables.write.to_table`.
+
+        ``"hours"`` (HE01 to HE25), ``"quarters"`` (100 columns), ``"8760"``, and ``"averages"`` (12 by 2 by 24).
+        """
+        from greenkit.tables import write
+
+        return write.to_table(self._df, layout)
 
     @_explained
     def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from greenkit.tables.mapping import (
 )
 from greenkit.tables.placement import HOUR
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]
+"""Whole numbers, int64; rows and series are int32 where they fit, since tables can have millions of rows."""
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 

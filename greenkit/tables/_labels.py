@@ -20,7 +20,7 @@ from greenkit.tables.mapping import (
 from greenkit.tables.placement import HOUR, changes
 from greenkit.tables.stamps import DAY, NEVER, NO_OFFSET, Stamps, parse_stamps, time_format
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -109,9 +109,14 @@ class Labels(Base):
         bad = np.zeros(self.columns.rows, dtype=bool)
         offset: npt.NDArray[np.int32] | None = None
         for column, stamps in found:
-            part = column.map(stamps.value, np.int64)
-            bad |= part == NEVER
-            label += np.where(part == NEVER, 0, part)
+            if (stamps.value == NEVER).any():
+                part = column.map(stamps.value, np.int64)
+                bad |= part == NEVER
+                label += np.where(part == NEVER, 0, part)
+            elif len(column.words):
+                label += stamps.value[column.codes]
+            else:
+                bad[:] = True
             if (stamps.offset != NO_OFFSET).any():
                 offset = column.map(stamps.offset, np.int32)
             self._saw_24 |= stamps.ends_at_24 and not ends

@@ -22,7 +22,7 @@ from greenkit.tables.mapping import (
 from greenkit.tables.placement import HOUR, Once, Placed, changes, place, standard_offset, to_utc
 from greenkit.tables.stamps import DAY, NEVER, NO_OFFSET
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -330,12 +330,12 @@ class Placing(Values):
         if not self.time_given:
             return self._day_ends(part, instants, series, zones)
         if isinstance(interval, int | float):
-            length: Any = np.full(len(part), int(interval * MINUTE), dtype=np.int64)
+            length: Any = int(interval * MINUTE)
         elif isinstance(interval, Column):
             column = self.words(interval.column)
             length = column.map([minutes_of(word) for word in column.words], np.int64)[part.row]
         elif self.table.is_wide:
-            length = np.full(len(part), self._step, dtype=np.int64)
+            length = self._step
         else:
             length = self._measured(part, instants, series, backward)
         start, end = (instants - length, instants) if backward else (instants, instants + length)

@@ -14,7 +14,7 @@ from greenkit.findings import Kind
 from greenkit.tables import numbers, wide
 from greenkit.tables._base import Part
 from greenkit.tables._labels import Labels
-from greenkit.tables.cells import clean_id, fold
+from greenkit.tables.cells import Words, clean_id, fold
 from greenkit.tables.mapping import (
     FLOWS,
     Blocks,
@@ -26,7 +26,7 @@ from greenkit.tables.mapping import Words as WordsOf
 from greenkit.tables.placement import changes
 from greenkit.tables.stamps import DAY, NEVER
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -224,20 +224,22 @@ class Values(Labels):
             axes.append(self._axis(item, default, part, item is self.table.commodity))
         zone = self.table.zone
         axes.append(self._axis(zone, "", part, False) if isinstance(zone, Column) else (None, [zone or ""]))
-        code = np.zeros(len(part), dtype=np.int64)
+        code: Any = np.zeros(len(part), dtype=np.int32)
         combos: list[tuple[Any, ...]] = [()]
         for axis_codes, values in axes:
             combos = [(*combo, value) for combo in combos for value in values]
-            code *= len(values)
+            if len(values) > 1:
+                code = code.astype(np.int64) if len(combos) > 1 << 30 else code
+                code *= len(values)
             if axis_codes is not None:
-                code += axis_codes
+                code += axis_codes.astype(code.dtype, copy=False)
         present = np.bincount(code, minlength=len(combos)) > 0 if len(combos) <= _MOST_LABELED else None
         if present is None:
             places, code = np.unique(code, return_inverse=True)
         else:
             places = np.flatnonzero(present)
-            lookup = np.cumsum(present) - 1
-            code = lookup[code]
+            if len(places) < len(combos):
+                code = (np.cumsum(present) - 1).astype(np.int32)[code]
         keys: list[tuple[str, ...]] = []
         scale = np.ones(len(places))
         for i, place_ in enumerate(places):
@@ -246,7 +248,7 @@ class Values(Labels):
             keys.append((meter, flow_, series, unit_name, zone_name, stated or commodity, kind))
         if (scale != 1).any():
             part = dataclasses.replace(part, value=part.value * scale[code])
-        return part, np.asarray(code, dtype=np.int64), keys
+        return part, code, keys
 
     def _axis(self, item: Any, default: str, part: Part, is_commodity: bool) -> tuple[Any, list[str]]:
         if item is None:
@@ -261,7 +263,12 @@ class Values(Labels):
             labels = [clean_id(word) or default for word in column.words]
         distinct = list(dict.fromkeys(labels)) or [default]
         lookup = [distinct.index(label) for label in labels]
-        return column.map(lookup, np.int64)[part.row], distinct
+        return self._per_row(column, lookup, part), distinct
+
+    def _per_row(self, column: Words, values: Sequence[int], part: Part) -> Any:
+        """Return a number for the word of each row of a part."""
+        codes = column.map(values, np.int32)
+        return codes if len(part.row) == self.columns.rows and not self.table.is_wide else codes[part.row]
 
     def _unit_of(self, part: Part) -> tuple[Any, list[tuple[str, float, str, str]]]:
         unit = part.spec.unit if part.spec.unit is not None else self.table.unit

@@ -6,7 +6,7 @@ the other questions show too, and raised by the caller together with them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from greenkit.tables.mapping import (
 )
 from greenkit.tables.stamps import NEVER
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -76,8 +76,11 @@ class Engine(Placing):
         used = self._used_rows()
         start, end, offset = self.stamps()
         used &= start != NEVER
-        self._all_labels = start if used.all() else start[used]
-        parts = self._parts(np.flatnonzero(used), start, end)
+        if self.table.label is None:
+            self._all_labels = start if used.all() else start[used]
+        rows = np.flatnonzero(used) if not used.all() else np.arange(len(used), dtype=np.int32)
+        parts = self._parts(rows, start, end)
+        self._stamped = None  # the labels are large, and are not needed again
         self._compare_sums(used)
         parts = [part for part in parts if len(part)]
         if not parts:
@@ -105,7 +108,7 @@ class Engine(Placing):
             return Readings(empty, empty, [], empty, empty, np.zeros(0))
         order = sorted(range(len(all_keys)), key=lambda i: all_keys[i])
         distinct: list[tuple[str, ...]] = []
-        rank = np.zeros(len(all_keys), dtype=np.int64)
+        rank = np.zeros(len(all_keys), dtype=np.int32)
         for i in order:
             if not distinct or distinct[-1] != all_keys[i]:
                 distinct.append(all_keys[i])
@@ -127,6 +130,8 @@ class Engine(Placing):
         if order is not None:
             part, series, instants = part.take(order), series[order], instants[order]
             which = None if which is None else which[order]
+        if self.time_given and not ends_given:
+            part.label = instants[:0]  # no longer needed, and large
         zone_of_key = [key[4] or self._zone() or "UTC" for key in keys]
         start, end = (
             self._given_ends(part, instants, series, zone_of_key)
@@ -297,6 +302,10 @@ def _looks_like_register(out: Readings, mine: Bools) -> bool:
     """Return whether the values of each series never fall, rise, and are large beside their differences."""
     rows = np.flatnonzero(mine & ~np.isnan(out.value))
     if len(rows) < 24:
+        return False
+    # One fall is enough to tell, and the first rows mostly have one.
+    first = rows[:5_000]
+    if ((np.diff(out.value[first]) < 0) & (out.series[first][1:] == out.series[first][:-1])).any():
         return False
     same = out.series[rows][1:] == out.series[rows][:-1]
     step = np.diff(out.value[rows])[same]

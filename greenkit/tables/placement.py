@@ -148,7 +148,12 @@ def to_utc(label: Ints, zone: str, second: Bools | None = None) -> Ints:
         return np.asarray(label - int((moment.utcoffset() or moment - moment).total_seconds()) * US)
     offsets = np.array([found[0].before, *(c.after for c in found)], dtype=np.int64)
     first_at = np.array([c.at + max(c.before, c.after) for c in found], dtype=np.int64)
-    out = label - offsets[np.searchsorted(first_at, label, side="right")]
+    if len(found) <= 8:
+        out = label - offsets[0]
+        for at, before, after in zip(first_at, offsets[:-1], offsets[1:], strict=True):
+            np.subtract(out, after - before, out=out, where=label >= at)
+    else:
+        out = label - offsets[np.searchsorted(first_at, label, side="right")]
     if second is not None and second.any():
         second_at = np.array([c.at + (c.after if c.is_fall else max(c.before, c.after)) for c in found], dtype=np.int64)
         out[second] = label[second] - offsets[np.searchsorted(second_at, label[second], side="right")]

@@ -507,7 +507,9 @@ def _place_of(table: Table, grid: Grid) -> _Place:
                 names = _header_names(head, line, table.header_rows)
             score = sum(name in {fold(n) for n in names} for name in wanted)
             if best is None or score > best[0]:
-                best = (score, _Place(None, delimiter, line + table.header_rows - 1, names, {}))
+                best = (score, _Place(None, delimiter, line + table.header_rows - 1, names, {}, tuple(row)))
+            if score == len(wanted):
+                break
     if best is None or (best[0] == 0 and table.header is not False):
         raise FormatError(
             "No row has the column names of the mapping",
@@ -717,7 +719,7 @@ def build_frame(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:
     for at, name in ((5, "commodity"), (6, "kind")):
         if any(k[at] for k in keys):
             columns[name] = _categories([k[at] for k in keys], series)
-    columns["source"] = _categories([file], np.zeros(len(series), dtype=np.int64))
+    columns["source"] = _categories([file], np.zeros(len(series), dtype=np.int8))
     columns |= {name: column for name, column in tou.items() if name != "tou"}
     return pd.DataFrame(columns, copy=False)
 
@@ -774,7 +776,7 @@ def _qualities(arrays: Readings, engine: Engine) -> tuple[pd.Categorical, pd.Cat
     spec = engine.table.quality
     missing = np.isnan(arrays.value)
     if spec is None:
-        return _categories(["actual", "missing"], missing.astype(np.int64)) if missing.any() else _categories(
+        return _categories(["actual", "missing"], missing.view(np.int8)) if missing.any() else _categories(
             ["actual"], np.zeros(len(missing), dtype=np.int64)
         ), None
     column = engine.words(spec.column)

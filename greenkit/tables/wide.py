@@ -152,8 +152,8 @@ class Expanded:
 
     Attributes
     ----------
-    row, slot : arrays of int64
-        Which row and which column each is from.
+    row : array of int32
+        Which row each is from.
     label : array of int64
         Local start in microseconds.
     fold : array of int8
@@ -161,8 +161,7 @@ class Expanded:
     value : array of float64
     """
 
-    row: Ints
-    slot: Ints
+    row: npt.NDArray[np.int32]
     label: Ints
     fold: Folds
     value: Floats
@@ -188,23 +187,35 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     starts = np.where(slots.number > 0, (slots.number - 1) * step, slots.minute - (step if label == "end" else 0))
     if label == "end" and not slots.number.any():
         starts[starts < 0] += DAY  # the column 00:00 at the end of a row
-    # rows by columns: minute since midnight on an ordinary day, and which of two equal hours
-    start = np.broadcast_to(starts, (n, k)).copy()
-    folds = np.full((n, k), -1, dtype=np.int8)
-    keep = np.ones((n, k), dtype=bool)
     filled = ~np.isnan(values)
     count, extra = slots.per_day, int(slots.number.max(initial=0)) - slots.per_day if slots.number.any() else 0
     is_extra = slots.extra | (slots.number > count)
-    folds[:, slots.extra] = 1
-    keep &= filled | ~is_extra
-    if extra > 0 and repeat == "slots 9-12":
-        _third_hour(start, folds, keep, filled, slots, date, zone, extra)
-    day_changes = {_date_of(c): c for c in changes(zone, int(date.min()), int(date.max()) + DAY)} if n else {}
-    for day, change in day_changes.items():
-        for i in np.flatnonzero(date == day):
-            _change_day(start[i], folds[i], keep[i], filled[i], slots, change, repeat, extra, step)
-    row, slot = np.nonzero(keep)
-    return Expanded(row, slot, date[row] + start[row, slot], folds[row, slot], values[row, slot])
+    # rows by columns: local label, and which of two equal hours it is in
+    labels = date[:, None] + starts[None, :]
+    folds = np.full((n, k), -1, dtype=np.int8) if is_extra.any() else None
+    keep = filled | ~is_extra if is_extra.any() else None
+    found = changes(zone, int(date.min()), int(date.max()) + DAY) if n else ()
+    days = {_date_of(change): change for change in found}
+    special = np.flatnonzero(np.isin(date, list(days)))
+    if len(special) or folds is not None:
+        folds = np.full((n, k), -1, dtype=np.int8) if folds is None else folds
+        keep = np.ones((n, k), dtype=bool) if keep is None else keep
+        folds[:, slots.extra] = 1
+        if extra > 0 and repeat == "slots 9-12":
+            start = labels - date[:, None]
+            _third_hour(start, folds, keep, filled, slots, date, zone, extra)
+            labels = start + date[:, None]
+        for i in special:
+            start = labels[i] - date[i]
+            _change_day(start, folds[i], keep[i], filled[i], slots, days[int(date[i])], repeat, extra, step)
+            labels[i] = start + date[i]
+    row = np.repeat(np.arange(n, dtype=np.int32), k)
+    fold_of = np.full(n * k, -1, dtype=np.int8) if folds is None else folds.reshape(-1)
+    out = Expanded(row, labels.reshape(-1), fold_of, values.reshape(-1))
+    if keep is None or keep.all():
+        return out
+    mask = keep.reshape(-1)
+    return Expanded(out.row[mask], out.label[mask], out.fold[mask], out.value[mask])
 
 
 def _date_of(change: Change) -> int:

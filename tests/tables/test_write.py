@@ -1,0 +1,183 @@
+"""Writing tables: the mapping grammar backwards, and the named hand-over tables."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import greenkit
+from greenkit.errors import SchemaError
+from greenkit.findings import quiet
+from greenkit.tables.mapping import read_mapping
+from greenkit.tables.write import to_table
+
+ZONES = ["America/Chicago", "America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Phoenix"]
+
+
+def build(zone, first, days, minutes, flows, meters, seed):
+    """Return a tidy frame of complete local days."""
+    start = pd.Timestamp(first, tz=zone)
+    times = pd.date_range(start, start + pd.DateOffset(days=days), freq=f"{minutes}min", inclusive="left")
+    random = np.random.default_rng(seed)
+    parts = []
+    for meter in meters:
+        for flow in flows:
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "meter": meter, "series": "usage", "flow": flow, "start": times,
+                        "end": times + pd.Timedelta(minutes=minutes), "unit": "kWh", "zone": zone, "quality": "actual",
+                        "value": random.permutation(np.arange(1, len(times) + 1)) / 1000,
+                    }
+                )
+            )  # fmt: skip
+    return greenkit.frame.tidy(pd.concat(parts, ignore_index=True))
+
+
+@st.composite
+def frames_and_mappings(draw):
+    zone = draw(st.sampled_from(ZONES))
+    first = draw(st.sampled_from(["2024-11-02", "2024-03-09", "2024-10-26", "2024-03-30", "2024-04-06", "2024-07-04"]))
+    minutes = draw(st.sampled_from([15, 30, 60]))
+    flows = draw(st.sampled_from([["delivered"], ["delivered", "received"], ["net"]]))
+    meters = draw(st.sampled_from([["shop-1"], ["0042", "0043"]]))
+    df = build(zone, first, draw(st.integers(2, 4)), minutes, flows, meters, draw(st.integers(0, 9)))
+    clock = draw(st.sampled_from(["local", "standard", "utc", "offset", "+10:00"]))
+    one = draw(st.booleans()) or clock == "offset"
+    form = draw(st.sampled_from(["%Y-%m-%d %H:%M", "%m/%d/%Y %I:%M %p", "%d.%m.%Y %H:%M:%S"]))
+    columns = ["When"] if one else ["Day", "Clock"]
+    time = {"columns": columns} | ({} if clock == "offset" else {"format": form})
+    label = draw(st.sampled_from(["start", "end", "column", "inclusive"]))
+    if label in ("column", "inclusive") and (not one or clock == "offset"):
+        label = "start"
+    factor, unit = draw(st.sampled_from([(1.0, "kWh"), (1.0, "Wh"), (-0.001, "kWh"), (1.0, "MWh")]))
+    table = {
+        "time": time,
+        "zone": zone,
+        "clock": clock,
+        "label": label if label in ("start", "end") else {"end": "Until", "inclusive": label == "inclusive"},
+        "interval": minutes,
+        "meter": {"column": "Meter"},
+    }
+    spec = {"unit": unit, "factor": factor, "kind": "usage"}
+    if draw(st.booleans()):
+        table["flow"] = {"column": "Way", "words": {"Out": "received", "In": "delivered", "Sum": "net"}}
+        table["values"] = {"Amount": spec}
+    else:
+        table["values"] = {f"v {flow}": spec | {"flow": flow} for flow in flows}
+    if draw(st.booleans()):
+        table["quality"] = {"column": "Notes", "words": {"guess": "estimated"}}
+    return df, read_mapping(table)
+
+
+def written(df, mapping, delimiter=",", decimal=".", reverse=False):
+    table = to_table(df, mapping)
+    if reverse:
+        table = table.iloc[::-1]
+    file = io.StringIO()
+    table.to_csv(file, index=False, sep=delimiter, decimal=decimal)
+    return file.getvalue().encode()
+
+
+def same(back, df):
+    names = ["meter", "flow", "start", "end", "unit", "zone", "quality"]
+    pd.testing.assert_frame_equal(back[names].astype(str), df[names].astype(str))
+    np.testing.assert_allclose(back["value"], df["value"], rtol=1e-9)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(frames_and_mappings(), st.sampled_from([(",", "."), (";", ","), ("\t", ".")]), st.booleans())
+def test_parse_after_write_gives_the_frame_for_any_mapping(made, form, reverse):
+    df, mapping = made
+    with quiet():
+        back = greenkit.load_table(written(df, mapping, *form, reverse=reverse), mapping)
+    same(back, df)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(["America/Chicago", "America/New_York"]),
+    st.sampled_from(["2024-11-02", "2024-03-09", "2024-07-04"]),
+    st.sampled_from([15, 30, 60]),
+    st.sampled_from(["in order", "slots 9-12", "appended"]),
+    st.booleans(),
+)
+def test_parse_after_write_gives_the_frame_for_wide_tables(zone, first, minutes, repeat, two_flows):
+    df = build(zone, first, 3, minutes, ["delivered", "received"] if two_flows else ["delivered"], ["a", "b"], 1)
+    table = {
+        "time": {"columns": ["Date"], "wide": "INT{n}"},
+        "zone": zone,
+        "clock": "local",
+        "meter": {"column": "Meter"},
+        "repeat": repeat,
+        "cells": {"unit": "kWh"} | ({} if two_flows else {"flow": "delivered"}),
+    }
+    if two_flows:
+        table["flow"] = {"column": "Way", "words": {"In": "delivered", "Out": "received"}}
+    mapping = read_mapping(table)
+    with quiet():
+        back = greenkit.load_table(written(df, mapping), mapping)
+    same(back, df)
+
+
+def test_mapping_toml_is_read_back(tmp_path):
+    mapping = read_mapping({"time": {"columns": ["A"]}, "values": {"B": {"flow": "net", "unit": "kWh", "split": True}}})
+    (tmp_path / "mine.toml").write_text(str(mapping))
+    assert read_mapping(tmp_path / "mine.toml") == mapping
+
+
+# named tables
+
+
+def test_hours_have_25_columns():
+    df = build("America/Chicago", "2024-11-02", 3, 15, ["delivered"], ["m"], 1)
+    table = df.gk.to_table("hours")
+    assert table.columns.tolist() == ["Meter", "Date", *(f"HE{i:02}" for i in range(1, 26))]
+    assert table["Date"].tolist() == ["2024-11-02", "2024-11-03", "2024-11-04"]
+    assert table["HE25"].isna().tolist() == [True, False, True]
+    fall = df[df["start"].dt.strftime("%m-%d") == "11-03"]
+    # the second hour from 01:00 is the third of the day
+    assert table.loc[1, "HE03"] == pytest.approx(fall["value"].iloc[8:12].sum())
+    assert table.iloc[:, 2:].sum().sum() == pytest.approx(df["value"].sum())
+
+
+def test_quarters_have_100_columns():
+    df = build("America/Chicago", "2024-03-10", 1, 15, ["delivered"], ["m"], 1)
+    table = df.gk.to_table("quarters")
+    assert len(table.columns) == 102
+    assert table.iloc[0, 2:].notna().sum() == 92
+
+
+def test_8760_is_standard_time_without_february_29():
+    df = build("America/Chicago", "2024-01-01", 366, 60, ["delivered"], ["m"], 1)
+    table = df.gk.to_table("8760")
+    assert len(table) == 8760
+    assert table["Value"].notna().all()
+    # hour 1 of July 1 in standard time begins at 01:00 daylight time; January to June of 2024 have 181 days here
+    july = df.loc[df["start"] == pd.Timestamp("2024-07-01 01:00", tz="America/Chicago"), "value"].iloc[0]
+    assert table["Value"].iloc[181 * 24] == july
+
+
+def test_averages_are_12_by_2_by_24():
+    df = build("America/Chicago", "2024-01-01", 366, 60, ["delivered"], ["m"], 1)
+    table = df.gk.to_table("averages")
+    assert table.shape == (24, 26)
+    local = df["start"].dt
+    mine = df[(local.month == 11) & (local.day_of_week >= 5) & (local.hour == 1)]
+    got = table[(table["Month"] == 11) & (table["Day"] == "weekend")]["1"].iloc[0]
+    assert got == pytest.approx(mine["value"].mean())
+
+
+def test_tables_that_cannot_hold_a_frame_say_so():
+    df = build("America/Chicago", "2024-11-02", 2, 60, ["delivered", "received"], ["m"], 1)
+    with pytest.raises(SchemaError, match="several flows"):
+        df.gk.to_table("hours")
+    with pytest.raises(SchemaError, match="2 series"):
+        df.gk.to_table("8760")
+    with pytest.raises(SchemaError, match="60 minutes"):
+        df[df["flow"] == "delivered"].gk.to_table("quarters")
+    with pytest.raises(SchemaError, match="no column for received"):
+        df.gk.to_table({"time": {"columns": ["T"]}, "values": {"V": {"flow": "delivered"}}})
