@@ -7,6 +7,7 @@ import pytest
 import greenkit
 from greenkit import accessor, export, frame, plot, report, tariffs
 from greenkit.analysis import estimate, intervals, quality, reconcile, shape, totals
+from greenkit.tables import write
 
 # method → the function behind it
 BEHIND = {
@@ -34,6 +35,7 @@ BEHIND = {
     "compare_plans": tariffs.compare_plans,
     "reconcile_charges": tariffs.reconcile_charges,
     "redact": export.redact,
+    "to_table": write.to_table,
     "write_csv": export.write_csv,
     "write_excel": export.write_excel,
     "home_assistant": export.home_assistant,
