@@ -155,7 +155,8 @@ class Readings:
 
     def rollback(self, mark: Mark) -> None:
         """Remove everything that was read since the mark."""
-        rows, blocks, qualities, self.doubtful = mark
+        rows, blocks, qualities, doubtful = mark
+        self.doubtful = doubtful.copy()  # a mark serves twice if the fast path and an encoding both fail
         for column in self.columns.values():
             del column[rows:]
         del self.blocks[blocks:], self.quality_texts[qualities:]

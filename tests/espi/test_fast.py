@@ -336,3 +336,17 @@ def test_two_feeds_in_one_call():
     other = one.replace(b"UsagePoint/1", b"UsagePoint/7").replace(b"</value>", b"</value><!-- 5 -->")
     assert len(load_espi([one, other])) == 40
     assert feed_of(entry(blocks("x"))).count(b"entry") == 4
+
+
+def test_a_document_that_fails_twice_counts_its_odd_texts_once():
+    """The fast path gives up, then UTF-8 does: both go back to the same mark."""
+    reading = b"<IntervalReading><timePeriod><duration>900</duration><start>17000001%02d.5</start></timePeriod><value>1</value></IntervalReading>"
+    body = b"".join(reading % n for n in range(20, 40))
+    data = (
+        b'<feed xmlns="http://www.w3.org/2005/Atom"><entry><content><IntervalBlock xmlns="http://naesb.org/espi">'
+        + body
+        + b"</IntervalBlock></content></entry><entry><title>Ren\xe9e</title></entry></feed>"
+    )
+    found = feed.Feed()
+    parse.read(found, Source("a.xml", lambda: io.BytesIO(data)), recover=True, advance=lambda n: None, faster=Counting)
+    assert found.readings.doubtful == {("fractional", "start"): 20}
