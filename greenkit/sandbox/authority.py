@@ -50,23 +50,51 @@ class Authority:
         self.file = self.folder / f"{name}.crt.pem"
         _files.write_private(self.file, certificates.pem(made))
 
-    def server(self, *names: str, stem: str = "server", **options: Any) -> Pair:
-        """Create a server certificate and key, for ``localhost`` and its addresses or for the given names."""
-        return self._issue(names or LOOPBACK, stem, "server", **options)
+    def server(
+        self,
+        *names: str,
+        stem: str = "server",
+        days: float = 1.0,
+        begins: datetime | None = None,
+        password: Secret | None = None,
+    ) -> Pair:
+        """Create a server certificate and key, for ``localhost`` and its addresses or for the given names.
 
-    def client(self, name: str = "localhost", *, stem: str = "client", **options: Any) -> Pair:
-        """Create a client certificate and key with the common name ``name``."""
-        return self._issue((name,), stem, "client", **options)
+        Parameters
+        ----------
+        *names : str
+            Host names and IP addresses. Default: those of this machine.
+        stem : str
+            Beginning of the file names. Default: ``"server"``.
+        days : float
+            Days of validity. Default: 1.
+        begins : datetime, optional
+            Start of validity. Default: now.
+        password : Secret, optional
+            Password that encrypts the key.
+        """
+        return self._issue(names or LOOPBACK, stem, "server", days, begins, password)
+
+    def client(
+        self,
+        name: str = "localhost",
+        *,
+        stem: str = "client",
+        days: float = 1.0,
+        begins: datetime | None = None,
+        password: Secret | None = None,
+    ) -> Pair:
+        """Create a client certificate and key with the common name ``name``; the options are those of :meth:`server`."""
+        return self._issue((name,), stem, "client", days, begins, password)
 
     def _issue(
         self,
         names: tuple[str, ...],
         stem: str,
         usage: str,
-        *,
-        days: float = 1.0,
-        begins: datetime | None = None,
-        password: Secret | None = None,
+        days: float,
+        begins: datetime | None,
+        password: Secret | None,
     ) -> Pair:
         key = _new_key()
         made = certificates.sign(
