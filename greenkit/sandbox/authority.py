@@ -84,7 +84,10 @@ class Authority:
         begins: datetime | None = None,
         password: Secret | None = None,
     ) -> Pair:
-        """Create a client certificate and key with the common name ``name``; the options are those of :meth:`server`."""
+        """Create a client certificate and key with the common name ``name``.
+
+        The other arguments are those of :meth:`server`.
+        """
         return self._issue((name,), stem, "client", days, begins, password)
 
     def _issue(
