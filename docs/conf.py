@@ -34,6 +34,8 @@ autodoc_typehints = "none"  # the docstrings state the types
 numpydoc_show_class_members = False  # autodoc lists them with their docstrings
 numpydoc_class_members_toctree = False
 
+suppress_warnings = ["ref.python"]  # attributes of several classes have the same name
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"greenkit {version}"
 html_show_sourcelink = False

@@ -141,6 +141,8 @@ class Place:
     --------
     >>> str(Place("plan.toml") / "energy" / "tiers" / 0 / "price")
     'plan.toml: [energy.tiers #1] price'
+    >>> str(Place("profile.toml") / "limits" / 0 / 1)
+    'profile.toml: limits #1 #2'
     """
 
     name: str = ""
@@ -153,10 +155,11 @@ class Place:
     @property
     def label(self) -> str:
         """The table in brackets and the key, without the file."""
-        *tables, key = self.keys or ("",)
-        while isinstance(key, int) and tables:  # an item of a list stays beside the name of the list
-            key = f"{_written(tables.pop())} #{key + 1}"
-        return f"{f'[{_joined(tables)}] ' if tables else ''}{_written(key)}"
+        names = len(self.keys)
+        while names > 1 and isinstance(self.keys[names - 1], int):  # an item stays beside the name of its list
+            names -= 1
+        tables, last = self.keys[: names - 1], self.keys[names - 1 :]
+        return f"{f'[{_joined(tables)}] ' if tables else ''}{_joined(last)}"
 
     @property
     def table(self) -> str:

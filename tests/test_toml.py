@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import pytest
 
-from greenkit import _toml
+from greenkit import _toml, settings
+from greenkit.custodian import profiles
 from greenkit.errors import SettingsError
 from greenkit.secret import Secret
 
@@ -203,28 +204,34 @@ def test_hostile_values_raise_a_short_error(text, message):
     assert len(found) < 600
 
 
-@pytest.mark.parametrize(
-    "name", ["profile-float", "profile-nan", "profile-longstatus", "settings-longint", "settings-deep"]
-)
-def test_shared_fuzz_files_raise_settings_errors(name):
-    path = FUZZ / f"{name}.toml"
-    if not path.is_file():
-        pytest.skip("the shared folder is not here")
+@pytest.mark.skipif(not FUZZ.is_dir(), reason="the shared folder is not here")
+def test_hostile_settings_and_profiles_name_the_file_and_the_key():
+    paths = sorted(FUZZ.glob("*.toml"))
+    assert len(paths) == 8
+    keys = {
+        "profile-float": "token_lifetime",
+        "profile-ipv6": "authorize_url",
+        "profile-longstatus": "[meanings]",
+        "profile-nan": "limits #1 #2",
+        "profile-self": "based_on",
+        "settings-deep": "line 1: x is nested too deeply",
+        "settings-longint": "line 1: x is nested too deeply or is a number with too many digits",
+        "settings-nobody": "[smt] into",
+    }
+    for path in paths:
+        read = settings.read if path.stem.startswith("settings") else profiles.load
+        with pytest.raises(SettingsError) as caught:
+            read(path)
+        assert str(path) in str(caught.value)
+        assert keys[path.stem] in str(caught.value)
+        assert caught.value.next_step
+        assert len(str(caught.value)) < 300
 
-    @dataclass(frozen=True)
-    class Profile:
-        name: str = ""
-        authorize_url: str = ""
-        token_url: str = ""
-        resource_url: str = ""
-        token_lifetime: float = 1.0
-        meanings: Mapping[int, str] = field(default_factory=dict)
-        limits: tuple[tuple[int, float], ...] = ()
-        zone: str = "UTC"
 
-    Profile.__annotations__ |= {"meanings": Mapping[int, str], "limits": tuple[tuple[int, float], ...]}
-    with pytest.raises(SettingsError, match=rf"{name}.toml"):
-        _toml.load(path, Profile)
+def test_profile_written_by_version_0_1_is_read():
+    profile = profiles.load(Path(__file__).parent / "fixtures" / "0.1" / "profile-sandbox.toml")
+    assert (profile.window_days, profile.limits, sorted(profile.meanings)) == (28, ((1000, 1.0),), [400, 403, 404])
+    assert len(profile.unverified) == 4
 
 
 def test_a_file_gives_its_name_and_folder(tmp_path):

@@ -1,4 +1,4 @@
-"""The pretend Green Button Connect service: it refuses what the real one refuses, and serves what conforms."""
+"""The simulated Green Button Connect service refuses what a real one refuses, and serves valid documents."""
 
 import re
 import time
@@ -31,7 +31,7 @@ def utility(authority):
 
 
 class Wire:
-    """Bare requests, without the client: what goes over the wire and what comes back."""
+    """Requests without the client, and their answers."""
 
     def __init__(self, utility, certificate=True):
         self.utility, self.session = utility, requests.Session()
@@ -52,7 +52,7 @@ class Wire:
         return self.session.get(self.utility.url + RESOURCE + path, headers=headers, params=params, timeout=20)
 
     def grant(self, **more):
-        """Authorize as a person does, and give the token answer."""
+        """Authorize as a person does, and return the answer of the token endpoint."""
         sent = {"client_id": self.utility.register.application.id, "redirect_uri": custodian.REDIRECT, "state": "s"}
         url = requests.Request(
             "GET", self.utility.profile.authorize_url, params={**sent, "response_type": "code"} | more

@@ -1,4 +1,4 @@
-"""The server under the pretend utility."""
+"""The WSGI server of the sandbox."""
 
 import gc
 import socket

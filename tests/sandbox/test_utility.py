@@ -1,4 +1,4 @@
-"""The joined sandbox: one truth behind three servers, and the demo that runs the whole way."""
+"""The complete sandbox: the same meters behind three servers, and the demo."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def utility():
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """A customer's OpenPGP key; the utility's keyring."""
+    """The OpenPGP key of a customer, and the keyring of the utility."""
     home = tmp_path_factory.mktemp("gnupg")
     key = pgp.new_key(home, name="Sandbox tests", passphrase=None, unprotected=True)
     with pgp.Keyring(home) as own, pgp.Keyring.temporary() as theirs:
@@ -162,7 +162,7 @@ def test_demo_prints_true_figures_and_runs_twice(tmp_path, monkeypatch):
     assert story.count("within 0.000 kWh") == (2 if shutil.which("gpg") else 1)
     assert "<script src=" not in page.read_text()
     assert not list(tmp_path.rglob("gnupg"))
-    monkeypatch.setattr(shutil, "which", lambda name: None)  # again, and without gpg; the page takes long to write
+    monkeypatch.setattr(shutil, "which", lambda name: None)  # again, without gpg and the slow page
     monkeypatch.setattr(demo, "write_report", lambda df, path, *, title: path if len(df) == 4044 else None)
     assert demo.run(tmp_path, write_line=said.append) == page
     assert "apt-get install gnupg" in "\n".join(said)
@@ -185,7 +185,7 @@ def test_sandbox_command(tmp_path):
         assert len(report.files) == 14
         assert len(greenkit.load_smt(tmp_path / "got")) == 7 * 384
     finally:
-        running.terminate()  # a plain kill ends it as tidily as Ctrl-C does
+        running.terminate()  # SIGTERM ends it as Ctrl-C does
         running.communicate(timeout=20)
     assert running.returncode == 0
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -1,4 +1,4 @@
-"""What the tests of the writers share."""
+"""Fixtures of the tests of the writers."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def schema():
 
 @pytest.fixture(scope="session")
 def validate(schema):
-    """Check a feed against the schemas; give how many resources it holds."""
+    """Validate a feed against the schemas, and return its number of resources."""
 
     def check(data):
         document = etree.fromstring(data)

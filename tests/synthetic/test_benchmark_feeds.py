@@ -1,4 +1,4 @@
-"""The generators of the benchmarks: as large as asked for, whole, and in the shape that was asked for."""
+"""The generators of the benchmarks write complete files of the requested size and form."""
 
 import importlib.util
 from pathlib import Path

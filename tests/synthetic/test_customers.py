@@ -1,4 +1,4 @@
-"""The customer feed and the custodian's own resources validate, and agree with the usage feed and the truth."""
+"""The customer feed and the resources of the data custodian are valid, and match the usage feed."""
 
 import io
 

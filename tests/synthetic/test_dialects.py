@@ -1,4 +1,4 @@
-"""Each dialect: nothing is lost or invented but what it is for, read by a walk that knows no namespaces."""
+"""Each dialect contains every value once, except for its quirk; a walk without namespaces reads it."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from greenkit.synthetic.data_samples import quiet_home, texas_home
 WINDOW = ("2024-11-02", "2024-11-05")
 MIDNIGHT = 1730523600  # 2024-11-02T00:00 in Chicago
 CODECS = {"iso-8859-1": "latin-1", "utf-8-sig": "utf-8-sig", "utf-16": "utf-16"}
-# The resources of these validate against the schema; what is odd about them lies outside it.
+# The resources of these validate against the schema; their quirks are outside of it.
 VALID = [
     "prefixed", "utf-16", "latin-1", "blocks-together", "nested-links", "no-usage-point", "no-reading-type",
     "unlinked-type", "readings-first", "same-ids", "empty-usage-points", "gas-1e-8", "milli", "net", "many-units",

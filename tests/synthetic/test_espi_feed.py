@@ -1,4 +1,4 @@
-"""The ESPI writer: what it writes, read by a tiny independent walk, is the truth; the conforming dialect validates."""
+"""The ESPI writer: an independent walk reads the true values, and the conforming dialect is valid."""
 
 import datetime as dt
 import io

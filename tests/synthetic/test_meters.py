@@ -1,4 +1,4 @@
-"""The truth: the same in any window, tidy, and with its faults where the table says."""
+"""The true values: the same in any window, tidy, and with the faults of their table."""
 
 import datetime as dt
 import io

@@ -1,4 +1,4 @@
-"""The SMT writers: what each writes, read by a tiny independent parse, is the truth."""
+"""The SMT writers: an independent parser reads the true values from each file."""
 
 import csv
 import datetime as dt
