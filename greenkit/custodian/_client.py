@@ -469,8 +469,9 @@ class Client:
         with quiet():
             if documents:
                 df = load_espi([as_source(d.body) for d in documents], tz=tz, epoch=epoch)
-                # the finding below says of an empty answer what was requested
-                findings.extend(f for f in frame.findings_of(df) if asked is None or f.name != "espi.reading.none")
+                # this client follows pages, and says of an empty answer what was requested
+                known = {"espi.feed.more-pages"} | ({"espi.reading.none"} if asked is not None else set())
+                findings.extend(f for f in frame.findings_of(df) if f.name not in known)
             else:
                 df = load_espi(EMPTY_FEED, tz=tz or self.profile.zone, epoch=epoch)
         for reason in sorted({d.unfollowed for d in documents if d.unfollowed}):

@@ -1,0 +1,218 @@
+"""Nothing foreign escapes: each public entry point meets each fault, and only documented errors come out.
+
+Every error has a next step, and no secret stands in its frames as IPython's verbose mode, rich, and cgitb show them.
+"""
+
+import io
+import socket
+import sqlite3
+import struct
+import traceback
+from dataclasses import replace
+
+import flask
+import pytest
+from pretend import authorized
+
+from greenkit import errors, findings
+from greenkit.sandbox import custodian
+
+MARCH = ("2024-03-01", "2024-03-02")
+
+
+def reset(path):
+    """End the connection with a TCP reset instead of an answer."""
+    sock = flask.request.environ.get("werkzeug.socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raise ConnectionAbortedError
+
+
+def answer(body=b"", status=200, **headers):
+    return lambda path: flask.Response(body, status, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+FAULTS = {
+    "reset": reset,
+    "empty": answer(b""),
+    "web page": answer(b"<!doctype html><title>Sign in</title>"),
+    "json array": answer(b"[1]"),
+    "deep json": answer(b"[" * 100_000),
+    "huge number": answer(b'{"access_token": "a", "token_type": "bearer", "expires_in": 1e999}' + b" " * 9),
+    "not utf-8": answer(b'{"access_token": "\xff\xfe"}'),
+    "broken gzip": answer(b"\x1f\x8bnot gzip", Content_Encoding="gzip"),
+    "unknown encoding": answer(b"x", Content_Encoding="rot13, br"),
+    "doctype": answer(b"<!DOCTYPE f [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><f>&e;</f>"),
+    "odd codec": answer(b'<?xml version="1.0" encoding="rot13"?><feed/>'),
+    "lone surrogate": answer(b'{"access_token": "\\ud800", "token_type": "bearer"}'),
+    "nul": answer(b"\0" * 64),
+    "odd zip": answer(b"PK\x03\x04" + b"\0" * 26),
+    "bad length": answer(b"", 200, Retry_After="9" * 400),
+    **{f"status {s}": answer(b"no", s, Retry_After="0") for s in (202, 204, 301, 400, 401, 403, 404, 407, 418, 429, 500, 503)},
+}  # fmt: skip
+
+ENTRIES = {
+    "usage": lambda c: c.usage(*MARCH),
+    "fetch_usage": lambda c: c.fetch_usage(*MARCH),
+    "bulk": lambda c: c.bulk(*MARCH, bulk_id="50916"),
+    "fetch_notified": lambda c: c.fetch_notified(
+        f"<BatchList><resources>{c.profile.resource_url}Batch/Subscription/50000</resources></BatchList>".encode()
+    ),
+    "usage_points": lambda c: c.usage_points(),
+    "customers": lambda c: c.customers(),
+    "authorizations": lambda c: c.authorizations(),
+    "service_status": lambda c: c.service_status(),
+    "application_information": lambda c: c.application_information(),
+    "revoke": lambda c: c.revoke(),
+    "refresh": lambda c: c._grants.token(c._grants.token().access),
+}
+
+
+@pytest.fixture(scope="module")
+def one(authority):
+    with custodian.start("pge", authority=authority) as running:
+        yield running
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_entry_point_meets_each_fault_with_a_documented_error(one, fault):
+    one.behavior.replace = None
+    client = authorized(one)
+    token = client._grants.store.load()
+    secrets = [one.client_secret, token.access, token.refresh, one.registration_token]
+    client._resources._sleep = lambda seconds: None
+    raised = []
+    for name, call in ENTRIES.items():
+        with client._grants.store.locked():
+            client._grants.store.save(token)
+        client._grants.own.save(replace(token, expires_at=token.expires_at + 9e9))
+        client._fetcher.waiting._until.clear()
+        one.behavior.replace = FAULTS[fault]
+        with findings.quiet():
+            error = error_of(call, client)
+        one.behavior.replace = None
+        if error is not None:
+            raised.append(name)
+            assert error.next_step.endswith("."), (name, type(error), str(error))
+            check_hidden(error, [s.reveal() for s in secrets], name, slowly=len(raised) == 1)
+    # 202 and 204 are answers, and revoke() reports what it could not end
+    assert len(raised) >= (1 if fault in ("status 202", "status 204") else 4), raised
+
+
+def error_of(call, *args):
+    """Return the error of greenkit that a call raises, or None; anything else fails the test."""
+    try:
+        call(*args)
+    except errors.GreenkitError as e:
+        return e
+    return None
+
+
+def check_hidden(error, secrets, name, *, slowly=True):
+    for tool in (plain, ipython, cgitb) if slowly else (plain, cgitb):
+        text = tool(error)
+        for secret in secrets:
+            assert secret not in text, (name, tool.__name__, type(error))
+
+
+def plain(error):
+    """Show an error with locals, causes, and contexts, even those that are suppressed."""
+    shown, todo = [], [error]
+    while todo:
+        e = todo.pop()
+        if e is not None:
+            shown += traceback.TracebackException.from_exception(e, capture_locals=True).format(chain=False)
+            todo += [e.__cause__, e.__context__]
+    return "".join(shown)
+
+
+def ipython(error):
+    """Show it as IPython does after ``%xmode Verbose``."""
+    ultratb = pytest.importorskip("IPython.core.ultratb")
+    made = ultratb.VerboseTB(include_vars=True)
+    return "\n".join(made.structured_traceback(type(error), error, error.__traceback__))
+
+
+def cgitb(error):
+    """Show it as cgitb does: the value of each name in each frame."""
+    out = io.StringIO()
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for key, value in frame.f_locals.items():
+            if not key.startswith("__") and frame.f_globals.get("__name__", "").startswith("greenkit"):
+                out.write(f"{key}={value!r}\n")
+                if isinstance(value, dict):
+                    out.write("\n".join(f"{k!r}: {v!r}" for k, v in value.items()))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("where", ["load", "save", "lock", "delete"])
+def test_disk_faults_are_errors_of_greenkit(one, tmp_path, monkeypatch, where):
+    one.behavior.replace = None
+    client = authorized(one, tokens=tmp_path / "tokens")
+    token = client._grants.store.load()
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    def broken(*args, **kwargs):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    target = {"load": ("pathlib.Path.read_text", fail), "save": ("os.replace", fail), "lock": ("sqlite3.connect", broken),
+              "delete": ("pathlib.Path.unlink", fail)}[where]  # fmt: skip
+    monkeypatch.setattr(*target)
+    calls = {"load": client._grants.token, "delete": client.forget}
+    error = error_of(calls.get(where, lambda: client._grants._renewed(token.access)))
+    assert error.next_step
+    check_hidden(error, [token.access.reveal(), token.refresh.reveal()], where)
+    monkeypatch.undo()
+
+
+def test_error_of_our_own_stays_what_it_is(one, monkeypatch):
+    one.behavior.replace = None
+    client = authorized(one)
+    monkeypatch.setattr(type(client._grants.endpoint), "_token_of", lambda self, *args: self.no_such_attribute)
+    with pytest.raises(AttributeError, match="no_such_attribute"):
+        client._grants.token(client._grants.token().access)
+    monkeypatch.setattr(type(client._resources), "_read", lambda self, *args: self.no_such_attribute)
+    with pytest.raises(AttributeError, match="no_such_attribute"):
+        client.service_status()
+
+
+REDIRECTS = [
+    "",
+    "?",
+    "x",
+    "https://[",
+    "http://127.0.0.1:99999/",
+    "?code=a",
+    "?state=b",
+    "?error=x&state=s",
+    "\ud800",
+    "a" * 99_999,
+]
+
+
+@pytest.mark.parametrize("url", REDIRECTS)
+def test_pasted_text_is_an_error_of_greenkit(one, url):
+    flow = one.connect().authorize("paste")
+    for text in (url, f"{flow.redirect_uri}{url}"):
+        with pytest.raises(errors.GreenkitError) as caught:
+            flow.finish(text)
+        assert caught.value.next_step
+    flow.cancel()
+
+
+def test_rich_shows_no_secret(one):
+    rich = pytest.importorskip("rich.traceback")
+    client = authorized(one)
+    token = client._grants.store.load()
+    one.behavior.replace = answer(b"no", 500)
+    try:
+        client._grants.token(token.access)
+    except errors.GreenkitError as e:
+        shown = rich.Traceback.from_exception(type(e), e, e.__traceback__, show_locals=True)
+        text = io.StringIO()
+        __import__("rich.console").console.Console(file=text, width=200).print(shown)
+    one.behavior.replace = None
+    assert "greenkit" in text.getvalue()
+    assert not any(s.reveal() in text.getvalue() for s in (token.access, token.refresh, one.client_secret))
