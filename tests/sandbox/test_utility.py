@@ -51,7 +51,7 @@ def test_sandbox_starts_within_two_seconds():
     began = time.monotonic()
     with sandbox.start("generic") as running:
         assert running.custodian.url.startswith("https://127.0.0.1:")
-    assert time.monotonic() - began < 20  # a bound for the slowest machine; the figure is in the README
+    assert time.monotonic() - began < 20  # a bound for the slowest machine
 
 
 def test_green_button_connect_serves_the_true_values(utility):
