@@ -148,6 +148,8 @@ def assemble(feed: Feed, index: SeriesIndex, *, epoch: str, tz: str | None) -> A
     if epoch == "utc":
         out.extend(_rows.fix_by_quirks(rows, tz))
     out.extend(_rows.apply_epoch(rows, epoch, tz))
+    if epoch == "utc":
+        out.extend(_rows.split_repeated_hour(rows))
     is_register, found = _registers(rows)
     out.extend(found)
     registers = rows.taken(is_register)

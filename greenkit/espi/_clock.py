@@ -10,7 +10,7 @@ import difflib
 import functools
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -270,43 +270,93 @@ def at_standard_midnight(begins: Instants, zone: str) -> bool:
     return bool(len(begins)) and bool(((begins + standard_offset(zone, begins) * US) % DAY == 0).all())
 
 
-def suspicion(begins: Instants, zone: str | None) -> tuple[str, str]:
-    """Infer from the block start times whether the times are UTC.
+@dataclass(frozen=True, slots=True)
+class DayMarks:
+    """When the days of some series begin and end, in microseconds, sorted and without duplicates.
+
+    ``begins`` are the earliest starts of the blocks and the starts of daily readings, ``firsts`` the first start of
+    each series, and ``lasts`` the last end of each series.
+    """
+
+    begins: Instants
+    firsts: Instants
+    lasts: Instants
+
+
+def suspicion(marks: DayMarks, zone: str | None) -> tuple[str, str]:
+    """Infer whether times are UTC from when the blocks begin and from the edges of the data.
+
+    Each reading of the times (as UTC, as local time, as standard time) puts the marks at local midnight or not. The
+    blocks alone do not decide, because some senders cut them at midnight UTC and others at midnight of what they store.
+    The edges of the data are the edges of complete local days, unless a meter starts or stops in the middle of a day::
+
+        stored         blocks begin      first start, last end     conclusion for New York in July
+        04:00 04:00    04:00 04:00 …     04:00, 04:00              UTC, which is right
+        00:00 00:00    00:00 00:00 …     00:00, 00:00              local time
+        23:00 23:00    23:00 23:00 …     23:00, 23:00              standard time
+        23:00 00:00    23:00 00:00 …     23:00, 23:00              standard time, with blocks cut at its midnight
+        04:00 00:00    04:00 00:00 …     04:00, 04:00              UTC, with blocks cut at midnight UTC
 
     Parameters
     ----------
-    begins : array of int64
-        First start of each block, each value once.
+    marks : DayMarks
+        When the days begin and end.
     zone : str or None
         Time zone of the site, if it is known.
 
     Returns
     -------
     kind : {"", "local", "standard", "other-zone"}
-        Empty if nothing suggests that the times are not UTC.
+        Empty if nothing suggests that the times are not UTC, or if the marks fit no reading of the times.
     where : str
-        For ``other-zone``, the zone in which the blocks do begin at midnight.
+        For ``other-zone``, the zone in which the days do begin at midnight.
     """
+    begins = marks.begins
     if not len(begins):
         return "", ""
-    at_utc_midnight = _share(begins % DAY == 0)
+    inner = begins[~np.isin(begins, marks.firsts)]  # the first block of a series begins with the series
     if zone is None:
-        return ("local" if at_utc_midnight > 0.9 else ""), ""
-    if not any(_habits(zone, 2024)) or _share(_at_midnight(begins, zone)) >= 0.5:
+        edges = _edges(marks, lambda t: t % DAY == 0)
+        # days that begin at another hour begin and end at the same one
+        shifted = not edges and len(np.unique(np.concatenate((marks.firsts, marks.lasts)) % DAY)) == 1
+        return ("local" if _share(begins % DAY == 0) > 0.9 and not shifted and (edges or len(inner) > 1) else ""), ""
+    if not any(_habits(zone, 2024)):
         return "", ""
-    if at_utc_midnight > 0.9:
-        return "local", ""
-    if _share(_at_midnight(from_standard(begins, zone), zone)) > 0.9:
-        return "standard", ""
-    if len(begins) > 1:
-        for other in NORTH_AMERICA:
-            if _share(_at_midnight(begins, other)) > 0.9:
-                return "other-zone", other
+
+    def as_utc(times: Instants) -> Bools:
+        return _at_midnight(times, zone)
+
+    if _share(as_utc(begins)) >= 0.5 or _edges(marks, as_utc) == 2:
+        return "", ""
+    at_label_midnight = len(inner) > 0 and bool((inner % DAY == 0).all())
+    for name, convert in (("local", from_local), ("standard", from_standard)):
+
+        def fits(times: Instants, convert: Any = convert) -> Bools:
+            return _at_midnight(convert(times, zone), zone)
+
+        edges = _edges(marks, fits)
+        share = _share(fits(begins))
+        if edges == 2 and (share > 0.9 or at_label_midnight):
+            return name, ""
+        if len(inner) and fits(inner).all() and edges == 1 and not _edges(marks, as_utc):
+            return name, ""
+    for other in NORTH_AMERICA:
+
+        def there(times: Instants, other: str = other) -> Bools:
+            return _at_midnight(times, other)
+
+        if _share(there(begins)) > 0.9 and (_edges(marks, there) == 2 or (len(inner) > 1 and there(inner).all())):
+            return "other-zone", other
     return "", ""
 
 
+def _edges(marks: DayMarks, at_midnight: Callable[[Instants], Bools]) -> int:
+    """Return how many of the two edges, the first starts and the last ends, are at midnight for most series."""
+    return sum(_share(at_midnight(edge)) > 0.5 for edge in (marks.firsts, marks.lasts))
+
+
 def _share(hits: Bools) -> float:
-    return float(hits.mean())
+    return float(hits.mean()) if len(hits) else 0.0
 
 
 def _at_midnight(instants: Instants, zone: str) -> Bools:

@@ -22,7 +22,7 @@ from greenkit.espi._readings import FIRST, LAST, NONE
 from greenkit.espi._series import SeriesIndex
 from greenkit.findings import Count, Findings, Kind
 from greenkit.frame import ADDITIVE
-from greenkit.times import US, Instants
+from greenkit.times import US, Instants, from_wall_clock, to_times, to_wall_clock
 
 DUPLICATE_BLOCKS: Final = Kind(
     "espi.block.repeated",
@@ -61,6 +61,12 @@ WRONG_DURATION: Final = Kind(
     "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but start every "
     "{length:,} seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
     "Compare the peak demand with a bill.",
+)
+REPEATED_HOUR: Final = Kind(
+    "espi.time.repeated-hour",
+    "info",
+    "{count:reading} of a fall-back day {count:shares|share} the times of one of the two repeated hours; first at "
+    "{first}. greenkit placed the first of each pair in daylight time and the second in standard time.",
 )
 SAME_START: Final = Kind(
     "espi.time.same-start",
@@ -311,8 +317,57 @@ def _instants(start: Instants, duration: Ints, epoch: str, zone: str) -> tuple[I
     begins = _clock.from_local(start, zone)
     # days and bills end at local midnight too; the duration of shorter intervals is as declared
     is_long = duration >= _clock.DAY
-    ends = _clock.from_local(start + duration, zone)
-    return begins, np.where(is_long, ends - begins, duration)
+    by_label = np.where(is_long, _clock.from_local(start + duration, zone) - begins, duration)
+    # unless the durations are true seconds: then begin + duration is the next begin, across changes of the clock too,
+    # or at least the same time of day as the begin
+    order = np.argsort(begins, kind="stable")
+    after = begins[order][1:]
+
+    def fit(lengths: Ints) -> tuple[int, int]:
+        ends = begins + lengths
+        same_time = (to_wall_clock(ends[is_long], zone) - start[is_long]) % _clock.DAY == 0
+        return int((ends[order][:-1] == after).sum()), int(same_time.sum())
+
+    return begins, duration if is_long.any() and fit(duration) > fit(by_label) else by_label
+
+
+def split_repeated_hour(rows: Rows) -> Findings:
+    """Separate the two hours of a fall-back day if both have the times of one of them.
+
+    The proof is a start that occurs twice in the repeated hour while the same label of the other hour does not occur.
+    Example for New York on 2024-11-03, where 01:00 daylight time is 05:00 UTC and 01:00 standard time is 06:00::
+
+        starts as stored    04:00  06:00  06:00  07:00     05:00 is missing, 06:00 occurs twice
+        corrected           04:00  05:00  06:00  07:00     the first is daylight time, the second standard time
+    """
+    out = Findings()
+    start = rows.columns["start"]
+    if len(rows) < 2:
+        return out
+    count, first = 0, 0
+    order = np.lexsort((start, rows.series))
+    is_second = (start[order][1:] == start[order][:-1]) & (rows.series[order][1:] == rows.series[order][:-1])
+    for number in np.unique(rows.series[order][1:][is_second]).tolist():
+        zone = rows.index.series[number].zone
+        here = np.flatnonzero(rows.series == number)
+        distinct, times = np.unique(start[here], return_counts=True)
+        twice = distinct[times == 2]
+        label = to_wall_clock(twice, zone)
+        daylight = from_wall_clock(label, zone)
+        standard = from_wall_clock(label, zone, repeated="standard")
+        other = np.where(twice == daylight, standard, daylight)
+        proven = (daylight != standard) & ~np.isin(other, distinct)
+        is_newest_first = len(here) > 2 and (np.diff(start[here]) < 0).sum() > len(here) / 2
+        for begin, early, late in zip(twice[proven], daylight[proven], standard[proven], strict=True):
+            pair = here[start[here] == begin]
+            if len(set(rows.columns["duration"][pair].tolist())) > 1:  # an hour of two hours, and one of none
+                continue
+            count += 2
+            start[pair[::-1] if is_newest_first else pair] = (early, late)
+            first = min(first or int(early), int(early))
+    if count:
+        out.add(REPEATED_HOUR, count=count, first=to_times(np.array([first]))[0].isoformat())
+    return out
 
 
 def _same_start(rows: Rows, start: Instants) -> Findings:
@@ -330,11 +385,9 @@ def _same_start(rows: Rows, start: Instants) -> Findings:
 def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool) -> Findings:
     """Report times that look like local or standard time, judging by when the blocks begin."""
     out = Findings()
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = rows.block[1:] != rows.block[:-1]
-    daily = rows.columns["duration"] >= _clock.DAY - 2 * 3600 * US
-    begins = np.unique(start[mine & (first | daily)])
-    suspicion, where = _clock.suspicion(begins, zone if known else None)
+    marks = _day_marks(rows, start, mine)
+    begins = marks.begins
+    suspicion, where = _clock.suspicion(marks, zone if known else None)
     evidence: dict[str, Any] = {"zone": zone, "blocks": len(begins), "first": _shown(begins)}
     if suspicion in _SUSPICIONS:
         kind, fix = _SUSPICIONS[suspicion]
@@ -350,6 +403,23 @@ def _suspect(rows: Rows, start: Instants, mine: Bools, zone: str, *, known: bool
         words = {"unless": ", unless the days of the utility are in standard time" if is_standard else ""}
         out.add(OTHER_ZONE, severity="warning" if is_standard else "serious", other=where, words=words, **evidence)
     return out
+
+
+def _day_marks(rows: Rows, start: Instants, mine: Bools) -> _clock.DayMarks:
+    """Return when days begin and end in these rows, whatever order the rows are in."""
+    here = np.flatnonzero(mine)
+    block, series, begin = rows.block[here], rows.series[here], start[here]
+    duration = rows.columns["duration"][here]
+    # minimum.at and maximum.at reduce by number: for blocks [0, 0, 1] and starts [7, 5, 9] the earliest are [5, 9]
+    far = np.iinfo(np.int64).max
+    earliest = np.full(len(rows.feed.readings.blocks), far)
+    firsts, lasts = np.full(len(rows.index.series), far), np.full(len(rows.index.series), -far)
+    np.minimum.at(earliest, block, begin)
+    np.minimum.at(firsts, series, begin)
+    np.maximum.at(lasts, series, begin + duration)
+    is_daily = duration >= _clock.DAY - 2 * 3600 * US
+    begins = np.concatenate((earliest[earliest < far], begin[is_daily]))
+    return _clock.DayMarks(np.unique(begins), np.unique(firsts[firsts < far]), np.unique(lasts[lasts > -far]))
 
 
 def _shown(begins: Instants) -> str:

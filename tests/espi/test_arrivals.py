@@ -1,11 +1,15 @@
 """Green Button files as utilities really deliver them: one group of documents for each kind of fault."""
 
+import itertools
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from build import (
+    CENTRAL,
     EASTERN,
+    PACIFIC,
     block,
     entry,
     feed,
@@ -318,3 +322,173 @@ def test_unknown_zone_alone_still_warns():
     days = [block(hourly(utc("2024-07-05 05:00"), [1] * 24), utc("2024-07-05 05:00"), 86400)]
     with pytest.warns(GreenkitWarning, match=r"espi\.time\.no-zone"):
         load_espi(whole(*days, local=None))
+
+
+# The clock, whatever the order of the blocks
+
+
+def stored(first, days, hours=24, *, newest_first=False):
+    """Blocks of a day each, whose first reading begins at the given stored time; the days have equal steps."""
+    out = []
+    for d in range(days):
+        texts = [reading(utc(first) + 86400 * d + 3600 * n, 5) for n in range(hours)]
+        out.append(block("".join(texts[::-1] if newest_first else texts)))
+    return out[::-1] if newest_first else out
+
+
+def clock_finding(found):
+    kinds = ("espi.time.local-as-utc", "espi.time.standard-as-utc", "espi.time.other-zone")
+    return [f.name.rpartition(".")[2] for name in kinds for f in found.findings.named(name)]
+
+
+@pytest.mark.parametrize(
+    ("first", "local", "want"),
+    [
+        ("2024-07-05 04:00", EASTERN, []),
+        ("2024-01-05 08:00", PACIFIC, []),
+        ("2024-07-05 00:00", EASTERN, ["local-as-utc"]),
+        ("2024-07-05 23:00", CENTRAL, ["standard-as-utc"]),
+        ("2024-01-05 05:00", PACIFIC, ["other-zone"]),
+    ],
+)
+def test_newest_first_does_not_matter_to_the_clock(opened, first, local, want):
+    for newest_first in (False, True):
+        assert clock_finding(opened(whole(*stored(first, 4, newest_first=newest_first), local=local))) == want
+
+
+@pytest.mark.parametrize(("month", "zone", "local"), [(7, "America/Chicago", CENTRAL), (9, "America/New_York", EASTERN), (5, "America/Los_Angeles", PACIFIC)])  # fmt: skip
+def test_standard_time_in_blocks_cut_at_its_midnight(opened, month, zone, local):
+    # local days of summer begin at 23:00 standard time; the blocks are cut at 00:00 of what is stored
+    first = utc(f"2024-{month:02}-10 23:00")
+    times = [first + 3600 * n for n in range(24 * 4)]
+    cuts = [times[:1], *(times[n : n + 24] for n in range(1, len(times), 24))]
+    found = opened(whole(*[block("".join(reading(t, 5) for t in cut)) for cut in cuts], local=local))
+    (finding,) = found.findings.named("espi.time.standard-as-utc")
+    assert finding.what_to_do == "Load the file again with epoch='standard'."
+    right = opened(whole(*[block("".join(reading(t, 5) for t in cut)) for cut in cuts], local=local), epoch="standard")
+    assert right.readings["start"].dt.tz_convert(zone).iloc[0].hour == 0
+    assert right.readings["end"].dt.tz_convert(zone).iloc[-1].hour == 0
+
+
+@pytest.mark.parametrize(("first", "local"), [("2024-07-05 04:00", EASTERN), ("2024-01-05 08:00", PACIFIC)])
+def test_right_times_in_blocks_cut_at_midnight_utc_are_right(opened, first, local):
+    times = [utc(first) + 3600 * n for n in range(24 * 3)]
+    cut = utc(first[:10] + " 00:00") + 86400
+    parts = [[t for t in times if t < cut], *([t for t in times if cut + 86400 * n <= t < cut + 86400 * (n + 1)] for n in range(3))]  # fmt: skip
+    found = opened(whole(*[block("".join(reading(t, 5) for t in p)) for p in parts if p], local=local))
+    assert clock_finding(found) == []
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_one_block_in_the_days_of_another_zone_is_reported(opened, days):
+    content = block(hourly(utc("2012-02-05 05:00"), [5] * 24 * days))
+    (finding,) = opened(whole(content, local=PACIFIC)).findings.named("espi.time.other-zone")
+    assert finding.evidence["other"] == "America/New_York"
+    part = block(hourly(utc("2012-02-05 05:00"), [5] * 17))  # a part of a day shows nothing
+    assert clock_finding(opened(whole(part, local=PACIFIC))) == []
+
+
+def test_clock_of_the_trials(opened):
+    assert clock_finding(opened(trial("40-newest-first-local-as-utc.xml"))) == ["local-as-utc"]
+    assert clock_finding(opened(trial("standard-as-utc-blocks-at-label-midnight.xml"))) == ["standard-as-utc"]
+    assert clock_finding(opened(trial("04-utilityapi-series-per-bill.xml"))) == []
+
+
+# The repeated hour of a fall-back day on one epoch
+
+
+def fall_back(change, step, on, *, newest_first=False):
+    """Readings from six hours before a change (UTC, the end of daylight time) to six after it.
+
+    ``on`` is the hour whose times both repeated hours have: -1 the daylight hour, 0 the standard hour.
+    """
+    per = 3600 // step
+    times = [change + step * n for n in range(-6 * per, 6 * per)]
+    kept = [t if not change - 3600 <= t < change + 3600 else change + 3600 * on + (t - change) % 3600 for t in times]
+    texts = [reading(t, n + 1, step) for n, t in enumerate(kept)]
+    return times, block("".join(texts[::-1] if newest_first else texts))
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("on", [-1, 0])
+@pytest.mark.parametrize(
+    ("change", "step", "local"),
+    [("2024-11-03 06:00", 3600, EASTERN), ("2023-11-05 07:00", 900, CENTRAL), ("2022-11-06 09:00", 1800, PACIFIC)],
+)
+def test_repeated_hour_on_one_epoch_is_split(opened, change, step, local, on, newest_first):
+    times, content = fall_back(utc(change), step, on, newest_first=newest_first)
+    found = opened(whole(content, local=local, intervalLength=step))
+    df = found.readings
+    assert (
+        df["start"].dt.tz_convert("UTC").astype("int64") // 10 ** (6 if df["start"].dt.unit == "us" else 9)
+    ).tolist() == times
+    # nothing is lost, and the first of each pair is the earlier one
+    assert df["value"].tolist() == [(n + 1) / 1000 for n in range(len(times))]
+    (finding,) = found.findings.named("espi.time.repeated-hour")
+    assert finding.evidence["count"] == 2 * 3600 // step
+    assert "espi.reading.conflicting" not in names(found)
+
+
+def test_two_values_of_one_hour_without_a_gap_conflict(opened):
+    change = utc("2024-11-03 06:00")
+    times = [change + 3600 * n for n in (-3, -2, -1, 0, 0, 1, 2)]  # both repeated hours are there
+    found = opened(whole(block("".join(reading(t, n) for n, t in enumerate(times)))))
+    assert "espi.reading.conflicting" in names(found)
+    assert "espi.time.repeated-hour" not in names(found)
+
+
+def test_two_values_of_an_hour_of_another_day_conflict(opened):
+    change = utc("2024-11-04 06:00")
+    times = [change + 3600 * n for n in (-3, -2, 0, 0, 1, 2)]
+    found = opened(whole(block("".join(reading(t, n) for n, t in enumerate(times)))))
+    assert "espi.reading.conflicting" in names(found)
+    assert "espi.time.repeated-hour" not in names(found)
+
+
+def test_repeated_hour_of_the_trial(opened):
+    found = opened(trial("18-fall-back-hour-twice-one-epoch.xml"))
+    df = found.readings
+    assert df["start"].is_unique
+    assert "espi.time.repeated-hour" in names(found)
+    assert set(df["start"].diff().dropna()) == {pd.Timedelta("1h")}
+
+
+# Local time with durations in true seconds
+
+
+def bills(dates, zone, *, true):
+    """One reading for each period between local dates, as local time stored as UTC."""
+    out = []
+    for first, end in itertools.pairwise(dates):
+        label = (pd.Timestamp(end) - pd.Timestamp(first)).total_seconds()
+        real = (pd.Timestamp(end, tz=zone) - pd.Timestamp(first, tz=zone)).total_seconds()
+        out.append(block(reading(utc(first), 40, int(real if true else label))))
+    return out
+
+
+PERIODS = [
+    (
+        ["2021-09-29", "2021-10-26", "2021-11-25", "2021-12-28"],
+        "America/New_York",
+        EASTERN,
+        {"uom": 169, "commodity": 7},
+    ),
+    (["2024-02-01", "2024-03-01", "2024-04-01", "2024-05-01"], "America/Chicago", CENTRAL, {}),
+    (["2024-03-08", "2024-03-09", "2024-03-10", "2024-03-11", "2024-03-12"], "America/Los_Angeles", PACIFIC, {}),
+    (["2023-11-04", "2023-11-05", "2023-11-06"], "America/Denver", EASTERN | {"tzOffset": -25200}, {"uom": 42}),
+]
+
+
+@pytest.mark.parametrize("true", [True, False])
+@pytest.mark.parametrize(("dates", "zone", "local", "members"), PERIODS)
+def test_local_periods_end_where_the_next_begins(opened, dates, zone, local, members, true):
+    found = opened(whole(*bills(dates, zone, true=true), local=local, **members), epoch="local")
+    df = found.readings
+    assert df["start"].tolist() == [pd.Timestamp(d, tz=zone) for d in dates[:-1]]
+    assert df["end"].tolist() == [pd.Timestamp(d, tz=zone) for d in dates[1:]]
+    assert not found.findings.named("espi.reading.overlapping")
+
+
+def test_local_periods_of_the_trial(opened):
+    df = opened(trial("elapsed-durations-local-as-utc.xml"), epoch="local").readings
+    assert df["end"].tolist()[:-1] == df["start"].tolist()[1:]
