@@ -50,9 +50,18 @@ BY_FIRST_BYTES: Final[tuple[tuple[bytes, Foreign], ...]] = (
 )
 """Binary files, by the bytes that they begin with."""
 
+# The header of a saved e-mail: fields, of which one is of e-mail only; mbox files have a separator before it (RFC 5322,
+# RFC 4155).
+_EMAIL: Final = re.compile(
+    rb"(?:From [^\r\n]*\r?\n)?(?:[!-9;-~]+:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)*?"
+    rb"(?:received|return-path|delivered-to|mime-version|message-id):",
+    re.I,
+)
+
 BY_TEXT: Final[tuple[tuple[re.Pattern[bytes], Foreign], ...]] = (
     (re.compile(rb"<(!doctype\s+html|html)\b", re.I), _WEB_PAGE),
     (re.compile(rb"<svg\b", re.I), _IMAGE),
+    (_EMAIL, Foreign("an e-mail without attachments", "Load the file that was attached to it, or download the data.")),
     (re.compile(rb"&lt;"), Foreign("XML that was written as text, with &lt; for each <", "Download the file again.")),
 )
 """Text files, by what follows a byte order mark and white space."""
@@ -78,3 +87,14 @@ def recognize(head: bytes) -> Foreign | None:
             return what
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((what for pattern, what in BY_TEXT if pattern.match(text)), None)
+
+
+def is_email(head: bytes) -> bool:
+    r"""Return whether the first bytes are those of a saved e-mail or an mbox file, and not of a saved web page (MHTML).
+
+    Examples
+    --------
+    >>> is_email(b"From: a@example.com\nMIME-Version: 1.0\n"), is_email(b"[package]\nname: x\n")
+    (True, False)
+    """
+    return _EMAIL.match(head) is not None and not any(head.startswith(mark) for mark, _ in BY_FIRST_BYTES)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Iterable
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import pandas as pd
 
 from greenkit import _foreign, frame, tables
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
-from greenkit.sources import Limits, Source, is_openpgp, refuse, walk
+from greenkit.sources import Limits, Source, copy_pipe, is_pipe, refuse, walk
+from greenkit.text import decode_head
 
-_HEAD: Final = 4096
-_HEAD_OF_TABLE: Final = 1 << 16
+_HEAD: Final = 1 << 16
 _WORKBOOK: Final = b"PK\x03\x04"
 """First bytes of an Excel workbook; sources opens every other zip."""
 
@@ -26,7 +28,7 @@ def load(
     tz: str | None = None,
     epoch: str = "utc",
     pgp: Any = None,
-    errors: str = "raise",
+    errors: Literal["raise", "collect"] = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -36,15 +38,17 @@ def load(
     ----------
     source : path, bytes, binary file, or a list of these
         XML, LSE, CSV, JSON, or an Excel workbook; a zip or gzip of these, encrypted or not; of a folder or glob, all
-        its files. Never a URL. If all files are XML, they are read as one Green Button feed. Tables must have a known
-        layout; in a folder or archive, others are left out and reported. Energy that two files have counts once.
+        its files; also tar archives, bzip2, xz, and the attachments of saved e-mails. Never a URL. Green Button files
+        are read as one feed. Tables must have a known layout. In a folder or archive, files of other kinds are left out
+        and reported. Energy that two files have counts once.
     tz, epoch : str, optional
         Zone and clock of a Green Button feed, as in :func:`greenkit.load_espi`; ``tz`` is that of tables too. Smart
         Meter Texas files need neither.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP, as in :func:`greenkit.load_smt`.
     errors : {"raise", "collect"}
-        With ``"collect"``, tables that can be read in several ways are left out and reported as findings.
+        With ``"collect"``, damaged files among several, and tables that can be read in several ways, are left out and
+        reported as findings.
     progress : bool or callable, optional
         True shows a bar; a callable is called with (bytes done, total bytes).
     limits : Limits, optional
@@ -62,6 +66,7 @@ def load(
         If a table can be read in several ways.
     FormatError
         If the file is damaged or has another format, or if ``tz`` or ``epoch`` is passed for a file that needs none.
+        If the source has several files and none of them can be read, the error names each file and the reason.
     DecryptError
         If the file is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
@@ -79,39 +84,45 @@ def load(
     """
     if errors not in ("raise", "collect"):
         raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
-    marks: list[tuple[Any, int]] = []
-    source = _rereadable(source, marks)
-    kinds = [_kind_of(one) for one in walk(source, limits=limits)]
-    for file, start in marks:
-        file.seek(start)
-    if kinds and all(kind == "espi" for kind in kinds):
-        from greenkit.espi import load_espi
+    with contextlib.ExitStack() as held:
+        marks: list[tuple[Any, int]] = []
+        source = _rereadable(source, marks, held, limits)
+        leave_out = (lambda name, error: None) if errors == "collect" else None  # the reader reports it
+        kinds = {_kind_of(one) for one in walk(source, limits=limits, leave_out=leave_out)}
+        for file, start in marks:
+            file.seek(start)
+        if kinds & {"espi"} and not kinds & {"smt", "known table"} and errors == "raise":
+            from greenkit.espi import load_espi
 
-        return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
-    if "known table" in kinds or (kinds and set(kinds) <= {"table"}):
-        return _load_with_tables(source, tz, epoch, pgp, errors, progress, limits)
-    if tz is not None or epoch != "utc":
-        raise FormatError(
-            "tz= and epoch= apply only to Green Button feeds and tables, and the source contains other files",
-            next_step="Load the Green Button feeds separately.",
-        )
-    from greenkit.smt import load_smt
+            return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
+        if "known table" in kinds or ("table" in kinds and not kinds & {"espi", "smt"}):
+            return _load_with_tables(source, tz, epoch, pgp, errors, progress, limits)
+        if tz is not None or epoch != "utc":
+            raise FormatError(
+                "tz= and epoch= apply only to Green Button feeds and tables, and the source contains other files",
+                next_step="Load the Green Button feeds separately.",
+            )
+        from greenkit.smt import load_smt
 
-    return load_smt(source, pgp=pgp, progress=progress, limits=limits)
+        return load_smt(source, pgp=pgp, errors=errors, progress=progress, limits=limits)
 
 
 def _kind_of(source: Source) -> str:
     """Return which reader a file is for: ``espi``, ``smt``, ``known table``, ``table``, or ``other``."""
-    head = _first_bytes(source)
-    if head.startswith(b"<"):
-        return "espi"
-    raw = source.head(_HEAD_OF_TABLE)
-    if not raw.startswith(_WORKBOOK) and (_foreign.recognize(raw) is not None or b"\0\0\0\0" in raw):
+    head = source.head(_HEAD)
+    if head.startswith(_WORKBOOK):
+        return "known table" if tables.is_known(source) else "table"
+    text = decode_head(head).lstrip("\0 \t\r\n\x1a")
+    if not text or _foreign.recognize(head) or _foreign.recognize(text[:4096].encode()):
         return "other"
     from greenkit.smt import is_smt
 
-    if not raw.startswith(_WORKBOOK) and (not head or is_smt(raw)):
+    if is_smt(head):
         return "smt"
+    if text.startswith("<"):
+        return "espi"
+    if b"\0\0\0\0" in head:
+        return "other"
     return "known table" if tables.is_known(source) else "table"
 
 
@@ -120,7 +131,7 @@ def _load_with_tables(
     tz: str | None,
     epoch: str,
     pgp: Any,
-    errors: str,
+    errors: Literal["raise", "collect"],
     progress: Progress,
     limits: Limits | None,
 ) -> pd.DataFrame:
@@ -154,7 +165,7 @@ def _load_with_tables(
     if others["smt"]:
         from greenkit.smt import open_smt
 
-        data = open_smt(others["smt"], pgp=pgp, limits=limits)
+        data = open_smt(others["smt"], pgp=pgp, errors=errors, limits=limits)
         before.append(data.readings)
         findings.extend(data.findings)
     kept = tables.drop_repeats([df for df in [*before, *frames] if len(df)], findings)
@@ -172,9 +183,12 @@ def _lasting(source: Source) -> Source:
     return Source(source.name, lambda: io.BytesIO(data), len(data), source.named)
 
 
-def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
-    """Keep what can be read only once, and record the positions of open files."""
-    if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
+def _rereadable(source: Any, marks: list[tuple[Any, int]], held: contextlib.ExitStack, limits: Limits | None) -> Any:
+    """Copy what can be read only once, and record the positions of open files."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(os.fsdecode(source)).expanduser()
+        return copy_pipe(path, held, limits) if is_pipe(path) else source
+    if isinstance(source, bytes | bytearray | memoryview):
         return source
     refuse(source)
     if hasattr(source, "read"):
@@ -182,14 +196,4 @@ def _rereadable(source: Any, marks: list[tuple[Any, int]]) -> Any:
             return source.read()
         marks.append((source, source.tell()))
         return source
-    return [_rereadable(one, marks) for one in source] if isinstance(source, Iterable) else source
-
-
-def _first_bytes(source: Source) -> bytes:
-    """Return the first characters as ASCII, without a byte order mark, white space, or the zeros of UTF-16."""
-    head = source.head(_HEAD)
-    if is_openpgp(head):
-        return head
-    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
-        head = head.removeprefix(mark)
-    return head.replace(b"\0", b"").lstrip()
+    return [_rereadable(one, marks, held, limits) for one in source] if isinstance(source, Iterable) else source

@@ -1,40 +1,76 @@
 """The sources that ``load_*`` and ``open_*`` accept, as named byte streams.
 
-A source is a path, bytes, a binary file, a folder, a glob, or a list of these. Any of them may be zipped or gzipped,
-also inside one another. A source is never a URL. Decompressed bytes are counted against :class:`Limits`. Nothing is
-unpacked to disk; a member whose name would leave its folder is rejected anyway.
+A source is a path, bytes, a binary file, a folder, a glob, or a list of these. Any of them may be a zip or tar archive,
+compressed with gzip, bzip2 or xz, or a saved e-mail with attachments, also inside one another. A source is never a URL.
+Decompressed bytes are counted against :class:`Limits`. Nothing is unpacked to a folder; a member whose name would leave
+its folder is rejected anyway.
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import difflib
 import glob
 import gzip
 import io
+import lzma
 import os
+import re
+import stat
+import struct
+import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Final
 
 from greenkit import _foreign
-from greenkit.errors import FormatError, LimitError
+from greenkit.errors import DamagedMessage, DecryptError, FormatError, LimitError, OtherFormat
+from greenkit.text import decode_head, detect_encoding
 
-__all__ = ["Decrypt", "Limits", "Source", "foreign", "is_openpgp", "refuse", "walk"]
+__all__ = [
+    "Decrypt",
+    "Limits",
+    "Source",
+    "copy_pipe",
+    "foreign",
+    "is_openpgp",
+    "is_pipe",
+    "nothing_read",
+    "printable",
+    "refuse",
+    "walk",
+]
 
 _GZIP: Final = b"\x1f\x8b"
+_BZIP2: Final = re.compile(rb"BZh[1-9]1AY&SY")
+_XZ: Final = b"\xfd7zXZ\0"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_TAR: Final = slice(257, 262), b"ustar"
+_DEFLATE64: Final = 9
+_MBOX: Final = re.compile(rb"(?:\A|\r?\n\r?\n)From [^\r\n]*\r?\n")
+_ARMOR: Final = b"-----BEGIN PGP MESSAGE-----"
 _HEAD: Final = 4096
+_SHOWN: Final = 20
+"""Files that an error lists."""
+_EMAIL_SIZE: Final = 1 << 28
 _AGAIN: Final = "Download the file again."
 GIB: Final = 1 << 30
-DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError, RuntimeError)
+# What the archive modules of Python raise for damaged input. A read error of the disk is an OSError too, but of a file
+# that is not in an archive it is never caught.
+DAMAGED: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, struct.error),
+    *(EOFError, OSError, ValueError, IndexError, NotImplementedError, RuntimeError),
+)
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message and returns its decrypted stream, which the caller closes."""
+LeaveOut = Callable[[str, Exception], object]
+"""Takes the name of a file that cannot be unpacked, and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +123,9 @@ class Source:
             return _read_exactly(file, n)
 
 
-def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None = None) -> Iterator[Source]:
+def walk(
+    source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None = None, leave_out: LeaveOut | None = None
+) -> Iterator[Source]:
     """Yield every stream of a source in a stable order (folders and globs by name).
 
     Parameters
@@ -98,6 +136,9 @@ def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None =
         Limits for archives.
     decrypt : callable, optional
         Decrypts each OpenPGP message. Without it, the message itself is the stream.
+    leave_out : callable, optional
+        Called with the name and the error of an archive or message that cannot be unpacked or decrypted; the others
+        follow. Without it, the error is raised.
 
     Raises
     ------
@@ -108,11 +149,40 @@ def walk(source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None =
     """
     budget = Budget(limits or Limits())
     with contextlib.ExitStack() as held:
-        for found in _expand(source, held):
-            yield from _unpack(found, budget, decrypt, held, 0)
+        opened = _Opened(budget, decrypt, held, leave_out)
+        for found in _expand(source, opened):
+            yield from _unpack(found, opened, 0)
 
 
-def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What one walk has open, and how it unpacks."""
+
+    budget: Budget
+    decrypt: Decrypt | None
+    held: contextlib.ExitStack
+    leave_out: LeaveOut | None
+
+
+def nothing_read(what: str, left_out: Mapping[str, str]) -> OtherFormat:
+    """Return the error for a source of which no file could be read.
+
+    Parameters
+    ----------
+    what : str
+        What the reader looks for, ``"Green Button feed"``.
+    left_out : mapping
+        Name of each file → why it was left out, as a sentence.
+    """
+    files = [f"\n  {name}: {why}" for name, why in left_out.items()]
+    more = f"\n  and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
+    return OtherFormat(
+        f"The source contains no {what}:{''.join(files[:_SHOWN])}{more}\n",
+        next_step="Check that this is the source that you mean.",
+    )
+
+
+def _expand(source: Any, opened: _Opened) -> Iterator[Source]:
     refuse(source)
     if isinstance(source, Source):
         yield source
@@ -120,12 +190,12 @@ def _expand(source: Any, held: contextlib.ExitStack) -> Iterator[Source]:
         data = bytes(source)
         yield Source("bytes", lambda: io.BytesIO(data), len(data))
     elif isinstance(source, str | os.PathLike):
-        yield from _paths(os.fspath(source))
+        yield from _paths(os.fspath(source), opened)
     elif hasattr(source, "read"):
-        yield _file(source, held)
+        yield _file(source, opened)
     elif isinstance(source, Iterable):
         for one in source:
-            yield from _expand(one, held)
+            yield from _expand(one, opened)
     else:
         raise TypeError(
             f"A source must be a path, bytes, a binary file, or a list of these, not {type(source).__name__}."
@@ -140,7 +210,8 @@ def refuse(source: Any) -> None:
         raise TypeError(f"A {type(source).__name__} is not a file. Pass its .content, or save that first.")
 
 
-def _paths(name: str) -> Iterator[Source]:
+def _paths(name: str | bytes, opened: _Opened) -> Iterator[Source]:
+    name = os.fsdecode(name)
     if "\n" in name or name.lstrip("\ufeff \t").startswith("<"):
         raise TypeError("The argument is the text of a file, not a path. Pass text.encode().")
     if "://" in name:
@@ -157,7 +228,7 @@ def _paths(name: str) -> Iterator[Source]:
             if not any(part.startswith(".") for part in below.relative_to(path).parts):
                 yield _path(below, named=False)
     elif path.exists():
-        yield _path(path, named=True)
+        yield copy_pipe(path, opened.held, opened.budget.limits) if is_pipe(path) else _path(path, named=True)
     else:
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(name) else []
         if not matches:
@@ -175,28 +246,72 @@ def _no_such(path: Path) -> str:
     return f"There is no file {path}. {hint}"
 
 
+def is_pipe(path: Path) -> bool:
+    """Return whether a path is a pipe or device, which can be read only once, and neither a file nor a folder."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # there is no such path, or the text is not a path at all
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def _path(path: Path, *, named: bool) -> Source:
-    return Source(str(path), lambda: path.open("rb"), path.stat().st_size, named)
+    return Source(printable(str(path)), lambda: path.open("rb"), path.stat().st_size, named)
 
 
-def _file(file: Any, held: contextlib.ExitStack) -> Source:
+def copy_pipe(path: Path, held: contextlib.ExitStack, limits: Limits | None = None) -> Source:
+    """Copy a pipe or device to a temporary file, because it can be read only once."""
+    with path.open("rb") as file:
+        copy = _spool(file, str(path), held, (limits or Limits()).unpacked)
+    return _held(printable(str(path)), copy, True)
+
+
+def printable(name: str) -> str:
+    r"""Return a name with escapes for bytes that are not UTF-8 and for lone surrogates, which no column can contain.
+
+    Examples
+    --------
+    >>> print(printable(os.fsdecode(bytes([0x61, 0xE9]))))
+    a\xe9
+    """
+    if name.isascii():
+        return name
+    errors = "surrogateescape" if _is_escaped(name) else "backslashreplace"
+    return name.encode("utf-8", errors).decode("utf-8", "backslashreplace")
+
+
+def _is_escaped(name: str) -> bool:
+    """Return whether all surrogates of a name stand for bytes of a file name (PEP 383)."""
+    return not any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in name)
+
+
+def _file(file: Any, opened: _Opened) -> Source:
     """Read from the current position of a user's file; copy one that cannot seek to a temporary file first."""
     if isinstance(file, io.TextIOBase):
         raise TypeError("The file is open as text. Open it with mode 'rb'.")
-    name = str(getattr(file, "name", "file"))
+    name = printable(str(getattr(file, "name", "file")))
     try:
         start = file.tell() if file.seekable() else None
     except (AttributeError, OSError):
         start = None
     if start is None:
-        return _held(name, _spool(file, held), True)
+        return _held(name, _spool(file, name, opened.held, opened.budget.limits.unpacked), True)
     return _held(name, file, True, start)
 
 
-def _spool(file: IO[bytes], held: contextlib.ExitStack) -> BinaryIO:
-    copy: Any = held.enter_context(tempfile.SpooledTemporaryFile(max_size=1 << 24))  # noqa: SIM115 held by the stack
+def _spool(file: IO[bytes], name: str, held: contextlib.ExitStack, limit: int) -> BinaryIO:
+    """Return a temporary copy of a stream, which can be read again until ``held`` is closed."""
+    copy: Any = held.enter_context(tempfile.SpooledTemporaryFile(max_size=1 << 24))  # noqa: SIM115 held
+    size = 0
     while chunk := file.read(1 << 20):
+        size += len(chunk)
+        if size > limit:
+            raise LimitError(
+                f"{name}: The stream has more than {limit:,} bytes",
+                next_step="If you trust it, pass a larger limits.unpacked.",
+            )
         copy.write(chunk)
+    copy.seek(0)
     return copy  # type: ignore[no-any-return]
 
 
@@ -208,76 +323,131 @@ def _held(name: str, file: Any, named: bool, start: int = 0) -> Source:
     return Source(name, reopen, None, named)
 
 
-def _unpack(
-    source: Source, budget: Budget, decrypt: Decrypt | None, held: contextlib.ExitStack, depth: int
-) -> Iterator[Source]:
-    head = source.head()
-    packed = head.startswith((_GZIP, *_ZIP)) or (decrypt is not None and is_openpgp(head))
-    if not packed or (head.startswith(_ZIP) and _is_workbook(source)):
-        yield source
-        return
-    if depth >= budget.limits.nesting:
-        raise LimitError(
-            f"{source.name}: Archives are nested more than {budget.limits.nesting} deep",
-            next_step="If you trust the archive, pass a larger limits.nesting.",
-        )
-    inner: Iterable[Source]
-    if head.startswith(_GZIP):
-        inner = [_gunzip(source, budget)]
-    elif head.startswith(_ZIP):
-        inner = _unzip(source, budget, held)
-    else:
-        inner = [_decrypted(source, decrypt, held)]  # type: ignore[arg-type]
-    for one in inner:
-        yield from _unpack(one, budget, decrypt, held, depth + 1)
+# -- archives, compressed files, e-mail, and encrypted messages
 
 
-def _gunzip(source: Source, budget: Budget) -> Source:
-    name = source.name.removesuffix(".gz")
+def _unpack(source: Source, opened: _Opened, depth: int) -> Iterator[Source]:
+    """Yield what is in a source, or the source itself if it is not packed."""
+    try:
+        head = source.head()
+        inner = _inner(source, head, opened)
+        if inner is None:
+            yield source
+            return
+        limits = opened.budget.limits
+        if depth >= limits.nesting:
+            raise LimitError(
+                f"{source.name}: Archives are nested more than {limits.nesting} deep",
+                next_step="If you trust the archive, pass a larger limits.nesting.",
+            )
+        for one in inner:
+            yield from _unpack(one, opened, depth + 1)
+    except (FormatError, DecryptError) as e:
+        if opened.leave_out is None or isinstance(e, LimitError):
+            raise
+        opened.leave_out(source.name, e)
+
+
+def _inner(source: Source, head: bytes, opened: _Opened) -> Iterable[Source] | None:
+    """Return the streams that are packed in a source, or None if nothing is."""
+    for mark, opener, ending in _COMPRESSED:
+        if mark(head):
+            return [_decompressed(source, opener, ending, opened)]
+    if head.startswith(_ZIP):
+        return None if _is_workbook(source) else _unzip(source, opened)
+    if head[_TAR[0]] == _TAR[1]:
+        return _untar(source, opened)
+    attachments = _attachments(source, opened) if _foreign.is_email(head) else []
+    if attachments:
+        return attachments
+    if opened.decrypt is not None and is_openpgp(head):
+        return [_decrypted(source, opened.decrypt, opened)]
+    return None
+
+
+def _decompressed(source: Source, opener: Callable[[BinaryIO], Any], ending: str, opened: _Opened) -> Source:
+    name = source.name.removesuffix(ending)
 
     def reopen() -> BinaryIO:
         packed = source.open()
-        return io.BufferedReader(Guarded(Gunzipped(fileobj=packed), name, budget, packed.tell), 1 << 18)
+        return io.BufferedReader(Guarded(opener(packed), name, opened.budget, packed.tell, also=packed), 1 << 18)
 
     return Source(name, reopen, None, source.named)
 
 
-def _unzip(source: Source, budget: Budget, held: contextlib.ExitStack) -> Iterator[Source]:
+# Whether the first bytes are those of a compressed file, what opens it, and the ending that its name loses.
+_COMPRESSED: Final[tuple[tuple[Callable[[bytes], object], Callable[[BinaryIO], Any], str], ...]] = (
+    (lambda head: head.startswith(_GZIP), lambda file: gzip.GzipFile(fileobj=file), ".gz"),
+    (_BZIP2.match, bz2.BZ2File, ".bz2"),
+    (lambda head: head.startswith(_XZ), lzma.LZMAFile, ".xz"),
+)
+
+
+def _damaged(what: str, e: BaseException, name: str) -> FormatError:
+    return FormatError(f"The {what} is damaged or truncated ({e or type(e).__name__})", source=name, next_step=_AGAIN)
+
+
+def _unzip(source: Source, opened: _Opened) -> Iterator[Source]:
+    budget = opened.budget
     try:
-        archive = held.enter_context(zipfile.ZipFile(held.enter_context(source.open())))
+        budget.check_members(source.name, _declared_members(source))
+        archive = opened.held.enter_context(zipfile.ZipFile(opened.held.enter_context(source.open())))
     except DAMAGED as e:
-        raise FormatError(
-            f"The zip archive is damaged or truncated ({e})", source=source.name, next_step=_AGAIN
-        ) from None
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+        if isinstance(e, FormatError | LimitError):
+            raise
+        raise _damaged("zip archive", e, source.name) from None
+    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    budget.check_members(source.name, len(infos))
     for info in infos:
-        parts = PurePosixPath(info.filename.replace("\\", "/")).parts
-        name = f"{source.name}!{info.filename}"
+        name = f"{source.name}!{printable(info.filename)}"
         budget.member(name)
-        if ".." in parts or info.filename.startswith(("/", "\\")) or ":" in parts[0]:
-            raise LimitError(
-                f"{source.name}: The member {info.filename!r} would be written outside its folder",
-                next_step="Do not trust this archive. Ask its sender for the files.",
-            )
-        if parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
+        if _is_hidden(source, info.filename):
             continue
         if info.flag_bits & 1:  # APPNOTE.TXT, 4.4.4
             raise FormatError(
                 "The zip archive is protected by a password", source=name, next_step="Unpack it, and load the files."
             )
-        yield _member(archive, info, name, budget, source.named and len(infos) == 1)
+        yield _zip_member(archive, info, name, budget, source.named and len(infos) == 1)
+
+
+def _declared_members(source: Source) -> int:
+    """Return the number of members that a zip declares in its last record, to refuse millions of them at once.
+
+    The record is the last 22 bytes, unless the archive has a comment (APPNOTE.TXT, 4.3.16). A number above 65,534 is
+    in another record and counts as 65,535 here.
+    """
+    with source.open() as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 22, 0))
+        record = file.read(22)
+    return int.from_bytes(record[10:12], "little") if record[:4] == b"PK\x05\x06" else 0
+
+
+def _is_hidden(source: Source, member: str) -> bool:
+    """Return whether a member is one that no user put into the archive, and raise if its name is not a file's."""
+    parts = PurePosixPath(member.replace("\\", "/")).parts
+    if not parts:
+        raise FormatError("The archive has a member without a name", source=source.name, next_step=_AGAIN)
+    if ".." in parts or member.startswith(("/", "\\")) or ":" in parts[0]:
+        raise LimitError(
+            f"{source.name}: The member {member!r} would be written outside its folder",
+            next_step="Do not trust this archive. Ask its sender for the files.",
+        )
+    return parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts)
 
 
 def _is_workbook(source: Source) -> bool:
     """Return whether a zip is a Microsoft Office file (ECMA-376, part 2, 10.1.2)."""
     try:
+        if _declared_members(source) > 10_000:  # no workbook has as many parts, and reading their names takes long
+            return False
         with source.open() as file, zipfile.ZipFile(file) as archive:
             return "[Content_Types].xml" in archive.NameToInfo
     except DAMAGED:
         return False
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, named: bool) -> Source:
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, named: bool) -> Source:
     # zipfile never returns more bytes than declared here, so a bomb is recognized without unpacking it
     budget.check_ratio(name, info.file_size, info.compress_size)
 
@@ -285,19 +455,117 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: 
         try:
             file = archive.open(info)
         except DAMAGED as e:
-            raise FormatError(f"The archive member cannot be read ({e})", source=name, next_step=_AGAIN) from None
+            if info.compress_type == _DEFLATE64:
+                raise FormatError(
+                    "The member is compressed with Deflate64, which Python cannot read",
+                    source=name,
+                    next_step="Unpack the archive with another program, and load the files.",
+                ) from None
+            raise _damaged("archive member", e, name) from None
         return io.BufferedReader(Guarded(file, name, budget, lambda: info.compress_size), 1 << 18)
 
     return Source(name, reopen, info.file_size, named)
 
 
-def _decrypted(source: Source, decrypt: Decrypt, held: contextlib.ExitStack) -> Source:
-    with source.open() as message:
-        plain = held.enter_context(contextlib.closing(decrypt(message)))
+def _untar(source: Source, opened: _Opened) -> Iterator[Source]:
+    with source.open() as file:
+        copy = _spool(
+            file, source.name, opened.held, opened.budget.limits.unpacked
+        )  # tar needs to seek, which is slow in a compressed stream
+    try:
+        archive = opened.held.enter_context(tarfile.open(fileobj=copy, mode="r:"))  # noqa: SIM115 held
+        members = []
+        for member in archive:
+            opened.budget.member(source.name)
+            if member.isreg() and not member.issparse():  # a sparse member can declare any size
+                members.append(member)
+    except DAMAGED as e:
+        if isinstance(e, LimitError):
+            raise
+        raise _damaged("tar archive", e, source.name) from None
+    for member in members:
+        if not _is_hidden(source, member.name):
+            yield _tar_member(
+                archive, member, f"{source.name}!{printable(member.name)}", source.named and len(members) == 1
+            )
+
+
+def _tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, named: bool) -> Source:
+    def reopen() -> BinaryIO:
+        file = archive.extractfile(member)
+        return io.BufferedReader(Guarded(file, name), 1 << 18)
+
+    return Source(name, reopen, member.size, named)
+
+
+def _attachments(source: Source, opened: _Opened) -> list[Source]:
+    """Return the attachments of a saved e-mail, or of all e-mails in an mbox file."""
+    import email
+
+    with source.open() as file:
+        data = file.read(_EMAIL_SIZE + 1)
+    if len(data) > _EMAIL_SIZE:
+        raise LimitError(
+            f"{source.name}: The e-mail has more than {_EMAIL_SIZE:,} bytes", next_step="Load its attachments alone."
+        )
+    starts = [match.end() for match in _MBOX.finditer(data)] if data.startswith(b"From ") else [0]
+    parts = []
+    for begin, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        for part in email.message_from_bytes(data[begin:end]).walk():
+            if not part.is_multipart() and (part.get_filename() or part.get_content_disposition() == "attachment"):
+                parts.append(part)
+    attachments = []
+    for i, part in enumerate(parts, 1):
+        name = f"{source.name}!{printable(str(part.get_filename() or f'attachment-{i}'))}"
+        opened.budget.member(name)
+        content = part.get_payload(decode=True) or b""
+        opened.budget.count(name, len(content), None)
+        attachments.append(Source(name, _opener(content), len(content), source.named and len(parts) == 1))
+    return attachments
+
+
+def _opener(content: Any) -> Callable[[], BinaryIO]:
+    return lambda: io.BytesIO(content)
+
+
+def _decrypted(source: Source, decrypt: Decrypt, opened: _Opened) -> Source:
+    with _message(source) as message:
+        plain = opened.held.enter_context(contextlib.closing(decrypt(message)))
     name = source.name
     for ending in (".asc", ".pgp", ".gpg"):
         name = name.removesuffix(ending)
     return _held(name, plain, source.named)
+
+
+def _message(source: Source) -> BinaryIO:
+    """Open an OpenPGP message; one that an editor saved in UTF-16 is converted.
+
+    Raises
+    ------
+    DamagedMessage
+        If an e-mail program changed the ASCII armor.
+    """
+    head = source.head()
+    armor = decode_head(head) if detect_encoding(head) else ""
+    text = (armor or head.decode("latin-1")).replace("\r\n", "\n")
+    begin = text.find(_ARMOR.decode())
+    if begin >= 0:
+        after = text[begin + len(_ARMOR) :]
+        # RFC 4880, 6.2: header lines with a colon, a blank line, and Base64, in which "=" is only at the end
+        headers, blank, _ = after.lstrip(" \t").removeprefix("\n").partition("\n\n")
+        has_gap = after.lstrip(" \t").startswith("\n\n") or (
+            bool(blank) and all(":" in line for line in headers.split("\n"))
+        )
+        if not has_gap or re.search(r"=(?:3D|\n[A-Za-z0-9+/=]{10})", after):
+            raise DamagedMessage(
+                f"{source.name}: The ASCII armor of the OpenPGP message was changed, as e-mail programs and editors do",
+                next_step="Download the file again in binary mode, or save the attachment instead of its text.",
+            )
+    file = source.open()
+    if not armor:
+        return file
+    with file:
+        return io.BytesIO(decode_head(file.read()).encode())
 
 
 # -- streams that count what is unpacked
@@ -314,8 +582,12 @@ class Budget:
 
     def member(self, name: str) -> None:
         """Count a member, and raise LimitError if there are too many."""
+        self.check_members(name, 1)
         self.members += 1
-        if self.members > self.limits.members:
+
+    def check_members(self, name: str, more: int) -> None:
+        """Raise LimitError if so many more members would be too many."""
+        if self.members + more > self.limits.members:
             raise LimitError(
                 f"{name}: The archives have more than {self.limits.members:,} members",
                 next_step="If you trust them, pass a larger limits.members.",
@@ -345,16 +617,6 @@ class Budget:
             )
 
 
-class Gunzipped(gzip.GzipFile):
-    """A gzip stream that also closes the file it reads."""
-
-    def close(self) -> None:
-        packed: Any = self.fileobj
-        super().close()
-        if packed is not None:
-            packed.close()
-
-
 class Guarded(io.RawIOBase):
     """A stream that counts the bytes it unpacks, and raises FormatError if the archive is damaged."""
 
@@ -366,8 +628,10 @@ class Guarded(io.RawIOBase):
         packed: Callable[[], int] | None = None,
         *,
         close: bool = True,
+        also: Any = None,
     ) -> None:
         self._file, self._name, self._budget, self._packed, self._close = file, name, budget, packed, close
+        self._also = also  # closed with the file
         self._position = 0
 
     @property
@@ -391,9 +655,9 @@ class Guarded(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except DAMAGED as e:
-            raise FormatError(
-                f"The archive is damaged or truncated ({e})", source=self._name, next_step=_AGAIN
-            ) from None
+            if self._budget is None or isinstance(e, FormatError | LimitError):
+                raise  # not an archive, or an archive inside this one
+            raise _damaged("archive", e, self._name) from None
         buffer[: len(data)] = data
         self._position += len(data)
         if self._budget:
@@ -403,6 +667,8 @@ class Guarded(io.RawIOBase):
     def close(self) -> None:
         if self._close and not self.closed:
             self._file.close()
+            if self._also is not None:
+                self._also.close()
         super().close()
 
 
@@ -420,7 +686,7 @@ def foreign(head: bytes) -> str | None:
 
 def is_openpgp(head: bytes) -> bool:
     """Return whether the first bytes are those of an OpenPGP message, ASCII-armored or binary (RFC 4880, 4.2, 6.2)."""
-    if b"-----BEGIN PGP MESSAGE-----" in head[:2048]:
+    if _ARMOR in head[:2048] or (detect_encoding(head) and _ARMOR.decode() in decode_head(head[:4096])):
         return True
     if len(head) < 3 or not head[0] & 0x80:
         return False

@@ -20,7 +20,7 @@ from greenkit.espi._series import SeriesResolver
 from greenkit.espi._tables import Tables
 from greenkit.espi._xml import WebPage
 from greenkit.findings import Findings, Kind, counted
-from greenkit.sources import Limits, walk
+from greenkit.sources import Limits, nothing_read, walk
 
 SKIPPED: Final = Kind(
     "espi.file.passed-over",
@@ -189,8 +189,9 @@ def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, r
             feed.rollback(mark)
             refused.append(e)
     if refused and not feed.documents:
-        problem = refused[0].problem
-        raise OtherFormat(f"The source contains no Green Button feed ({problem})", next_step="Check the path.")
+        names = [other.source or "file" for other in refused]
+        whys = [str(other).removeprefix(f"{name}: ") for other, name in zip(refused, names, strict=True)]
+        raise nothing_read("Green Button feed", dict(zip(names, whys, strict=True)))
     archives = {document.name.rpartition("!")[0] for document in feed.documents} - {""}
     for other in refused:
         # a portal's archive may have the same data as a page to read, or a style sheet, beside the feed

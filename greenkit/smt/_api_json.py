@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from greenkit.errors import FormatError
+from greenkit.errors import FormatError, OtherFormat
 from greenkit.smt import _codes, _labels, _stamps
 from greenkit.smt._blocks import make_blocks
 from greenkit.smt._codes import GENERATION, LOAD, STEP, Channel
@@ -27,17 +28,20 @@ from greenkit.smt._findings import (
     FLOW_ASSUMED,
     FLOW_OTHER,
     METER_UNKNOWN,
+    READ_FAILED,
+    READ_PENDING,
     REPEATED_HOUR,
     REVISION_UNREADABLE,
     ROW_UNREADABLE,
     SKIPPED_HOUR,
     SLOTS,
     VALUE_UNREADABLE,
+    masked,
 )
 from greenkit.smt._interval_csv import parse_meter_id
 from greenkit.smt._labels import Rows
 from greenkit.smt._tables import ReadTargets
-from greenkit.sources import Source
+from greenkit.sources import Source, printable
 from greenkit.text import Advance, decode_head, parse_amount, parse_number
 from greenkit.times import US
 
@@ -56,6 +60,9 @@ READS: Final[Mapping[str, tuple[str | None, ...]]] = {
 }
 # The portal's on-demand read, beside its status. It is not known from when its odrusage counts, so that is not read.
 PORTAL_READ: Final = ("odrdate", None, None, "odrread", None)
+COMPLETED: Final = "COMPLETED"
+PENDING: Final = ("PENDING", "PEN", "SUBMITTED", "REQUESTED", "IN-PROGRESS", "IN_PROGRESS", "PROCESSING", "ACK")
+"""Statuses of an on-demand read that may still succeed."""
 BILL: Final = ("startdate", "enddate", "actl_kwh_usg")
 SLOTS_OF_A_DAY: Final = 100
 CLOCK: Final = 96
@@ -64,6 +71,7 @@ UNKNOWN: Final = "unknown"
 """Meter of an answer without an ESI ID."""
 _REPEATED: Final = range(8, 12)
 _SKIPPED: Final = range(12, 16)
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _DEPTH: Final = 8
 """How deep an answer may be nested in other objects."""
 
@@ -81,16 +89,22 @@ def read(source: Source, targets: ReadTargets, advance: Advance) -> None:
         raw = file.read()
     advance(len(raw))
     is_smt = False
-    for doc in _documents(decode_head(raw), source.name):
+    text = decode_head(raw)
+    for doc in _documents(text, source.name):
         for part in _parts(doc):
             is_smt = True
             _read_part(part, source, targets)
     if not is_smt:
-        raise FormatError(
+        raise OtherFormat(
             f"This JSON contains none of {', '.join(SHAPES)}, so it is not an answer of Smart Meter Texas",
             source=source.name,
             next_step="Check that this is the file that you mean.",
         )
+
+
+def has_names_of_smt(text: str) -> bool:
+    """Return whether a JSON text has one of the names of SMT's answers."""
+    return any(f'"{name}"' in text for name in (*SHAPES, "errorCode", "errorMessage", "errormessage"))
 
 
 def _documents(text: str, file: str) -> Iterator[Any]:
@@ -105,10 +119,22 @@ def _documents(text: str, file: str) -> Iterator[Any]:
             doc, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as e:  # a number of thousands of digits is a plain ValueError
             line = text.count("\n", 0, getattr(e, "pos", at)) + 1
-            raise FormatError(
+            error = FormatError if has_names_of_smt(text) else OtherFormat
+            raise error(
                 "The JSON is damaged or truncated", source=file, line=line, next_step="Download the file again."
             ) from None
-        yield doc
+        # an escape such as \\ud800 without its partner is a text that no column can contain
+        yield _without_surrogates(doc) if _SURROGATE.search(text) else doc
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_without_surrogates(one) for one in value]
+    if isinstance(value, dict):
+        return {printable(name): _without_surrogates(one) for name, one in value.items()}
+    return value
 
 
 def _parts(doc: Any, depth: int = 0) -> Iterator[Doc]:
@@ -140,6 +166,10 @@ def _read_part(doc: Doc, source: Source, targets: ReadTargets) -> None:
             )
         targets.counter.add(FILE_ERROR, error, file=file)
         return
+    state = _state_of_read(doc)
+    if state:
+        targets.counter.add(READ_PENDING if state in PENDING else READ_FAILED, f"status {state}", file=file)
+        return
     meter = _meter(doc, file)
     if meter == UNKNOWN:
         targets.counter.add(METER_UNKNOWN, file=file)
@@ -152,6 +182,18 @@ def _read_part(doc: Doc, source: Source, targets: ReadTargets) -> None:
     ]
     if not any(counts):
         targets.counter.add(FILE_EMPTY, file=file)
+
+
+def _state_of_read(doc: Doc) -> str:
+    """Return the status of an on-demand read that has no reading, else an empty string."""
+    if any(_items(doc, shape) for shape in SHAPES if shape != "odrRead"):
+        return ""
+    state = str(doc.get("odrstatus") or "").upper()
+    if not state and _items(doc, "odrRead") and str(doc.get("statusCode", "0")) not in ("0", "200"):
+        state = str(doc.get("statusCode")).upper()
+    if not state or state == COMPLETED:
+        return ""
+    return state if re.fullmatch(r"[A-Z0-9_-]{1,20}", state) else "unknown"
 
 
 def _items(doc: Doc, name: str) -> list[Doc]:
@@ -186,7 +228,7 @@ def _revision(text: Any, targets: ReadTargets, file: str) -> int:
     """Return when a version was made, in local microseconds; NEVER if it is not stated or cannot be read."""
     revision = _stamps.parse_revision(str(text or ""))
     if revision is None:
-        targets.counter.add(REVISION_UNREADABLE, repr(text)[:40], file=file)
+        targets.counter.add(REVISION_UNREADABLE, masked(text), file=file)
         return _stamps.NEVER
     return revision
 
@@ -201,7 +243,7 @@ def _read_energy_data(entries: list[Doc], meter: str, source: int, targets: Read
         day = _stamps.parse_day(str(entry.get("DT", "")))
         channel = _channel(entry.get("RT"), targets, file)
         if day is None:
-            targets.counter.add(ROW_UNREADABLE, f"{where}: DT is {entry.get('DT')!r}", file=file)
+            targets.counter.add(ROW_UNREADABLE, f"{where}: DT is {masked(entry.get('DT'))}", file=file)
             continue
         raw = entry.get("RD") or ""
         text = ",".join(map(str, raw)) if isinstance(raw, list) else str(raw)
@@ -224,7 +266,7 @@ def _parse_slots(text: str, targets: ReadTargets, file: str, where: str) -> tupl
             body, status = token.strip(), ""  # there is no status, or the dash was a sign
         value = parse_number(body) if body else None
         if body and value is None:
-            targets.counter.add(VALUE_UNREADABLE, f"{where}, slot {k}: {token[:40]!r}", file=file)
+            targets.counter.add(VALUE_UNREADABLE, f"{where}, slot {k}: {masked(token)}", file=file)
             value = np.nan
         values.append(value)
         statuses.append(targets.store.code(status))
@@ -336,7 +378,7 @@ def _read_labeled(entries: list[Doc], meter: str, source: int, targets: ReadTarg
             cell = "" if raw is None else str(raw).strip()
             value = parse_number(cell) if cell else np.nan
             if value is None:
-                targets.counter.add(VALUE_UNREADABLE, f"intervaldata {i + 1}: {cell[:40]!r}", file=file)
+                targets.counter.add(VALUE_UNREADABLE, f"intervaldata {i + 1}: {masked(cell)}", file=file)
                 value = np.nan
             rows[channel].append((day, start, end, value, targets.store.code(str(status or ""))))
     odd = [part for channel, some in rows.items() for part in _place_labeled(some, meter, channel, source, targets)]
@@ -374,7 +416,7 @@ def _read_registers(doc: Doc, meter: str, targets: ReadTargets, file: str) -> in
         count += 1
         day = _stamps.parse_day(str(date or ""))
         if day is None:
-            targets.counter.add(ROW_UNREADABLE, f"read date {date!r} of {meter}", file=file)
+            targets.counter.add(ROW_UNREADABLE, f"read date {masked(date)} of {meter}", file=file)
             continue
         cells = {"start_reading": start, "end_reading": end, "value": value}
         numbers: dict[str, Any] = {name: _number(cell, targets, file) for name, cell in cells.items()}
@@ -390,7 +432,7 @@ def _reads(doc: Doc) -> Iterator[list[Any]]:
         if not (shape == "odrRead" and is_pending):
             for entry in _items(doc, shape):
                 yield [entry.get(name) if name else None for name in names]
-    if str(doc.get("odrstatus", "")).upper() == "COMPLETED":
+    if str(doc.get("odrstatus", "")).upper() == COMPLETED:
         yield [doc.get(name) if name else None for name in PORTAL_READ]
 
 
@@ -399,7 +441,7 @@ def _read_bills(entries: list[Doc], meter: str, targets: ReadTargets, file: str)
     for entry in entries:
         start, end = (_stamps.parse_day(str(entry.get(name) or "")) for name in BILL[:2])
         if start is None or end is None:
-            targets.counter.add(ROW_UNREADABLE, f"bill from {entry.get('startdate')!r}", file=file)
+            targets.counter.add(ROW_UNREADABLE, f"bill from {masked(entry.get('startdate'))}", file=file)
             continue
         more = {name: cell for name, cell in entry.items() if name not in BILL and not isinstance(cell, dict | list)}
         kwh = _number(entry.get(BILL[2]), targets, file)
@@ -412,5 +454,5 @@ def _number(cell: Any, targets: ReadTargets, file: str) -> float | None:
         return None
     value = parse_amount(str(cell).strip(), ",")
     if value is None:
-        targets.counter.add(VALUE_UNREADABLE, repr(cell)[:40], file=file)
+        targets.counter.add(VALUE_UNREADABLE, masked(cell), file=file)
     return value

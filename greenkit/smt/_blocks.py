@@ -120,6 +120,15 @@ class Store:
         self._codes = [_concatenate(self._codes, np.dtype("u1"))]
         return self._values[0], self._codes[0]
 
+    def mark(self) -> tuple[int, int, int]:
+        """Return a mark to which :meth:`rollback` returns."""
+        return len(self._blocks), len(self._values), self.rows
+
+    def rollback(self, mark: tuple[int, int, int]) -> None:
+        """Remove everything that was added after a mark."""
+        blocks, values, self.rows = mark
+        del self._blocks[blocks:], self._values[values:], self._codes[values:]
+
     def clear(self) -> None:
         """Free the values and codes."""
         self._values, self._codes, self.rows = [], [], 0

@@ -6,6 +6,7 @@ kind becomes one finding with its count, its first examples, and its files.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from greenkit.findings import Count, Findings, Kind
 
 _EXAMPLES: Final = 5
 """Examples and files that a finding lists."""
+_LEFT_OUT: Final = 100
+"""Files that a finding lists if they were left out."""
 
 # Slots: {count:row} is the number of rows, {count:is|are} agrees with it, and {first} is the first example.
 
@@ -31,6 +34,12 @@ FILE_SKIPPED: Final = Kind(
     "warning",
     "greenkit left out {count:file} that {count:contains|contain} no meter data it can read, first {first}.",
     "Check whether you need data from {count:it|them}.",
+)
+FILE_DAMAGED: Final = Kind(
+    "smt.file.damaged",
+    "serious",
+    "greenkit left out {count:file} that it cannot read, first {first}.",
+    "Download {count:the file|the files} again.",
 )
 FILE_ERROR: Final = Kind(
     "smt.file.error",
@@ -92,6 +101,18 @@ UNIT_OTHER: Final = Kind(
     "serious",
     "{count:record} {count:is|are} not in kWh, first {first}. greenkit did not convert the values.",
     "Check the column unit before you use these values.",
+)
+COLUMN_IGNORED: Final = Kind(
+    "smt.column.ignored",
+    "warning",
+    "{count:column} of numbers {count:is|are} not read, first {first}.",
+    "Check whether {count:the column contains|these columns contain} energy that you need.",
+)
+NET_IGNORED: Final = Kind(
+    "smt.column.net",
+    "info",
+    "{count:column} of net values {count:is|are} not read, first {first}. greenkit read consumption and surplus "
+    "generation as two flows.",
 )
 METER_UNKNOWN: Final = Kind(
     "smt.meter.unknown",
@@ -199,7 +220,20 @@ DAY_FIRST: Final = Kind(
     "Compare the dates with the original file, and export it again if they differ.",
 )
 
-# -- JSON of the REST API
+# -- JSON of the REST API and the portal
+
+READ_FAILED: Final = Kind(
+    "smt.odr.failed",
+    "warning",
+    "{count:on-demand read} failed, first {first}.",
+    "Request the on-demand read again.",
+)
+READ_PENDING: Final = Kind(
+    "smt.odr.pending",
+    "warning",
+    "{count:on-demand read} {count:is|are} not ready, first {first}.",
+    "Ask for the status again in a few minutes, and load that answer.",
+)
 
 SLOTS: Final = Kind(
     "smt.api.slots",
@@ -283,6 +317,19 @@ LSE_INTERVAL: Final = Kind(
 )
 
 
+def masked(text: object) -> str:
+    """Return the first characters of a cell for a finding, with an x for each letter of a word.
+
+    A cell that cannot be read may be from a line above or below the table, which can contain the customer's name.
+
+    Examples
+    --------
+    >>> masked("07/32/2025"), masked("O.5"), masked("PAT EXAMPLE")
+    ("'07/32/2025'", "'O.5'", "'xxx xxxxxxx'")
+    """
+    return repr(re.sub(r"[^\W\d_]{3,}", lambda word: "x" * len(word[0]), str(text)[:40]))
+
+
 @dataclass
 class _Tally:
     """What was counted of one kind."""
@@ -344,9 +391,10 @@ class FindingCounter:
         shown = f"{where}: {example}" if where and example else where or example
         tally.count += n
         tally.first = tally.first or shown
-        if len(tally.examples) < _EXAMPLES:
+        limit = _LEFT_OUT if kind in (FILE_SKIPPED, FILE_DAMAGED) else _EXAMPLES
+        if len(tally.examples) < limit:
             tally.examples.append(shown)
-        if file and (file in tally.files or len(tally.files) < _EXAMPLES):
+        if file and (file in tally.files or len(tally.files) < limit):
             tally.files[file] = tally.files.get(file, 0) + n
         if kwh is not None:
             tally.kwh = (tally.kwh or 0.0) + kwh

@@ -15,6 +15,7 @@ that piece again row by row, and reports the line.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from greenkit.smt import _codes, _labels, _stamps
 from greenkit.smt._blocks import Store
 from greenkit.smt._codes import normalize_name
 from greenkit.smt._findings import (
+    COLUMN_IGNORED,
     DAY_FIRST,
     FILE_CUT,
     FILE_EMPTY,
@@ -35,10 +37,12 @@ from greenkit.smt._findings import (
     FLOW_OTHER,
     HEADER_REPEATED,
     HEADERLESS,
+    NET_IGNORED,
     REVISION_UNREADABLE,
     ROW_UNREADABLE,
     VALUE_UNREADABLE,
     FindingCounter,
+    masked,
 )
 from greenkit.smt._labels import Rows
 from greenkit.sources import Source
@@ -67,6 +71,9 @@ INTERVAL: Final[Roles] = {
     "start": _names("usagestarttime starttime intervalstarttime intervalstart usagestart start time"),
     "end": _names("usageendtime endtime intervalendtime intervalend usageend end"),
     "value": _names("usagekwh kwh usage kwhusage energykwh intervalkwh consumptionkwh value"),
+    "surplus": _names(
+        "surplusgenerationkwh surplusgeneration surpluskwh surplus generationkwh generation receivedkwh exportkwh"
+    ),
     "quality": _QUALITY,
     "flow": _FLOW,
 }
@@ -117,6 +124,12 @@ WITHOUT_HEADER: Final[Mapping[int, tuple[str, ...]]] = {
 _DELIMITERS: Final = (",", "\t", ";", "|")
 _PREAMBLE: Final = 20
 """Lines that can precede the header."""
+_IDENTIFIERS: Final = re.compile(
+    r"id|number|num|no|account|acct|duns|zip|phone|premise|row|line|index|year|month|channel"
+)
+"""Parts of the name of a column whose numbers are not quantities."""
+_SAMPLE: Final = 200
+"""Rows in which columns that are not read are searched for numbers."""
 _STEPS: Final = (5, 15, 30, 60)
 """Interval lengths in minutes, for a file without end times."""
 
@@ -184,6 +197,8 @@ def layout_of(names: list[str], delimiter: str, skip: int = 0, raw: bytes = b"")
         if all(any(role in roles for role in either) for either in required):
             if kind == "interval":
                 roles.setdefault("date", roles["start"])  # the start is a date and time
+                if "flow" in roles or roles.get("surplus") == roles["value"]:
+                    roles.pop("surplus", None)  # each row states its flow, or there is only one column of values
             return Layout(
                 kind,
                 delimiter,
@@ -350,7 +365,7 @@ class _Columns:
     """Parses the text of one file into :class:`Rows`, each distinct cell once."""
 
     def __init__(self, layout: Layout, store: Store, counter: FindingCounter, file: str) -> None:
-        self._counter, self._file = counter, file
+        self._store, self._counter, self._file = store, counter, file
         self.has_rows = False
         self.cells = CellReader(store, counter, file)
         self._by_role = self.cells.by_role
@@ -361,11 +376,14 @@ class _Columns:
         self._layout = layout
         if not layout.header:
             self._counter.add(HEADERLESS, file=self._file)
-        if "flow" not in layout.roles:
+        if "flow" not in layout.roles and "surplus" not in layout.roles:
             self._counter.add(FLOW_ASSUMED, file=self._file)
+        self._unchecked = True
 
     def rows(self, piece: Piece, skip: int) -> Rows:
         """Return the rows of one piece, the first ``skip`` lines of which are not rows."""
+        if self._unchecked:
+            self._check_other_columns(piece, skip)
         try:
             rows = self._in_bulk(piece.text, skip)
         except _DoesNotFit:
@@ -375,6 +393,23 @@ class _Columns:
         if missing.any():
             rows.end[missing] = (rows.start[missing] + _usual_step(rows.start)) % _stamps.DAY
         return rows
+
+    def _check_other_columns(self, piece: Piece, skip: int) -> None:
+        """Report columns of numbers that are not read, by the first rows of the file."""
+        self._unchecked = False
+        layout = self._layout
+        others = [i for i, name in enumerate(layout.names) if name and i not in layout.roles.values()]
+        others = [i for i in others if not _IDENTIFIERS.search(normalize_name(layout.names[i]))]
+        if not others:
+            return
+        lines = decode(_after(piece.text, skip)[: _SAMPLE * 200]).split("\n")[:_SAMPLE]
+        rows = [split_row(line, layout.delimiter) for line in lines]
+        for i in others:
+            cells = [row[i] for row in rows if len(row) == len(layout.names) and row[i] not in BLANKS]
+            numbers = [value for cell in cells if (value := parse_amount(cell, layout.delimiter)) is not None]
+            if numbers and 2 * len(numbers) > len(cells):
+                is_net = "surplus" in layout.roles and normalize_name(layout.names[i]).startswith("net")
+                self._counter.add(NET_IGNORED if is_net else COLUMN_IGNORED, layout.names[i], file=self._file)
 
     # in bulk: pyarrow parses the values, and returns every other column as a dictionary of its distinct cells
 
@@ -390,7 +425,8 @@ class _Columns:
         table = self._table(body)
         by_role = {role: table.column(str(place)).chunk(0) for role, place in self._layout.roles.items()}
         value = by_role.pop("value").to_numpy(zero_copy_only=False)
-        if np.isinf(value).any():
+        surplus = by_role.pop("surplus").to_numpy(zero_copy_only=False) if "surplus" in by_role else None
+        if np.isinf(value).any() or (surplus is not None and np.isinf(surplus).any()):
             raise _DoesNotFit
         numbers: dict[str, Any] = {
             role: self._numbers(role, column) for role, column in by_role.items() if role != "revision"
@@ -398,14 +434,14 @@ class _Columns:
         if "revision" in by_role:
             numbers["revision"] = self._revisions(by_role["revision"])
         self._report_repeated(repeated)
-        return self._rows_of(numbers, value)
+        return self._rows_of(numbers, value, surplus)
 
     def _table(self, body: bytes) -> Any:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
         word = pa.dictionary(pa.int32(), pa.binary())
-        value = self._layout.roles["value"]
+        values = {self._layout.roles[role] for role in ("value", "surplus") if role in self._layout.roles}
         try:
             return arrow_csv.read_csv(
                 pa.BufferReader(body),
@@ -418,7 +454,7 @@ class _Columns:
                 convert_options=arrow_csv.ConvertOptions(
                     include_columns=[str(i) for i in sorted({*self._layout.roles.values()})],
                     column_types={
-                        str(i): pa.float64() if i == value else word for i in set(self._layout.roles.values())
+                        str(i): pa.float64() if i in values else word for i in set(self._layout.roles.values())
                     },
                     null_values=list(BLANKS),
                     strings_can_be_null=False,
@@ -450,16 +486,19 @@ class _Columns:
     def _by_row(self, piece: Piece, skip: int) -> Rows:
         kept: dict[str, list[int]] = {role: [] for role in [*self._by_role, "revision"]}
         values: list[float] = []
+        surpluses: list[float] = []
         for line, text, is_last in self._lines(piece, skip):
             cells = split_row(text, self._layout.delimiter)
             row = self._row(cells, line, cut=piece.cut and is_last) if cells else None
             if row:
                 values.append(row[0])
+                surpluses.append(row[1])
                 for role, numbers in kept.items():
-                    numbers.append(row[1][role])
+                    numbers.append(row[2][role])
         columns = {role: np.array(numbers, dtype=np.int64) for role, numbers in kept.items()}
         columns["revision"] = _stamps.revision_instants(columns["revision"])
-        return self._rows_of(columns, np.array(values, dtype=float))
+        surplus = np.array(surpluses, dtype=float) if "surplus" in self._layout.roles else None
+        return self._rows_of(columns, np.array(values, dtype=float), surplus)
 
     def _lines(self, piece: Piece, skip: int) -> Iterator[tuple[int, str, bool]]:
         """Yield the number and text of each line, and whether it is the last; a line with a header in it is two."""
@@ -471,8 +510,8 @@ class _Columns:
                 yield piece.line + skip + i, before, False
             yield piece.line + skip + i, separator + after if separator else text, i == len(lines) - 1
 
-    def _row(self, row: list[str], line: int, *, cut: bool) -> tuple[float, dict[str, int]] | None:
-        """Return the value of a row and the numbers of its other cells, or None after reporting why it has none."""
+    def _row(self, row: list[str], line: int, *, cut: bool) -> tuple[float, float, dict[str, int]] | None:
+        """Return a row's value, its surplus, and the numbers of its other cells; None after reporting a problem."""
         layout, width = self._layout, len(self._layout.names)
         if layout.is_header(row):
             self._report_repeated(1)
@@ -486,7 +525,7 @@ class _Columns:
         row += [""] * (width - len(row))
         numbers = {role: absent for role, (_, absent) in self._by_role.items()} | {"revision": _stamps.NEVER}
         for role, place in layout.roles.items():
-            if role == "value":
+            if role in ("value", "surplus"):
                 continue
             parse = parse_revision if role == "revision" else self._by_role[role][0]
             try:
@@ -494,13 +533,14 @@ class _Columns:
             except FormatError as e:
                 raise FormatError(e.problem, source=self._file, line=line, next_step=e.next_step) from None
             if number is None and role == "revision":
-                self._counter.add(REVISION_UNREADABLE, repr(row[place][:40]), file=self._file, line=line)
+                self._counter.add(REVISION_UNREADABLE, masked(row[place]), file=self._file, line=line)
                 number = _stamps.NEVER
             if number is None:
-                self._report_unreadable(row, f"{layout.names[place]} is {row[place][:40]!r}", line)
+                self._report_unreadable(row, f"{layout.names[place]} is {masked(row[place])}", line)
                 return None
             numbers[role] = number
-        return self._value(row[layout.roles["value"]], line), numbers
+        surplus = self._value(row[layout.roles["surplus"]], line) if "surplus" in layout.roles else np.nan
+        return self._value(row[layout.roles["value"]], line), surplus, numbers
 
     def _value(self, cell: str, line: int) -> float:
         if cell in BLANKS:
@@ -508,7 +548,7 @@ class _Columns:
         value = parse_amount(cell, self._layout.delimiter)
         if value is not None:
             return value
-        self._counter.add(VALUE_UNREADABLE, repr(cell[:40]), file=self._file, line=line)
+        self._counter.add(VALUE_UNREADABLE, masked(cell), file=self._file, line=line)
         return np.nan
 
     def _report_repeated(self, n: int) -> None:
@@ -527,13 +567,15 @@ class _Columns:
 
     # both ways
 
-    def _rows_of(self, numbers: dict[str, Any], value: npt.NDArray[np.float64]) -> Rows:
+    def _rows_of(
+        self, numbers: dict[str, Any], value: npt.NDArray[np.float64], surplus: npt.NDArray[np.float64] | None = None
+    ) -> Rows:
         def column(role: str, dtype: Any) -> Any:
             if role in numbers:
                 return numbers[role].astype(dtype, copy=False)
             return np.full(len(value), _stamps.NEVER if role == "revision" else self._by_role[role][1], dtype=dtype)
 
-        return Rows(
+        rows = Rows(
             meter=column("meter", np.int32),
             channel=column("flow", np.int32),
             day=column("date", np.int32),
@@ -543,6 +585,10 @@ class _Columns:
             value=value,
             code=column("quality", np.uint8),
         )
+        if surplus is None or np.isnan(surplus).all():
+            return rows
+        generation = np.full_like(rows.channel, self._store.channels[_codes.GENERATION])
+        return Rows.concatenate([rows, dataclasses.replace(rows, channel=generation, value=surplus)])
 
 
 def _parse_or_refuse(parse: Callable[[str], int | None], raw: bytes) -> int:

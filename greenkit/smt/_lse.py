@@ -48,6 +48,7 @@ from greenkit.smt._findings import (
     UNIT_OTHER,
     VALUE_UNREADABLE,
     FindingCounter,
+    masked,
 )
 from greenkit.sources import Source
 from greenkit.text import Advance, Piece, decode, parse_decimals, parse_number, read_pieces
@@ -285,7 +286,7 @@ class _Lines:
         self.first: list[int] = np.flatnonzero(kind == 1).tolist()
         for i in np.flatnonzero((kind == 6) | ((self._record < 0) & (kind > 0))).tolist():
             problem = ROW_UNREADABLE if kind[i] == 6 else LSE_ORPHAN
-            self.report(problem, repr(decode(self._text[self._starts[i] : self._ends[i]])[:40]), line=i)
+            self.report(problem, masked(decode(self._text[self._starts[i] : self._ends[i]])), line=i)
         kind[self._record < 0] = 0
         self._kind = kind
         self.detail = np.flatnonzero(kind == 5)
@@ -334,7 +335,7 @@ class _Lines:
         value = parse_number(text)
         if value is not None:
             return value
-        self.report(VALUE_UNREADABLE, repr(text[:40]), triplet=i)
+        self.report(VALUE_UNREADABLE, masked(text), triplet=i)
         return np.nan
 
     def _statuses(self, body: Ints, begin: Ints, width: Ints) -> npt.NDArray[np.uint8]:
@@ -505,7 +506,7 @@ class _Records:
             text = decode(self.lines.times[i]).strip()
             local = _stamps.parse_stamp(text)
             if local is None:
-                self.lines.report(LSE_TIME, repr(text[:40]), triplet=i)
+                self.lines.report(LSE_TIME, masked(text), triplet=i)
                 continue
             k = i - first
             at = _stamps.local_instant(local, fixed=fixed)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import datetime as dt
+import itertools
 import os
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -17,12 +20,13 @@ import pandas as pd
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._foreign import Foreign
 from greenkit._progress import Progress, progress_bar
-from greenkit.errors import DecryptError, FormatError
+from greenkit.errors import DecryptError, FormatError, OtherFormat
 from greenkit.findings import Findings
 from greenkit.smt import _api_json, _interval_csv, _lse, _revisions, _tables
 from greenkit.smt._blocks import Store, build_frame
 from greenkit.smt._codes import ZONE
 from greenkit.smt._findings import (
+    FILE_DAMAGED,
     FILE_EMPTY,
     FILE_SKIPPED,
     FORMAT_TWICE,
@@ -32,10 +36,11 @@ from greenkit.smt._findings import (
 )
 from greenkit.smt._names import parse_name
 from greenkit.smt._tables import BILLS, REGISTERS, ReadTargets, Table
-from greenkit.sources import Decrypt, Limits, Source, is_openpgp, walk
+from greenkit.sources import Decrypt, Limits, Source, is_openpgp, nothing_read, walk
 from greenkit.text import Advance, decode_head
 
 REVISIONS: Final = ("latest", "all")
+ERRORS: Final = ("raise", "collect")
 HEAD: Final = 1 << 16
 """First bytes of a file by which its format is recognized. A CSV may have lines before its header."""
 
@@ -49,6 +54,13 @@ _DOWNLOADS: Final = (
     *("meter number,date,start time,duration,", "interval_start,interval_end,"),  # SDG&E, UtilityAPI
 )
 """Headers of the CSV that portals offer beside the XML, below lines with the customer's name."""
+_HEADER_WORD: Final = re.compile(
+    r"(?:(?:account|amount|consumption|cost|currency|date|day|delivered|demand|duration|end|energy|generation|hour|id|"
+    r"interval|kw|kwh|meter|net|notes|number|period|price|quality|read|reading|received|service|start|status|stop|"
+    r"surplus|time|timestamp|to|from|total|type|unit|units|usage|value|volume|zone|local|utc|of|in)[\s_()/:.-]*)+",
+    re.IGNORECASE,
+)
+"""A cell that is made of words that are usual in headers."""
 _TIDY: Final = "meter,series,flow,start,"
 """Header of a frame that greenkit wrote."""
 
@@ -113,14 +125,25 @@ def kind_of(head: bytes) -> tuple[str, str]:
 
 
 def is_smt(head: bytes) -> bool:
-    """Return whether :func:`load_smt` reads a file, or refuses it as its own, by its first bytes."""
-    kind, _ = kind_of(head)
-    return kind in ("lse", "json", "openpgp", "standard", "resaved") or (
-        kind == "csv" and _interval_csv.find_layout(head) is not None
-    )
+    """Return whether the first bytes of a file are those of Smart Meter Texas, encrypted or not.
+
+    Parameters
+    ----------
+    head : bytes
+        The first 64 KiB of the file, or all of it.
+
+    Examples
+    --------
+    >>> is_smt(b"00000001,10000000000000017,4,"), is_smt(b"name,street")
+    (True, False)
+    """
+    kind, text = kind_of(head)
+    if kind == "csv":
+        return _interval_csv.find_layout(head) is not None
+    return kind in ("lse", "openpgp", "standard", "resaved") or (kind == "json" and _api_json.has_names_of_smt(text))
 
 
-def refusal(kind: str, head: bytes, text: str, source: str) -> FormatError:
+def refusal(kind: str, head: bytes, text: str, source: str) -> OtherFormat:
     """Return the error for a file that is not one of Smart Meter Texas, or no longer."""
     flat = text.replace('"', "").replace("\t", ",").lower()
     if kind == "text" and any(header in flat for header in _DOWNLOADS):
@@ -129,13 +152,25 @@ def refusal(kind: str, head: bytes, text: str, source: str) -> FormatError:
         kind = "tidy"
     what = _REFUSED.get(kind) or _foreign.recognize(head) or _foreign.recognize(text[:4096].encode())
     if what:
-        return FormatError(f"This is {what.what}", source=source, next_step=what.next_step)
-    line = next((line for line in text.splitlines() if line.strip()), "")
-    return FormatError(
-        f"There are no columns of Smart Meter Texas in {line[:80]!r}; a header has ESIID, USAGE_DATE, …",
+        return OtherFormat(f"This is {what.what}", source=source, next_step=what.next_step)
+    names = _column_names(text)
+    return OtherFormat(
+        "There are no columns of Smart Meter Texas" + (f" among {', '.join(names)}" if names else ""),
         source=source,
         next_step="If the file is from another portal, download the Green Button XML instead of the CSV.",
     )
+
+
+def _column_names(text: str) -> list[str]:
+    """Return the names in the header of an unknown table.
+
+    Lines before a header can contain the customer's name, so only words that are usual in headers are returned.
+    """
+    for line in text.splitlines()[:20]:
+        cells = [cell.strip(' "') for cell in re.split(r"[,;\t|]", line)]
+        if len(cells) > 1 and all(_HEADER_WORD.fullmatch(cell) for cell in cells if cell):
+            return [cell for cell in cells if cell][:12]
+    return []
 
 
 # -- the public functions
@@ -189,6 +224,7 @@ def load_smt(
     revisions: str = "latest",
     pgp: Any = None,
     strict: bool = False,
+    errors: Literal["raise", "collect"] = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -207,6 +243,10 @@ def load_smt(
         and returns the open decrypted file.
     strict : bool
         Raise FormatError for the first problem that would be a finding of severity warning or serious.
+    errors : {"raise", "collect"}
+        What to do with a damaged file among several. ``"raise"`` raises its error. ``"collect"`` leaves the file out,
+        reads the others, and reports the finding ``smt.file.damaged`` with the reason. Files of other kinds in a
+        folder or archive are always left out and reported.
     progress : bool or callable, optional
         True shows a bar; a callable is called with (bytes done, total bytes).
     limits : Limits, optional
@@ -226,7 +266,8 @@ def load_smt(
     Raises
     ------
     FormatError
-        If the source is not a Smart Meter Texas file, is an error message of SMT, or has only register reads or bills.
+        If the source is not a Smart Meter Texas file, is an error message of SMT, or has only register reads or bills;
+        if it has several files and none of them can be read, the error names each file and the reason.
     DecryptError
         If the source is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
@@ -255,7 +296,9 @@ def load_smt(
     >>> load_smt(csv)[["meter", "flow", "start", "value"]].iloc[1].astype(str).tolist()
     ['10000000000000017', 'delivered', '2025-07-06 12:00:00-05:00', '2.25']
     """
-    data = open_smt(source, revisions=revisions, pgp=pgp, strict=strict, progress=progress, limits=limits)
+    data = open_smt(
+        source, revisions=revisions, pgp=pgp, strict=strict, errors=errors, progress=progress, limits=limits
+    )
     if not len(data.readings) and (len(data.registers) or len(data.bills)):
         kind = "registers" if len(data.registers) else "bills"
         what = "daily register reads" if kind == "registers" else "monthly bills"
@@ -274,6 +317,7 @@ def open_smt(
     revisions: str = "latest",
     pgp: Any = None,
     strict: bool = False,
+    errors: Literal["raise", "collect"] = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> SmtData:
@@ -281,7 +325,7 @@ def open_smt(
 
     Parameters
     ----------
-    source, revisions, pgp, strict, progress, limits
+    source, revisions, pgp, strict, errors, progress, limits
         As in :func:`load_smt`.
 
     Returns
@@ -296,67 +340,138 @@ def open_smt(
     """
     if revisions not in REVISIONS:
         raise ValueError(f"revisions is {revisions!r}, but it must be one of {', '.join(map(repr, REVISIONS))}")
-    reading = _Reading(FindingCounter(strict=strict), limits)
-    for one in walk(source, limits=limits, decrypt=_decrypt_with(pgp)):
-        with progress_bar(progress, one.size, one.name) as advance:
-            reading.read(one, advance)
+    if errors not in ERRORS:
+        raise ValueError(f"errors is {errors!r}, but it must be one of {', '.join(map(repr, ERRORS))}")
+    if strict and errors == "collect":
+        raise ValueError("strict=True raises the first problem, so errors must be 'raise'")
+    reading = _Reading(FindingCounter(strict=strict), limits, collects=errors == "collect")
+    leave_out = reading.leave_out_damaged if errors == "collect" else None
+    reading.read_all(walk(source, limits=limits, decrypt=_decrypt_with(pgp), leave_out=leave_out), progress)
     return reading.result(keep_all=revisions == "all")
 
 
 class _Reading:
     """One call of open_smt: the formats are read into one store, the rest into tables."""
 
-    def __init__(self, counter: FindingCounter, limits: Limits | None) -> None:
-        self._store, self._counter, self._limits = Store(), counter, limits
+    def __init__(self, counter: FindingCounter, limits: Limits | None, *, collects: bool) -> None:
+        self._store, self._counter, self._limits, self._collects = Store(), counter, limits, collects
         self._registers, self._bills = Table(REGISTERS), Table(BILLS)
         self._ages: dict[str, tuple[str, int]] = {}
-        self._green_button_feeds: list[Any] = []
+        self._left_out: dict[str, str] = {}
+        self._feeds: list[Any] = []
 
-    def read(self, source: Source, advance: Advance) -> None:
-        """Read one file of any format."""
-        head = source.head(HEAD)
-        self._ages.setdefault(source.name, (_age(source.name), len(self._ages)))
-        kind, text = kind_of(head)
+    def read_all(self, sources: Iterable[Source], progress: Progress) -> None:
+        """Read all files. Green Button feeds are read as one, since a feed may be in several files."""
+        feeds = self._read_others(sources, progress)
+        first = next(feeds, None)
+        if first is None:
+            return
+        from greenkit.espi import open_espi
+
+        # open_espi takes one feed after the other from the generator, which reads the files in between
+        if self._collects:
+            for feed in itertools.chain([first], feeds):
+                with self._collecting(feed):
+                    self._feeds.append(open_espi(feed, limits=self._limits))
+        else:
+            self._read_feeds(itertools.chain([first], feeds))
+
+    def _read_feeds(self, feeds: Iterable[Source]) -> None:
+        from greenkit.espi import open_espi
+
+        names: dict[str, bool] = {}
+
+        def noted() -> Iterator[Source]:
+            for feed in feeds:
+                names[feed.name] = feed.named
+                yield feed
+
+        try:
+            self._feeds.append(open_espi(noted(), limits=self._limits))
+        except OtherFormat as e:
+            if any(names.values()):
+                raise
+            for name in names:
+                self._leave_out(name, _without_name(e, name))
+
+    def _read_others(self, sources: Iterable[Source], progress: Progress) -> Iterator[Source]:
+        """Read all files but Green Button XML, and yield the sources of those."""
+        for source in sources:
+            head = source.head(HEAD)
+            kind, text = kind_of(head)
+            self._ages.setdefault(source.name, (_age(source.name), len(self._ages)))
+            if kind == "xml":
+                yield source
+                continue
+            with progress_bar(progress, source.size, source.name) as advance, self._collecting(source):
+                self._read(source, kind, head, text, advance)
+
+    @contextlib.contextmanager
+    def _collecting(self, source: Source) -> Iterator[None]:
+        """Leave out a file of another kind that the caller did not name, and a damaged one if errors are collected."""
+        marks = self._store.mark(), len(self._registers), len(self._bills)
+        try:
+            yield
+        except OtherFormat as e:
+            if source.named:
+                raise
+            self._leave_out(source.name, _without_name(e, source.name))
+        except (FormatError, DecryptError) as e:
+            if not self._collects:
+                raise
+            self._store.rollback(marks[0])
+            self._registers.truncate(marks[1])
+            self._bills.truncate(marks[2])
+            self.leave_out_damaged(source.name, e)
+
+    def _leave_out(self, name: str, why: str) -> None:
+        self._left_out[name] = why
+        self._counter.add(FILE_SKIPPED, why, file=name)
+
+    def leave_out_damaged(self, name: str, error: Exception) -> None:
+        """Report a file that cannot be read."""
+        why = _without_name(error, name)
+        self._left_out[name] = why
+        self._counter.add(FILE_DAMAGED, why, file=name)
+
+    def _read(self, source: Source, kind: str, head: bytes, text: str, advance: Advance) -> None:
+        """Read one file that is not XML."""
         if kind == "lse":
             _lse.read(source, self._store, self._counter, advance, self._add_register)
         elif kind == "json":
             targets = ReadTargets(self._store, self._registers, self._bills, self._counter)
             _api_json.read(source, targets, advance)
-        elif kind == "xml":
-            self._read_green_button(source)
         elif kind == "csv":
             self._read_csv(source, head, text, advance)
         elif kind == "empty":
+            rest = head.removeprefix(codecs.BOM_UTF8)
+            what = "The file is empty" if not rest else "The file contains only white space"
+            if b"\0" in rest:
+                what = "The file contains only zero bytes"
+            if source.named:
+                raise OtherFormat(what, source=source.name, next_step="Download the file again.")
+            self._left_out[source.name] = what
             self._counter.add(FILE_EMPTY, file=source.name)
         elif kind == "openpgp":
             raise DecryptError(
                 f"{source.name} is encrypted with OpenPGP",
                 next_step="Pass pgp=greenkit.pgp.Keyring(passphrase=…), with a keyring that has the secret key.",
             )
+        elif kind in ("standard", "resaved"):  # meter data that must not go unnoticed
+            error = refusal(kind, head, text, source.name)
+            raise FormatError(error.problem, next_step=error.next_step)
         else:
-            self._skip(source, kind, head, text)
+            raise refusal(kind, head, text, source.name)
 
     def _read_csv(self, source: Source, head: bytes, text: str, advance: Advance) -> None:
         layout = _interval_csv.find_layout(head)
         if layout is None:
-            self._skip(source, "text", head, text)
-        elif layout.kind == "interval":
+            raise refusal("text", head, text, source.name)
+        if layout.kind == "interval":
             _interval_csv.read(source, layout, self._store, self._counter, advance)
         else:
             table = self._registers if layout.kind == "register" else self._bills
             _tables.read(source, layout, table, self._counter, advance)
-
-    def _skip(self, source: Source, kind: str, head: bytes, text: str) -> None:
-        """Refuse a file that the caller named, or that contains damaged meter data; report any other."""
-        if source.named or kind in ("standard", "resaved"):
-            raise refusal(kind, head, text, source.name)
-        self._counter.add(FILE_SKIPPED, file=source.name)
-
-    def _read_green_button(self, source: Source) -> None:
-        from greenkit.espi import open_espi
-
-        with source.open() as file:
-            self._green_button_feeds.append(open_espi(file, limits=self._limits))
 
     def _add_register(self, *, meter: str, channel: Any, day: int, source: str, unit: str, **readings: Any) -> None:
         self._registers.add(meter, channel, usage_date=day, source=source, unit=unit, **readings)
@@ -364,6 +479,8 @@ class _Reading:
     def result(self, *, keep_all: bool) -> SmtData:
         """Choose the revisions that count, and build the frames."""
         store, counter = self._store, self._counter
+        if self._left_out and not self._feeds and not self._ages.keys() - self._left_out.keys():
+            raise nothing_read("meter data that greenkit reads", self._left_out)
         if not self._ages:
             counter.add(NO_FILE)
         names = [os.path.basename(name) for name in store.sources.words]
@@ -377,7 +494,7 @@ class _Reading:
         readings = self._with_green_button(readings)
         registers, bills = (table.frame(counter, keep_all=keep_all) for table in (self._registers, self._bills))
         findings = counter.findings()
-        for feed in self._green_button_feeds:
+        for feed in self._feeds:
             findings.extend(feed.findings)
         return SmtData(frame.note(readings, findings), registers, bills, findings)
 
@@ -386,10 +503,10 @@ class _Reading:
 
         If another format has the same interval, that one counts, because it states its revision.
         """
-        if not self._green_button_feeds:
+        if not self._feeds:
             return readings
         parts = [readings] if len(readings) else []
-        both = frame.concat([*parts, *(feed.readings for feed in self._green_button_feeds)], revisions="all")
+        both = frame.concat([*parts, *(feed.readings for feed in self._feeds)], revisions="all")
         if not parts:
             return both
         is_repeat = both.duplicated([*frame.SERIES, "start"], keep=False) & both["revision"].isna()
@@ -397,6 +514,11 @@ class _Reading:
             self._counter.add(FORMAT_TWICE, str(both.loc[is_repeat, "start"].iloc[0]), n=int(is_repeat.sum()))
             both = frame.tidy(both[~is_repeat])
         return both
+
+
+def _without_name(error: Exception, name: str) -> str:
+    """Return what an error says, without the name of its file."""
+    return str(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ")
 
 
 def _age(name: str) -> str:

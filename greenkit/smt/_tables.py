@@ -28,6 +28,7 @@ from greenkit.smt._findings import (
     REVISION_UNREADABLE,
     ROW_UNREADABLE,
     FindingCounter,
+    masked,
 )
 from greenkit.smt._interval_csv import Layout, parse_date, parse_meter_id, parse_revision
 from greenkit.sources import Source
@@ -117,6 +118,10 @@ class Table:
         known |= cells | {"source": os.path.basename(cells["source"])}
         others = {f"{name} (file)" if name in self._columns else name: cell for name, cell in (more or {}).items()}
         self._rows.append(others | known)
+
+    def truncate(self, length: int) -> None:
+        """Remove all but the first rows."""
+        del self._rows[length:]
 
     def frame(self, counter: FindingCounter, *, keep_all: bool) -> pd.DataFrame:
         """Return the rows; of each meter, flow and date only the newest revision, unless ``keep_all``."""
@@ -216,14 +221,14 @@ def _read_row(row: list[str], line: int, file: str, layout: Layout, table: Table
             if role in roles
         }
         if meter is None or any(row[len(names) :]):
-            raise _Unreadable(f"{len(row)} cells, first {row[0][:40]!r}")
+            raise _Unreadable(f"{len(row)} cells, first {masked(row[0])}")
     except FormatError as e:
         raise FormatError(e.problem, source=file, line=line, next_step=e.next_step) from None
     except _Unreadable as e:
         counter.add(ROW_UNREADABLE, str(e), file=file, line=line)
         return
     if revision is None:
-        counter.add(REVISION_UNREADABLE, repr(made[:40]), file=file, line=line)
+        counter.add(REVISION_UNREADABLE, masked(made), file=file, line=line)
     more = {name: row[i] for i, name in enumerate(names) if i not in roles.values() and name}
     channel = _codes.channel(flow or _codes.LOAD.series)
     table.add(meter, channel, code, _NAT if revision is None else revision, more, source=file, **cells)
@@ -235,5 +240,5 @@ def _cell(cell: str, column: str, name: str, delimiter: str) -> float | None:
         return None
     value = parse_amount(cell, delimiter) if column in _NUMBERS else parse_date(cell)
     if value is None:
-        raise _Unreadable(f"{name} is {cell[:40]!r}")
+        raise _Unreadable(f"{name} is {masked(cell)}")
     return value

@@ -110,7 +110,8 @@ def test_revision_that_is_none_costs_no_value(made):
     found = read(csv(csv_rows(revision=made)))
     assert is_day(found, PLAIN)
     assert found.readings["revision"].isna().all()
-    assert f"line 2: '{made}'" in found.findings.named("smt.revision.unreadable")[0].text
+    shown = made if made[0].isdigit() else "x" * len(made)
+    assert f"line 2: '{shown}'" in found.findings.named("smt.revision.unreadable")[0].text
     assert read(lse(header_4=f"{made},M")).findings.names == ["smt.revision.unreadable"]
 
 
@@ -393,4 +394,4 @@ def test_register_cells_that_are_none():
     body = {"registeredReads": [{"readDate": "07/06/2025", "startReading": "abc", "endReading": "24,038.915"}]}
     found = read(json.dumps(body | {"esiid": ID}))
     assert found.registers["end_reading"].tolist() == [24038.915]
-    assert "'abc'" in found.findings.named("smt.value.unreadable")[0].text
+    assert "'xxx'" in found.findings.named("smt.value.unreadable")[0].text

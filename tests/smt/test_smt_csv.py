@@ -193,7 +193,7 @@ def test_rows_that_cannot_be_read_are_named_by_line():
     assert finding.evidence["count"] == 3
     assert finding.evidence["examples"] == [
         "bytes, line 5: USAGE_DATE is '13/45/2025'",
-        "bytes, line 9: ESIID is 'Total'",
+        "bytes, line 9: ESIID is 'xxxxx'",
         "bytes, line 11: 2 columns instead of 8",
     ]
     with pytest.raises(FormatError, match=r"bytes, line 5: .*USAGE_DATE"):

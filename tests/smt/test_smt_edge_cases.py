@@ -518,12 +518,26 @@ def test_33_negative_values_are_kept():
     assert found.findings.names == ["smt.value.negative"]
 
 
-@pytest.mark.parametrize("text", [b"", b"\n \r\n", HEADER.encode(), b"\xef\xbb\xbf", b"\0\0", csv([]).encode()])
-def test_34_nothing_in_the_file(text):
+@pytest.mark.parametrize("text", [HEADER.encode(), csv([]).encode()])
+def test_34_header_without_rows(text):
     found = read(text)
     assert len(found.readings) == 0
     assert found.findings.names == ["smt.file.empty"]
     assert str(found.readings["start"].dtype) == "datetime64[us, America/Chicago]"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "The file is empty"),
+        (b"\n \r\n", "The file contains only white space"),
+        (b"\xef\xbb\xbf", "The file is empty"),
+        (b"\0\0", "The file contains only zero bytes"),
+    ],
+)
+def test_34_nothing_in_the_file(text, message):
+    with pytest.raises(FormatError, match=f"{message}. Download the file again"):
+        read(text)
 
 
 def test_34_error_saved_as_csv(tmp_path):
