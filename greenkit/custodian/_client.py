@@ -35,6 +35,7 @@ from greenkit.errors import (
     GreenkitError,
     NotReady,
     RemoteError,
+    ServerUnavailable,
     SettingsError,
     StateMismatch,
 )
@@ -510,7 +511,16 @@ class Client:
         step = "Pass subscription= to connect(), or set it in the settings, with the ID from the utility."
         if "client_credentials" not in self.profile.grants:
             raise FormatError("The utility's token answer contains no resourceURI", next_step=step)
-        listed = self.authorizations()
+        try:
+            listed = self.authorizations()
+        except ServerUnavailable:
+            raise
+        except (RemoteError, FormatError) as e:
+            raise FormatError(
+                f"The utility's token answer contains no resourceURI, and its list of authorizations is not available "
+                f"({type(e).__name__})",
+                next_step=step,
+            ) from None
         listed = listed[(listed["subscription"] != "") & (listed["status"] != "revoked")]
         own = segment_after(self._grants.token().authorization_uri, "Authorization")
         mine = listed[listed["id"].astype("str").str.contains(own, regex=False)] if own else listed

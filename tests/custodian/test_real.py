@@ -5,6 +5,7 @@ django-oauth-toolkit demands PKCE, rotates refresh tokens, and ends the whole gr
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,15 +34,16 @@ class Server:
 
     def __init__(self, folder, authority):
         self.folder, self.authority = folder, authority
-        self.pair = authority.client("greenkit-real", stem="real-client", days=60)
+        self.pair = authority.client("greenkit-real", stem=f"client-{folder.name}", days=60)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"https://127.0.0.1:{free.getsockname()[1]}"
-        self.env = {**os.environ, "GREENKIT_TEST_FOLDER": str(folder), "PYTHONPATH": f"{HERE}:{HERE.parent.parent}"}
+        paths = [str(HERE), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")]
+        self.env = {**os.environ, "GREENKIT_TEST_FOLDER": str(folder), "PYTHONPATH": os.pathsep.join(paths)}
 
     def start(self):
         subprocess.run([sys.executable, HERE / "toolkit_server.py"], env=self.env, check=True, timeout=120)
-        server = self.authority.server(stem="real-server")
+        server = self.authority.server(stem=f"server-{self.folder.name}")
         return subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "toolkit_server:application", "--bind", self.url.removeprefix("https://"),
              "--workers", "2", "--certfile", server.certificate, "--keyfile", server.key, "--no-control-socket",
@@ -104,6 +106,39 @@ class Server:
         return client
 
 
+class BehindNginx(Server):
+    """The same behind nginx, which asks for the certificate and forwards; its token answers have no ESPI URIs."""
+
+    def start(self):
+        self.env["GREENKIT_TEST_BARE"] = "1"
+        subprocess.run([sys.executable, HERE / "toolkit_server.py"], env=self.env, check=True, timeout=120)
+        socket_file = self.folder / "app.sock"
+        self.app = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "toolkit_server:application", "--bind", f"unix:{socket_file}", "--workers",
+             "2", "--no-control-socket", "--log-level", "error", "--chdir", HERE], env=self.env, cwd=self.folder,
+        )  # fmt: skip
+        server = self.authority.server(stem=f"server-{self.folder.name}")
+        port = self.url.rpartition(":")[2]
+        (self.folder / "nginx.conf").write_text(
+            f"daemon off; pid {self.folder}/nginx.pid; error_log {self.folder}/error.log; user root; events {{}}\n"
+            f"http {{ access_log off; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;\n"
+            f"fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;\n"
+            f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {server.certificate};\n"
+            f"ssl_certificate_key {server.key}; ssl_client_certificate {self.authority.file}; ssl_verify_client on;\n"
+            f"location / {{ proxy_pass http://unix:{socket_file}; proxy_set_header Host $http_host;\n"
+            "proxy_set_header X-Forwarded-Proto https; } } }\n"
+        )
+        return subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf"], env=self.env, cwd=self.folder)
+
+    def wait(self, process):
+        for _ in range(200):
+            assert self.app.poll() is None, "gunicorn did not start"
+            if (self.folder / "app.sock").exists():
+                break
+            time.sleep(0.1)
+        super().wait(process)
+
+
 def _token(page):
     return {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]}
 
@@ -119,6 +154,47 @@ def server(tmp_path_factory, authority):
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory, authority):
+    pytest.importorskip("oauth2_provider", reason="needs django-oauth-toolkit and gunicorn; .ci/run installs them")
+    if not shutil.which("nginx") or os.geteuid() != 0:
+        pytest.skip("needs nginx, and root to start it; .ci/run installs it")
+    made = BehindNginx(tmp_path_factory.mktemp("nginx"), authority)
+    process = made.start()
+    try:
+        made.wait(process)
+        yield made
+    finally:
+        for one in (process, made.app):
+            one.terminate()
+            one.wait(20)
+
+
+def test_service_without_resource_uri_behind_nginx_serves_a_named_subscription(nginx):
+    client = nginx.authorized(subscription="1")
+    assert client._grants.store.load().resource_uri is None
+    assert len(client.usage(*MARCH)) == 96
+    _expire(client)
+    assert len(client.usage(*MARCH)) == 96
+    with pytest.raises(errors.FormatError, match=r"Pass subscription= to connect"):
+        nginx.authorized().usage(*MARCH)
+
+
+def test_words_of_nginx_about_the_certificate_are_understood(nginx, tmp_path):
+    from greenkit.sandbox.authority import Authority
+
+    bare = replace(greenkit.custodian.profiles.load(nginx.profile()), mutual_tls=False)
+    given = {"client_id": "own", "client_secret": Secret(SECRET), "tokens": "memory", "grant": "client_credentials"}
+    none = greenkit.connect(bare, ca_file=nginx.authority.file, **given)
+    with pytest.raises(errors.CertificateRejected, match="requires a client certificate, and none is set"):
+        none.service_status()
+    with Authority(tmp_path / "other", name="other") as other:
+        pair = other.client("greenkit-real", days=60)
+        wrong = nginx.connect(certificate=pair.certificate, certificate_key=pair.key, **given)
+        with pytest.raises(errors.CertificateRejected, match="does not accept the client certificate"):
+            wrong.service_status()
 
 
 def _expire(client):

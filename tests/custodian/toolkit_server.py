@@ -73,6 +73,8 @@ class Token(views.TokenView):
         response = super().post(request, *args, **kwargs)
         if response.status_code == 200:
             answer = json.loads(response.content)
+            if os.environ.get("GREENKIT_TEST_BARE"):  # as a service that does not know the URIs of ESPI
+                return response
             answer["resourceURI"] = f"https://{request.get_host()}/espi/1_1/resource/Batch/Subscription/1"
             response.content = json.dumps(answer).encode()
         return response
