@@ -1,0 +1,17 @@
+"""A few kills of a refresh; ``python tests/soak/kill_refresh.py --count 200`` makes many."""
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+SOAK = Path(__file__).parents[1] / "soak" / "kill_refresh.py"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+def test_killed_refreshes_lose_nothing_without_a_word():
+    found = runpy.run_path(str(SOAK))["run"](count=6, seed=1)
+    assert found["killed"] + found["ended"] == 6
+    assert found["kept"] + found["answer lost"] == 6
+    assert found["told to authorize again"] == found["answer lost"]
