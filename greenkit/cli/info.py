@@ -1,4 +1,4 @@
-"""Summarize a Green Button or Smart Meter Texas file."""
+"""Summarize a Green Button file, a Smart Meter Texas file, or a utility table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     _source.add_source(parser)
     _source.add_json(parser)
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="print each table's mapping as TOML to start from, with three rows",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
     import pandas as pd
 
-    from greenkit import frame
+    from greenkit import frame, tables
 
+    if arguments.explain:
+        for source in arguments.source:
+            write_line(tables.explain_table(source, tz=arguments.tz))
+        return Exit.DONE
     df = _source.load(arguments)
     summary = frame.summary(df)
     if arguments.json:

@@ -1,6 +1,7 @@
 """Utility tables: CSV and Excel downloads, and tables of your own, as tidy frames."""
 
 from greenkit.errors import AmbiguousTable, Choice
+from greenkit.tables.explain import explain_table
 from greenkit.tables.mapping import TableMapping
 from greenkit.tables.prices import load_prices
 from greenkit.tables.reader import (
@@ -20,6 +21,7 @@ __all__ = [
     "TableMapping",
     "TableReading",
     "drop_repeats",
+    "explain_table",
     "is_known",
     "load_prices",
     "load_table",

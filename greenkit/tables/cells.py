@@ -277,7 +277,11 @@ class _Collector:
         """Add the rows of complete lines."""
         if not text or text.isspace():
             return
+        if not text.isascii():
+            text = decode(text).encode()  # pyarrow reads UTF-8 only
         try:
+            if text.count(b'"') % 2:
+                raise _Unfit  # a stray quotation mark would swallow the lines below it
             self._add_bulk(text)
         except _Unfit:
             self.add_rows(_csv_rows(text, self._delimiter))
@@ -328,6 +332,8 @@ class _Collector:
             except pa.ArrowInvalid:
                 raise _Unfit from None
             self._plain = {place for place in self._plain if self._is_plain(found.column(str(place)))}
+        if b'"' in text and found.num_rows + left_out < text.count(b"\n") - text.count(b"\n\n"):
+            raise _Unfit  # a cell has several lines: see whether a stray quotation mark made it
         self._take(found, types)
 
     def _is_plain(self, column: Any) -> bool:
@@ -426,8 +432,11 @@ def _csv_rows(text: bytes, delimiter: str) -> Iterator[list[str]]:
     plain = decode(text).replace("\0", "")
     rows: list[list[str]] = []
     with contextlib.suppress(csv.Error):
-        rows = list(csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter))
-    if not rows or any("\n" in cell and len(cell) > 200 for row in rows for cell in row):
+        rows = [] if plain.count('"') % 2 else list(csv.reader(io.StringIO(plain, newline=""), delimiter=delimiter))
+    usual = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    cells = [line for row in rows for cell in row if "\n" in cell for line in cell.split("\n")[1:]]
+    # A line of an address has no cells; a line with as many as a row is a row that a stray mark has swallowed.
+    if not rows or any(line.count(delimiter) >= max(1, usual - 1) for line in cells):
         rows = [split_row(line, delimiter) for line in plain.split("\n")]
     yield from rows
 

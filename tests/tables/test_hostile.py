@@ -1,0 +1,232 @@
+"""Hostile and odd tables: a typed error or the value, and bounded memory."""
+
+import io
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import greenkit
+from greenkit.errors import FormatError, GreenkitError, LimitError
+from greenkit.findings import quiet
+
+MAPPING = {
+    "time": {"columns": ["Time"]},
+    "zone": "America/Chicago",
+    "clock": "local",
+    "label": "start",
+    "interval": 60,
+    "values": {"kWh": {"flow": "delivered"}},
+}
+GOOD = b"Time,kWh\n2024-01-01 00:00,1.5\n2024-01-01 01:00,2.5\n"
+
+
+def load(data, mapping=MAPPING, **answers):
+    with quiet():
+        return greenkit.load_table(data, mapping, **answers)
+
+
+def test_a_million_columns():
+    with pytest.raises(LimitError, match="columns"):
+        load(b"Time,kWh" + b",x" * 1_000_000 + b"\n")
+
+
+def test_a_cell_of_100_megabytes():
+    df = load(GOOD + b"2024-01-01 02:00,3.5\n" + b"x" * 100_000_000 + b",1\n")
+    assert df["value"].tolist() == [1.5, 2.5, 3.5]
+
+
+def test_nul_bytes_and_mixed_line_ends():
+    df = load(b"Time,kWh\r\n2024-01-01 00:00,1.5\r2024-01-01 01:00,2.5\n2024-01-01 02:00,\0\0\n")
+    assert df["value"].iloc[:2].tolist() == [1.5, 2.5]
+    assert df["value"].iloc[2:].isna().all()
+
+
+def test_a_stray_quotation_mark_does_not_swallow_rows():
+    df = load(b'Time,kWh,Note\n2024-01-01 00:00,1.5,5" pipe\n2024-01-01 01:00,2.5,"open\n2024-01-01 02:00,3.5,x\n')
+    assert 1.5 in df["value"].tolist()
+    assert 3.5 in df["value"].tolist()
+
+
+def test_encodings():
+    text = "Zeit,Größe (kWh)\n2024-01-01 00:00,1.5\n"
+    mapping = MAPPING | {"time": {"columns": ["Zeit"]}, "values": {"Größe (kWh)": {"flow": "delivered"}}}
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-16-le"):
+        assert load(text.encode(encoding), mapping)["value"].tolist() == [1.5], encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Time;kWh\n2024-01-01 00:00;0,145\n2024-01-01 01:00;1.234,5\n", [0.145, 1234.5]),
+        ("Time\tkWh\n2024-01-01 00:00\t0,5\n2024-01-01 01:00\t7\n", [0.5, 7]),
+        ('Time,kWh\n2024-01-01 00:00,"1,234.5"\n2024-01-01 01:00,(2.5)\n', [1234.5, -2.5]),
+        ("Time;kWh\n2024-01-01 00:00;1\u00a0234,5\n2024-01-01 01:00;0,5\n", [1234.5, 0.5]),
+    ],
+)
+def test_numbers_as_people_write_them(text, values):
+    assert load(text.encode())["value"].tolist() == values
+
+
+def test_ambiguous_decimals_are_asked():
+    from greenkit.errors import AmbiguousTable
+
+    data = b"Time;kWh\n2024-01-01 00:00;1,234\n2024-01-01 01:00;2,345\n"
+    with pytest.raises(AmbiguousTable) as caught:
+        load(data)
+    assert [c.argument for c in caught.value.choices] == ["decimal"]
+    assert load(data, decimal=",")["value"].tolist() == [1.234, 2.345]
+    assert load(data, decimal=".")["value"].tolist() == [1234, 2345]
+
+
+def test_ambiguous_dates_are_asked():
+    from greenkit.errors import AmbiguousTable
+
+    data = b"Time,kWh\n05/06/2024 00:00,1\n05/06/2024 01:00,2\n"
+    with pytest.raises(AmbiguousTable) as caught:
+        load(data)
+    (choice,) = caught.value.choices
+    assert choice.argument == "date_order"
+    assert "2024-05-06" in choice.readings["month first"]
+    assert "2024-06-05" in choice.readings["day first"]
+    assert load(data, date_order="day first")["start"].iloc[0].month == 6
+
+
+def test_registers_become_usage_and_never_cross_a_fall():
+    mapping = MAPPING | {"values": {"kWh": {"flow": "delivered", "kind": "register"}}}
+    rows = [("00", 100), ("01", 101.5), ("02", 103), ("05", 109), ("06", 3), ("07", 4)]
+    data = "Time,kWh\n" + "".join(f"2024-01-01 {h}:00,{v}\n" for h, v in rows)
+    found = greenkit.open_table(data.encode(), mapping)
+    assert found.readings["value"].tolist() == [1.5, 1.5, 6, 1]
+    hours = (found.readings["end"] - found.readings["start"]).dt.total_seconds() / 3600
+    assert hours.tolist() == [1, 1, 3, 1]
+    assert {"tables.register.falls", "tables.register.gap"} <= set(found.findings.names)
+    assert found.registers["value"].tolist() == [100, 101.5, 103, 109, 3, 4]
+
+
+def test_values_that_only_rise_are_asked():
+    from greenkit.errors import AmbiguousTable
+
+    data = "Time,kWh\n" + "".join(f"2024-01-{d:02} {h:02}:00,{5000 + d * 24 + h}\n" for d in (1, 2) for h in range(24))
+    with pytest.raises(AmbiguousTable) as caught:
+        load(data.encode())
+    assert [c.argument for c in caught.value.choices] == ["kind"]
+    assert len(load(data.encode(), kind="usage")) == 48
+    assert len(load(data.encode(), kind="register")) == 47
+
+
+def test_net_is_split_only_on_request():
+    data = b"Time,kWh\n2024-01-01 00:00,1.5\n2024-01-01 01:00,-2.5\n"
+    net = MAPPING | {"values": {"kWh": {"flow": "net"}}}
+    assert load(data, net)["value"].tolist() == [1.5, -2.5]
+    split = MAPPING | {"values": {"kWh": {"flow": "net", "split": True}}}
+    df = load(data, split)
+    assert df.groupby("flow", observed=True)["value"].sum().to_dict() == {"delivered": 1.5, "received": 2.5}
+    greenkit.frame.check(df, exact=True)
+
+
+def test_epoch_with_a_factor():
+    mapping = {
+        "time": {"epoch": "moment", "unit": "s"}, "zone": "Europe/Amsterdam", "interval": 60, "label": "start",
+        "values": {"value": {"flow": "received", "unit": "kWh", "factor": -0.001}},
+    }  # fmt: skip
+    df = load(b"moment;value\n1704067200;-500\n1704070800;-1500\n", mapping)
+    assert df["value"].tolist() == [0.5, 1.5]
+    assert str(df["start"].iloc[0]) == "2024-01-01 01:00:00+01:00"
+
+
+def test_missing_header_rows_and_two_header_rows():
+    mapping = MAPPING | {
+        "header": False,
+        "time": {"columns": ["2"]},
+        "values": {"3": {"flow": "delivered", "unit": "kWh"}},
+    }
+    assert load(b"M1,2024-01-01 00:00,1.5\nM1,2024-01-01 01:00,2\n", mapping)["value"].tolist() == [1.5, 2]
+    mapping = MAPPING | {
+        "header_rows": 2,
+        "time": {"columns": ["Datum"]},
+        "values": {"Stroom / Verbruik": {"flow": "delivered", "unit": "kWh"}, "Gas / Verbruik": {"flow": "delivered", "unit": "m3"}},
+    }  # fmt: skip
+    df = load(b",Stroom,,Gas\nDatum,Stand,Verbruik,Verbruik\n2024-01-01 00:00,7,1.5,0.2\n", mapping)
+    assert df.groupby("unit", observed=True)["value"].sum().to_dict() == {"kWh": 1.5, "m3": 0.2}
+
+
+def test_a_missing_column_suggests_the_nearest():
+    from greenkit.errors import SettingsError
+
+    with pytest.raises(SettingsError, match="Did you mean 'kWh'"):
+        load(GOOD, MAPPING | {"values": {"kW h": {"flow": "delivered", "unit": "kWh"}}})
+
+
+# workbooks
+
+
+def workbook(rows):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def repacked(data, change):
+    """Return a workbook with changed parts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, change(info.filename, old.read(info)))
+    return out.getvalue()
+
+
+def test_formulas_are_never_evaluated():
+    df = load(workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5], ["2024-01-01 01:00", "=1+1"]]))
+    assert df["value"].iloc[0] == 1.5
+    assert df["value"].iloc[1:].isna().all()
+
+
+def test_workbook_with_a_doctype_is_refused():
+    data = repacked(
+        workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5]]),
+        lambda name, part: part.replace(b"<worksheet", b'<!DOCTYPE a [<!ENTITY b "c">]><worksheet', 1),
+    )
+    with pytest.raises(LimitError, match="DOCTYPE"):
+        load(data)
+
+
+def test_workbook_bomb_is_refused():
+    data = repacked(
+        workbook([["Time", "kWh"]]),
+        lambda name, part: part.replace(b"</sheetData>", b"</sheetData>" + b" " * (64 << 20)),
+    )
+    with pytest.raises(LimitError):
+        load(data)
+
+
+def test_workbook_with_a_wrong_dimension_is_read_by_its_cells():
+    data = repacked(
+        workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5]]),
+        lambda name, part: part.replace(b'ref="A1:B2"', b'ref="A1:XFD1048576"'),
+    )
+    assert load(data)["value"].tolist() == [1.5]
+
+
+@pytest.mark.parametrize("cut", [10, 100, 1000])
+def test_damaged_workbook(cut):
+    data = workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5]])
+    with pytest.raises(GreenkitError):
+        load(b"PK\x03\x04" + data[4:-cut])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 20))
+def test_any_bytes_give_a_frame_or_a_typed_error(noise, at, drop):
+    data = GOOD[:at] + noise + GOOD[at + drop :]
+    try:
+        df = load(data)
+    except (FormatError, GreenkitError):
+        return
+    greenkit.frame.check(df)
