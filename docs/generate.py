@@ -19,6 +19,8 @@ import join_changes
 import greenkit
 from greenkit import cli, findings
 from greenkit.cli._command import EXIT_CODES
+from greenkit.tables import layouts
+from greenkit.tables.mapping import dump_mapping
 
 DOCS = Path(__file__).parent
 GENERATED = DOCS / "reference" / "generated"
@@ -89,6 +91,32 @@ def _plain(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\*_<>[]`$~#|" else c for c in text)
 
 
+def layouts_page() -> str:
+    """Return the page of the tables that greenkit knows, from their TOML files."""
+    grades = {
+        "R": "seen in real files",
+        "T": "seen in public test files",
+        "C": "from public code and documentation",
+    }
+    lines = [
+        "# Table layouts",
+        "",
+        "`greenkit.load`, `load_table`, and `load_prices` recognize these tables by the names of their columns,",
+        "never by the name of the file. NEM12 files need no layout. For any other table, write a mapping:",
+        "`greenkit info --explain FILE` prints one to start from.",
+        "",
+    ]
+    for layout in layouts.known():
+        about, table = layout.layout, layout.table
+        zone = table.zone if isinstance(table.zone, str) else "named in a column" if table.zone else "pass `tz=`"
+        lines += [f"## {about.name}", "", f"{_plain(about.title)}.", ""]
+        lines += [f"* Grade: {about.grade}, {grades[about.grade]}. {_plain(about.source)}.", f"* Time zone: {zone}"]
+        lines += [f"* Days when clocks change: {_plain(about.days)}"] if about.days else []
+        lines += ["* Columns: " + ", ".join(f"`{name.removesuffix('?')}`" for name in about.headers[0]), ""]
+        lines += ["```toml", dump_mapping(layout.mapping).rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
 def commands_page() -> str:
     """Return the page of commands, from their parsers, and of the exit codes."""
     lines = ["# Commands", "", "`python -m greenkit` is the same program as `greenkit`.", "", "## Exit codes", ""]
@@ -116,6 +144,7 @@ def write_all() -> None:
     GENERATED.mkdir(parents=True, exist_ok=True)
     pages = {f"{name}.rst": reference(name, members) for name, members in modules().items()}
     pages |= {"findings.md": findings_page(), "commands.md": commands_page(), "changelog.md": changelog_page()}
+    pages["layouts.md"] = layouts_page()
     for old in set(GENERATED.iterdir()) - {GENERATED / name for name in pages}:
         old.unlink()
     for name, text in pages.items():
