@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from greenkit._intervals import ADDITIVE, Bools, Floats, Intervals, Ints, is_duplicate
+from greenkit._intervals import ADDITIVE, Bools, Floats, Intervals, Ints, Runs, is_duplicate
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
 from greenkit.times import midnights
@@ -128,6 +128,21 @@ def find(found: Intervals, df: pd.DataFrame, *, resolution: str = "finest") -> R
     if len(found.keys) < 2:
         return NONE
     return _Search(found, df, resolution).run()
+
+
+def possible(runs: Runs) -> bool:
+    """Return whether the series of a frame can have any relation, judged by their names, counts, bounds, and sums."""
+    keys = runs.keys
+    if len(keys) < 2:
+        return False
+    if keys.duplicated(["meter", "flow", "unit", "zone"]).any() or (keys["flow"] == "net").any():
+        return True
+    last = np.append(runs.first[1:], len(runs.value)) - 1
+    total = np.add.reduceat(runs.value, runs.first)
+    table = pd.DataFrame(
+        {"count": last - runs.first, "start": runs.start[runs.first], "end": runs.end[last], "total": total}
+    )
+    return bool(table[(total != 0) & ~np.isnan(total)].duplicated().any())
 
 
 def _check_resolution(resolution: object) -> None:

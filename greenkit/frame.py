@@ -21,7 +21,7 @@ from greenkit._intervals import ADDITIVE as ADDITIVE
 from greenkit._intervals import SERIES as SERIES
 from greenkit.errors import SchemaError
 from greenkit.findings import SEVERITIES, Finding, Findings, Kind, counted
-from greenkit.times import to_instants, to_times
+from greenkit.times import US, to_times
 
 MIXED_ZONES: Final = Kind(
     "frame.zones.mixed",
@@ -137,7 +137,7 @@ def _has_empty(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return bool(column.array.codes.min() < 0)
     if column.dtype.kind == "M":
-        return bool(to_instants(column).min() == np.iinfo(np.int64).min)
+        return bool(_intervals.instants(column).min() == np.iinfo(np.int64).min)
     return bool(column.isna().any())
 
 
@@ -175,7 +175,7 @@ def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
         # the rows of one site, filtered from a frame of several zones, are still in UTC: correct, though not local
         if len(df) and found != want and (exact or found != "UTC"):
             raise SchemaError(f"Column {name} is in {found}, but column zone is {want}", next_step=f"{_TIDY}.")
-    backwards = to_instants(df["end"]) < to_instants(df["start"])
+    backwards = _intervals.instants(df["end"]) < _intervals.instants(df["start"])
     if backwards.any():
         row = int(np.flatnonzero(backwards)[0])
         raise SchemaError(f"Row {row} ends before it starts", next_step="Correct its start and end.")
@@ -365,6 +365,9 @@ def relations(df: pd.DataFrame) -> pd.DataFrame:
     from greenkit import _relations
 
     check(df)
+    runs = _intervals.plain(df)
+    if runs is not None and not _relations.possible(runs):
+        return _relations.NONE.table
     found = _intervals.deduplicate(_intervals.latest(_intervals.of(df), df), df)
     return _relations.find(found, df).table
 
@@ -538,29 +541,39 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
     0
     """
     check(df)
-    found = _intervals.of(df)
-    first = found.first
-    code = found.code[first]
-    count = np.diff(np.append(first, len(found)))
+    found = _intervals.plain(df)
+    if found is None:
+        every = _intervals.of(df)
+        code = every.code[every.first]
+        found = _intervals.Runs(every.first, code, every.keys, every.start, every.end, every.value)
+    first, code = found.first, found.code
+    count = np.diff(np.append(first, len(df)))
     length = found.end - found.start
+    low, high, covered, last = (
+        each.reduceat(of, first) if len(first) else np.zeros(0, dtype=np.int64)
+        for each, of in ((np.minimum, length), (np.maximum, length), (np.add, length), (np.maximum, found.end))
+    )
     total = np.add.reduceat(found.value, first) if len(first) else np.zeros(0)
-    covered = np.add.reduceat(length, first) if len(first) else np.zeros(0, dtype=np.int64)
-    last = np.maximum.reduceat(found.end, first) if len(first) else np.zeros(0, dtype=np.int64)
+    usual = low.copy()
+    for i in np.flatnonzero(low < high):
+        sizes, counts = np.unique(length[first[i] : first[i] + count[i]], return_counts=True)
+        usual[i] = sizes[counts.argmax()]
     again = found.start[1:] == found.start[:-1]
-    if np.isnan(total).any() or again.any():
+    if not np.isfinite(total).all() or again.any():
         # a missing value covers no time, and of values with the same start the first one does
         valid = np.isfinite(found.value)
         total = np.add.reduceat(np.where(valid, found.value, 0.0), first)
         held = np.flatnonzero(valid)
-        repeat = (found.start[held][1:] == found.start[held][:-1]) & (found.code[held][1:] == found.code[held][:-1])
-        held = held[np.append(np.ones(min(len(held), 1), dtype=bool), ~repeat)]
-        covered = np.zeros(len(first), dtype=np.int64)
-        np.add.at(covered, np.searchsorted(first, held, side="right") - 1, length[held])
+        series = np.searchsorted(first, held, side="right") - 1
+        repeat = (found.start[held][1:] == found.start[held][:-1]) & (series[1:] == series[:-1])
+        kept = np.append(np.ones(min(len(held), 1), dtype=bool), ~repeat)
+        covered = np.bincount(series[kept], length[held[kept]], len(first)).astype(np.int64)
     keys = found.keys.iloc[code]
     span = last - found.start[first]
     share = np.divide(covered, span, out=np.full(len(first), np.nan), where=span > 0)
     additive = keys["unit"].isin(ADDITIVE).to_numpy(dtype=bool)
-    zone = found.zone
+    zones = found.keys["zone"].unique()
+    zone = str(zones[0]) if len(zones) == 1 else "UTC"
     return pd.DataFrame(
         {
             "meter": keys["meter"].to_numpy(),
@@ -569,7 +582,7 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
             "unit": keys["unit"].to_numpy(),
             "first": to_times(found.start[first], zone),
             "last": to_times(last, zone),
-            "interval": found.interval[code],
+            "interval": usual // US,
             "rows": count,
             "complete": np.round(share, 4),
             "total": np.where(additive, np.round(total, 6), np.nan),
