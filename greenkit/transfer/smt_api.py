@@ -1,10 +1,10 @@
-"""The REST API of Smart Meter Texas: reads of single meters, now, and ad-hoc requests that come as files.
+"""The REST API of Smart Meter Texas: reads of single meters, and ad-hoc requests that SMT answers with files.
 
 Sources: SMT's interface guide as public integrators quote it, "Large Volume Ad Hoc Usage API request" for the
-limits, and the notice SMT-M-A051425-10 for the tokens that replaced client certificates on 13 September 2025.
+limits, and the notice SMT-M-A051425-10 for the tokens that replaced client certificates on September 13, 2025.
 
-This client is tried against a stand-in that replays the documented shapes, **never yet on a real account**. If SMT
-answers in another way, keep :attr:`Answer.raw` and report it.
+This client is tested with a server that replays the documented answers, **never yet on a real account**. If SMT answers
+differently, save :attr:`Answer.raw` and report it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from greenkit import _files
+from greenkit import _files, _net
 from greenkit.errors import (
     ClientRejected,
     LimitError,
     LoginRejected,
     NotReady,
-    RateLimited,
     RemoteError,
-    ServerUnavailable,
     SettingsError,
 )
 from greenkit.secret import Secret
@@ -42,7 +40,7 @@ FLOWS: Final[Mapping[str, str]] = {"delivered": "C", "received": "G", "all": "A"
 
 
 class Limit(NamedTuple):
-    """One line of SMT's table: so many requests a day, each of at most so many meters and days."""
+    """One line of SMT's table: requests a day, and the most meters and days of each."""
 
     requests: int
     meters: int
@@ -56,13 +54,13 @@ LIMITS: Final = (
     Limit(10, 100, 2),
     Limit(10, 200, 1),
 )
-"""SMT drops larger ad-hoc requests without a word, so they are refused here."""
+"""SMT silently drops larger ad-hoc requests, so the client rejects them."""
 
 
-def lay_out(
+def build_request(
     meters: list[str], start: date | str, end: date | str, *, flow: str, version: str, mode: str, form: str
 ) -> tuple[dict[str, Any], float]:
-    """Lay out a request, and give what part of a day's allowance it takes; whatever is wrong with it is raised.
+    """Build a request, and return the share of a day's allowance that it uses.
 
     Parameters
     ----------
@@ -71,23 +69,29 @@ def lay_out(
     start, end : date or str
         First and last day, both included.
     flow, version : str
-        Of :data:`FLOWS`, of :data:`VERSIONS`.
+        Keys of :data:`FLOWS` and :data:`VERSIONS`.
     mode, form : str
-        ``API`` for an answer at once, ``FTP`` for a file; its format.
+        ``API`` for an immediate answer or ``FTP`` for a file, and its format.
 
     Raises
     ------
-    ValueError, LimitError
-        A wrong argument, or more than SMT serves at once.
+    SettingsError
+        If an argument is not valid.
+    LimitError
+        If the request is larger than SMT accepts.
     """
     first, last = _day(start), _day(end)
     wrong = [m for m in meters if not (isinstance(m, str) and m.isascii() and m.isdigit() and 10 <= len(m) <= 36)]
     if wrong or not meters:
-        raise ValueError(f"{wrong[0]!r} is no ESI ID: give digits as text" if wrong else "no ESI ID is given")
+        problem = f"{wrong[0]!r} is not an ESI ID" if wrong else "No ESI ID is given"
+        raise SettingsError(problem, next_step="Pass ESI IDs as text of 17 or 22 digits.")
     if last < first:
-        raise ValueError(f"the last day {last} is before the first day {first}")
-    if flow not in FLOWS or version not in VERSIONS:
-        raise ValueError(f"flow is one of {', '.join(FLOWS)}, version one of {', '.join(VERSIONS)}")
+        raise SettingsError(f"The last day {last} is before the first day {first}", next_step="Exchange start and end.")
+    for name, value, known in (("flow", flow, FLOWS), ("version", version, VERSIONS)):
+        if value not in known:
+            raise SettingsError(
+                f"{name} is {value!r}, but it must be one of {', '.join(known)}", next_step=f"Correct {name}."
+            )
     share = _share(len(set(meters)), (last - first).days + 1)
     asked = {
         "startDate": f"{first:%m/%d/%Y}",
@@ -103,11 +107,14 @@ def lay_out(
 
 
 def _share(meters: int, days: int) -> float:
-    """Give the part of a day's allowance that a request takes, each line of the table being the whole of it."""
+    """Return the share of a day's allowance that a request uses; each line of the table is a complete allowance."""
     fits = [limit for limit in LIMITS if meters <= limit.meters and days <= limit.days]
     if not fits:
         table = ", ".join(f"{limit.meters} meters for {limit.days} days" for limit in LIMITS)
-        raise LimitError(f"{meters} meters for {days} days are more than SMT serves at once: ask for at most {table}")
+        raise LimitError(
+            f"{meters} meters for {days} days are more than SMT accepts in one request",
+            next_step=f"Request at most {table}.",
+        )
     return 1 / max(limit.requests for limit in fits)
 
 
@@ -117,7 +124,7 @@ def _day(day: date | str) -> date:
     try:
         return date.fromisoformat(day) if isinstance(day, str) else day
     except ValueError:
-        raise ValueError(f"{day!r} is no day: write it as 2026-07-01") from None
+        raise SettingsError(f"{day!r} is not a day", next_step="Write the day as 2026-07-01.") from None
 
 
 __all__ = ["LIMITS", "Answer", "Limit", "SmtApi"]
@@ -141,16 +148,16 @@ _NOT_INTEGRATED: Final = "2076"
 
 @dataclass(frozen=True)
 class Answer:
-    """What SMT answered, byte for byte; ``load_smt(answer.raw)`` reads it.
+    """An unchanged answer of SMT; ``load_smt(answer.raw)`` reads it.
 
     Parameters
     ----------
     raw : bytes
-        The body.
+        Body of the response.
     request : str
-        The transaction id that was sent with the request.
+        Transaction ID that was sent with the request.
     when : datetime
-        When it came, in UTC.
+        Time of the response, in UTC.
     kind : str
         ``interval`` or ``daily``.
     """
@@ -161,11 +168,11 @@ class Answer:
     kind: str
 
     def json(self) -> dict[str, Any]:
-        """Give the body as a mapping."""
+        """Return the body as a mapping."""
         return _mapping(self.raw)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Keep the bytes as a file, named by kind, time and transaction."""
+        """Save the bytes as a file whose name contains kind, time, and transaction, and return its path."""
         path = Path(folder) / f"{self.kind}-{self.when:%Y%m%dT%H%M%SZ}-{self.request}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         with _files.atomic(path) as file:
@@ -174,26 +181,30 @@ class Answer:
 
 
 class SmtApi:
-    """A client of SMT's REST API; untried on a real account.
+    """A client of SMT's REST API, not yet tried on a real account.
 
     Parameters
     ----------
     user : str
-        The requester id; SMT demands that it is the user name too.
+        Requester ID, which SMT requires to be the user name too.
     password : Secret
-        Its password.
+        Password of the user.
     duns : str
-        The company's DUNS number, which authenticates the requester.
-    requester : {"CSP", "REP", "RES", "BUSINESS"}
-        What the account is: competitive service provider, retail electric provider, residential, business.
-    environment : {"production", "uat"}
-        SMT's service, or its test service.
+        DUNS number of the company, which authenticates the requester.
+    requester : {"CSP", "REP", "RES", "BUSINESS"}, optional
+        Type of the account: competitive service provider (default), retail electric provider, residential, business.
+    environment : {"production", "uat"}, optional
+        SMT's service (default) or its test service.
     url : str, optional
-        Another address in place of the environment's; https only.
+        Replaces the address of the environment; https only.
     ca_file : path, optional
-        Authorities that may sign the server's certificate.
-    timeout : float
-        Seconds to wait for an answer.
+        Certificate authorities that may sign the server's certificate. Default: those that requests ships.
+    timeout : float, optional
+        Seconds to wait for an answer. Default: 60.
+    proxy : str, optional
+        HTTP proxy, ``http://HOST:PORT`` or ``http://USER@HOST:PORT``. Proxies of the environment are not used.
+    proxy_password : Secret, optional
+        Password of the proxy's user.
 
     Examples
     --------
@@ -213,12 +224,19 @@ class SmtApi:
         url: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         timeout: float = 60.0,
+        proxy: str | None = None,
+        proxy_password: Secret | None = None,
     ) -> None:
+        password = Secret(password)
         if environment not in HOSTS:
-            raise SettingsError(f"environment is {environment!r}: give one of {', '.join(HOSTS)}")
+            raise SettingsError(
+                f"environment is {environment!r}, but it must be one of {', '.join(HOSTS)}",
+                next_step='Set environment = "production" under [smt.api].',
+            )
+        self._proxy = _net.Proxy.parse(proxy, proxy_password) if proxy else None
         self.url = _address(url or HOSTS[environment])
         self.user, self.duns, self.requester, self.timeout = user, duns, requester, timeout
-        self._password, self._ca_file = Secret(password), ca_file
+        self._password, self._ca_file = password, ca_file
         self._session: requests.Session | None = None
         self._token: Secret | None = None
         self._token_ends = 0.0
@@ -227,13 +245,17 @@ class SmtApi:
 
     @classmethod
     def from_settings(cls, smt: SmtSettings) -> SmtApi:
-        """Make a client from ``[smt]`` and ``[smt.api]``; SettingsError when a setting is missing."""
+        """Return a client for ``[smt]`` and ``[smt.api]`` of the settings, or raise SettingsError if one is missing."""
         api = smt.api
         if not (api.user and api.password and smt.duns):
-            raise SettingsError("the API needs [smt.api] user and password, and [smt] duns: add them to the settings")
+            raise SettingsError(
+                "The settings lack the account of the API",
+                next_step="Add user and password under [smt.api], and duns under [smt].",
+            )
         return cls(
             user=api.user, password=api.password.get(), duns=smt.duns, requester=api.requester,
             environment=api.environment, url=api.url, ca_file=api.ca_file, timeout=smt.timeout,
+            proxy=smt.proxy, proxy_password=smt.proxy_password.get() if smt.proxy_password else None,
         )  # fmt: skip
 
     def interval_reads(
@@ -245,33 +267,33 @@ class SmtApi:
         flow: str = "all",
         version: str = "latest",
     ) -> Answer:
-        """Read a meter's 15-minute intervals at once.
+        """Read a meter's 15-minute intervals.
 
         Parameters
         ----------
         meter : str
             ESI ID.
         start, end : date or str
-            First and last day, both included; text as ``2026-07-01``.
+            First and last day, both included; text such as ``2026-07-01``.
         flow : {"all", "delivered", "received"}
-            Consumption, surplus generation, or both.
+            Consumption, surplus generation, or both (default).
         version : {"latest", "all"}
-            The last revision of each day, or every one.
+            The newest revision of each day (default), or every one.
 
         Raises
         ------
-        ValueError, LimitError
-            A wrong argument, or more than SMT's limits allow: nothing was sent.
+        SettingsError, LimitError
+            If an argument is not valid or the request is larger than SMT accepts; nothing was sent.
         NotReady
-            SMT has no data of those days yet.
+            If SMT has no data for those days yet.
         LoginRejected, ClientRejected, RateLimited, ServerUnavailable, HostRejected, RemoteError
-            SMT refused, or cannot be reached.
+            If SMT refuses or cannot be reached.
         """
         body = self._request([meter], start, end, flow=flow, version=version, mode="API", form="JSON")
         return self._ask("interval", body)
 
     def daily_reads(self, meter: str, start: date | str, end: date | str, *, version: str = "latest") -> Answer:
-        """Read a meter's daily register reads at once; arguments and errors as :meth:`interval_reads`."""
+        """Read a meter's daily register readings; for arguments and errors see :meth:`interval_reads`."""
         body = self._request([meter], start, end, flow="delivered", version=version, mode="API", form="JSON")
         return self._ask("daily", body)
 
@@ -285,16 +307,16 @@ class SmtApi:
         version: str = "latest",
         form: str = "LSE",
     ) -> Answer:
-        """Ask for the 15-minute intervals of many meters as an encrypted file.
+        """Request the 15-minute intervals of many meters as an encrypted file.
 
-        The file lands in the folder ``adhocusage`` of the file server: ``fetch_smt(remote, "adhocusage", ...)``.
+        SMT puts the file into the folder ``adhocusage`` of the file server: ``fetch_smt(remote, "adhocusage", ...)``.
 
         Parameters
         ----------
         meters : iterable of str
             ESI IDs, at most 200.
         start, end, flow, version
-            As for :meth:`interval_reads`.
+            See :meth:`interval_reads`.
         form : {"LSE", "CSV"}
             Format of the file.
 
@@ -306,17 +328,17 @@ class SmtApi:
         Raises
         ------
         LimitError
-            The request, or this client's requests of today together, are more than SMT serves: nothing was sent.
-        ValueError, RemoteError
-            As :meth:`interval_reads`.
+            If the request, or this client's requests of today together, exceed what SMT accepts; nothing was sent.
+        SettingsError, RemoteError
+            See :meth:`interval_reads`.
         """
         if form not in ("LSE", "CSV"):
-            raise ValueError(f"form is {form!r}: ad-hoc files come as LSE or CSV")
+            raise SettingsError(f"form is {form!r}, but it must be LSE or CSV", next_step="Correct form.")
         body = self._request(list(meters), start, end, flow=flow, version=version, mode="FTP", form=form)
         return self._ask("interval", body)
 
     def close(self) -> None:
-        """Forget the token and close the connections."""
+        """Delete the token and close the connections."""
         self._token = None
         if self._session is not None:
             self._session.close()
@@ -334,8 +356,8 @@ class SmtApi:
     def _request(
         self, meters: list[str], start: date | str, end: date | str, *, flow: str, version: str, mode: str, form: str
     ) -> dict[str, Any]:
-        """Lay out a request; whatever is wrong with it is said before anything is sent."""
-        asked, share = lay_out(meters, start, end, flow=flow, version=version, mode=mode, form=form)
+        """Build a request; what is not valid is raised before anything is sent."""
+        asked, share = build_request(meters, start, end, flow=flow, version=version, mode=mode, form=form)
         if mode == "FTP":
             self._spend(share)
         who = {
@@ -347,17 +369,19 @@ class SmtApi:
         return who | asked
 
     def _spend(self, share: float) -> None:
-        """Count an ad-hoc request against the day's allowance; what other programs asked for is not known here."""
+        """Count an ad-hoc request against the day's allowance; requests of other programs are not known."""
         today = datetime.now(UTC).date()
         spent = self._spent if self._spent_on == today else 0.0
         if spent + share > 1 + 1e-9:
-            raise LimitError("today's requests have used up what SMT serves in a day: ask again tomorrow")
+            raise LimitError(
+                "The requests of today have used up what SMT accepts in a day", next_step="Send the request tomorrow."
+            )
         self._spent, self._spent_on = spent + share, today
 
     def _ask(self, kind: str, body: dict[str, Any]) -> Answer:
         answer = self._post(PATHS[kind], body, token=self._access())
         if answer.status_code == 401:
-            # a token may end early; a second refusal is final, since repeated ones lock an account
+            # a token may expire early; a second refusal is final, because repeated ones lock an account
             self._token = None
             answer = self._post(PATHS[kind], body, token=self._access())
         raw = answer.content
@@ -369,27 +393,33 @@ class SmtApi:
             body = {"username": self.user, "password": self._password.reveal()}
             answer = self._post(PATHS["token"], body)
             if answer.status_code in (400, 401, 403):
-                raise LoginRejected("SMT refused the API's user or password: check [smt.api], and do not repeat it")
+                raise LoginRejected(
+                    "SMT refuses the user or password of the API; greenkit does not try again",
+                    next_step="Check user and password under [smt.api].",
+                )
             self._check(answer.status_code, answer.headers, answer.content)
             found = _mapping(answer.content)
             token, seconds = found.get("accessToken"), str(found.get("expiresIn", "")).strip()
             if not (isinstance(token, str) and token and seconds.isdigit()):
-                raise RemoteError("SMT's answer to the login holds no token: see whether the API has changed")
+                raise RemoteError(
+                    "SMT's answer to the login contains no token", next_step="Report the answer to greenkit."
+                )
             self._token = Secret(token)
             self._token_ends = time.monotonic() + int(seconds) - _EARLY
         return self._token
 
     def _post(self, path: str, body: dict[str, Any], *, token: Secret | None = None) -> requests.Response:
-        """Send; errors carry neither address nor headers, since those of requests would."""
+        """Send a request; its errors contain neither the address nor the headers, as those of requests would."""
         import requests
         import urllib3
 
-        from greenkit import _net
         from greenkit.custodian import _transport
 
         if self._session is None:
             self._session = requests.Session()
-            _transport.configure(self._session, _transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER)
+            _transport.configure(
+                self._session, _transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER, proxy=self._proxy
+            )
         headers = {"Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token.reveal()}"
@@ -400,18 +430,25 @@ class SmtApi:
                     allow_redirects=False,
                 )  # fmt: skip
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            error = _net.request_error(e, "Smart Meter Texas", timeout=self.timeout, who="SMT")
+            host = urllib.parse.urlsplit(self.url).hostname or ""
+            error: BaseException = _net.request_error(
+                e, "Smart Meter Texas", host=host, timeout=self.timeout, who="SMT", proxy=self._proxy
+            )
+        except BaseException as e:  # noqa: BLE001 Ctrl-C, too, must not leave the frames with the password behind
+            error = _net.strip_traceback(e)
         raise error
 
     def _check(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:
-        """Raise what an answer means, by its status and by the error code that may stand in a 200 as well."""
-        if status == 429:
-            wait = headers.get("Retry-After", "")
-            raise RateLimited("SMT asks for fewer requests: wait", float(wait) if wait.isdigit() else None)
-        if 300 <= status < 400:
-            raise RemoteError("SMT sent us to another address, which is not followed: check the environment or url")
-        if status >= 500:
-            raise ServerUnavailable(f"SMT's API answered {status}: try again later")
+        """Raise the error that a status means, or the error code, which a response with status 200 may contain too."""
+        general = _net.http_error(
+            status,
+            "SMT's API",
+            wait=_net.retry_after(headers.get("Retry-After")),
+            who="SMT",
+            check="environment and url under [smt.api]",
+        )
+        if general is not None:
+            raise general
         try:
             found = _mapping(raw)
         except RemoteError:
@@ -419,18 +456,22 @@ class SmtApi:
                 raise
             found = {}
         code = str(found.get("errorCode", ""))
-        said = f"SMT's API refused the request ({status}{f', code {code}' if code else ''}: {self._said(found)})"
+        refused = f"SMT's API refused the request ({status}{f', code {code}' if code else ''}: {self._reason(found)})"
         if code == _NOT_INTEGRATED:
-            raise ClientRejected(f"{said}: ask SMT to finish the API integration of this account")
+            raise ClientRejected(refused, next_step="Ask SMT to finish the API integration of this account.")
         if code == _NO_DATA:
-            raise NotReady(f"{said}: the utility has no data of those days yet; ask again later")
+            raise NotReady(
+                f"{refused}, because the utility has no data for those days yet", next_step="Send the request later."
+            )
         if status in (401, 403):
-            raise LoginRejected(f"{said}: user, requester id and DUNS must be those that are registered")
+            raise LoginRejected(
+                refused, next_step="Check that user, requester, and duns are those that SMT has registered."
+            )
         if code or status != 200:
-            raise RemoteError(f"{said}: check meters, days and account")
+            raise RemoteError(refused, next_step="Check the meters, the days, and the account.")
 
-    def _said(self, found: Mapping[str, Any]) -> str:
-        """Give the server's words, shortened, on one line, and without a secret that it may repeat."""
+    def _reason(self, found: Mapping[str, Any]) -> str:
+        """Return the server's words, shortened, in one line, and without a secret that it may repeat."""
         text = str(found.get("errorMessage") or found.get("statusReason") or "no reason given")
         for secret in (self._password, self._token):
             if secret:
@@ -441,7 +482,10 @@ class SmtApi:
 def _address(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise SettingsError("the API's url must be https://HOST without user, query or fragment: correct it")
+        raise SettingsError(
+            "The URL of the API must be https://HOST without user, query, or fragment",
+            next_step="Correct url under [smt.api].",
+        )
     return url.rstrip("/")
 
 
@@ -449,7 +493,7 @@ def _mapping(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw)
     except (ValueError, RecursionError):
-        raise RemoteError("SMT's answer is no JSON: look at its bytes, it may be an error page") from None
+        raise RemoteError("SMT's answer is not JSON; it may be an error page", next_step="Try again later.") from None
     if not isinstance(found, dict):
-        raise RemoteError("SMT's answer is JSON of another shape: see whether the API has changed")
+        raise RemoteError("SMT's answer is JSON with another structure", next_step="Report the answer to greenkit.")
     return found

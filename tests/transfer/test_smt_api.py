@@ -7,6 +7,7 @@ import threading
 from datetime import date
 
 import pytest
+from tunnel import Tunnel
 
 import greenkit
 from greenkit import settings
@@ -107,7 +108,7 @@ def api(server, authority):
         yield api
 
 
-def test_interval_reads_come_as_they_were_sent_and_load(api, server):
+def test_interval_reads_are_unchanged_and_load(api, server):
     answer = api.interval_reads(METER, "2026-07-01", date(2026, 7, 1))
     df = greenkit.load_smt(answer.raw)
     assert len(df) == 96
@@ -129,7 +130,7 @@ def test_daily_reads_load_as_registers(api):
     assert len(greenkit.open_smt(answer.raw).registers) > 0
 
 
-def test_raw_bytes_are_kept_as_a_file(api, tmp_path):
+def test_answer_is_saved_as_a_file(api, tmp_path):
     answer = api.interval_reads(METER, "2026-07-01", "2026-07-01")
     path = answer.save(tmp_path / "api")
     assert path.read_bytes() == answer.raw
@@ -137,7 +138,7 @@ def test_raw_bytes_are_kept_as_a_file(api, tmp_path):
     assert answer.request in path.name
 
 
-def test_one_login_serves_many_requests_and_a_stale_token_is_renewed_once(api, server):
+def test_one_login_serves_many_requests_and_an_expired_token_is_renewed_once(api, server):
     api.interval_reads(METER, "2026-07-01", "2026-07-01")
     api.daily_reads(METER, "2026-07-01", "2026-07-01")
     assert server.tokens == 1
@@ -150,7 +151,7 @@ def test_one_login_serves_many_requests_and_a_stale_token_is_renewed_once(api, s
     assert server.tokens == 3
 
 
-def test_a_token_near_its_end_is_not_used(api, server):
+def test_token_that_is_about_to_expire_is_not_used(api, server):
     token = {"statusCode": "200", "accessToken": TOKEN, "tokenType": "Bearer", "expiresIn": "59"}
     server.next["/v2/token/"] = [(200, {}, token)]
     api.daily_reads(METER, "2026-07-01", "2026-07-01")
@@ -159,7 +160,7 @@ def test_a_token_near_its_end_is_not_used(api, server):
     assert [path for path, _, _ in server.seen].count("/v2/token/") == 2
 
 
-def test_files_are_asked_for_and_acknowledged(api, server):
+def test_files_are_requested_and_acknowledged(api, server):
     answer = api.request_files([METER, "10443720000000002", METER], "2026-07-01", "2026-07-05", form="CSV")
     assert answer.json()["statusReason"] == "Request Submitted"
     body = server.seen[-1][1]
@@ -176,22 +177,24 @@ def meters(n):
     [(1, 365, True), (1, 366, False), (10, 20, True), (10, 21, False), (50, 5, True), (51, 5, False), (100, 2, True),
      (200, 1, True), (201, 1, False), (200, 2, False)],
 )  # fmt: skip
-def test_more_than_smt_serves_is_refused_before_it_is_sent(api, server, count, days, fits):
+def test_request_that_is_too_large_is_rejected_before_it_is_sent(api, server, count, days, fits):
     end = date.fromordinal(date(2026, 1, 1).toordinal() + days - 1)
     if fits:
         api.request_files(meters(count), "2026-01-01", end)
     else:
-        with pytest.raises(LimitError, match=f"{count} meters for {days} days are more than SMT serves at once"):
+        with pytest.raises(
+            LimitError, match=f"{count} meters for {days} days are more than SMT accepts in one request"
+        ):
             api.request_files(meters(count), "2026-01-01", end)
         assert server.seen == []
 
 
 @pytest.mark.parametrize(("count", "a_day"), [(1, 20), (150, 10)])
-def test_more_requests_than_a_day_has_are_refused_before_they_are_sent(api, server, count, a_day):
+def test_too_many_requests_a_day_are_rejected_before_they_are_sent(api, server, count, a_day):
     for _ in range(a_day):
         api.request_files(meters(count), "2026-07-01", "2026-07-01")
     sent = len(server.seen)
-    with pytest.raises(LimitError, match="ask again tomorrow"):
+    with pytest.raises(LimitError, match="Send the request tomorrow"):
         api.request_files(meters(1), "2026-07-01", "2026-07-01")
     assert len(server.seen) == sent
     api.interval_reads(METER, "2026-07-01", "2026-07-01")
@@ -202,8 +205,8 @@ def test_more_requests_than_a_day_has_are_refused_before_they_are_sent(api, serv
     [("10443720000000001'", "2026-07-01", "2026-07-01"), (METER, "07/01/2026", "2026-07-01"),
      (METER, "2026-07-02", "2026-07-01"), (10443720000000001, "2026-07-01", "2026-07-01")],
 )  # fmt: skip
-def test_wrong_arguments_are_refused_before_they_are_sent(api, server, arguments):
-    with pytest.raises(ValueError, match=r"is no ESI ID|is no day|is before the first day"):
+def test_invalid_arguments_are_rejected_before_they_are_sent(api, server, arguments):
+    with pytest.raises(ValueError, match=r"not an ESI ID|No ESI ID|is not a day|is before the first day"):
         api.interval_reads(*arguments)
     assert server.seen == []
 
@@ -215,16 +218,16 @@ ANSWERS = [
     (READS, 200, {}, NO_DATA, NotReady, "No data"),
     (READS, 400, {}, {"errorCode": "2076", "errorMessage": "API Integration is not done."}, ClientRejected, "2076"),
     (READS, 200, {}, ECHO, RemoteError, r"code 9: bad"),
-    (READS, 403, {}, b"<html>", LoginRejected, "DUNS"),
+    (READS, 403, {}, b"<html>", LoginRejected, "user, requester, and duns"),
     (READS, 429, {"Retry-After": "7"}, b"", RateLimited, "fewer requests"),
     (READS, 503, {}, b"", ServerUnavailable, "503"),
     (READS, 302, {"Location": "https://localhost:1/"}, b"", RemoteError, "does not follow"),
-    (READS, 200, {}, b"<html>busy</html>", RemoteError, "is no JSON"),
-    (READS, 200, {}, b"[" * 100_000, RemoteError, "is no JSON"),
-    (READS, 200, {}, [1], RemoteError, "another shape"),
+    (READS, 200, {}, b"<html>busy</html>", RemoteError, "is not JSON"),
+    (READS, 200, {}, b"[" * 100_000, RemoteError, "is not JSON"),
+    (READS, 200, {}, [1], RemoteError, "another structure"),
     (READS, 404, {}, b"", RemoteError, "404: no reason given"),
-    ("/v2/token/", 401, {}, {"errorMessage": PASSWORD}, LoginRejected, "refused the API's user or password"),
-    ("/v2/token/", 200, {}, {"accessToken": ""}, RemoteError, "holds no token"),
+    ("/v2/token/", 401, {}, {"errorMessage": PASSWORD}, LoginRejected, "refuses the user or password of the API"),
+    ("/v2/token/", 200, {}, {"accessToken": ""}, RemoteError, "contains no token"),
     ("/v2/token/", 500, {}, b"", ServerUnavailable, "500"),
 ]  # fmt: skip
 
@@ -252,7 +255,7 @@ def test_only_a_verified_server_gets_the_password(server, authority, monkeypatch
     assert server.seen == []
 
 
-def test_nobody_there_and_silence(authority, api, server):
+def test_closed_port_and_silence_are_unavailable(authority, api, server):
     server.next[READS] = [(200, {"Content-Length": "1000"}, b"{")]
     api.timeout = 0.5
     with pytest.raises(RemoteError):
@@ -263,22 +266,41 @@ def test_nobody_there_and_silence(authority, api, server):
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "https://user:pw@localhost", "https://", "https://x?token=1"])
-def test_only_plain_https_addresses(url):
+def test_url_that_is_not_plain_https_is_rejected(url):
     with pytest.raises(SettingsError, match="must be https"):
         SmtApi(user="u", password=Secret("p"), duns="0", url=url)
 
 
-def test_from_settings(monkeypatch):
+def test_client_from_settings_needs_the_account(monkeypatch):
     monkeypatch.setenv("GK_TEST_API", PASSWORD)
     found = settings.parse({"smt": {"duns": "1", "api": {"user": "REP1", "password": {"env": "GK_TEST_API"}}}})
     assert SmtApi.from_settings(found.smt).url == "https://services.smartmetertexas.net"
-    with pytest.raises(SettingsError, match="duns: add them"):
+    with pytest.raises(SettingsError, match="Add user and password"):
         SmtApi.from_settings(settings.parse({}).smt)
     with pytest.raises(SettingsError, match="one of production, uat"):
         SmtApi(user="u", password=Secret("p"), duns="0", environment="staging")
 
 
-def test_the_module_says_that_it_is_untried_on_a_real_account():
+def test_documentation_states_that_no_real_account_was_tried():
     from greenkit.transfer import smt_api
 
     assert "never yet on a real account" in smt_api.__doc__
+
+
+def test_proxy_of_the_settings_carries_the_requests(api, server, authority):
+    with Tunnel() as tunnel:
+        url = f"https://localhost:{server.server_address[1]}"
+        through = SmtApi(
+            user="REP1", password=Secret(PASSWORD), duns="0", url=url, ca_file=authority.file, proxy=tunnel.url
+        )
+        with through:
+            through.interval_reads(METER, "2026-07-01", "2026-07-01")
+    assert set(tunnel.targets) == {("localhost", server.server_address[1])}
+
+
+@pytest.mark.parametrize("text", ["7", "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_retry_after_is_read_in_both_forms(api, server, text):
+    server.next[READS] = [(503, {"Retry-After": text}, b"")]
+    with pytest.raises(ServerUnavailable) as caught:
+        api.interval_reads(METER, "2026-07-01", "2026-07-01")
+    assert caught.value.retry_after >= 7
