@@ -620,11 +620,12 @@ class FtpsRemote(SessionRemote[FtpSession]):
             )
         reply = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
         failed = f"{self._endpoint}: Could not {doing} ({reply})"
-        if doing.startswith("fetch") and not code(error).startswith("53") and code(error) != "421":
+        refused = code(error) in ("530", "532", "553")  # not logged in, no account, name not allowed
+        if doing.startswith("fetch") and not refused and code(error) != "421":
             return TransferError(failed, next_step="No action is needed; greenkit fetches the file again.")
         if code(error).startswith("4") or isinstance(error, OSError | EOFError):
             return ServerUnavailable(failed, next_step="Try again later.")
-        if code(error).startswith("53"):
+        if refused:
             return AccessRefused(failed, next_step="Ask SMT for permission.")
         return RemoteError(failed, next_step="Send this message to SMT's support.")
 

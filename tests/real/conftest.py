@@ -1,7 +1,7 @@
 """One server of each kind for the whole run."""
 
 import pytest
-from servers import Proftpd, Sshd, Vsftpd, missing
+from servers import Proftpd, ProftpdSftp, PureFtpd, Sshd, Vsftpd, missing
 
 from greenkit.sandbox.authority import Authority
 
@@ -31,6 +31,20 @@ def proftpd(authority):
 
 
 @pytest.fixture(scope="session")
+def pureftpd(authority):
+    if why := missing("pure-pw"):
+        pytest.skip(why)
+    with _running(PureFtpd, authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def proftpd_sftp(authority):
+    with _running(ProftpdSftp, authority) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def sshd(authority):
     with _running(Sshd, authority) as server:
         yield server
@@ -38,7 +52,7 @@ def sshd(authority):
 
 @pytest.fixture
 def start(authority):
-    """Give a function that makes a server with settings of its own."""
+    """Return a function that makes a server with settings of its own."""
     return lambda kind, **variant: _running(kind, authority, **variant)
 
 
@@ -49,7 +63,7 @@ def ftps(request):
     return server
 
 
-@pytest.fixture(params=["vsftpd", "proftpd", "sshd"])
+@pytest.fixture(params=["vsftpd", "proftpd", "pureftpd", "sshd", "proftpd_sftp"])
 def server(request):
     server = request.getfixturevalue(request.param)
     server.clear()

@@ -1,7 +1,8 @@
 """File servers that others wrote, on loopback, each with a folder of its own and the tests' certificate authority.
 
-vsftpd and proftpd demand that the data channel takes up the control channel's TLS session, and a client certificate
-from the authority; OpenSSH's sshd gives internal-sftp and nothing else. They run as root and serve as ``daemon``.
+vsftpd and proftpd require that the data channel resumes the control channel's TLS session, and a client certificate
+from the authority; pure-ftpd requires TLS alone. OpenSSH's sshd and proftpd's mod_sftp provide SFTP and nothing else.
+They run as root and serve as ``daemon``.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ ACCOUNT = "daemon"  # the account that serves; vsftpd wants one whose home is th
 
 
 def missing(*programs):
-    """Say what keeps a server from running here, or None."""
+    """Return why a server cannot run here, or None."""
     if os.name != "posix" or os.geteuid() != 0:
         return "the real servers must be started by root"
     absent = [p for p in programs if not shutil.which(p, path=PATH)]
@@ -34,7 +35,7 @@ def missing(*programs):
 
 
 class Server:
-    """A running server; ``files`` is what its account sees."""
+    """A running server; ``files`` is the folder that its account sees."""
 
     program = ""
     protocol = "ftps"
@@ -92,7 +93,7 @@ class Server:
         return Endpoint(self.protocol, "localhost", self.port, SMT_FOLDERS)
 
     def put(self, path, data):
-        """Lay a file down by its name, text or bytes."""
+        """Write a file; its name is text or bytes."""
         whole = os.path.join(os.fsencode(self.files), os.fsencode(path))
         with open(whole, "wb") as file:
             file.write(data)
@@ -110,13 +111,17 @@ class Ftps(Server):
         self.pair = self.authority.server(stem=stem)
         self.client = self.authority.client("meter-pc", stem=f"{stem}-client")
 
+    def options(self):
+        """Return the arguments of a remote, as JSON."""
+        given = {"user": USER, "password": self.password.reveal(), "ca_file": str(self.authority.file)}
+        return given | {"certificate": str(self.client.certificate), "key": str(self.client.key)}
+
     def remote(self, **options):
-        given = {"user": USER, "password": self.password, "ca_file": self.authority.file, "backoff": 0.05}
-        given |= {"certificate": self.client.certificate, "key": self.client.key}
+        given = {**self.options(), "password": self.password, "backoff": 0.05}
         return FtpsRemote(self.endpoint, **{**given, **options})
 
     def curl(self, *arguments):
-        """Drive the same server with curl; give what it wrote."""
+        """Use the same server with curl, and return what curl wrote."""
         command = ["curl", "-sS", "--fail", "--ssl-reqd", "--cacert", self.authority.file]
         command += ["--cert", self.client.certificate, "--key", self.client.key]
         config = f'user = "{USER}:{self.password.reveal()}"\n'
@@ -214,6 +219,102 @@ TLSECCertificateKeyFile {self.pair.key}
         return ["proftpd", "-n", "-c", config]
 
 
+class PureFtpd(Ftps):
+    program = "pure-ftpd"
+
+    def prepare(self, stack):
+        self.certificates()
+        both = self.base / "server.pem"
+        both.write_bytes(self.pair.certificate.read_bytes() + self.pair.key.read_bytes())
+        both.chmod(0o600)
+        account = pwd.getpwnam(ACCOUNT)
+        accounts, database = self.base / "accounts", self.base / "accounts.pdb"
+        made = ["pure-pw", "useradd", USER, "-u", str(account.pw_uid), "-g", str(account.pw_gid), "-d", self.files]
+        made += ["-f", accounts, "-F", database, "-m"]
+        typed = f"{self.password.reveal()}\n" * 2
+        subprocess.run(made, input=typed, text=True, capture_output=True, check=True)
+        command = ["pure-ftpd", "-S", f"127.0.0.1,{self.port}", "-l", f"puredb:{database}", "-E", "-A", "-H", "-Y", "3"]
+        return [
+            *command,
+            "-2",
+            both,
+            "-u",
+            "1",
+            "-g",
+            self.base / "pid",
+            "-c",
+            "50",
+            "-C",
+            "50",
+            "-I",
+            "5",
+            "-L",
+            "20000:8",
+        ]
+
+
+class ProftpdSftp(Server):
+    """proftpd's mod_sftp: an SSH server of its own, which shares no code with OpenSSH."""
+
+    program = "proftpd"
+    protocol = "sftp"
+
+    def prepare(self, stack):
+        account = pwd.getpwnam(ACCOUNT)
+        hashed = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"],
+            input=self.password.reveal(), text=True, capture_output=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        accounts = self.base / "accounts"
+        accounts.touch(0o600)
+        accounts.write_text(f"{USER}:{hashed}:{account.pw_uid}:{account.pw_gid}::{self.files}:/bin/false\n")
+        made = ["ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", self.base / "host-rsa"]
+        subprocess.run(made, check=True)
+        config = self.base / "proftpd.conf"
+        config.write_text(f"""
+ModulePath /usr/lib/proftpd
+LoadModule mod_sftp.c
+ServerName "real"
+ServerType standalone
+DefaultAddress 127.0.0.1
+SocketBindTight on
+Port {self.port}
+UseIPv6 off
+User {ACCOUNT}
+Group {_group(account.pw_gid)}
+PidFile {self.base}/pid
+ScoreboardFile {self.base}/scoreboard
+DelayEngine off
+SystemLog {self.base}/system.log
+TransferLog none
+WtmpLog off
+AuthOrder mod_auth_file.c
+AuthUserFile {accounts}
+RequireValidShell off
+DefaultRoot ~
+AllowOverwrite on
+SFTPEngine on
+SFTPLog {self.base}/sftp.log
+SFTPHostKey {self.base}/host-rsa
+SFTPAuthMethods password
+{self.variant.get("more", "")}
+<Directory />
+  AllowOverwrite on
+</Directory>
+""")
+        return ["proftpd", "-n", "-c", config]
+
+    def options(self):
+        told = subprocess.run(
+            ["ssh-keygen", "-lf", self.base / "host-rsa.pub"], capture_output=True, text=True, check=True
+        )
+        return {"user": USER, "password": self.password.reveal(), "host_key": told.stdout}
+
+    def remote(self, **options):
+        given = {**self.options(), "password": self.password, "backoff": 0.05}
+        return SftpRemote(self.endpoint, **{**given, **options})
+
+
 class Sshd(Server):
     program = "sshd"
     protocol = "sftp"
@@ -260,8 +361,11 @@ X11Forwarding no
         )
         return told.stdout.split()[1]
 
+    def options(self):
+        return {"user": "root", "key": str(self.key), "host_key": self.fingerprint("ed25519")}
+
     def remote(self, **options):
-        given = {"user": "root", "key": self.key, "host_key": self.fingerprint("ed25519"), "backoff": 0.05}
+        given = {**self.options(), "backoff": 0.05}
         return SftpRemote(self.endpoint, **{**given, **options})
 
 

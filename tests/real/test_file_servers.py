@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from servers import ACCOUNT, Proftpd, Sshd, Vsftpd
+from servers import ACCOUNT, Proftpd, PureFtpd, Sshd, Vsftpd
 
 from greenkit import Secret, certificates, errors
 from greenkit.sandbox.authority import Authority
@@ -39,7 +39,7 @@ def test_the_four_questions(server):
         assert fetched(remote) == DATA
         assert fetched(remote, offset=123_456) == DATA[123_456:]
         assert fetched(remote, offset=len(DATA)) == b""
-        with pytest.raises(errors.TransferError, match="fewer than were fetched"):
+        with pytest.raises(errors.TransferError, match="fewer than were already fetched"):
             fetched(remote, offset=len(DATA) + 1)
         remote.delete(PATH)
         assert remote.names("intervaldata") == []
@@ -110,6 +110,10 @@ def test_names_are_given_back_as_they_came(server, raw):
         assert "/" not in name
         path = f"intervaldata/{name}"
         assert remote.stat(path).size == len(raw)
+        if isinstance(server, PureFtpd) and raw.startswith(b".."):
+            with pytest.raises(errors.AccessRefused, match="553"):  # it lists names that it does not send
+                fetched(remote, path)
+            return
         assert fetched(remote, path) == raw
         remote.delete(path)
         assert remote.names("intervaldata") == []
@@ -123,7 +127,7 @@ def test_name_with_a_line_feed(server):
         assert "a.asc" in names
         for name in set(names) - {"a.asc"}:
             # SFTP can ask for it; FTP must not, and the halves that some servers make of it are not there
-            if isinstance(server, Sshd):
+            if server.protocol == "sftp":
                 assert name == "a\nb.asc"
                 continue
             with pytest.raises((FileNotFoundError, errors.AccessRefused)):
@@ -191,7 +195,7 @@ def test_no_right_is_told_from_not_there(ftps):
     path = ftps.put(PATH, DATA)
     os.chmod(path, 0o600)  # the server's account is not the owner
     with ftps.remote() as remote:
-        with pytest.raises(errors.AccessRefused, match=r"lists 'intervaldata/a\.asc', but does not give it"):
+        with pytest.raises(errors.AccessRefused, match=r"lists 'intervaldata/a\.asc' but refuses to send it"):
             fetched(remote)
         os.chmod(path, 0o644)
         folder = os.path.dirname(path)
@@ -283,7 +287,7 @@ def test_client_certificate_is_validated(ftps, version, which, tmp_path):
         }[which]()
         remote = ftps.remote(certificate=pair[0], key=pair[1], timeout=10)
     remote._context.maximum_version = ssl.TLSVersion[version]
-    with pytest.raises(errors.RemoteError, match="certificate") as caught:
+    with pytest.raises((errors.RemoteError, errors.CertificateError), match="certificate") as caught:
         remote.open()
     assert not isinstance(caught.value, errors.LoginRejected | errors.HostRejected)
 
@@ -328,7 +332,7 @@ def test_old_tls_only_by_opt_in(start, monkeypatch):
     more = "TLSCipherSuite ALL:@SECLEVEL=0"
     with start(Proftpd, protocol="TLSv1", more=more) as server:
         server.put(PATH, DATA)
-        with pytest.raises(errors.RemoteError, match="only has an old TLS"):
+        with pytest.raises(errors.RemoteError, match="supports only an old version of TLS"):
             server.remote().open()
         with server.remote(minimum_tls="1.0") as remote:
             assert remote._session.sock.version() == "TLSv1"
@@ -336,7 +340,7 @@ def test_old_tls_only_by_opt_in(start, monkeypatch):
 
 
 def test_too_many_sessions_is_later(start):
-    refused = pytest.raises(errors.ServerUnavailable, match="takes no new session now")
+    refused = pytest.raises(errors.ServerUnavailable, match="accepts no new session now")
     with start(Vsftpd, max_clients=1) as server:
         time.sleep(0.5)  # until it has noticed that the connection that tried its port is gone
         with server.remote(), refused:
@@ -375,15 +379,15 @@ def test_unknown_and_changed_host(sshd, start, tmp_path):
         sshd.remote(host_key=None, known_hosts=file).open()
     with start(Sshd, kinds=["ed25519"]) as other:
         file.write_text(f"[localhost]:{sshd.port} {other.public('ed25519')}")
-        with pytest.raises(errors.HostRejected, match="another host key"):
+        with pytest.raises(errors.HostRejected, match="presented a different host key"):
             sshd.remote(host_key=None, known_hosts=file).open()
 
 
 def test_password_where_only_keys_are_taken(sshd):
-    with pytest.raises(errors.LoginRejected, match="it takes publickey"):
+    with pytest.raises(errors.LoginRejected, match="it accepts: publickey"):
         sshd.remote(key=None, password=Secret("x")).open()
 
 
 def test_account_without_sftp(start):
-    with start(Sshd, command="/bin/false") as server, pytest.raises(errors.RemoteError, match="gives it no SFTP"):
+    with start(Sshd, command="/bin/false") as server, pytest.raises(errors.RemoteError, match="provides no SFTP"):
         server.remote(timeout=10).open()

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from servers import Sshd
 
 from greenkit import Secret, pgp
 from greenkit.transfer._pull import pull
@@ -47,15 +46,10 @@ def inbox(server, messages):
 
 
 def start(server, keyring, into):
-    if isinstance(server, Sshd):
-        options = {"user": "root", "key": str(server.key), "host_key": server.fingerprint("ed25519")}
-    else:
-        options = {"user": "sandbox", "password": server.password.reveal(), "ca_file": str(server.authority.file)}
-        options |= {"certificate": str(server.client.certificate), "key": str(server.client.key)}
     job = {
         "protocol": server.protocol,
         "port": server.port,
-        "options": options,
+        "options": server.options(),
         "home": keyring.home,
         "into": str(into),
     }
