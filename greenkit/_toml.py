@@ -65,7 +65,7 @@ SCHEMA: Final = 1
 """Newest ``schema`` of the files that this version reads."""
 
 _LARGEST_FILE: Final = 10_000_000  # bytes
-_LARGEST_POWER: Final = 30  # of ten in a Decimal: 1E+999999 is valid TOML, and arithmetic with it takes for ever
+_LARGEST_POWER: Final = 30  # of ten in a Decimal: 1E+999999 is valid TOML, and arithmetic with it never ends
 _LONGEST_QUOTE: Final = 60  # characters of a file that an error repeats
 
 _WANTED: Final[Mapping[object, str]] = {

@@ -197,14 +197,14 @@ class Meter:
         midnights = _day_edges(since, max(end, since), self.zone, 1)[:-1]
         changes = {f.start for f in self.faults_between(since, end) if f.kind == "meter change"}
         used = [self._used(midnight) for midnight in midnights]
-        shown, dial = [], 1_000_000 + int(9_000_000 * one(self.seed, 90))
+        shown, register = [], 1_000_000 + int(9_000_000 * one(self.seed, 90))
         for midnight, amount in zip(midnights, used, strict=True):
-            dial = 0 if midnight in changes else dial
-            shown.append(dial)
-            dial += amount
+            register = 0 if midnight in changes else register
+            shown.append(register)
+            register += amount
         rows = np.array([midnights, shown, used], dtype=np.int64)
-        at, dials, amounts = rows[:, (rows[0] >= start) & (rows[0] < end)]
-        return at, dials, amounts
+        at, registers, amounts = rows[:, (rows[0] >= start) & (rows[0] < end)]
+        return at, registers, amounts
 
     def _used(self, midnight: int) -> int:
         """Return the Wh delivered on a local day. The days of a month are computed together and cached."""

@@ -189,9 +189,9 @@ def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str
     On the day of a meter change, both readings are those of the new meter.
     """
     first, last = meter.instant(start), meter.instant(end)
-    at, dial, used = meter.registers(first, last)
+    at, register, used = meter.registers(first, last)
     dates = days.local_dates(days.times(at, meter.zone)).tolist()
-    for day, shown, amount in zip(dates, dial.tolist(), used.tolist(), strict=True):
+    for day, shown, amount in zip(dates, register.tolist(), used.tolist(), strict=True):
         made = _smt_days.revision(meter, day)
         reads = (number(shown), number(shown + amount), number(amount))
         yield (f"{day:%m/%d/%Y}", f"{made:%m/%d/%Y %H:%M:%S}", *reads)

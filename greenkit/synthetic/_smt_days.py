@@ -85,6 +85,6 @@ def revision(meter: Meter, day: date) -> datetime:
 
 def _estimate(day: Day) -> Day:
     """Return the day as first filed: every interval estimated as the mean of the day."""
-    came = [a for a in day.amounts if a != MISSING]
-    mean = sum(came) // max(1, len(came))
+    present = [a for a in day.amounts if a != MISSING]
+    mean = sum(present) // max(1, len(present))
     return replace(day, amounts=[mean] * len(day.amounts), estimated=[True] * len(day.amounts))
