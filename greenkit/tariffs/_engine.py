@@ -186,6 +186,7 @@ class Pricer:
         ]
         self._sums: dict[str, Floats] = {}
         self._counts: tuple[Ints, Ints, Ints] | None = None
+        self._coverage: list[tuple[int, int, int]] | None = None
         self._peaks: dict[tuple[int, int], Peak] = {}
         self.has_wires_energy = any(s is not _NOTHING for s in self.delivery)
 
@@ -222,9 +223,11 @@ class Pricer:
 
     def coverage(self, bill: int) -> tuple[int, int, int]:
         """Return present, expected, and estimated intervals of a bill."""
-        mine = self.parts_of[bill]
-        present, expected, estimated = (int(c[mine].sum()) for c in self.counts())
-        return present, expected, estimated
+        if self._coverage is None:
+            owner = np.array([p.bill for p in self.of.parts], dtype=np.int64)
+            tables = [np.bincount(owner, c.sum(axis=1), len(self.of.bills)).astype(int).tolist() for c in self.counts()]
+            self._coverage = list(zip(*tables, strict=True))
+        return self._coverage[bill]
 
     # -- one bill
 
@@ -245,6 +248,9 @@ class Pricer:
 
 _NOTHING: Final = Schedule((Period("", (When(),), (Tier(ZERO),)),))
 """Stands for energy that a plan does not price; its lines are left out."""
+
+
+_NO_BAND: Final = Charge.band
 
 
 class _OneBill:
@@ -346,7 +352,8 @@ class _OneBill:
     ) -> None:
         """Add the lines of one schedule over some segments."""
         n = len(schedule.periods)
-        q = self.p.q(which)[group, :n].sum(axis=0)
+        table = self.p.q(which)
+        q = table[group[0], :n] if len(group) == 1 else table[group, :n].sum(axis=0)
         days = sum(self.of.parts[i].days for i in group)
         if self.netting in ("period", "bill") and self.of.exports:
             q = _export.net_quantities(self, schedule, group, q, which)
@@ -362,7 +369,7 @@ class _OneBill:
             period = schedule.periods[p]
             own = None if counts is None else (int(counts[0][p]), int(counts[1][p]), int(counts[2][p]))
             if len(period.tiers) == 1:
-                energy = float(sum(share[p] for share in shares))
+                energy = float(shares[0][p]) if len(shares) == 1 else float(sum(share[p] for share in shares))
                 self._energy_line(name, kind, energy, period.tiers[0], factor, season, period.name, 0, days, own)
                 continue
             for t, tier in enumerate(period.tiers):
@@ -389,7 +396,10 @@ class _OneBill:
         return np.array([float(Money.exact(x).quantize(step, ROUND_HALF_UP)) for x in q])
 
     def _period_counts(self, group: list[int], n: int) -> tuple[Ints, Ints, Ints]:
-        present, expected, estimated = (c[group, :n].sum(axis=0) for c in self.p.counts())
+        tables = self.p.counts()
+        if len(group) == 1:
+            return tables[0][group[0], :n], tables[1][group[0], :n], tables[2][group[0], :n]
+        present, expected, estimated = (c[group, :n].sum(axis=0) for c in tables)
         return present, expected, estimated
 
     def bounds(self, tiers: Sequence[Tier], schedule: Schedule, days: int) -> list[float]:
@@ -435,7 +445,7 @@ class _OneBill:
         if schedule.share == "in order" and which == "main" and self.netting not in ("period", "bill"):
             energy, period, _ = self.of.rows(self.b, group, schedule)
             return _in_order(energy, period, lower, bounds, len(q))
-        return [np.clip(total - a, 0, b - a) * q / total for a, b in zip(lower, bounds, strict=True)]
+        return [q * (max(min(total, b) - a, 0.0) / total) for a, b in zip(lower, bounds, strict=True)]
 
     def _by_period(self, schedule: Schedule, q: Floats, days: int) -> list[Floats]:
         count = max(len(p.tiers) for p in schedule.periods)
@@ -517,14 +527,16 @@ class _OneBill:
     # -- 3, 6. fixed charges, credits, fees
 
     def _charges(self, kinds: Sequence[str]) -> None:
+        versions = self._versions()
         for kind in kinds:
-            held = [t.charges for t in self._versions()]
-            for charge in dict.fromkeys(c for cs in held for c in cs if c.kind == kind and c.per != "%"):
-                days = sum(
-                    self.of.parts[i].days
-                    for i in self.mine
-                    if charge in self.plan.terms[self.of.parts[i].version].charges
-                )
+            for charge in dict.fromkeys(c for t in versions for c in t.charges if c.kind == kind and c.per != "%"):
+                days = self.period.days
+                if len(versions) > 1:
+                    days = sum(
+                        self.of.parts[i].days
+                        for i in self.mine
+                        if charge in self.plan.terms[self.of.parts[i].version].charges
+                    )
                 self.charge(charge, days)
 
     def _versions(self) -> list[Terms]:
@@ -595,7 +607,7 @@ class _OneBill:
         return int(inside.sum())
 
     def _at_threshold(self, band: Band, kwh: Decimal, name: str) -> None:
-        near = [x for x in band.bounds if abs(kwh - x) <= 1]
+        near = [x for x in band.bounds if abs(kwh - x) <= 1] if band is not _NO_BAND else []
         if near:
             self.p.notes.add(
                 AT_THRESHOLD, f"{name} {near[0]}", first=self.period.name, kwh=float(kwh), threshold=float(near[0]),

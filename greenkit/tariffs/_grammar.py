@@ -16,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
+import numpy as np
+
 from greenkit._toml import Place
 from greenkit.tariffs import _clock
 from greenkit.tariffs._model import (
@@ -111,7 +113,7 @@ class Node:
 
     def number(self, *, least: int | None = None, most: int | None = None) -> Decimal:
         """Return a number."""
-        value = self.value
+        value = self.value.item() if isinstance(self.value, np.generic) else self.value
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             self.fail(f"is {_shown(value)}, but it must be a number", "Write the number without quotes.")
         made = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else int(value))
@@ -565,6 +567,7 @@ def _charge(node: Node, key: str, name: str) -> Charge:
         (node / "above").number(least=0) if "above" in node else None,
         (node / "below").number(least=0) if "below" in node else None,
     )
+    band = band if band.bounds else Charge.band
     low = max((b for b in (band.low, band.above) if b is not None), default=None)
     high = min((b for b in (band.high, band.below) if b is not None), default=None)
     if low is not None and high is not None and high < low:
@@ -887,8 +890,6 @@ def _seasons(node: Node) -> tuple[tuple[Season, ...], Any]:
         node.fail("has more than one season that is the rest")
     made = [_clock.season(k, "01-01/12-31") if k in rest else (node / k).words(lambda v, k=k: _clock.season(k, v))
             for k in names]  # fmt: skip
-    import numpy as np
-
     month = np.array([m for m in range(1, 13) for _ in range(31)], dtype=np.int64)
     day = np.array([d for _ in range(12) for d in range(1, 32)], dtype=np.int64)
     # 31 June and the like exist in no year, so no season needs to contain them

@@ -169,7 +169,7 @@ class MeterQuantities:
         self._out_values: Floats | None = None
         self._windows: dict[tuple[int, bool], Windows] = {}
         self._sums: dict[int, Floats] = {}
-        self._delivered: Floats | None = None
+        self._delivered: list[float] | None = None
         self._received: Floats | None = None
         self.half_blocks: dict[int, int] = {}
 
@@ -225,11 +225,10 @@ class MeterQuantities:
         """Return the delivered energy of a bill, before any netting."""
         if self._delivered is None:
             if self.imported is self._raw.delivered:
-                owner = np.bincount(self.layout.rows.bill, self.values, len(self.bills))
-                self._delivered = np.asarray(owner, dtype=np.float64)
+                self._delivered = weighted(self.layout.rows.bill, self.values, len(self.bills)).tolist()
             else:
-                self._delivered = _by_bill(self._raw.delivered, self.bills)
-        return float(self._delivered[bill])
+                self._delivered = _by_bill(self._raw.delivered, self.bills).tolist()
+        return self._delivered[bill]
 
     def received(self, bill: int) -> float:
         """Return the received energy of a bill, before any netting."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _WORDS: Final = frozenset({*KINDS, "any", "all", "total", "subtotal"})
 _HOUR: Final = 60 * MINUTE
+_FEW: Final = 4
+"""Plans from which on it pays to sum the energy by cells first."""
 
 
 def is_flat(plan: Plan) -> bool:
@@ -65,6 +67,7 @@ def costs(pricings: Sequence[Pricing], meter: Meter, *, bills_of: Meter | None =
     shapes = [_shape(p.plan) for p in pricings]
     # hourly or finer data can be summed by cells; all else is for the engine
     fine = 0 < meter.delivered.length <= _HOUR and first.rounded is False
+    fine = fine and len(pricings) >= _FEW
     quick: dict[_Key, list[int]] = {}
     for i, shape in enumerate(shapes):
         if fine and shape is not None and _fits(pricings[i].plan, meter, bills):
@@ -392,7 +395,8 @@ def _energy(prices: Sequence[_Prices | None], plans: Sequence[Plan], cells: _Cel
             low = np.zeros_like(mine)
             for t in range(price.shape[3]):
                 high = bound[:, None, s, :, t] * _finite(factor, bound[:, s, :, t])
-                made += (np.clip(mine - low, 0, high - low) * price[:, None, s, :, t]).sum(axis=2)
+                start = np.where(np.isinf(low), np.maximum(mine, 0), low)
+                made += (np.clip(mine - start, 0, np.maximum(high - start, 0)) * price[:, None, s, :, t]).sum(axis=2)
                 low = high
             continue
         total = mine.sum(axis=2)
@@ -401,7 +405,9 @@ def _energy(prices: Sequence[_Prices | None], plans: Sequence[Plan], cells: _Cel
         for t in range(price.shape[3]):
             top = bound[:, s, 0, t][:, None]
             high = np.where(np.isinf(top), np.inf, np.where(np.isinf(top), 0.0, top) * factor)
-            within = np.where(np.isinf(low), 0.0, np.clip(total - low, 0, np.where(np.isinf(low), 0, high - low)))
+            # a schedule with fewer tiers than the deepest one has open tiers without energy after its last
+            start = np.where(np.isinf(low), total, low)
+            within = np.clip(total - start, 0, np.where(np.isinf(high), np.inf, np.maximum(high - start, 0)))
             made += within * share * np.einsum("nbp,np->nb", mine, price[:, s, :, t])
             low = high
     return made

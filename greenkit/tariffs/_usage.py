@@ -124,7 +124,7 @@ def meters(
     Parameters
     ----------
     df : DataFrame
-        A tidy frame.
+        A tidy frame, already checked.
     plan_unit : str
         ``"kWh"``, or the unit of a gas or water plan.
     power_as_energy : bool
@@ -138,7 +138,6 @@ def meters(
         If no series has the unit, one flow of a meter has several series that cannot be told apart, or delivered energy
         is negative.
     """
-    frame.check(df)
     units = {plan_unit, *(("kW",) if power_as_energy and plan_unit == "kWh" else ())}
     reactive = _IMPORT_UNITS.get(plan_unit, "")
     runs = _runs(df)
@@ -238,7 +237,7 @@ class _Columns:
                 notes.add(TWICE, count=len(found) - len(kept), words={"meter": meter}, meter=meter)
             start, end, value = kept.start, kept.end, kept.value
             guess = kept.estimated if self.estimated is not None else None
-        if len(start) > 1:
+        if len(start) > 1 and (start[1:] < end[:-1]).any():
             overlap = int((start[1:] < np.maximum.accumulate(end)[:-1]).sum())
             if overlap:
                 notes.add(OVERLAP, count=overlap, words={"meter": meter}, meter=meter)
