@@ -335,7 +335,8 @@ class _OneBill:
             for group in made:
                 first = schedules[group[0]]
                 same_season = self.of.parts[group[0]].season == self.of.parts[i].season
-                if same_season and (first is schedules[i] or first == schedules[i]):
+                # one schedule for the whole year counts its tiers over a change of season
+                if first is schedules[i] or (same_season and first == schedules[i]):
                     group.append(i)
                     break
             else:
@@ -358,7 +359,7 @@ class _OneBill:
         if self.netting in ("period", "bill") and self.of.exports:
             q = _export.net_quantities(self, schedule, group, q, which)
         q = self._rounded_kwh(q)
-        season = self.of.parts[group[0]].season
+        season = self._season(group)
         counts = self._period_counts(group, n) if which == "main" else None
         for p, period in enumerate(schedule.periods):
             if period.series is not None:
@@ -394,6 +395,10 @@ class _OneBill:
             return q
         step = Decimal(1).scaleb(-digits)
         return np.array([float(Money.exact(x).quantize(step, ROUND_HALF_UP)) for x in q])
+
+    def _season(self, group: list[int]) -> str:
+        held = {self.of.parts[i].season for i in group}
+        return held.pop() if len(held) == 1 else ""
 
     def _period_counts(self, group: list[int], n: int) -> tuple[Ints, Ints, Ints]:
         tables = self.p.counts()

@@ -161,6 +161,8 @@ def _shape_of(plan: Plan) -> _Shape | None:
     on = [w for c in charges for w in c.on] + [w for t in terms.taxes for w in t.on]
     if any(w.lower() not in _WORDS for w in on) or any(c.per == "kW" or c.by == "net" for c in charges):
         return None
+    if terms.baseline and plan.seasons and terms.energy and terms.energy.seasons[0][0] == "":
+        return None
     energy = _prices(plan, terms.energy)
     delivery = _prices(plan, wires.energy if wires else None)
     if energy is False or delivery is False:
@@ -192,7 +194,8 @@ def _prices(plan: Plan, energy: Energy | None) -> Any:
     """Return the prices of energy as arrays; ``None`` without energy, ``False`` if they need rows."""
     if energy is None:
         return None
-    schedules = [energy.of(s.name) for s in plan.seasons] or [energy.of("")]
+    seasonal = energy.seasons[0][0] != ""
+    schedules = [energy.of(s.name) for s in plan.seasons] if seasonal else [energy.of("")]
     for s in schedules:
         if any(p.series for p in s.periods) or (s.tiered and (s.share != "pro rata" or s.pool == "day")):
             return False
@@ -308,6 +311,8 @@ class _Cells:
 
     def season_day(self, plan: Plan, seasons: int) -> Floats:
         """Return the days of each bill in each season."""
+        if seasons == 1:
+            return self.days[:, None]
         key = (self._key_of[id(plan)], seasons)
         if key not in self._days:
             found = self.season_days[key[0]]

@@ -97,6 +97,20 @@ def test_04_bill_across_a_season_is_split_by_day(make_flow):
     assert base["quantity"].round(6).tolist() == [147.0, 145.5]
 
 
+def test_04_prices_of_the_whole_year_count_over_a_change_of_season(chicago):
+    one = plan(
+        seasons={"summer": "06-01/09-30", "winter": "rest"},
+        energy={"tiers": [{"to": 500, "price": 0.1}, {"price": 0.2}]},
+        wires={"energy": 0.05},
+        baseline={"price": -0.01, "per_day": {"summer": 5, "winter": 4}},
+    )
+    df = chicago(np.ones(hours("2025-05-22", "2025-06-21")), "2025-05-22")
+    lines = price(df, one, periods=["2025-05-22", "2025-06-21"]).frame
+    assert lines.query("kind == 'energy'")["quantity"].tolist() == [500, 220]
+    assert lines.query("kind == 'wires'")["quantity"].tolist() == [720]
+    assert lines.query("kind == 'baseline'")["quantity"].tolist() == [40, 100]
+
+
 @pytest.mark.parametrize("change", ["read", "day"])
 def test_05_delivery_price_changes_in_a_bill(chicago, change):
     table = pd.DataFrame({"from": ["2025-01-01", "2025-03-01"], "month": [4, 6], "energy": [0.05, 0.06]})
