@@ -1,4 +1,4 @@
-"""A pretend utility for each test, and none of the user's own settings."""
+"""A simulated utility for each test, and no settings of the user."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a customer does at the pretend utility, and what is known of it beside the client."""
+"""A simulated customer, and what is known about the simulated utility beside the client."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -10,7 +10,7 @@ from greenkit.sandbox import custodian
 
 
 def click(url, *, user="Ada", decision="allow", meters=None, follow=True):
-    """Do what a customer does in a browser; give the redirected URL, or the page that the listener shows."""
+    """Sign in as a customer in a browser; return the redirect URL, or the page that the listener shows."""
     browser = requests.Session()
     browser.trust_env = False
     assert browser.get(url).status_code == 200
@@ -23,7 +23,7 @@ def click(url, *, user="Ada", decision="allow", meters=None, follow=True):
 
 
 def authorized(utility, **more):
-    """Make a client with a grant."""
+    """Return a client with a grant."""
     user = more.pop("user", "Ada")
     client = utility.connect(**more)
     flow = client.authorize("paste")
@@ -32,7 +32,7 @@ def authorized(utility, **more):
 
 
 def token_requests(utility):
-    """Count the requests that reached the token endpoint."""
+    """Return the number of requests at the token endpoint."""
     return sum(n for what, n in utility.counts.items() if what.startswith("token "))
 
 
@@ -41,5 +41,5 @@ def query_of(url):
 
 
 def truth(utility, start, end, user=0):
-    """Give what the customer's meters really measured."""
+    """Return the true values of the customer's meters."""
     return synthetic.fleet_frame(list(utility.register.customers[user].meters), start, end)

@@ -1,4 +1,4 @@
-"""The client's own work: authorize in every way, fetch in windows, wait, read, say what is missing."""
+"""The client: every way to authorize, windows, pending requests, loading, and completeness."""
 
 import contextlib
 import doctest
@@ -28,16 +28,16 @@ SPRING = ("2024-03-01", "2024-04-15")
 
 
 def check_equal(df, expected):
-    """Compare what came with what the meters measured."""
+    """Compare the fetched frame with the true values."""
     frame.check(df, exact=True)
     got, want = (f.groupby(["meter", "flow", "unit", "start"], observed=True)["value"].sum() for f in (df, expected))
     pd.testing.assert_series_equal(got.sort_index(), want.sort_index(), check_index_type=False, rtol=1e-9)
 
 
-# -- the script of connect's docstring
+# -- the script in the docstring of connect
 
 
-def test_the_script_in_connects_docstring_runs(utility, tmp_path, monkeypatch):
+def test_script_in_docstring_of_connect_runs(utility, tmp_path, monkeypatch):
     script = "".join(e.source for e in doctest.DocTestParser().get_examples(greenkit.connect.__doc__))
     assert "connect" in script
     assert "prompt" in script
@@ -79,7 +79,7 @@ class _Watched(io.StringIO):
 # -- authorize
 
 
-def test_pasting_takes_the_whole_address_and_nothing_less(utility):
+def test_pasted_url_must_be_complete(utility):
     flow = utility.connect().authorize("paste")
     assert not flow.listening
     assert "paste the complete URL from the browser's address bar" in repr(flow)
@@ -94,7 +94,7 @@ def test_pasting_takes_the_whole_address_and_nothing_less(utility):
     assert flow.status == "authorized"
 
 
-def test_prompt_asks_again_until_the_right_address_is_pasted(utility, monkeypatch, capsys):
+def test_prompt_asks_again_until_the_right_url_is_pasted(utility, monkeypatch, capsys):
     client = utility.connect()
     flow = client.authorize("paste")
     answers = iter(["nonsense", click(flow.url, follow=False)])
@@ -107,7 +107,7 @@ def test_prompt_asks_again_until_the_right_address_is_pasted(utility, monkeypatc
     assert client.status().granted["FB"][:2] == ("1", "3")  # the function blocks that were granted
 
 
-def test_the_listener_outlives_what_is_not_the_redirect(utility):
+def test_listener_ignores_requests_other_than_the_redirect(utility):
     import requests
 
     flow = utility.connect().authorize("loopback")
@@ -127,7 +127,7 @@ def test_the_listener_outlives_what_is_not_the_redirect(utility):
         requests.get(base, timeout=5)
 
 
-def test_cancelling_and_the_deadline_free_the_port(utility):
+def test_cancel_and_deadline_free_the_port(utility):
     import socket
 
     client = utility.connect()
@@ -144,7 +144,7 @@ def test_cancelling_and_the_deadline_free_the_port(utility):
             flow.finish("http://127.0.0.1/callback?code=c")
 
 
-def test_auto_listens_only_where_the_browser_is(utility, monkeypatch):
+def test_auto_listens_only_if_the_browser_is_on_this_machine(utility, monkeypatch):
     client = utility.connect()
     for name in ("SSH_CONNECTION", "JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "CODESPACES"):
         monkeypatch.delenv(name, raising=False)
@@ -160,7 +160,7 @@ def test_auto_listens_only_where_the_browser_is(utility, monkeypatch):
     client.close()
 
 
-def test_a_taken_port_is_said_and_auto_falls_back_to_pasting(authority, monkeypatch):
+def test_port_in_use_is_reported_and_auto_falls_back_to_pasting(authority, monkeypatch):
     import socket
 
     monkeypatch.setattr(_authorization, "is_remote", lambda: False)
@@ -179,7 +179,7 @@ def test_a_taken_port_is_said_and_auto_falls_back_to_pasting(authority, monkeypa
             assert client.status().authorized
 
 
-def test_what_cannot_be_authorized_says_why(utility):
+def test_authorize_without_the_means_raises_an_error_with_the_cause(utility):
     with pytest.raises(errors.SettingsError, match="nobody signs in"):
         utility.connect(grant="client_credentials").authorize()
     with pytest.raises(errors.SettingsError, match="not on this machine"):
@@ -200,7 +200,7 @@ def test_what_cannot_be_authorized_says_why(utility):
         bare.authorize()
 
 
-def test_a_second_authorize_keeps_the_grant_unless_it_is_asked_for_again(utility):
+def test_second_authorize_keeps_the_grant_unless_again_is_set(utility):
     client = authorized(utility)
     flow = client.authorize("loopback")
     assert flow.status == "authorized"
@@ -209,7 +209,7 @@ def test_a_second_authorize_keeps_the_grant_unless_it_is_asked_for_again(utility
     assert client.status().state == "waiting"
 
 
-def test_a_localhost_redirect_is_held_on_both_addresses(authority):
+def test_localhost_redirect_reserves_both_addresses(authority):
     import socket
 
     if not socket.has_ipv6:
@@ -231,7 +231,7 @@ def test_a_localhost_redirect_is_held_on_both_addresses(authority):
             _authorization.RedirectListener(f"http://localhost:{taken}/callback", print)
 
 
-def test_the_flow_in_a_notebook_escapes_and_opens_safely(utility):
+def test_html_of_an_authorization_is_escaped_and_opens_safely(utility):
     flow = utility.connect().authorize("paste")
     html = flow._repr_html_()
     assert "rel='noopener noreferrer'" in html
@@ -242,7 +242,7 @@ def test_the_flow_in_a_notebook_escapes_and_opens_safely(utility):
 # -- connect
 
 
-def test_connect_finds_faults_before_anything_is_sent(utility, tmp_path):
+def test_connect_reports_faults_before_any_request(utility, tmp_path):
     pair, ca = utility.client_certificate, utility.authority
     other = ca.client("other", stem=f"other-{tmp_path.name}", days=60)
     locked = ca.client("locked", stem=f"locked-{tmp_path.name}", days=60, password=Secret("pass"))
@@ -280,13 +280,13 @@ def test_connect_finds_faults_before_anything_is_sent(utility, tmp_path):
         keyed.service_status()
 
 
-def test_a_certificate_that_ends_soon_is_warned_of(utility, tmp_path):
+def test_certificate_that_expires_soon_warns(utility, tmp_path):
     soon = utility.authority.client("greenkit-client", stem=f"soon-{tmp_path.name}", days=9.5)
     with pytest.warns(GreenkitWarning, match="expires in 9 days"):
         utility.connect(certificate=soon.certificate, certificate_key=soon.key)
 
 
-def test_a_wrong_or_missing_certificate_is_said_in_a_sentence(utility, generic, tmp_path):
+def test_wrong_or_missing_certificate_is_reported(utility, generic, tmp_path):
     other = utility.authority.client("not-registered", stem=f"not-{tmp_path.name}", days=60)
     given = {"certificate": other.certificate, "certificate_key": other.key, "grant": "client_credentials"}
     for server in (utility, generic):
@@ -302,7 +302,7 @@ def test_a_wrong_or_missing_certificate_is_said_in_a_sentence(utility, generic, 
         without.service_status()
 
 
-def test_settings_give_what_is_not_given(utility, tmp_path):
+def test_settings_supply_missing_arguments(utility, tmp_path):
     path = utility.write_settings(tmp_path / "s")
     client = greenkit.connect("pge", settings=path)
     assert client.profile.token_url == utility.profile.token_url
@@ -315,7 +315,7 @@ def test_settings_give_what_is_not_given(utility, tmp_path):
         greenkit.connect("london_hydro", client_id="i", client_secret="s")
 
 
-def test_each_customer_has_a_grant_of_their_own(utility, tmp_path):
+def test_each_customer_has_a_separate_grant(utility, tmp_path):
     ada = authorized(utility, tokens=tmp_path, customer="ada")
     grace = authorized(utility, tokens=tmp_path, customer="grace", user="Grace")
     assert set(ada.usage(*MARCH)["meter"]) == {"household-0001", "shop-0002"}
@@ -328,7 +328,7 @@ def test_each_customer_has_a_grant_of_their_own(utility, tmp_path):
 # -- usage
 
 
-def test_usage_is_what_the_meters_measured_in_windows_the_utility_takes(utility):
+def test_usage_equals_the_true_values_in_accepted_windows(utility):
     client = authorized(utility)
     df = client.usage(*SPRING)
     check_equal(df, truth(utility, *SPRING))
@@ -341,7 +341,7 @@ def test_usage_is_what_the_meters_measured_in_windows_the_utility_takes(utility)
 
 
 @pytest.mark.parametrize("name", [n for n in profiles.SHIPPED if n != "pge"])
-def test_every_profile_has_a_server_to_meet(authority, name):
+def test_every_profile_works_with_its_simulated_utility(authority, name):
     profile = profiles.load(name)
     profile = profile if profile.token_url.startswith("https") and name != "con_edison" else profile.at("https://x")
     scoped = replace(profile, scope="FB=1_3_4_5_13") if profile.refresh_scope == "fixed" else profile
@@ -350,13 +350,13 @@ def test_every_profile_has_a_server_to_meet(authority, name):
         zone = utility.register.customers[0].meters[0].zone
         check_equal(client.usage(*MARCH, tz=zone), truth(utility, *MARCH))
         utility.register.expire_access()
-        assert len(client.usage(*MARCH)) == 288
+        assert len(client.usage(*MARCH, tz=zone)) == 288
         assert utility.counts["token refresh_token"] == 1
         if "client_credentials" in profile.grants:
             assert utility.connect(grant="client_credentials").service_status()
 
 
-def test_chosen_meters_only_and_nothing_when_there_is_nothing(utility):
+def test_usage_has_only_approved_meters_and_may_be_empty(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     flow.finish(click(flow.url, meters=["shop-0002"], follow=False))
@@ -369,7 +369,7 @@ def test_chosen_meters_only_and_nothing_when_there_is_nothing(utility):
     assert client.usage_points().empty
 
 
-def test_an_answer_of_less_or_more_is_a_finding_and_kept(utility):
+def test_answer_that_covers_less_or_more_is_reported_and_kept(utility):
     client = authorized(utility)
     bodies = {}
     for name, days in (("less", ("2024-03-01", "2024-03-05")), ("more", ("2024-02-20", "2024-03-15"))):
@@ -387,7 +387,7 @@ def test_an_answer_of_less_or_more_is_a_finding_and_kept(utility):
         utility.behavior.replace = None
 
 
-def test_the_bytes_are_kept_as_they_came_in_private_files(utility, tmp_path):
+def test_documents_are_stored_unchanged_in_private_files(utility, tmp_path):
     client = authorized(utility)
     documents = client.fetch_usage(*SPRING, into=tmp_path / "feeds")
     assert [d.body.parent for d in documents] == [tmp_path / "feeds"] * 2
@@ -400,7 +400,7 @@ def test_the_bytes_are_kept_as_they_came_in_private_files(utility, tmp_path):
     assert told[-1] == len(client.fetch_usage(*MARCH)[0].read())
 
 
-def test_a_cut_answer_is_said_and_leaves_no_file(utility, tmp_path):
+def test_truncated_answer_is_reported_and_leaves_no_file(utility, tmp_path):
     client = authorized(utility)
     utility.behavior.cut_after = 5000
     with pytest.raises(errors.TransferError, match="truncated or damaged"):
@@ -413,7 +413,7 @@ def test_a_cut_answer_is_said_and_leaves_no_file(utility, tmp_path):
 # -- 202 and notifications
 
 
-def test_what_is_pending_is_not_asked_for_twice(utility):
+def test_pending_request_is_not_sent_twice(utility):
     client = authorized(utility)
     utility.behavior.prepared.add("usage")
     first = client.fetch_usage(*SPRING)
@@ -435,7 +435,7 @@ def test_what_is_pending_is_not_asked_for_twice(utility):
     check_equal(client.usage(*SPRING), truth(utility, *SPRING))
 
 
-def test_self_access_needs_no_redirect_and_a_notification_brings_bulk_data(authority):
+def test_self_access_gets_bulk_data_from_a_notification(authority):
     with (
         notifications.Listener() as listener,
         custodian.start("pge", authority=authority, notification_uri=listener.url) as utility,
@@ -457,7 +457,7 @@ def test_self_access_needs_no_redirect_and_a_notification_brings_bulk_data(autho
         assert "50000" in set(listing["subscription"])
 
 
-def test_a_notification_of_another_customer_is_left_to_their_client(utility):
+def test_notification_of_another_customer_is_left_to_their_client(utility):
     ada, grace = authorized(utility, user="Ada"), authorized(utility, user="Grace")
     uris = [f"{utility.profile.resource_url}Batch/Subscription/{n}" for n in (50_000, 50_001)]
     body = "".join(f"<resources>{u}</resources>" for u in uris)
@@ -470,7 +470,7 @@ def test_a_notification_of_another_customer_is_left_to_their_client(utility):
     assert (pending.documents, pending.retry_after) == ((), 7.0)
 
 
-def test_the_notification_listener_answers_fast_and_keeps_each_once():
+def test_notification_listener_keeps_each_notification_once():
     import requests
 
     body = b"<BatchList xmlns='http://naesb.org/espi'><resources>https://a/b?c=1&amp;d=2</resources></BatchList>"
@@ -498,7 +498,7 @@ def test_the_notification_listener_answers_fast_and_keeps_each_once():
 # -- tokens
 
 
-def test_a_token_that_cannot_be_understood_asks_for_a_new_authorization(utility, tmp_path):
+def test_damaged_token_requires_a_new_authorization(utility, tmp_path):
     client = authorized(utility, tokens=tmp_path)
     (file,) = tmp_path.glob("*.json")
     for damage in (b"", b"{}", b"[]", b"\xff\xfe", file.read_bytes()[:50], b'{"version": 2}'):
@@ -511,7 +511,7 @@ def test_a_token_that_cannot_be_understood_asks_for_a_new_authorization(utility,
     assert len(client.usage(*MARCH)) == 288
 
 
-def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
+def test_refresh_answer_may_omit_granted_fields(utility):
     client = authorized(utility)
     before = client._grants.store.load()
     answer = {"access_token": "new", "token_type": "Bearer", "expires_in": "60", "x": [1]}
@@ -522,7 +522,7 @@ def test_a_refresh_answer_may_leave_out_what_was_granted(utility):
     assert scope_parts("FB=1_3;BR=x;odd") == {"FB": ("1", "3"), "BR": ("x",)}
 
 
-def test_a_subscription_may_stand_in_the_scope_of_an_old_answer(utility):
+def test_subscription_can_be_the_scope_of_an_old_answer(utility):
     client = authorized(utility)
     token = client._grants.store.load()
     client._grants.store.save(replace(token, resource_uri=None, scope="50000"))
@@ -532,7 +532,7 @@ def test_a_subscription_may_stand_in_the_scope_of_an_old_answer(utility):
 
 
 class _Keyring:
-    """A keyring's two calls, in memory."""
+    """The calls of a keyring, in memory."""
 
     class errors:  # noqa: N801 the module's name
         class KeyringError(Exception):
@@ -550,7 +550,7 @@ class _Keyring:
         del self.held[service, name]
 
 
-def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
+def test_keyring_can_store_the_grant(utility, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", _Keyring())
     client = authorized(utility, tokens="keyring")
     assert isinstance(client._grants.store, KeyringStore)
@@ -564,7 +564,7 @@ def test_the_keyring_may_hold_the_grant(utility, monkeypatch):
         client.usage(*MARCH)
 
 
-def test_the_usual_place_is_the_users_own_or_memory_on_shared_machines(utility, monkeypatch):
+def test_default_store_is_private_or_memory_on_shared_machines(utility, monkeypatch):
     for name in ("JUPYTERHUB_USER", "BINDER_SERVICE_HOST", "COLAB_GPU"):
         monkeypatch.delenv(name, raising=False)
     if not _authorization.is_shared():
@@ -573,7 +573,7 @@ def test_the_usual_place_is_the_users_own_or_memory_on_shared_machines(utility, 
     assert "memory" in str(utility.connect(tokens=None)._grants.store)
 
 
-def test_importing_it_sends_and_writes_nothing(tmp_path):
+def test_import_sends_and_writes_nothing(tmp_path):
     code = "import greenkit.custodian, sys; print('authlib' in sys.modules, 'flask' in sys.modules, 'keyring' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.split() == ["False", "False", "False"]

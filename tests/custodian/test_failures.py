@@ -140,7 +140,7 @@ def unusable(monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["authorize", "usage", "forget"])
-def test_token_folder_that_cannot_be_locked_says_so(utility, tmp_path, monkeypatch, method):
+def test_token_folder_that_cannot_be_locked_is_reported(utility, tmp_path, monkeypatch, method):
     client = authorized(utility, tokens=tmp_path / "tokens")
     client._grants.store.save(replace(client._grants.store.load(), expires_at=0.0))
     unusable(monkeypatch)
@@ -150,7 +150,7 @@ def test_token_folder_that_cannot_be_locked_says_so(utility, tmp_path, monkeypat
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become a user without rights")
-def test_read_only_token_folder_says_so(tmp_path):
+def test_read_only_token_folder_is_reported(tmp_path):
     folder = tmp_path / "tokens"
     folder.mkdir(mode=0o700)
     os.chown(folder, 65534, 65534)
@@ -430,7 +430,7 @@ def test_required_pkce_is_named(authority, where):
         assert caught.value.next_step == "Set pkce = true in a profile of your own."
 
 
-def test_redirect_without_state_says_that_it_is_missing(utility):
+def test_redirect_without_state_is_reported(utility):
     flow = utility.connect().authorize("paste")
     with pytest.raises(errors.StateMismatch, match="contains no state, which some utilities drop"):
         flow.finish(f"{flow.redirect_uri}?code=abc")
@@ -586,7 +586,7 @@ def test_subscription_comes_from_the_argument_the_settings_or_the_list(utility, 
     assert set(authorized(utility).usage(*MARCH)["meter"]) == {"household-0001", "shop-0002"}  # by its authorizationURI
 
 
-def test_subscription_that_nobody_names_is_an_error_with_the_way_out(generic, monkeypatch):
+def test_unknown_subscription_is_an_error_with_a_next_step(generic, monkeypatch):
     without_resource_uri(generic, monkeypatch, authorization=False)
     client = authorized(generic)
     authorized(generic, user="Grace")
@@ -617,7 +617,7 @@ def test_list_of_usage_points_that_fails_does_not_lose_the_answer(utility):
     assert sum(path.endswith("/UsagePoint") for _, path, _, _ in utility.seen) == 1
 
 
-def test_coverage_tells_complete_partial_missing_and_changed_days(utility):
+def test_coverage_lists_complete_partial_missing_and_changed_days(utility):
     client = authorized(utility)
     first = client.fetch_usage("2024-03-09", "2024-03-12")[0].read()
     later = client.fetch_usage("2024-03-10", "2024-03-12 12:00")[0].read()
@@ -762,7 +762,7 @@ def test_plain_secrets_passed_to_connect_are_hidden_in_its_frame(utility):
         assert not any("plain-text" in repr(value) for value in frame.f_locals.values()), frame.f_code.co_name
 
 
-def test_revoke_after_forget_says_that_nothing_can_be_ended(utility):
+def test_revoke_after_forget_is_an_error(utility):
     client = authorized(utility)
     client.forget()
     with pytest.raises(errors.SettingsError, match="cannot end the authorization at the utility") as caught:
@@ -770,7 +770,7 @@ def test_revoke_after_forget_says_that_nothing_can_be_ended(utility):
     assert "utility's website" in caught.value.next_step
 
 
-def test_nobody_to_ask_is_an_error_of_greenkit(utility, monkeypatch):
+def test_prompt_without_a_terminal_is_an_error_of_greenkit(utility, monkeypatch):
     flow = utility.connect().authorize("paste")
     for error in (EOFError, NotImplementedError, OSError):
 

@@ -10,7 +10,7 @@ SOAK = Path(__file__).parents[1] / "soak" / "kill_refresh.py"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="forks")
-def test_killed_refreshes_lose_nothing_without_a_word():
+def test_killed_refreshes_lose_no_grant_silently():
     found = runpy.run_path(str(SOAK))["run"](count=6, seed=1)
     assert found["killed"] + found["ended"] == 6
     assert found["kept"] + found["answer lost"] == 6

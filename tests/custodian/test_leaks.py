@@ -1,4 +1,4 @@
-"""Requirement 1: no token, code, verifier or secret shows anywhere.
+"""Requirement 1: no token, code, verifier, or secret is shown anywhere.
 
 A whole notebook is run in a process of its own, with every log at its lowest level, tracebacks with locals, every
 object shown, and failures of every sort; then the saved notebook is searched for all that is secret.
@@ -84,7 +84,7 @@ print(own.service_status(), own.application_information().T.to_string(), own._gr
 WRONG = "wrong-secret-ä%+/:&"
 
 
-def test_r01_a_saved_notebook_with_everything_that_goes_wrong_holds_no_secret(utility, tmp_path):
+def test_r01_saved_notebook_of_failures_contains_no_secret(utility, tmp_path):
     codes, refreshes = _remember(utility)
     path = utility.write_settings(tmp_path / "s")
     text = CELLS.replace("SETTINGS", repr(str(path))).replace("WRONG", f"open({str(tmp_path / 'w')!r}).read()")
@@ -114,7 +114,7 @@ def test_r01_a_saved_notebook_with_everything_that_goes_wrong_holds_no_secret(ut
 
 
 def _remember(utility):
-    """Keep every code and refresh token that the utility ever gave."""
+    """Record every code and refresh token that the utility issues."""
     codes, refreshes = [], []
 
     class Codes(dict):
@@ -138,7 +138,7 @@ def _shapes(secret):
     yield base64.b64encode(secret.encode()).decode().rstrip("=")
 
 
-def test_r01_tracebacks_with_locals_and_chained_errors_hold_no_secret(utility, monkeypatch, tmp_path):
+def test_r01_tracebacks_with_locals_contain_no_secret(utility, monkeypatch, tmp_path):
     codes, refreshes = _remember(utility)
     client, caught = authorized(utility, tokens=tmp_path / "tokens"), []
 
@@ -181,7 +181,7 @@ def test_r01_tracebacks_with_locals_and_chained_errors_hold_no_secret(utility, m
 
 @pytest.mark.parametrize("what", ["token", "resource"])
 @pytest.mark.parametrize("broken", [KeyboardInterrupt, ValueError, MemoryError])
-def test_r01_what_breaks_off_a_request_leaves_no_frame_with_its_secrets(utility, monkeypatch, what, broken):
+def test_r01_interrupted_request_leaves_no_frame_with_secrets(utility, monkeypatch, what, broken):
     client = authorized(utility)
     token = client._grants.store.load()
     if what == "token":
@@ -198,7 +198,7 @@ def test_r01_what_breaks_off_a_request_leaves_no_frame_with_its_secrets(utility,
         assert not any(shape in text for shape in _shapes(secret))
 
 
-def test_r01_a_pasted_address_is_hidden_in_the_frames_of_an_error(utility):
+def test_r01_pasted_url_is_hidden_in_the_frames_of_an_error(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     with pytest.raises(errors.StateMismatch) as caught:
@@ -219,7 +219,7 @@ def _full(*args):
 
 
 def _everything(error):
-    """Show an error as the most talkative tools do: locals, causes and contexts even where they are suppressed."""
+    """Show an error with locals, causes, and contexts, even those that are suppressed."""
     shown, todo = [], [error]
     while todo:
         one = todo.pop()
@@ -230,7 +230,7 @@ def _everything(error):
     return "".join(shown)
 
 
-def test_r01_objects_show_and_give_away_nothing(utility):
+def test_r01_objects_do_not_reveal_secrets(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     url = click(flow.url, follow=False)

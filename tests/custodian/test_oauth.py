@@ -1,4 +1,4 @@
-"""What the token endpoint is sent, and how its answers are told apart."""
+"""Requests to the token endpoint, and the translation of its answers."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ MARCH = ("2024-03-01", "2024-03-02")
 
 
 def watch(utility):
-    """Keep the form, the header and the query of each token request."""
+    """Record form, header, and query of each token request."""
     sent = []
 
     def look(path):
@@ -34,7 +34,7 @@ def watch(utility):
 
 
 @pytest.mark.parametrize("how", ["basic", "basic_raw", "post"])
-def test_the_client_is_authenticated_as_the_profile_says_and_nothing_is_in_the_query(authority, how):
+def test_client_authenticates_as_the_profile_says(authority, how):
     with custodian.start(replace(profiles.load("generic"), client_auth=how), authority=authority) as utility:
         sent, secret = watch(utility), utility.client_secret.reveal()
         client = authorized(utility)
@@ -56,7 +56,7 @@ def test_the_client_is_authenticated_as_the_profile_says_and_nothing_is_in_the_q
 
 
 @pytest.mark.parametrize(("mode", "scope"), [("omit", None), ("granted", "FB=1_3"), ("fixed", "FB=1_3")])
-def test_a_refresh_sends_scope_as_the_profile_says(authority, mode, scope):
+def test_refresh_sends_the_scope_of_the_profile(authority, mode, scope):
     with custodian.start(
         replace(profiles.load("generic"), refresh_scope=mode, scope="FB=1_3"), authority=authority
     ) as utility:
@@ -67,7 +67,7 @@ def test_a_refresh_sends_scope_as_the_profile_says(authority, mode, scope):
         assert sent[1][0].get("scope") == scope
 
 
-def test_the_link_carries_the_profiles_parameters_escaped(authority):
+def test_link_contains_the_parameters_of_the_profile_escaped(authority):
     profile = replace(profiles.load("pge"), authorize_parameters={"login": "guest & more"}, scope="a;b=c d")
     with custodian.start(profile, authority=authority) as utility:
         flow = utility.connect().authorize("paste")
@@ -106,7 +106,7 @@ def test_the_link_carries_the_profiles_parameters_escaped(authority):
         (400, '{"error": "temporarily_unavailable"}', errors.ServerUnavailable, "Try again later"),
     ],
 )
-def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, says):
+def test_each_token_answer_has_its_error(shared_utility, status, body, error, says):
     shared_utility.behavior.replace = lambda path: flask.Response(body, status)
     with pytest.raises(error, match=says) as caught:
         shared_utility.connect(grant="client_credentials").service_status()
@@ -115,7 +115,7 @@ def test_each_answer_is_told_in_a_sentence(shared_utility, status, body, error, 
 
 
 @pytest.mark.parametrize("named", [None, "BearerToken", " BEARER "])
-def test_a_token_that_names_no_type_or_spells_it_otherwise_is_a_bearer_token(shared_utility, named):
+def test_token_without_a_type_or_with_another_spelling_is_a_bearer_token(shared_utility, named):
     shared_utility.behavior.replace = None
     client = authorized(shared_utility)
     answer = {"access_token": "fresh", "token_type": named, "expires_in": "0"}
@@ -125,7 +125,7 @@ def test_a_token_that_names_no_type_or_spells_it_otherwise_is_a_bearer_token(sha
     assert (renewed.access.reveal(), renewed.lifetime) == ("fresh", 3600.0)
 
 
-def test_a_renewal_refused_without_a_reason_keeps_the_grant_and_says_what_to_try(shared_utility):
+def test_renewal_refused_without_a_reason_keeps_the_grant(shared_utility):
     shared_utility.behavior.replace = None
     client = authorized(shared_utility)
     shared_utility.behavior.replace = lambda path: flask.Response('{"ErrorCode": "invalid_request"}', 400)
@@ -148,12 +148,12 @@ def shared_utility(authority):
     [("https://a.example:443/cb", "https://A.example/cb"), ("https://a.example", "https://a.example/"),
      ("http://127.0.0.1:8400", "http://127.0.0.1:8400/")],
 )  # fmt: skip
-def test_a_browsers_spelling_of_the_redirect_is_the_same_address(registered, pasted):
+def test_redirect_as_a_browser_spells_it_is_accepted(registered, pasted):
     url = Secret(f"{pasted}?state=s&code=c")
     assert _authorization.code_from_redirect(url, redirect_uri=registered, state=Secret("s")).reveal() == "c"
 
 
-def test_a_redirect_without_a_path_is_caught():
+def test_redirect_without_a_path_is_received():
     caught = []
     listener = _authorization.RedirectListener("http://127.0.0.1:0", caught.append)
     assert requests.get(f"{listener.redirect_uri}/?state=s&code=c", timeout=5).status_code == 200
@@ -166,7 +166,7 @@ def test_a_redirect_without_a_path_is_caught():
     [("access_denied", errors.AuthorizationDenied), ("invalid_scope", errors.ClientRejected),
      ("server_error", errors.ServerUnavailable), ("its-own", errors.ClientRejected)],
 )  # fmt: skip
-def test_the_errors_of_a_redirect_have_their_own_types(shared_utility, error, kind):
+def test_each_error_of_a_redirect_has_its_type(shared_utility, error, kind):
     flow = shared_utility.connect().authorize("paste")
     state = query_of(flow.url)["state"]
     with pytest.raises(kind) as caught:

@@ -1,4 +1,4 @@
-"""Profiles are facts: shipped with their sources, or a user's own in TOML; and the windows that they cut."""
+"""Profiles, shipped and in TOML, and the windows that they define."""
 
 import doctest
 import importlib
@@ -39,7 +39,7 @@ authorize_parameters = {login = "guest"}
 
 
 @pytest.mark.parametrize("name", profiles.SHIPPED)
-def test_every_shipped_profile_names_its_sources_and_says_what_is_unverified(name):
+def test_every_shipped_profile_names_sources_and_unverified_facts(name):
     module = importlib.import_module(f"greenkit.custodian.profiles.{name}")
     assert "Sources\n-------" in module.__doc__
     assert module.PROFILE.name == name
@@ -48,7 +48,7 @@ def test_every_shipped_profile_names_its_sources_and_says_what_is_unverified(nam
     pd.Timestamp("2024-01-01", tz=module.PROFILE.zone)
 
 
-def test_a_users_own_toml_needs_no_code(tmp_path):
+def test_own_profile_in_toml_needs_no_code(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(OWN)
     mine = load(path)
@@ -59,7 +59,7 @@ def test_a_users_own_toml_needs_no_code(tmp_path):
     assert load(str(path)) == replace(load("pge"), name="pge-iso", dates="iso")
 
 
-def test_a_profile_shows_what_is_not_as_usual():
+def test_repr_of_a_profile_shows_what_differs_from_the_defaults():
     facts = load("generic").facts()
     assert list(facts) == [
         "name",
@@ -91,7 +91,7 @@ def test_a_profile_shows_what_is_not_as_usual():
         ("authorize_parameters = {login = 1}", "must be text in quotes"),
     ],
 )
-def test_a_wrong_toml_says_what_is_wrong(tmp_path, line, says):
+def test_invalid_profile_names_the_mistake(tmp_path, line, says):
     key = line.partition(" ")[0]
     kept = [known for known in OWN.splitlines() if not known.startswith(key + " ")]
     path = tmp_path / "mine.toml"
@@ -100,7 +100,7 @@ def test_a_wrong_toml_says_what_is_wrong(tmp_path, line, says):
         load(path)
 
 
-def test_what_is_missing_is_named():
+def test_missing_keys_and_hosts_are_named():
     with pytest.raises(errors.SettingsError, match="authorize_url"):
         parse({"name": "mine"})
     with pytest.raises(errors.SettingsError, match="Use one of con_edison"):
@@ -113,7 +113,7 @@ def test_what_is_missing_is_named():
     assert moved.token_url == "https://utility.example/gbc/connect/token"
 
 
-def test_every_field_can_stand_in_toml(tmp_path):
+def test_every_field_can_be_set_in_toml(tmp_path):
     pge = load("pge")
     plain = {f.name: getattr(pge, f.name) for f in fields(Profile)}
     plain["authorize_parameters"] = {"login": "guest"}
@@ -141,7 +141,7 @@ STARTS = st.datetimes(min_value=pd.Timestamp("2019-01-01"), max_value=pd.Timesta
     st.sampled_from(["America/Los_Angeles", "UTC"]),
 )
 @settings(deadline=None, max_examples=80)
-def test_windows_cover_what_is_asked_without_gap_or_overlap(start, hours, longest, zone):
+def test_windows_cover_the_period_without_gap_or_overlap(start, hours, longest, zone):
     profile = replace(load("pge"), zone=zone, window_days=longest)
     first = _windows.instant(start, zone)
     last = first + pd.Timedelta(hours=hours)
@@ -156,7 +156,7 @@ def test_windows_cover_what_is_asked_without_gap_or_overlap(start, hours, longes
     assert written["published-min"] == str(int(first.timestamp()))
 
 
-def test_windows_obey_the_profiles_habits():
+def test_windows_follow_the_profile():
     savage = load("savage_data").at("https://x.example")
     now = pd.Timestamp("2024-03-10T15:30:20.7Z")
     (window,) = _windows.split(savage, "2024-03-01T13:45:00Z", "2024-04-01", now=now)

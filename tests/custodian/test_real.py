@@ -30,7 +30,7 @@ REDIRECT = "http://127.0.0.1:8976/callback"
 
 
 class Server:
-    """The running server, and a customer who clicks."""
+    """The running server, and a simulated customer."""
 
     def __init__(self, folder, authority):
         self.folder, self.authority = folder, authority
@@ -216,7 +216,7 @@ def test_authorize_fetch_and_rotate(server):
     assert len(seen) == 4  # each refresh token served once
 
 
-def test_a_refresh_token_used_twice_ends_the_grant_and_says_so(server):
+def test_refresh_token_used_twice_ends_the_grant(server):
     client = server.authorized()
     old = client._grants.store.load()
     _expire(client)
@@ -263,7 +263,7 @@ def test_processes_at_expiry_make_one_refresh(server, tmp_path):
     assert server.count("refresh_token") == before + 1
 
 
-def test_a_refusal_makes_no_token_request(server):
+def test_refusal_leads_to_no_token_request(server):
     flow, before = server.connect().authorize("paste"), server.count("authorization_code")
     with pytest.raises(errors.AuthorizationDenied, match="customer refused"):
         flow.finish(server.click(flow.url, allow=False))
@@ -279,7 +279,7 @@ def test_pkce_binds_the_code(server):
         flow.finish(url)
 
 
-def test_a_code_serves_once(server):
+def test_code_works_once(server):
     client = server.connect()
     flow = client.authorize("paste")
     url = server.click(flow.url)
@@ -299,7 +299,7 @@ def test_client_credentials_and_a_wrong_secret(server):
         server.connect(grant="client_credentials").service_status()
 
 
-def test_without_the_right_certificate_the_handshake_says_so(server, tmp_path):
+def test_wrong_certificate_is_reported_from_the_handshake(server, tmp_path):
     from greenkit.sandbox.authority import Authority
 
     with Authority(tmp_path / "other", name="other") as other:

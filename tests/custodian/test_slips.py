@@ -1,4 +1,4 @@
-"""Slips of the pen, odd answers, places that cannot be written: each is one sentence with the next step."""
+"""Typing mistakes, odd answers, and folders that cannot be written: each has an error with a next step."""
 
 import io
 import zipfile
@@ -27,28 +27,28 @@ def utility(authority):
         yield running
 
 
-# -- what an analyst writes
+# -- arguments
 
 
 @pytest.mark.parametrize("given", [20240301, 2024.5, True, None, "", "March", "now", "today", "3/4/2024"])
-def test_what_is_no_date_is_refused_rather_than_guessed(given):
+def test_ambiguous_date_is_refused(given):
     with pytest.raises(errors.SettingsError, match="is not a date or time that has only one meaning"):
         _windows.instant(given, "America/Los_Angeles")
 
 
 @pytest.mark.parametrize("given", ["2024-03-01", "20240301", "2024-03-01 00:00", "2024-03", pd.Timestamp(2024, 3, 1)])
-def test_dates_are_the_utilitys_wall_clock(given):
+def test_dates_are_local_time_of_the_utility(given):
     assert _windows.instant(given, "America/Los_Angeles") == pd.Timestamp("2024-03-01 08:00", tz="UTC")
 
 
-def test_no_window_is_asked_for_that_begins_in_the_future():
+def test_windows_that_begin_in_the_future_are_not_requested():
     now = pd.Timestamp("2024-03-15 12:00", tz="UTC")
     found = _windows.split(profiles.load("pge"), "2024-03-01", "2124-03-01", now=now)
     assert [str(w) for w in found] == ["2024-03-01 08:00 to 2024-03-29 07:00"]
     assert len(_windows.split(profiles.load("pge"), "2099-03-01", "2099-08-01", now=now)) == 1
 
 
-def test_a_wrong_zone_or_epoch_is_said_before_anything_is_asked(utility):
+def test_invalid_zone_or_epoch_is_reported_before_any_request(utility):
     client = authorized(utility)
     before = len(utility.seen)
     for wrong in ({"tz": "Mars/Base"}, {"epoch": "locale"}):
@@ -58,13 +58,13 @@ def test_a_wrong_zone_or_epoch_is_said_before_anything_is_asked(utility):
 
 
 @pytest.mark.parametrize("point", ["a/b", "a%2Fb", "..", "a\\b"])
-def test_a_usage_point_that_is_a_path_is_refused(utility, point):
+def test_usage_point_that_is_a_path_is_refused(utility, point):
     with pytest.raises(errors.HostRejected, match=r"Pass the ID alone, as usage_points\(\) returns it"):
         _transport.resource_url(utility.profile, "UsagePoint", point)
 
 
 @pytest.mark.parametrize(("name", "near"), [("PGE", "pge"), ("PG&E", "pge"), ("pgee", "pge"), ("ConEd", "con_edison")])
-def test_a_utility_that_is_not_known_has_a_hint(name, near):
+def test_unknown_utility_has_a_hint(name, near):
     with pytest.raises(errors.SettingsError, match=f"Did you mean '{near}'"):
         greenkit.connect(name)
 
@@ -76,12 +76,12 @@ def test_a_utility_that_is_not_known_has_a_hint(name, near):
      ({"redirect_uri": "http://127.0.0.1:99999/cb"}, "must be a URL without a fragment"), ({"redirect_uri": "127.0.0.1/cb"}, "must be a URL without a fragment"),
      ({"redirect_uri": "https://a/cb#x"}, "must be a URL without a fragment")],
 )  # fmt: skip
-def test_connect_says_what_is_wrong_before_anything_is_sent(utility, given, says):
+def test_connect_rejects_invalid_arguments_before_any_request(utility, given, says):
     with pytest.raises(errors.SettingsError, match=says):
         utility.connect(**given)
 
 
-def test_a_newcomer_is_told_where_the_settings_are(tmp_path):
+def test_error_names_the_settings_file(tmp_path):
     with pytest.raises(
         errors.SettingsError,
         match=r'No client_id is set\. Add client_id = "\.\.\." under \[custodian\.pge\] in .*settings\.toml \(which does not '
@@ -90,16 +90,16 @@ def test_a_newcomer_is_told_where_the_settings_are(tmp_path):
         greenkit.connect()
 
 
-# -- what a customer pastes
+# -- pasted URLs
 
 
 @pytest.mark.parametrize("shape", ['"{}"', "'{}'", "<{}>", " {}\n", "{}#_=_"])
-def test_what_comes_along_when_an_address_is_copied_is_let_go(shape):
+def test_quotes_around_a_copied_url_are_removed(shape):
     url = Secret(shape.format(f"{REDIRECT}?state=s&code=c"))
     assert _authorization.code_from_redirect(url, redirect_uri=REDIRECT, state=Secret("s")).reveal() == "c"
 
 
-def test_an_address_with_a_gap_does_not_spend_its_code(utility):
+def test_url_with_a_space_does_not_spend_its_code(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     url = click(flow.url, follow=False)
@@ -109,7 +109,7 @@ def test_an_address_with_a_gap_does_not_spend_its_code(utility):
     assert client.status().authorized
 
 
-def test_a_registered_address_without_a_port_is_kept_to_the_letter(authority, monkeypatch):
+def test_registered_redirect_without_a_port_is_unchanged(authority, monkeypatch):
     asked = []
 
     def forbidden(port, handle):
@@ -131,27 +131,27 @@ def test_a_registered_address_without_a_port_is_kept_to_the_letter(authority, mo
     assert asked == [80] * 2
 
 
-# -- places that cannot be written
+# -- folders that cannot be written
 
 
-def test_tokens_that_cannot_be_kept_are_said_before_the_customer_signs_in(utility, tmp_path):
+def test_unusable_token_folder_is_reported_before_sign_in(utility, tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(errors.SettingsError, match=r"token folder .* cannot be used"):
             utility.connect(tokens=place).authorize("paste")
 
 
-def test_a_damaged_lock_is_said(utility, tmp_path):
+def test_damaged_lock_is_reported(utility, tmp_path):
     client = authorized(utility, tokens=tmp_path / "tokens")
     next((tmp_path / "tokens").glob("*.lock")).write_bytes(b"no lock " * 99)
     with pytest.raises(errors.SettingsError, match=r"lock file .* is damaged. Delete it"):
         client.forget()
 
 
-# -- what a utility answers
+# -- answers
 
 
-def test_no_data_have_every_column_of_data(utility):
+def test_empty_answer_has_every_column(utility):
     client = authorized(utility)
     full = client.usage(*MARCH)
     for answer in (flask.Response(status=204), flask.Response('<feed xmlns="http://www.w3.org/2005/Atom"/>', 200)):
@@ -163,7 +163,7 @@ def test_no_data_have_every_column_of_data(utility):
     utility.behavior.replace = None
 
 
-def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
+def test_each_status_of_a_resource_has_an_error_and_next_step(utility):
     client = authorized(utility)
     for status, error, says in (
         (400, errors.ClientRejected, "Check the dates, the ID, and the client certificate"),
@@ -176,7 +176,7 @@ def test_each_status_of_a_resource_has_its_error_and_next_step(utility):
     utility.behavior.replace = None
 
 
-def test_a_token_of_our_own_serves_as_long_as_it_lives(utility):
+def test_own_token_is_reused_until_it_expires(utility):
     client = utility.connect(grant="client_credentials")
     before = utility.counts["token client_credentials"]
     client.service_status()
@@ -184,7 +184,7 @@ def test_a_token_of_our_own_serves_as_long_as_it_lives(utility):
     assert utility.counts["token client_credentials"] == before + 1
 
 
-def test_a_zipped_feed_is_read_and_a_web_page_is_not(utility):
+def test_zipped_feed_is_read_and_web_page_is_not(utility):
     client = authorized(utility)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -207,12 +207,12 @@ def test_retry_after_in_every_form(text, seconds):
     assert retry_after(text) == seconds
 
 
-def test_retry_after_as_an_old_date_is_in_utc(monkeypatch):
+def test_old_date_in_retry_after_is_utc(monkeypatch):
     monkeypatch.setattr("time.time", lambda: pd.Timestamp("2024-03-01 00:00", tz="UTC").timestamp())
     assert retry_after("Fri Mar  1 00:00:30 2024") == 30
 
 
-def test_a_status_and_its_meaning_stand_together(utility):
+def test_error_contains_a_status_and_its_meaning(utility):
     client = authorized(utility)
     utility.behavior.replace = lambda path: flask.Response("", 404)
     with pytest.raises(errors.RemoteError, match=r"\(status 404: the resource or its ID is unknown\)\. Check the ID"):
@@ -220,7 +220,7 @@ def test_a_status_and_its_meaning_stand_together(utility):
     utility.behavior.replace = None
 
 
-def test_a_web_page_with_a_403_may_be_of_a_filter_in_front(utility):
+def test_web_page_with_status_403_mentions_user_agent(utility):
     client = authorized(utility)
     utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response("<!DOCTYPE html>", 403)
     with pytest.raises(errors.AuthorizationExpired, match=r"Call authorize\(\)\. If a filter in front .* user_agent"):
@@ -228,7 +228,7 @@ def test_a_web_page_with_a_403_may_be_of_a_filter_in_front(utility):
     utility.behavior.replace = None
 
 
-def test_an_answer_that_is_no_feed_is_said_to_be_the_utilitys(utility):
+def test_error_about_an_answer_names_the_utility(utility):
     client = authorized(utility)
     page = "<html>We are down for maintenance</html>"
     utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response(page)
@@ -238,7 +238,7 @@ def test_an_answer_that_is_no_feed_is_said_to_be_the_utilitys(utility):
     utility.behavior.replace = None
 
 
-def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
+def test_endless_error_page_is_not_read(utility):
     client, naps = authorized(utility), []
     client._resources._sleep = naps.append
 
@@ -253,7 +253,7 @@ def test_the_status_counts_however_long_the_page_that_comes_with_it(utility):
     utility.behavior.replace = None
 
 
-def test_the_same_address_a_second_time_says_that_nothing_more_is_needed(utility):
+def test_second_use_of_a_redirect_needs_no_action(utility):
     client = utility.connect()
     flow = client.authorize("paste")
     url = click(flow.url, follow=False)
@@ -262,12 +262,12 @@ def test_the_same_address_a_second_time_says_that_nothing_more_is_needed(utility
         client.finish(url)
 
 
-def test_a_comment_in_an_address_does_not_shorten_it():
+def test_comment_in_a_url_does_not_shorten_it():
     body = b"<BatchList><resources>https://a.example<!-- x -->.evil/b</resources></BatchList>"
     assert list(notifications.parse(body)) == ["https://a.example.evil/b"]
 
 
-def test_a_notification_that_claims_to_be_endless_is_not_read():
+def test_notification_with_a_huge_length_is_not_read():
     import http.client
 
     with notifications.Listener() as listener:
@@ -281,10 +281,10 @@ def test_a_notification_that_claims_to_be_endless_is_not_read():
             connection.close()
 
 
-# -- the sandbox, where something is missing
+# -- the sandbox
 
 
-def test_a_sandbox_without_its_extra_says_what_to_install(monkeypatch):
+def test_sandbox_without_its_extra_names_the_command(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError("No module named 'flask'", name="flask")
 
@@ -293,7 +293,7 @@ def test_a_sandbox_without_its_extra_says_what_to_install(monkeypatch):
         _ = sandbox.start
 
 
-def test_a_profile_of_ones_own_is_written_whole(authority, tmp_path):
+def test_own_profile_is_written_completely(authority, tmp_path):
     own = replace(profiles.load("generic"), name="mine", mutual_tls=False, window_days=5, meanings={400: 'a "window"'})
     with custodian.start(own, authority=authority) as running:
         client = greenkit.connect("mine", settings=running.write_settings(tmp_path))
@@ -301,12 +301,12 @@ def test_a_profile_of_ones_own_is_written_whole(authority, tmp_path):
 
 
 @pytest.mark.parametrize("length", [0.0, -5.0, float("nan")])
-def test_a_day_that_cannot_go_by_is_refused(length):
+def test_invalid_day_length_is_refused(length):
     message = r"day_length is .*, but it must be greater than 0"
     with pytest.raises(errors.SettingsError, match=message), sandbox.start(day_length=length):
         pass
 
 
-def test_what_is_not_there_is_an_attribute_error():
+def test_unknown_attribute_raises_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'strat'"):
         _ = sandbox.strat

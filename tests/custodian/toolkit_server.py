@@ -66,7 +66,7 @@ def _count(what):
 
 
 class Token(views.TokenView):
-    """The toolkit's own, which knows nothing of ESPI: its answer gets the address of the subscription."""
+    """The toolkit's view, whose answer gets the URI of the subscription, because the toolkit does not know ESPI."""
 
     def post(self, request, *args, **kwargs):
         _count(request.POST.get("grant_type", ""))
