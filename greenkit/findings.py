@@ -198,8 +198,7 @@ class Findings(Sequence[Finding]):
 
     def add(
         self,
-        kind: Kind | str,
-        text: str = "",
+        kind: Kind,
         /,
         *,
         severity: str | None = None,
@@ -221,9 +220,6 @@ class Findings(Sequence[Finding]):
         """
         # a Count is for the text only; in the evidence it would print as words
         plain = {key: int(value) if isinstance(value, Count) else value for key, value in evidence.items()}
-        if isinstance(kind, str):
-            self._found.append(Finding(kind, severity or "info", text, plain))
-            return
         slots = {
             key: Count(value) if isinstance(value, int) and not isinstance(value, bool) else value
             for key, value in {**plain, **(words or {})}.items()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import greenkit
 from greenkit import errors, frame, store, synthetic
-from greenkit.findings import Findings
+from greenkit.findings import Findings, Kind
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_several_zones_and_missing_values_come_back(tmp_path):
 
 def test_findings_and_columns_of_the_users_own_come_back(df, tmp_path):
     found = Findings()
-    found.add("smt.day.incomplete", "A day is not whole.", severity="warning", day="2024-11-01")
+    found.add(Kind("smt.day.incomplete", "warning", "A day is incomplete."), day="2024-11-01")
     mine = frame.note(df.assign(site="north", rank=np.arange(len(df)))[[*df.columns, "site", "rank"]], found)
     for name in ("c.parquet", "c"):
         got = store.read(store.write(mine, tmp_path / name))

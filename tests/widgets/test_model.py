@@ -5,7 +5,7 @@ import types
 import pytest
 
 from greenkit.errors import FormatError, GreenkitError, SettingsError
-from greenkit.findings import Findings, GreenkitWarning, quiet
+from greenkit.findings import Findings, GreenkitWarning, Kind, quiet
 from greenkit.widgets import _model, _parts
 from greenkit.widgets._model import PanelModel, StatusLine
 
@@ -90,7 +90,7 @@ def test_progress_is_told_at_most_ten_times_a_second():
 
 def test_findings_do_not_warn_under_quiet_and_in_this_thread_alone():
     found = Findings()
-    found.add("a.b", "Something.", severity="warning")
+    found.add(Kind("a.b", "warning", "Something."))
     with quiet():
         found.warn("file")
         other = []
