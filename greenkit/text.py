@@ -258,15 +258,15 @@ def parse_number(text: str) -> float | None:
 
     Examples
     --------
-    >>> parse_number("0.145"), parse_number("1e3"), parse_number("nan"), parse_number("1_000")
-    (0.145, 1000.0, None, None)
+    >>> parse_number("0.145"), parse_number("1e3"), parse_number("nan"), parse_number("1_000"), parse_number("１２")
+    (0.145, 1000.0, None, None, None)
     """
     try:
         value = float(text)
     except ValueError:
         return None
-    # float() accepts 1_000 as Python source does; no file means it
-    return value if math.isfinite(value) and "_" not in text else None
+    # float() accepts 1_000, as Python source does, and digits of other scripts; no meter data file means either
+    return value if math.isfinite(value) and "_" not in text and text.isascii() else None
 
 
 def parse_amount(cell: str, delimiter: str) -> float | None:
@@ -347,6 +347,7 @@ def scan_decimals(text: Bytes, at: Positions) -> tuple[Positions | Floats, Posit
     pointed, part, stop, tens = pointed[fits], part[fits], stop[fits], _TENS[places[fits]]
     number = whole.astype(np.float64)
     number[pointed] = (whole[pointed] * tens + part) / tens  # both are exact integers: one rounding
+    end = end.copy()  # it may be the caller's ``at``
     end[pointed] = stop
     return number, end
 

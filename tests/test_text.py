@@ -116,7 +116,9 @@ def test_row_with_a_stray_quotation_mark_is_one_row():
 # Numbers
 
 
-@pytest.mark.parametrize("cell", ["", "-", "nan", "inf", "-Infinity", "1_000", "1e999", "0x10", "1 2", "½"])
+@pytest.mark.parametrize(
+    "cell", ["", "-", "nan", "inf", "-Infinity", "1_000", "1e999", "0x10", "1 2", "½", "１２", "٣"]
+)
 def test_text_that_is_not_a_finite_number_is_none(cell):
     assert text.parse_number(cell) is None
 
@@ -159,6 +161,15 @@ def test_scanned_numbers_end_where_their_digits_end():
     number, end = text.scan_decimals(raw, at)
     assert number.tolist() == [12.5, 7.0, 0.25, 0.0, 123456789012345.0, 3.0]
     assert end.tolist() == [4, 9, 13, 14, 31, 34]  # "3." ends before its point
+
+
+def test_numbers_without_whole_digits_are_read_and_places_stay_as_they_are():
+    raw = np.frombuffer(b".5,.25\n", dtype=np.uint8)
+    at = np.array([0, 3])
+    number, end = text.scan_decimals(raw, at)
+    assert (number.tolist(), end.tolist(), at.tolist()) == ([0.5, 0.25], [2, 6], [0, 3])
+    values, odd = text.parse_decimals(raw, at, np.array([2, 6]))
+    assert (values.tolist(), odd.any()) == ([0.5, 0.25], False)
 
 
 def test_scanned_integers_stay_integers():

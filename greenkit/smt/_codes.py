@@ -7,6 +7,7 @@ files exported from the SMT portal.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 ZONE: Final = "America/Chicago"
@@ -72,6 +73,7 @@ DUNS: Final[Mapping[str, str]] = {
 }
 
 
+@lru_cache(1 << 12)
 def normalize_name(text: str) -> str:
     """Return the lowercase letters and digits of a name, by which names are compared.
 

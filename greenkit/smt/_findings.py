@@ -391,7 +391,7 @@ class FindingCounter:
         shown = f"{where}: {example}" if where and example else where or example
         tally.count += n
         tally.first = tally.first or shown
-        limit = _LEFT_OUT if kind in (FILE_SKIPPED, FILE_DAMAGED) else _EXAMPLES
+        limit = _LEFT_OUT if kind is FILE_SKIPPED or kind is FILE_DAMAGED else _EXAMPLES
         if len(tally.examples) < limit:
             tally.examples.append(shown)
         if file and (file in tally.files or len(tally.files) < limit):

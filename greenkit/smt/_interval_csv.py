@@ -19,6 +19,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -170,8 +171,19 @@ class Layout:
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Return whether a row repeats the header."""
-        columns = [normalize_name(cell) for cell in cells[: len(self.names)]]
-        return columns == [normalize_name(name) for name in self.names]
+        columns = self._normalized
+        if not cells or normalize_name(cells[0]) != columns[0]:  # nearly every row
+            return False
+        return [normalize_name(cell) for cell in cells[: len(columns)]] == columns
+
+    @cached_property
+    def _normalized(self) -> list[str]:
+        return [normalize_name(name) for name in self.names]
+
+    @cached_property
+    def fewest(self) -> int:
+        """Cells that a row must have at least."""
+        return max(self.roles[role] for role in ("meter", "date", "start", "value")) + 1
 
 
 def find_layout(head: bytes) -> Layout | None:
@@ -505,10 +517,11 @@ class _Columns:
         lines = decode(piece.text).split("\n")[skip:-1]
         header = decode(self._layout.header)
         for i, text in enumerate(lines):
-            before, separator, after = text.partition(header) if header else ("", "", text)
-            if before and separator:
+            if header and header in text and not text.startswith(header):
+                before, _, after = text.partition(header)
                 yield piece.line + skip + i, before, False
-            yield piece.line + skip + i, separator + after if separator else text, i == len(lines) - 1
+                text = header + after
+            yield piece.line + skip + i, text, i == len(lines) - 1
 
     def _row(self, row: list[str], line: int, *, cut: bool) -> tuple[float, float, dict[str, int]] | None:
         """Return a row's value, its surplus, and the numbers of its other cells; None after reporting a problem."""
@@ -519,7 +532,7 @@ class _Columns:
         if cut and len(row) < width:
             self._counter.add(FILE_CUT, f"{len(row)} columns instead of {width}", file=self._file, line=line)
             return None
-        if any(row[width:]) or len(row) <= max(layout.roles[r] for r in ("meter", "date", "start", "value")):
+        if any(row[width:]) or len(row) < layout.fewest:
             self._report_unreadable(row, f"{len(row)} columns instead of {width}", line)
             return None
         row += [""] * (width - len(row))
@@ -557,7 +570,7 @@ class _Columns:
 
     def _report_unreadable(self, row: list[str], why: str, line: int) -> None:
         """Report a row, unless it is the header of another layout, which then holds for the rows below it."""
-        layout = layout_of(row, self._layout.delimiter)
+        layout = layout_of(row, self._layout.delimiter) if _may_be_header(row) else None
         if layout and layout.kind == "interval":
             self._report_repeated(1)
             self._use(layout)
@@ -589,6 +602,11 @@ class _Columns:
             return rows
         generation = np.full_like(rows.channel, self._store.channels[_codes.GENERATION])
         return Rows.concatenate([rows, dataclasses.replace(rows, channel=generation, value=surplus)])
+
+
+def _may_be_header(row: list[str]) -> bool:
+    """Return whether a row has the name of a meter's column, which every header has."""
+    return len(row) > 2 and any(normalize_name(cell) in _METER for cell in row)
 
 
 def _parse_or_refuse(parse: Callable[[str], int | None], raw: bytes) -> int:

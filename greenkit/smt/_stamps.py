@@ -51,6 +51,8 @@ _DIGITS: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?$")
 def _date_and_clock(text: str) -> tuple[dt.date, str] | None:
     """Return the date, and the text of the clock time after it."""
     text = text.strip()
+    if not text.isascii():  # digits of other scripts would match too
+        return None
     if serial := _SERIAL.match(text):
         return dt.date(1899, 12, 30) + dt.timedelta(days=int(serial[1])), serial[2] or ""
     match = _DATE.match(text)
@@ -82,6 +84,7 @@ def parse_day(text: str) -> int | None:
     return parts[0].toordinal() - _EPOCH if parts else None
 
 
+@lru_cache(1 << 14)
 def is_day_first(text: str) -> bool:
     """Return whether a date has its day before its month, as 13/07/2025 does, because there is no month 13."""
     match = _DATE.match(text.strip())
@@ -125,6 +128,8 @@ def _clock_seconds(text: str) -> int | None:
     parts = _date_and_clock(text)
     if parts and parts[1]:
         text = parts[1]
+    if not text.isascii():
+        return None
     if re.fullmatch(r"\d{3,4}", text):
         text = f"{text[:-2]}:{text[-2:]}"
     match = _CLOCK.match(text)
@@ -160,6 +165,8 @@ def parse_stamp(text: str) -> int | None:
     if usual := _USUAL.fullmatch(text):  # as the portal writes it, one for each day of each meter
         date, clock = parse_day(usual[1]), parse_minute(usual[2])
         return None if date is None or clock is None else ((date * DAY + clock) * 60 + int(usual[3])) * US
+    if not text.isascii():
+        return None
     digits = _DIGITS.match(text)
     try:
         if digits:
