@@ -109,6 +109,8 @@ def test_findings_do_not_warn_under_quiet_and_in_this_thread_alone():
 
 
 def test_a_front_end_is_a_kernel_with_ipywidgets(monkeypatch):
+    import ipywidgets  # noqa: F401 needs the real IPython
+
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: None))
     assert not _model.has_front_end()
     terminal = types.SimpleNamespace()
