@@ -32,7 +32,7 @@ FILES = {
     "100 MB": (100, {}),
     "100 MB, 24 readings a block": (100, {"readings": 24}),
     "100 MB, all members, prefixes": (100, {"members": "all", "prefix": "ns0"}),
-    "20 MB, irregular": (20, {"irregular": True}),
+    "20 MB, attributes on members": (20, {"irregular": True}),
 }
 HUGE = {"1 GB": (1000, {})}
 

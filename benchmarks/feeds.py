@@ -26,7 +26,7 @@ MEMBERS = {
 
 
 class _Counted:
-    """A file that counts its bytes; an irregular one puts an attribute on each value, which no template has."""
+    """A file that counts its bytes; an irregular one puts an attribute on each value."""
 
     def __init__(self, file: BinaryIO, irregular: bool) -> None:
         self.file, self.size, self.irregular = file, 0, irregular

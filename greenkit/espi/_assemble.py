@@ -94,6 +94,13 @@ NEGATIVE: Final = Kind(
     "values. Sums include the negative values.",
     "Compare the series with a bill.",
 )
+SIGN: Final = Kind(
+    "espi.value.sign-corrected",
+    "warning",
+    "Series {series} is declared as received and stored as negative numbers, as the net series of its meter proves. "
+    "greenkit made {count:value} positive.",
+    "Compare the received energy with a bill.",
+)
 SAME_SERIES: Final = Kind(
     "espi.series.same",
     "serious",
@@ -301,8 +308,10 @@ def scale_and_check(rows: Rows) -> Findings:
     zones = sorted({s.zone for s in used})
     if len(zones) > 1:
         out.add(frame.MIXED_ZONES, zones=zones, words={"n": len(zones)})
+    out.extend(_correct_multipliers(rows))
     value, cost = _scaled(rows), rows.columns["cost"]
     cost /= 10.0**-MONEY
+    out.extend(_correct_signs(rows, value))
     out.extend(_check_units(rows, used))
     out.extend(_check_by_quirks(rows))
     out.extend(_check_prices(rows, value, cost))
@@ -327,6 +336,66 @@ def _scaled(rows: Rows) -> Floats:
     return value
 
 
+def _senders_of(rows: Rows) -> dict[int, list[quirks.Quirk]]:
+    """Return the quirks of the documents of each series with rows, in the order of their registration."""
+    if not any(document.quirks for document in rows.feed.documents):
+        return {}
+    applied: dict[int, set[quirks.Quirk]] = {}
+    for number in np.unique(rows.block).tolist():
+        entry = rows.feed.entries[rows.feed.readings.blocks[number].entry]
+        of_document = rows.feed.documents[entry.document].quirks
+        applied.setdefault(rows.index.of_block[number], set()).update(of_document)
+    return {number: sorted(found, key=quirks.registered().index) for number, found in sorted(applied.items())}
+
+
+def _facts(s: Series) -> quirks.SeriesFacts:
+    return quirks.SeriesFacts(s.name, s.unit.name, s.unit.kilo, s.power, s.title)
+
+
+def _correct_multipliers(rows: Rows) -> Findings:
+    """Let the quirks of each sender correct the powerOfTenMultiplier of a series."""
+    out = Findings()
+    for number, applied in _senders_of(rows).items():
+        of = rows.index.series[number]
+        for quirk in applied:
+            if "multiplier" in quirk.sets:
+                here = rows.series == number
+                of.power, found = quirk.multiplier(_facts(of), rows.columns["value"][here], rows.columns["cost"][here])
+                out.extend(found)
+    return out
+
+
+def _correct_signs(rows: Rows, value: Floats) -> Findings:
+    """Make received amounts positive that are stored as negative numbers, if a net series of the meter proves it.
+
+    The proof is that net = delivered + received at every start that the three series share. Example::
+
+        delivered  50  23       received  -30  0       net  20  23       received becomes 30, 0
+    """
+    out = Findings()
+    negative = np.bincount(rows.series[value < 0], minlength=len(rows.index.series))
+    positive = np.bincount(rows.series[value > 0], minlength=len(rows.index.series))
+    candidates = [
+        n for n in np.flatnonzero((negative > 0) & (positive == 0)).tolist() if rows.index.series[n].flow == "received"
+    ]
+    for number in candidates:
+        of = rows.index.series[number]
+        peers: dict[str, pd.Series[float]] = {}
+        for other, s in enumerate(rows.index.series):
+            here = rows.series == other
+            if (s.meter, s.unit) == (of.meter, of.unit) and here.any() and (s is of or s.flow in ("delivered", "net")):
+                held = pd.Series(value[here], index=rows.columns["start"][here])
+                peers[s.flow] = held[~held.index.duplicated()]
+        if peers.keys() < {"delivered", "received", "net"}:
+            continue
+        table = pd.DataFrame(peers).dropna()
+        if len(table) > 1 and np.allclose(table["net"], table["delivered"] + table["received"], rtol=0, atol=1e-6):
+            here = rows.series == number
+            value[here] = np.abs(value[here])
+            out.add(SIGN, series=of.name, count=int(negative[number]))
+    return out
+
+
 def _check_units(rows: Rows, used: list[Series]) -> Findings:
     """Report series whose ReadingType has no unit."""
     out = Findings()
@@ -339,18 +408,9 @@ def _check_units(rows: Rows, used: list[Series]) -> Findings:
 def _check_by_quirks(rows: Rows) -> Findings:
     """Let the quirks of each sender check the series of its documents."""
     out = Findings()
-    if not any(document.quirks for document in rows.feed.documents):
-        return out
-    documents: dict[int, set[int]] = {}
-    for number in np.unique(rows.block).tolist():
-        entry = rows.feed.readings.blocks[number].entry
-        documents.setdefault(rows.index.of_block[number], set()).add(rows.feed.entries[entry].document)
-    for number in np.unique(rows.series).tolist():
-        s = rows.index.series[number]
-        facts = quirks.SeriesFacts(s.name, s.unit.name, s.unit.kilo, s.power, s.title)
-        applied = {quirk for document in documents[number] for quirk in rows.feed.documents[document].quirks}
-        for quirk in sorted(applied, key=quirks.registered().index):
-            out.extend(quirk.check_series(facts))
+    for number, applied in _senders_of(rows).items():
+        for quirk in applied:
+            out.extend(quirk.check_series(_facts(rows.index.series[number])))
     return out
 
 

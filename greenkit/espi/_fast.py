@@ -77,6 +77,8 @@ DECIMALS: Final = ("value", "cost")
 """Columns whose numbers may have decimals."""
 _NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s*<")
 _COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some senders write the date there
+# an attribute that declares no namespace and is in none
+_ATTRIBUTE: Final = rb"""\s+(?!xmlns\s*=)[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*(?:"[\x20!\x23-%'-;=-~]*"|'[\x20-%(-;=-~]*')"""
 _SENTINELS: Final = (b"12347", b"23459")
 _DECIMAL: Final = b"34570.625"
 _NAMESPACE: Final = b"http://naesb.org/espi"
@@ -103,10 +105,11 @@ def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> ReadingTempla
     sample : bytes
         One reading from behind its opening tag to the end of its closing tag.
     opening, prefix : bytes
-        Its opening tag, and the prefix in it. Every element must have this prefix and no attribute, so that its
-        meaning depends on nothing but the namespace of the reading itself.
+        Its opening tag, and the prefix in it. Every element must have this prefix, and attributes without one, so that
+        its meaning depends on nothing but the namespace of the reading itself.
     """
-    left = re.sub(rb"</?" + re.escape(prefix) + rb"[A-Za-z]+/?>", b"", _COMMENT.sub(b"", sample))
+    tag = rb"</?" + re.escape(prefix) + rb"[A-Za-z]+(?:" + _ATTRIBUTE + rb")*\s*/?>"
+    left = re.sub(tag, b"", _COMMENT.sub(b"", sample))
     if re.search(rb"[<>&\x80-\xff]", left):
         return None
     probe, parts, slots, cursor = _Probe(opening, prefix), list[bytes](), list[tuple[str, int]](), 0

@@ -33,6 +33,7 @@ class Entry:
     published: str = ""
     updated: str = ""
     kinds: tuple[str, ...] = ()
+    version: int = 0  # of entries of one document with one self link and different content
 
 
 @dataclass(slots=True)

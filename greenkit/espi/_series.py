@@ -42,6 +42,13 @@ FALLBACKS: Final[Mapping[str, Kind]] = {
         f"{_JOINED} by the document order, because no link or more than one link joins them.",
         "Check the unit and flow of each series.",
     ),
+    "point": Kind(
+        "espi.link.other-usage-point",
+        "warning",
+        "{count:,} {of} {count:entry names|entries name} a {to} in {count:its path|their paths} that the feed does not "
+        "have. greenkit kept the ID of the path.",
+        "If another file has the {to}, load both files as a list.",
+    ),
     "none": Kind(
         "espi.link.none",
         "warning",
@@ -50,6 +57,13 @@ FALLBACKS: Final[Mapping[str, Kind]] = {
     ),
 }
 """Findings on joins without links, by the rule that joined the entries."""
+SAME_LINK: Final = Kind(
+    "espi.link.same-self",
+    "serious",
+    "{count:,} {of} entries have the self link of another one but different content. greenkit joined them by the "
+    "document order.",
+    "Check the unit and flow of each series.",
+)
 NO_READING_TYPE: Final = Kind(
     "espi.reading-type.missing",
     "serious",
@@ -242,6 +256,10 @@ class LinkResolver:
             several = several or found
         here = sorted(several, key=_number) or ys.by_document.get(x.document, [])
         if only := None if several else ys.only(x.document):
+            named = next((id_ for path in (x.self_, *x.up) if (id_ := segment(path, "UsagePoint"))), "")
+            of_only = segment(only.self_, "UsagePoint")
+            if ys.kind == "UsagePoint" and named and of_only and named != of_only:
+                return "point", None
             return "only", only
         if fits and len(here) <= _FEW and len(fitting := _distinct([y for y in here if fits(y)])) == 1:
             return "service", fitting[0]
@@ -281,7 +299,7 @@ def _distinct(found: list[Entry]) -> list[Entry]:
     """Return the last entry of each resource; an export may contain a resource twice."""
     kept: dict[object, Entry] = {}
     for y in found:
-        kept[y.self_ or y.number] = y
+        kept[(y.self_, y.version) if y.self_ else y.number] = y
     return list(kept.values())
 
 
@@ -395,6 +413,7 @@ class SeriesResolver:
 
     def __init__(self, feed: Feed, codes: Codes, tz: str | None) -> None:
         self.feed, self.codes, self.tz = feed, codes, tz
+        self._on_links = _number_versions(feed)
         self._findings, self._reported = Findings(), set[str]()
         self.links = LinkResolver(feed)
         self.meter_readings = EntryIndex(feed, "MeterReading")
@@ -437,6 +456,7 @@ class SeriesResolver:
                 by_entry[block.entry] = by_key[key]
             index.of_block.append(by_entry[block.entry])
         _distinguish(index.series)
+        index.findings.extend(self._on_links)
         index.findings.extend(self.take_findings())
         index.findings.extend(self.links.report())
         if self._untyped and len(self.feed.readings):
@@ -604,6 +624,26 @@ class SeriesResolver:
                 usage_point = self.usage_point(entry, resource.kind)
                 out.setdefault(self.meter(entry, usage_point), currency)
         return out
+
+
+def _number_versions(feed: Feed) -> Findings:
+    """Set the version of entries that have one ``self`` link but different content, and report them.
+
+    Entries with equal content are one resource that was sent twice. Of MeterReadings, the links are the content.
+    """
+    out, contents = Findings(), dict[tuple[str, int, str], dict[str, int]]()
+    count: Counter[str] = Counter()
+    for resource in feed.of("MeterReading", "ReadingType"):
+        entry = feed.entries[resource.entry]
+        if not entry.self_:
+            continue
+        content = repr((resource.data, sorted(entry.related)))
+        known = contents.setdefault((resource.kind, entry.document, entry.self_), {})
+        entry.version = known.setdefault(content, len(known))
+        count[resource.kind] += entry.version > 0
+    for kind, n in sorted((+count).items()):
+        out.add(SAME_LINK, of=kind, count=n)
+    return out
 
 
 def _distinguish(series: list[Series]) -> None:

@@ -11,11 +11,16 @@ from build import (
     EASTERN,
     PACIFIC,
     block,
+    blocks,
     entry,
     feed,
     hourly,
+    local_time,
+    meter_reading,
     reading,
+    reading_type,
     resource,
+    usage_point,
     utc,
     whole,
 )
@@ -492,3 +497,178 @@ def test_local_periods_end_where_the_next_begins(opened, dates, zone, local, mem
 def test_local_periods_of_the_trial(opened):
     df = opened(trial("elapsed-durations-local-as-utc.xml"), epoch="local").readings
     assert df["end"].tolist()[:-1] == df["start"].tolist()[1:]
+
+
+# Entries that share a self link
+
+
+def shared_link(first, second, values):
+    """Two meter readings that both name one reading type link, under which the feed has two types."""
+    parts = [usage_point(related=("UsagePoint/1/MeterReading",))]
+    for n in (1, 2):
+        parts.append(
+            meter_reading(
+                f"UsagePoint/1/MeterReading/{n}", (f"UsagePoint/1/MeterReading/{n}/IntervalBlock", "ReadingType/3")
+            )
+        )
+    parts += [reading_type(**first), reading_type(**second)]
+    for n, held in enumerate(values, start=1):
+        parts.append(blocks(block(hourly(START, held)), up=f"UsagePoint/1/MeterReading/{n}/IntervalBlock"))
+    return feed(*parts, local_time())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "want"),
+    [
+        ({"flowDirection": 19}, {"uom": 38}, {("received", "kWh"): 0.3, ("delivered", "kW"): 0.7}),
+        ({}, {"flowDirection": 19}, {("delivered", "kWh"): 0.3, ("received", "kWh"): 0.7}),
+        ({"uom": 169, "commodity": 7}, {"uom": 42}, {("delivered", "therm"): 300, ("delivered", "m3"): 700}),
+    ],
+)
+def test_two_types_under_one_link_are_joined_in_order_and_reported(opened, first, second, want):
+    found = opened(shared_link(first, second, ([100, 200], [300, 400])))
+    sums = found.readings.groupby(["flow", "unit"], observed=True)["value"].sum()
+    assert sums.round(9).to_dict() == want
+    (finding,) = found.findings.named("espi.link.same-self")
+    assert (finding.severity, finding.evidence) == ("serious", {"of": "ReadingType", "count": 1})
+
+
+def test_type_that_was_sent_twice_is_one_type(opened):
+    found = opened(shared_link({}, {}, ([100, 200], [300, 400])))
+    assert found.readings["value"].sum() == pytest.approx((100 + 200 + 300 + 400) / 1000)
+    assert "espi.link.same-self" not in names(found)
+
+
+@pytest.mark.parametrize("name", ["same-self-two-types.xml", "same-self-two-meterreadings.xml"])
+def test_shared_links_of_the_trials_are_serious(opened, name):
+    found = opened(trial(name))
+    assert [f.severity for f in found.findings.named("espi.link.same-self")] == ["serious"]
+    assert len(found.readings[["series", "flow", "unit"]].drop_duplicates()) == 2
+
+
+# A path that names another usage point
+
+
+def summary(path, period=(START, 2678400), amount=4173000, **members):
+    duration = {"duration": period[1], "start": period[0]}
+    return entry(
+        resource("UsageSummary", {"billingPeriod": duration, "billLastPeriod": amount, "currency": 840, **members}),
+        path,
+    )
+
+
+@pytest.mark.parametrize("path", ["UsagePoint/3/UsageSummary/1", "RetailCustomer/9/UsagePoint/3/UsageSummary/7"])
+@pytest.mark.parametrize("service", [0, 1])
+def test_bill_of_another_usage_point_keeps_its_id(opened, path, service):
+    found = opened(whole(block(hourly(START, [230] * 3)), more=summary(path), service=service))
+    assert found.bills["meter"].tolist() == ["3"]
+    assert set(found.readings["meter"]) == {"1"}
+    (finding,) = found.findings.named("espi.link.other-usage-point")
+    assert (finding.severity, finding.evidence["of"]) == ("warning", "UsageSummary")
+
+
+@pytest.mark.parametrize("path", ["UsagePoint/1/UsageSummary/1", "UsageSummary/3"])
+def test_bill_of_the_only_usage_point_belongs_to_it(opened, path):
+    found = opened(whole(block(hourly(START, [230] * 3)), more=summary(path)))
+    assert found.bills["meter"].tolist() == ["1"]
+    assert "espi.link.other-usage-point" not in names(found)
+
+
+def test_bill_of_another_point_of_the_trial(opened):
+    assert opened(trial("bill-of-another-point.xml")).bills["meter"].tolist() == ["3"]
+
+
+# Received amounts that are stored as negative numbers
+
+
+def flows(series, **members):
+    """A feed with one meter reading for each (flowDirection, values)."""
+    parts = [usage_point(related=("UsagePoint/1/MeterReading",))]
+    for n, (flow, values) in enumerate(series):
+        up = f"UsagePoint/1/MeterReading/{n}"
+        parts.append(meter_reading(up, (f"{up}/IntervalBlock", f"ReadingType/{n}")))
+        parts.append(reading_type(f"ReadingType/{n}", flowDirection=flow, **members))
+        parts.append(blocks(block(hourly(START, values)), up=f"{up}/IntervalBlock"))
+    return feed(*parts, local_time())
+
+
+@pytest.mark.parametrize(
+    ("series", "members", "received"),
+    [
+        ([(1, [50000, 23000]), (4, [39000, -6500]), (19, [-11000, -29500])], {}, [11, 29.5]),
+        ([(19, [-5, 0, -2]), (1, [0, 3, 2]), (4, [-5, 3, 0])], {"uom": 42}, [5, 0, 2]),
+        ([(4, [1, -4]), (19, [-3, -4]), (1, [4, 0])], {"powerOfTenMultiplier": 3}, [3, 4]),
+    ],
+)
+def test_received_negative_is_positive_if_the_net_series_proves_it(opened, series, members, received):
+    found = opened(flows(series, **members))
+    df = found.readings
+    assert df[df["flow"] == "received"]["value"].tolist() == received
+    net, delivered = (df[df["flow"] == flow]["value"].sum() for flow in ("net", "delivered"))
+    assert delivered - sum(received) == pytest.approx(net)
+    assert [f.severity for f in found.findings.named("espi.value.sign-corrected")] == ["warning"]
+    assert "espi.value.negative" not in names(found)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        [(1, [50, 23]), (19, [-11, -29])],  # no net series
+        [(1, [50, 23]), (4, [40, -6]), (19, [-11, -29])],  # the net series proves nothing
+        [(1, [50, 23]), (4, [39, 34]), (19, [-11, 11])],  # both signs
+    ],
+)
+def test_received_negative_without_proof_is_kept(opened, series):
+    found = opened(flows(series))
+    values = found.readings[found.readings["flow"] == "received"]["value"]
+    assert values.tolist() == [v / 1000 for v in dict(series)[19]]
+    assert "espi.value.negative" in names(found)
+
+
+def test_received_negative_of_the_trial(opened):
+    df = opened(trial("02-smarthub-received-negative.xml")).readings
+    assert df.groupby("flow", observed=True)["value"].sum().to_dict() == {
+        "delivered": 73,
+        "net": 32.5,
+        "received": 40.5,
+    }
+
+
+# Feeds in kWh that hold Wh
+
+
+def opower(value, cost, title="Opower ESPI Third Party Batch Feed v1", **members):
+    texts = "".join(reading(START + 3600 * n, value, cost=cost) for n in range(4))
+    return whole(block(texts), title=title, **{"powerOfTenMultiplier": 3, "currency": 840, **members})
+
+
+@pytest.mark.parametrize(("value", "cost"), [(250, 4000), (1200, 30000), (90, 1800)])
+def test_wh_that_are_declared_as_kwh_are_scaled_if_the_price_proves_it(opened, value, cost):
+    found = opened(opower(value, cost))
+    assert found.readings["value"].tolist() == [value / 1000] * 4
+    (finding,) = found.findings.named("espi.quirk.opower-wh-by-price")
+    assert finding.severity == "serious"
+    assert finding.evidence["corrected"] == pytest.approx(cost * 1e-5 / (value / 1000))
+    assert not {"espi.value.unlikely-price", "espi.quirk.opower-wh"} & names(found)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        opower(250, 4_000_000),  # the price is ordinary as declared
+        opower(250, 40),  # the price is absurd either way
+        opower(250, 4000, title="Opower"),  # not a feed of this kind
+        opower(250, 0),  # no price
+    ],
+    ids=["ordinary", "absurd", "other feed", "no cost"],
+)
+def test_kwh_without_proof_stay_kwh(opened, data):
+    found = opened(data)
+    assert found.readings["value"].tolist() == [250] * 4
+    assert "espi.quirk.opower-wh-by-price" not in names(found)
+
+
+def test_opower_of_the_trial_has_no_price_and_is_reported(opened):
+    found = opened(trial("09-opower-milli-kwh.xml"))
+    assert found.readings["value"].iloc[:4].tolist() == [120, 121, 122, 123]
+    assert [f.severity for f in found.findings.named("espi.quirk.opower-wh")] == ["serious"]

@@ -157,7 +157,11 @@ def proved(data):
         (hourly(START, range(10)).replace("<value>", "<vendor>5</vendor><value>"), 10),
         (hourly(START, range(10)).replace("</start>", "</start><!-- 3/6/2012 5:00:00 AM  -->"), 10),
         (hourly(START, range(10)).replace("</value>", "</value><value>7</value>"), 10),  # the last one counts
-        (hourly(START, range(10)).replace("<value>", '<value a="b">'), 0),
+        (hourly(START, range(10)).replace("<value>", '<value a="b">'), 10),
+        (hourly(START, range(10)).replace("<value>", '<value xml:lang="en">'), 0),
+        (hourly(START, range(10)).replace("<value>", '<value xmlns="http://naesb.org/espi">'), 0),
+        (hourly(START, range(10)).replace("<value>", '<value a="&lt;">'), 0),
+        (hourly(START, range(10)).replace("<value>", '<value a="é">'), 0),
         (hourly(START, range(10)).replace("<value>", "<value><!-- 5 -->"), 10),
         (hourly(START, [".5", 1, 0.1, 1.1, "0.30", "0012.5", "123456789.123456"], cost="2.5"), 7),
         (hourly(START, ["-0.7", "-1.25", -3, "-0.0", -0]), 5),

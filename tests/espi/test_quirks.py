@@ -138,10 +138,11 @@ def test_the_multiplier_of_opowers_batch_feeds(opened):
     """Con Edison's by Opower: kWh by uom and multiplier, which stand as they are said; but they may be Wh."""
     start = utc("2024-01-05 05:00")
     titled = "Opower ESPI Third Party Batch Feed v1"
-    cost = [{"cost": 10_000_000, "timePeriod": {"duration": 3600, "start": start}, "value": 300_000}]
+    cost = [{"cost": 10_000_000_000, "timePeriod": {"duration": 3600, "start": start}, "value": 300_000}]
     readings = xml("IntervalReading", cost)
     found = opened(whole(block(readings), title=titled, powerOfTenMultiplier=3))
-    assert found.readings[["value", "unit", "cost"]].iloc[0].tolist() == [3e5, "kWh", 100]
+    assert found.readings[["value", "unit", "cost"]].iloc[0].tolist() == [3e5, "kWh", 100_000]
+    assert "espi.quirk.opower-wh-by-price" not in found.findings.names
     name = "espi.quirk.opower-wh"
     assert [(f.name, f.severity) for f in found.findings.named(name)] == [(name, "serious")]
     plain = opened(whole(block(readings), title=titled))

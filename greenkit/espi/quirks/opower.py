@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from greenkit.espi.quirks import DocumentFacts, Quirk, SeriesFacts
+from greenkit.espi.quirks import DocumentFacts, Floats, Quirk, SeriesFacts
 from greenkit.findings import Findings, Kind
 
 MAY_BE_WH: Final = Kind(
@@ -14,6 +14,15 @@ MAY_BE_WH: Final = Kind(
     "as Wh. greenkit follows the declaration.",
     "Compare the usage with a bill; if the bill is a thousandth of it, divide the values by 1000.",
 )
+IS_WH: Final = Kind(
+    "espi.quirk.opower-wh-by-price",
+    "serious",
+    "Series {series} is declared in kWh (powerOfTenMultiplier 3), but then costs {price:.2g} of its currency per kWh; "
+    "as Wh it costs {corrected:.2g}. greenkit read it as Wh.",
+    "Compare the usage with a bill.",
+)
+ABSURD, ORDINARY = 0.003, (0.02, 2.0)
+"""Prices of a kWh in any of the currencies of these feeds: below every tariff, and usual."""
 TITLE: Final = "Opower ESPI Third Party Batch Feed"
 
 
@@ -26,6 +35,18 @@ class Opower(Quirk):
 
     def recognizes(self, document: DocumentFacts) -> bool:
         return document.title.startswith(TITLE)
+
+    def multiplier(self, series: SeriesFacts, value: Floats, cost: Floats) -> tuple[int, Findings]:
+        found = Findings()
+        paid = (cost > 0) & (value > 0)
+        if series.unit != "kWh" or series.multiplier != 3 or not paid.any():
+            return series.multiplier, found
+        # cost is in 10^-5 of the currency; as declared, value is in kWh
+        price = float(cost[paid].sum() * 1e-5 / value[paid].sum())
+        if price >= ABSURD or not ORDINARY[0] <= 1000 * price <= ORDINARY[1]:
+            return series.multiplier, found
+        found.add(IS_WH, series=series.name, price=price, corrected=1000 * price)
+        return 0, found
 
     def check_series(self, series: SeriesFacts) -> Findings:
         found = Findings()
