@@ -7,8 +7,8 @@ import io
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit import _html, days, detect, frame, plot
-from greenkit.errors import SchemaError, SettingsError
+from greenkit import _html, days, detect, frame, plot, tables
+from greenkit.errors import AmbiguousTable, Choice, SchemaError, SettingsError
 from greenkit.findings import Findings, counted, quiet
 from greenkit.widgets import _model, _parts
 from greenkit.widgets._model import PanelModel
@@ -53,10 +53,14 @@ class View(PanelModel):
         A key of :data:`PICTURES`.
     figure : Figure or None
         The picture of :attr:`chosen`; None when there is nothing to draw.
+    questions : tuple of Choice
+        What a table leaves open, while it waits for :meth:`answer`.
     """
 
     def __init__(self, df: pd.DataFrame | None = None) -> None:
         super().__init__()
+        self.questions: tuple[Choice, ...] = ()
+        self._waiting: list[_Named] = []
         self.picture = next(iter(PICTURES))
         self.figure: go.Figure | None = None
         self._take(frame.empty() if df is None else frame.check(df))
@@ -168,18 +172,48 @@ class View(PanelModel):
         return "; ".join([f"{len(df):,} intervals", *totals, *notes])
 
     def load(self, files: Iterable[tuple[str, bytes]]) -> None:
-        """Load Green Button or Smart Meter Texas files, given as (name, content), in place of the frame."""
+        """Load files given as (name, content) in place of the frame.
+
+        A table that leaves questions open waits for :meth:`answer`.
+        """
         named = [_named(name, content) for name, content in files]
         if named:
             self.start(
                 f"Loading {named[0].name if len(named) == 1 else f'{len(named)} files'}", lambda: self._load(named)
             )
 
-    def _load(self, files: list[_Named]) -> None:
-        df = detect.load(files)
+    def answer(self, **answers: str) -> None:
+        """Load the waiting table with answers to its questions, by argument: ``tz="America/Chicago"``."""
+        files = self._waiting
+        if not files:
+            raise SettingsError("No table waits for an answer", next_step="Open a file first.")
+        for question in self.questions:
+            answers.setdefault(question.argument, question.values[0])
+        self.start("Loading", lambda: self._load(files, answers))
+
+    def _load(self, files: list[_Named], answers: dict[str, Any] | None = None) -> None:
+        for file in files:
+            file.seek(0)
+        try:
+            if answers is None:
+                df = detect.load(files)
+            else:
+                interval = answers.pop("interval", None)
+                df = tables.load_table(files, interval=None if interval is None else float(interval), **answers)
+        except AmbiguousTable as e:
+            with self.lock:
+                self._waiting, self.questions = files, _of_each_argument(e.choices)
+            raise
+        with self.lock:
+            self._waiting, self.questions = [], ()
         if not len(df):
             raise SchemaError(f"{', '.join(f.name for f in files)}: there is no interval reading in it")
         self.open(df)
+
+
+def _of_each_argument(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """Return one question for each argument: several files may leave the same one open."""
+    return tuple({choice.argument: choice for choice in reversed(list(choices))}.values())[::-1]
 
 
 class _Named(io.BytesIO):
@@ -285,7 +319,12 @@ class Explore(_parts.Panel):
         self._place, self._drawn = _parts.picture(), None
         *narrow, picture = self._choices.values()
         self._files = _parts.row(self._upload, _parts.droppable())
-        self.widget = _parts.column(_parts.row(*narrow), picture, self._files, _parts.status(self.model), self._place)
+        self._questions = w.VBox()
+        self._asked: tuple[Choice, ...] = ()
+        _parts.show_when(self._questions, False)
+        self.widget = _parts.column(
+            _parts.row(*narrow), picture, self._files, self._questions, _parts.status(self.model), self._place
+        )
         self.model.listen(self._show)
 
     def _chose(self, name: str, value: Any) -> None:
@@ -301,7 +340,30 @@ class Explore(_parts.Panel):
             change["owner"].value = ()  # or the whole file would be saved with the notebook
             self.model.load(files)
 
+    def _ask(self) -> None:
+        """Show a list for each open question, whose entries preview one row read in that way."""
+        import ipywidgets as w
+
+        self._asked = self.model.questions
+        boxes: dict[str, Any] = {}
+        for question in self._asked:
+            options = [
+                (f"{value}: {question.readings[value]}" if question.readings.get(value) else value, value)
+                for value in question.values
+            ]
+            boxes[question.argument] = w.Dropdown(
+                description=question.question, options=options, style=_parts.FIELD, layout=w.Layout(width="auto")
+            )
+        button = w.Button(description="Load")
+        button.on_click(
+            self.model.guard(lambda _: self.model.answer(**{name: str(box.value) for name, box in boxes.items()}))
+        )
+        self._questions.children = [*boxes.values(), button] if boxes else []
+        _parts.show_when(self._questions, bool(boxes))
+
     def _show(self) -> None:
+        if self._asked != self.model.questions:
+            self._ask()
         model, boxes = self.model, self._choices
         self._showing = True  # setting a box tells its observers, who are to hear of clicks alone
         try:

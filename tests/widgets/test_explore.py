@@ -189,3 +189,45 @@ def test_without_a_front_end_it_still_has_its_figure(df):
     assert panel.widget is None
     assert panel.figure.data
     assert panel._repr_mimebundle_()["text/plain"].startswith("<Explore: ")
+
+
+TABLE = (
+    b"Start Date,End Date,Usage(kWh)\n01/15/2026 00:00,01/15/2026 00:59,0.9\n01/15/2026 01:00,01/15/2026 01:59,0.8\n"
+)
+
+
+def test_a_table_that_leaves_a_question_open_waits_for_the_answer():
+    view = View()
+    view.load([("usage.csv", TABLE)])
+    view.wait(20)
+    (question,) = view.questions
+    assert question.argument == "tz"
+    assert "America/Chicago" in question.readings
+    assert not len(view.frame)
+    view.answer(tz="America/Chicago")
+    view.wait(20)
+    assert view.questions == ()
+    assert view.frame["value"].tolist() == [0.9, 0.8]
+    assert str(view.frame["start"].dtype.tz) == "America/Chicago"
+
+
+def test_an_answer_without_a_waiting_table_raises():
+    with pytest.raises(SettingsError, match="No table waits"):
+        View().answer(tz="America/Chicago")
+
+
+@pytest.mark.usefixtures("kernel")
+def test_the_panel_asks_with_a_preview_and_loads_the_answer():
+    panel = Explore()
+    panel.model.load([("usage.csv", TABLE)])
+    panel.model.wait(20)
+    panel._show()
+    box, button = panel._questions.children
+    assert panel._questions.layout.display == ""
+    assert any("2026-01-15 00:00:00-06:00" in text for text, _ in box.options)
+    box.value = "America/Denver"
+    button.click()
+    panel.model.wait(20)
+    panel._show()
+    assert str(panel.frame["start"].dtype.tz) == "America/Denver"
+    assert panel._questions.layout.display == "none"
