@@ -208,14 +208,16 @@ class GreenkitAccessor:
         return totals.by_flow(totals.by_period(self._df, period, bills=bills, seasons=seasons))
 
     @_explained
-    def reconcile(self, bills: Bills, *, units: float = 2.0, share: float = 0.001) -> pd.DataFrame:
+    def reconcile(
+        self, bills: Bills, *, units: float = 2.0, share: float = 0.001, dates: str = "exclusive"
+    ) -> pd.DataFrame:
         """Compare bills with interval totals for the same period, within the tolerances ``units`` and ``share``.
 
         See :func:`greenkit.analysis.reconcile.compare_bills`.
         """
         from greenkit.analysis import reconcile
 
-        return reconcile.compare_bills(self._df, bills, units=units, share=share)
+        return reconcile.compare_bills(self._df, bills, units=units, share=share, dates=dates)
 
     # -- load shape
 

@@ -1,7 +1,7 @@
-"""Do bills and registers agree with the intervals; and where not, what would explain it.
+"""Compare bills and registers with the intervals, and name what would explain a difference.
 
-Each bill is held against each series of its meter that has its unit and is not the other direction. The explanations
-are tried in a fixed order, and the first that brings both within the tolerance is named.
+Each bill is compared with each physical flow of its meter that has its unit and is not the other direction. The
+explanations are tried in a fixed order, and the first that brings both within the tolerance is named.
 """
 
 from __future__ import annotations
@@ -17,21 +17,31 @@ from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
+from greenkit.findings import Findings, Kind, warn
 
 # status → what it means
 STATUSES: Final = {
     "match": "the same to a thousandth of the unit",
     "rounding": "within the tolerance",
-    "power of ten": "the same but for a factor of ten, a hundred …: a multiplier is missing or applied twice",
-    "net": "the bill is what was delivered less what was received",
-    "gaps": "the intervals lack more than the difference",
-    "estimated": "estimated intervals amount to more than the difference",
-    "shifted": "the same when the bill's bounds are moved by an hour or a day",
+    "power of ten": "the same except for a factor of 10, 100 …: a multiplier is missing or applied twice",
+    "net": "the bill is delivered minus received",
+    "gaps": "the missing intervals can explain the difference",
+    "estimated": "the estimated intervals can explain the difference",
+    "shifted": "the same if the bounds of the bill are moved by an hour or a day",
     "differs": "none of these",
-    "no amount": "the bill does not say how much",
-    "no intervals": "no interval in that time has a value",
+    "no amount": "the bill has no amount",
+    "no intervals": "no interval in that period has a value",
 }
+# convention of a bill's dates → days to add to its start and to its end, so that both are midnights, the end exclusive
+DATES: Final = {"exclusive": (0, 0), "inclusive": (0, 1), "earlier": (-1, -1), "later": (1, 1)}
+"""Exclusive: the end is the first day after the bill. Inclusive: it is the last day. Earlier, later: by a day, both."""
+CONVENTION: Final = Kind(
+    "bill.dates.convention",
+    "warning",
+    "With the dates read as {used}, {agree:,} of {of:,} bills agree with the intervals. As {best}, {better:,} do.",
+    "Pass dates={best!r} to compare the bills that way.",
+)
 UNITS: Final = 2.0
 SHARE: Final = 0.001
 """Tolerance: two units (UBP 1.4.3, two meter multipliers), or a thousandth, whichever is more."""
@@ -51,64 +61,95 @@ class _Sums(NamedTuple):
     highest: float
 
 
-def compare_bills(df: pd.DataFrame, bills: Bills, *, units: float = UNITS, share: float = SHARE) -> pd.DataFrame:
-    """Hold bills against the intervals of the same time.
+def compare_bills(
+    df: pd.DataFrame, bills: Bills, *, units: float = UNITS, share: float = SHARE, dates: str = "exclusive"
+) -> pd.DataFrame:
+    """Compare bills with the intervals of the same period.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame.
     bills : DataFrame
-        What :func:`greenkit.analysis.bills.tidy_bills` takes, with amounts: the bills of an ESPI feed or of SMT. A
-        bill without bounds is held against all of the data.
+        Bills with amounts, as :func:`greenkit.analysis.bills.tidy_bills` takes them: those of an ESPI feed or of SMT.
+        A bill without bounds is compared with all of the data.
     units, share : float
-        Tolerance: so many units or this share of the bill, whichever is more.
+        Tolerance: this number of units or this share of the bill, whichever is more. Default: 2 and 0.001.
+    dates : {"exclusive", "inclusive", "earlier", "later"}
+        How to read the dates of the bills: the end is the first day after the bill, or its last day; or both dates are
+        a day late or early. Default: ``"exclusive"``.
 
     Returns
     -------
     DataFrame
         One row for each bill and series: meter, flow, series, unit, ``start``, ``end`` (in the site's zone; UTC when
         there are several), ``billed``, ``metered``, ``difference`` (metered − billed), ``status`` (a key of
-        ``STATUSES``), ``detail``, ``present``, ``expected``, ``estimated``. No bills give no rows.
+        ``STATUSES``), ``detail``, ``present``, ``expected``, ``estimated``. Without bills, a table without rows.
+        ``attrs["greenkit"]["dates"]`` says how many bills agree with each convention of dates.
 
     Raises
     ------
     SchemaError
-        When the frame is not tidy, or the bills have no start and end.
+        If the frame is not tidy, or the bills have no start and end.
+    SettingsError
+        If ``dates`` is unknown.
+
+    Warns
+    -----
+    GreenkitWarning
+        If more bills agree with another convention of dates: once.
     """
+    if dates not in DATES:
+        raise SettingsError(
+            f"dates is {dates!r}, but it must be one of {', '.join(DATES)}",
+            next_step="Pass dates='inclusive' if the end of a bill is its last day.",
+        )
     found = intervals.checked(df)
-    rows = [row for zone in found.keys["zone"].unique() for row in _zone_rows(found, bills, str(zone), units, share)]
+    zones = [str(zone) for zone in found.keys["zone"].unique()]
+    rows = [row for zone in zones for row in _zone_rows(found, bills, zone, units, share, dates)]
     out = pd.DataFrame(rows, columns=[*_SERIES, *_COLUMNS])
+    agree = {name: sum(_agreeing(found, bills, z, units, share, name) for z in zones) for name in DATES}
+    of = int(out["billed"].notna().sum())
+    out.attrs["greenkit"] = {"dates": {**agree, "of": of, "used": dates}}
+    best = max(agree, key=lambda name: (agree[name], name == dates))
+    if agree[best] > agree[dates] and agree[best] > 1:
+        better = Findings()
+        better.add(CONVENTION, used=dates, agree=agree[dates], of=of, best=best, better=agree[best])
+        warn(f"{better[0].message} [{CONVENTION.name}]")
     for name in ("start", "end"):
         out[name] = days.times(out[name].to_numpy(dtype=np.int64), found.zone)
     return out
 
 
-def compare_registers(df: pd.DataFrame, registers: pd.DataFrame, *, units: float = UNITS, share: float = SHARE) -> Any:
-    """Hold the advance of registers (dials) against the intervals of the same time: the sum check (UBP 1.4.3).
+def compare_registers(
+    df: pd.DataFrame, registers: pd.DataFrame, *, units: float = UNITS, share: float = SHARE
+) -> pd.DataFrame:
+    """Compare the differences of registers with the intervals of the same period: the sum check (UBP 1.4.3).
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame.
     registers : DataFrame
-        ``open_espi(…).registers`` (the dial at each start) or ``open_smt(…).registers`` (a row for each day).
+        ``open_espi(…).registers`` (the register at each start) or ``open_smt(…).registers`` (a row for each day).
     units, share : float
         As in :func:`compare_bills`.
 
     Returns
     -------
     DataFrame
-        As :func:`compare_bills` gives it, with the advance of the register as ``billed``. A dial that passed its
-        highest number and began again at zero is allowed for.
+        As from :func:`compare_bills`, with the difference of the register as ``billed``. Rollovers are corrected.
     """
     return compare_bills(df, advances(registers), units=units, share=share)
 
 
 def advances(registers: pd.DataFrame) -> pd.DataFrame:
-    """Give what each register advanced by, between one read and the next, in the form of bills."""
+    """Return the difference of each register between one reading and the next, in the form of bills."""
     if not isinstance(registers, pd.DataFrame) or not {"meter", "flow", "unit", "value"} <= set(registers.columns):
-        raise SchemaError("registers are a table such as open_espi(…).registers or open_smt(…).registers")
+        raise SchemaError(
+            "registers must be a table with the columns meter, flow, unit, and value",
+            next_step="Pass open_espi(…).registers or open_smt(…).registers.",
+        )
     if "usage_date" in registers.columns and "start_reading" in registers.columns:
         step = _roll(registers["end_reading"] - registers["start_reading"], registers["start_reading"])
         amount = registers["value"].where(registers["value"].notna(), step)
@@ -125,24 +166,46 @@ def advances(registers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _roll(step: pd.Series[Any], before: pd.Series[Any]) -> pd.Series[Any]:
-    """Mend the advance of a dial that has as many digits as its last read and began again at zero."""
+    """Correct the rollover of a register that has as many digits as its last reading."""
     digits = np.floor(np.log10(before.where(before >= 1, 1.0))) + 1
     return step.where(~(step < 0), step + 10.0**digits)
 
 
-def _zone_rows(found: Intervals, bills: Bills, zone: str, units: float, share: float) -> Iterator[tuple[Any, ...]]:
+def _agreeing(found: Intervals, bills: Bills, zone: str, units: float, share: float, dates: str) -> int:
+    """Count the bills that agree with the intervals if their dates are read in one way."""
+    agree = 0
+    for _, one, billed in _pairs(found, bills, zone, dates):
+        value = one.sums(one.start, one.end).value
+        agree += bool(abs(value - billed) <= max(units, share * abs(billed)))
+    return agree
+
+
+def _zone_rows(
+    found: Intervals, bills: Bills, zone: str, units: float, share: float, dates: str
+) -> Iterator[tuple[Any, ...]]:
+    for key, one, billed in _pairs(found, bills, zone, dates):
+        yield (*(key[n] for n in _SERIES), one.start, one.end, *_row(one, billed, units, share))
+
+
+def _pairs(
+    found: Intervals, bills: Bills, zone: str, dates: str
+) -> Iterator[tuple[dict[Any, Any], _BilledSeries, float]]:
+    """Yield each bill with each flow that it may be for."""
     edges = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     first, last = _periods.span(found)
     keys = found.keys.to_dict("records")
     here = found.keys[found.keys["zone"] == zone]
     of_meter = here.groupby("meter").indices
-    for bill in _bills.tidy_bills(bills, zone).to_dict("records"):
+    table = _bills.tidy_bills(bills, zone)
+    for name, shift in zip(("start", "end"), DATES[dates], strict=True):
+        if shift:
+            table[name] = (table[name].dt.tz_convert(zone) + pd.DateOffset(days=shift)).dt.tz_convert("UTC")
+    for bill in table.to_dict("records"):
         mine = here.index if not bill["meter"] else here.index[of_meter.get(bill["meter"], [])]
         for code in mine:
             if _same_side(bill, keys[code]):
                 a, b = _bills.bounds(bill, int(first[code]), int(last[code]))
-                one = _BilledSeries(found, int(code), edges, a, b)
-                yield (*(keys[code][n] for n in _SERIES), a, b, *_row(one, bill["value"], units, share))
+                yield keys[code], _BilledSeries(found, int(code), edges, a, b), bill["value"]
 
 
 def _row(one: _BilledSeries, billed: float, units: float, share: float) -> tuple[Any, ...]:
@@ -154,7 +217,7 @@ def _row(one: _BilledSeries, billed: float, units: float, share: float) -> tuple
 
 
 def _same_side(bill: dict[Any, Any], key: dict[Any, Any]) -> bool:
-    """Tell whether a bill of a meter may be for its series: the same unit, and not the other direction."""
+    """Return whether a bill can be for a series of its meter: the same unit, and not the other direction."""
     side = bill["flow"] == key["flow"] or (not bill["flow"] and key["flow"] != "received")
     return bill["unit"] in ("", key["unit"]) and side and intervals.adds_up(key["unit"])
 
@@ -181,7 +244,7 @@ class _BilledSeries:
         )  # fmt: skip
 
     def received(self) -> float:
-        """Give what the same meter sent back in that time; NaN when it has no such series."""
+        """Return what the same meter received in that period; NaN if it has no such flow."""
         keys = self.found.keys
         me = keys.iloc[self.code]
         same = (keys["meter"] == me["meter"]) & (keys["unit"] == me["unit"]) & (keys["flow"] == "received")
@@ -190,7 +253,7 @@ class _BilledSeries:
 
 
 def _explain(one: _BilledSeries, billed: float, tolerance: float) -> tuple[str, str]:
-    """Name the first explanation that holds."""
+    """Return the first explanation that holds, as status and detail."""
     sums = one.sums(one.start, one.end)
     if np.isnan(billed):
         return "no amount", ""
@@ -201,7 +264,7 @@ def _explain(one: _BilledSeries, billed: float, tolerance: float) -> tuple[str, 
         return "match", ""
     if abs(off) <= tolerance:
         return "rounding", f"{off:+,.3f} of {billed:,.3f}"
-    # what could be chance has to fit closely
+    # explanations that could be chance have to agree closely
     close = max(0.001, SHARE * abs(billed))
     for explain in (_power_of_ten, _net, _gaps, _estimated, _shifted):
         detail = explain(one, sums, billed, close)
