@@ -476,11 +476,11 @@ class PlotAccessor:
         return plot.monthly(self._df, bills=bills)
 
     @_explained
-    def tou(self, names: Mapping[int, str] | None = None) -> go.Figure:
+    def tou(self, names: Mapping[int, str] | None = None, *, schedule: str | None = None) -> go.Figure:
         """Draw months by time of use. See :func:`greenkit.plot.tou`."""
         from greenkit import plot
 
-        return plot.tou(self._df, names)
+        return plot.tou(self._df, names, schedule=schedule)
 
     @_explained
     def cost_by_hour(self, plan: Prices) -> go.Figure:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit.analysis import _periods, intervals, totals
+from greenkit.analysis import _periods, blocks, intervals, totals
 from greenkit.analysis.bills import Bills
 from greenkit.analysis.shape import SERIES
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 from greenkit.plot import _theme
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _cost(figure: go.Figure, part: pd.DataFrame, row: int) -> None:
     )  # fmt: skip
 
 
-def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None) -> go.Figure:
+def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None, *, schedule: str | None = None) -> go.Figure:
     """Draw each month's total by time-of-use period, with a switch to cost when the frame has costs.
 
     Parameters
@@ -135,17 +135,28 @@ def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None) -> go.Figure:
     names : dict, optional
         What the codes are called, such as ``{1: "on-peak"}``.
 
+    schedule : {"wholesale"}, optional
+        Draw the wholesale blocks 5x16, 2x16, and 7x8 (:mod:`greenkit.analysis.blocks`) instead of the column ``tou``.
+
     Raises
     ------
     SchemaError
         When there is no ``tou``, or more than one series.
     """
     found, note = _theme.only(intervals.checked(df))
-    if "tou" not in df.columns or df["tou"].isna().all():
+    if schedule not in (None, "wholesale"):
+        raise SettingsError(
+            f"schedule is {schedule!r}, but it must be 'wholesale'",
+            next_step="Leave it out to use the column tou.",
+        )
+    if schedule is None and ("tou" not in df.columns or df["tou"].isna().all()):
         raise SchemaError("the frame says no time-of-use period: fill its column tou with the codes of the tariff")
     one = found.take(found.valid)
     laid = _periods.assign(one, _periods.MONTHS)
-    code = df["tou"].iloc[one.row].fillna(-1).to_numpy(dtype=np.int64)
+    if schedule is None:
+        code = df["tou"].iloc[one.row].fillna(-1).to_numpy(dtype=np.int64)
+    else:
+        code, names = blocks.of(one).codes.astype(np.int64), names or dict(enumerate(blocks.NAMES))
     unit = str(found.keys["unit"].iloc[0])
     title = f"Months by time of use, {_theme.subject(found.keys)}"
     figure = _theme.sheet(title, note=_theme.notes(found, note), height=400, barmode="stack")
