@@ -391,11 +391,14 @@ class GreenkitAccessor:
         findings: Iterable[Finding] | None = None,
         bills: Bills | None = None,
         notebook: bool = False,
+        plan: PlanSource | None = None,
     ) -> Path:
         """Write summary, quality, totals, load shape, and charts as one page. See :func:`greenkit.write_report`."""
         from greenkit import report
 
-        return report.write_report(self._df, path, title=title, findings=findings, bills=bills, notebook=notebook)
+        return report.write_report(
+            self._df, path, title=title, findings=findings, bills=bills, notebook=notebook, plan=plan
+        )
 
     @property
     def plot(self) -> PlotAccessor:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import _files, _html, frame, plot, store
+from greenkit import _files, _html, frame, plot, store, tariffs
 from greenkit.analysis import intervals, quality, receipt, reconcile, shape, totals
 from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import Intervals
 from greenkit.findings import Finding, Findings, GreenkitWarning
+from greenkit.tariffs import PlanSource
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -75,6 +76,7 @@ def write_report(
     findings: Iterable[Finding] | None = None,
     bills: Bills | None = None,
     notebook: bool = False,
+    plan: PlanSource | None = None,
 ) -> Path:
     """Write what a frame holds, whether it is whole, its totals, its shape and its pictures, as one HTML page.
 
@@ -94,6 +96,9 @@ def write_report(
         Write a notebook beside the page as well, with the frame as Parquet, to go on from: ``report.ipynb`` and
         ``report.parquet`` beside ``report.html``.
 
+    plan : plan, path, or mapping, optional
+        A tariff plan, as :func:`greenkit.load_plan` takes it: adds a section with the cost of each bill by line.
+
     Returns
     -------
     Path
@@ -110,7 +115,7 @@ def write_report(
     if Path(path).suffix.lower() in (".ipynb", ".parquet"):
         raise ValueError(f"the page is HTML, so name it report.html, not {Path(path).name}")
     noted = Findings(frame.findings_of(df) if findings is None else findings)
-    sections = _sections(df, noted, bills)
+    sections = _sections(df, noted, bills, plan)
     body = "\n".join(f"<section>\n<h2>{_html.text(head)}</h2>\n{html}\n</section>" for head, html in sections)
     page = _PAGE.format(title=_html.text(title), body=body)
     with _files.atomic(path) as file:
@@ -120,7 +125,9 @@ def write_report(
     return Path(path)
 
 
-def _sections(df: pd.DataFrame, noted: Findings, bills: Bills | None) -> Iterator[tuple[str, str]]:
+def _sections(
+    df: pd.DataFrame, noted: Findings, bills: Bills | None, plan: PlanSource | None
+) -> Iterator[tuple[str, str]]:
     once = intervals.unique(df)
     with warnings.catch_warnings():
         # what these would say stands in the page, under "Is it whole"
@@ -131,9 +138,30 @@ def _sections(df: pd.DataFrame, noted: Findings, bills: Bills | None) -> Iterato
             yield "Totals", _totals(once)
             if bills is not None:
                 yield "Bills", _bills(once, bills)
+            if plan is not None:
+                yield "Cost", _cost(df, plan)
             yield "Shape", _shape(once)
         yield from _pictures(once)
         yield "Receipt", _wide(_receipt(df))
+
+
+def _cost(df: pd.DataFrame, plan: PlanSource) -> str:
+    """Return the bills of a plan: its charges, a total for each bill, and the findings."""
+    bill = tariffs.price(df, plan)
+    table = bill.frame.pivot_table(
+        index=["meter", "bill"], columns="kind", values="amount", aggfunc="sum", observed=True, sort=False
+    ).fillna(0.0)
+    rows: list[list[object]] = []
+    for info in bill.totals.to_dict("records"):
+        amounts = table.loc[(info["meter"], info["bill"])]
+        cells = [_html.Number(f"{amounts[k]:,.2f}") for k in table.columns]
+        whole = "yes" if info["whole"] else "no"
+        rows.append([info["meter"], info["bill"], *cells, _html.Number(f"{info['computed_total']:,.2f}"), whole])
+    found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings]
+    more = _table(("severity", "name", "what"), found) if found else ""
+    total = f"{bill.total:,.2f} {bill.plan.currency}"
+    head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bills.</p>"
+    return head + _table(("meter", "bill", *map(str, table.columns), "total", "whole"), rows) + more
 
 
 def _wide(table: str) -> str:

@@ -240,7 +240,7 @@ def _ercot(table: pd.DataFrame, name: str, point: str | None) -> Steps:
         quarter, step = table["DeliveryInterval"].to_numpy(dtype=np.int64), 15
     wall = date + (hour - 1) * 60 * MINUTE + (quarter - 1) * 15 * MINUTE
     again = table["DSTFlag"].astype("str").str.strip().str.upper().isin(["Y", "TRUE"]).to_numpy()
-    start = times.from_wall_clock(wall, _ERCOT_ZONE)
+    start = times.from_wall_clock(wall, _ERCOT_ZONE).copy()
     if again.any():
         start[again] = times.from_wall_clock(wall[again], _ERCOT_ZONE, repeated="standard")
     price = pd.to_numeric(table["SettlementPointPrice"]).to_numpy(dtype=np.float64) / _PER_MWH

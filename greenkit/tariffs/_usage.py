@@ -38,10 +38,12 @@ FLOW_NET: Final = Kind(
     "export, so energy that was netted within an interval is not in the bill.",
     "Load the delivered and received registers if the utility provides them.",
 )
-FINEST: Final = Kind(
-    "tariff.series.finest",
+SEVERAL: Final = Kind(
+    "tariff.series.several",
     "info",
-    "Meter {meter} has {count} series of {flow} energy with different interval lengths. greenkit used the finest.",
+    "Meter {meter} has {count} series of {flow} energy. greenkit priced one physical flow: parts are added, and of "
+    "alternatives the finest is used.",
+    "See frame.relations(df) for the decision on each series.",
 )
 TWICE: Final = Kind(
     "tariff.interval.duplicate",
@@ -140,7 +142,12 @@ def meters(
     """
     units = {plan_unit, *(("kW",) if power_as_energy and plan_unit == "kWh" else ())}
     reactive = _IMPORT_UNITS.get(plan_unit, "")
+    df = frame.latest(df) if "revision" in df.columns else df
     runs = _runs(df)
+    several = _several(runs[runs["unit"].isin([*units, reactive])]) if len(runs) else {}
+    if several:
+        df = frame.physical(df)
+        runs = _runs(df)
     if len(runs) and runs.duplicated(["meter", "flow", "series", "unit", "zone"]).any():
         df = frame.sort(df)
         runs = _runs(df)
@@ -153,7 +160,9 @@ def meters(
             next_step=f"Choose a plan or data with the same unit.{more}",
         )
     columns = _Columns(df)
-    found = (_meter(columns, str(name), rows, units, reactive) for name, rows in _by_meter(runs[wanted]).items())
+    found = (
+        _meter(columns, str(name), rows, units, reactive, several) for name, rows in _by_meter(runs[wanted]).items()
+    )
     kept = (m for m in found if m is not None)
     if aggregate:
         yield _together(list(kept))
@@ -178,6 +187,13 @@ def _by_meter(runs: pd.DataFrame) -> dict[str, list[_Run]]:
     for row in runs.itertuples(index=False, name=None):
         made.setdefault(str(row[0]), []).append(_Run(*row))
     return made
+
+
+def _several(runs: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Return the meters and flows that have more than one series, and how many."""
+    count = runs.drop_duplicates(["meter", "flow", "unit", "series"]).groupby(["meter", "flow", "unit"]).size()
+    rows = count[count > 1].reset_index(name="count")
+    return {(str(m), str(f)): int(n) for m, f, n in zip(rows["meter"], rows["flow"], rows["count"], strict=True)}
 
 
 def _runs(df: pd.DataFrame) -> pd.DataFrame:
@@ -246,8 +262,18 @@ class _Columns:
         return Channel(start, end, value, guess)
 
 
-def _meter(columns: _Columns, name: str, rows: list[_Run], units: set[str], reactive: str) -> Meter | None:
+def _meter(
+    columns: _Columns,
+    name: str,
+    rows: list[_Run],
+    units: set[str],
+    reactive: str,
+    several: dict[tuple[str, str], int],
+) -> Meter | None:
     notes = Findings()
+    for (meter, flow), count in several.items():
+        if meter == name:
+            notes.add(SEVERAL, count=count, words={"meter": name}, meter=name, flow=flow)
     zones = list(dict.fromkeys(r.zone for r in rows))
     if len(zones) > 1:
         raise PlanError(
@@ -261,15 +287,12 @@ def _meter(columns: _Columns, name: str, rows: list[_Run], units: set[str], reac
             return None
         made = [columns.channel(r.low, r.high, r.unit, name, notes) for r in mine]
         if len(made) > 1:
-            lengths = [c.length for c in made]
-            if len(set(lengths)) < len(lengths):
-                listed = ", ".join(r.series for r in mine)
-                raise PlanError(
-                    f"Meter {name} has several {flow} series ({listed}), and a bill needs one",
-                    next_step="Filter the frame to the series that is billed, such as df[df['series'] == …].",
-                )
-            notes.add(FINEST, count=len(made), words={"meter": name, "flow": flow}, meter=name, flow=flow)
-        return min(made, key=lambda c: c.length)
+            listed = ", ".join(r.series for r in mine)
+            raise PlanError(
+                f"Meter {name} has several {flow} series ({listed}), and a bill needs one",
+                next_step="Filter the frame to the series that is billed, such as df[df['series'] == …].",
+            )
+        return made[0]
 
     delivered, received = channel("delivered", energy), channel("received", energy)
     kvar = channel("delivered", [r for r in rows if r.unit == reactive]) if reactive else None

@@ -708,3 +708,18 @@ def test_interval_prices_add_up_to_the_energy_lines(chicago):
     assert attrs["not_included"] == ["Delivery, monthly charge"]
     assert attrs["load_weighted"] == pytest.approx(per_kwh / 24)
     assert re.search("do not contain Delivery, monthly charge", str(frame.findings_of(made)))
+
+
+def test_parts_of_one_flow_are_priced_together(chicago):
+    peak, rest = chicago(np.ones(24)), chicago(np.ones(24))
+    df = both(peak.iloc[16:21].assign(series="peak"), rest.drop(index=range(16, 21)).assign(series="rest"))
+    bill = price(df, window("16-21"))
+    assert bill.total == 5
+    assert "tariff.series.several" in names(bill)
+
+
+def test_report_has_the_cost_of_each_bill(chicago, tmp_path):
+    df = chicago(np.ones(744))
+    page = df.gk.report(tmp_path / "r.html", plan=plan(energy=0.1, fixed=5)).read_text(encoding="utf-8")
+    assert "<h2>Cost</h2>" in page
+    assert "Plan: 79.40 USD for 1 bills." in page
