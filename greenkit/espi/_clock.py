@@ -328,6 +328,7 @@ def suspicion(marks: DayMarks, zone: str | None) -> tuple[str, str]:
 
     if _share(as_utc(begins)) >= 0.5 or _edges(marks, as_utc) == 2:
         return "", ""
+    fitting: list[tuple[float, str]] = []
     at_label_midnight = len(inner) > 0 and bool((inner % DAY == 0).all())
     for name, convert in (("local", from_local), ("standard", from_standard)):
 
@@ -336,10 +337,11 @@ def suspicion(marks: DayMarks, zone: str | None) -> tuple[str, str]:
 
         edges = _edges(marks, fits)
         share = _share(fits(begins))
-        if edges == 2 and (share > 0.9 or at_label_midnight):
-            return name, ""
-        if len(inner) and fits(inner).all() and edges == 1 and not _edges(marks, as_utc):
-            return name, ""
+        is_edged = edges == 2 and (share > 0.9 or at_label_midnight)
+        if is_edged or (len(inner) and fits(inner).all() and edges == 1 and not _edges(marks, as_utc)):
+            fitting.append((share, name))
+    if fitting:  # of a winter with a few days of summer both fit, and the one with more days at midnight is right
+        return max(fitting, key=lambda found: found[0])[1], ""
     for other in NORTH_AMERICA:
 
         def there(times: Instants, other: str = other) -> Bools:
