@@ -45,7 +45,8 @@ class Secret:
     def env(cls, name: str) -> Secret:
         """Read a secret from an environment variable, or raise SettingsError if it is not set."""
         try:
-            return cls(os.environ[name])
+            # a CR at the end, as shells and editors on Windows leave it, is never part of a secret
+            return cls(os.environ[name].rstrip("\r\n"))
         except KeyError:
             raise SettingsError(
                 f"The environment variable {name} is not set", next_step="Set it to the secret."
@@ -57,8 +58,12 @@ class Secret:
         fault = None
         try:
             if os.name == "posix" and Path(path).stat().st_mode & 0o077:
-                raise SettingsError(f"Other users can read the secret file {path}", next_step=f"Run chmod 600 {path}.")
-            return cls(Path(path).read_text(encoding="utf-8").partition("\n")[0].rstrip("\r"))
+                raise SettingsError(
+                    f"Other users can read the secret file {path}",
+                    next_step=f"Run chmod 600 {path}. If the file system keeps no permissions (WSL, network drives), "
+                    'move the file to one that does, or use {env = "NAME"}.',
+                )
+            return cls(Path(path).read_text(encoding="utf-8-sig").partition("\n")[0].rstrip("\r"))
         except (OSError, UnicodeDecodeError) as e:
             fault = type(e).__name__
         # raised outside the handler, because a decoding error contains the bytes of the file

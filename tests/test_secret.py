@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import pickle
 import sys
 import traceback
@@ -10,6 +11,7 @@ import traceback
 import pytest
 
 from greenkit import Secret, errors
+from greenkit.errors import SettingsError
 
 TEXT = "correct horse %+/"
 
@@ -110,3 +112,23 @@ def test_the_keyring_is_asked_by_name(monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(errors.SettingsError, match=r"greenkit\[keyring\]"):
         Secret.keyring("greenkit", "smt")
+
+
+def test_secret_file_with_a_byte_order_mark_and_environment_value_with_cr(tmp_path, monkeypatch):
+    """A wrong password that an editor made would lock the account."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"\xef\xbb\xbfxyzzy\r\n")
+    path.chmod(0o600)
+    assert Secret.file(path).reveal() == "xyzzy"
+    monkeypatch.setenv("GK_TEST_SECRET", "xyzzy\r")
+    assert Secret.env("GK_TEST_SECRET").reveal() == "xyzzy"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_readable_secret_file_names_a_way_out_for_file_systems_without_permissions(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("xyzzy")
+    path.chmod(0o777)
+    with pytest.raises(SettingsError, match="keeps no permissions") as caught:
+        Secret.file(path)
+    assert 'env = "NAME"' in caught.value.next_step

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from greenkit.errors import (
@@ -124,7 +124,7 @@ def _limited_class() -> Any:
                 env=self.env,
                 # a group of its own, so that the programs that it started are ended with it
                 start_new_session=os.name == "posix",
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(_end_with_parent, os.getpid()) if sys.platform == "linux" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
             threading.Thread(target=self._watch, args=(self.child, self.allowed), daemon=True).start()
@@ -154,12 +154,14 @@ if sys.platform == "linux":
 
     _prctl = ctypes.CDLL(None).prctl
 
-    def _end_with_parent() -> None:
+    def _end_with_parent(parent: int) -> None:
         """Ask the kernel to kill this process when the thread that started it ends (``PR_SET_PDEATHSIG``)."""
         _prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the request
+            os._exit(1)
 else:  # a gpg that outlives the process finds its pipes closed
 
-    def _end_with_parent() -> None: ...
+    def _end_with_parent(parent: int) -> None: ...
 
 
 def end(child: subprocess.Popen[bytes]) -> None:

@@ -105,6 +105,7 @@ def main():
                     began = time.monotonic()
                     killed = counts["kills"] < given.kills and in_child(server, home, into, chance.uniform(0, longest))
                     counts["kills"] += killed
+                    longest = min(30.0, longest * 1.1)  # until a fetch comes to its end in this time
                     stored, listed = plain_files(into), set(os.listdir(server.files / "intervaldata"))
                     assert all(files[n] == data for n, data in stored.items() if n in files), "a file is truncated"
                     lost = {n for n in files if n not in stored and f"{n}.asc" not in listed}
