@@ -49,7 +49,7 @@ class Secret:
             return cls(os.environ[name].rstrip("\r\n"))
         except KeyError:
             raise SettingsError(
-                f"The environment variable {name} is not set", next_step="Set it to the secret."
+                f"The environment variable {name} is not set", next_step=f"Set {name} to the secret."
             ) from None
 
     @classmethod

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 WEAKEST_RSA: Final = 2048
 """Bits of the smallest RSA key that OpenSSL accepts at its usual security level."""
-_NEW_CERTIFICATE: Final = "Make a new certificate with greenkit make-key certificate, and send it to whom it is for."
+_SET_IT: Final = "Set certificate_key_password, or ssh_key_passphrase for an SSH key, to the password of the key."
+_NEW_CERTIFICATE: Final = (
+    "Make a new certificate with greenkit make-key certificate, and send it to the server's operator."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +200,15 @@ def read_private_key(path: _files.StrPath, password: Secret | None = None, what:
         # either a password for a key that has none, or none for one that has
         if password:
             return read_private_key(path, None, what)
-        fault, step = "is encrypted, and no password is set", "Set its password or passphrase."
+        fault, step = "is encrypted, and no password is set", _SET_IT
     except UnsupportedAlgorithm:
         fault, step = "is of a type that greenkit does not support", "Use an RSA or EC key."
     except ValueError as e:
         # cryptography says so only in words for an OpenSSH key; nothing of a password is in them
         if ssh and not password and "password" in str(e).lower():
-            fault, step = "is encrypted, and no password is set", "Set its password or passphrase."
+            fault, step = "is encrypted, and no password is set", _SET_IT
         elif password:
-            fault, step = "cannot be opened: the password is wrong or the file is damaged", "Check the password."
+            fault, step = "cannot be opened: the password is wrong or the file is damaged", _SET_IT
         else:
             fault, step = "is damaged", "Restore the file from a backup, or make a new key with greenkit make-key."
     # outside the handler, and without the key, because a debugger shows the local variables of a frame

@@ -177,7 +177,7 @@ def test_private_key_that_does_not_fit_is_reported(on_ftps, authority, tmp_path)
     assert "another certificate" in broken(on_ftps(certificate_key=other.key), "certificate key")
     locked = authority.client(HOST, stem="locked", password=Secret("open sesame"))
     given = {"certificate": locked.certificate, "certificate_key": locked.key}
-    assert "Set its password" in broken(on_ftps(**given), "certificate key")
+    assert "Set certificate_key_password" in broken(on_ftps(**given), "certificate key")
     found = on_ftps(**given, certificate_key_password=Secret("wrong"))
     assert "password is wrong" in " ".join(broken(found, "certificate key").split(" | "))
     assert states(on_ftps(**given, certificate_key_password=Secret("open sesame")))["login"] == "ok"
@@ -333,7 +333,7 @@ def test_unusable_ssh_key_is_reported(on_sftp, sftp, tmp_path):
     locked, key = tmp_path / "locked", tmp_path / "id"
     certificates.new_ssh_key(locked, password=Secret("open sesame"))
     public = certificates.new_ssh_key(key, password=None)
-    assert "passphrase" in broken(on_sftp(ssh_key=locked, password=None), "SSH key")
+    assert "ssh_key_passphrase" in broken(on_sftp(ssh_key=locked, password=None), "SSH key")
     broken(on_sftp(ssh_key=tmp_path / "none", password=None), "SSH key")
     assert "refuses the user name or its key" in broken(on_sftp(ssh_key=key, password=None), "login")
     sftp.register(public)

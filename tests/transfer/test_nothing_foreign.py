@@ -1,0 +1,125 @@
+"""Each entry point with each injected fault raises only greenkit's own errors, with a next step, and shows no secret."""
+
+import ftplib
+import socket
+import ssl
+import traceback
+
+import paramiko
+import pytest
+
+from greenkit import Secret, errors, pgp
+from greenkit.sandbox.files import FtpsServer, SftpServer
+from greenkit.transfer import _ftps, _sftp, check_smt, fetch_smt, smt_remote
+
+SECRET = "hunter2-4711"
+RAISED = [
+    OSError(5, "Input/output error"), ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe"), EOFError(),
+    TimeoutError("timed out"), ssl.SSLError(1, "[SSL] odd"), socket.gaierror(-3, "temporary"),
+]  # fmt: skip
+FTP = [
+    ftplib.error_temp("451 later"),
+    ftplib.error_perm("550 no"),
+    ftplib.error_perm("530 no"),
+    ftplib.error_proto("?"),
+]
+SSH = [paramiko.SSHException("odd"), paramiko.ssh_exception.ChannelException(1, "closed")]
+
+
+@pytest.fixture(scope="module")
+def servers():
+    with FtpsServer() as ftps, SftpServer() as sftp:
+        for server in (ftps, sftp):
+            server.put("intervaldata/a.csv", b"ESIID")
+        yield {"ftps": ftps, "sftp": sftp}
+
+
+CALLS = {
+    "open": lambda remote, into: remote.open(),
+    "names": lambda remote, into: remote.names("intervaldata"),
+    "stat": lambda remote, into: remote.stat("intervaldata/a.csv"),
+    "fetch": lambda remote, into: remote.fetch("intervaldata/a.csv", lambda data: None),
+    "delete": lambda remote, into: remote.delete("intervaldata/none.csv"),
+    "fetch_smt": lambda remote, into: fetch_smt(remote, into=into),
+}
+# where a fault is injected: the module's class and its methods
+PLACES = {
+    "ftps": (_ftps.FtpSession, ("begin", "auth", "login", "prot_p", "sendcmd", "receive", "getresp")),
+    "sftp": (_sftp.SftpSession, ("__init__", "files")),
+}
+
+
+def faults():
+    for protocol, (_, methods) in PLACES.items():
+        for method in methods:
+            for error in RAISED + (FTP if protocol == "ftps" else SSH):
+                yield pytest.param(protocol, method, error, id=f"{protocol}-{method}-{type(error).__name__}")
+
+
+def shown(error):
+    """Return what a debugger shows of an error: its text, and the local variables of each frame but the test's own."""
+    text, seen = "", set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename != __file__]
+        text += f"{error!r} {error} " + " ".join(written(v) for frame in frames for v in frame.f_locals.values())
+        error = error.__cause__ or error.__context__
+    return text
+
+
+def written(value):
+    try:
+        return repr(value)
+    except AttributeError:  # of an object that the error left half made
+        return str(vars(value))
+
+
+@pytest.mark.parametrize(("protocol", "method", "error"), list(faults()))
+def test_only_documented_errors_come_out(servers, tmp_path, monkeypatch, protocol, method, error):
+    server = servers[protocol]
+
+    def fail(*args, **kwargs):
+        raise error
+
+    for name, call in CALLS.items():
+        remote = server.remote(backoff=0, timeout=5)
+        if method not in ("begin", "auth", "login", "prot_p", "__init__", "getresp") and name != "open":
+            remote.open()
+        with monkeypatch.context() as patch:
+            patch.setattr(PLACES[protocol][0], method, fail)
+            raised = None
+            try:
+                call(remote, tmp_path / "into")
+            except errors.GreenkitError as e:  # anything else ends the test
+                raised = e
+        if raised is not None:
+            assert raised.next_step.strip().endswith("."), f"{name}: {raised!r} has no next step"
+            assert server.password.reveal() not in shown(raised)
+        remote.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path: smt_remote(protocol="ftp"),
+        lambda path: smt_remote(user="x", password=Secret(SECRET), proxy="socks5://x"),
+        lambda path: smt_remote(user="", password=Secret(SECRET)),
+        lambda path: smt_remote(protocol="ftps", user="x\n", password=Secret(SECRET)),
+        lambda path: smt_remote(user="x", ssh_key=path / "none"),
+        lambda path: smt_remote(user="x", password=Secret(SECRET), host_key="nonsense"),
+        lambda path: smt_remote(protocol="ftps", user="x", password=Secret(SECRET), certificate=path / "none"),
+        lambda path: smt_remote(protocol="ftps", user="x", password=Secret(SECRET), ca_file=path / "none"),
+        lambda path: smt_remote(protocol="ftps", user="x", password=Secret(SECRET), minimum_tls="9"),
+        lambda path: smt_remote(path / "none.toml"),
+        lambda path: check_smt(path / "none.toml"),
+        lambda path: fetch_smt(None, into=path, delete="all"),
+        lambda path: pgp.Keyring(path / "none", passphrase=Secret(SECRET)),
+        lambda path: pgp.Keyring(program=str(path / "no-gpg"), passphrase=Secret(SECRET)),
+        lambda path: pgp.new_key(path / "g", name="x", passphrase=Secret(SECRET)),
+    ],
+)
+def test_wrong_arguments_have_a_next_step_and_show_no_secret(tmp_path, call):
+    with pytest.raises(errors.GreenkitError) as caught:
+        call(tmp_path)
+    assert caught.value.next_step.strip().endswith(".")
+    assert SECRET not in shown(caught.value)
