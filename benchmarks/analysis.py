@@ -14,17 +14,18 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from greenkit import days, plot
+from greenkit import plot
 from greenkit.analysis import quality, shape, totals
+from greenkit.times import US, midnights, to_times
 
 ZONE = "America/Chicago"
 
 
 def frame_of(meters: int, minutes: int) -> pd.DataFrame:
     """A year of seeded load of so many meters, built column by column."""
-    first, last = days.midnights(["2024-01-01", "2025-01-01"], ZONE)
-    start = np.arange(first, last, minutes * 60 * days.US)
-    hour = (start // (3600 * days.US)) % 24
+    first, last = midnights(["2024-01-01", "2025-01-01"], ZONE)
+    start = np.arange(first, last, minutes * 60 * US)
+    hour = (start // (3600 * US)) % 24
     random = np.random.default_rng(1)
     shape_of_day = (0.4 + np.exp(-(((hour - 23) % 24 - 2) ** 2) / 12)) * minutes / 60
     value = (random.gamma(4, 0.25, (meters, len(start))) * shape_of_day).round(3).reshape(-1)
@@ -38,8 +39,8 @@ def frame_of(meters: int, minutes: int) -> pd.DataFrame:
             "meter": pd.Categorical.from_codes(code, names),
             "series": pd.Categorical.from_codes(one, ["4"]),
             "flow": pd.Categorical.from_codes(one, ["delivered"]),
-            "start": days.times(np.tile(start, meters), ZONE),
-            "end": days.times(np.tile(start + minutes * 60 * days.US, meters), ZONE),
+            "start": to_times(np.tile(start, meters), ZONE),
+            "end": to_times(np.tile(start + minutes * 60 * US, meters), ZONE),
             "value": value,
             "unit": pd.Categorical.from_codes(one, ["kWh"]),
             "zone": pd.Categorical.from_codes(one, [ZONE]),

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import days, frame, synthetic
+from greenkit import frame, synthetic
 from greenkit.findings import GreenkitWarning
 from greenkit.synthetic import data_samples
+from greenkit.times import to_instants
 
 # What a sample's file cannot say, so that no reader can know it.
 NOTHING = {"espi-bills-only", "espi-customers", "espi-authorizations", "espi-notification"}
@@ -52,8 +53,8 @@ def load(path):
 
 def rows(df, *more):
     cells = {
-        "start": days.instants(df["start"]),
-        "end": days.instants(df["end"]),
+        "start": to_instants(df["start"]),
+        "end": to_instants(df["end"]),
         "value": (df["value"] * 1e5).round(),
         **{name: df[name].astype(object) for name in more},
     }
@@ -94,8 +95,8 @@ def test_bills_and_their_money(sample_path):
     assert row["cost_additional_last_period"] == pytest.approx(bill.additional / 1e5)
     assert row["overall_consumption_last_period"] == pytest.approx(bill.delivered / 1e3)
     assert row["peak_demand"] == pytest.approx(bill.peak / 1e3)
-    assert days.instants(data.bills["start"]).tolist() == [bill.start]
-    assert days.instants(data.bills["end"]).tolist() == [bill.end]
+    assert to_instants(data.bills["start"]).tolist() == [bill.start]
+    assert to_instants(data.bills["end"]).tolist() == [bill.end]
     lines = data.line_items
     assert lines["amount"].tolist() == pytest.approx([item.amount / 1e5 for item in bill.items])
     assert lines["note"].tolist() == [item.note for item in bill.items]
@@ -107,7 +108,7 @@ def test_the_register_is_the_dial(sample_path):
     (home,) = data_samples.SAMPLES["espi-hourly-and-register.xml"].meters()
     at, dial, _ = home.registers(home.instant("2024-11-02"), home.instant("2024-11-05"))
     registers = greenkit.open_espi(sample_path("espi-hourly-and-register")).registers
-    assert days.instants(registers["start"]).tolist() == at.tolist()
+    assert to_instants(registers["start"]).tolist() == at.tolist()
     assert registers["value"].tolist() == pytest.approx((dial / 1000).tolist())
     daily = greenkit.open_smt(sample_path("smt-daily")).registers
     assert len(daily) == 122

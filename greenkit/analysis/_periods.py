@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, adds_up, local
-from greenkit.days import Instants
 from greenkit.errors import SchemaError, SettingsError
+from greenkit.times import Instants, midnights
 
 DAY: Final = 24 * HOUR
 SEASONS: Final[Mapping[str, tuple[int, ...]]] = {
@@ -282,7 +281,7 @@ def _consecutive(found: Intervals, number: Ints, edges: tuple[Ints, Ints] | None
 def _midnights(dates: Ints, zones: Any) -> Instants:
     out = np.empty(len(dates), dtype=np.int64)
     for zone in np.unique(zones):
-        out[zones == zone] = days.midnights(_dates(dates[zones == zone]), str(zone))
+        out[zones == zone] = midnights(_dates(dates[zones == zone]), str(zone))
     return out
 
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import Date, Periods, Tally
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, adds_up
 from greenkit.errors import SchemaError
+from greenkit.times import ONE_DAY, day_seconds, local_dates, midnights, to_instants, to_times
 
 COLUMNS: Final[Mapping[str, str]] = {
     "meter": "meter of the bill; empty: any meter",
@@ -107,8 +107,8 @@ def _instants(column: pd.Series[Any], zone: str) -> pd.Series[Any]:
         given = times.notna().to_numpy()
         at = np.full(len(times), np.iinfo(np.int64).min, dtype=np.int64)
         dates = times[given].to_numpy().astype("datetime64[D]")
-        at[given] = days.midnights(dates, zone) + _time_of_day(times[given])
-        times = pd.Series(days.times(at, "UTC"), index=column.index)
+        at[given] = midnights(dates, zone) + _time_of_day(times[given])
+        times = pd.Series(to_times(at, "UTC"), index=column.index)
     return times.dt.tz_convert("UTC").dt.as_unit("us")
 
 
@@ -159,13 +159,13 @@ def _of_meters(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def bounds(bill: Mapping[Any, Any], first: int, last: int) -> tuple[int, int]:
     """Return the bounds of a bill in microseconds since 1970 UTC; a bill without bounds covers all of the data."""
-    start = first if pd.isna(bill["start"]) else int(days.instants(pd.DatetimeIndex([bill["start"]]))[0])
-    end = last if pd.isna(bill["end"]) else int(days.instants(pd.DatetimeIndex([bill["end"]]))[0])
+    start = first if pd.isna(bill["start"]) else int(to_instants(pd.DatetimeIndex([bill["start"]]))[0])
+    end = last if pd.isna(bill["end"]) else int(to_instants(pd.DatetimeIndex([bill["end"]]))[0])
     return start, end
 
 
 def _name(start: int, end: int, zone: str) -> str:
-    a, b = days.times(np.array([start, end - 1]), zone)
+    a, b = to_times(np.array([start, end - 1]), zone)
     return f"{a:%Y-%m-%d} – {b:%Y-%m-%d}"
 
 
@@ -232,12 +232,10 @@ def _owned(table: pd.DataFrame, zone: str) -> list[tuple[dict[Any, Any], Any]]:
     out = []
     for bill in reversed(table.to_dict("records")):
         # a bill that ends within a day includes that day
-        first, last = days.local_dates(
-            pd.DatetimeIndex([bill["start"], bill["end"] - pd.Timedelta("1us")]).tz_convert(zone)
-        )
+        first, last = local_dates(pd.DatetimeIndex([bill["start"], bill["end"] - pd.Timedelta("1us")]).tz_convert(zone))
         kind = (bill["meter"], bill["flow"], bill["unit"])
         later = taken.get(kind, np.array([], dtype="datetime64[D]"))
-        dates = np.setdiff1d(np.arange(first, max(last, first) + days.ONE_DAY), later)
+        dates = np.setdiff1d(np.arange(first, max(last, first) + ONE_DAY), later)
         taken[kind] = np.union1d(later, dates)
         if len(dates):
             out.append((bill, dates))
@@ -277,7 +275,7 @@ def _shape(found: Intervals, bill: dict[Any, Any], dates: Any) -> Floats | None:
     inside = number[place] == one.date
     total = np.bincount(place[inside], one.value[inside], len(dates)).astype(np.float64)
     hours = np.bincount(place[inside], one.hours[inside], len(dates))
-    complete = hours * 3600 >= days.seconds(dates, str(keys["zone"].iloc[codes[0]])) - 1
+    complete = hours * 3600 >= day_seconds(dates, str(keys["zone"].iloc[codes[0]])) - 1
     return total if complete.all() and total.sum() > 0 else None
 
 
@@ -294,7 +292,7 @@ def _months(each: pd.DataFrame, zone: str) -> pd.DataFrame:
     ).reset_index()
     first = out["month"].to_numpy().astype("datetime64[M]")
     after = (first + np.timedelta64(1, "M")).astype("datetime64[D]")
-    out["of"] = (after - first.astype("datetime64[D]")) // days.ONE_DAY
-    out["start"] = days.times(days.midnights(first.astype("datetime64[D]"), zone), zone)
+    out["of"] = (after - first.astype("datetime64[D]")) // ONE_DAY
+    out["start"] = to_times(midnights(first.astype("datetime64[D]"), zone), zone)
     out["month"] = [str(m) for m in first]
     return out[list(_MONTHS)]

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days, frame
+from greenkit import frame
 from greenkit.analysis import _periods, checks, intervals
 from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals
-from greenkit.days import US
+from greenkit.times import US, to_times
 
 SHORT: Final = 2.0
 """Longest gap, in hours, that a straight line crosses."""
@@ -85,7 +85,7 @@ def _with_missing(df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     end = np.minimum(start + np.repeat(length, count), np.repeat(gaps["end"].to_numpy(dtype=np.int64), count))
     kept = df.iloc[found.row[found.valid]]
     keys = found.keys.iloc[code].reset_index(drop=True)
-    more = keys.assign(start=days.times(start), end=days.times(end), value=np.nan, quality="missing")
+    more = keys.assign(start=to_times(start), end=to_times(end), value=np.nan, quality="missing")
     more = more.reindex(columns=df.columns)
     parts = [kept, _typed(more, df)] if len(more) else [kept]
     return frame.concat([frame.tidy(p) for p in parts], revisions="all")

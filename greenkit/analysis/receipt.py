@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from greenkit import __version__, days, frame
+from greenkit import __version__, frame
+from greenkit.times import to_instants
 
 
 def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def fingerprint(df: pd.DataFrame) -> str:
     for name in frame.COLUMNS if len(df) else ():
         column = df[name]
         if name in ("start", "end"):
-            digest.update(days.instants(column).astype("<i8").tobytes())
+            digest.update(to_instants(column).astype("<i8").tobytes())
         elif name == "value":
             digest.update((column.to_numpy(dtype=np.float64) + 0.0).astype("<f8").tobytes())
         else:

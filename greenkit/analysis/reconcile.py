@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import Findings, Kind, warn
+from greenkit.times import to_times
 
 # status → what it means
 STATUSES: Final = {
@@ -117,7 +117,7 @@ def compare_bills(
         better.add(CONVENTION, used=dates, agree=agree[dates], of=of, best=best, better=agree[best])
         warn(f"{better[0].message} [{CONVENTION.name}]")
     for name in ("start", "end"):
-        out[name] = days.times(out[name].to_numpy(dtype=np.int64), found.zone)
+        out[name] = to_times(out[name].to_numpy(dtype=np.int64), found.zone)
     return out
 
 

@@ -15,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import Date, Holidays
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, power_unit
-from greenkit.days import US
 from greenkit.errors import SchemaError, SettingsError
+from greenkit.times import US, to_instants, to_times
 
 SERIES: Final = ["meter", "flow", "series", "unit"]
 NEAR: Final = (0.025, 0.975)
@@ -41,13 +40,13 @@ def with_power(df: pd.DataFrame) -> Intervals:
 
 def note_rows(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
     """Record in ``attrs`` which rows a result is based on."""
-    span = days.times(np.array([one.start.min(), one.end.max()])).astype(str).tolist() if len(one) else [None, None]
+    span = to_times(np.array([one.start.min(), one.end.max()])).astype(str).tolist() if len(one) else [None, None]
     out.attrs["greenkit"] = {"rows": len(one), "of": len(df), "first": span[0], "last": span[1]}
     return out
 
 
 def _times(instants: Any, one: Intervals) -> pd.DatetimeIndex:
-    return days.times(np.asarray(instants, dtype=np.int64), one.zone)
+    return to_times(np.asarray(instants, dtype=np.int64), one.zone)
 
 
 def keys_of(one: Intervals, code: Any) -> pd.DataFrame:
@@ -366,7 +365,7 @@ def _moments(moments: Moments) -> Ints:
                 f"The moment {time} has no time zone", next_step="Add it, as in '2024-08-20 17:00-05:00'."
             )
         given.append(time.tz_convert("UTC"))
-    return days.instants(pd.DatetimeIndex(given, tz="UTC"))
+    return to_instants(pd.DatetimeIndex(given, tz="UTC"))
 
 
 # -- average days

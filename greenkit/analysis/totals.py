@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import SEASONS, Periods, Tally
@@ -21,6 +20,7 @@ from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals, Ints
 from greenkit.errors import SchemaError
 from greenkit.findings import warn
+from greenkit.times import to_times
 
 COLUMNS: Final[Mapping[str, str]] = {
     "meter": "as in the frame",
@@ -172,8 +172,8 @@ def _frame(
         {
             **{n: _category(found.keys[n], periods.code) for n in intervals.KEY},
             "period": pd.Series(periods.name, dtype="str"),
-            "start": days.times(periods.start, found.zone),
-            "end": days.times(periods.end, found.zone),
+            "start": to_times(periods.start, found.zone),
+            "end": to_times(periods.end, found.zone),
             "value": sums.value,
             "statistic": pd.Categorical(np.where(states, "mean", "sum")),
             "power": power,

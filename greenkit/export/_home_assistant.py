@@ -13,10 +13,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import _files, days
+from greenkit import _files
 from greenkit.analysis import intervals
 from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError
+from greenkit.times import to_times
 
 # what Home Assistant calls the units that its energy dashboard takes
 _HA_UNITS: Final = {"kWh": "kWh", "m3": "m³", "ft3": "ft³", "gal": "gal", "L": "L"}
@@ -78,7 +79,7 @@ def _names(keys: pd.DataFrame) -> list[tuple[str, str]]:
 def _statistics(one: Intervals, names: tuple[str, str], unit: str, source: str, before: float) -> dict[str, Any]:
     hour, where = np.unique(one.start // HOUR, return_inverse=True)
     state = np.bincount(where.reshape(-1), one.value, len(hour))
-    starts = days.times(hour * HOUR).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    starts = to_times(hour * HOUR).strftime("%Y-%m-%dT%H:%M:%S+00:00")
     stats = zip(starts, state.tolist(), (before + np.cumsum(state)).tolist(), strict=True)
     return {
         "statistic_id": f"{source}:{names[0]}",

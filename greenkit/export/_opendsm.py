@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import intervals, totals
 from greenkit.errors import SchemaError
+from greenkit.times import to_instants
 
 
 def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:
@@ -48,8 +48,8 @@ def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: st
     table = totals.by_period(df, period)
     index = pd.DatetimeIndex(table["start"], name="datetime")
     observed = table["value"].where(table["present"] >= table["expected"]).to_numpy()
-    edges = days.instants(pd.DatetimeIndex([*table["start"], table["end"].iloc[-1]]))
-    at = days.instants(clock)
+    edges = to_instants(pd.DatetimeIndex([*table["start"], table["end"].iloc[-1]]))
+    at = to_instants(clock)
     place = np.searchsorted(edges, at, side="right") - 1
     inside = (place >= 0) & (place < len(index)) & temperature.notna().to_numpy()
     total = np.bincount(place[inside], temperature.to_numpy(dtype=np.float64)[inside], len(index))

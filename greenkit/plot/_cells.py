@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals, quality, shape, totals
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, checked, power_unit
 from greenkit.analysis.shape import SERIES
-from greenkit.days import US
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
+from greenkit.times import ONE_DAY, US, midnights, to_times
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -136,7 +135,7 @@ def completeness(df: pd.DataFrame) -> go.Figure:
     names = _theme.names(keys)
     row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
     date = report.days["date"].to_numpy().astype("datetime64[D]")
-    every = np.arange(date.min(), date.max() + days.ONE_DAY)
+    every = np.arange(date.min(), date.max() + ONE_DAY)
     z, present, expected = (np.full((len(keys), len(every)), np.nan) for _ in range(3))
     place = (date - every[0]).astype(np.int64)
     counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
@@ -241,9 +240,9 @@ def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
     zone = str(one.keys["zone"].iloc[code])
     # the whole grid in true time, from the first local midnight to the end of the last day
     dates = np.arange(one.date.min(), one.date.max() + 1)
-    first, last = days.midnights([dates[0].astype("M8[D]"), (dates[-1] + 1).astype("M8[D]")], zone)
+    first, last = midnights([dates[0].astype("M8[D]"), (dates[-1] + 1).astype("M8[D]")], zone)
     true = np.arange(first, last, size)
-    wall = days.times(true, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    wall = to_times(true, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     again = _repeated(wall)
     slot, extra = _slots(wall, again, size)
     column = wall // DAY - dates[0]

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis.intervals import Ints
-from greenkit.days import US, Instants
+from greenkit.times import US, Instants, to_instants, to_times
 
 HOVER = "%a %d %b %Y %H:%M %Z"
 
@@ -45,7 +44,7 @@ class Clock:
 
     def hover(self, instants: Instants) -> list[str]:
         """Give the true local time of each instant, such as ``Sun 03 Nov 2024 01:15 CST``."""
-        return list(days.times(np.asarray(instants, dtype=np.int64), self.zone).strftime(HOVER))
+        return list(to_times(np.asarray(instants, dtype=np.int64), self.zone).strftime(HOVER))
 
 
 def clock(instants: Instants, zones: Sequence[str]) -> Clock:
@@ -63,7 +62,7 @@ def clock(instants: Instants, zones: Sequence[str]) -> Clock:
     zone = zones[0] if len(set(zones)) == 1 else "UTC"
     if zone == "UTC" or not len(instants):
         return Clock(zone, 0, "UTC")
-    here = days.times(np.array([instants.min(), instants.max()], dtype=np.int64), zone)
+    here = to_times(np.array([instants.min(), instants.max()], dtype=np.int64), zone)
     offsets = np.unique(_offsets(np.asarray(instants), zone))
     if len(offsets) == 1:
         return Clock(zone, int(offsets[0]), f"{here[0].tzname()}, {_utc(int(offsets[0]))}")
@@ -76,14 +75,14 @@ def _offsets(instants: Instants, zone: str) -> Ints:
     day = 24 * 3600 * US
     seen = np.unique(np.concatenate([np.unique(instants // day) * day, [instants.min(), instants.max()]]))
     seen = seen[(seen >= instants.min()) & (seen <= instants.max())]
-    wall = days.times(seen, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    wall = to_times(seen, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     return np.asarray(wall - seen)
 
 
 def _standard(year: int, zone: str) -> int:
     """Offset without daylight saving; the tz database calls Irish winter time negative saving, hence the minimum."""
     months: Any = pd.date_range(f"{year}-01-01", periods=12, freq="MS", tz="UTC").as_unit("us")
-    return int(_offsets(days.instants(months), zone).min())
+    return int(_offsets(to_instants(months), zone).min())
 
 
 def _utc(offset: int) -> str:

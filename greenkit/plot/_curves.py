@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import days
 from greenkit.analysis import _periods, intervals, shape
 from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit
 from greenkit.analysis.shape import SERIES, Moments
 from greenkit.plot import _theme
+from greenkit.times import local_dates, midnights, to_instants, to_times
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -152,7 +152,7 @@ def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Moments = ()) -> go.Figu
     marks = shape.coincident(df, moments)
     for rank, start in zip(top["rank"], top["start"], strict=True):
         color = _theme.COLORS[(rank - 1) % len(_theme.COLORS)]
-        date = days.local_dates(pd.DatetimeIndex([start]).tz_convert(zone))[0]
+        date = local_dates(pd.DatetimeIndex([start]).tz_convert(zone))[0]
         _peak_day(figure, one, date, rank, color, unit, zone)
         if len(marks):
             _coincident(figure, marks, date, unit, zone)
@@ -163,9 +163,9 @@ def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Moments = ()) -> go.Figu
 
 def _peak_day(figure: go.Figure, one: Intervals, date: Any, rank: int, color: str, unit: str, zone: str) -> None:
     day = one.take(one.date == date.astype(np.int64))
-    since = (day.start - days.midnights([date], zone)[0]) / HOUR
+    since = (day.start - midnights([date], zone)[0]) / HOUR
     x, y = _with_breaks(since, day.hours, day.power)
-    clock = days.times(day.start, zone).strftime("%H:%M %Z")
+    clock = to_times(day.start, zone).strftime("%H:%M %Z")
     text = np.interp(x, since, np.arange(len(since))).astype(int)
     figure.add_scatter(
         x=x, y=y, name=f"{rank}. {date}", mode="lines", text=[clock[i] for i in text], connectgaps=False,
@@ -187,9 +187,9 @@ def _coincident(figure: go.Figure, marks: pd.DataFrame, date: Any, unit: str, zo
     local = marks["start"].dt.tz_convert(zone)
     mine = marks[(local.dt.tz_localize(None).to_numpy().astype("datetime64[D]") == date) & marks["power"].notna()]
     if len(mine):
-        instants = days.instants(mine["start"])
+        instants = to_instants(mine["start"])
         figure.add_scatter(
-            x=(instants - days.midnights([date], zone)[0]) / HOUR, y=mine["power"], mode="markers",
+            x=(instants - midnights([date], zone)[0]) / HOUR, y=mine["power"], mode="markers",
             name=f"coincident {date}", marker={"symbol": "diamond-open", "size": 12, "color": _theme.INK},
             hovertemplate=f"coincident peak<br>%{{y:.4g}} {unit}<extra></extra>",
         )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, checked, power_unit
-from greenkit.days import US, Instants
 from greenkit.plot import _theme
 from greenkit.plot._clock import Clock, clock
+from greenkit.times import US, Instants
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from greenkit import days
 from greenkit.synthetic import _loads, _resources, _tariff
 from greenkit.synthetic._channels import DELIVERED, Channel, Readings
 from greenkit.synthetic._dialects import Dialect
@@ -17,6 +16,7 @@ from greenkit.synthetic._document import Markup, Node, leaf, node
 from greenkit.synthetic._loads import Ints
 from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._resources import offsets
+from greenkit.times import US
 
 EXPORTED: Final = "1721154384.66136"
 """The time of export, which one dialect writes as the time of every reading."""
@@ -37,8 +37,8 @@ class Written:
 def written(meter: Meter, readings: Readings, dialect: Dialect) -> Written:
     """Return the times of complete local days of a series, as the dialect states them."""
     at = _loads.moments(readings.start, meter.zone)
-    start = readings.start // days.US
-    duration = (readings.end - readings.start) // days.US
+    start = readings.start // US
+    duration = (readings.end - readings.start) // US
     keep = np.arange(len(start))
     if readings.channel.interval == 86_400 and dialect.gas_day == "86400":
         duration = np.full(len(start), 86_400, dtype=np.int64)
@@ -52,14 +52,14 @@ def written(meter: Meter, readings: Readings, dialect: Dialect) -> Written:
 
 
 def _shift(start: Ints, keep: Ints, at: _loads.Moments, clock: str) -> Ints:
-    local = (at.local // days.US - at.utc // days.US)[keep]
+    local = (at.local // US - at.utc // US)[keep]
     if clock == "local":
         return np.asarray(start + local)
     if clock == "standard":
         return start + offsets(at.zone)[0]
     if clock == "eastern":
         east = _loads.moments(at.utc, "America/New_York")
-        return np.asarray(start + local - (east.local // days.US - east.utc // days.US)[keep])
+        return np.asarray(start + local - (east.local // US - east.utc // US)[keep])
     return start
 
 

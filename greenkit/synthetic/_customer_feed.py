@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from greenkit import days
 from greenkit._files import StrPath, opened
 from greenkit.synthetic._dialects import CONFORMING, Dialect, named
 from greenkit.synthetic._document import Document, Entry, Node, leaf, node
 from greenkit.synthetic._espi_feed import made, usage_point_href
 from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._resources import USD
+from greenkit.times import US
 
 UTILITY = "Example Utility"
 
@@ -74,7 +74,7 @@ def _entries(document: Document, meters: Iterable[Meter], start: Any, end: Any) 
             yield Entry(level, here, related, level, document.content(made_of[level]), document.made)
         account = f"{base}/RetailCustomer/{meter.seed}/Customer/{meter.seed}/CustomerAccount/{meter.seed}"
         for bill in bills:
-            number = bill.end // days.US
+            number = bill.end // US
             statement = _statement(number, f"{base}/statements/{meter.seed}-{number}.pdf")
             yield Entry("Statement", f"{account}/Statement/{number}", (), "Bill", document.content(statement), bill.end)
 
@@ -134,7 +134,7 @@ def _account(meter: Meter, last_bill: int | None) -> Node:
 
 
 def _agreement(meter: Meter) -> Node:
-    signed = meter.instant(meter.installed) // days.US
+    signed = meter.instant(meter.installed) // US
     return node(
         "c:CustomerAgreement",
         leaf("c:signDate", signed),
@@ -162,7 +162,7 @@ def _device(meter: Meter, now: int) -> Node:
         "c:Meter",
         leaf("c:type", "electricity" if meter.channels[0].unit == "kWh" else meter.kind),
         leaf("c:serialNumber", f"M{meter.seed:06d}-{len(changes) + 1}"),
-        node("c:lifecycle", leaf("c:installationDate", max([first, *changes]) // days.US)),
+        node("c:lifecycle", leaf("c:installationDate", max([first, *changes]) // US)),
         node("c:status", leaf("c:value", "active")),
         leaf("c:isVirtual", "false"),
         leaf("c:amrSystem", "AMI"),

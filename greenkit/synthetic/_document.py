@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from greenkit import days
 from greenkit.synthetic._dialects import Dialect
+from greenkit.times import US
 
 NAMESPACES: Final = {
     "a": "http://www.w3.org/2005/Atom",
@@ -226,5 +226,5 @@ class Document:
         return "".join(self.markup.text(date, depth) for date in dates if date)
 
     def _date(self, instant: int) -> str:
-        time = datetime.fromtimestamp(instant // days.US, UTC)
+        time = datetime.fromtimestamp(instant // US, UTC)
         return time.strftime(_DATES[self.dialect.dates]) if self.dialect.dates in _DATES else _PLACEHOLDER

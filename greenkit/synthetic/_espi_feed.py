@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from greenkit import days
 from greenkit._files import StrPath, opened
 from greenkit.synthetic import _loads, _resources
 from greenkit.synthetic._blocks import REGISTER, BlockWriter, register_readings
@@ -25,6 +24,7 @@ from greenkit.synthetic._channels import Channel, Readings
 from greenkit.synthetic._dialects import CONFORMING, Dialect, named
 from greenkit.synthetic._document import Document, Entry, node
 from greenkit.synthetic._meters import Meter
+from greenkit.times import US, to_instants
 
 
 def write(
@@ -68,7 +68,7 @@ def made(end: Any) -> int:
     """Return when a feed is created: at the end of its window, or at noon UTC if the window ends with a date."""
     time = pd.Timestamp(end)
     noon = 12 * _loads.HOUR_US if time.tzinfo is None else 0
-    return int(days.instants(pd.DatetimeIndex([time.tz_localize("UTC") if noon else time]))[0]) + noon
+    return int(to_instants(pd.DatetimeIndex([time.tz_localize("UTC") if noon else time]))[0]) + noon
 
 
 class _Feed:
@@ -192,7 +192,7 @@ class _Feed:
         dialect = self.dialect
         start, end = (meter.instant(t) for t in self.window)
         for bill in meter.bills(start, end) if dialect.summary or dialect.power_quality else ():
-            number = f"{bill.end // days.US:,}" if dialect.thousands else str(bill.end // days.US)
+            number = f"{bill.end // US:,}" if dialect.thousands else str(bill.end // US)
             if dialect.summary:
                 content = self.document.content(_resources.usage_summary(meter, bill, dialect))
                 here = f"{self._point(meter)}/{dialect.summary}/{number}"

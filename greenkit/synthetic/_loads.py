@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days
+from greenkit.times import US, to_times
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,8 +54,8 @@ def smooth(seed: int, stream: int, position: Floats) -> Floats:
     return uniform(seed, stream, below) * (1 - part) + uniform(seed, stream, below + 1) * part
 
 
-DAY_US: Final = 86_400 * days.US
-HOUR_US: Final = 3_600 * days.US
+DAY_US: Final = 86_400 * US
+HOUR_US: Final = 3_600 * US
 YEAR_DAYS: Final = 365.2425
 
 
@@ -125,14 +125,14 @@ class Moments:
 
 def moments(starts: Ints, zone: str) -> Moments:
     """Return the moments of UTC times (microseconds since 1970) in a zone."""
-    local = days.times(starts, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    local = to_times(starts, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     return Moments(starts, np.asarray(local), zone)
 
 
 def household(seed: int, at: Moments, *, ev: bool = False) -> Floats:
     """Return the power that a household uses, in W."""
     base = 140 + 160 * one(seed, 1)
-    noise = uniform(seed, 2, at.utc // (900 * days.US))
+    noise = uniform(seed, 2, at.utc // (900 * US))
     people = 250 + 650 * one(seed, 3)
     rise, dine = 6.5 + 1.5 * one(seed, 4), 18.5 + 1.5 * one(seed, 5)
     weekend = (at.weekday >= 5).astype(float)
@@ -150,7 +150,7 @@ def shop(seed: int, at: Moments) -> Floats:
     closing = np.where(at.weekday == 5, 17.0, 20.0)
     is_open = (at.hour >= 8) & (at.hour < closing) & (at.weekday < 6) & ~public_holiday(at.day)
     size = 4000 + 9000 * one(seed, 1)
-    noise = 0.92 + 0.16 * uniform(seed, 2, at.utc // (900 * days.US))
+    noise = 0.92 + 0.16 * uniform(seed, 2, at.utc // (900 * US))
     watts = size * np.where(is_open, 1.0, 0.22) * noise
     return np.asarray(watts + _conditioning(seed, at, is_open.astype(float), power=3.0 * size / 4))
 
@@ -158,13 +158,13 @@ def shop(seed: int, at: Moments) -> Floats:
 def solar(seed: int, at: Moments, kilowatts: float) -> Floats:
     """Return the power of solar panels of a rated power, in W, under clouds that change daily and every 15 minutes."""
     sky = 0.35 + 0.65 * smooth(21, 1, at.local / DAY_US) ** 0.5
-    gusts = 1.0 - 0.35 * (1.0 - sky) * uniform(seed, 7, at.utc // (900 * days.US))
+    gusts = 1.0 - 0.35 * (1.0 - sky) * uniform(seed, 7, at.utc // (900 * US))
     return np.asarray(1000.0 * kilowatts * 0.9 * at.sun() * sky * gusts)
 
 
 def voltage(seed: int, at: Moments) -> Floats:
     """Return the voltage of the service, in tenths of a volt."""
-    return np.asarray(2380.0 + 40.0 * uniform(seed, 19, at.utc // (900 * days.US)))
+    return np.asarray(2380.0 + 40.0 * uniform(seed, 19, at.utc // (900 * US)))
 
 
 def gas(seed: int, at: Moments) -> Floats:
@@ -212,7 +212,7 @@ def _conditioning(seed: int, at: Moments, wanted: Floats, *, power: float) -> Fl
     """Return the power for cooling and heating, in W, up to the power of the machine; less when nobody is home."""
     outside = at.temperature()
     need = np.maximum(0.0, outside - 22.0 - 3.0 * one(seed, 14)) + 0.5 * np.maximum(0.0, 8.0 - outside)
-    cycle = 0.7 + 0.6 * uniform(seed, 15, at.utc // (900 * days.US))
+    cycle = 0.7 + 0.6 * uniform(seed, 15, at.utc // (900 * US))
     return np.asarray(np.minimum(power, power / 11.0 * need * cycle) * (0.25 + 0.75 * wanted))
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit import days, frame
+from greenkit import frame
 from greenkit.synthetic import _loads, _tariff
 from greenkit.synthetic._channels import DELIVERED, GAS, QUARTER, RECEIVED, TDSPS, WATER, Channel, Readings
 from greenkit.synthetic._loads import DAY_US, HOUR_US, Ints, one
+from greenkit.times import ONE_DAY, US, local_dates, midnights, to_instants, to_times
 
 # kind → (probability in a month, minimum and maximum hours, effect on the readings)
 KINDS: Final[Mapping[str, tuple[float, int, int, str]]] = {
@@ -42,13 +43,13 @@ class Fault:
 
 def seeded(seed: int, zone: str, start: int, end: int) -> Iterator[Fault]:
     """Yield the faults of a seed between two times, each kind at most once in a calendar month."""
-    first, last = (np.datetime64(t // days.US, "s").astype("datetime64[M]").astype(int) for t in (start, end))
+    first, last = (np.datetime64(t // US, "s").astype("datetime64[M]").astype(int) for t in (start, end))
     for month in range(int(first) - 1, int(last) + 1):
         begin = np.datetime64(month, "M").astype("datetime64[D]")
         for stream, (kind, (likely, shortest, longest, _)) in enumerate(KINDS.items(), 30):
             if one(seed, stream, month) < likely:
-                day = begin + int(27 * one(seed, stream + 20, month)) * days.ONE_DAY
-                midnight = int(days.midnights([day], zone)[0])
+                day = begin + int(27 * one(seed, stream + 20, month)) * ONE_DAY
+                midnight = int(midnights([day], zone)[0])
                 hour = 0 if kind == "meter change" else int(4 + 14 * one(seed, stream + 40, month))
                 length = shortest + int((longest - shortest + 1) * one(seed, stream + 60, month))
                 found = Fault(kind, midnight + hour * HOUR_US, midnight + (hour + length) * HOUR_US)
@@ -64,8 +65,8 @@ def table(faults: Iterable[tuple[str, Fault]], zone: str = "UTC") -> pd.DataFram
         {
             "meter": pd.array([meter for meter, _ in rows], dtype="str"),
             "fault": pd.array([f.kind for _, f in rows], dtype="str"),
-            "start": days.times(instants["start"], zone),
-            "end": days.times(instants["end"], zone),
+            "start": to_times(instants["start"], zone),
+            "end": to_times(instants["end"], zone),
             "effect": pd.array([KINDS[f.kind][3] for _, f in rows], dtype="str"),
         }
     )
@@ -131,9 +132,9 @@ class Meter:
         time = pd.Timestamp(when)
         if time.tzinfo is None:
             if time == time.normalize():
-                return int(days.midnights([np.datetime64(time.date(), "D")], self.zone)[0])
+                return int(midnights([np.datetime64(time.date(), "D")], self.zone)[0])
             time = time.tz_localize(self.zone, ambiguous=True, nonexistent="shift_forward")
-        return int(days.instants(pd.DatetimeIndex([time]))[0])
+        return int(to_instants(pd.DatetimeIndex([time]))[0])
 
     def plant(self, kind: str, start: Any, end: Any) -> Meter:
         """Return the same meter with one more fault, and without the faults of the seed."""
@@ -208,19 +209,19 @@ class Meter:
 
     def _used(self, midnight: int) -> int:
         """Return the Wh delivered on a local day. The days of a month are computed together and cached."""
-        month = int(np.datetime64(midnight // days.US, "s").astype("datetime64[M]").astype(int))
+        month = int(np.datetime64(midnight // US, "s").astype("datetime64[M]").astype(int))
         return _used_by_day(self, month)[midnight]
 
     def tiers(self, readings: Readings) -> Ints:
         """Return the tier of each reading: 2 after the local calendar month has reached the limit of the tariff."""
         if not len(readings):
             return readings.amount
-        day = days.local_dates(days.times(readings.start[:1], self.zone))
-        first = int(days.midnights(day.astype("datetime64[M]"), self.zone)[0])
+        day = local_dates(to_times(readings.start[:1], self.zone))
+        first = int(midnights(day.astype("datetime64[M]"), self.zone)[0])
         before = self.readings(readings.channel, first, int(readings.start[0]))
         starts = np.concatenate([before.start, readings.start])
         amounts = np.concatenate([before.amount, readings.amount])
-        month = days.local_dates(days.times(starts, self.zone)).astype("datetime64[M]").astype(np.int64)
+        month = local_dates(to_times(starts, self.zone)).astype("datetime64[M]").astype(np.int64)
         total = np.cumsum(amounts)
         begin = np.flatnonzero(np.diff(month, prepend=-1))
         total -= np.repeat((total - amounts)[begin], np.diff([*begin, len(month)]))
@@ -234,10 +235,10 @@ class Meter:
                 yield self._bill(a, b)
 
     def _bill_edges(self, start: int, end: int) -> list[int]:
-        months = [np.datetime64(t // days.US, "s").astype("datetime64[M]") for t in (start, end)]
+        months = [np.datetime64(t // US, "s").astype("datetime64[M]") for t in (start, end)]
         two = np.timedelta64(2, "M")
         first_days = np.arange(months[0] - two, months[1] + two).astype("datetime64[D]")
-        return [int(t) for t in days.midnights(first_days + (self.read_day - 1) * days.ONE_DAY, self.zone)]
+        return [int(t) for t in midnights(first_days + (self.read_day - 1) * ONE_DAY, self.zone)]
 
     def _bill(self, start: int, end: int) -> _tariff.Bill:
         main = self.readings(self.channels[0], start, end)
@@ -262,12 +263,12 @@ class Meter:
         step = 3600 if channel.of in ("gas", "gas m3", "water") else QUARTER
         if channel.interval == step:
             return self._base(channel.of, starts, trouble)
-        counts = (ends - starts) // (step * days.US)
+        counts = (ends - starts) // (step * US)
         if not counts.any():
             return np.zeros(len(starts), dtype=np.int64)
         first = np.concatenate([[0], np.cumsum(counts)[:-1]])
         place = np.arange(counts.sum()) - np.repeat(first, counts)
-        base = self._base(channel.of, np.repeat(starts, counts) + place * (step * days.US), trouble)
+        base = self._base(channel.of, np.repeat(starts, counts) + place * (step * US), trouble)
         total = np.add.reduceat(base, first)
         # Energy is a sum over the interval; demand and voltage are means.
         return np.asarray(total // counts if channel.of in ("demand", "voltage") else total, dtype=np.int64)
@@ -299,7 +300,7 @@ class Meter:
 @functools.lru_cache(maxsize=240)
 def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
     first, last = (np.datetime64(m, "M").astype("datetime64[D]") for m in (month, month + 1))
-    edges = days.midnights(np.arange(first - days.ONE_DAY, last + 2 * days.ONE_DAY), meter.zone)
+    edges = midnights(np.arange(first - ONE_DAY, last + 2 * ONE_DAY), meter.zone)
     starts, ends = edges[:-1], edges[1:]
     trouble = meter.faults_between(int(edges[0]), int(edges[-1]))
     amounts = meter._amounts(replace(DELIVERED, interval=86_400), starts, ends, trouble)
@@ -309,23 +310,19 @@ def _used_by_day(meter: Meter, month: int) -> Mapping[int, int]:
 def _grid(start: int, end: int, interval: int, zone: str) -> tuple[Ints, Ints]:
     """Return starts and ends of the intervals that start in a window: in UTC, or local midnights for days."""
     if interval != 86_400:
-        step = interval * days.US
+        step = interval * US
         starts = np.arange(-(-start // step) * step, end, step, dtype=np.int64)
         return starts, starts + step
     edges = np.array(_day_edges(start, end + 2 * DAY_US, zone, 1), dtype=np.int64)
     starts, ends = edges[:-1], edges[1:]
-    inside = (
-        (starts >= start)
-        & (starts < end)
-        & (starts == days.midnights(days.local_dates(days.times(starts, zone)), zone))
-    )
+    inside = (starts >= start) & (starts < end) & (starts == midnights(local_dates(to_times(starts, zone)), zone))
     return starts[inside], ends[inside]
 
 
 def _day_edges(start: int, end: int, zone: str, days_each: int) -> list[int]:
     """Return the start of a window, a local midnight every ``days_each`` days, and the end."""
-    first, last = days.local_dates(days.times(np.array([start, end], dtype=np.int64), zone))
-    inner = days.midnights(np.arange(first + days.ONE_DAY, last + days.ONE_DAY, days_each * days.ONE_DAY), zone)
+    first, last = local_dates(to_times(np.array([start, end], dtype=np.int64), zone))
+    inner = midnights(np.arange(first + ONE_DAY, last + ONE_DAY, days_each * ONE_DAY), zone)
     return [start, *(int(t) for t in inner if start < t < end), end]
 
 
@@ -491,8 +488,8 @@ def _frame_of(meter: Meter, r: Readings) -> pd.DataFrame:
             "meter": word(meter.id),
             "series": word(channel.series),
             "flow": word(channel.flow),
-            "start": days.times(r.start, meter.zone),
-            "end": days.times(r.end, meter.zone),
+            "start": to_times(r.start, meter.zone),
+            "end": to_times(r.end, meter.zone),
             "value": r.value,
             "unit": word(channel.unit),
             "zone": word(meter.zone),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from greenkit import days
 from greenkit.synthetic import _loads, _tariff
 from greenkit.synthetic._channels import Channel
 from greenkit.synthetic._dialects import CONFORMING, Dialect, named, variant
@@ -16,6 +15,7 @@ from greenkit.synthetic._document import Document, Entry, Markup, Node, leaf, no
 from greenkit.synthetic._loads import one
 from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._tariff import Bill, Item
+from greenkit.times import US
 
 # unit → (uom, exponent of the unit over uom's own: a kWh is 10^3 Wh)
 UNITS: Final[Mapping[str, tuple[int, int]]] = {
@@ -145,7 +145,7 @@ def reading_type(channel: Channel, dialect: Dialect, *, register: bool = False) 
 
 def span(name: str, start: int, end: int) -> Node:
     """Build a DateTimeInterval from times in microseconds."""
-    return node(name, leaf("duration", (end - start) // days.US), leaf("start", start // days.US))
+    return node(name, leaf("duration", (end - start) // US), leaf("start", start // US))
 
 
 def measure(name: str, value: int | None, uom: int, power: int, stamp: int | None = None) -> Node | None:
@@ -189,7 +189,6 @@ ALONE: Final = variant(root="resource")
 ODD_NOTIFICATION: Final = variant(
     root="resource", espi_prefix="ns0", prolog='<?xml version="1.0" encoding="UTF-8"?>', after_prolog="\\n"
 )
-US: Final = 1_000_000
 GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials")
 SCOPE: Final = "FB=4_5_15;IntervalDuration=900;BlockDuration=daily;HistoryLength=13"
 
@@ -334,8 +333,8 @@ def usage_summary(meter: Meter, bill: Bill, dialect: Dialect) -> Node:
     channel = meter.channels[0]
     uom, power = UNITS[channel.unit][0], UNITS[channel.unit][1] - channel.decimals
     scale = 1000 if dialect.milliseconds else 1
-    closed, known = bill.end // days.US * scale, (bill.end + _loads.DAY_US) // days.US * scale
-    peak_at = None if bill.peak_at is None else bill.peak_at // days.US * scale
+    closed, known = bill.end // US * scale, (bill.end + _loads.DAY_US) // US * scale
+    peak_at = None if bill.peak_at is None else bill.peak_at // US * scale
     unit = MILLI if dialect.bills == "thousandths" else 1
     lines = _thousandths(bill) if dialect.bills == "thousandths" else (_line(i, bill, channel) for i in bill.items)
     since = _FirstDay(meter, bill.end)
@@ -393,7 +392,7 @@ def _line(item: Item, bill: Bill, channel: Channel) -> Node:
         "costAdditionalDetailLastPeriod",
         leaf("amount", item.amount),
         leaf("rounding", 0),
-        leaf("dateTime", bill.end // days.US),
+        leaf("dateTime", bill.end // US),
         leaf("note", item.note),
         measure("measurement", item.quantity, uom, power),
         leaf("itemKind", item.kind),
@@ -408,7 +407,7 @@ def _thousandths(bill: Bill) -> Iterator[Node]:
         value = item.amount // MILLI
         yield _fact(item.note, item.kind, measure("measurement", value, CURRENCY_UOM, -3), amount=value)
     facts = {
-        "Bill date": (bill.end // days.US, TIME_UOM, 0),
+        "Bill date": (bill.end // US, TIME_UOM, 0),
         "Number of days": ((bill.end - bill.start) // _loads.DAY_US, CODE_UOM, 0),
         "Metered volume": (bill.delivered, VOLUME_UOM, -3),
     }

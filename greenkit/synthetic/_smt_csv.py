@@ -12,11 +12,11 @@ from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 
-from greenkit import days
 from greenkit._files import StrPath, opened
 from greenkit.synthetic import _smt_days
 from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._smt_days import MISSING, Day
+from greenkit.times import local_dates, to_times
 
 INTERVAL: Final = (
     "ESIID",
@@ -190,7 +190,7 @@ def register_days(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str
     """
     first, last = meter.instant(start), meter.instant(end)
     at, register, used = meter.registers(first, last)
-    dates = days.local_dates(days.times(at, meter.zone)).tolist()
+    dates = local_dates(to_times(at, meter.zone)).tolist()
     for day, shown, amount in zip(dates, register.tolist(), used.tolist(), strict=True):
         made = _smt_days.revision(meter, day)
         reads = (number(shown), number(shown + amount), number(amount))
@@ -209,5 +209,5 @@ def write_monthly(file: StrPath | BinaryIO, meters: Iterable[Meter], start: Any,
 def bill_periods(meter: Meter, start: Any, end: Any) -> Iterator[tuple[str, str, str]]:
     """Yield the billing periods that end in a window: first day, day of the next reading, kWh delivered."""
     for bill in meter.bills(meter.instant(start), meter.instant(end)):
-        edges = days.local_dates(days.times(np.array([bill.start, bill.end], dtype=np.int64), meter.zone)).tolist()
+        edges = local_dates(to_times(np.array([bill.start, bill.end], dtype=np.int64), meter.zone)).tolist()
         yield (f"{edges[0]:%m/%d/%Y}", f"{edges[1]:%m/%d/%Y}", number(bill.delivered))

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from greenkit import days
 from greenkit.synthetic._channels import QUARTER, Channel
 from greenkit.synthetic._loads import one
 from greenkit.synthetic._meters import Meter
+from greenkit.times import ONE_DAY, US, local_dates, midnights, to_times
 
 ZONE: Final = "America/Chicago"
 MISSING: Final = -1
@@ -59,13 +59,13 @@ def of_meter(meter: Meter, start: Any, end: Any, *, redelivered: int = 0) -> Ite
 
 
 def _days(meter: Meter, channel: Channel, start: int, end: int) -> Iterator[Day]:
-    step = QUARTER * days.US
+    step = QUARTER * US
     for readings in meter.chunks(channel, start, end):
         if not len(readings):
             continue
-        dates = np.unique(days.local_dates(days.times(readings.start[[0, -1]], meter.zone)))
-        dates = np.arange(dates[0], dates[-1] + days.ONE_DAY)
-        edges = days.midnights(np.append(dates, dates[-1] + days.ONE_DAY), meter.zone)
+        dates = np.unique(local_dates(to_times(readings.start[[0, -1]], meter.zone)))
+        dates = np.arange(dates[0], dates[-1] + ONE_DAY)
+        edges = midnights(np.append(dates, dates[-1] + ONE_DAY), meter.zone)
         place = (readings.start - edges[0]) // step
         amounts = np.full((edges[-1] - edges[0]) // step, MISSING, dtype=np.int64)
         estimated = np.zeros(len(amounts), dtype=bool)

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final, Literal
 
-from greenkit import days
 from greenkit._files import StrPath, opened
 from greenkit.synthetic import _smt_days
 from greenkit.synthetic._channels import QUARTER
 from greenkit.synthetic._meters import Meter
 from greenkit.synthetic._smt_days import MISSING, Day
+from greenkit.times import interval_starts, to_times
 
 FIRST_DETAIL: Final = 10_000_000
 STAMP: Final = "%Y%m%d%H%M%S"
@@ -127,5 +127,5 @@ def _triplets(day: Day, layout: Lse) -> list[str]:
 
 def _wall_clock(day: Day) -> list[str]:
     """Return the local start of each interval of a day, in the form of the headers."""
-    grid = days.times(days.grid(day.date, day.meter.zone, QUARTER), day.meter.zone)
+    grid = to_times(interval_starts(day.date, day.meter.zone, QUARTER), day.meter.zone)
     return [time.strftime(STAMP) for time in grid]

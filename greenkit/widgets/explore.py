@@ -7,9 +7,10 @@ import io
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit import _html, days, detect, frame, plot, tables
+from greenkit import _html, detect, frame, plot, tables
 from greenkit.errors import AmbiguousTable, Choice, SchemaError, SettingsError
 from greenkit.findings import Findings, counted, quiet
+from greenkit.times import midnights, to_times
 from greenkit.widgets import _model, _parts
 from greenkit.widgets._model import PanelModel
 
@@ -229,7 +230,7 @@ def _named(name: str, content: bytes) -> _Named:
 
 
 def _midnight(day: datetime.date, zone: str) -> pd.Timestamp:
-    found: pd.Timestamp = days.times(days.midnights([day], zone))[0]
+    found: pd.Timestamp = to_times(midnights([day], zone))[0]
     return found
 
 

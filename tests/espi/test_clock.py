@@ -321,10 +321,10 @@ def test_every_reading_comes_out_once_at_its_instant(start, values, length, powe
     zone=st.sampled_from(clock.ZONES),
 )
 def test_local_labels_of_a_whole_day_become_the_days_instants(day, zone):
-    from greenkit import days as local_days
+    from greenkit import times as local_days
 
-    grid = local_days.grid(str(day), zone, 900)
-    labels = local_days.times(grid, zone).tz_localize(None).to_numpy("datetime64[us]").astype("int64")
+    grid = local_days.interval_starts(str(day), zone, 900)
+    labels = local_days.to_times(grid, zone).tz_localize(None).to_numpy("datetime64[us]").astype("int64")
     assert clock.from_local(labels, zone).tolist() == grid.tolist()
 
 

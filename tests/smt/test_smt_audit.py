@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from smt_files import AUTUMN, HEADER, ID, INTERVALS, PLAIN, SPRING, clock, csv, csv_rows, lse, read, values
 
-from greenkit import days, text
+from greenkit import text
 from greenkit.errors import FormatError, LimitError
+from greenkit.times import interval_starts, to_times
 
 ZONE = "America/Chicago"
 TIMES = {
-    (day, step): days.times(days.grid(day, ZONE, step * 60), ZONE)
+    (day, step): to_times(interval_starts(day, ZONE, step * 60), ZONE)
     for day in (PLAIN, SPRING, AUTUMN)
     for step in (5, 15, 30, 60)
 }

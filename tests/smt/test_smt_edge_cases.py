@@ -12,14 +12,15 @@ import pytest
 from smt_files import AUTUMN, HEADER, ID, LONG_ID, PLAIN, SPRING, csv, csv_rows, lse, read, values
 
 import greenkit
-from greenkit import days, samples
+from greenkit import samples
 from greenkit.errors import DecryptError, FormatError
+from greenkit.times import interval_starts, to_times
 
 QUARTER = pd.Timedelta(minutes=15)
 
 
 def starts(day):
-    return days.times(days.grid(day, "America/Chicago", 900), "America/Chicago")
+    return to_times(interval_starts(day, "America/Chicago", 900), "America/Chicago")
 
 
 def is_whole(df, day, kwh=None):

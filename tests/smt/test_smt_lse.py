@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from smt_files import AUTUMN, ID, PLAIN, SPRING, lse, read, values
 
-from greenkit import days
 from greenkit.errors import FormatError
 from greenkit.smt import _lse as module
+from greenkit.times import interval_starts, intervals_per_day, to_times
 
 
 def same(one, two):
@@ -18,7 +18,7 @@ def same(one, two):
 
 def over_days(first, n, per_row=96, stop=None, channel="4"):
     """One record of several days."""
-    total = int(days.expected(np.datetime64(first) + np.arange(n), "America/Chicago", 900).sum())
+    total = int(intervals_per_day(np.datetime64(first) + np.arange(n), "America/Chicago", 900).sum())
     last = first + dt.timedelta(days=n - 1)
     return lse(first, values(total), stop=stop or f"{last:%Y%m%d}235959", per_row=per_row, channel=channel)
 
@@ -68,7 +68,7 @@ def test_explicit_times_over_the_repeated_hour():
     row = ",".join(f"{v},A,{t}" for v, t in zip(values(14), times, strict=True))
     head = lse(AUTUMN, stop="20251102022959").splitlines()[:4]
     found = read("\n".join([*head, f"10000000,{row}"]))
-    grid = days.times(days.grid(AUTUMN, "America/Chicago", 900), "America/Chicago")
+    grid = to_times(interval_starts(AUTUMN, "America/Chicago", 900), "America/Chicago")
     assert found.readings["start"].tolist() == list(grid[:14])
 
 

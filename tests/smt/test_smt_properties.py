@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from smt_files import csv, read
 
 import greenkit
-from greenkit import days, synthetic
+from greenkit import synthetic
 from greenkit.synthetic import _smt_json
 from greenkit.text import parse_decimals, parse_number
+from greenkit.times import intervals_per_day
 
 QUICK = settings(max_examples=10, deadline=None)
 # every sort of day: those of change of twenty years, and any other
@@ -45,7 +46,7 @@ def lse_of(meter, first, last, **layout):
 
 
 def is_on_the_grid(df, first, last):
-    n = days.expected(np.arange(np.datetime64(first), np.datetime64(last)), "America/Chicago", 900).sum()
+    n = intervals_per_day(np.arange(np.datetime64(first), np.datetime64(last)), "America/Chicago", 900).sum()
     for _, part in df.groupby(["meter", "flow"], observed=True):
         assert len(part) == n
         assert (part["start"].diff().dropna() == pd.Timedelta(minutes=15)).all()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from smt_files import read
 
-from greenkit import days
+from greenkit.times import interval_starts, to_times
 
 SAMPLES = Path(__file__).parents[2] / ".." / "shared" / "smt-samples"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"{SAMPLES} is absent")
@@ -29,7 +29,7 @@ def test_days_of_change(name, day):
     assert len(found.findings) == 0
     assert (df["start"].diff().dropna() == pd.Timedelta(minutes=15)).all()
     changed = df[df["usage_date"] == day]
-    assert changed["start"].tolist() == list(days.times(days.grid(day, "America/Chicago", 900), "America/Chicago"))
+    assert changed["start"].tolist() == list(to_times(interval_starts(day, "America/Chicago", 900), "America/Chicago"))
     if name.endswith(".csv"):
         assert df["value"].sum() == pytest.approx(pd.read_csv(SAMPLES / name)["USAGE_KWH"].sum(), abs=1e-9)
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from greenkit.days import US, expected, midnights
 from greenkit.espi.quirks import DocumentFacts, Quirk, Rows
 from greenkit.findings import Findings, Kind
+from greenkit.times import US, intervals_per_day, midnights
 
 DAY_BLOCKS: Final = Kind(
     "espi.quirk.smt-day-blocks",
@@ -51,7 +51,7 @@ class SmartMeterTexas(Quirk):
         interval = rows.duration[first]
         placed = interval > 0
         for seconds in np.unique(interval[placed]) // US:
-            fits = length <= expected(dates, zone, int(seconds))
+            fits = length <= intervals_per_day(dates, zone, int(seconds))
             placed &= fits | (interval != seconds * US)
         place = midnights(dates, zone) + (np.arange(len(first)) - first) * interval
         rows.start[:] = np.where(placed, place, rows.start)
