@@ -176,7 +176,7 @@ def _table(head: Iterable[str], rows: list[list[object]]) -> str:
 def _summary(df: pd.DataFrame) -> str:
     if not len(df):
         return "<p>The frame is empty: no interval was read.</p>"
-    found = intervals.from_frame(df)
+    found = intervals.checked(df)
     head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "length", "sum or mean", "highest", "at")
     order = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
     return _table(head, [_row(found.take(slice(a, b)), code) for code, (a, b) in enumerate(pairwise(order.tolist()))])
@@ -266,7 +266,7 @@ def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    found = intervals.from_frame(df)
+    found = intervals.checked(df)
     if len(found.keys) <= PICTURED:
         return df, ""
     first = df.iloc[found.row[found.code < PICTURED]]
@@ -275,7 +275,7 @@ def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
     """Keep the series whose usual interval is not longer than so many hours."""
-    found = intervals.from_frame(df)
+    found = intervals.checked(df)
     return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
 
 

@@ -166,7 +166,8 @@ class View(PanelModel):
             self.set_status(self._summary_line(df), "good")
 
     def _summary_line(self, df: pd.DataFrame) -> str:
-        sums = df[df["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
+        flows = frame.physical(df)
+        sums = flows[flows["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
         totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
         doubtful = sum(f.severity != "info" for f in self.findings)
         notes = [f"{counted(doubtful, 'finding')}: see .findings"] if doubtful else []
