@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import _html, detect, frame, plot, tables
@@ -184,14 +184,13 @@ class View(PanelModel):
                 f"Loading {named[0].name if len(named) == 1 else f'{len(named)} files'}", lambda: self._load(named)
             )
 
-    def answer(self, **answers: str) -> None:
-        """Load the waiting table with answers to its questions, by argument: ``tz="America/Chicago"``."""
+    def answer(self, answers: Mapping[str, str]) -> None:
+        """Load the waiting table with answers to its questions, by argument: ``{"tz": "America/Chicago"}``."""
         files = self._waiting
         if not files:
             raise SettingsError("No table waits for an answer", next_step="Open a file first.")
-        for question in self.questions:
-            answers.setdefault(question.argument, question.values[0])
-        self.start("Loading", lambda: self._load(files, answers))
+        given = {question.argument: question.values[0] for question in self.questions} | dict(answers)
+        self.start("Loading", lambda: self._load(files, given))
 
     def _load(self, files: list[_Named], answers: dict[str, Any] | None = None) -> None:
         for file in files:
@@ -358,7 +357,7 @@ class Explore(_parts.Panel):
             )
         button = w.Button(description="Load")
         button.on_click(
-            self.model.guard(lambda _: self.model.answer(**{name: str(box.value) for name, box in boxes.items()}))
+            self.model.guard(lambda _: self.model.answer({name: str(box.value) for name, box in boxes.items()}))
         )
         self._questions.children = [*boxes.values(), button] if boxes else []
         _parts.show_when(self._questions, bool(boxes))

@@ -177,7 +177,11 @@ def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, n
     pd.testing.assert_frame_equal(df, before)
     assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert figure.layout.font.color == "#797979"
-    assert set(plot.__all__) == {*ALL, "tou"}
+
+
+def test_every_public_chart_is_tested():
+    of_results = {"bill", "bill_change", "cost_by_hour", "plans", "price_map"}  # tests/plot/test_tariff_charts.py
+    assert set(plot.__all__) == {*ALL, "tou", *of_results}
 
 
 def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):

@@ -204,7 +204,7 @@ def test_a_table_that_leaves_a_question_open_waits_for_the_answer():
     assert question.argument == "tz"
     assert "America/Chicago" in question.readings
     assert not len(view.frame)
-    view.answer(tz="America/Chicago")
+    view.answer({"tz": "America/Chicago"})
     view.wait(20)
     assert view.questions == ()
     assert view.frame["value"].tolist() == [0.9, 0.8]
@@ -213,7 +213,7 @@ def test_a_table_that_leaves_a_question_open_waits_for_the_answer():
 
 def test_an_answer_without_a_waiting_table_raises():
     with pytest.raises(SettingsError, match="No table waits"):
-        View().answer(tz="America/Chicago")
+        View().answer({"tz": "America/Chicago"})
 
 
 @pytest.mark.usefixtures("kernel")
