@@ -344,6 +344,10 @@ def split_repeated_hour(rows: Rows) -> Findings:
     start = rows.columns["start"]
     if len(rows) < 2:
         return out
+    is_next = rows.series[1:] == rows.series[:-1]
+    is_contiguous = len(rows) - int(is_next.sum()) == len(np.unique(rows.series))
+    if is_contiguous and (~is_next | (start[1:] > start[:-1])).all():  # every start is once in its series
+        return out
     count, first = 0, 0
     order = np.lexsort((start, rows.series))
     is_second = (start[order][1:] == start[order][:-1]) & (rows.series[order][1:] == rows.series[order][:-1])
@@ -410,15 +414,16 @@ def _day_marks(rows: Rows, start: Instants, mine: Bools) -> _clock.DayMarks:
     here = np.flatnonzero(mine)
     block, series, begin = rows.block[here], rows.series[here], start[here]
     duration = rows.columns["duration"][here]
-    # minimum.at and maximum.at reduce by number: for blocks [0, 0, 1] and starts [7, 5, 9] the earliest are [5, 9]
+    # The rows of a block follow each other: for blocks [0, 0, 1] and starts [7, 5, 9] the cuts are [0, 2] and the
+    # earliest starts [5, 9]. The blocks are then reduced to their series in the same way, by number.
+    cuts = np.flatnonzero(np.r_[True, block[1:] != block[:-1]])
+    earliest, latest = np.minimum.reduceat(begin, cuts), np.maximum.reduceat(begin + duration, cuts)
     far = np.iinfo(np.int64).max
-    earliest = np.full(len(rows.feed.readings.blocks), far)
     firsts, lasts = np.full(len(rows.index.series), far), np.full(len(rows.index.series), -far)
-    np.minimum.at(earliest, block, begin)
-    np.minimum.at(firsts, series, begin)
-    np.maximum.at(lasts, series, begin + duration)
+    np.minimum.at(firsts, series[cuts], earliest)
+    np.maximum.at(lasts, series[cuts], latest)
     is_daily = duration >= _clock.DAY - 2 * 3600 * US
-    begins = np.concatenate((earliest[earliest < far], begin[is_daily]))
+    begins = np.concatenate((earliest, begin[is_daily]))
     return _clock.DayMarks(np.unique(begins), np.unique(firsts[firsts < far]), np.unique(lasts[lasts > -far]))
 
 
