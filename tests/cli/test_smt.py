@@ -1,15 +1,18 @@
 """The commands of SMT's guide, step by step: list, get, delete, make-key, convert-certificate, and the trace."""
 
 import os
+import re
 import shutil
 import socket
 import stat
+import tomllib
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
-from greenkit import Secret, certificates, cli, pgp
+from greenkit import Secret, certificates, cli, pgp, settings
 from greenkit.cli._command import Exit
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
@@ -225,3 +228,12 @@ def test_convert_certificate_checks_a_pem_file(authority, capsys):
     assert "belongs to the certificate" in capsys.readouterr().out
     assert run("convert-certificate", pair.certificate, "--key", other.key) == Exit.FAILED
     assert "belongs to another certificate" in capsys.readouterr().err
+
+
+def test_settings_of_the_how_to_page_are_valid():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "smart-meter-texas.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    found = [settings.parse(tomllib.loads(block)).smt for block in blocks]
+    assert [(smt.protocol, smt.delete) for smt in found] == [("sftp", "decrypted"), ("ftps", "decrypted")]
+    commands = set(re.findall(r"^greenkit ([a-z-]+)", page, re.MULTILINE))
+    assert commands <= set(cli.commands())
