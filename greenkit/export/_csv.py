@@ -59,7 +59,9 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     missing = [name for name in frame.COLUMNS if name not in raw.columns]
     if missing:
         raise FormatError(
-            f"lacks {', '.join(missing)}: only a greenkit frame as CSV can be read back", source=str(path)
+            f"The CSV has no column {', '.join(missing)}, so it is not a greenkit frame",
+            source=str(path),
+            next_step="Read it with greenkit.load.",
         )
     out = pd.DataFrame({name: _parsed(raw[name], name, str(path)) for name in raw.columns})
     return frame.tidy(out)
@@ -81,4 +83,9 @@ def _parsed(column: pd.Series[str], name: str, path: str) -> pd.Series[Any]:
             return pd.to_numeric(filled).astype(pd.Int16Dtype())
         return filled.str.replace(_GUARD, r"\1", regex=True)
     except ValueError as e:
-        raise FormatError(f"column {name}: {e}", source=path) from None
+        reason = str(e).partition(". ")[0]  # pandas adds advice for programmers
+        raise FormatError(
+            f"Column {name} has a value that cannot be read ({reason})",
+            source=path,
+            next_step="Write the file again with greenkit.export.write_csv.",
+        ) from None

@@ -36,11 +36,15 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """
     frame.check(df)
     if len(df) >= _EXCEL_ROWS:
-        raise SchemaError(f"{len(df):,} rows do not fit in a sheet: write CSV or Parquet, or filter the frame")
+        raise SchemaError(
+            f"{len(df):,} rows do not fit in an Excel worksheet", next_step="Write CSV or Parquet, or filter the frame."
+        )
     try:
         from openpyxl import Workbook
     except ImportError:
-        raise SettingsError('a workbook needs openpyxl: run pip install "greenkit[excel]"') from None
+        raise SettingsError(
+            "Excel workbooks need openpyxl, which is not installed", next_step='Run pip install "greenkit[excel]".'
+        ) from None
     book = Workbook(write_only=True)
     _sheet(book, "intervals", _clock_times(df))
     coarse = intervals.from_frame(df)

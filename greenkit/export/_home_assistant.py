@@ -52,8 +52,9 @@ def home_assistant(df: pd.DataFrame, *, source: str = "greenkit", before: float 
     for code, unit in enumerate(found.keys["unit"]):
         if unit not in _HA_UNITS or found.interval[code] > 3600:
             raise SchemaError(
-                f"{found.label(code)} is no hourly amount that Home Assistant takes ({', '.join(_HA_UNITS)}): "
-                "filter it out"
+                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h in {unit}, but Home Assistant "
+                f"needs intervals of an hour or less in {', '.join(_HA_UNITS)}",
+                next_step="Filter out the series.",
             )
     names = _names(found.keys)
     return [

@@ -39,12 +39,16 @@ def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: st
     """
     found = intervals.checked(df)
     if len(found.keys) != 1 or not intervals.adds_up(found.keys["unit"].iloc[0]):
+        units = f" in {', '.join(sorted(set(found.keys['unit'])))}" if len(found.keys) else ""
         raise SchemaError(
-            f"OpenDSM takes one series of amounts, and the frame holds {len(found.keys)}: filter it first"
+            f"OpenDSM needs one series of amounts, but the frame has {len(found.keys)} series{units}",
+            next_step="Filter the frame to one meter, flow, and unit, such as kWh.",
         )
     clock = getattr(temperature, "index", None)
     if not isinstance(clock, pd.DatetimeIndex) or clock.tz is None:
-        raise SchemaError("the temperature needs an index of times with a zone: use tz_localize")
+        raise SchemaError(
+            "temperature must have an index of times with a time zone", next_step="Call temperature.tz_localize(…)."
+        )
     table = totals.by_period(df, period)
     index = pd.DatetimeIndex(table["start"], name="datetime")
     observed = table["value"].where(table["present"] >= table["expected"]).to_numpy()

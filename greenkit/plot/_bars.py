@@ -150,7 +150,9 @@ def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None, *, schedule: s
             next_step="Leave it out to use the column tou.",
         )
     if schedule is None and ("tou" not in df.columns or df["tou"].isna().all()):
-        raise SchemaError("the frame says no time-of-use period: fill its column tou with the codes of the tariff")
+        raise SchemaError(
+            "The frame has no time-of-use codes", next_step="Fill the column tou with the codes of the tariff."
+        )
     one = found.take(found.valid)
     laid = _periods.assign(one, _periods.MONTHS)
     if schedule is None:

@@ -187,8 +187,9 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
     for code in range(len(found.keys)):
         if found.interval[code] > 3600:
             raise SchemaError(
-                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h, and the carpet needs an "
-                "hour or less: filter the series out, or draw df.gk.plot.calendar()"
+                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h, but a heatmap needs an hour "
+                "or less",
+                next_step="Filter out the series, or draw df.gk.plot.calendar().",
             )
     here = np.unique(found.code)
     labels = [name if len(here) > 1 else "" for name in _theme.names(found.keys)]

@@ -221,7 +221,7 @@ def only(found: Intervals) -> tuple[Intervals, str]:
 
 def nothing() -> SchemaError:
     """Say that there is nothing to draw."""
-    return SchemaError("the frame holds no value to draw: look at it with df.gk.quality()")
+    return SchemaError("The frame has no value to draw", next_step="Check it with df.gk.quality().")
 
 
 def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
@@ -229,13 +229,17 @@ def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaErro
     by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
     example = f'df["{by}"] == {keys[by].iloc[0]!r}' if by in keys else 'df["start"] >= "2024"'
     return SchemaError(
-        f"the frame holds {count} {what}, and this picture shows at most {most}: filter it first, as in df[{example}]"
+        f"The frame has {count:,} {what}, but this chart shows at most {most}",
+        next_step=f"Filter it first, as in df[{example}].",
     )
 
 
 def one_unit(units: list[str]) -> SchemaError:
     """Say that units cannot share an axis."""
-    return SchemaError(f"the series are in {' and '.join(units)}, and this picture has one axis: filter by unit first")
+    return SchemaError(
+        f"The series are in {' and '.join(units)}, but this chart has one axis",
+        next_step="Filter the frame to one unit.",
+    )
 
 
 def rgba(color: str, alpha: float) -> str:

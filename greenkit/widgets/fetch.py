@@ -231,7 +231,9 @@ class FetchSmt(_parts.Panel):
         self.wait(timeout)
         came = answer()
         if self.error is not None or came is None:
-            raise self.error or GreenkitError("another job was running: do it again")
+            raise self.error or GreenkitError(
+                "Nothing was fetched, because another job was running", next_step="Fetch again."
+            )
         return came
 
     def _build(self) -> None:

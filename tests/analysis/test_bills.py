@@ -149,7 +149,10 @@ def test_the_sum_check_is_part_of_quality(make_series):
     wrong = make_series([1000.0, 1024.0, 1100.0], every="24h")
     report = quality.assess(df, registers=wrong)
     (found,) = report.findings.named("quality.sum-check")
-    assert "In 1 span of 2, the register and the intervals differ, most from 2024-07-02: -52.000" in found.text
+    assert (
+        "In 1 span of 2, the register and the intervals differ, most in the one that starts on 2024-07-02: -52.000"
+        in found.text
+    )
     assert report.sums["status"].tolist() == ["match", "differs"]
 
 

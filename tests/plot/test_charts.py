@@ -160,7 +160,7 @@ def test_months_by_time_of_use_and_cost(make_series):
         ("not said", 1, False), ("on-peak", 12, False), ("time of use 2", 12, False),
     ]  # fmt: skip
     assert [b.label for b in figure.layout.updatemenus[0].buttons] == ["kWh", "USD"]
-    with pytest.raises(SchemaError, match="no time-of-use period"):
+    with pytest.raises(SchemaError, match="no time-of-use codes"):
         plot.tou(make_series([1.0]))
 
 
@@ -225,5 +225,5 @@ def test_a_series_without_a_value_does_not_shift_the_names(make_series):
 
 def test_too_many_series_are_told_by_what_to_choose(make_series):
     both = frame.concat([make_series([1.0], flow="received"), make_series([1.0], flow="net")])
-    with pytest.raises(SchemaError, match=r"filter it first, as in df\[df\[\"flow\"\] == 'net'\]"):
+    with pytest.raises(SchemaError, match=r"Filter it first, as in df\[df\[\"flow\"\] == 'net'\]"):
         plot.peak_days(both)

@@ -95,7 +95,7 @@ def test_what_cannot_be_drawn_is_said(make_series):
     with pytest.raises(SchemaError, match="no value to draw"):
         plot.load(frame.empty())
     many = frame.concat([make_series([1], meter=f"M{i}") for i in range(13)])
-    with pytest.raises(SchemaError, match="13 series, and this picture shows at most 12"):
+    with pytest.raises(SchemaError, match="13 series, but this chart shows at most 12"):
         plot.load(many)
 
 
