@@ -281,16 +281,16 @@ class Findings(Sequence[Finding]):
     def warn(self, what: str) -> None:
         """Warn once for each serious finding, and once for the first of severity ``warning``.
 
-        The latter warning also gives the number of other findings.
+        The latter warning also contains the number of other findings.
         """
         if _quiet.get():
             return
-        doubtful = [f for f in self._found if f.severity != "info"]
-        serious = [f for f in doubtful if f.severity == "serious"]
+        relevant = [f for f in self._found if f.severity != "info"]
+        serious = [f for f in relevant if f.severity == "serious"]
         for f in serious:
             warn(f"{what}: {f.message} [{f.name}]")
-        if len(doubtful) > len(serious):
-            first = next(f for f in doubtful if f.severity == "warning")
+        if len(relevant) > len(serious):
+            first = next(f for f in relevant if f.severity == "warning")
             more = f"; {len(self) - 1:,} more in .findings" if len(self) > 1 else ""
             warn(f"{what}: {first.message} [{first.name}]{more}")
 

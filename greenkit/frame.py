@@ -20,13 +20,13 @@ from greenkit import _intervals
 from greenkit._intervals import ADDITIVE as ADDITIVE
 from greenkit._intervals import SERIES as SERIES
 from greenkit.errors import SchemaError
-from greenkit.findings import SEVERITIES, Finding, Findings, Kind, counted
+from greenkit.findings import SEVERITIES, Count, Finding, Findings, Kind
 from greenkit.times import US, to_times
 
 MIXED_ZONES: Final = Kind(
     "frame.zones.mixed",
     "info",
-    "The frame holds {n} time zones, so its times are in UTC. Column zone has the zone of each meter.",
+    "The frame contains {n} time zones, so its times are in UTC. Column zone has the zone of each meter.",
 )
 MORE_FINDINGS: Final = Kind(
     "frame.findings.more",
@@ -131,7 +131,7 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
 
 
 def _has_empty(column: pd.Series[Any]) -> bool:
-    """Return whether a column has an empty cell, without a mask of all rows where its codes or integers tell."""
+    """Return whether a column has an empty cell; categories and times need no mask of all rows."""
     if not len(column):
         return False
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -449,8 +449,9 @@ def _flows(df: pd.DataFrame) -> _intervals.Intervals:
 
 
 def _duplicates(starts: pd.Series[Any], where: str) -> SchemaError:
+    n = Count(len(starts))
     return SchemaError(
-        f"{counted(len(starts), 'start time')} occur more than once{where}, first {starts.iloc[0]}",
+        f"{n:start time} {n:occurs|occur} more than once{where}, first {starts.iloc[0]}",
         next_step="Call df.gk.drop_duplicates() to keep one of each.",
     )
 
@@ -479,9 +480,8 @@ def series(df: pd.DataFrame, *, flow: str | None = None) -> pd.Series[float]:
     if flow is not None:
         have = sorted(df["flow"].astype("str").unique())
         if flow not in have:
-            raise SchemaError(
-                f"The frame has no flow {flow!r}", next_step=f"Use one of {', '.join(have) or 'a frame with rows'}."
-            )
+            fix = f"Use one of {', '.join(have)}." if have else "Pass a frame with rows."
+            raise SchemaError(f"The frame has no flow {flow!r}", next_step=fix)
         df = df[df["flow"] == flow]
     found = _flows(df)
     if len(found.keys) != 1:
@@ -646,8 +646,12 @@ def cast(column: pd.Series[Any], name: str, zone: str) -> pd.Series[Any]:
             return times
         cast: pd.Series[Any] = column.astype(np.dtype("M8[us]") if want == "date" else pd.api.types.pandas_dtype(want))
         return cast
+    except SchemaError as e:
+        raise SchemaError(f"Column {name} cannot be converted to {want}: {e.problem}", next_step=e.next_step) from None
     except (TypeError, ValueError, AttributeError) as e:
-        raise SchemaError(f"Column {name} cannot be converted to {want}: {e}") from None
+        raise SchemaError(
+            f"Column {name} cannot be converted to {want}: {e}", next_step=f"Correct the values of column {name}."
+        ) from None
 
 
 def _times(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -663,7 +667,9 @@ def _times(column: pd.Series[Any]) -> pd.Series[Any]:
         # without any times, no zone can be wrong
         times: pd.Series[Any] = column.dt.tz_localize("UTC")
         return times
-    raise ValueError(f"it has no time zone. Set one, for example with df['{column.name}'].dt.tz_localize('UTC').")
+    raise SchemaError(
+        "it has no time zone", next_step=f"Set one, for example with df['{column.name}'].dt.tz_localize('UTC')."
+    )
 
 
 def observed(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -683,8 +689,9 @@ def observed(column: pd.Series[Any]) -> pd.Series[Any]:
 def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """Convert IDs that pandas read as numbers back to text."""
     if column.cat.categories.dtype.kind not in "iu":
-        raise ValueError(
-            "IDs were read as decimal numbers. Read the column as text, for example with pd.read_csv(…, dtype='str')."
+        raise SchemaError(
+            "IDs were read as decimal numbers",
+            next_step="Read the column as text, for example with pd.read_csv(…, dtype='str').",
         )
     return column.cat.rename_categories([str(c) for c in column.cat.categories])
 

@@ -61,7 +61,7 @@ def _prompt(label: str) -> Secret:
             return Secret.prompt(label)
     except (EOFError, getpass.GetPassWarning):
         raise SettingsError(
-            f"{label} needs a prompt, but there is no terminal to answer it",
+            f"{label} needs a prompt, but there is no terminal in which to answer it",
             next_step='Store the secret as {env = "NAME"} or {keyring = "NAME"}.',
         ) from None
 
@@ -218,7 +218,9 @@ class ProfileName(str):
     def from_toml(cls, value: object, place: _toml.Place) -> ProfileName:
         """Return the name as it is, or the path from the folder of the settings file."""
         if not isinstance(value, str) or not value:
-            raise place.error("must be the name of a profile or the path of a TOML file", "Write it in quotes.")
+            raise place.error(
+                "must be the name of a profile or the path of a TOML file", 'Write it in quotes, as in utility = "pge".'
+            )
         return cls(_toml.resolve(value, place) if value.endswith(".toml") else value)
 
 
@@ -229,7 +231,9 @@ class TokenPlace(str):
     def from_toml(cls, value: object, place: _toml.Place) -> TokenPlace:
         """Return the name as it is, or the path from the folder of the settings file."""
         if not isinstance(value, str) or not value:
-            raise place.error('must be "file", "memory", "keyring", or a folder', "Write it in quotes.")
+            raise place.error(
+                'must be "file", "memory", "keyring", or a folder', 'Write it in quotes, as in tokens = "file".'
+            )
         return cls(value if value in ("file", "memory", "keyring") else _toml.resolve(value, place))
 
 
@@ -380,7 +384,9 @@ def write_template(path: str | os.PathLike[str] | None = None) -> Path:
     try:
         _files.create_private(path, TEMPLATE.encode())
     except FileExistsError:
-        raise SettingsError(f"The settings file {path} exists", next_step="Edit it, or pass another path.") from None
+        raise SettingsError(
+            f"The settings file {path} already exists", next_step="Edit it, or pass another path."
+        ) from None
     return path
 
 

@@ -74,7 +74,7 @@ def test_prompt_without_an_answer_raises(monkeypatch):
 
     monkeypatch.setattr("getpass.getpass", nobody)
     with pytest.raises(
-        SettingsError, match=r"\[smt\] password needs a prompt, but there is no terminal to answer it. Store"
+        SettingsError, match=r"\[smt\] password needs a prompt, but there is no terminal in which to answer it. Store"
     ):
         settings.parse({"smt": {"password": {"prompt": True}}}).smt.password.get()
 
@@ -84,7 +84,7 @@ def test_prompt_without_a_terminal_reads_nothing(monkeypatch):
     monkeypatch.setattr("getpass.unix_getpass", getpass.fallback_getpass, raising=False)
     monkeypatch.setattr("getpass.getpass", getpass.fallback_getpass)
     monkeypatch.setattr("sys.stdin", io.StringIO("hunter2\n"))
-    with pytest.raises(SettingsError, match="there is no terminal to answer it") as caught:
+    with pytest.raises(SettingsError, match="there is no terminal in which to answer it") as caught:
         settings.parse({"smt": {"password": {"prompt": True}}}).smt.password.get()
     assert "hunter2" not in str(caught.value)
     assert sys.stdin.read() == "hunter2\n"
