@@ -49,7 +49,7 @@ def findings_html(findings: Iterable[Finding]) -> str:
     worst = list(Findings(findings).by_severity)
     if not worst:
         return "<p>No findings.</p>"
-    table = _html.table(["severity", "finding", "what"], [[f.severity, f.name, f.message] for f in worst[:MOST]])
+    table = _html.table(["severity", "name", "finding"], [[f.severity, f.name, f.message] for f in worst[:MOST]])
     return table + "".join(f"<p>{line}</p>" for line in _more(len(worst), "findings"))
 
 

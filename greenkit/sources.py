@@ -178,7 +178,7 @@ def nothing_read(what: str, left_out: Mapping[str, str]) -> OtherFormat:
     more = f"\n  and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
     return OtherFormat(
         f"The source contains no {what}:{''.join(files[:_SHOWN])}{more}\n",
-        next_step="Check that this is the source that you mean.",
+        next_step="Check that this is the source you meant to load.",
     )
 
 
@@ -431,7 +431,7 @@ def _is_hidden(source: Source, member: str) -> bool:
     if ".." in parts or member.startswith(("/", "\\")) or ":" in parts[0]:
         raise LimitError(
             f"{source.name}: The member {member!r} would be written outside its folder",
-            next_step="Do not trust this archive. Ask its sender for the files.",
+            next_step="Do not trust this archive; ask its sender for the files.",
         )
     return parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts)
 
@@ -506,7 +506,8 @@ def _attachments(source: Source, opened: _Opened) -> list[Source]:
         data = file.read(_EMAIL_SIZE + 1)
     if len(data) > _EMAIL_SIZE:
         raise LimitError(
-            f"{source.name}: The e-mail has more than {_EMAIL_SIZE:,} bytes", next_step="Load its attachments alone."
+            f"{source.name}: The e-mail has more than {_EMAIL_SIZE:,} bytes",
+            next_step="Save its attachments, and load those.",
         )
     starts = [match.end() for match in _MBOX.finditer(data)] if data.startswith(b"From ") else [0]
     parts = []

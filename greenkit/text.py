@@ -185,7 +185,7 @@ def read_pieces(
             if len(rest) > _LONGEST:
                 raise LimitError(
                     f"{name}: More than {_LONGEST:,} bytes have no end of a row",
-                    next_step="Check that this is the file that you mean; no meter data file has such rows.",
+                    next_step="Check that this is the file you meant to load; no meter data file has such rows.",
                 )
             continue
         yield Piece(text[: at + 1], line, False)

@@ -35,7 +35,8 @@ EMPTY: Final = Kind(
 GAP: Final = Kind(
     "quality.gap",
     "info",
-    "{label}: {missing:,} of {expected:,} intervals are missing in {gaps:gap}, the longest of {longest:g} h from {at}.",
+    "{label}: {missing:,} of {expected:,} intervals are missing in {gaps:gap}{gaps: of|, the longest of} {longest:g} "
+    "h from {at}.",
     "Ask the source for the missing days, or estimate them with df.gk.fill_gaps().",
 )
 REPEATED: Final = Kind(
@@ -59,19 +60,19 @@ OVERLAP: Final = Kind(
 NEGATIVE: Final = Kind(
     "quality.negative",
     "warning",
-    "{label}: {intervals:value} {intervals:is|are} negative, which a flow in one direction cannot be.",
+    "{label}: {intervals:value} {intervals:is|are} negative, although the flow has only one direction.",
     "Check with the source whether the values are net.",
 )
 ZERO_RUN: Final = Kind(
     "quality.zero-run",
     "warning",
-    "{label}: {runs:run} of zeros, the longest of {longest:,} intervals from {at}.",
+    "{label}: {runs:run} of zeros, {runs:|the longest }{longest:,} intervals long, from {at}.",
     "Check whether there was an outage or a vacancy.",
 )
 FROZEN: Final = Kind(
     "quality.frozen",
     "info",
-    "{label}: {runs:run} of one repeated value, the longest of {longest:,} intervals from {at}.",
+    "{label}: {runs:run} of one repeated value, {runs:|the longest }{longest:,} intervals long, from {at}.",
     "Check whether the meter is stuck.",
 )
 SPIKE: Final = Kind(
@@ -95,26 +96,26 @@ ESTIMATED: Final = Kind(
 PLACEHOLDER: Final = Kind(
     "quality.placeholder",
     "warning",
-    "{label}: {intervals:zero} {intervals:is|are} marked as {intervals:an estimate|estimates}. Utilities in Texas "
-    "write that if they have no value.",
+    "{label}: {intervals:zero} {intervals:is|are} marked as {intervals:an estimate|estimates}. Texas utilities write "
+    "an estimated zero when they have no value.",
     "Treat these intervals as missing.",
 )
 CHANGE: Final = Kind(
     "quality.change",
     "info",
-    "{label}: In {changed:month}, the average day differs by more than {limit:.0%}, most in {most}: {change:+.0%} "
-    "compared with {against}.",
+    "{label}: The average day changed by more than {limit:.0%} in {changed:month}, most in {most} ({change:+.0%} "
+    "compared with {against}).",
 )
 MIXED_LENGTHS: Final = Kind(
     "quality.interval.mixed",
     "info",
-    "{label}: {intervals:interval} {intervals:is|are} not {minutes:g} min long, as the others are.",
+    "{label}: {intervals:interval} {intervals:differs|differ} from the usual length of {minutes:g} min.",
 )
 NO_LENGTH: Final = Kind(
     "quality.interval.empty",
     "warning",
-    "{label}: {intervals:interval} {intervals:has|have} no length, and so no power.",
-    "Check the end times of the source.",
+    "{label}: {intervals:interval} {intervals:has|have} a length of zero, and so no power.",
+    "Check the end times in the source.",
 )
 REGISTER: Final = Kind(
     "quality.unit.register",
@@ -131,14 +132,14 @@ WATT_HOURS: Final = Kind(
 SUM_CHECK: Final = Kind(
     "quality.sum-check",
     "warning",
-    "{label}: In {spans:span} of {of:,}, the register and the intervals differ, most from {start}: {difference:+,.3f} "
-    "({status}).",
-    "Check the gaps and the multiplier of that time.",
+    "{label}: In {spans:span} of {of:,}, the register and the intervals differ, most in the one that starts on "
+    "{start}: {difference:+,.3f} ({status}).",
+    "Check that span for gaps and for a wrong multiplier.",
 )
 ABSENT: Final = Kind(
     "quality.roster.absent",
     "warning",
-    "{meters:meter} of the roster {meters:has|have} no interval, first {first}.",
+    "{meters:meter} of the roster {meters:has|have} no intervals, first {first}.",
     "Ask the source for the data of these meters.",
 )
 UNKNOWN_METER: Final = Kind(
@@ -269,7 +270,7 @@ class _Flag:
 
 
 def _flags(seen: CheckResults) -> Iterator[_Flag]:
-    """Yield a flag for each check, from whole columns: the texts are made one by one when they are asked for."""
+    """Yield a flag for each check, computed for all series at once; each text is built only when it is needed."""
     row: Mapping[str, Any] = {name: seen.table[name].to_numpy() for name in seen.table.columns}
     found, limits, n = seen.found, seen.limits, len(seen.found.keys)
     has = row["present"] > 0
@@ -557,7 +558,7 @@ class QualityReport:
         ]  # fmt: skip
         more = f"<p>… and {len(self.table) - _MOST:,} more series.</p>" if len(self.table) > _MOST else ""
         found = [list(line) for line in self._lines()]
-        seen = _html.table(["severity", "name", "what"], found) if found else "<p>No issues found.</p>"
+        seen = _html.table(["severity", "name", "finding"], found) if found else "<p>No findings.</p>"
         decided = "".join(f"<p>{_html.text(note)}.</p>" for note in self._notes)
         note = f"<p>{_html.text(self._note)}</p>" if self._note else ""
         return _html.table(head, rows) + more + _legend() + decided + seen + note

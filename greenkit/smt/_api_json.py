@@ -98,7 +98,7 @@ def read(source: Source, targets: ReadTargets, advance: Advance) -> None:
         raise OtherFormat(
             f"This JSON contains none of {', '.join(SHAPES)}, so it is not an answer of Smart Meter Texas",
             source=source.name,
-            next_step="Check that this is the file that you mean.",
+            next_step="Check that this is the file you meant to load.",
         )
 
 

@@ -105,14 +105,14 @@ UNIT_OTHER: Final = Kind(
 COLUMN_IGNORED: Final = Kind(
     "smt.column.ignored",
     "warning",
-    "{count:column} of numbers {count:is|are} not read, first {first}.",
+    "greenkit did not read {count:column} of numbers, first {first}.",
     "Check whether {count:the column contains|these columns contain} energy that you need.",
 )
 NET_IGNORED: Final = Kind(
     "smt.column.net",
     "info",
-    "{count:column} of net values {count:is|are} not read, first {first}. greenkit read consumption and surplus "
-    "generation as two flows.",
+    "greenkit did not read {count:column} of net values, first {first}. It read consumption and surplus generation "
+    "as two flows.",
 )
 METER_UNKNOWN: Final = Kind(
     "smt.meter.unknown",
@@ -157,8 +157,8 @@ ZERO_ESTIMATED: Final = Kind(
 QUALITY_OTHER: Final = Kind(
     "smt.quality.other",
     "info",
-    "{count:value} {count:has|have} no status, or one other than A and E, first {first}. The column quality_code "
-    "contains it.",
+    "{count:value} {count:has|have} no status, or one other than A and E, first {first}. Column quality_code "
+    "contains the status.",
 )
 
 # -- days
@@ -179,7 +179,7 @@ DAY_CONFLICT: Final = Kind(
     "warning",
     "{count:day} appeared more than once with the same revision and different values, first {first}. greenkit kept the "
     "later reading.",
-    "Check which of the values is right.",
+    "Check which of the values is correct.",
 )
 DAY_OVERLAP: Final = Kind(
     "smt.day.overlap",
@@ -248,8 +248,8 @@ SLOTS: Final = Kind(
 LSE_COUNT: Final = Kind(
     "smt.lse.count",
     "serious",
-    "{count:record} {count:does|do} not have as many intervals as fit between start and stop, first {first}. greenkit "
-    "placed them from the start.",
+    "{count:record} {count:has|have} more or fewer intervals than fit between start and stop, first {first}. "
+    "greenkit placed them from the start.",
     "Request the data again.",
 )
 LSE_STOP: Final = Kind(
@@ -299,7 +299,7 @@ LSE_JOINED: Final = Kind(
     "smt.lse.joined",
     "warning",
     "{count:record} {count:begins|begin} in the middle of a line, first {first}, as when files without a final line "
-    "end are concatenated. The value before {count:it|them} may be truncated.",
+    "end are concatenated. The value before {count:it|each} may be truncated.",
     "Concatenate the original files again, or load them separately.",
 )
 LSE_MULTIPLIER: Final = Kind(

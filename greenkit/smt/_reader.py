@@ -303,7 +303,7 @@ def load_smt(
         kind = "registers" if len(data.registers) else "bills"
         what = "daily register reads" if kind == "registers" else "monthly bills"
         raise FormatError(
-            f"The source contains {what} and no intervals",
+            f"The source contains {what} but no intervals",
             source=_name_of(source),
             next_step=f"Use greenkit.open_smt(…).{kind}.",
         )

@@ -215,7 +215,7 @@ def test_a_frame_without_values_and_an_empty_one(make_series):
     none = quality.assess(frame.empty())
     assert (len(none.table), len(none.days), len(none.findings)) == (0, 0, 0)
     assert "No findings" in repr(none)
-    assert "No issues found." in none._repr_html_()
+    assert "No findings." in none._repr_html_()
 
 
 def test_series_are_judged_apart(make_series):
