@@ -45,21 +45,21 @@ ASSUMED_REGISTER: Final = Kind(
 IN_TWO_FILES: Final = Kind(
     "espi.reading.in-two-files",
     "warning",
-    "{count:reading} {count:is|are} in more than one file, unchanged. greenkit kept one of each.",
+    "{count:reading} {count:is|are} in more than one file, unchanged. greenkit kept one copy of each.",
     "Check whether the files are meant to overlap.",
 )
 CONFLICTING: Final = Kind(
     "espi.reading.conflicting",
     "warning",
-    "{count:reading} {count:has|have} the start of another one but not its value; first at {first}. greenkit kept all "
-    "of them, with the newest last.",
+    "{count:reading} {count:has|have} the same start as another one but a different value; first at {first}. "
+    "greenkit kept all versions, with the newest last.",
     "Call df.gk.drop_duplicates() to keep the last of each.",
 )
 REPEATED: Final = Kind(
     "espi.reading.repeated",
     "warning",
-    "{count:reading} {count:has|have} the start and the value of another one; first at {first}. greenkit kept all of "
-    "them.",
+    "{count:reading} {count:has|have} the same start and value as another one; first at {first}. greenkit kept all "
+    "copies.",
     "Call df.gk.drop_duplicates() to keep one of each.",
 )
 OVERLAPPING: Final = Kind(

@@ -42,7 +42,7 @@ SAME_PERIOD: Final = Kind(
     "warning",
     "{count:bill} {count:has|have} the same meter and period as another one, but different content. greenkit kept all "
     "of them, so a sum counts them more than once.",
-    "Keep the one with the newest ``updated``, unless they are for different flows.",
+    "Keep the bill with the newest value in column updated, unless they are for different flows.",
 )
 OVERLAP: Final = Kind(
     "espi.bill.overlap",
@@ -53,8 +53,8 @@ OVERLAP: Final = Kind(
 PRICE: Final = Kind(
     "espi.bill.price",
     "warning",
-    "The bills come to {price:.3g} of the currency per {unit}. Their amounts may not be in 10^-5 of the currency, as "
-    "the standard requires.",
+    "The bills have a median price of {price:.3g} of the currency per {unit}. Their amounts may not be in 10^-5 of "
+    "the currency, as the standard requires.",
     "Compare a total with a paper bill.",
 )
 

@@ -26,7 +26,7 @@ DST_OFFSET: Final = Kind(
     "espi.time.dst-offset",
     "warning",
     "greenkit ignored {ignored}.",
-    "If the clocks of the site change otherwise, load the file again with tz=.",
+    "If clocks at the site change at other times or by another amount, load the file again with tz=.",
 )
 OFFSET_SIGN: Final = Kind(
     "espi.time.offset-sign",

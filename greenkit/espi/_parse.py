@@ -57,7 +57,7 @@ FOREIGN_FEED: Final = Kind(
     "espi.feed.foreign",
     "serious",
     "The entries of the feed contain nothing in the ESPI namespace, http://naesb.org/espi.",
-    "Check that this is the Green Button feed that you mean.",
+    "Check that this is the Green Button feed you meant to load.",
 )
 ESCAPED: Final = Kind(
     "espi.content.escaped",
@@ -71,7 +71,7 @@ UNKNOWN_RESOURCE: Final = Kind(
     "info",
     "The feed has {count:,} {what} {count:element|elements}, which greenkit does not know. greenkit left "
     "{count:it|them} out.",
-    "Check that this is the feed that you mean.",
+    "Check that this is the feed you meant to load.",
 )
 LOOSE_READINGS: Final = Kind(
     "espi.reading.without-block",
@@ -221,8 +221,10 @@ class DocumentReader:
         if "XML_PARSE_HUGE" in reason:
             reason = re.split(",? (?:use|try) XML_PARSE_HUGE", reason)[0]
             raise LimitError(
-                f"{self.source.name}, line {line}: The XML is nested too deeply or has too large a text ({reason})",
-                next_step="Check that this is the file that you mean; Green Button feeds stay far below these limits.",
+                f"{self.source.name}, line {line}: The XML is nested too deeply, or a text in it is too long "
+                f"({reason})",
+                next_step="Check that this is the file you meant to load; Green Button feeds stay far below these "
+                "limits.",
             )
         if "nvalid bytes in character encoding" in reason or "not proper UTF-8" in reason:
             raise UnicodeDecodeError("utf-8", b"", 0, 1, reason)
@@ -371,7 +373,7 @@ class DocumentReader:
             raise OtherFormat(
                 f"The XML contains no ESPI resource (its root is {shown})",
                 source=self.source.name,
-                next_step="Check that this is the Green Button feed that you mean.",
+                next_step="Check that this is the Green Button feed you meant to load.",
             )
 
 

@@ -308,7 +308,7 @@ class GreenButton:
         """Return the finding that says what a feed without readings contains instead."""
         out, feed = Findings(), self._tables.feed
         contents = Counter(r.kind for r in feed.resources)
-        reason = "the feed has nothing that greenkit knows"
+        reason = "the feed contains nothing that greenkit recognizes"
         if not feed.documents:
             reason = "the source contains no file"
         elif contents:

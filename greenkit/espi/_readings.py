@@ -65,7 +65,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "espi.time.iso",
         "warning",
         "{count:start time} {count:is a date|are dates} in ISO 8601 instead of seconds. greenkit converted "
-        "{count:it|them}, and took times without an offset as UTC.",
+        "{count:it|them}, and read times without an offset as UTC.",
         "Check the times of the data.",
     ),
     "not-a-number": Kind(
@@ -73,7 +73,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "warning",
         "{count:value} of the member {member} {count:is not a number|are not numbers}. greenkit left {count:it|them} "
         "empty.",
-        "Look at the member in the feed.",
+        "Check the member {member} in the feed.",
     ),
     "own": Kind(
         "espi.value.own-multiplier",
@@ -87,14 +87,14 @@ KINDS: Final[Mapping[str, Kind]] = {
         "warning",
         "{count:value} of the member {member} {count:is|are} neither true nor false. greenkit left {count:it|them} "
         "empty.",
-        "Look at the member in the feed.",
+        "Check the member {member} in the feed.",
     ),
     "not-a-time": Kind(
         "espi.time.not-a-time",
         "warning",
         "{count:value} of the member {member} {count:is|are} outside the years 1 to 9999. greenkit left "
         "{count:it|them} empty.",
-        "Look at the member in the feed.",
+        "Check the member {member} in the feed.",
     ),
 }
 """Findings on texts, by the word under which they are counted in ``Readings.doubtful``."""
@@ -260,7 +260,7 @@ class Readings:
             if len(self.quality_texts) >= _QUALITIES:
                 raise FormatError(
                     f"The feed has more than {_QUALITIES:,} different quality codes, so it is not ESPI",
-                    next_step="Check that this is the file that you mean.",
+                    next_step="Check that this is the file you meant to load.",
                 )
             number = self._quality_ids[text] = len(self.quality_texts)
             self.quality_texts.append(text)

@@ -46,14 +46,14 @@ NO_TIME: Final = Kind(
 LATE_SECOND: Final = Kind(
     "espi.time.late-second",
     "info",
-    "{count:reading} {count:starts|start} one second late, like all of their series. greenkit floored the starts to "
-    "the minute.",
+    "{count:reading} {count:starts|start} one second late, as does every other reading of the same series. greenkit "
+    "rounded the starts down to the minute.",
 )
 SHORT_DURATION: Final = Kind(
     "espi.time.short-duration",
     "info",
-    "{count:reading} {count:is|are} one second shorter than full minutes, like all of their series. greenkit added the "
-    "second.",
+    "{count:reading} {count:is|are} one second short of full minutes, as is every other reading of the same series. "
+    "greenkit added the second.",
 )
 WRONG_DURATION: Final = Kind(
     "espi.time.wrong-duration",
@@ -201,7 +201,7 @@ def place_untimed_readings(rows: Rows) -> Findings:
     lost = start == NONE
     if n := int((lacks & ~lost).sum()):
         blocks = Count(unfilled)
-        elsewhere = f"; {blocks:block} then {blocks:ends|end} at another time than declared" if unfilled else ""
+        elsewhere = f"; {blocks:block} then {blocks:ends|end} at a different time than declared" if unfilled else ""
         severity = "warning" if unfilled else "info"
         out.add(PLACED, severity=severity, count=n, unfilled=unfilled, words={"elsewhere": elsewhere})
     if n := int(lost.sum()):

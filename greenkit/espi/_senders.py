@@ -22,7 +22,7 @@ CONFLICT: Final = Kind(
     "serious",
     "The document looks like one of several senders ({quirks}), whose quirks differ in {what}. greenkit applied none "
     "of them.",
-    "Check the values and times, and report the document to greenkit.",
+    "Check the values and times, and report the document to the greenkit developers.",
 )
 
 

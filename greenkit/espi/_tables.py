@@ -29,14 +29,15 @@ WITHHELD: Final = Kind("espi.member.withheld", "info", "greenkit left out member
 REPEATED: Final = Kind(
     "espi.member.repeated",
     "warning",
-    "Members that a resource has once occur several times with different values: {names}. greenkit kept the first.",
-    "Look at these members in the feed.",
+    "Members that may occur only once in a resource occur several times, with different values: {names}. greenkit "
+    "kept the first.",
+    "Check these members in the feed.",
 )
 TOO_MANY: Final = Kind(
     "espi.member.too-many",
     "warning",
     "A table has more than {most:,} members that no schema defines. greenkit left out {count:member}.",
-    "Check that this is the feed that you mean.",
+    "Check that this is the feed you meant to load.",
 )
 
 _BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")

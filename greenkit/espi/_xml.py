@@ -120,7 +120,7 @@ def _encoding(head: bytes, name: str) -> str:
     if found.name.startswith(("utf-16", "utf-32")):
         return "utf-8"
     raise FormatError(
-        f"The document declares the encoding {declared[1].decode()!r}, in which no text file is",
+        f"The document declares the encoding {declared[1].decode()!r}, which is not an encoding of text",
         source=name,
         next_step="Download the feed again from the utility.",
     )
@@ -155,7 +155,7 @@ def _not_xml(head: bytes, name: str) -> OtherFormat:
             next_step="If it is from Smart Meter Texas, call load_smt; otherwise download the XML.",
         )
     return OtherFormat(
-        "This is not XML", source=name, next_step="Check that this is the Green Button feed that you mean."
+        "This is not XML", source=name, next_step="Check that this is the Green Button feed you meant to load."
     )
 
 

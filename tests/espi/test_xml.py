@@ -264,7 +264,9 @@ def test_a_feed_without_readings_says_what_it_holds():
         match="no interval readings: the feed has only 1 UsagePoint, 1 LocalTimeParameters. .* call open",
     ):
         assert load_espi(feed(usage_point(), local_time())).empty
-    with pytest.warns(GreenkitWarning, match="no interval readings: the feed has nothing that greenkit knows"):
+    with pytest.warns(
+        GreenkitWarning, match="no interval readings: the feed contains nothing that greenkit recognizes"
+    ):
         assert load_espi(feed()).empty
 
 

@@ -10,9 +10,9 @@ from greenkit.findings import Findings, Kind
 MAY_BE_WH: Final = Kind(
     "espi.quirk.opower-wh",
     "serious",
-    "Series {series} is declared in kWh (powerOfTenMultiplier 3), but other readers take Opower's feeds of this title "
-    "as Wh. greenkit follows the declaration.",
-    "Compare the usage with a bill; if the bill is a thousandth of it, divide the values by 1000.",
+    "Series {series} is declared in kWh (powerOfTenMultiplier 3), but other software reads Opower feeds with this "
+    "title as Wh. greenkit follows the declaration.",
+    "Compare the usage with a bill, and divide the values by 1000 if the bill shows a thousandth of them.",
 )
 IS_WH: Final = Kind(
     "espi.quirk.opower-wh-by-price",

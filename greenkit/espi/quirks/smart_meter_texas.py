@@ -13,8 +13,8 @@ from greenkit.times import US, intervals_per_day, midnights
 DAY_BLOCKS: Final = Kind(
     "espi.quirk.smt-day-blocks",
     "info",
-    "{count:reading} of Smart Meter Texas {count:has|have} epochs that repeat and skip around midnight UTC. greenkit "
-    "placed {count:it|them} on the local day by position.",
+    "{count:reading} from Smart Meter Texas {count:has|have} epochs that repeat and skip around midnight UTC. "
+    "greenkit placed {count:it|them} on the local day by position.",
 )
 TITLE: Final = "SMT Green Button Report"
 ZONE: Final = "America/Chicago"
