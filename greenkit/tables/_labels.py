@@ -28,7 +28,7 @@ ROW_UNREADABLE: Final = Kind(
     "tables.row.unreadable",
     "warning",
     "greenkit left out {count:row} of {file} without a readable time, first data row {first}.",
-    "Check these rows.",
+    "Check {count:this row|these rows} of {file}.",
 )
 LABEL_INFERRED: Final = Kind(
     "tables.label.inferred",

@@ -35,8 +35,8 @@ TIME_SKIPPED_HOUR: Final = Kind(
 TIME_MOVED: Final = Kind(
     "tables.time.moved",
     "info",
-    "{count:label} {count:does|do} not exist on the day when clocks go forward, first {first}. No row has the "
-    "time an hour later, so greenkit read the {count:label as that time|labels as those times}.",
+    "{count:label} {count:does|do} not exist on the day when clocks go forward, first {first}. No row has the time "
+    "one hour later, so greenkit read the {count:label as that time|labels as those times}.",
 )
 TIME_REPEATED_HOUR: Final = Kind(
     "tables.time.repeated-hour",
@@ -67,18 +67,18 @@ CLOCK_INFERRED: Final = Kind(
 INTERVAL_MEASURED: Final = Kind(
     "tables.interval.measured",
     "info",
-    "Intervals of {file} are {minutes} minutes long, as the distances between its times show.",
+    "Intervals of {file} are {minutes} minutes long, as the differences between its times show.",
 )
 INTERVAL_CHANGES: Final = Kind(
     "tables.interval.changes",
     "info",
-    "Intervals of {file} have more than one length: {minutes} minutes, as the distances between its times show.",
+    "Intervals of {file} have more than one length: {minutes} minutes, as the differences between its times show.",
 )
 INTERVAL_UNKNOWN: Final = Kind(
     "tables.interval.unknown",
     "warning",
-    "{count:row} of {file} {count:is|are} alone in a series, so the length of the interval is unknown. greenkit "
-    "used {minutes} minutes, the length in the other series.",
+    "{count:row} of {file} {count:is the only one in its series|are each the only one in their series}, so the "
+    "interval length is unknown. greenkit used {minutes} minutes, the length in the other series.",
     "Set interval in the mapping.",
 )
 ZONES: Final = (
@@ -218,10 +218,10 @@ class Placing(Values):
                 both = np.isin(hour, label[near]).any() if len(hour) else False
                 evidence.append("24 in spring" if both else "local")
         if "local" in evidence and "24 in spring" not in evidence:
-            self._report(CLOCK_INFERRED, clock="local", words={"reason": "The days when clocks change show it."})
+            self._report(CLOCK_INFERRED, clock="local", words={"reason": "The days when clocks change show this."})
             return "local"
         if not evidence:
-            reason = "No day when clocks change is in the table, so it proves nothing about the clock"
+            reason = "The table has no day when clocks change, so it proves nothing about the clock"
         else:
             reason = "The days when clocks change have 24 hours: the clock is standard time, or hours were added"
         summer = int(np.argmax(to_utc(label, zone) != label - standard))
@@ -245,7 +245,7 @@ class Placing(Values):
         """Decide whether the one value of the repeated hour is one hour or both."""
         value = part.value[mine].copy()
         decided: dict[str, list[Once]] = {"lost": [], "summed": []}
-        reason = "The mapping says so." if self.table.repeated_hour else "Its value is as usual for that hour."
+        reason = "The mapping specifies this." if self.table.repeated_hour else "Its value is as usual for that hour."
         for once in placed.once:
             verdict = self.table.repeated_hour or _lost_or_summed(once, value, series, label)
             if verdict is None:

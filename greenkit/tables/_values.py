@@ -56,7 +56,7 @@ ENERGY_DISAGREES: Final = Kind(
     "tables.energy.disagrees",
     "warning",
     "Column {column} of {file} differs from {others} in {count:row}, by {largest} at most. greenkit does not read it.",
-    "Check which of the columns is right.",
+    "Check which of the columns is correct.",
 )
 _MOST_LABELED: Final = 1 << 22
 
@@ -154,8 +154,8 @@ class Values(Labels):
             parts.append(part)
         if not parts:
             raise FormatError(
-                f"{self.file}: No column is named as {' or '.join(self.table.patterns)}",
-                next_step="Correct wide in time of the mapping.",
+                f"{self.file}: No column name matches {' or '.join(self.table.patterns)}",
+                next_step="Correct time.wide in the mapping.",
             )
         self.time_given = True
         return parts

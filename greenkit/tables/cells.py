@@ -187,7 +187,7 @@ class CsvGrid:
         if widest >= MAX_COLUMNS:
             raise LimitError(
                 f"{self.name}: A row has more than {MAX_COLUMNS:,} columns",
-                next_step="Check that this is the file that you mean; no meter data table is so wide.",
+                next_step="Check that this is the file you meant to load; no meter data table is so wide.",
             )
         self.delimiters = tuple(d for d in DELIMITERS if any(d in line for line in self._lines)) or (",",)
         self._heads: dict[str, list[list[str]]] = {}
@@ -554,13 +554,14 @@ def _check_workbook(data: bytes, name: str, limits: Limits) -> None:
             size = sum(info.file_size for info in infos)
             if len(infos) > limits.members or size > limits.unpacked:
                 raise LimitError(
-                    f"{name}: The workbook unpacks to {size:,} bytes", next_step="Pass larger limits if you trust it."
+                    f"{name}: The workbook unpacks to {size:,} bytes",
+                    next_step="If you trust it, pass a larger limits.unpacked or limits.members.",
                 )
             for info in infos:
                 if info.file_size > (32 << 20) and info.file_size > limits.ratio * max(info.compress_size, 1):
                     raise LimitError(
                         f"{name}: Part of the workbook is packed more than {limits.ratio} times",
-                        next_step="Pass a larger limits.ratio if you trust it.",
+                        next_step="If you trust it, pass a larger limits.ratio.",
                     )
                 if info.filename.endswith((".xml", ".rels")):
                     with archive.open(info) as part:

@@ -28,9 +28,9 @@ Bools = npt.NDArray[np.bool_]
 REGISTER_FALLS: Final = Kind(
     "tables.register.falls",
     "warning",
-    "A register of {file} falls {count:time}, first {first}: the meter was replaced or rolled over. There is no "
-    "usage across that time.",
-    "Add the usage of that time by hand if you know it.",
+    "A register of {file} falls {count:time}, first {first}. The meter may have been replaced, or the register "
+    "rolled over. There is no usage across {count:that time|those times}.",
+    "Add the usage of {count:that time|those times} by hand if you know it.",
 )
 REGISTER_GAP: Final = Kind(
     "tables.register.gap",
@@ -52,8 +52,8 @@ ROW_CONFLICT: Final = Kind(
     "tables.row.conflict",
     "warning",
     "{count:interval} of {file} {count:appears|appear} more than once with different values, first {first}. "
-    "greenkit kept each of them.",
-    "Check which value is right.",
+    "greenkit kept every version.",
+    "Check which value is correct.",
 )
 
 

@@ -231,7 +231,7 @@ class Value:
 
     def __post_init__(self) -> None:
         if self.split and self.flow != "net":
-            raise SettingsError("split needs the flow net", next_step='Write flow = "net".')
+            raise SettingsError('split requires flow = "net"', next_step='Write flow = "net".')
 
     @property
     def read(self) -> bool:
@@ -328,7 +328,7 @@ class Table:
         if not self.values and self.cells is None:
             raise SettingsError("lacks values", next_step='Write values = { Usage = { flow = "delivered" } }.')
         if self.cells is not None and not self.patterns:
-            raise SettingsError("cells needs time.wide", next_step='Write wide = "%H:%M" in time.')
+            raise SettingsError("cells requires time.wide", next_step='Write wide = "%H:%M" in time.')
         if self.clock is not None and self.clock not in CLOCKS and offset_minutes(self.clock) is None:
             raise SettingsError(
                 f"clock is {self.clock!r}, but it must be local, standard, utc, offset, or an offset such as +10:00",

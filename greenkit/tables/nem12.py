@@ -31,6 +31,7 @@ CLOCK: Final = 10 * 60 * MINUTE
 FLOWS: Final = {"E": "delivered", "B": "received"}
 QUALITIES: Final = {"A": "actual", "S": "estimated", "F": "estimated", "E": "estimated", "N": "missing"}
 """First letter of the quality method: actual, substituted, final substituted, estimated, no reading."""
+_AGAIN: Final = "Ask the distributor for the file again."
 _MINUTES: Final = (1, 5, 10, 15, 30, 60)
 VERSIONS: Final = Kind(
     "tables.nem12.versions",
@@ -112,7 +113,7 @@ def read(grid: Grid, unit: str | None = None) -> NemData:
     Raises
     ------
     OtherFormat
-        If it is NEM13, which has accumulated readings and no intervals.
+        If it is NEM13, which has cumulative readings and no intervals.
     FormatError
         If a record is incomplete or contradicts its channel, with its line.
     """
@@ -145,7 +146,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
             day = None
         if kind == "100" and len(row) > 1 and row[1].upper() != "NEM12":
             raise OtherFormat(
-                f"This is {row[1][:8]}, which has accumulated readings and no intervals",
+                f"This is {row[1][:8]}, which has cumulative readings and no intervals",
                 source=file,
                 next_step="Ask the distributor for NEM12.",
             )
@@ -153,18 +154,24 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
             channel = _channel(row, file, line, unit)
         elif kind == "300":
             if channel is None:
-                raise FormatError("A day (300) is before the first channel (200)", source=file, line=line)
+                raise FormatError(
+                    "A day (300) is before the first channel (200)", source=file, line=line, next_step=_AGAIN
+                )
             day = _day(row, channel, file, line)
         elif kind == "400":
             if day is None:
-                raise FormatError("A quality record (400) is not after a day (300)", source=file, line=line)
+                raise FormatError(
+                    "A quality record (400) is not after a day (300)", source=file, line=line, next_step=_AGAIN
+                )
             _divide(row, day, file, line)
         elif kind == "500":
             registers += 1
         elif kind in ("250", "550"):
-            raise OtherFormat("This is NEM13, which has no intervals", source=file, next_step="Ask for NEM12.")
+            raise OtherFormat(
+                "This is NEM13, which has no intervals", source=file, next_step="Ask the distributor for NEM12."
+            )
         elif kind not in ("100", "900"):
-            raise FormatError(f"The record {kind[:8]!r} is not known", source=file, line=line)
+            raise FormatError(f"The record {kind[:8]!r} is not known", source=file, line=line, next_step=_AGAIN)
     if day is not None:
         yield _checked(day, file)
     if registers:
@@ -175,7 +182,7 @@ def _channel(row: Sequence[str], file: str, line: int, unit: str | None) -> _Cha
     row = [*row, *[""] * (10 - len(row))]
     minutes = int(row[8]) if row[8].isdigit() else 0
     if minutes not in _MINUTES:
-        raise FormatError(f"The interval length is {row[8][:8]!r} minutes", source=file, line=line)
+        raise FormatError(f"The interval length is {row[8][:8]!r} minutes", source=file, line=line, next_step=_AGAIN)
     return _Channel(row[1].strip(), row[4].strip() or row[3].strip(), row[7].strip() or unit or "", minutes)
 
 
@@ -183,7 +190,7 @@ def _day(row: Sequence[str], channel: _Channel, file: str, line: int) -> _Day:
     count = channel.per_day
     if len(row) < 2 + count or any(cell[:1].isalpha() for cell in row[2 : 2 + count]):
         raise FormatError(
-            f"A day (300) must have {count} values and a quality, as its interval is {channel.minutes} minutes",
+            f"A day (300) must have {count} values and a quality, because its interval is {channel.minutes} minutes",
             source=file,
             line=line,
             next_step="Download the file again.",
@@ -192,10 +199,12 @@ def _day(row: Sequence[str], channel: _Channel, file: str, line: int) -> _Day:
         date = datetime.datetime.strptime(row[1], "%Y%m%d").date()
         values = np.array([cell or "nan" for cell in row[2 : 2 + count]], dtype=float)
     except (ValueError, IndexError):
-        raise FormatError("A day (300) has an invalid date or value", source=file, line=line) from None
+        raise FormatError(
+            "A day (300) has an invalid date or value", source=file, line=line, next_step=_AGAIN
+        ) from None
     quality = row[2 + count].strip().upper() if len(row) > 2 + count else ""
     if quality and quality[0] not in "ANSFEV":
-        raise FormatError(f"The quality {quality[:8]!r} is not known", source=file, line=line)
+        raise FormatError(f"The quality {quality[:8]!r} is not known", source=file, line=line, next_step=_AGAIN)
     updated = row[5 + count].strip() if len(row) > 5 + count else ""
     return _Day(channel, date.toordinal() - 719_163, values, [quality] * count, updated, line)
 
@@ -203,7 +212,9 @@ def _day(row: Sequence[str], channel: _Channel, file: str, line: int) -> _Day:
 def _divide(row: Sequence[str], day: _Day, file: str, line: int) -> None:
     numbers = [int(cell) if cell.isdigit() else 0 for cell in row[1:3]]
     if len(numbers) < 2 or not 1 <= numbers[0] <= numbers[1] <= day.channel.per_day:
-        raise FormatError("A quality record (400) names intervals beyond the day", source=file, line=line)
+        raise FormatError(
+            "A quality record (400) names intervals beyond the day", source=file, line=line, next_step=_AGAIN
+        )
     for i in range(numbers[0] - 1, numbers[1]):
         day.codes[i] = row[3].strip().upper() if len(row) > 3 else ""
 
@@ -211,7 +222,10 @@ def _divide(row: Sequence[str], day: _Day, file: str, line: int) -> None:
 def _checked(day: _Day, file: str) -> _Day:
     if "V" in day.codes:
         raise FormatError(
-            "A day of variable quality (V) has intervals without a quality record (400)", source=file, line=day.line
+            "A day of variable quality (V) has intervals without a quality record (400)",
+            source=file,
+            line=day.line,
+            next_step=_AGAIN,
         )
     for i, code in enumerate(day.codes):
         if code.startswith("N"):

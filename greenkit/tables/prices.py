@@ -22,13 +22,13 @@ GAPS: Final = Kind(
     "tables.prices.gap",
     "warning",
     "The prices have {count:gap}, first {first}.",
-    "Load the missing files too.",
+    "Load the missing price files too.",
 )
 MISSING: Final = Kind(
     "tables.prices.missing",
     "warning",
     "{count:interval} {count:has|have} no price, first {first}. greenkit left {count:it|them} out.",
-    "Load the missing files too.",
+    "Load the missing price files too.",
 )
 REPEATS: Final = Kind(
     "tables.prices.repeats", "info", "greenkit left out {count:price} that {count:appears|appear} twice."

@@ -33,10 +33,10 @@ FILE_KINDS: Final = {
             "tables.file.skipped",
             "warning",
             "greenkit left out {file}: {reason}.",
-            "Load it alone with layout= if it has readings.",
+            "If {file} has readings, load it alone with layout=.",
         ),
         Kind("tables.file.ambiguous", "serious", "greenkit left out {file}: {reason}.", "{fix}"),
-        Kind("tables.file.empty", "warning", "{file} has no readings.", "Check the file."),
+        Kind("tables.file.empty", "warning", "{file} has no readings.", "Check {file}, or export it again."),
         Kind("tables.file.layout", "info", "{file} has the layout {layout}."),
         Kind(
             "tables.file.repeats",

@@ -77,7 +77,7 @@ class Slots:
         fitting = [n for n in _PER_DAY if n <= count <= n + n // 24]
         if not fitting:
             raise SettingsError(
-                f"{count} columns are not the intervals of a day", next_step="Correct wide in time of the mapping."
+                f"{count} columns are not the intervals of a day", next_step="Correct time.wide in the mapping."
             )
         return fitting[-1]
 
