@@ -62,12 +62,12 @@ _ERRORS: Final = {
     "invalid_request": (
         ClientRejected,
         "The utility does not accept the authorization request",
-        "Check redirect_uri and scope, and whether the utility requires PKCE (pkce in the profile).",
+        "Check redirect_uri and scope, and check whether the utility requires PKCE (pkce in the profile).",
     ),
     "invalid_scope": (
         ClientRejected,
         "The utility does not accept the scope",
-        "Set scope to the one of the registration.",
+        "Set scope to the scope of the registration.",
     ),
     "unsupported_response_type": (
         ClientRejected,
@@ -158,7 +158,7 @@ class Authorization:
     def _listen(self, method: Method, redirect_uri: str) -> RedirectListener | None:
         if method not in ("auto", "loopback", "paste"):
             raise SettingsError(
-                f"method is {method!r}, but it must be auto, loopback, or paste", next_step="Pass one of the three."
+                f"method is {method!r}, but it must be auto, loopback, or paste", next_step='Pass method="auto".'
             )
         able = is_loopback(redirect_uri)
         if method == "loopback" and not able:
@@ -360,8 +360,8 @@ def _ask(label: str) -> Secret:
     except (EOFError, OSError, NotImplementedError) as e:  # the last is a kernel's without a front end
         fault = type(e).__name__
     raise SettingsError(
-        f"Nobody can be asked for the redirect URL here ({fault})",
-        next_step="Authorize once in a notebook or a terminal. The stored grant then serves here.",
+        f"greenkit cannot ask for the redirect URL here ({fault})",
+        next_step="Authorize once in a notebook or a terminal, and use the stored grant here.",
     )
 
 
@@ -402,12 +402,13 @@ def code_from_redirect(
         )
     if any(len(values) > 1 for values in fields.values()) or ("code" in fields) == ("error" in fields):
         raise StateMismatch(
-            "The redirect can be read in more than one way, so greenkit does not use it",
+            "The redirect is ambiguous, so greenkit does not use it",
             next_step="Call authorize() again.",
         )
     if issuer is not None and fields.get("iss") != [issuer]:
         raise StateMismatch(
-            "The redirect comes from another issuer than the profile names", next_step="Check issuer in the profile."
+            "The redirect comes from a different issuer than the one in the profile",
+            next_step="Check issuer in the profile.",
         )
     if "error" in fields:
         error, problem, step = _ERRORS.get(
@@ -415,7 +416,7 @@ def code_from_redirect(
             (
                 ClientRejected,
                 "The utility reports an error that the standard does not define",
-                "Ask the utility about it.",
+                "Ask the utility about this error.",
             ),
         )
         if not pkce and mentions_pkce(fields.get("error_description", [""])[0]):
@@ -431,11 +432,11 @@ def _without_state(fields: dict[str, list[str]]) -> StateMismatch:
     if "error" in fields:
         return StateMismatch(
             "The redirect reports that the authorization was refused, but it contains no state, so it may be forged",
-            next_step="If the customer refused, call cancel(). Otherwise open the link again and sign in.",
+            next_step="Call cancel() if the customer refused; otherwise open the link again and sign in.",
         )
     return StateMismatch(
         "The redirect contains no state, which some utilities drop, so greenkit cannot tell whether it is forged",
-        next_step="Open the newest link and sign in. If the state is missing again, ask the utility to return it.",
+        next_step="Open the newest link and sign in, and ask the utility to return the state if it is missing again.",
     )
 
 

@@ -176,7 +176,7 @@ class Client:
             )
         if self.profile.authorize_url.startswith("/"):
             raise SettingsError(
-                f"The profile {self.profile.name} does not know the sign-in page",
+                f"The profile {self.profile.name} has no sign-in page",
                 next_step=f'Set authorize_url in a TOML profile with based_on = "{self.profile.name}".',
             )
         if self._flow is not None:
@@ -588,7 +588,9 @@ class Client:
         """Fetch whether the utility's service is available."""
         found = self._read(resource_url(self.profile, "ReadServiceStatus"), self._grants.client_bearer).service_status
         if not len(found):
-            raise FormatError("The answer contains no ServiceStatus", next_step="Check what the utility sent.")
+            raise FormatError(
+                "The answer contains no ServiceStatus", next_step="Ask the utility about its ServiceStatus resource."
+            )
         return bool(found["current_status"].iloc[0] == "normal")
 
     def application_information(self) -> pd.DataFrame:

@@ -23,13 +23,13 @@ from greenkit.findings import Findings, Kind
 EMPTY: Final = Kind(
     "custodian.window.empty",
     "warning",
-    "The utility sent no reading for {asked}.",
-    "Request another period, or ask the utility when the data begin.",
+    "The utility sent no readings for {asked}.",
+    "Request another period, or ask the utility when its data begins.",
 )
 LESS: Final = Kind(
     "custodian.window.less",
     "warning",
-    "The answer covers less than was requested: {asked} was requested, and {short:meter} {short:has|have} less.",
+    "The answer covers less than the requested period, {asked}: {short:meter} {short:has|have} less data.",
     "Request the rest later, and ask the utility if it does not arrive.",
 )
 MORE: Final = Kind(
@@ -64,7 +64,7 @@ PAGE_UNFOLLOWED: Final = Kind(
     "custodian.answer.page-unfollowed",
     "serious",
     "The answer has a further page that greenkit did not fetch, because {reason}. Readings are missing.",
-    "Ask the utility about the next page. If its host is right, add it to hosts in a profile of your own.",
+    "Ask the utility for the next page, or, if its host is right, add the host to hosts in your own profile.",
 )
 NOT_COMPARED: Final = Kind(
     "custodian.answer.not-compared",
@@ -125,7 +125,9 @@ class Received:
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             pass
-        raise FormatError("The record of received days is damaged or of a newer greenkit", next_step="Delete it.")
+        raise FormatError(
+            "The record of received days is damaged or was written by a newer greenkit", next_step="Delete it."
+        )
 
 
 @dataclass(frozen=True)

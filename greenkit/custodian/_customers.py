@@ -210,7 +210,7 @@ class Customers:
         except (OSError, UnicodeDecodeError) as e:
             fault = type(e).__name__
         raise SettingsError(
-            f"{path} cannot be read ({fault})", next_step="Delete it; the readings are then fetched again."
+            f"{path} cannot be read ({fault})", next_step="Delete the file; greenkit then fetches the readings again."
         )
 
     def _keep(self, name: str, received: Received) -> None:

@@ -50,7 +50,7 @@ _ERRORS: Final[Mapping[str, tuple[type[RemoteError], str, str]]] = {
     "invalid_grant": (
         AuthorizationExpired,
         "the grant has ended",
-        "Call authorize(): the customer must sign in again.",
+        "Call authorize(), because the customer must sign in again.",
     ),
     "invalid_client": (
         ClientRejected,
@@ -63,7 +63,7 @@ _ERRORS: Final[Mapping[str, tuple[type[RemoteError], str, str]]] = {
         "Ask the utility to enable the grant for your registration.",
     ),
     "unsupported_grant_type": (ClientRejected, "the utility does not offer this grant", "Pass another grant."),
-    "invalid_scope": (ClientRejected, "the scope is not accepted", "Set scope to the one of the registration."),
+    "invalid_scope": (ClientRejected, "the scope is not accepted", "Set scope to the scope of the registration."),
     "invalid_request": (
         ClientRejected,
         "the request is not accepted",
@@ -275,7 +275,7 @@ class TokenEndpoint:
         if status == 400 and grant == "refresh_token":  # the grant is kept, because the cause may be something else
             return AuthorizationExpired(
                 f"{where} refused to renew the grant (status 400) without a reason",
-                next_step="Call authorize(). If that does not help, check refresh_scope in the profile.",
+                next_step="Call authorize(), and check refresh_scope in the profile if that does not help.",
             )
         return ClientRejected(
             f"{where} refused the request (status {status})", next_step="Check client_id and the registration."

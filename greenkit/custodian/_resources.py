@@ -281,7 +281,8 @@ class Resources:
                 f"{where} refused the request{hint}", next_step="Check the dates, the ID, and the client certificate."
             )
         return RemoteError(
-            f"{where} answered in a way that greenkit does not expect{hint}", next_step="Ask the utility about it."
+            f"{where} answered in a way that greenkit does not expect{hint}",
+            next_step="Ask the utility about this answer.",
         )
 
     def close(self) -> None:

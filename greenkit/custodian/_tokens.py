@@ -424,5 +424,5 @@ def _check_private(path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0) or found.st_mode & forbidden or path.is_symlink():
         mode = "700" if path.is_dir() else "600"
         raise SettingsError(
-            f"Others could read or change {path}", next_step=f"Make it your own and run chmod {mode} {path}."
+            f"Others could read or change {path}", next_step=f"Make yourself its owner and run chmod {mode} {path}."
         )

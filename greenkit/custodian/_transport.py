@@ -168,7 +168,7 @@ def _host_rejected(profile: Profile) -> HostRejected:
     # the URL itself is not repeated, because it may contain a token or a customer's id
     return HostRejected(
         f"A URL is not a resource of {profile.name} ({profile.resource_url}…), so greenkit sent nothing to it",
-        next_step="Check where the URL comes from. If it is the utility's, add its host to hosts in your own profile.",
+        next_step="Check where the URL comes from, and if it is the utility's, add its host to hosts in your profile.",
     )
 
 

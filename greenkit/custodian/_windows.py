@@ -95,7 +95,7 @@ def instant(value: object, zone: str) -> pd.Timestamp:
     except (ValueError, TypeError, OverflowError):
         pass
     raise SettingsError(
-        f"{value!r} is not a date or time that has only one meaning",
+        f"{value!r} is not an unambiguous date or time",
         next_step="Write it as 2024-01-31, 2024-01-31T08:00Z, or in epoch seconds.",
     )
 
@@ -129,7 +129,7 @@ def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | N
         first = first.tz_convert(profile.zone).normalize().tz_convert("UTC")
     if first >= last:
         raise SettingsError(
-            f"The period from {start} to {end} contains no time", next_step="Pass an end that is after the start."
+            f"The period from {start} to {end} is empty", next_step="Pass an end that is after the start."
         )
     if not profile.window_days:
         return [Window(first, last)]

@@ -80,7 +80,7 @@ def parse(data: bytes) -> BatchList:
         raise FormatError("The notification is not a BatchList", next_step=_CHECK)
     uris = [(e.text or "").strip() for one in lists for e in one.iter("{*}resources", "{*}resource")]
     if len(uris) > MOST:
-        raise LimitError(f"The notification names more than {MOST:,} resources", next_step=_DISTRUST)
+        raise LimitError(f"The notification lists more than {MOST:,} resources", next_step=_DISTRUST)
     return BatchList(tuple(dict.fromkeys(u for u in uris if u)))
 
 

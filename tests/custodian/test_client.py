@@ -189,7 +189,7 @@ def test_authorize_without_the_means_raises_an_error_with_the_cause(utility):
     with pytest.raises(errors.StateMismatch, match=r"No authorization is in progress.*Call authorize"):
         utility.connect().finish("http://127.0.0.1/callback")
     unknown = replace(utility.profile, authorize_url="/authorize")
-    with pytest.raises(errors.SettingsError, match="does not know the sign-in page"):
+    with pytest.raises(errors.SettingsError, match="has no sign-in page"):
         greenkit.connect(unknown, client_id="i", client_secret="s", ca_file=utility.authority.file, redirect_uri="https://x/cb",
                          certificate=utility.client_certificate.certificate, tokens="memory",
                          certificate_key=utility.client_certificate.key).authorize()  # fmt: skip
@@ -362,7 +362,7 @@ def test_usage_has_only_approved_meters_and_may_be_empty(utility):
     flow.finish(click(flow.url, meters=["shop-0002"], follow=False))
     assert set(client.usage(*MARCH)["meter"]) == {"shop-0002"}
     utility.behavior.replace = lambda path: flask.Response(status=204)
-    with pytest.warns(GreenkitWarning, match="sent no reading for"):
+    with pytest.warns(GreenkitWarning, match="sent no readings for"):
         df = client.usage(*MARCH)
     assert len(df) == 0
     frame.check(df, exact=True)
@@ -377,7 +377,7 @@ def test_answer_that_covers_less_or_more_is_reported_and_kept(utility):
         utility.behavior.replace = lambda path, b=bodies[name]: flask.Response(b, 200)
         asked = ("2024-03-01", "2024-03-10")
         if name == "less":
-            with pytest.warns(GreenkitWarning, match="covers less than was requested"):
+            with pytest.warns(GreenkitWarning, match="covers less than the requested period"):
                 df = client.usage(*asked)
         else:
             df = client.usage(*asked)

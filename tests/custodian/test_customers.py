@@ -113,7 +113,7 @@ def test_customers_need_token_files(utility, tmp_path):
     "text", ["", "[]", "{}", '{"schema": 2, "days": []}', '{"schema": 1, "days": [[1]]}', "[" * 9999]
 )
 def test_damaged_record_of_received_days_is_an_error(text):
-    with pytest.raises(errors.FormatError, match="damaged or of a newer greenkit"):
+    with pytest.raises(errors.FormatError, match="damaged or was written by a newer greenkit"):
         Received.from_json(text)
 
 

@@ -125,7 +125,7 @@ def test_epoch_seconds_are_accepted_as_number_and_text(given):
      np.datetime64("NaT"), "170928000012", float("inf"), 10**400, b"2024-03-01"],
 )  # fmt: skip
 def test_numbers_that_could_be_anything_are_refused(given):
-    with pytest.raises(errors.SettingsError, match="is not a date or time"):
+    with pytest.raises(errors.SettingsError, match="is not an unambiguous date or time"):
         _windows.instant(given, "America/Los_Angeles")
 
 
@@ -778,7 +778,7 @@ def test_prompt_without_a_terminal_is_an_error_of_greenkit(utility, monkeypatch)
             raise error
 
         monkeypatch.setattr("getpass.getpass", fail)
-        with pytest.raises(errors.SettingsError, match="Nobody can be asked") as caught:
+        with pytest.raises(errors.SettingsError, match="cannot ask for the redirect URL") as caught:
             flow.prompt()
         assert caught.value.next_step
     flow.cancel()

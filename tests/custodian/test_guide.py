@@ -86,7 +86,7 @@ def test_empty_answer_of_a_new_account_is_reported(utility):
     flow = client.authorize("paste")
     client.finish(click(flow.url, follow=False))
     utility.behavior.replace = lambda path: flask.Response(status=204)
-    with pytest.warns(greenkit.findings.GreenkitWarning, match="sent no reading for"):
+    with pytest.warns(greenkit.findings.GreenkitWarning, match="sent no readings for"):
         assert client.usage(*PUBLISHED).empty
 
 

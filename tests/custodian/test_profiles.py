@@ -167,10 +167,10 @@ def test_windows_follow_the_profile():
     assert list(_windows.parameters(con_edison, window, bulk=True)) == ["publishedMin", "publishedMax"]
     assert list(_windows.parameters(con_edison, window)) == ["published-min", "published-max"]
     for start, end, says in (
-        ("2024-03-02", "2024-03-02", "contains no time"),
-        ("2024-03-02", "2024-03-01", "contains no time"),
-        ("soon", "2024-03-01", "is not a date or time"),
-        (None, "2024-03-01", "is not a date or time"),
+        ("2024-03-02", "2024-03-02", "is empty"),
+        ("2024-03-02", "2024-03-01", "is empty"),
+        ("soon", "2024-03-01", "is not an unambiguous date or time"),
+        (None, "2024-03-01", "is not an unambiguous date or time"),
     ):
         with pytest.raises(errors.SettingsError, match=says):
             _windows.split(load("pge"), start, end)

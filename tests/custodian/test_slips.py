@@ -32,7 +32,7 @@ def utility(authority):
 
 @pytest.mark.parametrize("given", [20240301, 2024.5, True, None, "", "March", "now", "today", "3/4/2024"])
 def test_ambiguous_date_is_refused(given):
-    with pytest.raises(errors.SettingsError, match="is not a date or time that has only one meaning"):
+    with pytest.raises(errors.SettingsError, match="is not an unambiguous date or time"):
         _windows.instant(given, "America/Los_Angeles")
 
 
@@ -156,7 +156,7 @@ def test_empty_answer_has_every_column(utility):
     full = client.usage(*MARCH)
     for answer in (flask.Response(status=204), flask.Response('<feed xmlns="http://www.w3.org/2005/Atom"/>', 200)):
         utility.behavior.replace = lambda path, a=answer: a
-        with pytest.warns(GreenkitWarning, match="sent no reading for"):
+        with pytest.warns(GreenkitWarning, match="sent no readings for"):
             df = client.usage(*MARCH)
         assert list(df.columns) == list(full.columns)
         frame.check(df, exact=True)
