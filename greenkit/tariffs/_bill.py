@@ -43,9 +43,9 @@ BOUNDED: Final = 20
 GAP: Final = Kind(
     "tariff.data.gap",
     "warning",
-    "{count:interval} of meter {meter} {count:is|are} missing in {bills:bill}, first {first}. greenkit priced the "
-    "intervals that are there{bound}.",
-    "Load the missing intervals, or read the bill as a lower bound of usage.",
+    "{count:interval} of meter {meter} {count:is|are} missing in {bills:bill}, first {first}. greenkit priced only "
+    "the intervals in the data{bound}.",
+    "Load the missing intervals, or treat the billed usage as a lower bound.",
 )
 ESTIMATED: Final = Kind(
     "tariff.data.estimated",
@@ -55,7 +55,7 @@ ESTIMATED: Final = Kind(
 ZERO_ESTIMATE: Final = Kind(
     "tariff.data.estimated-zero",
     "warning",
-    "{count:interval} of meter {meter} {count:is an estimated zero|are estimated zeros}, which TDSPs write where they "
+    "{count:interval} of meter {meter} {count:is an estimated zero|are estimated zeros}, which TDSPs write when they "
     "have no data. greenkit billed 0{bound}.",
     "Check those days before you rely on the bills.",
 )
@@ -64,7 +64,7 @@ NO_VERSION: Final = Kind(
     "serious",
     "The plan {plan} has no prices for {count:bill} of meter {meter}, because no version is valid on {days}. greenkit "
     "left {count:it|them} out.",
-    "Add the prices of those days as a [[version]], or price a shorter time.",
+    "Add the prices of those days as a [[version]], or price a shorter period.",
 )
 ENDS: Final = Kind(
     "tariff.plan.ends",
@@ -75,13 +75,13 @@ ENDS: Final = Kind(
 ZONE: Final = Kind(
     "tariff.zone.differs",
     "warning",
-    "Meter {meter} is in {zone}, and the plan is for {plan_zone}. greenkit used the clock of the meter.",
+    "Meter {meter} is in {zone}, but the plan is for {plan_zone}. greenkit used the time zone of the meter.",
     "Check that the plan is offered where the meter is.",
 )
 NOT_ELIGIBLE: Final = Kind(
     "tariff.not-eligible",
     "warning",
-    "The plan is for {limit}, and meter {meter} has {seen}. greenkit priced it all the same.",
+    "The plan is for {limit}, but meter {meter} has {seen}. greenkit priced it anyway.",
     "Check whether the customer can have the plan.",
 )
 PARTIAL: Final = Kind(
@@ -98,7 +98,7 @@ HOLIDAY_COUNTRY: Final = Kind(
     "tariff.holidays.other-country",
     "warning",
     "The plan's holidays are those of {country}, but its zone {zone} is in {other}.",
-    "Correct holidays or zone.",
+    "Correct holidays or zone in the plan.",
 )
 
 
@@ -636,7 +636,7 @@ def _report_gaps(bill: Bill, source: Source) -> None:
             low, high = float(own["computed_total"].sum()), float(own["filled_total"].sum())
             text = ""
             if len(own):
-                text = f", which cost {low:,.2f}; with the usage of like days in their place they cost {high:,.2f}"
+                text = f", which cost {low:,.2f}; with the usage of similar days in their place, they cost {high:,.2f}"
                 evidence = {"computed_total": round(low, 2), "filled_total": round(high, 2)}
         missing = [(i, i.expected - i.present) for i in mine if i.expected > i.present]
         if missing:

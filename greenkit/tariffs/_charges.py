@@ -25,7 +25,7 @@ TOLERANCE: Final = 0.02
 MARGINAL: Final = Kind(
     "tariff.intervals.marginal",
     "info",
-    "Interval prices contain energy and delivery per kWh. They do not contain {left_out}.",
+    "Interval prices include energy and delivery per kWh. They do not include {left_out}.",
 )
 
 Prices = PlanSource | pd.Series | pd.DataFrame
@@ -68,7 +68,10 @@ def price_intervals(df: pd.DataFrame, plan: Prices, *, prices: PriceSources | No
         start, end = (times.to_instants(df[c])[mine] for c in ("start", "end"))
         one = next(iter(steps.values()))
         if not isinstance(one, Steps):
-            raise PlanError("Prices of single intervals need times", next_step="Pass a Series with zone-aware times.")
+            raise PlanError(
+                "Prices of single intervals must have an index of times",
+                next_step="Pass a Series with zone-aware times.",
+            )
         none = np.zeros(len(start), dtype=np.int64)
         found[mine] = prices_at(one, start, end, none, none, np.isfinite(df["value"].to_numpy()[mine]), "prices", "UTC")
     else:
@@ -174,7 +177,7 @@ def _row_prices(plan: Plan, schedule: Schedule, of: Any, here: Any, segment: int
         for tier in one.tiers[:-1]:
             if tier.to is None:
                 raise PlanError(
-                    f"{plan.name} has tiers in hours of use, which no single interval has a price in",
+                    f"{plan.name} has tiers in hours of use, so a single interval has no price",
                     next_step="Use df.gk.price.",
                 )
             factor = part.days if schedule.per == "day" else 1.0

@@ -33,27 +33,29 @@ TIE: Final = 0.005
 UNCERTAIN: Final = Kind(
     "tariff.compare.uncertain",
     "warning",
-    "Gaps could change the answer: {best} is cheapest for the intervals that are there, and {other} if the missing "
-    "ones have {share}% of the usage of like days.",
+    "Gaps could change the ranking: {best} is cheapest for the intervals in the data, but {other} is cheapest if the "
+    "missing intervals have {share}% of the usage of similar days.",
     "Load the missing intervals before you choose.",
 )
 NOT_WHOLE: Final = Kind(
     "tariff.compare.partial-bills",
     "warning",
-    "greenkit ranked the plans over {whole} of {count:bill}, because the others are not whole: they are cut off, have "
-    "more than 10% gaps, or have no price in one of the plans.",
+    "greenkit ranked the plans over {whole} of {count:bill}, because the others are incomplete, have more than 10% "
+    "gaps, or have no price in one of the plans.",
     "Load the missing intervals, or compare over other dates.",
 )
 NONE_WHOLE: Final = Kind(
     "tariff.compare.no-whole-bill",
     "serious",
-    "None of {count:bill} is whole, so greenkit ranked the plans over all of them as they are.",
+    "0 of {count:bill} {count:is|are} complete and priced in every plan, so greenkit ranked the plans over all "
+    "bills that are priced in every plan.",
     "Load complete data before you choose.",
 )
 LESS_THAN_YEAR: Final = Kind(
     "tariff.compare.less-than-a-year",
     "info",
-    "The ranked bills cover {days} days. A plan that is cheapest for them may not be so for a whole year.",
+    "The ranked bills cover {days} days. The plan that is cheapest for these days may not be the cheapest for a full "
+    "year.",
 )
 
 
@@ -321,7 +323,7 @@ class Comparison:
                             "bills won"], rows)  # fmt: skip
         doubts = [[f.severity, f.name, f.message] for f in self.findings]
         if doubts:
-            body += _html.table(["severity", "name", "what"], doubts)
+            body += _html.table(["severity", "name", "finding"], doubts)
         return _html.block(f"Comparison of {len(self.plans):,} plans", body, text=repr(self))
 
 
@@ -466,7 +468,8 @@ def _loaded(plans: Plans) -> list[Plan]:
         raise PlanError("There are no plans to compare", next_step="Pass at least one plan.")
     if len({p.currency for p in made}) > 1:
         raise PlanError(
-            f"The plans are in {', '.join(sorted({p.currency for p in made}))}", next_step="Compare one currency."
+            f"The plans are in {', '.join(sorted({p.currency for p in made}))}",
+            next_step="Compare plans in one currency.",
         )
     return made
 

@@ -60,21 +60,22 @@ RATCHET_UNKNOWN: Final = Kind(
 RATCHET_GAP: Final = Kind(
     "tariff.ratchet.missing-month",
     "warning",
-    "{count:bill} of meter {meter} {count:has|have} no data, so the ratchet of {line} does not see {count:it|them}.",
+    "{count:bill} of meter {meter} {count:has|have} no data, so the ratchet of {line} does not include "
+    "{count:it|them}.",
     "Load the missing months.",
 )
 POWER_FACTOR: Final = Kind(
     "tariff.power-factor.unknown",
     "warning",
-    "The plan bills demand by power factor, and meter {meter} has no reactive energy (kvarh). greenkit billed the kW.",
+    "The plan bills demand by power factor, but meter {meter} has no reactive energy (kvarh). greenkit billed the kW.",
     "Load the kvarh series, or state power_factor = {{value = 0.95, floor = 0.95}} in the plan.",
 )
 MOMENT_UNKNOWN: Final = Kind(
     "tariff.demand.moment-unknown",
     "warning",
-    "{line} is priced by the demand at given moments, and for {count:bill} of meter {meter} not all of them are in the "
-    "data. greenkit left the charge out of {count:it|them}.",
-    "Load the intervals of those moments.",
+    "{line} is priced by the demand at given times, but the data does not contain all of these times for "
+    "{count:bill} of meter {meter}. greenkit left the charge out of {count:it|them}.",
+    "Load the intervals of those times.",
 )
 YEAR_MINIMUM: Final = Kind(
     "tariff.minimum.incomplete-year",

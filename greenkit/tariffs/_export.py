@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 NO_EXPORT: Final = Kind(
     "tariff.export.no-terms",
     "warning",
-    "Meter {meter} exported {kwh} {unit}, and the plan does not say what exported energy is worth. greenkit credited "
+    "Meter {meter} exported {kwh} {unit}, but the plan defines no price for exported energy. greenkit credited "
     "nothing in {count:bill}.",
-    "Add [export] to the plan if the label or sheet has a price.",
+    "Add [export] to the plan if the label or tariff sheet has a price.",
 )
 LOST: Final = Kind(
     "tariff.export.lost",
@@ -42,9 +42,9 @@ CAPPED: Final = Kind(
 NO_TRUE_UP: Final = Kind(
     "tariff.export.no-true-up",
     "warning",
-    "The settlement year of meter {meter} is not complete: the data have {days} of its days. greenkit did not compute "
-    "the yearly settlement.",
-    "Use data of the whole settlement year.",
+    "The settlement year of meter {meter} is not complete: the data covers {days} of its days. greenkit did not "
+    "compute the yearly settlement.",
+    "Use data for the complete settlement year.",
 )
 NOT_SPLIT: Final = Kind(
     "tariff.export.not-split",

@@ -293,7 +293,9 @@ def _versions(root: Node, context: Context) -> tuple[Terms, ...]:
         after = made[i + 1].first if i + 1 < len(made) else None
         end = one.last or ((after - dt.timedelta(1)) if after else last)
         if after and end and end >= after:
-            (root / "version").fail(f"contains two versions for {after}", "Let each version end before the next one.")
+            (root / "version").fail(
+                f"contains two versions for {after}", "End each version before the next one starts."
+            )
         out.append(replace(one, last=end))
     # the plan's own charges hold before the first version, unless every version states its own
     if any(k in root for k in _TERMS_KEYS) and out[0].first and _prices_something(root):
@@ -396,7 +398,10 @@ def _period(node: Node, name: str, context: Context) -> Period:
     if name != REST and all(w.always for w in whens):
         node.fail("has no times", "Add hours, days, or months, or call the period rest.")
     if name == REST and not all(w.always for w in whens):
-        node.fail("has times, but rest is all the time that other periods leave", "Remove its times, or rename it.")
+        node.fail(
+            "has times, but the period rest covers all the time that other periods leave",
+            "Remove its times, or rename it.",
+        )
     return Period(name, whens, *_worth(node, context))
 
 
@@ -448,16 +453,16 @@ def _tiers(node: Node, context: Context, *, bounds: tuple[str, ...] = ("to", "to
         tier = Tier(sum((p for _, p in parts), ZERO), to, hours, parts if parts[0][0] else ())
         last = i == len(items) - 1
         if last and not tier.open:
-            item.fail("is the last tier but has a bound", "Remove the bound: the last tier holds all the rest.")
+            item.fail("is the last tier but has a bound", "Remove the bound; the last tier covers all further usage.")
         if not last and tier.open:
-            item.fail("has no bound, but only the last tier is open", "Add to, in kWh.")
+            item.fail("has no bound, but only the last tier may be open", "Add to, in kWh.")
         before = made[-1] if made else None
         if before and not tier.open:
             a, b = (before.to, tier.to) if tier.to is not None else (before.to_hours, tier.to_hours)
             if a is None or b is None:
                 item.fail("has another kind of bound than the tier before it", "Use to or to_hours in all tiers.")
             if b <= a:
-                item.fail(f"ends at {b}, but the tier before it ends at {a}", "Let the bounds of tiers rise.")
+                item.fail(f"ends at {b}, but the tier before it ends at {a}", "List the tiers with increasing bounds.")
         if not before and not tier.open and not (tier.to or tier.to_hours):
             item.fail("ends at 0, so it is empty", "Remove the tier.")
         made.append(tier)

@@ -96,7 +96,7 @@ def given(bills: pd.DataFrame | Sequence[Any], meter: str, zone: str, first: int
     table = table[table["meter"] == meter] if table["meter"].eq(meter).any() else table[table["meter"] == ""]
     table = table.drop_duplicates(["start", "end"]).sort_values(["start", "end"])
     if table[["start", "end"]].isna().any().any():
-        raise PlanError("A bill has no start or no end", next_step="Give both dates of every bill.")
+        raise PlanError("A bill has no start or no end", next_step="Set both dates of every bill.")
     made = []
     for start, end in zip(times.to_instants(table["start"]), times.to_instants(table["end"]), strict=True):
         if end <= first or start >= last or end <= start:

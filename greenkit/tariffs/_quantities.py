@@ -24,19 +24,19 @@ from greenkit.tariffs._usage import HOUR, MINUTE, Channel, Floats, Ints, Meter, 
 STRADDLE: Final = Kind(
     "tariff.period.straddle",
     "info",
-    "{kwh} {unit} of meter {meter} are in intervals that lie in two time-of-use periods. greenkit split them by time.",
+    "{kwh} {unit} of meter {meter} are in intervals that span two time-of-use periods. greenkit split them by time.",
     "Use data with shorter intervals for an exact bill.",
 )
 BILL_STRADDLE: Final = Kind(
     "tariff.bill.straddle",
     "info",
-    "{count:interval} of meter {meter} {count:lies|lie} in two bills. greenkit split {count:it|them} by time.",
+    "{count:interval} of meter {meter} {count:spans|span} two bills. greenkit split {count:it|them} by time.",
 )
 COARSE: Final = Kind(
     "tariff.demand.coarse",
     "warning",
-    "Demand is metered in windows of {window} minutes, but the intervals of meter {meter} have {minutes} minutes. The "
-    "demand charges are a lower bound.",
+    "Demand is metered in windows of {window} minutes, but the intervals of meter {meter} are {minutes} minutes "
+    "long. The demand charges are a lower bound.",
     "Use data with intervals of {window} minutes.",
 )
 HALF_BLOCK: Final = Kind(
@@ -565,7 +565,7 @@ class RegisterQuantities:
         missing = [n for n in self.mix if n not in names]
         if not self.mix or missing:
             raise PlanError(
-                f"{self.plan.name} has time-of-use prices, and bills without intervals do not say when energy was used"
+                f"{self.plan.name} has time-of-use prices, and bills without intervals do not show when energy was used"
                 if not self.mix
                 else f"The assumed mix names {missing[0]}, which is not a period of the plan",
                 next_step=f"Pass intervals, or an assumed mix of {', '.join(names)}.",

@@ -122,7 +122,7 @@ def register_rows(bills: pd.DataFrame, zone: str) -> pd.DataFrame:
         )
     table = tidy_bills(bills, zone)
     if table[["start", "end"]].isna().any().any():
-        raise PlanError("A bill has no start or no end", next_step="Give both dates of every bill.")
+        raise PlanError("A bill has no start or no end", next_step="Set both dates of every bill.")
     kwh = table["value"]
     if "overall_consumption_last_period" not in bills.columns:
         own = _column(bills, _KWH)
@@ -151,7 +151,7 @@ def register_rows(bills: pd.DataFrame, zone: str) -> pd.DataFrame:
     if made["kwh"].isna().any() or (made["kwh"] < 0).any():
         raise PlanError("A bill has no kWh, or less than 0", next_step="Correct or remove that bill.")
     if (made["end"] <= made["start"]).any():
-        raise PlanError("A bill has no length", next_step="Let end be the first day after the bill.")
+        raise PlanError("A bill has no length", next_step="Set end to the first day after the bill.")
     return made
 
 

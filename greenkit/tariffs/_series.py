@@ -257,7 +257,7 @@ def _year_table(table: pd.DataFrame, name: str) -> dict[str, Steps | YearTable]:
     if len(table) != 576 or not ((month >= 1) & (month <= 12) & (hour >= 0) & (hour <= 23)).all():
         raise PlanError(
             f"{name} has {len(table)} rows, but a year's table has 12 × 2 × 24 = 576",
-            next_step="Give one row for each month 1-12, weekday and weekend, and hour 0-23.",
+            next_step="Write one row for each month 1-12, weekday and weekend, and hour 0-23.",
         )
     made: dict[str, Steps | YearTable] = {}
     for column in table.columns:
@@ -266,7 +266,7 @@ def _year_table(table: pd.DataFrame, name: str) -> dict[str, Steps | YearTable]:
         price = np.full((12, 2, 24), np.nan)
         price[month - 1, weekend.to_numpy(dtype=np.int64), hour] = table[column].to_numpy(dtype=np.float64)
         if not np.isfinite(price).all():
-            raise PlanError(f"{name} lacks prices in column {column}", next_step="Give each hour one price.")
+            raise PlanError(f"{name} lacks prices in column {column}", next_step="Set one price for each hour.")
         made[str(column)] = YearTable(price)
     return made
 

@@ -48,7 +48,7 @@ KINDS: Final = {
         Kind(
             "tariff.urdb.no-zone",
             "info",
-            "URDB rates have no time zone and no holidays. greenkit used the clock of the meter and no holidays.",
+            "URDB rates have no time zone and no holidays. greenkit used the time zone of the meter and no holidays.",
         ),
         Kind(
             "tariff.urdb.rider-in-text",
@@ -65,7 +65,7 @@ KINDS: Final = {
         Kind(
             "tariff.urdb.cannot-model",
             "serious",
-            "The name of the rate says that URDB cannot model it: {text}",
+            "The name of the rate states that URDB cannot model it: {text}",
             "Write the plan in TOML from the utility's tariff sheet.",
         ),
         Kind(
@@ -77,7 +77,7 @@ KINDS: Final = {
         Kind(
             "tariff.urdb.demand-window",
             "info",
-            "The record does not say over how many minutes demand is measured. greenkit used 15.",
+            "The record does not specify the length of the demand window. greenkit used 15 minutes.",
         ),
         Kind(
             "tariff.urdb.not-priced",
@@ -93,15 +93,15 @@ KINDS: Final = {
         Kind(
             "tariff.urdb.export-assumed",
             "warning",
-            "The record says {rule}, but not what credits may offset or whether they carry over. greenkit carries them "
-            "and lets them offset energy charges.",
+            "The record specifies {rule}, but not which charges credits may offset or whether they carry over. "
+            "greenkit carries them over and lets them offset energy charges.",
             "Correct [export] in the plan's TOML.",
         ),
         Kind(
             "tariff.urdb.tiers-differ",
             "warning",
             "Periods of the same months have different tier bounds, so greenkit counts tiers by period.",
-            "Compare a bill with a printed one.",
+            "Compare a calculated bill with a printed one.",
         ),
     )
 }
@@ -154,7 +154,10 @@ def read(path: Path) -> list[Record]:
         with gzip.open(io.BytesIO(data)) as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise PlanError(f"{path.name} is larger than {LARGEST:,} bytes", next_step="Extract one record.")
+            raise PlanError(
+                f"{path.name} is larger than {LARGEST:,} bytes",
+                next_step="Save the record that you need as a file of its own, and load that.",
+            )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -303,9 +306,11 @@ def _decimal(value: Any, key: str) -> Decimal:
     try:
         made = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
-        raise PlanError(f"The URDB field {key} is {str(value)[:40]!r}, which is not a number") from None
+        raise PlanError(
+            f"The URDB field {key} is {str(value)[:40]!r}, which is not a number", next_step=_WRITE
+        ) from None
     if not made.is_finite():
-        raise PlanError(f"The URDB field {key} is {value}, which is not a finite number")
+        raise PlanError(f"The URDB field {key} is {value}, which is not a finite number", next_step=_WRITE)
     return made
 
 
@@ -511,7 +516,7 @@ def _demand_rules(of: _Record, key: str) -> dict[str, Any]:
     if unit == "kva":
         rules["unit"] = "kVA"
     elif unit not in ("kw", "hp"):
-        raise PlanError(f"The URDB field {key} is {of.text(key)!r}, which greenkit does not price")
+        raise PlanError(f"The URDB field {key} is {of.text(key)!r}, which greenkit does not price", next_step=_WRITE)
     window = of.number("demandwindow")
     if window is None:
         if not any(n == "tariff.urdb.demand-window" for n, _ in of.notes):
@@ -583,13 +588,14 @@ def _lookback(of: _Record, demand: list[dict[str, Any]]) -> None:
             item["ratchet"] = dict(ratchet)
 
 
+_WRITE: Final = "Write the plan in TOML."
 _PER: Final = {"$/month": "month", "$/day": "day", "$/year": "year"}
 
 
 def _per(of: _Record, key: str) -> str:
     text = of.text(key) or "$/month"
     if text not in _PER:
-        raise PlanError(f"The URDB field {key} is {text!r}, but it must be one of {', '.join(_PER)}")
+        raise PlanError(f"The URDB field {key} is {text!r}, but it must be one of {', '.join(_PER)}", next_step=_WRITE)
     return _PER[text]
 
 

@@ -304,7 +304,7 @@ def bill_html(bill: Bill) -> str:
         body += f"<p>… and {len(bill._infos) - _ROWS:,} more bills.</p>"
     doubts = [[f.severity, f.name, f.message] for f in bill.findings]
     if doubts:
-        body += _html.table(["severity", "name", "what"], doubts)
+        body += _html.table(["severity", "name", "finding"], doubts)
     title = f"{bill.plan.name}: {money(bill.total, bill.plan.currency)}"
     return _html.block(title, body, text=bill_text(bill))
 

@@ -212,8 +212,8 @@ def test_13_window_past_midnight_belongs_to_the_stated_day(chicago, owner, satur
     ("number", "tiers", "words"),
     [
         (14, [{"to": 100, "price": 1}, {"to": 200, "price": 2}], "last tier but has a bound"),
-        (15, [{"to": 100, "price": 1}, {"to": 100, "price": 2}, {"price": 3}], "Let the bounds of tiers rise"),
-        (15, [{"to": 200, "price": 1}, {"to": 100, "price": 2}, {"price": 3}], "Let the bounds of tiers rise"),
+        (15, [{"to": 100, "price": 1}, {"to": 100, "price": 2}, {"price": 3}], "List the tiers with increasing bounds"),
+        (15, [{"to": 200, "price": 1}, {"to": 100, "price": 2}, {"price": 3}], "List the tiers with increasing bounds"),
     ],
 )
 def test_14_15_tiers_must_rise_and_end_open(number, tiers, words):
@@ -278,7 +278,7 @@ def test_19_gap_below_and_above_the_break_even_changes_the_answer(chicago, usage
     assert result.best == "Flat"
     assert result.certain is certain
     assert ("tariff.compare.uncertain" in result.findings.names) is not certain
-    assert ("Gaps could change the answer" in result.explain()) is not certain
+    assert ("Gaps could change the ranking" in result.explain()) is not certain
 
 
 def test_20_a_third_missing_ranks_over_whole_bills(chicago):
@@ -707,7 +707,7 @@ def test_interval_prices_add_up_to_the_energy_lines(chicago):
     attrs = made.attrs["greenkit"]
     assert attrs["not_included"] == ["Delivery, monthly charge"]
     assert attrs["load_weighted"] == pytest.approx(per_kwh / 24)
-    assert re.search("do not contain Delivery, monthly charge", str(frame.findings_of(made)))
+    assert re.search("do not include Delivery, monthly charge", str(frame.findings_of(made)))
 
 
 def test_parts_of_one_flow_are_priced_together(chicago):

@@ -182,7 +182,7 @@ def test_rank_without_intervals_needs_a_mix_for_time_of_use():
     tou = {"name": "Nights", "zone": ZONE, "energy": {"night": {"price": 0, "hours": "21-06"}, "rest": 0.17}}
     from greenkit.tariffs import PlanError
 
-    with pytest.raises(PlanError, match="do not say when energy was used"):
+    with pytest.raises(PlanError, match="do not show when energy was used"):
         rank_bills(rows, [flat, tou])
     result = rank_bills(rows, [flat, tou], assumed_mix={"night": 0.35, "rest": 0.65})
     assert result.best == "Nights"
