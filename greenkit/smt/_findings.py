@@ -273,7 +273,7 @@ LSE_SORT_CODE: Final = Kind(
 LSE_NO_DETAILS: Final = Kind(
     "smt.lse.no-details",
     "warning",
-    "{count:record} {count:has|have} a header and no intervals, first {first}.",
+    "{count:record} {count:has|have} a header but no intervals, first {first}.",
     "Request the data again.",
 )
 LSE_ORPHAN: Final = Kind(

@@ -113,7 +113,7 @@ def read(grid: Grid, unit: str | None = None) -> NemData:
     Raises
     ------
     OtherFormat
-        If it is NEM13, which has cumulative readings and no intervals.
+        If it is NEM13, which has cumulative readings but no intervals.
     FormatError
         If a record is incomplete or contradicts its channel, with its line.
     """
@@ -146,7 +146,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
             day = None
         if kind == "100" and len(row) > 1 and row[1].upper() != "NEM12":
             raise OtherFormat(
-                f"This is {row[1][:8]}, which has cumulative readings and no intervals",
+                f"This is {row[1][:8]}, which has cumulative readings but no intervals",
                 source=file,
                 next_step="Ask the distributor for NEM12.",
             )

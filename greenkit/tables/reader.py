@@ -200,7 +200,7 @@ def load_table(
     )  # fmt: skip
     if not len(found.readings) and len(found.bills):
         raise FormatError(
-            "The table has bills and no intervals",
+            "The table has bills but no intervals",
             source=source_name(source),
             next_step="Use greenkit.open_table(…).bills.",
         )

@@ -203,7 +203,7 @@ def test_daily_registers():
     assert df["METER_NUMBER"].tolist() == ["M-77", "M-77"]
     assert str(df["revision"].dtype) == "datetime64[us, America/Chicago]"
     with pytest.raises(
-        FormatError, match=r"daily register reads and no intervals. Use greenkit\.open_smt\(…\)\.registers"
+        FormatError, match=r"daily register reads but no intervals. Use greenkit\.open_smt\(…\)\.registers"
     ):
         greenkit.load_smt(daily(*rows).encode())
 
@@ -245,7 +245,7 @@ def test_monthly_bills():
     assert df["value"].tolist() == pytest.approx([1234.5, np.nan], nan_ok=True)
     assert df["Bill Status"].tolist() == ["Final", "Open"]
     assert found.findings.names == ["smt.file.other-reads"]
-    with pytest.raises(FormatError, match=r"monthly bills and no intervals. Use greenkit\.open_smt\(…\)\.bills"):
+    with pytest.raises(FormatError, match=r"monthly bills but no intervals. Use greenkit\.open_smt\(…\)\.bills"):
         greenkit.load_smt(text.encode())
 
 
