@@ -1,7 +1,7 @@
-"""``write_report``: a frame → one self-contained HTML page, and a notebook to go on from.
+"""``write_report``: a frame as one self-contained HTML page, with an optional notebook for further analysis.
 
-The page needs no network and says so to the browser: its content policy forbids every connection. It is light or
-dark as the reader's system is.
+The page needs no network: its content security policy forbids every connection. It is light or dark like the
+reader's system.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from greenkit.tariffs import PlanSource
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-PICTURED: Final = 4
-"""Series that are drawn."""
+CHARTED: Final = 4
+"""Most series that are drawn."""
 _ROWS: Final = 200
-"""Rows of a table that are shown."""
+"""Most rows of a table that are shown."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -78,26 +78,26 @@ def write_report(
     notebook: bool = False,
     plan: PlanSource | None = None,
 ) -> Path:
-    """Write what a frame holds, whether it is whole, its totals, its shape and its pictures, as one HTML page.
+    """Write one HTML page with the summary, data quality, totals, load shape, and charts of a frame.
 
     Parameters
     ----------
     df : DataFrame
-        A tidy frame; an empty one gives a page that says so. Intervals that stand twice are used once.
+        A tidy frame. For an empty frame, the page states that it is empty. Duplicate intervals are counted once.
     path : path
-        The page; replaced whole when it exists. It needs no network.
+        The page to write. An existing page is replaced.
     title : str
         Headline of the page.
     findings : iterable of Finding, optional
-        Those of the reading; by default the ones that the frame carries.
+        Findings of the load. Default: those of the frame.
     bills : DataFrame, optional
-        What :func:`greenkit.analysis.bills.tidy_bills` takes: to be held against the intervals.
+        Bills to compare with the intervals, as :func:`greenkit.analysis.bills.tidy_bills` accepts them.
     notebook : bool
-        Write a notebook beside the page as well, with the frame as Parquet, to go on from: ``report.ipynb`` and
-        ``report.parquet`` beside ``report.html``.
+        Also write a notebook for further analysis and the frame as Parquet: ``report.ipynb`` and ``report.parquet``
+        next to ``report.html``. Default: False.
 
     plan : plan, path, or mapping, optional
-        A tariff plan, as :func:`greenkit.load_plan` takes it: adds a section with the cost of each bill by line.
+        A tariff plan, as :func:`greenkit.load_plan` accepts it. It adds a section with the cost of each bill by line.
 
     Returns
     -------
@@ -107,13 +107,13 @@ def write_report(
     Raises
     ------
     SchemaError
-        When ``df`` is not a tidy frame.
+        If ``df`` is not a tidy frame.
     ValueError
-        When the page has the name of its own notebook or data.
+        If the name of the page ends in ``.ipynb`` or ``.parquet``.
     """
     frame.check(df)
     if Path(path).suffix.lower() in (".ipynb", ".parquet"):
-        raise ValueError(f"the page is HTML, so name it report.html, not {Path(path).name}")
+        raise ValueError(f"The page is HTML, so its name must not be {Path(path).name}. Name it report.html.")
     noted = Findings(frame.findings_of(df) if findings is None else findings)
     sections = _sections(df, noted, bills, plan)
     body = "\n".join(f"<section>\n<h2>{_html.text(head)}</h2>\n{html}\n</section>" for head, html in sections)
@@ -130,19 +130,19 @@ def _sections(
 ) -> Iterator[tuple[str, str]]:
     once = intervals.unique(df)
     with warnings.catch_warnings():
-        # what these would say stands in the page, under "Is it whole"
+        # the page has these findings, under "Data quality"
         warnings.simplefilter("ignore", GreenkitWarning)
-        yield "What the data holds", _summary(once) + _found(noted)
+        yield "Summary", _summary(once) + _found(noted)
         if len(df):
-            yield "Is it whole", _wide(quality.assess(df).html())
+            yield "Data quality", _wide(quality.assess(df).html())
             yield "Totals", _totals(once)
             if bills is not None:
                 yield "Bills", _bills(once, bills)
             if plan is not None:
                 yield "Cost", _cost(df, plan)
-            yield "Shape", _shape(once)
-        yield from _pictures(once)
-        yield "Receipt", _wide(_receipt(df))
+            yield "Load shape", _shape(once)
+        yield from _charts(once)
+        yield "Provenance", _wide(_receipt(df))
 
 
 def _cost(df: pd.DataFrame, plan: PlanSource) -> str:
@@ -158,10 +158,10 @@ def _cost(df: pd.DataFrame, plan: PlanSource) -> str:
         whole = "yes" if info["whole"] else "no"
         rows.append([info["meter"], info["bill"], *cells, _html.Number(f"{info['computed_total']:,.2f}"), whole])
     found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings]
-    more = _table(("severity", "name", "what"), found) if found else ""
+    more = _table(("severity", "name", "finding"), found) if found else ""
     total = f"{bill.total:,.2f} {bill.plan.currency}"
     head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bills.</p>"
-    return head + _table(("meter", "bill", *map(str, table.columns), "total", "whole"), rows) + more
+    return head + _table(("meter", "bill", *map(str, table.columns), "total", "complete"), rows) + more
 
 
 def _wide(table: str) -> str:
@@ -175,7 +175,7 @@ def _table(head: Iterable[str], rows: list[list[object]]) -> str:
 
 def _summary(df: pd.DataFrame) -> str:
     if not len(df):
-        return "<p>The frame is empty: no interval was read.</p>"
+        return "<p>The frame is empty. It contains no intervals.</p>"
     found = intervals.checked(df)
     head = ("meter", "flow", "series", "unit", "from", "to", "intervals", "length", "sum or mean", "highest", "at")
     order = np.searchsorted(found.code, np.arange(len(found.keys) + 1))
@@ -204,14 +204,14 @@ def _clock(instant: Any, zone: str) -> str:
 def _found(noted: Findings) -> str:
     rows: list[list[object]] = [[f.severity, f.name, f.message, f.evidence_text()] for f in noted.by_severity]
     if not rows:
-        return "<p>The reader noted nothing doubtful.</p>"
-    return "<h3>What the reader noted</h3>" + _table(["severity", "name", "what", "evidence"], rows)
+        return "<p>No findings were reported when the data was loaded.</p>"
+    return "<h3>Findings of the load</h3>" + _table(["severity", "name", "finding", "evidence"], rows)
 
 
 def _totals(df: pd.DataFrame) -> str:
     fits = _no_longer_than(df, 31 * 24)
     if not len(fits):
-        return "<p>The intervals are longer than a month.</p>"
+        return "<p>All intervals are longer than a month, so there are no monthly totals.</p>"
     rows: list[list[object]] = [
         [r["meter"], r["flow"], r["series"], r["period"], f"{r['value']:,.3f} {r['unit']}", r["statistic"],
          f"{r['hours']:,g}", f"{r['present']:,} of {r['expected']:,}", f"{r['estimated']:,}"]
@@ -228,7 +228,7 @@ def _bills(df: pd.DataFrame, bills: Bills) -> str:
         for r in reconcile.compare_bills(df, bills).to_dict("records")
     ]  # fmt: skip
     head = ("meter", "flow", "from (UTC)", "to", "billed", "metered", "status", "detail")
-    return _table(head, rows) if rows else "<p>No bill belongs to a series of the data.</p>"
+    return _table(head, rows) if rows else "<p>No bill matches a series in the data.</p>"
 
 
 def _shape(df: pd.DataFrame) -> str:
@@ -241,24 +241,24 @@ def _shape(df: pd.DataFrame) -> str:
     head = ("meter", "flow", "series", "mean", "peak", "base load", "load factor", "always on", "near-base / near-peak",
             "high hours a day")  # fmt: skip
     meaning = (
-        "<p>Load factor: mean ÷ peak. Base load: the power that 95 % of the intervals exceed. Always on: its share of "
+        "<p>Load factor: mean ÷ peak. Base load: the power that 95% of the intervals exceed. Always on: its share of "
         "the total. Near-base and near-peak: the 2.5th and 97.5th percentile of a day, averaged over the days.</p>"
     )
     return _table(head, rows) + meaning
 
 
-def _pictures(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _charts(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
     shown, note = _shown(df)
     if not shown["value"].notna().any():
         return
     yield "Load", note + _figure(plot.load(shown), first=True)
     fine, daily = _no_longer_than(shown, 1), _no_longer_than(shown, 25)
     if fine["value"].notna().any():
-        yield "Hour by date", note + _figure(plot.heatmap(fine))
+        yield "Heatmap", note + _figure(plot.heatmap(fine))
         yield "Average day", note + _figure(plot.average_day(fine))
     if daily["value"].notna().any():
         yield "Months", note + _figure(plot.monthly(daily))
-    yield "How often how high", note + "".join(_figure(plot.duration(one)) for one in _by_unit(shown))
+    yield "Load duration", note + "".join(_figure(plot.duration(one)) for one in _by_unit(shown))
 
 
 def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
@@ -267,20 +267,20 @@ def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     found = intervals.checked(df)
-    if len(found.keys) <= PICTURED:
+    if len(found.keys) <= CHARTED:
         return df, ""
-    first = df.iloc[found.row[found.code < PICTURED]]
-    return first, f"<p>The first {PICTURED} of {len(found.keys)} series are drawn.</p>"
+    first = df.iloc[found.row[found.code < CHARTED]]
+    return first, f"<p>The first {CHARTED} of {len(found.keys)} series are drawn.</p>"
 
 
 def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
-    """Keep the series whose usual interval is not longer than so many hours."""
+    """Return the rows of the series whose usual interval is at most ``hours``."""
     found = intervals.checked(df)
     return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
 
 
 def _figure(figure: go.Figure, *, first: bool = False) -> str:
-    # the library itself stands in the page once, before the first picture
+    # the page contains the plotly library once, before the first chart
     html: str = figure.to_html(full_html=False, include_plotlyjs=first, config={"displaylogo": False})
     return html
 
@@ -288,25 +288,40 @@ def _figure(figure: go.Figure, *, first: bool = False) -> str:
 def _receipt(df: pd.DataFrame) -> str:
     given: dict[str, Any] = receipt.make_receipt(df)
     given["versions"] = ", ".join(f"{k} {v}" for k, v in given["versions"].items())
-    given["sources"] = ", ".join(given["sources"]) or "not noted"
+    given["sources"] = ", ".join(given["sources"]) or "not recorded"
     rows = [[k, _html.Markup(f"<code>{_html.text(v)}</code>")] for k, v in given.items()]
-    return _html.table(["what", "value"], rows)
+    return _html.table(["item", "value"], rows)
 
 
 # (kind, text) of each cell; {title} and {data} are filled in
 _CELLS = (
-    ("markdown", "# {title}\n\nEach step is one cell. The data lies beside this notebook; nothing needs a network."),
+    (
+        "markdown",
+        "# {title}\n\nEach step is one cell. The data is in the folder of this notebook, and no step needs a network.",
+    ),
     ("parameters", "DATA = {data}"),
-    ("markdown", "## What the data holds\n\nOne row for each interval of a series; `start` labels it, in local time."),
+    (
+        "markdown",
+        "## Summary\n\nThe frame has one row for each interval of a series. `start` is its local start time.",
+    ),
     ("code", "import greenkit\nfrom greenkit import store\n\ndf = store.read(DATA)\ndf.head()"),
-    ("markdown", "## Is it whole\n\nExpected intervals are counted in true time, so days of change are right."),
+    (
+        "markdown",
+        "## Data quality\n\nExpected intervals are counted in elapsed time, so days when clocks change are correct.",
+    ),
     ("code", "quality = df.gk.quality()\nquality"),
-    ("markdown", "## Totals\n\nOn the local calendar, with the hours that have data. Flows are never added up."),
+    (
+        "markdown",
+        "## Totals\n\nTotals follow the local calendar, with the hours that have data. Flows are never added together.",
+    ),
     ("code", 'df.gk.totals("month")'),
-    ("markdown", "## Shape\n\nLoad factor, base load, near-base and near-peak, the highest intervals."),
+    (
+        "markdown",
+        "## Load shape\n\nLoad factor, base load, near-base and near-peak, and the highest intervals of each series.",
+    ),
     ("code", "df.gk.shape().T"),
     ("code", "df.gk.peaks(5)"),
-    ("markdown", "## Pictures"),
+    ("markdown", "## Charts"),
     ("code", "df.gk.plot.load()"),
     ("code", "df.gk.plot.heatmap()"),
     ("code", "df.gk.plot.average_day()"),
@@ -316,7 +331,7 @@ _CELLS = (
 
 
 def _write_notebook(df: pd.DataFrame, page: Path, *, title: str) -> Path:
-    """Write the notebook and its data beside a page; give the notebook's path."""
+    """Write the notebook and its data next to the page, and return the path of the notebook."""
     nbformat = _nbformat()
     data = store.write(df, page.with_suffix(".parquet"))
     cells = [_cell(kind, text, title, data.name, i) for i, (kind, text) in enumerate(_CELLS)]
@@ -331,7 +346,7 @@ def _write_notebook(df: pd.DataFrame, page: Path, *, title: str) -> Path:
 
 
 def _nbformat() -> Any:
-    # imported late, since it costs seconds beside JupyterLab; its functions have no types
+    # imported late, because it takes seconds to load; its functions have no types
     import nbformat
 
     return nbformat
@@ -341,7 +356,7 @@ def _cell(kind: str, text: str, title: str, data: str, number: int) -> Any:
     v4 = _nbformat().v4
     if kind == "markdown":
         return v4.new_markdown_cell(text.replace("{title}", title.replace("\n", " ")), id=f"cell-{number}")
-    # a file name is quoted as JSON, which is Python too
+    # a JSON string is also a Python string
     source = text.replace("{data}", json.dumps(data))
     tags = {"metadata": {"tags": ["parameters"]}} if kind == "parameters" else {}
     return v4.new_code_cell(source, id=f"cell-{number}", **tags)

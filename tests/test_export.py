@@ -125,7 +125,7 @@ def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
     openpyxl = pytest.importorskip("openpyxl")
     df = full(make_series)
     book = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))
-    assert book.sheetnames == ["intervals", "days", "doubts"]
+    assert book.sheetnames == ["intervals", "days", "findings"]
     rows = list(book["intervals"].iter_rows(values_only=True))
     table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
     assert [r["meter"] for r in table] == ["0010089", "0010089", "0010089", "=1+1"]

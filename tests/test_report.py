@@ -35,7 +35,7 @@ def test_names_from_files_are_escaped(tmp_path, make_series):
 @pytest.mark.parametrize("values", [[], [np.nan, np.nan]])
 def test_a_frame_without_values_gives_a_page_that_says_so(tmp_path, make_series, values):
     page = greenkit.write_report(make_series(values), tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "no interval was read" in page or "no value" in page
+    assert "It contains no intervals" in page or "no value" in page
 
 
 def test_daily_and_fine_series_stand_in_one_report(tmp_path, make_series):
@@ -58,8 +58,8 @@ def test_the_sections_stand_in_the_order_of_the_questions(tmp_path, make_series)
     bills = pd.DataFrame({"start": ["2024-07-02"], "end": ["2024-08-01"], "value": [720.0], "unit": ["kWh"]})
     page = greenkit.write_report(frame.tidy(df), tmp_path / "r.html", bills=bills).read_text(encoding="utf-8")
     assert headings(page) == [
-        "What the data holds", "Is it whole", "Totals", "Bills", "Shape", "Load", "Hour by date", "Average day",
-        "Months", "How often how high", "Receipt",
+        "Summary", "Data quality", "Totals", "Bills", "Load shape", "Load", "Heatmap", "Average day", "Months",
+        "Load duration", "Provenance",
     ]  # fmt: skip
     assert "959 of 960" in page
     assert "743.000 kWh" in page

@@ -1,6 +1,6 @@
-"""Frames for other tools: CSV and back, Excel, Home Assistant, OpenDSM, and a copy without identities.
+"""Export frames to other tools: CSV (also read back), Excel, Home Assistant, OpenDSM, and a redacted copy.
 
-Parquet is :mod:`greenkit.store`. Each format's own rules stand beside its writer.
+For Parquet, see :mod:`greenkit.store`. Each writer describes the rules of its format.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CSV, and back without loss."""
+"""Frames as CSV files that can be read back without loss."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from greenkit.errors import FormatError
 
 _TIMES: Final = ("start", "end", "revision")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-"""First letters by which a spreadsheet takes a cell for a formula (OWASP, CSV injection), and the guard itself."""
+"""First characters of a cell that a spreadsheet reads as a formula (OWASP, CSV injection), and the guard itself."""
 _GUARD: Final = r"(?s)^'([=+\-@\t\r'])"
 
 
 def write_csv(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a frame as CSV (RFC 4180, UTF-8) that :func:`read_csv` reads back without loss.
 
-    Times are ISO 8601 with their offset from UTC, so the repeated hour stays two; numbers have all their digits;
-    an empty cell is no value. Text that a spreadsheet would take for a formula, as a hostile file may name a meter,
-    has an apostrophe before it. The findings that a frame carries stay behind: Parquet keeps them.
+    Times are ISO 8601 with their offset from UTC, so both occurrences of the repeated hour stay distinct. Numbers have
+    all their digits. An empty cell means no value. Text that a spreadsheet would read as a formula, such as a meter
+    name from a hostile file, begins with an apostrophe. Findings of the frame are not written; Parquet keeps them.
     """
     frame.check(df)
     out = df.copy()
@@ -46,12 +46,12 @@ def _guarded(text: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a CSV of :func:`write_csv` back: the same rows, columns and dtypes; one of ``df.to_csv`` too.
+    """Read a CSV that :func:`write_csv` or ``df.to_csv`` wrote, with the same rows, columns, and dtypes.
 
     Raises
     ------
     FormatError
-        When it is not such a CSV.
+        If the file is not such a CSV.
     """
     # text first, so that an ESI ID keeps its digits and a code its zeros
     raw = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""An Excel workbook: the intervals, daily totals, and what was doubtful."""
+"""Excel workbooks with the intervals, daily totals, and findings of a frame."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from greenkit.analysis import intervals, quality, totals
 from greenkit.errors import SchemaError, SettingsError
 
 _EXCEL_ROWS: Final = 1_048_576
-# XML 1.0 has no letters for these
+# characters that XML 1.0 does not allow
 _ILLEGAL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Write a workbook (.xlsx): the intervals, daily totals, and what was doubtful, a sheet each.
+    """Write an Excel workbook (.xlsx) with three worksheets: intervals, daily totals, and quality findings.
 
-    Excel knows no time zones, so times are local clock times with their offset from UTC in a column of its own. Meter
-    ids are text, and no cell is ever a formula; a control character, which no workbook can hold, becomes U+FFFD. Needs
+    Excel does not support time zones, so times are local, with their offset from UTC in a separate column. Meter IDs
+    are text, and no cell is a formula. Control characters, which a workbook cannot contain, become U+FFFD. Requires
     ``pip install "greenkit[excel]"``.
 
     Raises
     ------
     SchemaError
-        When there are more rows than a sheet holds (1,048,575).
+        If there are more rows than a worksheet can contain (1,048,575).
     SettingsError
-        When openpyxl is not installed.
+        If openpyxl is not installed.
     """
     frame.check(df)
     if len(df) >= _EXCEL_ROWS:
@@ -51,7 +51,7 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     fine = df.iloc[coarse.row[(coarse.interval <= quality.DAILY)[coarse.code]]]
     _sheet(book, "days", _clock_times(totals.by_period(fine, "day")))
     noted = [(f.severity, f.name, f.message) for f in quality.assess(df).findings.by_severity]
-    _sheet(book, "doubts", pd.DataFrame(noted, columns=["severity", "name", "what"]))
+    _sheet(book, "findings", pd.DataFrame(noted, columns=["severity", "name", "what"]))
     buffer = io.BytesIO()
     book.save(buffer)
     with _files.atomic(path) as file:
@@ -60,7 +60,7 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
 
 
 def _clock_times(df: pd.DataFrame) -> pd.DataFrame:
-    """Put local clock times and the offset in place of zoned times."""
+    """Replace times that have a time zone by local times and the offset from UTC."""
     out = {}
     for name in df.columns:
         zoned = isinstance(df[name].dtype, pd.DatetimeTZDtype)
@@ -82,13 +82,13 @@ def _sheet(book: Any, name: str, table: pd.DataFrame) -> None:
         for value in row:
             cell = WriteOnlyCell(sheet, value=_plain(value))
             if isinstance(cell.value, str):
-                cell.data_type = "s"  # text even when it begins with "=", as names from hostile files may
+                cell.data_type = "s"  # text even if it begins with "=", as a name from a hostile file may
             cells.append(cell)
         sheet.append(cells)
 
 
 def _plain(value: Any) -> Any:
-    """Make what a cell can hold: a number, a time, or text without control characters."""
+    """Return a value that a cell can contain: a number, a time, or text without control characters."""
     if value is None or isinstance(value, int | float | np.number):
         return value
     if isinstance(value, pd.Timestamp):

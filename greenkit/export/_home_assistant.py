@@ -19,12 +19,12 @@ from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError
 from greenkit.times import to_times
 
-# what Home Assistant calls the units that its energy dashboard takes
+# unit of the frame → its name in Home Assistant, for the units that its energy dashboard accepts
 _HA_UNITS: Final = {"kWh": "kWh", "m3": "m³", "ft3": "ft³", "gal": "gal", "L": "L"}
 
 
 def home_assistant(df: pd.DataFrame, *, source: str = "greenkit", before: float = 0.0) -> list[dict[str, Any]]:
-    """Make the statistics that Home Assistant's recorder imports: hourly, from the full hour, with a running sum.
+    """Return hourly statistics with a running sum, as Home Assistant's recorder imports them.
 
     Parameters
     ----------
@@ -33,20 +33,20 @@ def home_assistant(df: pd.DataFrame, *, source: str = "greenkit", before: float 
     source : str
         Domain of the statistics' ids.
     before : float
-        What had been used before the first hour: the last ``sum`` of an earlier import.
+        Amount before the first hour: the last ``sum`` of an earlier import. Default: 0.
 
     Returns
     -------
     list of dict
-        For each series what ``recorder.import_statistics`` takes: ``statistic_id``, ``source``, ``name``,
-        ``unit_of_measurement``, ``has_mean``, ``has_sum`` and ``stats``: ``start`` (UTC, full hour), ``state`` (the
-        hour's amount) and ``sum``. Delivered, received and net have ids of their own. Hours without a value are left
-        out, so the sum stays level over them; an hour that lacks some intervals has what there is.
+        One dictionary per series, as ``recorder.import_statistics`` accepts it: ``statistic_id``, ``source``, ``name``,
+        ``unit_of_measurement``, ``has_mean``, ``has_sum``, and ``stats``, which contains ``start`` (UTC, full hour),
+        ``state`` (the amount of the hour), and ``sum``. Delivered, received, and net have separate IDs. Hours without a
+        value are left out, so the sum does not change over them. An incomplete hour has the sum of its intervals.
 
     Raises
     ------
     SchemaError
-        When a series has a unit that Home Assistant does not take, or intervals of more than an hour.
+        If a series has a unit that Home Assistant does not accept, or intervals of more than an hour.
     """
     found = intervals.checked(df)
     for code, unit in enumerate(found.keys["unit"]):
@@ -64,14 +64,14 @@ def home_assistant(df: pd.DataFrame, *, source: str = "greenkit", before: float 
 
 
 def _names(keys: pd.DataFrame) -> list[tuple[str, str]]:
-    """Give each series an id of small letters, digits and underscores that no other has, and its name."""
+    """Return a unique ID of lowercase letters, digits, and underscores for each series, and its name."""
     twins = keys.duplicated(["meter", "flow"], keep=False)
     words = [
         [key["meter"], key["flow"], *([key["series"]] if twin else [])]
         for key, twin in zip(keys.to_dict("records"), twins, strict=True)
     ]
     slugs = [re.sub("[^0-9a-z]+", "_", "_".join(parts).lower()).strip("_") for parts in words]
-    # "a b" and "a-b" have the same letters left
+    # "a b" and "a-b" become the same slug
     marks = [f"_{zlib.crc32(repr(parts).encode()):08x}" for parts in words]
     ids = [slug + mark if slugs.count(slug) > 1 else slug for slug, mark in zip(slugs, marks, strict=True)]
     return [(one, " ".join(parts)) for one, parts in zip(ids, words, strict=True)]
@@ -98,7 +98,7 @@ def write_home_assistant(
 ) -> Path:
     """Write :func:`home_assistant` statistics as ``.json``, or as the ``.tsv`` of the import_statistics integration.
 
-    The TSV's times are UTC: name that zone when you import it.
+    Times in the TSV are UTC. Select that time zone when you import the file.
     """
     made = home_assistant(df, source=source, before=before)
     if str(path).endswith(".tsv"):

@@ -1,4 +1,4 @@
-"""The input of OpenDSM's models for measurement and verification."""
+"""Input for OpenDSM's models of measurement and verification."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from greenkit.times import to_instants
 
 
 def opendsm_frame(df: pd.DataFrame, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:
-    """Make the input of OpenDSM's models: ``observed`` and ``temperature`` by local hour or day.
+    """Build the input of OpenDSM's models: ``observed`` and ``temperature`` by local hour or day.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame of one series of amounts.
     temperature : Series
-        Outdoor temperature in °F with a zone-aware DatetimeIndex, hourly or finer; it is averaged over the period.
+        Outdoor temperature in °F with a time-zone-aware DatetimeIndex, hourly or finer. It is averaged by period.
     period : {"hour", "day"}
-        Of the model.
+        Period of the model.
 
     Returns
     -------
     DataFrame
-        Index ``datetime`` in the site's zone, every period once and without holes. ``observed`` is NaN where any
-        interval of the period is missing, since a part of an hour is not its amount.
+        One row per period, without gaps. The index ``datetime`` is the start of the period in the site's time zone.
+        ``observed`` is NaN if any interval of the period is missing, because a part of the period is not its amount.
 
     Raises
     ------
     SchemaError
-        When there is not exactly one series of amounts, or the temperature has no zone.
+        If there is not exactly one series of amounts, or if the temperature has no time zone.
 
     Notes
     -----
-    OpenDSM takes an electric zero for a missing value.
+    OpenDSM treats a zero of electricity as a missing value.
     """
     found = intervals.checked(df)
     if len(found.keys) != 1 or not intervals.adds_up(found.keys["unit"].iloc[0]):

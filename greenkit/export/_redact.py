@@ -1,4 +1,4 @@
-"""A copy that can be shared."""
+"""Redacted copies of a frame that can be shared."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pandas as pd
 from greenkit import frame
 
 _KEPT: Final = ("cost", "currency", "tou", "cpp", "tier", "commodity", "kind", "quality_code", "usage_date")
-"""Extra columns that say nothing of who the customer is."""
+"""Extra columns that do not identify the customer."""
 _SALT_LENGTH: Final = 16
 
 
 def redact(df: pd.DataFrame, salt: str | bytes | None = None) -> pd.DataFrame:
-    """Make a copy that can be shared: ids hashed with a salt, file names and columns of one's own left out.
+    """Return a copy to share: IDs are hashed with a salt, and file names and custom columns are left out.
 
     Parameters
     ----------

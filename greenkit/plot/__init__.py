@@ -1,7 +1,7 @@
-"""Pictures: a tidy frame in, a plotly Figure out; none shows itself.
+"""Charts: each function takes a tidy frame and returns a plotly Figure without displaying it.
 
-Each picture is right on the days of daylight-saving change, shows gaps as gaps, names its unit on every axis, and
-can be read on a light and on a dark page, also by colour-blind eyes.
+Charts are correct on the days when clocks change, show gaps, and name the unit on every axis. They are readable on
+light and dark pages and with color blindness.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures in bars: months or bills with their cost, and months by time-of-use period."""
+"""Bar charts: months or bills with their cost, and months by time-of-use period."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _PANELS: Final = 6
 _LABELS: Final = 14
-"""Months that are named on the axis; of more, every second or third is."""
+"""Most months that are all named on the axis; of more months, every second or third is named."""
 
 
 def monthly(df: pd.DataFrame, *, bills: Bills | None = None) -> go.Figure:
-    """Draw the totals of months, or of bill periods in their true width, with last year's behind and the cost above.
+    """Draw the totals of months, or of bill periods to scale, with those of the year before behind and the cost above.
 
-    A hatched bar lacks some of its intervals: it is less than the period's total.
+    A hatched bar is incomplete: some of its intervals are missing, so it is lower than the total of the period.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame of at most six series of amounts; one panel for each series.
     bills : DataFrame or sequence of dates, optional
-        Draw these periods in place of months: see :func:`greenkit.analysis.totals.by_period`.
+        Draw these periods instead of months. See :func:`greenkit.analysis.totals.by_period`.
     """
     found = _theme.few(intervals.checked(df), _PANELS)
     table = totals.by_period(df, "month") if bills is None else totals.by_period(df, "bill", bills=bills)
@@ -101,7 +101,7 @@ def _widths(part: pd.DataFrame) -> Any:
 
 
 def _year_before(part: pd.DataFrame) -> Any:
-    """Give the total of the same month a year before; NaN for bills, and where there is none."""
+    """Return the total of the same month a year before; NaN for bills and for months without a total."""
     by_name = dict(zip(part["period"], part["value"], strict=True))
     names = [f"{int(p[:4]) - 1}{p[4:]}" if len(p) == 7 else "" for p in part["period"]]
     return np.array([by_name.get(n, np.nan) for n in names], dtype=np.float64)
@@ -141,7 +141,7 @@ def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None, *, schedule: s
     Raises
     ------
     SchemaError
-        When there is no ``tou``, or more than one series.
+        If there is no ``tou``, or if there is more than one series.
     """
     found, note = _theme.only(intervals.checked(df))
     if schedule not in (None, "wholesale"):
@@ -168,7 +168,7 @@ def tou(df: pd.DataFrame, names: Mapping[int, str] | None = None, *, schedule: s
     for what, amount in amounts.items():
         for i, value in enumerate(np.unique(code)):
             mine = code == value
-            name = (names or {}).get(int(value), "not said" if value == -1 else f"time of use {value}")
+            name = (names or {}).get(int(value), "unknown" if value == -1 else f"time of use {value}")
             figure.add_bar(
                 x=laid.name, y=np.bincount(laid.where[mine], amount[mine], len(laid.name)), name=_theme.plain(name),
                 marker={"color": _theme.COLORS[i % len(_theme.COLORS)]}, visible=what == "value",

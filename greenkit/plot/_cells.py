@@ -1,4 +1,4 @@
-"""Pictures in cells: the calendar of days, weekday by hour, and the completeness of many series."""
+"""Charts of cells: heatmap, calendar, weekday by hour, and the completeness of many series."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHORT: Final = tuple(d[:3] for d in _periods.WEEKDAYS)
 def calendar(df: pd.DataFrame) -> go.Figure:
     """Draw a cell for each local day: a row for each weekday, a column for each week, a panel for each year.
 
-    A grey cell has no value; a cell with a dot has less than all of its intervals.
+    A gray cell has no value. A dot marks a day with missing intervals.
 
     Parameters
     ----------
@@ -46,19 +46,19 @@ def calendar(df: pd.DataFrame) -> go.Figure:
     titles = [f"{key[-1]}" + (f" {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
     figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150,
                          note=_theme.notes(found))  # fmt: skip
-    # the years of a series share their colours, so that they can be compared
+    # the years of a series share one color scale, so that they can be compared
     known = table[table["present"] > 0].groupby(SERIES, observed=True)["value"]
-    scales = {key: _theme.colours(values) for key, values in known}
+    scales = {key: _theme.color_scale(values) for key, values in known}
     for i, (key, part) in enumerate(panels):
         _year(figure, part, scales.get(key[:-1], {}), i + 1)
     return figure
 
 
-def _year(figure: go.Figure, part: pd.DataFrame, colours: dict[str, Any], row: int) -> None:
+def _year(figure: go.Figure, part: pd.DataFrame, colors: dict[str, Any], row: int) -> None:
     unit, year = str(part["unit"].iloc[0]), int(part["year"].iloc[0])
     first = np.datetime64(f"{year}-01-01", "D")
     every = np.arange(first, np.datetime64(f"{year + 1}-01-01", "D"))
-    # ISO weekday as the row; weeks from the Monday on or before 1 January as the column
+    # ISO weekday as the row; weeks from the Monday on or before January 1 as the column
     weekday = (every.astype(np.int64) + 3) % 7
     week = (np.arange(len(every)) + weekday[0]) // 7
     place = (part["date"].to_numpy().astype("datetime64[D]") - first).astype(np.int64)
@@ -76,8 +76,8 @@ def _year(figure: go.Figure, part: pd.DataFrame, colours: dict[str, Any], row: i
         hovertemplate="%{text}<br>no value<extra></extra>", **base,
     )  # fmt: skip
     figure.add_heatmap(
-        z=cells["value"], customdata=100 * cells["share"], row=row, col=1, **colours,
-        hovertemplate=f"%{{text}}<br>%{{z:.4g}} {unit}<br>%{{customdata:.3g}} % of its intervals<extra></extra>",
+        z=cells["value"], customdata=100 * cells["share"], row=row, col=1, **colors,
+        hovertemplate=f"%{{text}}<br>%{{z:.4g}} {unit}<br>%{{customdata:.3g}}% of its intervals<extra></extra>",
         colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
     )  # fmt: skip
     part_days = (share > 0) & (share < 1)
@@ -104,13 +104,13 @@ def week(df: pd.DataFrame) -> go.Figure:
     for i, part in enumerate(parts):
         unit, size = power_unit(str(part["unit"].iloc[0])), float(part["minutes"].iloc[0]) / 60
         cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
-        # every slot of the day, each as wide as it lasts
+        # every slot of the day, as wide as its length
         hours = np.arange(0, 24, size)
         cells = cells.reindex(index=list(_periods.WEEKDAYS), columns=hours)
         clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
         figure.add_heatmap(
             z=cells.to_numpy(), x=hours + size / 2, y=list(_SHORT), xgap=1 if size == 1 else 0, ygap=1,
-            hoverongaps=False, text=[clock] * len(cells), **_theme.colours(cells.to_numpy()),
+            hoverongaps=False, text=[clock] * len(cells), **_theme.color_scale(cells.to_numpy()),
             colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{i + 1 if i else ''}"].domain),
             hovertemplate=f"%{{y}} %{{text}}<br>%{{z:.4g}} {unit}<extra></extra>", row=i + 1, col=1,
         )  # fmt: skip
@@ -124,7 +124,7 @@ def week(df: pd.DataFrame) -> go.Figure:
 def completeness(df: pd.DataFrame) -> go.Figure:
     """Draw a row for each series and a cell for each local day: complete, estimated, incomplete, or no value."""
     found = intervals.checked(df)
-    # too many series are refused before anything is computed
+    # reject too many series before the computation
     daily = found.keys[found.interval <= quality.DAILY]
     if len(daily) > _ROWS:
         raise _theme.too_many(len(daily), _ROWS, "series", daily)
@@ -162,15 +162,15 @@ def completeness(df: pd.DataFrame) -> go.Figure:
 DAY: Final = 24 * HOUR
 _FACETS: Final = 6
 _SLOTS: Final = tuple(m * 60 * US for m in (1, 5, 10, 15, 20, 30, 60))
-"""Heights of a row: the lengths that divide an hour."""
+"""Lengths of a row in microseconds: those that divide an hour."""
 
 
 def heatmap(df: pd.DataFrame) -> go.Figure:
-    """Draw the carpet: a column for each local day, a row for each time of day, power as colour.
+    """Draw a heatmap (carpet plot) of power: a column for each local day, a row for each time of day.
 
-    On the day that clocks go forward the skipped hour is blank; on the day that they go back, the second pass of
-    the repeated hour stands in rows of its own above midnight. Times without a value are grey. Horizontal bands
-    are habits, vertical ones are weather or absence.
+    On a spring-forward day, the skipped hour is blank. On a fall-back day, the second occurrence of the repeated hour
+    is in separate rows above midnight. Times without a value are gray. Horizontal bands show habits; vertical bands
+    show weather or absence.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
     Raises
     ------
     SchemaError
-        When there is no value, too many series, or a series with intervals of more than an hour.
+        If there is no value, if there are too many series, or if a series has intervals of more than an hour.
     """
     found = _theme.few(checked(df), _FACETS)
     found = found.take(found.valid & (found.hours > 0))
@@ -191,13 +191,13 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
                 "or less",
                 next_step="Filter out the series, or draw df.gk.plot.calendar().",
             )
-    here = np.unique(found.code)
-    labels = [name if len(here) > 1 else "" for name in _theme.names(found.keys)]
+    codes = np.unique(found.code)
+    labels = [name if len(codes) > 1 else "" for name in _theme.names(found.keys)]
     figure = _theme.grid(
-        f"Hour by date, {_theme.subject(found.keys)}", len(here), 1, [labels[code] for code in here], height=110,
+        f"Heatmap, {_theme.subject(found.keys)}", len(codes), 1, [labels[code] for code in codes], height=110,
         note=_theme.notes(found),
     )  # fmt: skip
-    for place, code in enumerate(here):
+    for place, code in enumerate(codes):
         _carpet(figure, found.take(found.code == code), int(code), labels[code], place + 1)
     return figure
 
@@ -214,7 +214,7 @@ def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, row: int) 
         hovertemplate=f"{moment}no value<extra></extra>", **base,
     )  # fmt: skip
     figure.add_heatmap(
-        z=grid, hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>", **_theme.colours(grid),
+        z=grid, hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>", **_theme.color_scale(grid),
         colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
     )  # fmt: skip
     each = len([s for s in slots if not s.startswith("2nd")]) // 24
@@ -224,7 +224,7 @@ def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, row: int) 
 
 
 def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
-    """Lay one series on a grid of local times of day × local dates.
+    """Return one series as a grid of local times of day × local dates.
 
     Returns
     -------
@@ -233,13 +233,13 @@ def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
     slots : list of str
         Times of day, ``00:00`` …; after them ``2nd 01:00`` … when an hour is repeated on one of the dates.
     grid : array of float64, slots × dates
-        Mean power; NaN where there is none.
+        Mean power; NaN if there is no value.
     exists : array of bool, slots × dates
-        Which of these times the clock showed on that date, within the span of the data.
+        Whether the local day has this time, and the time is within the span of the data.
     """
     size = next(s for s in _SLOTS if s >= one.interval[code] * US)
     zone = str(one.keys["zone"].iloc[code])
-    # the whole grid in true time, from the first local midnight to the end of the last day
+    # the complete grid in UTC, from the first local midnight to the end of the last day
     dates = np.arange(one.date.min(), one.date.max() + 1)
     first, last = midnights([dates[0].astype("M8[D]"), (dates[-1] + 1).astype("M8[D]")], zone)
     true = np.arange(first, last, size)
@@ -260,12 +260,12 @@ def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
 
 
 def _repeated(wall: Ints) -> Any:
-    """Where the clock shows a time that it has shown before."""
+    """Return which local times have occurred before."""
     return np.append(False, wall[1:] <= np.maximum.accumulate(wall)[:-1])
 
 
 def _slots(wall: Ints, again: Any, size: int) -> tuple[Ints, Ints]:
-    """Row of each time: its slot of the day, or a row above midnight for the second pass of a repeated hour."""
+    """Return the row of each time: its slot of the day, or a row above midnight for the second repeated hour."""
     slot = (wall % DAY) // size
     extra = np.unique(slot[again])
     slot[again] = DAY // size + np.searchsorted(extra, slot[again])

@@ -1,7 +1,7 @@
-"""The time axis: plotly drops time zones, so an axis in clock time runs backwards for an hour each autumn.
+"""The time axis: plotly drops time zones, so an axis in local time runs backwards for an hour each fall.
 
-The axis therefore has one fixed offset from UTC: the clock's own when all of the data share it, else the zone's
-standard time, and it says which. Hover text always tells the true local time with its zone letters.
+The axis therefore has one fixed offset from UTC: that of local time if all of the data share it, or else that of
+standard time. Its title names the offset. Hover text always shows local time with the abbreviation of its time zone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Clock:
     offset : int
         Microseconds to add to UTC.
     title : str
-        What the axis says of itself.
+        Title of the axis, which names the offset.
     """
 
     zone: str
@@ -39,23 +39,23 @@ class Clock:
     title: str
 
     def axis(self, instants: Instants) -> npt.NDArray[np.datetime64]:
-        """Give places on the axis, evenly spaced in true time and never running backwards."""
+        """Return positions on the axis, evenly spaced in elapsed time and never decreasing."""
         return np.asarray((instants + self.offset) // US, dtype=np.int64).view("datetime64[s]")
 
     def hover(self, instants: Instants) -> list[str]:
-        """Give the true local time of each instant, such as ``Sun 03 Nov 2024 01:15 CST``."""
+        """Return the local time of each instant, such as ``Sun 03 Nov 2024 01:15 CST``."""
         return list(to_times(np.asarray(instants, dtype=np.int64), self.zone).strftime(HOVER))
 
 
 def clock(instants: Instants, zones: Sequence[str]) -> Clock:
-    """Choose the axis for some instants of sites in these zones; several zones share UTC.
+    """Return the axis for some instants of sites in these time zones; UTC if there are several zones.
 
     Examples
     --------
     >>> import numpy as np
     >>> summer_and_winter = np.array([1_720_000_000_000_000, 1_735_000_000_000_000])
     >>> clock(summer_and_winter, ["America/Chicago"]).title
-    'standard time, UTC−06:00 (hover: clock time)'
+    'standard time, UTC−06:00 (hover: local time)'
     >>> clock(summer_and_winter[:1], ["America/Chicago"]).title
     'CDT, UTC−05:00'
     """
@@ -67,7 +67,7 @@ def clock(instants: Instants, zones: Sequence[str]) -> Clock:
     if len(offsets) == 1:
         return Clock(zone, int(offsets[0]), f"{here[0].tzname()}, {_utc(int(offsets[0]))}")
     standard = _standard(here[0].year, zone)
-    return Clock(zone, standard, f"standard time, {_utc(standard)} (hover: clock time)")
+    return Clock(zone, standard, f"standard time, {_utc(standard)} (hover: local time)")
 
 
 def _offsets(instants: Instants, zone: str) -> Ints:

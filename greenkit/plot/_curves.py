@@ -1,4 +1,4 @@
-"""Pictures of shape: the average day, the load duration curve, the days of the highest peaks."""
+"""Charts of load shape: the average day, the load duration curve, and the days of the highest peaks."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 _KIND_COLOR: Final = dict(zip(_periods.DAY_TYPES, (_theme.COLORS[0], _theme.COLORS[3], _theme.COLORS[1]), strict=True))
 _FACETS: Final = 6
 _CORNERS: Final = 2000
-"""Points that a duration curve is drawn with."""
+"""Number of points of a duration curve."""
 
 
 def average_day(df: pd.DataFrame, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> go.Figure:
-    """Draw the average day of each day type, with the band in which 80 % of the days lie.
+    """Draw the average day of each day type, with a band that contains 80% of the days.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame of at most six series with intervals of an hour or less; one row of panels for each series.
     by : ("day_type",), or with "season" or "month" added
-        The second one gives a panel for each of its values.
+        The second grouping has a panel for each of its values.
     holidays : str, or iterable of dates, optional
         As in :func:`greenkit.analysis.shape.average_day`.
     """
@@ -63,7 +63,7 @@ def _days(figure: go.Figure, one: pd.DataFrame, unit: str, row: int, col: int) -
     kinds = one["day_type"] if "day_type" in one.columns else pd.Series("day", index=one.index)
     for kind, part in one.groupby(kinds.astype("str"), sort=False):
         color, name = _KIND_COLOR.get(str(kind), _theme.COLORS[0]), str(kind)
-        # the last slot is held to its end, so that a day reaches midnight
+        # extend the last slot to its end, so that a day reaches midnight
         last = part.iloc[[-1]].assign(hour=part["hour"].iloc[-1] + part["minutes"].iloc[-1] / 60)
         part = pd.concat([part, last])
         shared = {"x": part["hour"], "legendgroup": name, "mode": "lines"}
@@ -81,9 +81,9 @@ def _days(figure: go.Figure, one: pd.DataFrame, unit: str, row: int, col: int) -
 
 
 def duration(df: pd.DataFrame) -> go.Figure:
-    """Draw the load duration curve: how much of the time the load is at least so high.
+    """Draw the load duration curve: the share of hours in which the load reaches each level.
 
-    Of a single series it marks base load, near-peak and the mean, and gives the load factor.
+    For a single series, it marks the base load, the near-peak, and the mean, and states the load factor.
     """
     found = _theme.few(intervals.checked(df))
     curve = shape.duration(df)
@@ -103,7 +103,7 @@ def duration(df: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             x=np.append(0.0, percent), y=np.append(power[:1], power), name=names[place], mode="lines",
             line={"shape": "vh", "width": 2, "color": colors[place]},
-            hovertemplate=f"at least %{{y:.4g}} {units[0]}<br>in %{{x:.3g}} % of the hours"
+            hovertemplate=f"at least %{{y:.4g}} {units[0]}<br>in %{{x:.3g}}% of the hours"
             f"<extra>{names[place]}</extra>",
         )  # fmt: skip
     if len(found.keys) == 1:
@@ -114,7 +114,7 @@ def duration(df: pd.DataFrame) -> go.Figure:
 
 
 def _marks(figure: go.Figure, row: pd.Series[Any], unit: str, note: str) -> None:
-    # the lines may lie close together, so their words stand side by side, where the curve is likely to be elsewhere
+    # the lines may be close together, so place their labels side by side, away from the likely path of the curve
     marks = [("base (5th percentile)", "base", 0.01), ("mean", "mean", 0.72), ("near-peak", "near_peak", 0.99)]
     for label, name, x in marks:
         figure.add_hline(y=row[name], line={"dash": "dot", "width": 1, "color": _theme.INK})
@@ -131,16 +131,16 @@ def _marks(figure: go.Figure, row: pd.Series[Any], unit: str, note: str) -> None
 
 
 def peak_days(df: pd.DataFrame, n: int = 5, *, moments: Moments = ()) -> go.Figure:
-    """Draw the days of the highest peaks over each other.
+    """Draw the days of the highest peaks in one chart, over the hours of the day.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame of one series.
     n : int
-        How many days.
-    moments : iterable of times with zones
-        Such as the four coincident peaks (4CP): those that lie on a drawn day are marked.
+        Number of days.
+    moments : iterable of times with time zones
+        Such as the four coincident peaks (4CP). Those on a drawn day are marked.
     """
     found, note = _theme.only(intervals.checked(df))
     df = df.iloc[np.sort(found.row)]
@@ -175,7 +175,7 @@ def _peak_day(figure: go.Figure, one: Intervals, date: Any, rank: int, color: st
 
 
 def _with_breaks(x: Any, length: Any, y: Any) -> tuple[Any, Any]:
-    """Close each run of touching intervals at its end, as a step line needs it."""
+    """Return the corners of a step line, with the end of each run of adjacent intervals."""
     closes = np.append(x[1:] > (x + length)[:-1] + 1e-9, True)
     at = np.repeat(np.flatnonzero(closes) + 1, 2)
     ends = np.repeat((x + length)[closes], 2)

@@ -1,4 +1,4 @@
-"""Pictures along a line of time: the load with its range slider."""
+"""Charts over time: the load with its range slider."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 POINTS: Final = 20_000
-"""Intervals of one series that are drawn one by one; more are drawn as means with their range."""
+"""Most intervals of one series that are drawn individually; a longer series is drawn as means with their range."""
 _LEGEND: Final = 2
-"""Names that have room above the picture."""
+"""Most legend entries that fit above the chart."""
 _BINS: Final = (900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400)
 _BUTTONS: Final = ((1, "day", "1d"), (7, "day", "7d"), (1, "month", "1m"), (1, "year", "1y"))
 
@@ -27,25 +27,25 @@ _BUTTONS: Final = ((1, "day", "1d"), (7, "day", "7d"), (1, "month", "1m"), (1, "
 def load(df: pd.DataFrame, *, points: int = POINTS) -> go.Figure:
     """Draw power over time as steps, with a range slider.
 
-    One line for each series, one panel for each unit. A gap is a gap in the line; estimated values are shaded.
-    A series of more than ``points`` intervals is drawn as means over longer steps, with the range from its lowest
-    to its highest interval as a band, so that no peak is lost.
+    Each series has a line, and each unit has a panel. Missing intervals leave a gap in the line, and estimated values
+    are shaded. A series of more than ``points`` intervals is drawn as means over longer steps. A band shows the range
+    from the lowest to the highest interval of each step, so that no peak is hidden.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame of at most 12 series; kWh is drawn as kW (value ÷ hours).
     points : int
-        Intervals of one series to draw one by one.
+        Most intervals of one series to draw individually.
 
     Raises
     ------
     SchemaError
-        When there is no value, or more series than one picture can show.
+        If there is no value, or if there are more series than one chart can show.
 
     Notes
     -----
-    The axis has one fixed offset from UTC, which it names, so neither day of daylight-saving change is distorted.
+    The axis has one fixed offset from UTC, which its title names, so that the days of a DST change are not distorted.
     """
     found = _theme.few(checked(df))
     found = found.take(found.valid & (found.hours > 0))
@@ -65,7 +65,7 @@ def load(df: pd.DataFrame, *, points: int = POINTS) -> go.Figure:
         sign = -1 if mirrored and found.keys["flow"].iloc[code] == "received" else 1
         _draw(figure, lines[code], axis, units[code], color, sign, style)
     if sum(trace.showlegend is not False for trace in figure.data) > _LEGEND:
-        # above the picture many names would lie on its buttons and its note
+        # above the chart, many names would cover its buttons and its note
         figure.update_layout(
             legend={"yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
             height=figure.layout.height + 12 * len(figure.data),
@@ -160,12 +160,12 @@ def _steps_trace(
 
 
 def _breaks(start: Instants, end: Instants) -> Bools:
-    """Where the next interval does not follow at once; true for the last."""
+    """Return which intervals are followed by a gap; True for the last."""
     return np.append(start[1:] > end[:-1], np.ones(min(len(start), 1), dtype=bool))
 
 
 def _steps(start: Instants, end: Instants, value: Floats) -> tuple[Instants, Floats]:
-    """Corners of an ``hv`` step line: each run of touching intervals is closed at its end and followed by a break."""
+    """Return the corners of an ``hv`` step line: each run of adjacent intervals ends with its value and a break."""
     closes = _breaks(start, end)
     at = np.flatnonzero(closes) + 1
     x = np.insert(start, np.repeat(at, 2), np.repeat(end[closes], 2))
@@ -174,7 +174,7 @@ def _steps(start: Instants, end: Instants, value: Floats) -> tuple[Instants, Flo
 
 
 def _outline(line: _Line, low: Floats, high: Floats) -> tuple[Instants, Floats]:
-    """One polygon for each run of touching steps: along the highest values and back along the lowest."""
+    """Return one polygon per run of adjacent steps: along the highest values and back along the lowest."""
     last = np.flatnonzero(_breaks(line.start, line.end))
     xs: list[Instants] = []
     ys: list[Floats] = []

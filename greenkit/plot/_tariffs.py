@@ -58,7 +58,7 @@ def bill(bill: Bill, *, meter: str | None = None) -> go.Figure:
     names = totals["bill"].tolist()
     figure = _theme.sheet(
         f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
-        note="" if totals["whole"].all() else "* not whole: cut off, or more than 10% of the intervals are missing",
+        note="" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing",
         barmode="relative",
     )
     table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
@@ -183,7 +183,7 @@ def cost_by_hour(df: pd.DataFrame, plan: Prices) -> go.Figure:
     figure = _theme.sheet(f"Average cost by hour of the week, {subject}", height=380)
     figure.add_heatmap(
         z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)], y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-        xgap=1, ygap=1, **_theme.colours(mean.to_numpy()),
+        xgap=1, ygap=1, **_theme.color_scale(mean.to_numpy()),
         colorbar={"title": {"text": "cost per hour"}, "thickness": 14},
         hovertemplate="%{y} %{x}<br>%{z:.4f}<extra></extra>",
     )  # fmt: skip

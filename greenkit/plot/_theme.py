@@ -1,4 +1,4 @@
-"""What all pictures share: colours for light and dark and for colour-blind eyes, names of series, an empty sheet."""
+"""Style that all charts share: colors for light and dark pages and for color blindness, series names, empty figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-# Mid-grey text has the same contrast (4.3 : 1) on white and on near-black; the background is left to the page.
+# Mid-gray text has the same contrast (4.3 : 1) on white and on near-black; the page sets the background.
 INK: Final = "#797979"
 GRID: Final = "rgba(128,128,128,0.25)"
 FAINT: Final = "rgba(128,128,128,0.35)"
@@ -26,16 +26,16 @@ COLORS: Final = ("#1f7fbf", "#009E73", "#C77CA8", "#D55E00", "#8c7ae6", "#b08a00
 FLOW_COLOR: Final = {"delivered": COLORS[0], "received": COLORS[1], "net": COLORS[2]}
 ESTIMATED: Final = "#D55E00"
 COST: Final = "#D55E00"
-SCALE: Final = "Cividis"  # even in lightness, and the same to colour-blind eyes
+SCALE: Final = "Cividis"  # even in lightness, and readable with color blindness
 DIVERGING: Final = "PuOr_r"
 _EACH_DAY: Final = 21
-"""Dates up to which ticks are laid on days by hand, since the axis would lay them between."""
+"""Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
 MOST: Final = 12
-"""Series in one picture: more cannot be told apart."""
+"""Most series in one chart; readers cannot tell more apart."""
 
 
 def sheet(title: str, *, note: str = "", height: int = 420, **layout: Any) -> go.Figure:
-    """Make an empty figure in the house style; nothing is registered with plotly."""
+    """Make an empty figure in greenkit's style, without registering a plotly template."""
     import plotly.graph_objects as go
 
     axis: dict[str, Any] = {
@@ -77,12 +77,12 @@ def sheet(title: str, *, note: str = "", height: int = 420, **layout: Any) -> go
 
 
 def series_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the series of a table in their order: a result may lack one of the frame's, which has no value."""
+    """Return the series of a table in their order. A result may lack a series of the frame that has no value."""
     return table[SERIES].drop_duplicates(ignore_index=True)
 
 
 def names(keys: pd.DataFrame) -> list[str]:
-    """Name each series by as little as sets it apart from the others; the flow when there is only one."""
+    """Return the shortest name that distinguishes each series from the others; the flow if there is only one."""
     for parts in (["flow"], ["meter"], ["meter", "flow"], ["flow", "series"], ["flow", "unit"]):
         if not keys.duplicated(parts).any():
             break
@@ -92,12 +92,12 @@ def names(keys: pd.DataFrame) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Keep a name from elsewhere from being read as plotly's HTML."""
+    """Escape a name from the data, so that plotly does not read it as HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def colors(keys: pd.DataFrame) -> list[str]:
-    """Give each flow its colour when the flows tell the series apart, else one colour after another."""
+    """Return the color of each series: that of its flow if all flows differ, or else the next color of the palette."""
     flows = [str(f) for f in keys["flow"]]
     if len(set(flows)) == len(flows) and set(flows) <= set(FLOW_COLOR):
         return [FLOW_COLOR[f] for f in flows]
@@ -115,11 +115,11 @@ def grid(
     note: str = "",
     second: bool = False,
 ) -> go.Figure:
-    """Make an empty figure of panels in the house style; ``second`` gives each a second axis on the right."""
+    """Make an empty figure of panels in greenkit's style; ``second`` adds a second axis to the right of each panel."""
     from plotly.subplots import make_subplots
 
     titled = bool(titles and any(titles))
-    # the legend stands between the note and the panels' titles: on a narrow page they cannot share a line
+    # the legend is between the note and the panels' titles, which do not fit on one line of a narrow page
     legend = 22 if note and titled else 0
     total = height + each * rows + legend
     gap = min(95 / total, 1 / rows) if rows > 1 else 0
@@ -144,7 +144,7 @@ def grid(
 
 
 def colorbar(unit: str, domain: Sequence[float]) -> dict[str, Any]:
-    """Make the colour bar that stands beside the panel with this domain."""
+    """Return the color bar next to the panel with this domain."""
     low, high = domain
     return {
         "title": {"text": unit, "font": {"size": 13}},
@@ -155,8 +155,8 @@ def colorbar(unit: str, domain: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def colours(values: Any) -> dict[str, Any]:
-    """Choose the scale of some values: from the lowest to the highest, about zero when some are below it."""
+def color_scale(values: Any) -> dict[str, Any]:
+    """Return the color scale of some values: from the lowest to the highest, or centered on zero if any is negative."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low < 0:
         return {"colorscale": DIVERGING, "zmid": 0}
@@ -165,12 +165,12 @@ def colours(values: Any) -> dict[str, Any]:
 
 
 def dates(days: Any) -> tuple[Any, dict[str, Any]]:
-    """Lay cells for consecutive local dates on an axis: their places, and the axis with a tick on whole days."""
+    """Return the positions of consecutive local dates on an axis, and the axis with its ticks on days."""
     day, half = np.timedelta64(86_400, "s"), np.timedelta64(43_200, "s")
     places = np.asarray(days).astype("datetime64[s]")
     axis: dict[str, Any] = {"type": "date", "showgrid": False}
     if len(places) == 1:
-        # the place of a single cell says nothing of its width, so its edges do
+        # plotly cannot infer the width of a single cell from its position, so pass its edges
         edges = np.array([places[0], places[0] + day])
         return edges, {**axis, "range": edges.astype(str).tolist(), "tickvals": [str(places[0] + half)],
                        "tickformat": "%b %-d\n%Y"}  # fmt: skip
@@ -181,7 +181,7 @@ def dates(days: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def few(found: Intervals, most: int = MOST) -> Intervals:
-    """Refuse what no picture can show: nothing, or too many series."""
+    """Return the intervals; raise SchemaError if there is no value, or if there are too many series for one chart."""
     if not found.valid.any():
         raise nothing()
     if len(found.keys) > most:
@@ -225,7 +225,7 @@ def nothing() -> SchemaError:
 
 
 def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
-    """Say that one picture cannot show so many, and by what to choose."""
+    """Return the error for more series than one chart can show, with a column to filter by."""
     by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
     example = f'df["{by}"] == {keys[by].iloc[0]!r}' if by in keys else 'df["start"] >= "2024"'
     return SchemaError(
@@ -243,12 +243,12 @@ def one_unit(units: list[str]) -> SchemaError:
 
 
 def rgba(color: str, alpha: float) -> str:
-    """Give a ``#rrggbb`` colour some transparency."""
+    """Return a ``#rrggbb`` color with an opacity, as ``rgba(…)``."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
 
 
 def subject(keys: pd.DataFrame) -> str:
-    """Say whose data it is, for a title: the meter when there is one, else how many."""
+    """Return the subject of a title: the meter if there is one, or else the number of meters."""
     meters = keys["meter"].unique()
     return f"meter {plain(meters[0])}" if len(meters) == 1 else f"{len(meters)} meters"

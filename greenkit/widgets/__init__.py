@@ -1,8 +1,8 @@
-"""Panels for a notebook: authorize at a utility, fetch, see.
+"""Panels for notebooks: authorize at a utility, fetch data, and chart it.
 
-They are made of core ipywidgets alone, so they work wherever a notebook does. What a panel knows and does is a plain
-class (its ``model``), which runs without a browser, a kernel or ipywidgets. No secret enters a widget; the one box
-into which a customer pastes is emptied before it is read.
+Panels use only core ipywidgets, so they work in every notebook front end. The state and the actions of a panel are in a
+plain class (its ``model``), which needs no browser, kernel, or ipywidgets. Widgets keep no secrets: the text box for a
+pasted URL is cleared before the URL is read.
 """
 
 from __future__ import annotations

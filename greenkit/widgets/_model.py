@@ -1,9 +1,9 @@
-"""What every panel's model shares: a status line, one job at a time, and callbacks that cannot fail unseen.
+"""Base of every panel's model: a status line, one job at a time, and callbacks whose errors are shown.
 
-A widget's callback runs where the kernel pleases: ipykernel 7.3 calls it on a thread of its own while a cell runs,
-6 and 7.4 on the main thread after the cell. An exception in it is shown nowhere. So a callback here only begins a
-job or notes a choice, under a lock; the job runs on a daemon thread, the kernel stays free, and whatever goes wrong
-becomes one readable line.
+The thread of a widget's callback depends on the kernel: ipykernel 7.3 calls it on a separate thread while a cell runs,
+6 and 7.4 call it on the main thread after the cell. Jupyter does not show an exception in a callback. A callback here
+therefore only starts a job or records a choice, under a lock. The job runs on a daemon thread, so the kernel stays
+free, and every error becomes one readable line.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from greenkit.findings import quiet
 
 Kind = Literal["idle", "busy", "good", "bad"]
 OFTEN: Final = 0.1
-"""Seconds between two words on progress: each is a message to the browser."""
+"""Seconds between two progress updates, because each is a message to the browser."""
 
 
 @dataclass(frozen=True)
 class StatusLine:
-    """What a panel says of itself: one line, and how it is meant."""
+    """The status of a panel: one line of text and its kind."""
 
     text: str = ""
     kind: Kind = "idle"
@@ -37,18 +37,18 @@ class StatusLine:
 
 
 class PanelModel:
-    """What a panel knows and does, without a widget.
+    """The state and the actions of a panel, without a widget.
 
     Attributes
     ----------
     line : StatusLine
-        How it stands.
+        Current status.
     error : Exception or None
-        What went wrong last, whole.
+        The latest error; None if the latest action succeeded.
     done : float or None
-        Share of the running job, 0 to 1; None when it is unknown or nothing runs.
+        Completed share of the running job, 0 to 1; None if it is unknown or no job runs.
     lock : RLock
-        Held while anything changes, and while the listeners are told.
+        Held while the state changes and while the listeners are called.
     """
 
     def __init__(self) -> None:
@@ -56,38 +56,38 @@ class PanelModel:
         self.error: Exception | None = None
         self.done: float | None = None
         self.lock = threading.RLock()
-        self._told: list[Callable[[], object]] = []
+        self._listeners: list[Callable[[], object]] = []
         self._job: threading.Thread | None = None
         self._next_word = 0.0
 
-    def listen(self, tell: Callable[[], object]) -> None:
-        """Call ``tell`` after each change, on whatever thread makes it, and never on two at once."""
-        self._told.append(tell)
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Call ``listener`` after each change, on the thread of the change, but never on two at once."""
+        self._listeners.append(listener)
 
     def changed(self) -> None:
-        """Tell the listeners."""
+        """Call the listeners."""
         with self.lock:
-            for tell in self._told:
-                tell()
+            for listener in self._listeners:
+                listener()
 
     def set_status(self, text: str, kind: Kind = "idle") -> None:
-        """Set the line, and tell the listeners."""
+        """Set the status line and call the listeners."""
         with self.lock:
             self.line = StatusLine(text, kind)
             self.changed()
 
     @property
     def busy(self) -> bool:
-        """Tell whether a job runs."""
+        """Whether a job runs."""
         return self._job is not None
 
     @property
     def doing(self) -> str:
-        """What runs, such as ``Fetching``; empty when nothing does."""
+        """Name of the running job, such as ``Fetching``; empty if no job runs."""
         return "" if self._job is None else self._job.name.removeprefix("greenkit: ")
 
     def start(self, doing: str, job: Callable[[], object]) -> bool:
-        """Run a job on a thread of its own; False, and nothing happens, when one runs already."""
+        """Start a job on a separate thread and return True; do nothing and return False if a job already runs."""
         with self.lock:
             if self._job is not None:
                 return False
@@ -106,15 +106,15 @@ class PanelModel:
                 self.changed()
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the running job has ended, for a script or a test; TimeoutError when it has not by then."""
+        """Wait until the running job has ended; raise TimeoutError if it has not ended within ``timeout`` [s]."""
         job = self._job
         if job is not None:
             job.join(timeout)
             if job.is_alive():
-                raise TimeoutError(f"{job.name} still runs: wait again")
+                raise TimeoutError(f"{job.name.removeprefix('greenkit: ')} is still running. Wait again.")
 
     def progress(self, done: int, total: int | None) -> None:
-        """Say how much of a job is done: what the library's ``progress=`` takes."""
+        """Update the progress of the running job; pass this method as ``progress=``."""
         if time.monotonic() < self._next_word:
             return
         self._next_word = time.monotonic() + OFTEN
@@ -124,17 +124,17 @@ class PanelModel:
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn what goes wrong inside into one line; the error itself is kept in ``error`` until all is well again."""
+        """Show an error of the block as one status line, and keep it in ``error`` until a later block succeeds."""
         try:
             yield
             self.error = None
-        except Exception as e:  # noqa: BLE001 what a callback raises is shown nowhere else
+        except Exception as e:  # noqa: BLE001 nothing else shows what a callback raises
             with self.lock:
                 self.error = e
                 self.set_status(sentence(e), "bad")
 
     def guard(self, act: Callable[..., object]) -> Callable[..., None]:
-        """Make a widget's callback that cannot fail unseen."""
+        """Return a widget callback that shows its errors in the status line."""
 
         @functools.wraps(act)
         def callback(*args: Any) -> None:
@@ -145,27 +145,27 @@ class PanelModel:
 
 
 def sentence(e: BaseException) -> str:
-    """Give an error as one line that holds no secret.
+    """Return an error as one line without secrets.
 
-    The library's own errors are such lines. Of any other only the type is told, since a text that others wrote may
-    hold an address with its query.
+    The texts of greenkit's errors contain no secrets. For any other error, the line has only the type, because its text
+    may contain a URL with its query.
 
     Examples
     --------
-    >>> sentence(GreenkitError("no file is given: choose one"))
-    'No file is given: choose one'
+    >>> sentence(GreenkitError("No file is selected", next_step="Select a file."))
+    'No file is selected. Select a file.'
     >>> sentence(KeyError("token=xyzzy"))
-    'Something went wrong that greenkit did not expect (KeyError): look at .error of this panel'
+    'An unexpected error occurred (KeyError). See the error attribute of this panel.'
     """
     if isinstance(e, GreenkitError | FileNotFoundError) and str(e):
         text = " ".join(str(e).split())
         return text[0].upper() + text[1:]
-    return f"Something went wrong that greenkit did not expect ({type(e).__name__}): look at .error of this panel"
+    return f"An unexpected error occurred ({type(e).__name__}). See the error attribute of this panel."
 
 
 def has_front_end() -> bool:
-    """Tell whether somebody can click: ipywidgets is there, and this is a Jupyter kernel."""
-    # a kernel has loaded both; to import them for the question's sake would cost a script half a second
+    """Return whether a user can select widgets: ipywidgets is installed, and this is a Jupyter kernel."""
+    # a kernel has imported both already; importing them here would cost a script half a second
     shell = sys.modules.get("IPython")
     running = shell.get_ipython() if shell is not None else None
     if getattr(running, "kernel", None) is None:

@@ -1,6 +1,7 @@
-"""Pieces that panels are made of: the panel itself, its status line, buttons, boxes, and the place of a picture.
+"""Parts of panels: the panel itself, its status line, buttons, boxes, and the area of a chart.
 
-Colours come from the page's theme (``--jp-*``), so light and dark follow it. Text from elsewhere is escaped.
+Colors come from the theme of the page (``--jp-*``), so panels are light or dark like the page. External text
+is escaped.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     import ipywidgets as w
 
-_SIGN: Final = {"idle": "○", "busy": "◔", "good": "●", "bad": "▲"}
+_MARK: Final = {"idle": "○", "busy": "◔", "good": "●", "bad": "▲"}
 _COLOR: Final = {
     "idle": "var(--jp-ui-font-color1, inherit)",
     "busy": "var(--jp-ui-font-color1, inherit)",
@@ -30,9 +31,9 @@ FIELD: Final = {"description_width": "initial"}
 
 
 class Panel:
-    """What is shown in a cell: ``widget`` is the ipywidget, ``model`` what it shows and does.
+    """A panel in a cell: ``widget`` is the ipywidget, and ``model`` contains its state and its actions.
 
-    Its repr is one line, since that of a widget shows what its boxes hold.
+    The repr is one line without the contents of the boxes, which the repr of a widget would show.
     """
 
     model: PanelModel
@@ -41,11 +42,11 @@ class Panel:
 
     @property
     def error(self) -> Exception | None:
-        """What went wrong last, whole; None when nothing has."""
+        """The latest error; None if the latest action succeeded."""
         return self.model.error
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until what runs now has ended; TimeoutError when it has not by then."""
+        """Wait until the running job has ended; raise TimeoutError if it has not ended within ``timeout`` [s]."""
         self.model.wait(timeout)
 
     def __repr__(self) -> str:
@@ -57,7 +58,7 @@ class Panel:
 
 
 def status(model: PanelModel) -> w.HTML:
-    """Make a line that follows the model, and that a screen reader reads out when it changes."""
+    """Make a line that shows the status of the model, and that a screen reader announces when it changes."""
     import ipywidgets
 
     box = ipywidgets.HTML()
@@ -74,12 +75,12 @@ def status(model: PanelModel) -> w.HTML:
 
 
 def line_html(line: StatusLine) -> str:
-    """Write a line as HTML: sign and colour say the same, since not everybody sees colours."""
+    """Return a status line as HTML. Its mark repeats the meaning of its color, for readers who cannot see the color."""
     if not line.text:
         return ""
     return (
         f"<div role='status' aria-live='polite' class='gk-status gk-{line.kind}' "
-        f"style='color:{_COLOR[line.kind]};line-height:1.5'>{_SIGN[line.kind]} {text(line.text)}</div>"
+        f"style='color:{_COLOR[line.kind]};line-height:1.5'>{_MARK[line.kind]} {text(line.text)}</div>"
     )
 
 
@@ -91,7 +92,7 @@ def heading(words: str) -> w.HTML:
 
 
 def link(words: str, url: str) -> str:
-    """Write a link that looks like one. The address is a profile's, which lets nothing but https stand in it."""
+    """Return a link as HTML. Its URL comes from a profile, which accepts only https URLs."""
     return (
         f"<a class='gk-link' href='{text(url)}' target='_blank' rel='noopener noreferrer' style='text-decoration:"
         f"underline;font-weight:600;color:var(--jp-content-link-color, #1565c0)'>{text(words)}</a>"
@@ -99,7 +100,7 @@ def link(words: str, url: str) -> str:
 
 
 def button(words: str, tip: str, act: Callable[[], object], model: PanelModel, *, first: bool = False) -> w.Button:
-    """Make a button whose work is guarded."""
+    """Make a button that shows the errors of its action in the status line."""
     import ipywidgets
 
     made = ipywidgets.Button(description=words, tooltip=tip, button_style="primary" if first else "")
@@ -109,12 +110,12 @@ def button(words: str, tip: str, act: Callable[[], object], model: PanelModel, *
 
 
 def begins(box: w.DOMWidget, doing: str) -> bool:
-    """Tell whether a job was begun by this button: it stays enabled, or the keyboard would lose its place."""
+    """Return whether this button started the job. It stays enabled, because a disabled button loses keyboard focus."""
     return type(box).__name__ == "Button" and doing.startswith(box.description)
 
 
 def row(*children: w.Widget) -> w.HBox:
-    """Lay widgets side by side; they wrap where the cell is narrow."""
+    """Return widgets side by side; they wrap if the cell is narrow."""
     import ipywidgets
 
     made = ipywidgets.HBox(list(children), layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"))
@@ -122,33 +123,33 @@ def row(*children: w.Widget) -> w.HBox:
 
 
 def column(*children: w.Widget) -> w.VBox:
-    """Lay widgets one below the other."""
+    """Return widgets one below the other."""
     import ipywidgets
 
     return ipywidgets.VBox([*children, keys()]).add_class("gk-panel")
 
 
 def show_when(widget: w.Widget, shown: bool) -> None:
-    """Show a widget or take it off the page: what cannot be seen cannot be reached by the keyboard either."""
+    """Show or hide a widget; the keyboard cannot reach a hidden one."""
     widget.layout.display = "" if shown else "none"
 
 
-def picture() -> w.Output:
-    """Make the place of a picture."""
+def chart_area() -> w.Output:
+    """Make the output area of a chart."""
     import ipywidgets
 
     return ipywidgets.Output(layout=ipywidgets.Layout(width="100%"))
 
 
 def draw(place: w.Output, figure: go.Figure | None) -> None:
-    """Put a figure there in place of the one before.
+    """Replace the figure in an output area.
 
-    The output is set as a whole: what is printed under ``with place`` from another thread is lost.
+    The output is set directly, because text that another thread prints under ``with place`` is lost.
     """
     bundle: dict[str, Any] = {}
     if figure is not None:
         bundle = dict(figure._repr_mimebundle_() or {})
-        if PLOTLY not in bundle:  # with some renderers plotly gives HTML alone, which Colab shows as nothing
+        if PLOTLY not in bundle:  # some plotly renderers return only HTML, which Colab does not display
             bundle[PLOTLY] = json.loads(figure.to_json())
     place.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},) if bundle else ()
 
@@ -163,17 +164,17 @@ def bar() -> w.FloatProgress:
 
 
 def show_share(bar: w.FloatProgress, model: PanelModel) -> None:
-    """Show how much of a job is done, where that is known."""
+    """Show the completed share of the running job, if it is known."""
     show_when(bar, model.busy and model.done is not None)
     bar.value = model.done or 0.0
 
 
 MOST: Final = 20
-"""Names that a list shows."""
+"""Most names that a list shows."""
 
 
 def listing(names: list[str]) -> str:
-    """Write file names, of a server's choosing, as HTML."""
+    """Return file names as an HTML list; they come from the server, so they are escaped."""
     shown = "".join(f"<li>{text(name)}</li>" for name in names[:MOST])
     more = f"<p>and {len(names) - MOST:,} more</p>" if len(names) > MOST else ""
     return f"<ul style='line-height:1.4'>{shown}</ul>{more}" if names else ""
@@ -187,20 +188,20 @@ _STYLE: Final = (
     ".gk-panel td,.gk-panel th{line-height:1.5}"
     ".gk-over{outline:2px dashed var(--jp-brand-color1,#1976d2);outline-offset:2px}"
 )
-# JupyterLab takes arrows and letters for itself from a list that has the focus, unless it bears this attribute
+# JupyterLab handles arrow keys and letters in a focused list itself, unless the list has this attribute
 _KEYS: Final = """
 this.onload = null;
 this.closest('.gk-panel').addEventListener('focusin', e => {
     if (e.target.matches('select')) e.target.dataset.lmSuppressShortcuts = 'true';
 });
 """
-# A FileUpload knows only the dialog of an input of its own, which stands nowhere on the page. But its button clicks
-# that input, and at that moment the input can be given files from elsewhere. They go to the kernel as one message, and
-# Jupyter ends, in silence, a connection that brings more than 10 MiB: so large ones are packed here, chosen ones too.
+# A FileUpload reads files only from its own input, which is not in the page. But its button clicks that input, and at
+# that moment the input can receive other files. They go to the kernel as one message. Jupyter silently closes a
+# connection that sends more than 10 MiB, so this script compresses large files, also those from the dialog.
 _FILES: Final = """
 this.onload = null;
-const panel = this.closest('.gk-panel'), upload = panel.querySelector('.widget-upload'), said = this.nextSibling;
-const words = said.textContent, input = HTMLInputElement.prototype, dialog = document.createElement('input');
+const panel = this.closest('.gk-panel'), upload = panel.querySelector('.widget-upload'), hint = this.nextSibling;
+const words = hint.textContent, input = HTMLInputElement.prototype, dialog = document.createElement('input');
 let giving = false;
 const packed = async file => {
     await file.slice(0, 1).arrayBuffer();
@@ -211,15 +212,15 @@ const packed = async file => {
 const give = async files => {
     const held = new DataTransfer();
     let size = 0;
-    said.textContent = words;
+    hint.textContent = words;
     try {
         for (const file of await Promise.all(Array.from(files, packed))) held.items.add(file), size += file.size;
     } catch {
-        said.textContent = 'That cannot be read: choose files, not folders.';
+        hint.textContent = 'The dropped item cannot be read. Select files, not folders.';
         return;
     }
     if (size > 10e6) {
-        said.textContent = 'Too large for a page: give the path to greenkit.load(), and its frame to Explore().';
+        hint.textContent = 'The files are too large. Call greenkit.load() with their path instead.';
         return;
     }
     input.click = function () { this.files = held.files; this.dispatchEvent(new Event('change')); };
@@ -242,22 +243,22 @@ for (const name of ['dragover', 'dragleave', 'drop']) panel.addEventListener(nam
     panel.classList.toggle('gk-over', name === 'dragover');
     if (name === 'drop') give(e.dataTransfer.files);
 });
-said.hidden = false;
+hint.hidden = false;
 """
 
 
 def keys() -> w.HTML:
-    """Give a panel its looks, and its lists their keys."""
+    """Return the style of a panel and the script that makes the arrow keys work in its lists."""
     return _once(_KEYS, style=_STYLE)
 
 
 def droppable() -> w.HTML:
-    """Let files be dropped on the panel that this stands in, for its FileUpload; it says so where that works."""
+    """Return a script that accepts files dropped on its panel, and a hint that appears if the browser supports it."""
     return _once(_FILES, words="or drop them here")
 
 
 def _once(script: str, *, style: str = "", words: str = "") -> w.HTML:
     import ipywidgets
 
-    said = f"<span role='status' hidden>{text(words)}</span>" if words else ""
-    return ipywidgets.HTML(f'<style onload="{text(script)}">{style}</style>{said}')
+    hint = f"<span role='status' hidden>{text(words)}</span>" if words else ""
+    return ipywidgets.HTML(f'<style onload="{text(script)}">{style}</style>{hint}')

@@ -1,7 +1,7 @@
-"""Authorize at a utility inside a notebook: a link, a status line, a box for the pasted URL.
+"""Authorize at a utility in a notebook: a link, a status line, and a box for the pasted URL.
 
-It returns at once and the kernel stays free: the redirect is awaited by a thread, or pasted. The grant goes into the
-client's token store and nowhere else; ``client.usage(…)`` in the next cell uses it.
+The panel returns at once, and the kernel stays free: a thread waits for the redirect, or the customer pastes it. The
+grant is stored only in the client's token store; ``client.usage(…)`` in the next cell uses it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from greenkit.widgets._model import Kind, PanelModel
 if TYPE_CHECKING:
     from greenkit.custodian import Authorization, Client, Method
 
-# state of an authorization → (what it means to whoever waits, how it is meant); a refusal has its error's own words
-_SAID: Final[dict[str, tuple[str, Kind]]] = {
+# state of an authorization → status line and its kind; a refusal has the text of its error
+_STATUS: Final[dict[str, tuple[str, Kind]]] = {
     "authorized": ("Authorized.", "good"),
     "cancelled": ("Canceled. No data was shared. You can start again at any time.", "idle"),
     "timed out": ("Sign-in timed out. Start again.", "bad"),
@@ -32,18 +32,18 @@ _WAITING: Final = {
 
 
 class SignIn(PanelModel):
-    """One client's way to a grant, without a widget.
+    """The sign-in of one client's customer, without a widget.
 
     Parameters
     ----------
     client : Client
     method : {"auto", "loopback", "paste"}
-        How the redirect comes back; see :meth:`greenkit.custodian.Client.authorize`.
+        How greenkit receives the redirect. See :meth:`greenkit.custodian.Client.authorize`.
 
     Attributes
     ----------
     flow : Authorization or None
-        The authorization under way.
+        The latest authorization.
     """
 
     def __init__(self, client: Client, method: Method = "auto") -> None:
@@ -61,26 +61,26 @@ class SignIn(PanelModel):
 
     @property
     def needed(self) -> bool:
-        """Tell whether a customer has to sign in at all."""
+        """Whether a customer must sign in."""
         return self.client.grant == "authorization_code"
 
     @property
     def authorized(self) -> bool:
-        """Tell whether data can be asked for."""
+        """Whether the client can request data."""
         return not self.needed or (self.flow is not None and self.flow.status == "authorized")
 
     @property
     def waiting(self) -> bool:
-        """Tell whether a link is open."""
+        """Whether an authorization is waiting for the customer."""
         return self.flow is not None and self.flow.status == "waiting"
 
     @property
     def url(self) -> str:
-        """The link to open while it waits, else empty."""
+        """The link to open during a sign-in; otherwise empty."""
         return self.flow.url if self.flow is not None and self.waiting else ""
 
     def begin(self, *, again: bool = False) -> None:
-        """Begin; with a grant in the store it is authorized at once, unless ``again``."""
+        """Start an authorization. A stored grant authorizes the client at once, unless ``again`` is true."""
         if not self.needed:
             return
         flow = self.flow = self.client.authorize(self.method, again=again)
@@ -92,22 +92,22 @@ class SignIn(PanelModel):
             self._ended(flow)
 
     def _watch(self, flow: Authorization) -> None:
-        """Wait for the end of a flow, which a listener, a paste, a button or the clock may bring."""
+        """Wait until an authorization ends: by its listener, a pasted URL, a button, or a timeout."""
         with self.guarded():
             try:
                 flow.wait()
             except GreenkitError:
-                if flow is self.flow and flow.status not in _SAID:
+                if flow is self.flow and flow.status not in _STATUS:
                     raise
             self._ended(flow)
 
     def _ended(self, flow: Authorization) -> None:
         with self.lock:
-            if flow is self.flow and flow.status in _SAID:  # not one that another has taken the place of
-                self.set_status(*_SAID[flow.status])
+            if flow is self.flow and flow.status in _STATUS:  # not an authorization that a newer one has replaced
+                self.set_status(*_STATUS[flow.status])
 
     def paste(self, url: Secret) -> None:
-        """Finish with the address that the browser ended at; one of another sign-in is refused, and it goes on."""
+        """Finish with the redirect URL. A URL of another sign-in is rejected, and this sign-in continues."""
         flow = self.flow
         if flow is None or not self.waiting:
             raise StateMismatch("No sign-in is in progress", next_step="Select Start over to get a new link.")
@@ -115,18 +115,18 @@ class SignIn(PanelModel):
             raise BusyError("Another URL is being checked", next_step="Paste this one again in a moment.")
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until what runs has ended, and the end of a sign-in is told; one that still waits is not waited for."""
+        """Wait until the running job has ended and the status shows it; do not wait for the customer to sign in."""
         super().wait(timeout)
         if self._watcher is not None and not self.waiting:
             self._watcher.join(timeout)
 
     def cancel(self) -> None:
-        """Give up what is under way."""
+        """Cancel the authorization in progress."""
         if self.flow is not None:
             self.flow.cancel()
 
     def forget(self) -> None:
-        """Delete the grant from this machine; the utility is not told."""
+        """Delete the grant from this machine only; it stays active at the utility."""
         self.client.forget()
         self.flow = None
         self.set_status(
@@ -147,7 +147,7 @@ class SignIn(PanelModel):
             self.set_status(text, "bad" if done.not_ended else "idle")
 
     def prompt(self) -> None:
-        """Print the link and ask, in a terminal; SettingsError where nobody can be asked."""
+        """Print the link and ask for the redirect URL in a terminal; raise SettingsError without a terminal."""
         if not self.needed:
             return
         flow = self.flow = self.client.authorize(self.method)
@@ -163,24 +163,25 @@ class SignIn(PanelModel):
 
 
 class Authorize(_parts.Panel):
-    """A panel in which a customer authorizes: link, status, a box to paste into, cancel, forget.
+    """Panel in which a customer authorizes: link, status, a box for the redirect URL, and buttons.
 
-    It is shown at once and the kernel stays free. In a plain Python prompt it prints the link and asks instead.
+    The panel appears at once, and the kernel stays free. At a plain Python prompt, it prints the link and asks for the
+    redirect URL instead.
 
     Parameters
     ----------
     client : Client
         From :func:`greenkit.connect`.
     method : {"auto", "loopback", "paste"}
-        How the redirect comes back. ``auto`` catches it where browser and kernel share a machine; pasting works
-        in any case.
+        How greenkit receives the redirect. With ``auto``, it listens for it if the browser and the kernel are on the
+        same machine. Pasting the URL always works.
 
     Attributes
     ----------
     authorized : bool
-        Whether data can be asked for.
+        Whether the client can request data.
     error : Exception or None
-        What went wrong last.
+        The latest error; None if the latest action succeeded.
 
     Examples
     --------
@@ -190,8 +191,8 @@ class Authorize(_parts.Panel):
 
     Notes
     -----
-    The panel holds no secret: the link carries the sign-in's one-time state and is taken away when it ends, and the
-    box is emptied before it is read, since what stands in a box is saved with the notebook.
+    The panel keeps no secrets. Its link contains the one-time state of the sign-in and is removed when that ends. The
+    box is cleared before the URL is read, because Jupyter saves the text of a box with the notebook.
     """
 
     model: SignIn
@@ -207,7 +208,7 @@ class Authorize(_parts.Panel):
 
     @property
     def authorized(self) -> bool:
-        """Whether data can be asked for."""
+        """Whether the client can request data."""
         return self.model.authorized
 
     def __repr__(self) -> str:
@@ -244,7 +245,7 @@ class Authorize(_parts.Panel):
         if not change["new"]:
             return
         pasted = Secret(change["new"])
-        change["new"] = change["owner"].value = ""  # before anything else: a box's text is saved with the notebook
+        change["new"] = change["owner"].value = ""  # first, because Jupyter saves the text of a box with the notebook
         self.model.paste(pasted)
 
     def _show(self) -> None:

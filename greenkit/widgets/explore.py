@@ -1,4 +1,4 @@
-"""Look at a frame: choose meter, flow, days and picture; open files in an upload box."""
+"""Explore a frame: choose meter, flow, days, and chart; open files in an upload box."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 ALL: Final = "all"
-# what a picture is called here → the function of greenkit.plot that draws it, whether it shows one series only
-PICTURES: Final[dict[str, tuple[str, bool]]] = {
+# name of a chart → (function of greenkit.plot, whether it shows only one series)
+CHARTS: Final[dict[str, tuple[str, bool]]] = {
     "Load": ("load", False),
-    "Hour by date": ("heatmap", False),
+    "Heatmap": ("heatmap", False),
     "Average day": ("average_day", False),
     "Week": ("week", False),
     "Calendar": ("calendar", False),
@@ -35,45 +35,45 @@ PICTURES: Final[dict[str, tuple[str, bool]]] = {
 
 
 class View(PanelModel):
-    """A frame and what is chosen of it, without a widget.
+    """A frame and the selection from it, without a widget.
 
     Parameters
     ----------
     df : DataFrame, optional
-        A tidy frame; empty when absent.
+        A tidy frame. Default: an empty frame.
 
     Attributes
     ----------
     frame : DataFrame
-        All of it.
+        All loaded intervals.
     meter, flow : str
-        The chosen ones; ``"all"`` for every one.
+        The selected meter and flow; ``"all"`` for no restriction.
     first, last : date or None
-        The chosen local days, both included; None leaves that end open.
+        First and last selected local day, both inclusive; None for no restriction.
     picture : str
-        A key of :data:`PICTURES`.
+        Name of the chart: a key of :data:`CHARTS`.
     figure : Figure or None
-        The picture of :attr:`chosen`; None when there is nothing to draw.
+        The chart of :attr:`chosen`; None if there is nothing to draw.
     questions : tuple of Choice
-        What a table leaves open, while it waits for :meth:`answer`.
+        Open questions about a table that waits for :meth:`answer`.
     """
 
     def __init__(self, df: pd.DataFrame | None = None) -> None:
         super().__init__()
         self.questions: tuple[Choice, ...] = ()
         self._waiting: list[_Named] = []
-        self.picture = next(iter(PICTURES))
+        self.picture = next(iter(CHARTS))
         self.figure: go.Figure | None = None
         self._take(frame.empty() if df is None else frame.check(df))
 
     def _take(self, df: pd.DataFrame) -> None:
         self.frame = df
         meters = self.meters
-        self.meter = meters[1] if len(meters) > 2 else ALL  # many meters in one picture are no picture
+        self.meter = meters[1] if len(meters) > 2 else ALL  # a chart of many meters is unreadable
         self.flow = ALL
         self.first, self.last = self.span
 
-    # -- what can be chosen
+    # -- options
 
     @property
     def meters(self) -> list[str]:
@@ -87,7 +87,7 @@ class View(PanelModel):
 
     @property
     def span(self) -> tuple[datetime.date | None, datetime.date | None]:
-        """The first and the last local day that the frame reaches into."""
+        """First and last local day of the frame."""
         if not len(self.frame):
             return None, None
         start, end = self.frame["start"], self.frame["end"]
@@ -96,27 +96,30 @@ class View(PanelModel):
 
     @property
     def findings(self) -> Findings:
-        """What the reader found doubtful."""
+        """Findings of the load."""
         return frame.findings_of(self.frame)
 
-    # -- choosing
+    # -- selection
 
     def open(self, df: pd.DataFrame) -> None:
-        """Take another frame; the choices begin anew."""
+        """Replace the frame, and reset the selection."""
         frame.check(df)
         with self.lock:
             self._take(df)
             self.draw()
 
     def choose(self, **choices: Any) -> None:
-        """Change ``meter``, ``flow``, ``first``, ``last`` or ``picture``, and draw."""
+        """Change ``meter``, ``flow``, ``first``, ``last``, or ``picture`` (the chart), and draw."""
         with self.lock:
-            known = {"meter": self.meters, "picture": PICTURES}
+            known = {"meter": self.meters, "picture": CHARTS}
             for name, value in choices.items():
                 if name not in ("meter", "flow", "first", "last", "picture"):
-                    raise TypeError(f"there is no choice {name!r}")
+                    raise TypeError(f"choose() has no argument {name!r}")
                 if name in known and value not in known[name]:
-                    raise SettingsError(f"{value!r} is no {name}: choose one of {', '.join(known[name])}")
+                    label = "chart" if name == "picture" else name
+                    raise SettingsError(
+                        f"There is no {label} {value!r}", next_step=f"Choose one of {', '.join(known[name])}."
+                    )
                 setattr(self, name, value)
             if self.flow not in self.flows:
                 self.flow = ALL
@@ -124,7 +127,7 @@ class View(PanelModel):
 
     @property
     def chosen(self) -> pd.DataFrame:
-        """The rows of the chosen meter, flow and days, the days counted in each site's own zone."""
+        """Rows of the selected meter, flow, and days; the days are in each site's time zone."""
         df = self._of_meter()
         if self.flow != ALL:
             df = df[df["flow"] == self.flow]
@@ -143,23 +146,24 @@ class View(PanelModel):
             within &= start < _midnight(self.last + datetime.timedelta(days=1), zone)
         return within
 
-    # -- showing
+    # -- drawing
 
     def draw(self) -> None:
-        """Draw the chosen picture of the chosen rows; without any it says so."""
+        """Draw the selected chart of the selected rows, or show in the status line why there is none."""
         self.figure = None
         if not len(self.frame):
-            self.set_status("No data yet: open a file, or give a frame.")
+            self.set_status("No data loaded. Open a file or pass a frame.")
             return
         with self.guarded(), quiet():
             df = self.chosen
             if not len(df):
-                raise SchemaError("no interval lies in the chosen days: choose others")
-            name, single = PICTURES[self.picture]
+                raise SchemaError("There are no intervals in the selected days", next_step="Choose other days.")
+            name, single = CHARTS[self.picture]
             series = len(df.drop_duplicates(list(frame.SERIES)))
             if single and series > 1:
                 raise SchemaError(
-                    f"{self.picture} shows one series, and {series} are chosen: choose a meter and a flow"
+                    f"The chart {self.picture} shows one series, but {series} are selected",
+                    next_step="Choose a meter and a flow.",
                 )
             draw: Callable[[pd.DataFrame], go.Figure] = getattr(plot, name)
             self.figure = draw(df)
@@ -169,14 +173,14 @@ class View(PanelModel):
         flows = frame.physical(df)
         sums = flows[flows["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
         totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
-        doubtful = sum(f.severity != "info" for f in self.findings)
-        notes = [f"{counted(doubtful, 'finding')}: see .findings"] if doubtful else []
+        problems = sum(f.severity != "info" for f in self.findings)
+        notes = [f"{counted(problems, 'finding')} (see .findings)"] if problems else []
         return "; ".join([f"{len(df):,} intervals", *totals, *notes])
 
     def load(self, files: Iterable[tuple[str, bytes]]) -> None:
-        """Load files given as (name, content) in place of the frame.
+        """Load files, given as (name, content), and replace the frame.
 
-        A table that leaves questions open waits for :meth:`answer`.
+        If a table leaves questions open, it waits for :meth:`answer`.
         """
         named = [_named(name, content) for name, content in files]
         if named:
@@ -185,7 +189,7 @@ class View(PanelModel):
             )
 
     def answer(self, answers: Mapping[str, str]) -> None:
-        """Load the waiting table with answers to its questions, by argument: ``{"tz": "America/Chicago"}``."""
+        """Load the waiting table with answers to its questions, such as ``{"tz": "America/Chicago"}``."""
         files = self._waiting
         if not files:
             raise SettingsError("No table waits for an answer", next_step="Open a file first.")
@@ -208,7 +212,8 @@ class View(PanelModel):
         with self.lock:
             self._waiting, self.questions = [], ()
         if not len(df):
-            raise SchemaError(f"{', '.join(f.name for f in files)}: there is no interval reading in it")
+            names = ", ".join(f.name for f in files)
+            raise SchemaError(f"{names} contains no interval readings", next_step="Open another file.")
         self.open(df)
 
 
@@ -235,23 +240,23 @@ def _midnight(day: datetime.date, zone: str) -> pd.Timestamp:
 
 
 class Explore(_parts.Panel):
-    """A panel to look at a frame: choose meter, flow, days and picture, or open files.
+    """Panel to explore a frame: choose meter, flow, days, and chart, or open files.
 
     Parameters
     ----------
     df : DataFrame, optional
-        A tidy frame; the upload box can bring one instead.
+        A tidy frame. Without it, open files in the upload box.
 
     Attributes
     ----------
     frame : DataFrame
-        All that is loaded.
+        All loaded intervals.
     chosen : DataFrame
-        What the picture shows.
+        Rows that the chart shows.
     figure : Figure or None
-        The picture itself.
+        The chart.
     findings : Findings
-        What the reader found doubtful.
+        Findings of the load.
 
     Examples
     --------
@@ -270,31 +275,31 @@ class Explore(_parts.Panel):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """All that is loaded."""
+        """All loaded intervals."""
         return self.model.frame
 
     @property
     def chosen(self) -> pd.DataFrame:
-        """What the picture shows."""
+        """Rows that the chart shows."""
         return self.model.chosen
 
     @property
     def figure(self) -> go.Figure | None:
-        """The picture itself."""
+        """The chart."""
         return self.model.figure
 
     @property
     def findings(self) -> Findings:
-        """What the reader found doubtful."""
+        """Findings of the load."""
         return self.model.findings
 
     def fetched(self, df: pd.DataFrame | None) -> None:
-        """Show what a panel fetched, unless it is shown already."""
+        """Show the frame that another panel fetched, unless it is shown already."""
         if df is not None and df is not self.frame:
             self.model.open(df)
 
     def without_files(self) -> Any:
-        """Give the widget for a panel that fetches: what is shown is what was fetched, so no file is asked for."""
+        """Return the widget without its upload box, for a panel that fetches the data itself."""
         _parts.show_when(self._files, False)
         return self.widget
 
@@ -307,9 +312,9 @@ class Explore(_parts.Panel):
             "flow": w.Dropdown(description="Flow", **field),
             "first": w.DatePicker(description="First day", **field),
             "last": w.DatePicker(description="Last day", **field),
-            # buttons, since JupyterLab takes the arrow keys from a list that has the focus
+            # buttons, because JupyterLab handles the arrow keys in a focused list itself
             "picture": w.ToggleButtons(
-                description="Picture", options=list(PICTURES), style={**_parts.FIELD, "button_width": "auto"}
+                description="Chart", options=list(CHARTS), style={**_parts.FIELD, "button_width": "auto"}
             ),
         }
         for name, box in self._choices.items():
@@ -317,7 +322,7 @@ class Explore(_parts.Panel):
         self._upload = w.FileUpload(description="Open files", multiple=True)
         self._upload.layout.width = "auto"
         self._upload.observe(self.model.guard(self._uploaded), "value")
-        self._place, self._drawn = _parts.picture(), None
+        self._place, self._drawn = _parts.chart_area(), None
         *narrow, picture = self._choices.values()
         self._files = _parts.row(self._upload, _parts.droppable())
         self._questions = w.VBox()
@@ -329,20 +334,19 @@ class Explore(_parts.Panel):
         self.model.listen(self._show)
 
     def _chose(self, name: str, value: Any) -> None:
-        with (
-            self.model.lock
-        ):  # while another thread shows, its own changes are not mistaken for clicks, nor clicks for them
+        # the lock keeps changes of the panel by another thread and clicks apart
+        with self.model.lock:
             if not self._showing:
                 self.model.choose(**{name: value})
 
     def _uploaded(self, change: Any) -> None:
         files = [(str(f["name"]), bytes(f["content"])) for f in change["new"]]
         if files:
-            change["owner"].value = ()  # or the whole file would be saved with the notebook
+            change["owner"].value = ()  # or Jupyter would save the file with the notebook
             self.model.load(files)
 
     def _ask(self) -> None:
-        """Show a list for each open question, whose entries preview one row read in that way."""
+        """Show a list for each open question; each entry previews one row as that answer reads it."""
         import ipywidgets as w
 
         self._asked = self.model.questions
@@ -366,7 +370,7 @@ class Explore(_parts.Panel):
         if self._asked != self.model.questions:
             self._ask()
         model, boxes = self.model, self._choices
-        self._showing = True  # setting a box tells its observers, who are to hear of clicks alone
+        self._showing = True  # setting a box calls its observers, which must react only to clicks
         try:
             for name, options in (("meter", model.meters), ("flow", model.flows)):
                 if list(boxes[name].options) != options:
@@ -382,10 +386,11 @@ class Explore(_parts.Panel):
 
 
 def summary_html(df: pd.DataFrame) -> str:
-    """Write what came: a row for each series."""
+    """Return a summary of fetched data as HTML, with one row per series."""
     made = frame.summary(df)
     rows = [_summary_row(dict(zip(made.columns, row, strict=True))) for row in made.itertuples(index=False)]
-    return _html.block("What came", _html.table(["meter", "flow", "from", "to", "intervals", "total"], rows), text="")
+    head = ["meter", "flow", "from", "to", "intervals", "total"]
+    return _html.block("Fetched data", _html.table(head, rows), text="")
 
 
 def _summary_row(of: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files from Smart Meter Texas inside a notebook: the panel, and what it knows and does."""
+"""Fetch Smart Meter Texas files in a notebook: the panel and its model."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ _Answer = TypeVar("_Answer")
 
 
 class SmtFetch(PanelModel):
-    """Files of one server of Smart Meter Texas, without a widget.
+    """Files on one Smart Meter Texas server, without a widget.
 
     Parameters
     ----------
     remote : Remote
     into : path
-        The folder that the files go into.
+        Local folder for the files.
     pgp : Keyring or callable, optional
-        Opens encrypted files.
+        Decrypts the files.
     delete : {"never", "decrypted", "fetched"}
         As in :func:`greenkit.fetch_smt`.
     settings : path, Settings or SmtSettings, optional
-        What ``remote`` was made from: it is what :meth:`check` looks at.
+        Settings that ``remote`` was made from; :meth:`check` needs them.
 
     Attributes
     ----------
     folders : list of str
-        What can be chosen.
+        Remote folders to choose from.
     folder : str
-        The chosen one.
+        The selected remote folder.
     names : list of str or None
-        What the server listed last.
+        File names of the latest listing.
     report : FetchReport or None
-        What the last fetch did.
+        Report of the latest fetch.
     diagnosis : Diagnosis or None
-        What the last check found.
+        Result of the latest check.
     frame : DataFrame or None
-        What was loaded.
+        The loaded intervals.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SmtFetch(PanelModel):
         self.report: FetchReport | None = None
         self.diagnosis: Diagnosis | None = None
         self.frame: pd.DataFrame | None = None
-        self.set_status(f"{remote.endpoint}: list, or fetch what is not here yet.")
+        self.set_status(f"{remote.endpoint}: Ready. List the files, or fetch new files.")
 
     def choose(self, folder: str) -> None:
         """Choose the remote folder."""
@@ -88,11 +88,11 @@ class SmtFetch(PanelModel):
         report: FetchReport | None = None,
         diagnosis: Diagnosis | None = None,
     ) -> None:
-        """Keep the newest answer alone: what is shown belongs to what was clicked last."""
+        """Keep only the newest result, because the panel shows the result of the latest click."""
         self.names, self.report, self.diagnosis = names, report, diagnosis
 
     def check(self) -> None:
-        """Examine every step, from the settings to a decrypted file; see :func:`greenkit.check_smt`."""
+        """Check every step, from the settings to a decrypted file. See :func:`greenkit.check_smt`."""
         self.start("Checking", self._check)
 
     def _check(self) -> None:
@@ -108,7 +108,7 @@ class SmtFetch(PanelModel):
                 self.set_status("Every step works.", "good")
 
     def list(self) -> None:
-        """Ask what the folder holds."""
+        """List the files in the remote folder."""
         self.start("Listing", self._list)
 
     def _list(self) -> None:
@@ -116,10 +116,10 @@ class SmtFetch(PanelModel):
         names = self.remote.names(folder)
         with self.lock:
             self._shown(names=sorted(names))
-            self.set_status(f"{folder} holds {counted(len(names), 'file')}.", "good")
+            self.set_status(f"{folder} contains {counted(len(names), 'file')}.", "good")
 
     def fetch(self) -> None:
-        """Fetch what is not here yet."""
+        """Fetch the files that are not in the local folder yet."""
         self.start("Fetching", self._fetch)
 
     def _fetch(self) -> None:
@@ -131,14 +131,14 @@ class SmtFetch(PanelModel):
         worst = report.findings.worst
         with self.lock:
             self._shown(report=report)
-            text = f"{counted(len(report.new), 'new file')}; {len(report):,} on the server or known."
+            text = f"Fetched {counted(len(report.new), 'new file')}; {len(report):,} on the server or in the ledger."
             if worst is not None and worst.severity != "info":
                 self.set_status(f"{text} {worst.message}", "bad")
             else:
                 self.set_status(text, "good" if report.complete else "bad")
 
     def load(self) -> None:
-        """Load what is in the local folder."""
+        """Load the files in the local folder."""
         self.start("Loading", self._load)
 
     def _load(self) -> None:
@@ -147,35 +147,35 @@ class SmtFetch(PanelModel):
         df = load_smt(self.into)
         with self.lock:
             self.frame = df
-            doubtful = sum(f.severity != "info" for f in frame.findings_of(df))
-            notes = f"; {counted(doubtful, 'finding')}" if doubtful else ""
-            self.set_status(f"{counted(len(df), 'interval')} loaded{notes}.", "good")
+            problems = sum(f.severity != "info" for f in frame.findings_of(df))
+            notes = f"; {counted(problems, 'finding')}" if problems else ""
+            self.set_status(f"Loaded {counted(len(df), 'interval')}{notes}.", "good")
 
 
 class FetchSmt(_parts.Panel):
-    """A panel for Smart Meter Texas's server: check, list, fetch what is new, load, see.
+    """Panel for the Smart Meter Texas file server: check, list, fetch, and load files, and chart the data.
 
     Parameters
     ----------
     remote : Remote
-        SFTP or FTPS.
+        SFTP or FTPS server.
     into : path
-        The folder that the files go into.
+        Local folder for the files.
     pgp : Keyring or callable, optional
-        Opens files that are encrypted.
+        Decrypts the files.
     delete : {"never", "decrypted", "fetched"}
-        What of the server's copies may be deleted; see :func:`greenkit.fetch_smt`.
+        Which files greenkit may delete on the server. See :func:`greenkit.fetch_smt`. Default: ``"never"``.
     settings : path, Settings or SmtSettings, optional
-        What ``remote`` was made from; with it there is a button that checks every step.
+        Settings that ``remote`` was made from. With them, the panel has a button that checks every step.
 
     Attributes
     ----------
     report : FetchReport or None
-        What the last fetch did.
+        Report of the latest fetch.
     frame : DataFrame or None
-        What was loaded.
+        The loaded intervals.
     error : Exception or None
-        What went wrong last.
+        The latest error; None if the latest action succeeded.
 
     Examples
     --------
@@ -201,28 +201,33 @@ class FetchSmt(_parts.Panel):
 
     @property
     def report(self) -> FetchReport | None:
-        """What the last fetch did."""
+        """Report of the latest fetch."""
         return self.model.report
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        """What was loaded."""
+        """The loaded intervals."""
         return self.model.frame
 
     def fetch(self, timeout: float | None = None) -> FetchReport:
-        """Do as the button does, and wait: for a notebook that runs without a person.
+        """Fetch new files as the button does, and wait: for a notebook that runs unattended.
+
+        Returns
+        -------
+        FetchReport
+            Report of this fetch, which also lists incomplete files.
 
         Raises
         ------
         GreenkitError
-            What the panel says in its line; a file that did not come whole is no error, but stands in the report.
+            If the fetch fails, with the text of the status line. An incomplete file is not an error.
         TimeoutError
-            It has not ended within ``timeout`` [s]; it goes on.
+            If the fetch has not ended within ``timeout`` [s]. It continues in the background.
         """
         return self._done(self.model.fetch, timeout, lambda: self.report)
 
     def load(self, timeout: float | None = None) -> pd.DataFrame:
-        """Do as the button does, and wait, as :meth:`fetch`."""
+        """Load the files in the local folder, and wait. See :meth:`fetch`."""
         return self._done(self.model.load, timeout, lambda: self.frame)
 
     def _done(self, begin: Callable[[], None], timeout: float | None, answer: Callable[[], _Answer | None]) -> _Answer:
@@ -244,21 +249,21 @@ class FetchSmt(_parts.Panel):
         self._folder = w.Dropdown(description="Folder", options=model.folders, style=_parts.FIELD, layout=auto)
         self._folder.observe(model.guard(lambda change: model.choose(change["new"])), "value")
         jobs: tuple[tuple[str, str, Callable[[], None]], ...] = (
-            ("Check", "Examine every step to the server and back", model.check),
-            ("List", "Ask what the folder holds", model.list),
-            ("Fetch", "Fetch what is not here yet", model.fetch),
-            ("Load", "Load what is in the local folder", model.load),
+            ("Check", "Check every step of the connection", model.check),
+            ("List", "List the files in the remote folder", model.list),
+            ("Fetch", "Fetch new files", model.fetch),
+            ("Load", "Load the files in the local folder", model.load),
         )
         self._buttons = [_parts.button(name, tip, job, model, first=name == "Fetch") for name, tip, job in jobs]
         _parts.show_when(self._buttons[0], model.settings is not None)
         self._bar, self._listing = _parts.bar(), w.HTML()
-        self._picture = self.explore.without_files()
+        self._chart = self.explore.without_files()
         self.widget = _parts.column(
             _parts.heading(f"Smart Meter Texas: {model.remote.endpoint}"),
             _parts.row(self._folder, *self._buttons, self._bar),
             _parts.status(model),
             self._listing,
-            self._picture,
+            self._chart,
         )
         model.listen(self._show)
         self._show()
@@ -269,7 +274,7 @@ class FetchSmt(_parts.Panel):
             box.disabled = model.busy and not _parts.begins(box, model.doing)
         _parts.show_share(self._bar, model)
         self._listing.value = _listing(model)
-        _parts.show_when(self._picture, model.frame is not None)
+        _parts.show_when(self._chart, model.frame is not None)
 
 
 def _listing(model: SmtFetch) -> str:

@@ -1,4 +1,4 @@
-"""Usage from a utility inside a notebook, once a customer has authorized: the panel, and what it knows and does."""
+"""Fetch usage from a utility in a notebook, after a customer has authorized: the panel and its model."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class UsageFetch(PanelModel):
     ----------
     client : Client
     first, last : date, optional
-        Local days, both included; the last 30 whole days when absent.
+        First and last local day, both inclusive. Default: the last 30 complete days.
 
     Attributes
     ----------
     usage_points : list of str
-        What can be chosen: every one, and those that the utility named.
+        Usage points to choose from: all of them, and each one that the utility lists.
     usage_point : str
-        The chosen one.
+        The selected usage point.
     frame : DataFrame or None
-        What came last.
+        The latest fetched usage.
     """
 
     def __init__(self, client: Client, first: datetime.date | None = None, last: datetime.date | None = None) -> None:
@@ -51,9 +51,9 @@ class UsageFetch(PanelModel):
         self.frame: pd.DataFrame | None = None
 
     def ask_usage_points(self) -> None:
-        """Ask the utility which usage points there are; one's own credentials have no such list."""
+        """Request the usage points from the utility; client credentials have no such list."""
         if self.client.grant == "authorization_code":
-            self.start("Asking for the usage points", self._ask)
+            self.start("Requesting the usage points", self._ask)
 
     def _ask(self) -> None:
         found = sorted({str(i) for i in self.client.usage_points()["meter"]})
@@ -64,20 +64,20 @@ class UsageFetch(PanelModel):
             self.set_status(f"Found {counted(len(found), 'usage point')}. Choose the days, then select Fetch.")
 
     def choose(self, **choices: Any) -> None:
-        """Change ``usage_point``, ``first`` or ``last``."""
+        """Change ``usage_point``, ``first``, or ``last``."""
         with self.lock:
             for name, value in choices.items():
                 if name not in ("usage_point", "first", "last"):
-                    raise TypeError(f"there is no choice {name!r}")
+                    raise TypeError(f"choose() has no argument {name!r}")
                 if value is None:
                     raise SettingsError("A day is missing", next_step="Choose the first and the last day.")
                 setattr(self, name, value)
 
     def fetch(self) -> None:
-        """Fetch the chosen days; :attr:`frame` holds them when the job has ended."""
+        """Fetch the selected days; :attr:`frame` contains them when the job has ended."""
         if self.last < self.first:
             raise SettingsError(
-                f"The last day {self.last} is before the first {self.first}", next_step="Choose other days."
+                f"The last day {self.last} is before the first day {self.first}", next_step="Choose other days."
             )
         self.start("Fetching", self._fetch)
 
@@ -86,7 +86,7 @@ class UsageFetch(PanelModel):
         end = self.last + datetime.timedelta(days=1)
         df = self.client.usage(self.first, end, point, progress=self.progress)
         with self.lock:
-            if not len(df):  # what was fetched before stays
+            if not len(df):  # keep the previous frame
                 self.set_status("The utility has no readings for these days.", "idle")
                 return
             self.frame = df
@@ -94,7 +94,7 @@ class UsageFetch(PanelModel):
 
 
 def _outcome(df: pd.DataFrame) -> tuple[str, Kind]:
-    """Return the status line of fetched intervals: their number, and what the worst finding says is missing."""
+    """Return the status line of a fetch: the number of intervals, and the worst finding on missing data."""
     text = f"Fetched {len(df):,} intervals."
     missing = [f for f in findings_of(df) if f.name.startswith("custodian.") and f.severity != "info"]
     if not missing:
@@ -104,29 +104,29 @@ def _outcome(df: pd.DataFrame) -> tuple[str, Kind]:
 
 
 class AuthorizeAndFetch(_parts.Panel):
-    """A panel that does it all: authorize, choose usage point and days, fetch, see.
+    """Panel for the complete workflow: authorize, choose usage point and days, fetch, and chart.
 
-    A client with credentials of its own (PG&E's Self Access) needs no sign-in, and is not asked for one.
+    A client that uses client credentials (PG&E's Self Access) needs no sign-in.
 
     Parameters
     ----------
     client : Client
         From :func:`greenkit.connect`.
     first, last : date, optional
-        Local days to begin with, both included; the last 30 whole days when absent.
+        First and last local day when the panel opens, both inclusive. Default: the last 30 complete days.
     method : {"auto", "loopback", "paste"}
         As in :class:`Authorize`.
 
     Attributes
     ----------
     frame : DataFrame or None
-        What came last; None before.
+        The latest fetched usage; None before the first fetch.
     authorized : bool
-        Whether data can be asked for.
+        Whether the client can request data.
     explore : Explore
-        The picture below.
+        The panel with the chart.
     error : Exception or None
-        What went wrong last.
+        The latest error; None if the latest action succeeded.
 
     Examples
     --------
@@ -158,38 +158,38 @@ class AuthorizeAndFetch(_parts.Panel):
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        """What came last; None before."""
+        """The latest fetched usage; None before the first fetch."""
         return self.model.frame
 
     @property
     def authorized(self) -> bool:
-        """Whether data can be asked for."""
+        """Whether the client can request data."""
         return self.sign_in.authorized
 
     @property
     def error(self) -> Exception | None:
-        """What went wrong last, whole; None when nothing has."""
+        """The latest error; None if the latest action succeeded."""
         return self.model.error or self.sign_in.error
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until what runs now has ended, a sign-in that was just finished too; TimeoutError when it has not."""
+        """Wait until running jobs and a finished sign-in are done; raise TimeoutError after ``timeout`` [s]."""
         self.sign_in.wait(timeout)
         self.model.wait(timeout)
 
     def fetch(self, timeout: float | None = None) -> pd.DataFrame:
-        """Do as the button does, and wait: for a notebook that runs without a person.
+        """Fetch the selected days as the button does, and wait: for a notebook that runs unattended.
 
         Returns
         -------
         DataFrame
-            The chosen days; :attr:`frame` holds them too.
+            Usage of the selected days, also in :attr:`frame`.
 
         Raises
         ------
         GreenkitError
-            What the panel says in its line.
+            If the fetch fails, with the text of the status line.
         TimeoutError
-            It has not ended within ``timeout`` [s]; it goes on.
+            If the fetch has not ended within ``timeout`` [s]. It continues in the background.
         """
         self.wait(timeout)
         self.model.fetch()
@@ -218,8 +218,8 @@ class AuthorizeAndFetch(_parts.Panel):
         below = _parts.column(
             _parts.row(*self._boxes.values(), self._fetch, self._bar), _parts.status(model), self._summary
         )
-        self._picture = self.explore.without_files()
-        self.widget = _parts.column(self.authorize.widget, below, self._picture)
+        self._chart = self.explore.without_files()
+        self.widget = _parts.column(self.authorize.widget, below, self._chart)
         model.listen(self._show)
         self.sign_in.listen(self._show)
         self._show()
@@ -238,4 +238,4 @@ class AuthorizeAndFetch(_parts.Panel):
             box.disabled = not self.authorized or (model.busy and not _parts.begins(box, model.doing))
         _parts.show_share(self._bar, model)
         self._summary.value = summary_html(model.frame) if model.frame is not None and len(model.frame) else ""
-        _parts.show_when(self._picture, model.frame is not None)
+        _parts.show_when(self._chart, model.frame is not None)

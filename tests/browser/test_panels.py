@@ -47,10 +47,10 @@ def panel_of(front):
     return front.page.locator(".jp-OutputArea-output", has=front.page.get_by_text("Authorize: Pacific Gas"))
 
 
-def test_authorize_fetch_and_change_the_picture(front, shot):
+def test_authorize_fetch_and_change_the_chart(front, shot):
     place = to_the_panel(front, METHOD="loopback")
     page = front.page
-    expect(front.status("Waiting: open the link")).to_be_visible()
+    expect(front.status("Waiting for sign-in. Open the link")).to_be_visible()
     expect(page.get_by_role("button", name="Fetch", exact=True)).to_be_disabled()
     shot(panel_of(front), "authorize")
     tab = front.follow_link()
@@ -66,7 +66,7 @@ def test_authorize_fetch_and_change_the_picture(front, shot):
     want = truth("household-0001")
     front.drawn("scatter", want)
     shot(panel_of(front), "fetch")
-    page.get_by_role("button", name="Hour by date", exact=True).click()
+    page.get_by_role("button", name="Heatmap", exact=True).click()
     front.drawn("heatmap", want)
     page.get_by_label("Flow").select_option("delivered")
     expect(front.status(f"292 intervals; delivered {want['delivered']:,.3f} kWh")).to_be_visible()
@@ -107,7 +107,7 @@ def test_paste_the_address_instead(front, shot):
     box = page.get_by_label("Redirect URL")
     box.fill("https://example.com/callback?code=of-another")
     box.press("Enter")
-    expect(front.status("This is not the address that the sign-in ends at")).to_be_visible()
+    expect(front.status("This is not the redirect URL")).to_be_visible()
     expect(box).to_have_value("")
     _pictures(front, shot, "paste")
     tab = front.follow_link()
@@ -149,7 +149,7 @@ def test_the_quickstart_and_its_lists_by_keyboard(front, shot):
     front.drawn("scatter", [want["delivered"]])
     assert front.choose_by_keys("Flow", "r") == "received"  # which JupyterLab takes for "make this a raw cell"
     front.drawn("scatter", [want["received"]])
-    page.get_by_role("button", name="Hour by date", exact=True).focus()
+    page.get_by_role("button", name="Heatmap", exact=True).focus()
     page.keyboard.press("Space")
     front.drawn("heatmap", [want["received"]])
     assert front.choose_by_keys("Flow", "Home") == "all"
@@ -171,7 +171,7 @@ def test_drop_and_open_files(front, shot, tmp_path):
     front.open_lab(name)
     front.run(0, 0)
     page = front.page
-    expect(front.status("No data yet")).to_be_visible()
+    expect(front.status("No data loaded.")).to_be_visible()
     expect(page.get_by_role("button", name="Load", exact=True)).to_be_disabled()
     expect(page.get_by_text("or drop them here")).to_be_visible()
     front.drop(samples.path("espi"))
@@ -181,7 +181,7 @@ def test_drop_and_open_files(front, shot, tmp_path):
     want = espi.groupby("flow", observed=True)["value"].sum()
     expect(front.status(f"delivered {want['delivered']:,.3f} kWh")).to_be_visible()
     front.drawn("scatter", want)
-    page.get_by_role("button", name="Hour by date", exact=True).click()
+    page.get_by_role("button", name="Heatmap", exact=True).click()
     front.drawn("heatmap", want)
     _pictures(front, shot, "explore")
     front.drop(samples.path("smt-interval"))
@@ -189,7 +189,7 @@ def test_drop_and_open_files(front, shot, tmp_path):
     expect(front.status(f"{len(first):,} intervals")).to_be_visible()
     front.drawn("heatmap", first.groupby("flow", observed=True)["value"].sum())
     front.drop(tmp_path)
-    expect(page.get_by_text("choose files, not folders")).to_be_visible()
+    expect(page.get_by_text("Select files, not folders")).to_be_visible()
     _choose_files(page, __file__)
     expect(page.locator("[role=status].gk-bad")).to_be_visible()
     front.run(1, 1)
@@ -206,7 +206,7 @@ def test_drop_and_open_files(front, shot, tmp_path):
         expect(front.status(f"{366 * 96:,} intervals")).to_be_visible()
     (tmp_path / "too-large.zip").write_bytes(bytes(10_000_001))
     front.drop(tmp_path / "too-large.zip")
-    expect(page.get_by_text("Too large for a page")).to_be_visible()
+    expect(page.get_by_text("The files are too large.")).to_be_visible()
 
 
 def _a_year(path):
@@ -251,11 +251,11 @@ def test_smart_meter_texas_check_list_fetch_load(front, shot):
     expect(page.get_by_role("cell", name="greeting", exact=False).last).to_be_visible()
     shot(page.locator(".gk-panel").first, "smt-check")
     page.get_by_role("button", name="List", exact=True).click()
-    expect(front.status("intervaldata holds 1 file.")).to_be_visible()
+    expect(front.status("intervaldata contains 1 file.")).to_be_visible()
     page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(front.status("1 new file;")).to_be_visible()
+    expect(front.status("Fetched 1 new file;")).to_be_visible()
     page.get_by_role("button", name="Load", exact=True).click()
-    expect(front.status("intervals loaded.")).to_be_visible()
+    expect(front.status("Loaded ")).to_be_visible()
     assert any(re.search(r"Fetching … [\d,]+ bytes", text) for text in words), words
     assert any("Loading …" in text for text in words), words
     house = want.index.get_level_values("meter")[0]
@@ -265,7 +265,7 @@ def test_smart_meter_texas_check_list_fetch_load(front, shot):
     assert not [name for name in names if name.startswith("Open files")]  # what is shown is what was fetched
     shop = front.choose_by_keys("Meter", "End")
     front.drawn("scatter", want[shop])
-    page.get_by_role("button", name="Hour by date", exact=True).click()
+    page.get_by_role("button", name="Heatmap", exact=True).click()
     front.drawn("heatmap", want[shop])
     front.choose_by_keys("Meter", "ArrowUp")
     front.drawn("heatmap", want[house])
@@ -300,8 +300,8 @@ def test_keyboard_only(front):
     front.drawn("scatter", truth("household-0001"))
     assert front.tab_through(1)[0][1] == "Meter"  # the keyboard goes on from where it was
     names = front.reachable()
-    assert {"Meter", "Flow", "Load", "Hour by date", "Completeness"} < set(names)
-    page.get_by_role("button", name="Hour by date", exact=True).focus()
+    assert {"Meter", "Flow", "Load", "Heatmap", "Completeness"} < set(names)
+    page.get_by_role("button", name="Heatmap", exact=True).focus()
     page.keyboard.press("Enter")
     front.drawn("heatmap", truth("household-0001"))
 
@@ -351,6 +351,6 @@ def test_voila(front, shot):
         "setData is not a function",
     )  # Voila's own page asks a CDN for icons and formulas
     front.open_voila(front.write([PANEL, DROP]))
-    expect(front.status("Waiting: open the link")).to_be_visible(timeout=90_000)
+    expect(front.status("Waiting for sign-in. Open the link")).to_be_visible(timeout=90_000)
     through(front)
     shot(front.page.locator("body"), "voila")

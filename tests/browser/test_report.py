@@ -1,4 +1,4 @@
-"""The report's page in a real browser: nothing leaves the machine, nothing fails, and every picture is drawn."""
+"""The report's page in a real browser: nothing leaves the machine, nothing fails, and every chart is drawn."""
 
 import pytest
 
@@ -6,7 +6,7 @@ import greenkit
 from greenkit import samples
 
 pytestmark = pytest.mark.browser
-PICTURES = ("Load", "Hour by date", "Average day", "Months", "How often how high")
+CHARTS = ("Load", "Heatmap", "Average day", "Months", "Load duration")
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 28)")])
@@ -21,14 +21,14 @@ def test_the_page_draws_itself_alone(chromium, shot, tmp_path, scheme, paper):
         page.set_viewport_size({"width": 1060, "height": 1200})
         page.emulate_media(color_scheme=scheme)
         page.goto(path.as_uri())
-        for name in PICTURES:
+        for name in CHARTS:
             section = page.locator("section", has=page.get_by_role("heading", name=name, exact=True))
             section.locator(".main-svg").first.wait_for()
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
         assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
         assert problems == []
         if scheme == "light":
-            # the README shows the first two pictures
+            # the README shows the first two charts
             page.evaluate("""() => {
                 const box = document.createElement('div'); box.id = 'both'; box.style.padding = '0 12px 12px';
                 const [load, hours] = [...document.querySelectorAll('section')].filter(s => s.querySelector('.main-svg'));

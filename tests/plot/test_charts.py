@@ -156,8 +156,8 @@ def test_months_by_time_of_use_and_cost(make_series):
     df = make_series([1.0] * 50, tou=codes, cost=0.5, currency="USD")
     figure = plot.tou(df, {1: "on-peak"})
     assert [(t.name, t.y[0], t.visible) for t in figure.data] == [
-        ("not said", 2, True), ("on-peak", 24, True), ("time of use 2", 24, True),
-        ("not said", 1, False), ("on-peak", 12, False), ("time of use 2", 12, False),
+        ("unknown", 2, True), ("on-peak", 24, True), ("time of use 2", 24, True),
+        ("unknown", 1, False), ("on-peak", 12, False), ("time of use 2", 12, False),
     ]  # fmt: skip
     assert [b.label for b in figure.layout.updatemenus[0].buttons] == ["kWh", "USD"]
     with pytest.raises(SchemaError, match="no time-of-use codes"):

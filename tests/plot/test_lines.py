@@ -26,7 +26,7 @@ def test_time_runs_evenly_on_days_of_change(make_series, day, hours):
     df = make_series(range(hours), day)
     figure = plot.load(df)
     assert set(np.diff(xs(figure.data[0])) / np.timedelta64(1, "h")) == {1.0}
-    assert figure.layout.xaxis.title.text == "standard time, UTC−06:00 (hover: clock time)"
+    assert figure.layout.xaxis.title.text == "standard time, UTC−06:00 (hover: local time)"
     shown = [t[16:] for t in figure.data[0].text[:-1]]
     assert shown == list(df["start"].dt.strftime("%H:%M %Z"))
     assert ("01:00 CDT" in shown and "01:00 CST" in shown) == (hours == 25)

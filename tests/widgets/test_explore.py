@@ -8,7 +8,7 @@ from greenkit import synthetic
 from greenkit.errors import FormatError, SchemaError, SettingsError
 from greenkit.findings import quiet
 from greenkit.widgets import Explore
-from greenkit.widgets.explore import ALL, PICTURES, View
+from greenkit.widgets.explore import ALL, CHARTS, View
 
 from . import hands
 
@@ -54,7 +54,7 @@ def test_each_choice_narrows_the_rows_and_the_picture_follows(df):
     assert len(view.chosen) == 100  # the long day
     day = truth[truth["start"].dt.date == SUNDAY]
     assert area(view.figure.data[0]) == pytest.approx(day["value"].sum())
-    view.choose(picture="Hour by date")
+    view.choose(picture="Heatmap")
     assert view.figure.data[-1].type == "heatmap"
     assert np.nansum(view.figure.data[-1].z) / 4 == pytest.approx(day["value"].sum())
     view.choose(meter="shop-0002")
@@ -69,12 +69,12 @@ def test_a_flow_that_the_next_meter_lacks_becomes_all(df):
     assert len(view.chosen)
 
 
-@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("picture", CHARTS)
 def test_every_picture_can_be_drawn(df, picture):
     view = View(df.assign(tou=np.where(df["start"].dt.hour < 12, 1, 2)))
     view.choose(picture=picture)
-    if PICTURES[picture][1]:
-        assert str(view.line) == f"{picture} shows one series, and 2 are chosen: choose a meter and a flow"
+    if CHARTS[picture][1]:
+        assert str(view.line) == f"The chart {picture} shows one series, but 2 are selected. Choose a meter and a flow."
         view.choose(flow="delivered")
     assert view.line.kind == "good", view.line
     assert view.figure.data
@@ -97,7 +97,7 @@ def test_an_open_end_and_days_without_data(df):
     assert len(view.chosen) == (df["meter"] == "household-0001").sum()
     view.choose(first=datetime.date(2025, 1, 1))
     assert view.figure is None
-    assert str(view.line) == "No interval lies in the chosen days: choose others"
+    assert str(view.line) == "There are no intervals in the selected days. Choose other days."
     assert isinstance(view.error, SchemaError)
 
 
@@ -111,10 +111,10 @@ def test_days_are_counted_in_each_sites_own_zone(df):
 
 def test_wrong_choices_are_refused(df):
     view = View(df)
-    with pytest.raises(SettingsError, match="'Lod' is no picture"):
+    with pytest.raises(SettingsError, match="There is no chart 'Lod'"):
         view.choose(picture="Lod")
-    with pytest.raises(TypeError, match="no choice 'colour'"):
-        view.choose(colour="red")
+    with pytest.raises(TypeError, match="no argument 'color'"):
+        view.choose(color="red")
     with pytest.raises(SchemaError):
         View(df.drop(columns="unit"))
 
@@ -124,7 +124,7 @@ def test_files_are_loaded_by_what_they_hold(sample, reader):
     content = greenkit.samples.path(sample).read_bytes()
     view = View()
     view.draw()
-    assert "open a file" in str(view.line)
+    assert "Open a file" in str(view.line)
     view.load([("whatever.bin", content)])
     view.wait(20)
     assert view.line.kind == "good", view.line
@@ -150,9 +150,9 @@ def test_a_file_that_is_no_meter_data_leaves_what_was_there(df):
 @pytest.mark.usefixtures("kernel")
 def test_a_person_chooses(df):
     panel = Explore(df)
-    assert {"Meter", "Flow", "First day", "Last day", "Picture", "Open files"} == hands.labels(panel)
+    assert {"Meter", "Flow", "First day", "Last day", "Chart", "Open files"} == hands.labels(panel)
     (load,) = hands.figures(panel)
-    hands.control(panel, "Picture").value = "Hour by date"
+    hands.control(panel, "Chart").value = "Heatmap"
     (heat,) = hands.figures(panel)
     assert [t["type"] for t in load["data"]] == ["scatter"] * 2
     assert {t["type"] for t in heat["data"]} == {"heatmap"}
@@ -164,7 +164,7 @@ def test_a_person_chooses(df):
     assert len(panel.chosen) == 100
     hands.control(panel, "First day").value = datetime.date(2030, 1, 1)
     assert hands.figures(panel) == []
-    assert "choose others" in hands.text(panel)
+    assert "Choose other days" in hands.text(panel)
 
 
 @pytest.mark.usefixtures("kernel")

@@ -61,7 +61,7 @@ def test_wrong_choices_are_refused(utility):
         model.fetch()
     with pytest.raises(SettingsError, match="A day is missing"):
         model.choose(first=None)
-    with pytest.raises(TypeError, match="no choice 'end'"):
+    with pytest.raises(TypeError, match="no argument 'end'"):
         model.choose(end=LAST)
 
 
@@ -232,7 +232,7 @@ def test_list_fetch_load_and_again(server, tmp_path):
         model.list()
         model.wait(20)
         assert model.names == ["day0.csv", "day1.csv", "day2.csv"]
-        assert str(model.line) == "intervaldata holds 3 files."
+        assert str(model.line) == "intervaldata contains 3 files."
         model.fetch()
         model.wait(20)
         assert len(model.report.new) == 3

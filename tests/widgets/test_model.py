@@ -25,7 +25,7 @@ def test_an_error_of_others_shows_its_type_alone():
     model.guard(lambda: (_ for _ in ()).throw(OSError("https://host/token?code=xyzzy")))()
     assert "xyzzy" not in str(model.line)
     assert "OSError" in str(model.line)
-    assert _model.sentence(GreenkitError("")).startswith("Something went wrong")
+    assert _model.sentence(GreenkitError("")).startswith("An unexpected error")
 
 
 def test_what_stops_python_is_not_held_back():
@@ -38,7 +38,7 @@ def test_one_job_at_a_time_off_the_caller_s_thread():
     assert model.start("First", lambda: (go.wait(10), ran.append(threading.current_thread())))
     assert model.line == StatusLine("First …", "busy")
     assert not model.start("Second", lambda: ran.append("second"))
-    with pytest.raises(TimeoutError, match="First still runs"):
+    with pytest.raises(TimeoutError, match="First is still running"):
         model.wait(0.01)
     go.set()
     model.wait(10)
