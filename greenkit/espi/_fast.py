@@ -1,19 +1,19 @@
 """The fast path: similar readings are read in bulk, before an XML parser sees them.
 
-Most of a feed is the same few hundred bytes again and again, with other digits in them. A *template* is what does not
-change between the digits. From this reading::
+Most of a feed repeats the same few hundred bytes with different digits. A *template* is the text between the digits,
+which does not change. From this reading::
 
     <IntervalReading><timePeriod><duration>900</duration><start>1700000100</start></timePeriod><value>250</value>…
 
 the fast path learns the literals ``<timePeriod><duration>``, ``</duration><start>``, ``</start></timePeriod><value>``,
 ``</value></IntervalReading>`` and the slots between them: duration, start, value. All readings that fit are *proved*,
-and their digits go to the columns with a few array operations. Proved readings that follow each other are a *run*. The
+and a few array operations write their digits to the columns. Proved readings that follow each other are a *run*. The
 text gets one empty marker element in place of each run::
 
     <IntervalBlock><interval>…</interval><IntervalReading run-5f3a9c="0"/></IntervalBlock>
 
-An entry in which nothing but its links, time stamps, interval and one run is left can be matched by a template of its
-own, and similar entries that follow each other become one marker too. The parser gets the shortened text.
+An entry that then contains only its links, timestamps, interval, and one run can be matched by a template for entries,
+and consecutive similar entries also become one marker. The parser gets the shortened text.
 
 Why it is safe:
 
@@ -21,13 +21,13 @@ Why it is safe:
   and the column that follows these numbers is the slot's. If anything about a reading is unusual, no template is
   learned.
 * A reading is proved only if every byte of it is a digit in a slot or equal to the template. All others go to the
-  parser as they are.
-* The name of the marker's attribute is random, so no document can contain it. If a marker does not turn up as a reading
+  parser unchanged.
+* The name of the marker's attribute is random, so no document can contain it. If a marker does not appear as a reading
   in a block or as an entry of the feed (because it was in a comment, in CDATA, or in a foreign element), or if the
   document has any fault, everything is discarded and :class:`~greenkit.espi._parse.DocumentReader` reads it plainly.
 
 Without this module everything works as before, only slower: ``_reader`` passes :class:`FastReader` to
-:func:`greenkit.espi._parse.read`, and no other module knows of it.
+:func:`greenkit.espi._parse.read`, and no other module uses it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ Columns = dict[str, npt.NDArray[Any]]
 # Templates of readings
 
 NOTHING: Final = ""
-"""Meaning of a slot in a comment."""
+"""Column of a slot in a comment, whose digits mean nothing."""
 # column → first number that the plain reader does not simply multiply by a factor
 BELOW: Final = {
     **dict.fromkeys(("value", "cost"), 10**DIGITS),
@@ -76,8 +76,8 @@ BELOW: Final = {
 DECIMALS: Final = ("value", "cost")
 """Columns whose numbers may have decimals."""
 _NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s*<")
-_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some senders write the date there
-# an attribute that declares no namespace and is in none
+_COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some senders write dates there
+# an attribute that does not declare a namespace and is not in one
 _ATTRIBUTE: Final = rb"""\s+(?!xmlns\s*=)[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*(?:"[\x20!\x23-%'-;=-~]*"|'[\x20-%(-;=-~]*')"""
 _SENTINELS: Final = (b"12347", b"23459")
 _DECIMAL: Final = b"34570.625"
@@ -98,12 +98,12 @@ class ReadingTemplate:
 
 
 def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> ReadingTemplate | None:
-    """Learn the template of one reading from what the plain reader makes of it; None if any of it is unusual.
+    """Learn the template of one reading from the result of the plain reader; None if any of it is unusual.
 
     Parameters
     ----------
     sample : bytes
-        One reading from behind its opening tag to the end of its closing tag.
+        One reading, from the end of its opening tag to the end of its closing tag.
     opening, prefix : bytes
         Its opening tag, and the prefix in it. Every element must have this prefix, and attributes without one, so that
         its meaning depends on nothing but the namespace of the reading itself.
@@ -132,7 +132,7 @@ def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> ReadingTempla
 
 
 def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the places of numbers that may differ between readings: texts of elements, and digits in comments."""
+    """Yield the positions of numbers that may differ between readings: texts of elements, and digits in comments."""
     for number in _NUMBER.finditer(sample):
         yield number.span(1)
     yield from _digits_in_comments(sample)
@@ -145,7 +145,7 @@ def _digits_in_comments(text: bytes) -> Iterator[tuple[int, int]]:
 
 
 class _Probe:
-    """Reads one reading several times, with numbers of our choosing in it."""
+    """Reads one reading several times, with test numbers in its slots."""
 
     def __init__(self, opening: bytes, prefix: bytes) -> None:
         name = b":" + prefix[:-1] if prefix else b""
@@ -164,7 +164,7 @@ class _Probe:
         return {name: column[-1] for name, column in self.readings.columns.items()}
 
     def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
-        """Return the column that follows the number between two texts, and the factor on it."""
+        """Return the column that the number between two texts determines, and the factor on the number."""
         first, second = (self.row(before + sentinel + after) for sentinel in _SENTINELS)
         if first is None or second is None:
             return None
@@ -184,11 +184,11 @@ class _Probe:
 # Templates of entries
 
 WHITE: Final = b" \t\r\n"
-"""The white space of XML; bytes.isspace() knows more."""
+"""The white space of XML; bytes.isspace() accepts more characters."""
 _ROOT: Final = re.compile(rb"<([^\s<>/]+)[^<>]*>")
 _ENTRY: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?entry)(?:\s[^<>]*[^<>/])?>")
 _RUN: Final = re.compile(rb'IntervalReading [\w-]+="([0-9]+)"/>')
-# words of printable ASCII without markup, which XML takes as they are
+# words of printable ASCII without markup, which XML does not change
 _TEXT: Final = rb"""[^<>&"'\x00-\x20\x7f-\xff]++(?: ++[^<>&"'\x00-\x20\x7f-\xff]++)*+"""
 _SLOT: Final = re.compile(rb"""(?:>\s*|\shref=["'])([0-9]+(?=\s*<)|%b(?=\s*[<"']))""" % _TEXT)
 # few enough digits that the plain reader simply multiplies by a million
@@ -199,10 +199,10 @@ _SLOT_PATTERNS: Final = {
     NOTHING: rb"[0-9]++",
 }
 _MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
-_FEW: Final = 64  # entries that are read plainly before one is learned from, which costs as much
+_FEW: Final = 64  # entries to read plainly before learning a template, which takes as long
 _ENTRY_TEMPLATES: Final = 8
 _ENTRY_FAILURES: Final = 8
-_ENOUGH_ENTRIES: Final = 1024  # after these, a document of which less than half fits is left to the parser
+_ENOUGH_ENTRIES: Final = 1024  # after these, the parser reads the rest of a document if less than half of them fit
 
 Span = tuple[int, int]
 EntryAndBlock = tuple[Entry, Block]
@@ -253,7 +253,7 @@ def _texts(entry: Entry, block: Block) -> dict[str, str]:
 
 
 def learn_entry(sample: bytes, root: bytes) -> EntryTemplate | None:
-    """Learn the template of an entry from what the plain reader makes of it; None if any of it is unusual.
+    """Learn the template of an entry from the result of the plain reader; None if any of it is unusual.
 
     Parameters
     ----------
@@ -266,9 +266,9 @@ def learn_entry(sample: bytes, root: bytes) -> EntryTemplate | None:
     if model is None:
         return None
     spans = [found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample)]
-    told = _read_plainly(_filled(sample, spans, 1), root)
+    probed = _read_plainly(_filled(sample, spans, 1), root)
     span_of = dict(zip(_sentinels(sample, spans, 1), spans, strict=True))
-    slots = {span_of[text]: name for name, text in _texts(*told).items() if text in span_of} if told else {}
+    slots = {span_of[text]: name for name, text in _texts(*probed).items() if text in span_of} if probed else {}
     slots |= dict.fromkeys(_digits_in_comments(sample), NOTHING)
     template = _entry_template(sample, dict(sorted(slots.items())), model)
     # with other texts in the slots, the template must read what the plain reader reads
@@ -368,7 +368,7 @@ class EntryCutter:
         return b"".join((*out, text[cursor:])), groups
 
     def _group(self, text: bytes, at: int) -> tuple[EntryGroup, int]:
-        """Read the entries from here on that follow each other and fit a template; return where they end."""
+        """Read the consecutive entries from a position on that fit a template, and return the position of their end."""
         group = EntryGroup()
         while found := self._read(text, at):
             (entry, block), at = found
@@ -384,7 +384,7 @@ class EntryCutter:
         return None
 
     def _learn(self, text: bytes, at: int) -> None:
-        """Learn from an entry that fits no template if a run was cut out of it; it is itself still read plainly."""
+        """Learn a template from an entry that fits none, if a run was cut out of it. It is still read plainly."""
         end = text.find(self.closing, at) + len(self.closing)
         if text.find(self.attribute, at, end) < 0:
             return
@@ -403,7 +403,7 @@ class EntryCutter:
 _READING: Final = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)IntervalReading>")
 _TEMPLATES: Final = 32
 _FAILURES: Final = 16
-_ENOUGH: Final = 4096  # readings after which a document of which less than half is proved is left to the parser
+_ENOUGH: Final = 4096  # after these, the parser reads the rest of a document if less than half of them are proved
 
 _Run = tuple[Columns, int, int]
 """The columns of a piece, and the first and the end of the run's rows in them."""
@@ -413,8 +413,8 @@ _Run = tuple[Columns, int, int]
 class _Rows:
     """The readings of one piece of the document, one row for each.
 
-    ``begin`` is the place behind the opening tag and ``end`` the place behind the closing tag, both int64;
-    ``is_proved`` tells which rows of the ``columns`` are filled.
+    ``begin`` is the position after the opening tag and ``end`` the position after the closing tag, both int64;
+    ``is_proved`` marks the rows of the ``columns`` that are filled.
     """
 
     begin: Ints
@@ -430,7 +430,7 @@ class _Rows:
 
 
 class FastReader(DocumentReader):
-    """Reads a document whose proved runs are cut out, and takes the runs where their markers turn up."""
+    """Reads a document from which proved runs are cut out, and inserts each run where its marker appears."""
 
     def __init__(self, feed: Feed, source: Source, *, recover: bool, encoding: str | None) -> None:
         super().__init__(feed, source, recover=recover, encoding=encoding)
@@ -444,7 +444,7 @@ class FastReader(DocumentReader):
 
     def run(self, advance: Advance) -> Findings:
         findings = super().run(advance)
-        if self._waiting:  # a marker did not turn up where readings are
+        if self._waiting:  # a marker did not appear where readings are
             raise ReadPlainly
         return findings
 
@@ -505,7 +505,7 @@ class FastReader(DocumentReader):
         parts = piece.split(self.opening) if self.opening else []
         if len(parts) < 3:
             return piece
-        # Where each reading begins behind its opening tag. For the piece "ab<R>cd</R><R>e</R>" with the opening tag
+        # Positions after the opening tag of each reading. For the piece "ab<R>cd</R><R>e</R>" with the opening tag
         # <R>, parts are "ab", "cd</R>", "e</R>"; sizes with the tag are 5, 9, 8; begins are 5 and 14.
         sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + len(self.opening)
         rows = _Rows.at(np.cumsum(sizes)[:-1])
@@ -520,17 +520,17 @@ class FastReader(DocumentReader):
         return shortened
 
     def _find_names(self, piece: bytes) -> None:
-        """Take the name that readings have in this document from the first one."""
+        """Set the tags of readings to those of the first reading in the document."""
         if found := _READING.search(piece):
             self.opening, self.prefix = found[0], found[1]
             self.closing = b"</" + found[0][1:]
 
     def _prove(self, text: _Text, rows: _Rows, template: ReadingTemplate) -> None:
         """Prove the readings that fit a template, and fill their columns."""
-        # left: numbers of the rows that still fit; at: the place in the text that each of them has reached; numbers:
+        # left: numbers of the rows that still fit; at: the position in the text that each of them has reached; numbers:
         # one array for each slot so far, parallel to left. A template of two literals and one slot takes three steps:
-        # compare the first literal at each place, read digits up to their end, compare the second literal there. Rows
-        # that do not fit are dropped from all these arrays after each step.
+        # compare the first literal at each position, read digits up to their end, compare the second literal there.
+        # After each step, rows that do not fit are dropped from all these arrays.
         left = np.flatnonzero(~rows.is_proved)
         at, numbers = rows.begin[left], list[npt.NDArray[Any]]()
         for n, literal in enumerate(template.literals):
@@ -603,14 +603,14 @@ class FastReader(DocumentReader):
 
 
 class _Text:
-    """The bytes of one piece, to look at many places of it at once."""
+    """The bytes of one piece, for comparisons at many positions at once."""
 
     def __init__(self, piece: bytes) -> None:
         self.size = len(piece)
         self.bytes = np.frombuffer(piece + bytes(DIGITS + 1), dtype=np.uint8)
 
     def has(self, literal: bytes, at: Ints) -> Bools:
-        """Return a mask of the places at which the text has the literal."""
+        """Return a mask of the positions at which the text has the literal."""
         last = self.size - len(literal)
         if last < 0:
             return np.zeros(len(at), dtype=bool)
@@ -619,5 +619,5 @@ class _Text:
         return np.asarray((windows[np.minimum(at, last)] == literal) & (at <= last))
 
     def numbers(self, at: Ints, *, decimals: bool) -> tuple[npt.NDArray[Any], Ints]:
-        """Return the number that begins at each place, of 15 digits at most, and the place where it ends."""
+        """Return the number of at most 15 digits that begins at each position, and the position of its end."""
         return (scan_decimals if decimals else scan_digits)(self.bytes, np.minimum(at, self.size))

@@ -8,8 +8,9 @@ A mapping is a TOML file or a dictionary of the same form. Only values, time, an
     zone = "America/Chicago"
     values = { Usage = { flow = "delivered", unit = "kWh" } }
 
-Nothing in a mapping is code, and what a mapping does not settle is asked (:class:`greenkit.errors.AmbiguousTable`).
-The layouts that greenkit knows are such mappings, with the header by which a file is recognized.
+A mapping contains no code. If a mapping leaves a question open, greenkit asks it
+(:class:`greenkit.errors.AmbiguousTable`). The layouts that greenkit knows are such mappings, with the header by which a
+file is recognized.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ DATE_ORDERS: Final = ("month first", "day first")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column whose cells are the value."""
+    """A column whose cells contain the value."""
 
     column: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A column whose words mean something.
+    """A column of words, and the meaning of each word.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows are readings, by the words of one column."""
+    """The rows that are readings, selected by the words of one column."""
 
     column: Text
     keep: tuple[str, ...] = ()
@@ -89,9 +90,9 @@ class Slot:
     column : str
         Name of the column.
     minutes : float or Column
-        Length of what is counted.
+        Length of each counted interval.
     first : int
-        Number of the first.
+        Number of the first interval of the day.
     """
 
     column: Text
@@ -101,19 +102,19 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Where the times are.
+    """The time columns of a table, or its epoch column.
 
     Parameters
     ----------
     columns : tuple of str
         One column with date and time, or a date and a time column.
     format : str
-        As for ``strptime``; ``"excel"`` and ``"excel-1904"`` are serial numbers of spreadsheets. Default: inferred,
-        and asked if days and months cannot be told apart.
+        As for ``strptime``; ``"excel"`` and ``"excel-1904"`` are serial numbers of spreadsheets. Default: inferred;
+        if days and months cannot be distinguished, greenkit asks.
     between : str
         Text between start and end in one cell, such as ``" to "``.
     epoch, unit : str
-        Column of seconds (``s``), milliseconds (``ms``) or microseconds (``us``) since 1970 UTC, in place of
+        Column of seconds (``s``), milliseconds (``ms``), or microseconds (``us``) since 1970 UTC, instead of
         ``columns``.
     slots : tuple of Slot
         Columns that count intervals from local midnight of the date column.
@@ -123,7 +124,7 @@ class Time:
     extra : str
         Pattern of the additional columns of the repeated hour.
     dst : Words
-        Column that tells daylight from standard time, or the first from the second hour: its words mean
+        Column that distinguishes daylight and standard time, or the first and the second hour. Its words mean
         ``daylight``, ``standard``, ``first``, or ``second``.
     """
 
@@ -153,7 +154,7 @@ class End:
     end : str or tuple of str
         Name of the column. A column of times without dates takes the date of the start.
     inclusive : bool
-        The last minute (or day) belongs to the interval: 00:00 to 00:14 is a quarter of an hour.
+        Whether the last minute (or day) belongs to the interval: 00:00 to 00:14 is then a quarter of an hour.
     """
 
     end: str | tuple[str, ...]
@@ -174,11 +175,11 @@ class Cost:
     column : str
         Name of the column.
     currency : str
-        ISO 4217 letters.
+        ISO 4217 code.
     factor : float
-        0.01 for cents.
+        Factor to multiply the amounts by, such as 0.01 for cents.
     credit : bool
-        Amounts are credits that the column writes without a minus sign, so their cost is negative.
+        Whether amounts are credits that the column has without a minus sign, so their cost is negative.
     """
 
     column: Text
@@ -189,33 +190,34 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a column of numbers is.
+    """A column of numbers, and its meaning.
 
     Parameters
     ----------
     flow : str
         ``delivered`` (to the customer), ``received`` (from the customer), ``net``, ``total``, ``unknown``. Default:
-        from the column that ``flow`` of the table names, else asked.
+        from the column that ``flow`` of the table names; otherwise, greenkit asks.
     unit : str or Column
-        Unit of the numbers. Wh, MWh, W and MW become kWh and kW. Default: the table's ``unit``, else asked.
+        Unit of the numbers. Wh, MWh, W, and MW become kWh and kW. Default: the table's ``unit``; otherwise, greenkit
+        asks.
     factor : float
-        The numbers are multiplied by it.
+        Factor to multiply the numbers by.
     skip : bool
-        The column is not read.
+        Whether to leave the column out.
     sum_of : tuple of str
-        The column repeats the energy of these columns (a minus sign before a name subtracts). It is compared with
-        them, reported, and not read.
+        The column repeats the energy of these columns (a minus sign before a name subtracts). greenkit
+        compares it with them, reports the result, and does not read it.
     kind : {"usage", "register"}
         A register is cumulative: usage is the difference of neighboring readings.
     series : str
         Name of the series. Needed if several columns have one flow and unit.
     split : bool
-        Negative net values become received, positive ones delivered. In one interval energy can flow in both
-        directions, so this is only done if it is asked for.
+        Whether negative net values become received and positive ones delivered. greenkit does this only if you ask
+        for it, because energy can flow in both directions within one interval.
     blank : {"missing", "absent"}
-        An empty cell is a missing reading, or not a reading at all.
+        Whether an empty cell is a missing reading or no reading.
     cost : Cost
-        Money of this column.
+        Cost of the energy in this column.
     """
 
     flow: Flow | None = None
@@ -241,23 +243,24 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: where its header is, and what its columns mean.
+    """One table: the location of its header, and the meaning of its columns.
 
     Parameters
     ----------
     time : Time
-        Where the times are.
+        The time columns, or the epoch column.
     values : mapping
         Column → :class:`Value`.
     cells : Value or mapping
-        What the value columns of a wide table are; a mapping has a pattern (as ``time.wide``) for each flow.
+        Meaning of the value columns of a wide table; a mapping has a pattern (as ``time.wide``) for each flow.
     zone : str or Column
         IANA time zone of the site.
     label : {"start", "end"} or End
-        What a time marks. Default: inferred if the table proves it, else asked.
+        Bound of the interval that a time marks. Default: inferred if the table proves it; otherwise, greenkit asks.
     clock : str
         ``local`` (with daylight saving time), ``standard``, ``utc``, ``offset`` (the time has its offset), or a fixed
-        offset such as ``+10:00``. Default: inferred from the days when clocks change, else asked.
+        offset such as ``+10:00``. Default: inferred from the days when clocks change; otherwise, greenkit
+        asks.
     interval : float or "period" or Column
         Minutes; ``"period"`` for bills, whose rows have a start and an end date. Default: measured.
     meter, series : str or Column
@@ -269,30 +272,30 @@ class Table:
     quality : Words
         Column with the quality of a reading: ``actual``, ``estimated``, ``missing``, or another word.
     cost : Cost
-        Money of the first value column.
+        Cost of the energy in the first value column.
     tou : Words
         Column with the time-of-use period; words that are numbers, or mean numbers, go to ``tou``.
     commodity : str or Words
         Such as ``electricity`` or ``natural gas``.
     rows : Rows
-        Which rows are readings.
+        The rows that are readings.
     skip : int
         Lines before the header.
     header : str or bool
         First characters of the header line, or False if there is none: the columns are then ``"1"``, ``"2"``, …
     header_rows : int
-        2 if group names stand above the column names: a column is then ``"group / name"``.
+        2 if there are group names above the column names; the name of a column is then ``"group / name"``.
     delimiter, decimal : str
         Default: inferred.
     date_order : {"month first", "day first"}
-        Default: inferred if a number above 12 proves it, else asked.
+        Default: inferred if a number above 12 proves it; otherwise, greenkit asks.
     missing : tuple of str
-        Words for "no value", beside an empty cell, ``-``, ``NA``, ``NaN`` and ``null``.
+        Words that mean "no value", in addition to an empty cell, ``-``, ``NA``, ``NaN``, and ``null``.
     repeat : str
-        Where a table of 25, 50 or 100 columns has the repeated hour: ``in order`` of time, in the columns after the
-        second hour (``slots 9-12``), or ``appended`` at the end.
+        Location of the repeated hour in a table of 25, 50, or 100 columns: ``in order`` of time, in the columns after
+        the second hour (``slots 9-12``), or ``appended`` at the end.
     repeated_hour : {"lost", "summed"}
-        What the one value of the repeated hour is, in a table with 24 hours on a day of 25.
+        Meaning of the one value of the repeated hour, in a table with 24 hours on a day of 25.
     sheet : str
         Sheet of a workbook. Default: the first that fits.
     """
@@ -403,13 +406,13 @@ def read_mapping(layout: str | os.PathLike[str] | Mapping[str, Any] | TableMappi
 
 
 def dump_mapping(mapping: TableMapping) -> str:
-    """Write a mapping as TOML that :func:`read_mapping` reads back."""
+    """Return a mapping as TOML that :func:`read_mapping` reads back."""
     tables = mapping.to_toml()
     return _toml.dumps(tables)
 
 
 def replace(mapping: TableMapping, **changes: Any) -> TableMapping:
-    """Return the mapping with other values of the table's fields."""
+    """Return the mapping with some fields of its table changed."""
     return dataclasses.replace(mapping, table=dataclasses.replace(mapping.table, **changes))
 
 

@@ -1,14 +1,15 @@
-"""Quirks: what the files of one utility or portal do that the standard does not cover, one module for each sender.
+"""Quirks: how the files of one utility or portal depart from the standard, in one module for each sender.
 
-A rule belongs here only if the sender's own words in the document settle it: a title, a member that no schema names,
-the form of its links. If the data itself proves a rule (a clock, a duration, a sign, a scale), it belongs to the
-reader and applies to every sender.
+A rule belongs here only if text in the document proves it: a title, a member that no schema defines, or the form of
+its links. If the data itself proves a rule (a clock, a duration, a sign, a scale), the rule belongs in the reader and
+applies to every sender.
 
 To add a sender, write one module in this folder with a subclass of :class:`Quirk` and one instance of it named
-``QUIRK``; greenkit finds it by its place. A program can add its own with :func:`register` before it reads a file.
+``QUIRK``; greenkit finds every module in the folder. A program can add its own quirk with :func:`register` before it
+reads a file.
 
 The reader recognizes the quirks of a document once, after it has read the document. It then calls each hook once for
-a block, a series or an array of rows, never once for a reading.
+a block, a series, or an array of rows, never once for a reading.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
-    """What a document says about its sender.
+    """Facts in a document that can identify its sender.
 
     Attributes
     ----------
     title : str
         Title of the Atom feed.
     interval_members : frozenset of str
-        Names of the members that the blocks have in their ``interval``, ``start`` and ``duration`` among them. Only
+        Names of the members that the blocks have in their ``interval``, including ``start`` and ``duration``. Only
         intervals with more members than these two are counted.
     has_reading_type : bool
         Whether the document has a ReadingType.
@@ -65,14 +66,14 @@ class DocumentFacts:
 
 @dataclass(frozen=True, slots=True)
 class BlockFacts:
-    """What one IntervalBlock says about itself.
+    """Facts in one IntervalBlock that can describe its readings.
 
     Attributes
     ----------
     interval : mapping
         Texts of the members of its ``interval`` by name, if there are more than ``start`` and ``duration``.
     multipliers : tuple of str
-        Text of each powerOfTenMultiplier that its readings have, which ESPI knows of a ReadingType only.
+        Text of each powerOfTenMultiplier in its readings; ESPI defines this member for a ReadingType only.
     link : str
         ``self`` link of its entry, without the server's address.
     """
@@ -84,14 +85,14 @@ class BlockFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedReadingType:
-    """The ReadingType that a block without one describes in its own words.
+    """The ReadingType that a block implies if the document has none.
 
     Attributes
     ----------
     members : mapping
         Members of the ReadingType by their names in the schema, as texts.
     kind : Kind
-        Finding that reports it, once for a document.
+        Finding that reports the ReadingType, once for a document.
     path : str
         Link that the block's entry gets, ``"UsagePoint/7/MeterReading/kWh"``; empty to keep the entry's own.
     words : mapping
@@ -109,7 +110,7 @@ class ImpliedReadingType:
 
 @dataclass(slots=True)
 class Rows:
-    """The readings of all documents with one quirk. A hook may write to ``start``, ``duration`` and ``value``.
+    """The readings of all documents with one quirk. A hook may change ``start``, ``duration``, and ``value``.
 
     Attributes
     ----------
@@ -135,7 +136,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFacts:
-    """What one series is declared to be: its name, unit in the frame, powerOfTenMultiplier, and ReadingType title.
+    """Declared properties of one series: name, unit in the frame, powerOfTenMultiplier, and title of the ReadingType.
 
     ``kilo`` is the power of ten between the unit of the source and the frame's (3 for Wh in kWh).
     """
@@ -155,9 +156,9 @@ class Quirk:
     name : str
         Short name, as in the module's: ``"duke"``.
     sources : tuple of str
-        Where each fact is from: a public document, a specification, a file that was seen.
+        Source of each fact: a public document, a specification, or a file.
     sample : str
-        Where a document of this kind is found: a dialect of :mod:`greenkit.synthetic`, or the test that writes one.
+        Source of a sample document: a dialect of :mod:`greenkit.synthetic`, or the test that writes one.
     spellings : mapping
         Element names that the sender writes differently, by their names in the schema. They are understood in every
         document, because a sender is recognized only after its elements are read.
@@ -186,11 +187,11 @@ class Quirk:
     quality_words: ClassVar[Mapping[str, str]] = {}
 
     def recognizes(self, document: DocumentFacts) -> bool:
-        """Return whether a document is of this sender, by its own words alone."""
+        """Return whether a document comes from this sender, judging only by its own text."""
         return False
 
     def implied_reading_type(self, block: BlockFacts) -> ImpliedReadingType | None:
-        """Return what a block says instead of a ReadingType. Called once for each block if the document has none."""
+        """Return the ReadingType that a block implies. Called once for each block if the document has none."""
         return None
 
     def fix_rows(self, rows: Rows) -> Findings:
@@ -202,12 +203,12 @@ class Quirk:
         return series.multiplier, Findings()
 
     def check_series(self, series: SeriesFacts) -> Findings:
-        """Report what is doubtful about a series, and change nothing. Called once for each series with readings."""
+        """Report problems of a series without changing it. Called once for each series with readings."""
         return Findings()
 
     @property
     def sets(self) -> frozenset[str]:
-        """What this quirk changes; two quirks of one document must not set the same."""
+        """Names of what this quirk sets; two quirks of one document must not set the same one."""
         hooks = ("implied_reading_type", "fix_rows", "multiplier")
         found = {name for name in hooks if getattr(type(self), name) is not getattr(Quirk, name)}
         return frozenset(found | {name for name in ("zone", "quality_words") if getattr(self, name)})
@@ -219,7 +220,7 @@ _read: Final[list[bool]] = []  # not empty once a file was read
 
 
 def register(quirk: Quirk) -> Quirk:
-    """Add a quirk of your own for all files that this process reads.
+    """Register a quirk for all files that this process reads.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def register(quirk: Quirk) -> Quirk:
     Raises
     ------
     SettingsError
-        If a file was read already, or the name is missing or taken.
+        If a file was read already, or if the name is missing or in use.
     """
     if _read:
         raise SettingsError(
