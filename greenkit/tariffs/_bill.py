@@ -1,4 +1,4 @@
-"""Bills line by line: the frame that is priced, and what the result knows of its doubts."""
+"""Bills line by line: the frame that is priced, and the result with its findings."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ COLUMNS: Final = {
 }  # fmt: skip
 """Columns of the frame of lines."""
 WHOLE: Final = 0.9
-"""Share of the expected intervals from which on a bill counts as whole."""
+"""Smallest share of the expected intervals with which a bill counts as complete."""
 BOUNDED: Final = 20
-"""Meters with gaps up to which the effect of the gaps is computed at once."""
+"""Largest number of meters with gaps for which the effect of the gaps is computed at once."""
 
 GAP: Final = Kind(
     "tariff.data.gap",
@@ -189,7 +189,7 @@ class Bill:
         DataFrame
             ``meter``, ``bill``, ``start``, ``end`` (in the meter's zone; UTC for several), ``days``, ``delivered`` and
             ``received`` energy, ``computed_total``, ``average_price`` (per kWh delivered; NaN for a bill without
-            energy), ``whole`` (the bill covers its period and its data have at most 10% gaps), ``present``,
+            energy), ``whole`` (the bill covers its period and its data has at most 10% gaps), ``present``,
             ``expected``, ``estimated``, and ``currency``.
         """
         infos = self._infos
@@ -233,7 +233,7 @@ class Bill:
         return pd.DataFrame(rows, columns=["meter", "bill", "computed_total", "filled_total"])
 
     def explain(self, bill: str | int | None = None, *, meter: str | None = None) -> str:
-        """Return one bill in words: each line with its quantity, price, and amount, the rules, and the doubts.
+        """Return one bill in words: each line with its quantity, price, and amount, the rules, and the findings.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class Bill:
     def changes(
         self, before: str | int = 0, after: str | int = 1, *, meter: str | None = None
     ) -> tuple[list[tuple[str, float]], tuple[str, float], tuple[str, float]]:
-        """Return what moved a bill from one to another.
+        """Return the causes of the difference between two bills.
 
         Parameters
         ----------
@@ -313,7 +313,7 @@ class Bill:
 
 @dataclass
 class Source:
-    """What a bill was computed from, to compute it again with filled gaps."""
+    """Inputs of a bill, to compute it again with filled gaps."""
 
     pricing: Pricing
     held: list[Meter]
@@ -354,7 +354,7 @@ class Pricing:
         self._cells: tuple[Any, Layout] | None = None
 
     def zone_of(self, meter: Meter) -> str:
-        """Return the zone whose clock the bills go by: the meter's, or the plan's if the meter is in UTC."""
+        """Return the time zone that the bills follow: the meter's, or the plan's if the meter is in UTC."""
         return self.plan.zone if meter.zone == "UTC" else meter.zone
 
     def bills(self, meter: Meter) -> list[BillPeriod]:
@@ -397,7 +397,7 @@ class Pricing:
         )  # fmt: skip
 
     def quantities(self, meter: Meter, bills: Sequence[BillPeriod] | None = None) -> MeterQuantities:
-        """Lay a meter out on its bills."""
+        """Return the layout of a meter on its bills."""
         bills = self.bills(meter) if bills is None else bills
         key = tuple((b.start, b.end) for b in bills)
         if key not in self._parts:
@@ -499,7 +499,7 @@ def _how_long(plan: Plan, bill: BillPeriod) -> str:
     held = [s for t in plan.terms if t.energy for _, s in t.energy.seasons if s.tiered]
     month = next((s.tier_month for s in held if s.tier_month), None)
     if month is not None:
-        return f"Its tiers hold {bill.days / float(month):.3g} months of allowance."
+        return f"Its tiers contain {bill.days / float(month):.3g} months of allowance."
     return "Monthly amounts are charged by the plan's rules of proration."
 
 
@@ -524,7 +524,7 @@ def _report_eligible(plan: Plan, of: MeterQuantities, findings: Findings) -> Non
 
 
 def plan_findings(plan: Plan) -> Findings:
-    """Return what is doubtful about a plan itself."""
+    """Return the findings on a plan itself."""
     found = Findings()
     zone = _country(plan.zone)
     for name in plan.holidays:

@@ -1,4 +1,4 @@
-"""Which period every clock time of every date belongs to: a plan's times, compiled once.
+"""The period of each local time of each date: the times of a plan, compiled once.
 
 A tariff sees an instant only through (version, season, month, day type, clock time). A :class:`ClockMap` holds the
 period of each clock time for each kind of date, and a :class:`DateTable` the kind of each date. Both are small, so rows
@@ -32,7 +32,7 @@ _DAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sa
 
 @dataclass(frozen=True)
 class DateTable:
-    """Consecutive local dates, with what a plan knows of each; arrays of one length.
+    """Consecutive local dates, with their kinds in a plan; arrays of one length.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Prices of single intervals, and printed charges beside computed ones."""
+"""Prices of single intervals, and the comparison of printed with computed charges."""
 
 from __future__ import annotations
 

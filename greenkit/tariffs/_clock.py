@@ -1,4 +1,4 @@
-"""The small words of a plan: windows of hours, days, months, seasons, and holidays.
+"""The times in a plan: windows of hours, days, months, seasons, and holidays.
 
 "07-16, 21-23"   windows of the clock, half-open; "23-07" passes midnight, "16:30-21" has minutes
 "weekdays"       also "sat-sun", "mon, wed-fri", "holidays", "every day"

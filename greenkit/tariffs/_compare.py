@@ -139,7 +139,7 @@ class Comparison:
 
     @property
     def best(self) -> str:
-        """Name of the cheapest plan; of equal ones the first given."""
+        """Name of the cheapest plan; of equal plans, the first one passed."""
         return self.plans[int(np.argmin(self._totals))].name if len(self.plans) else ""
 
     @property
@@ -149,7 +149,7 @@ class Comparison:
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """The plans from the cheapest to the dearest.
+        """The plans from the cheapest to the most expensive.
 
         Returns
         -------
@@ -201,7 +201,7 @@ class Comparison:
 
     @property
     def by_meter(self) -> pd.DataFrame:
-        """The best plan of each meter, and what one plan for all meters costs it.
+        """The best plan of each meter, and the extra cost of one plan for all meters.
 
         Returns
         -------
@@ -260,7 +260,7 @@ class Comparison:
         return made
 
     def explain(self) -> str:
-        """Return the ranking in words, with its reasons and its doubts."""
+        """Return the ranking in words, with its reasons and its findings."""
         if not len(self.plans) or not self._used.any():
             return "There is nothing to rank."
         ranking = self.ranking

@@ -137,7 +137,7 @@ class Money:
 
 @dataclass
 class Notes:
-    """Findings that gather over bills, and become one finding each."""
+    """Collects findings over several bills, and adds one finding for each kind and key."""
 
     meter: str
     held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -157,7 +157,7 @@ class Notes:
 
 @dataclass
 class History:
-    """What later bills need of earlier ones: demand by item, and the balances of export credits."""
+    """State that later bills need from earlier ones: demand by item, and the balances of export credits."""
 
     actual: dict[str, list[tuple[int, float | None]]] = field(default_factory=dict)
     billed: dict[str, list[float | None]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Solar: what exported energy is worth, what its credit may offset, and what becomes of the rest.
+"""Solar: the value of exported energy, what its credit may offset, and what happens to the rest.
 
 Six switches decide (see ``Export``): netting, price, carry, offsets, the bill from which a credit counts, and the year.
 Net metering with a yearly settlement (``carry = "year"``) defers all energy to the true-up: month by month only

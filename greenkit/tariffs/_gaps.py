@@ -1,4 +1,4 @@
-"""What gaps could change: a meter with its missing intervals as like days would have them."""
+"""The effect of gaps: a meter with its missing intervals filled from like days."""
 
 from __future__ import annotations
 

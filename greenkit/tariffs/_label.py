@@ -1,4 +1,4 @@
-"""The proof of a plan: its label prints average prices, and the plan must give the same ones.
+"""Check of a plan against its label: the plan must result in the average prices that the label prints.
 
 An Electricity Facts Label prints the average price at some monthly kWh: ``100 × bill(kWh) / kWh``, half up to the
 printed decimals, for a month of 30 days and before taxes. Time-of-use labels print the shares that they assume, and
@@ -27,7 +27,7 @@ _DAY: Final = dt.date(2025, 4, 1)
 
 @dataclass(frozen=True)
 class Proof:
-    """One price or total of a label, beside the computed one."""
+    """One price or total of a label, and the computed one."""
 
     kwh: Decimal
     printed: Decimal

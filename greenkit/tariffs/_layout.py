@@ -31,7 +31,7 @@ DAY_US: Final = DAY * MINUTE
 class BillPeriod:
     """One bill: instants in microseconds since 1970 UTC, local dates as days since 1970.
 
-    ``full`` is False for a calendar month of which the data have only a part.
+    ``full`` is False for a calendar month of which the data has only a part.
     """
 
     name: str
@@ -374,7 +374,7 @@ class Layout:
         return counted.astype(np.float64) if counted is not None else None
 
     def expected(self, schedules: Sequence[Schedule]) -> Ints:
-        """Return the number of intervals that each cell should hold: those that are there, and those in gaps."""
+        """Return the number of intervals that each cell should contain: those that are present, and those in gaps."""
         cell, width = self.cell(schedules)
         key = hash((width, tuple(id(s) for s in schedules)))
         if key not in self._expected:
@@ -391,7 +391,7 @@ class Layout:
 
     @cached_property
     def _missing_rows(self) -> Rows | None:
-        """Lay out the intervals of the usual length that would fill the time of the bills without any."""
+        """Return the layout of the intervals of the usual length that would fill the gaps of the bills."""
         length = self.channel.length
         if not length or not self.bills:
             return None

@@ -24,9 +24,9 @@ from greenkit.tariffs._text import read_bytes, read_toml
 
 WiresSource = Mapping[str, "str | os.PathLike[str] | pd.DataFrame"]
 _DEEPEST: Final = 10
-"""Plans that extend each other, at most."""
+"""Largest number of plans that extend each other."""
 _OWN: Final = ("efl", "source")
-"""Keys that a plan does not take over from the plan that it extends."""
+"""Keys that a plan does not inherit from the plan that it extends."""
 
 
 def load_plan(
@@ -37,7 +37,7 @@ def load_plan(
     wires: WiresSource | None = None,
     check: bool = True,
 ) -> Plan:
-    """Read a tariff plan and prove it against its own label.
+    """Read a tariff plan, and check it against its own label.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _lines(data: bytes) -> Callable[[Place], int | None]:
 
 
 def _extended(tables: dict[str, Any], name: str, folder: Path | None, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """Lay a plan over the one that it extends; a key of the plan replaces the whole key of the other."""
+    """Merge a plan with the plan that it extends; each key of the plan replaces the complete key of the other."""
     if "extends" not in tables:
         return tables
     other = tables["extends"]

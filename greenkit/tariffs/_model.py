@@ -1,4 +1,4 @@
-"""The parts of a plan as frozen dataclasses: what a tariff sheet or a label says, and nothing computed.
+"""The parts of a plan as frozen dataclasses: the contents of a tariff sheet or a label, and nothing computed.
 
 Prices and amounts are :class:`~decimal.Decimal` in the plan's currency; energy bounds are kWh (or the plan's own unit).
 Clock times are minutes after local midnight, months are 1 to 12, and days are 0 (Monday) to 6 (Sunday); 7 is a holiday.
@@ -16,7 +16,7 @@ from greenkit.errors import SettingsError
 HOLIDAY: Final = 7
 """Number of the day type "holiday", after Monday (0) to Sunday (6)."""
 REST: Final = "rest"
-"""Name of the period or season that takes all the time that no other one names."""
+"""Name of the period or season that covers all time that no other one names."""
 ALL_DAYS: Final = frozenset(range(8))
 ALL_MONTHS: Final = frozenset(range(1, 13))
 ZERO: Final = Decimal(0)
@@ -232,7 +232,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Minimum:
-    """The least that some lines amount to."""
+    """The minimum amount of some lines."""
 
     amount: Decimal
     per: str = "month"
@@ -263,7 +263,7 @@ class Wires:
 
 @dataclass(frozen=True)
 class ExportYear:
-    """The yearly settlement: when it is, what a year's net surplus is paid, and what becomes of the balance."""
+    """The yearly settlement: its date, the payment for a year's net surplus, and what happens to the balance."""
 
     month: int
     day: int = 1
@@ -274,7 +274,7 @@ class ExportYear:
 
 @dataclass(frozen=True)
 class Export:
-    """What received energy is worth: the six switches of solar billing."""
+    """The value of received energy: the six settings of solar billing."""
 
     price: Literal["energy"] | Schedule | PriceSeries
     netting: Literal["none", "interval", "hour", "period", "bill"] = "none"
@@ -333,7 +333,7 @@ class Season:
 
 @dataclass(frozen=True)
 class Label:
-    """What a label prints of a plan: the average price at some kWh, or whole bills."""
+    """Printed figures of a plan's label: the average price at some kWh, or complete bills."""
 
     average_cents: tuple[tuple[Decimal, Decimal], ...] = ()
     shares: tuple[tuple[str, Decimal], ...] = ()

@@ -1,4 +1,4 @@
-"""What a meter used in each cell, window, and moment: the energy side of a bill, without any money.
+"""Usage of a meter by cell, demand window, and moment: the energy side of a bill, without money.
 
 :class:`MeterQuantities` computes from intervals, :class:`RegisterQuantities` from rows that have only the kWh (and kW)
 of a bill. Both answer the same questions, so one engine prices both.
@@ -74,7 +74,7 @@ class Windows:
 
 
 class Quantities(Protocol):
-    """What the engine asks of a meter."""
+    """Interface between the engine and a meter."""
 
     name: str
     bills: Sequence[BillPeriod]
@@ -120,7 +120,7 @@ class Quantities(Protocol):
 
 
 class LayoutCache:
-    """The last layout by the times of a channel: meters of a fleet mostly share them."""
+    """The last layout by the times of a channel, because most meters of a fleet share them."""
 
     def __init__(self) -> None:
         self._held: list[tuple[Channel, str, Any, Layout]] = []
@@ -371,7 +371,7 @@ class MeterQuantities:
         return kwh / size if size > 0 else None
 
     def report(self, notes: Findings, demands: Sequence[Demand]) -> None:
-        """Report what the times of the data could not say exactly."""
+        """Report quantities that the times of the data do not determine exactly."""
         self._report_straddles(notes)
         for minutes in sorted({d.window for d in demands if not d.moments}):
             if self.imported.length > minutes * MINUTE:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _WORDS: Final = frozenset({*KINDS, "any", "all", "total", "subtotal"})
 _HOUR: Final = 60 * MINUTE
 _FEW: Final = 4
-"""Plans from which on it pays to sum the energy by cells first."""
+"""Number of plans from which it is faster to sum the energy by cells first."""
 
 
 def is_flat(plan: Plan) -> bool:
@@ -419,7 +419,7 @@ def _energy(prices: Sequence[_Prices | None], plans: Sequence[Plan], cells: _Cel
 
 
 def _finite(factor: Floats, bound: Floats) -> Floats:
-    """Return the factor of bounds, 1 where a bound is infinite, since infinity times 0 is no number."""
+    """Return the factor of bounds, 1 where a bound is infinite, because infinity times 0 is not a number."""
     return np.where(np.isinf(bound)[:, None, :], 1.0, factor[:, :, None])
 
 

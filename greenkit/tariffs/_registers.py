@@ -1,4 +1,4 @@
-"""Bills without intervals: 12 to 36 rows of start, end, kWh, and perhaps kW, which is what most customers hold."""
+"""Bills without intervals: 12 to 36 rows of start, end, kWh, and perhaps kW, which is what most customers have."""
 
 from __future__ import annotations
 

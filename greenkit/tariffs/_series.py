@@ -1,4 +1,4 @@
-"""Prices that come as a series: wholesale prices, export prices by the hour, and tables of 576 values.
+"""Prices from a series: wholesale prices, export prices by the hour, and tables of 576 values.
 
 =====================  ===============================================================================================
 Layout                 Recognized by
@@ -218,7 +218,7 @@ def _steps(start: Ints, end: Ints | None, price: Floats, name: str) -> Steps:
 
 
 def _ercot(table: pd.DataFrame, name: str, point: str | None) -> Steps:
-    """Read ERCOT's settlement point prices; the flag tells the second of the two hours on the fall-back day."""
+    """Read ERCOT's settlement point prices; the flag marks the second of the two hours on the fall-back day."""
     column = next((c for c in _POINT if c in table.columns), None)
     if column is not None:
         points = table[column].astype("str")

@@ -13,7 +13,7 @@ from greenkit.errors import SettingsError
 from greenkit.tariffs._model import PlanError
 
 LARGEST: Final = 100_000_000
-"""Bytes of a plan or a file of rates, at most."""
+"""Largest size of a plan or a file of rates, in bytes."""
 
 
 def read_bytes(path: Path) -> bytes:

@@ -315,7 +315,7 @@ def _decimal(value: Any, key: str) -> Decimal:
 
 
 def to_tables(record: Record) -> tuple[dict[str, Any], list[tuple[str, Mapping[str, Any]]]]:
-    """Translate a record into the tables of a plan, and what it cannot say.
+    """Translate a record into the tables of a plan, and report what it does not contain.
 
     Raises
     ------
@@ -701,6 +701,6 @@ def _date(value: Any) -> dt.date | None:
 
 
 def report(plan: Plan, findings: Findings) -> None:
-    """Add what a record could not say to the findings of a bill."""
+    """Add the findings on a record to those of a bill."""
     for name, words in plan.notes:
         findings.add(KINDS[name], **words)

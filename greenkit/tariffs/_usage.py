@@ -1,4 +1,4 @@
-"""Meters as a bill sees them: what was delivered and received, each interval once.
+"""Meters as billing needs them: delivered and received energy, each interval once.
 
 A frame is read series by series as slices of its own columns, so a frame of many meters is never copied. A slice whose
 starts do not rise is put in order and freed of duplicates by :mod:`greenkit.analysis.intervals`.

@@ -281,7 +281,7 @@ def bill_text(bill: Bill) -> str:
     made = [f"<Bill: {bill.plan.name}, {len(bill):,} bills, {money(bill.total, bill.plan.currency)}>"]
     infos = bill._infos
     for info in infos[:_ROWS]:
-        whole = "" if info.whole else "  (not whole)"
+        whole = "" if info.whole else "  (incomplete)"
         made.append(f"  {info.meter}  {info.bill}  {info.delivered:,.3f} {bill.plan.unit}  "
                     f"{money(info.total, bill.plan.currency)}{whole}")  # fmt: skip
     if len(infos) > _ROWS:
@@ -327,7 +327,7 @@ def explain(bill: Bill, info: BillInfo) -> str:
         made.append(f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}{price:<{widths[2] + 3}}  {row[3]:>{widths[3]}}")
     made += ["", *(f"Rule: {rule}." for rule in rules(plan))]
     made.append(
-        f"Data: {info.present:,} of {info.expected:,} intervals are there, {info.estimated:,} of them estimated."
+        f"Data: {info.present:,} of {info.expected:,} intervals are present, {info.estimated:,} of them estimated."
         if info.expected
         else "Data: The bill was computed from its kWh, without intervals."
     )
