@@ -1,8 +1,8 @@
-"""Can these numbers be trusted, what do they add up to, what shape do they have.
+"""Analysis of tidy frames: data quality, totals, bills, and load shape.
 
-``quality`` checks, ``totals`` adds up on the local calendar, ``reconcile`` holds bills and registers against the
+``quality`` checks, ``totals`` adds up on the local calendar, ``reconcile`` compares bills and registers with the
 intervals, ``bills`` splits bills into months, ``estimate`` fills gaps on request, ``shape`` describes load. All of
-them compute on :mod:`greenkit.analysis.intervals`, so no unit, flow, meter or series is ever added to another.
+them compute on :mod:`greenkit.analysis.intervals`, so different units, flows, meters, or series are never added.
 """
 
 from greenkit.analysis import (

@@ -1,4 +1,4 @@
-"""The roster: which meters should be there on which days, and what was received of them."""
+"""The roster: the meters that are expected on each day, and the intervals received for them."""
 
 from __future__ import annotations
 

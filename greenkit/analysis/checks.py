@@ -1,4 +1,4 @@
-"""The individual quality checks: each takes intervals and returns a table of what it found, series by series.
+"""The individual quality checks: each takes intervals and returns a table of its results by series.
 
 They follow the Uniform Business Practices (UBP) for validation, estimation, and editing. The validation of a utility
 uses the constants and multipliers of the meter; these checks use the intervals alone. Tables have a column ``code``

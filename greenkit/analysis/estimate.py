@@ -20,7 +20,7 @@ from greenkit.times import US, to_times
 SHORT: Final = 2.0
 """Longest gap, in hours, that a straight line crosses."""
 WEEKS: Final = 3
-"""How far from a gap its like days may lie."""
+"""Largest distance, in weeks, of like days from a gap."""
 _DAY: Final = 24 * HOUR
 
 
@@ -44,7 +44,7 @@ def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, hol
     DataFrame
         The frame with a row for every missing interval (``value`` NaN, quality "missing") and two more columns:
         ``filled``, the value or its estimate in the same unit (NaN where none can be made), and ``filled_by``: ""
-        (measured), "line", "like-days" or "none". Rows that stood twice stand once; no rows give no rows.
+        (measured), "line", "like-days" or "none". Duplicate rows are kept once. An empty frame returns an empty frame.
 
     Raises
     ------

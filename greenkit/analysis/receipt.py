@@ -1,4 +1,4 @@
-"""What a result was computed from: a hash of the data, its rows and span, and the versions of what computed it."""
+"""Provenance of a result: a hash of the data, its rows and span, and the versions of the software."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, output, and the end of the program.
+"""Parts that all commands share: exit codes, output, and the end of the program.
 
 A command is a module of :mod:`greenkit.cli` whose name is that of the command, with ``_`` for ``-``: ``make_key.py`` is
 ``greenkit make-key``. Its docstring is the help text: the first line is the summary, the rest follows the arguments. It

@@ -1,4 +1,4 @@
-"""What the commands for Smart Meter Texas share: the settings file, the trace, and an open connection."""
+"""Parts that the commands for Smart Meter Texas share: the settings file, the trace, and the connection."""
 
 from __future__ import annotations
 

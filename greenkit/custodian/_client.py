@@ -52,7 +52,7 @@ Grant = Literal["authorization_code", "client_credentials"]
 
 @dataclass(frozen=True)
 class Revocation:
-    """What :meth:`Client.revoke` ended at the utility, and what it could not end.
+    """Result of :meth:`Client.revoke`: what it ended at the utility, and what it could not end.
 
     Attributes
     ----------
@@ -333,7 +333,7 @@ class Client:
         if self.grant == "client_credentials":
             if usage_point is not None:
                 raise SettingsError(
-                    "Bulk data contain every usage point",
+                    "Bulk data contains every usage point",
                     next_step="Leave usage_point out, and filter the frame by meter.",
                 )
             return self.fetch_bulk(start, end, into=into, progress=progress)

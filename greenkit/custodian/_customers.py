@@ -137,7 +137,7 @@ class Customers:
     def fetch_new(
         self, *, first: Moment | None = None, into: StrPath | None = None, now: Moment | None = None
     ) -> NightlyFetch:
-        """Fetch what is new for each customer up to the last local midnight. One customer's error does not end it.
+        """Fetch what is new for each customer up to the last local midnight. Errors of one do not stop the others.
 
         Parameters
         ----------

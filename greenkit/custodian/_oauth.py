@@ -290,7 +290,7 @@ PKCE_STEP: Final = "Set pkce = true in a profile of your own."
 
 
 def mentions_pkce(description: object) -> bool:
-    """Return whether a refusal speaks of PKCE; its text is never shown, because a server can send anything in it."""
+    """Return whether a refusal mentions PKCE; its text is never shown, because a server can send anything in it."""
     text = description.lower() if isinstance(description, str) else ""
     return any(word in text for word in ("code_challenge", "code challenge", "code_verifier", "code verifier", "pkce"))
 

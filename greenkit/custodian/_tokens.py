@@ -267,7 +267,7 @@ class FileStore:
             )
 
     def delete(self) -> None:
-        """Delete the grant, and what a killed process has left of it."""
+        """Delete the grant, and files of it that a killed process has left."""
         fault = None
         try:
             for path in [self.path, self.path.with_suffix(".received"), *self._parts()]:

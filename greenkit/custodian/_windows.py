@@ -348,7 +348,7 @@ def next_page(body: bytes | Path) -> str:
 
 
 def _edges(body: bytes | Path) -> tuple[bytes, bytes]:
-    """Return what stands before the first entry and after the last one, as far as the ends of the document go."""
+    """Return the text before the first entry and after the last one, within the searched ends of the document."""
     if isinstance(body, bytes):
         head, tail = body[:_EDGE], body[-_EDGE:]
     else:
@@ -362,7 +362,7 @@ def _edges(body: bytes | Path) -> tuple[bytes, bytes]:
 
 
 def as_source(body: bytes | Path) -> BinaryIO | Path:
-    """Return an answer as a source whose errors say where it comes from."""
+    """Return an answer as a source whose errors name its origin."""
     if isinstance(body, Path):
         return body
     file = io.BytesIO(body)

@@ -1,4 +1,4 @@
-"""Notifications: what a utility posts when data are ready, and a listener that receives it.
+"""Notifications: what a utility posts when data is ready, and a listener that receives it.
 
 Anybody can post to the registered address, because nothing is signed. A notification is therefore only a hint about
 what to request. It is limited in size and count and has no DOCTYPE, and each URL in it must be one of the utility's

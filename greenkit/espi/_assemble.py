@@ -594,7 +594,7 @@ def _append(texts: list[str], text: str | None) -> int:
 
 
 def _quality_word(text: str, codes: Codes, vocabulary: Mapping[str, str]) -> str:
-    """Return the word of the most doubtful of a reading's qualities (``0+8`` is estimated)."""
+    """Return the word for the worst of a reading's qualities (``0+8`` is estimated)."""
     if text in vocabulary:
         return vocabulary[text]
     words = [codes.word(QUALITY, "quality", part) or "actual" for part in text.split("+")]

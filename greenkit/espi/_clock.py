@@ -1,4 +1,4 @@
-"""LocalTimeParameters to an IANA time zone, and times that are not what they claim to be (TimeType, DstRuleType).
+"""LocalTimeParameters to an IANA time zone, and times that are not UTC as declared (TimeType, DstRuleType).
 
 ESPI's times are seconds since 1970 UTC, and LocalTimeParameters only describe how to display them. Some utilities
 store their local time, or their standard time, as if it were UTC. When their days begin reveals it.

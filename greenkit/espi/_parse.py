@@ -111,7 +111,7 @@ _Elements = list[tuple[str, Any]]
 
 
 class StyleSheet(OtherFormat):
-    """An XSL style sheet, which displays a feed in a browser; archives contain it beside the feed."""
+    """An XSL style sheet, which displays a feed in a browser; archives contain it next to the feed."""
 
 
 class ReadPlainly(Exception):
@@ -173,7 +173,9 @@ def read(
             feed.rollback(mark)
             findings.add(WRONG_ENCODING, file=source.name)
     raise FormatError(
-        "The document is in no known encoding", source=source.name, next_step="Save it as UTF-8, or download it again."
+        "The encoding of the document is not known",
+        source=source.name,
+        next_step="Save it as UTF-8, or download it again.",
     )
 
 
@@ -452,7 +454,7 @@ class EntryReader:
         return [("IntervalBlock", None)]
 
     def finish(self) -> Findings:
-        """Give the remaining blocks an entry, and return the findings on what was left out."""
+        """Add an entry to each remaining block, and return the findings on what was left out."""
         if self.blocks:  # in a shape that no walk finds, such as a block inside a block
             self._append(self._new(), [("IntervalBlock", None)], self.blocks)
         out, name = Findings(), self.feed.documents[self.document].name

@@ -305,7 +305,7 @@ class GreenButton:
         return Findings([*self._tables.readings.report(), *self._tables.codes.report()])
 
     def _nothing_read(self) -> Findings:
-        """Return the finding that says what a feed without readings contains instead."""
+        """Return the finding that lists what a feed without readings contains."""
         out, feed = Findings(), self._tables.feed
         contents = Counter(r.kind for r in feed.resources)
         reason = "the feed contains nothing that greenkit recognizes"

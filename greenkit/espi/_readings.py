@@ -112,7 +112,7 @@ Mark = tuple[int, int, int, Counter[tuple[str, str]]]
 
 @dataclass(slots=True)
 class Statement:
-    """What a block says about itself beyond the schema, until a quirk makes use of it.
+    """Members of a block that no schema defines, for the quirks to use.
 
     ``interval`` has the texts of its interval's members, ``multipliers`` the powerOfTenMultipliers of its readings.
     """

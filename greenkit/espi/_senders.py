@@ -70,7 +70,7 @@ def _block_links(feed: Feed, document: int) -> Any:
 
 
 def _add_reading_types(feed: Feed, document: int, quirk: Quirk, reported: set[str]) -> Findings:
-    """Give the blocks that imply a ReadingType an entry with it: one entry for all that imply the same."""
+    """Add the ReadingTypes that blocks imply, with one entry for all blocks that imply the same one."""
     out = Findings()
     entries: dict[tuple[Any, ...], Entry] = {}
     for block in feed.readings.blocks:

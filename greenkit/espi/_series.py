@@ -1,4 +1,4 @@
-"""The series of a feed: what a MeterReading, its ReadingType, UsagePoint, and LocalTimeParameters say together.
+"""The series of a feed, as its MeterReading, ReadingType, UsagePoint, and LocalTimeParameters describe them.
 
 Entries refer to each other by links: ``self`` is the entry, ``up`` its parent collection, ``related`` a peer or a
 collection. The links of many utilities do not match. After the links, greenkit therefore uses the nesting of paths, the

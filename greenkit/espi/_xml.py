@@ -37,7 +37,7 @@ Tree = dict[str, list[Any]]
 
 
 class WebPage(OtherFormat):
-    """A web page, which portals put beside the feed in an archive."""
+    """A web page, which portals put next to the feed in an archive."""
 
 
 # The text
@@ -136,7 +136,7 @@ def _root(utf8: bytes) -> int | None:
 
 
 def _not_xml(head: bytes, name: str) -> OtherFormat:
-    """Return the error that says what a file is instead of XML."""
+    """Return the error that names the format of a file that is not XML."""
     start = head.lstrip()[:512]
     if not start:
         return OtherFormat("The file is empty", source=name, next_step="Download it again.")

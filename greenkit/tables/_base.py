@@ -1,4 +1,4 @@
-"""What every part of the engine uses: the cells of the table, its mapping, open questions, and findings."""
+"""State that all parts of the engine share: the cells of the table, its mapping, open questions, and findings."""
 
 from __future__ import annotations
 

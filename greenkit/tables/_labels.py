@@ -135,7 +135,7 @@ class Labels(Base):
         row = int(np.argmax(column.codes == code))
         self.ask(
             "date_order", "Is the month or the day first in the dates?", DATE_ORDERS,
-            "No number above 12 tells the month from the day", row,
+            "No number above 12 distinguishes the month from the day", row,
         )  # fmt: skip
 
     @staticmethod

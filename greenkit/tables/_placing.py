@@ -154,7 +154,7 @@ class Placing(Values):
     def _place_local(
         self, part: Part, mine: Any, label: Ints, own: Ints, zone: str, filled: Bools, ends: bool
     ) -> Placed:
-        """Place labels of local time; labels of ends are brought to starts where the table does so."""
+        """Place labels of local time; convert end labels to starts if the table does so."""
         given = None if part.fold is None else part.fold[mine]
         backward = None
         if part.end is not None:

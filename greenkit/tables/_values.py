@@ -97,7 +97,7 @@ class Values(Labels):
         return parts
 
     def _lane_parts(self, rows: Ints, start: Ints, end: Ints | None) -> list[Part]:
-        """Return the blocks of a file that share one column, as the code of a layout has told them apart."""
+        """Return the blocks of a file that share one column, as the code of a layout has separated them."""
         name = next(iter(self.table.values))
         parts = []
         for rows_of_lane, spec in self.lanes or []:

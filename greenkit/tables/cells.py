@@ -25,11 +25,11 @@ from greenkit.sources import Limits, Source
 from greenkit.text import BLANKS, Advance, decode, decode_head, parse_number, read_pieces, split_row
 
 HEAD_ROWS: Final = 200
-"""Rows in which a header is looked for."""
+"""Number of rows that are searched for a header."""
 _HEAD: Final = 1 << 20
 MAX_COLUMNS: Final = 20_000
 _MAX_WORD: Final = 4_096
-"""Bytes of the longest word; a longer cell is an unreadable one."""
+"""Bytes of the longest word; a longer cell cannot be read."""
 _MAX_SHEET_CELLS: Final = 100_000_000
 _MAX_SHEETS: Final = 200
 _HELD: Final = 1 << 24
@@ -547,7 +547,7 @@ def _cell_text(value: Any) -> str:
 
 
 def _check_workbook(data: bytes, name: str, limits: Limits) -> None:
-    """Refuse a workbook that unpacks to far more than its size, or whose XML has a DOCTYPE (entity bombs)."""
+    """Reject a workbook that unpacks to far more than its size, or whose XML has a DOCTYPE (entity bombs)."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()

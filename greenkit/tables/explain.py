@@ -1,4 +1,4 @@
-"""What a table is read as: the mapping as TOML to start from, and its first rows as read."""
+"""How greenkit reads a table: its mapping as TOML to start from, and its first rows as read."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Change:
 
     @property
     def window(self) -> tuple[int, int]:
-        """Local labels that come twice (fall) or do not exist (spring), the second one exclusive."""
+        """Bounds of the local labels that repeat (fall) or do not exist (spring); the second is exclusive."""
         first, second = self.at + self.before, self.at + self.after
         return (second, first) if self.is_fall else (first, second)
 
@@ -281,7 +281,7 @@ def _place_fall(
     fold: Folds,
     backward: Bools | None,
 ) -> None:
-    """Tell the two hours apart that have the same labels.
+    """Separate the two hours that have the same labels.
 
     Example, hourly and newest first, for labels 3 2 1 1 0: the direction is down, so the rows are reversed to
     0 1 1 2 3, and of the two rows of 1 the first one is daylight time.
@@ -330,7 +330,7 @@ def _place_fall(
 
 
 def _occurrence(codes: Ints) -> Ints:
-    """Return how often each code has come before: 0 0 1 for a b a."""
+    """Return how often each code has occurred before: 0 0 1 for a b a."""
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     first = np.searchsorted(ordered, ordered, side="left")

@@ -1,4 +1,4 @@
-"""``load_prices``: price tables of ERCOT and CAISO, and your own, as a price series in UTC instants.
+"""``load_prices``: price tables of ERCOT and CAISO, and your own tables, as price series in UTC.
 
 They are read by the same engine as meter tables, so the repeated hour has both of its prices.
 """

@@ -55,7 +55,7 @@ _ANSWERS: Final = (
 
 @dataclass
 class TableData:
-    """What tables hold. Create it with :func:`open_table`.
+    """Contents of tables. Create it with :func:`open_table`.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class TableData:
         ``meter``, ``series``, ``flow``, ``start`` and exclusive ``end`` (local dates), ``value``, ``unit``, ``cost``,
         ``currency``, ``quality``, ``commodity``, ``source``.
     findings : Findings
-        What was doubtful.
+        Findings of the load.
     mappings : dict
         File → :class:`~greenkit.tables.mapping.TableMapping` that was used.
     layouts : dict
@@ -228,7 +228,7 @@ def open_table(
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> TableData:
-    """Read everything that tables hold.
+    """Read everything in tables.
 
     Parameters
     ----------
@@ -420,7 +420,7 @@ class TableReading:
         return columns, table, used
 
     def result(self, *, errors: str, alone: bool = True) -> TableData:
-        """Return what was read, or raise what stands in the way.
+        """Return the result, or raise the error that prevents it.
 
         Parameters
         ----------

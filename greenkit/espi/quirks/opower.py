@@ -30,7 +30,7 @@ class Opower(Quirk):
     """Batch feeds, such as those for Con Edison, with uom 72 and powerOfTenMultiplier 3 over whole numbers."""
 
     name = "opower"
-    sources = ("Public readers of these feeds, which take the numbers as Wh; no bill was seen that settles it",)
+    sources = ("Public readers of these feeds, which treat the numbers as Wh; not confirmed by a bill",)
     sample = "tests/espi/test_quirks.py"
 
     def recognizes(self, document: DocumentFacts) -> bool:

@@ -1,4 +1,4 @@
-"""Smart Meter Texas: Green Button exports whose readings are right by position and wrong by their epochs."""
+"""Smart Meter Texas: Green Button exports whose readings have the correct order but wrong epochs."""
 
 from __future__ import annotations
 

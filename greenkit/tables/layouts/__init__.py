@@ -35,7 +35,7 @@ _ORDER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a layout is, and how a file is recognized.
+    """Facts about a layout, and how a file is recognized.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def _fits(token: str, name: str) -> bool:
 
 
 def _cell_columns(layout: Layout, tokens: Sequence[str]) -> int:
-    """Return how many of the first columns are value columns of a wide table, or stand beside one."""
+    """Return how many of the first columns are value columns of a wide table, or are next to one."""
     fitting: set[str] = set()
     for pattern in layout.table.patterns:
         fitting |= set(wide.find_slots(list(tokens), pattern, layout.table.time.extra).names)

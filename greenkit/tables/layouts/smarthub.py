@@ -1,4 +1,4 @@
-"""Blocks of SmartHub that do not name their flow: received (negative), delivered, and net, told apart by arithmetic.
+"""Blocks of SmartHub that do not name their flow: received (negative), delivered, and net, identified by arithmetic.
 
 Each block has its own header. Blocks that cover the same time are different flows; blocks that follow each other in
 time are one. Net is the sum of the other two in every interval, and that proves which block is which.
