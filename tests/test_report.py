@@ -99,6 +99,6 @@ def test_the_notebook_beside_the_page_runs(tmp_path, make_series, monkeypatch):
 
 
 def test_a_page_does_not_take_the_name_of_its_notebook(tmp_path, make_series):
-    with pytest.raises(ValueError, match=r"name it report\.html, not r\.ipynb"):
+    with pytest.raises(ValueError, match=r"must not be r\.ipynb\. Name it report\.html"):
         greenkit.write_report(make_series([1.0]), tmp_path / "r.ipynb", notebook=True)
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,7 @@
 """Estimates for gaps, only on request, in columns of their own: what was measured is never touched.
 
 In the manner of UBP: a short gap is a straight line between its neighbours, a longer one the mean of like days. No
-estimate is made from another, and none from or beside an outage, where zero was the truth.
+estimate is made from another, and none from or next to an outage, where zero is the correct value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DAY: Final = 24 * HOUR
 
 
 def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, holidays: Holidays = None) -> pd.DataFrame:
-    """Estimate the missing intervals of each series, beside what was measured.
+    """Estimate the missing intervals of each series, in columns next to the measured values.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
         keyring = None
         try:
             keyring = stack.enter_context(_account.smt_keyring(smt))
-        except NoGpgProgram as e:  # fetch all the same: SMT deletes every file after ten days
+        except NoGpgProgram as e:  # fetch anyway: SMT deletes every file after ten days
             write_error(e, subject="Files are fetched but not decrypted")
         remote = stack.enter_context(_account.smt_remote(smt))
         refused = later = False

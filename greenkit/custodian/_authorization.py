@@ -353,7 +353,7 @@ def _status_after(fault: GreenkitError | None) -> Status:
 
 
 def _ask(label: str) -> Secret:
-    """Ask in a terminal; SettingsError if nobody can answer."""
+    """Ask in a terminal; raise SettingsError if there is no terminal to answer."""
     fault = None
     try:
         return Secret.prompt(label)

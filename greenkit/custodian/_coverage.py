@@ -1,6 +1,6 @@
 """Completeness of an answer: what was requested and what arrived, by meter, flow, and local day.
 
-A utility that leaves out a meter, a page, or a day answers with status 200 all the same. So each answer is compared
+A utility that leaves out a meter, a page, or a day still answers with status 200. Each answer is compared
 with what was requested, with the utility's list of usage points, and with the previous fetch.
 """
 

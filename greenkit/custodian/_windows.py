@@ -32,7 +32,7 @@ StrPath = str | os.PathLike[str]
 Moment = str | float | datetime.date | np.datetime64 | np.number
 """A date or time: text such as ``"2024-01-31"``, a date, a datetime, a Timestamp, or epoch seconds."""
 EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
-"""Feed that stands for an answer without data; it is read into tables with every column and no row."""
+"""Feed that replaces an answer without data; it is read into tables with every column and no row."""
 MOST_PAGES: Final = 1000
 """Largest number of pages of one answer."""
 _LONGEST_WAIT: Final = 86_400.0
@@ -330,7 +330,7 @@ _LAST_ENTRY: Final = re.compile(rb"</(?:[\w.-]+:)?entry\s*>")
 def next_page(body: bytes | Path) -> str:
     """Return the link of a feed to its next page (``rel="next"``, RFC 5005, 3); empty if it has none.
 
-    Only links of the feed itself count, which stand before its first entry or after its last one.
+    Only links of the feed itself count, which are before its first entry or after its last one.
 
     Examples
     --------

@@ -194,7 +194,7 @@ def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, r
         raise nothing_read("Green Button feed", dict(zip(names, whys, strict=True)))
     archives = {document.name.rpartition("!")[0] for document in feed.documents} - {""}
     for other in refused:
-        # a portal's archive may have the same data as a page to read, or a style sheet, beside the feed
+        # a portal's archive may contain a web page with the same data, or a style sheet, next to the feed
         is_copy = isinstance(other, WebPage) and (other.source or "").rpartition("!")[0] in archives
         severity = "info" if is_copy or isinstance(other, _parse.StyleSheet) else "warning"
         out.add(SKIPPED, severity=severity, file=other.source, words={"problem": other.problem})

@@ -24,27 +24,27 @@ def redact(df: pd.DataFrame, salt: str | bytes | None = None) -> pd.DataFrame:
     df : DataFrame
         A tidy frame.
     salt : str or bytes, optional
-        At least 16 characters that you keep to yourself: with the same one, the same meter has the same name in every
-        copy. Without it a random one is used and forgotten.
+        At least 16 characters that you keep secret. With the same salt, a meter has the same name in every copy.
+        Default: a random salt, which is not stored.
 
     Returns
     -------
     DataFrame
         The same intervals; ``meter`` and ``series`` are ``meter-`` and ``series-`` with 16 hexadecimal digits of an
-        HMAC-SHA256. No findings travel with it, since they name files.
+        HMAC-SHA256. The copy has no findings, because they name files.
 
     Raises
     ------
     ValueError
-        When the salt is short: an ESI ID has few enough digits to be guessed.
+        If the salt is too short, because an ESI ID has few enough digits to be guessed.
 
     Notes
     -----
-    A year of intervals can itself tell a household apart; this takes away the names, not the habits.
+    A year of intervals can identify a household by itself. This function removes the names, not the habits.
     """
     key = secrets.token_bytes(32) if salt is None else salt.encode() if isinstance(salt, str) else salt
     if len(key) < _SALT_LENGTH:
-        raise ValueError(f"the salt must have at least {_SALT_LENGTH} characters, or the ids could be guessed")
+        raise ValueError(f"The salt must have at least {_SALT_LENGTH} characters, so that IDs cannot be guessed")
     frame.check(df)
     out = df[[n for n in df.columns if n in frame.COLUMNS or n in _KEPT]].copy()
     out.attrs = {}

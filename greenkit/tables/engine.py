@@ -222,7 +222,7 @@ class Engine(Placing):
             return
         equal = (out.value[1:] == out.value[:-1]) | (np.isnan(out.value[1:]) & np.isnan(out.value[:-1]))
         again = same & equal
-        # An empty cell beside a value of the same interval says nothing (blocks of a file often overlap by one row).
+        # An empty cell next to a value of the same interval means nothing (blocks of a file often overlap by one row).
         conflict = same & ~equal
         if conflict.any():
             first = int(out.start[1:][conflict][0])
@@ -299,7 +299,7 @@ def _split(out: Readings, mine: Bools) -> None:
 
 
 def _looks_like_register(out: Readings, mine: Bools) -> bool:
-    """Return whether the values of each series never fall, rise, and are large beside their differences."""
+    """Return whether the values of each series never fall, rise, and are large compared with their differences."""
     rows = np.flatnonzero(mine & ~np.isnan(out.value))
     if len(rows) < 24:
         return False

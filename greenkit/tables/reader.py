@@ -866,7 +866,7 @@ def _joined(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFra
 
 
 def drop_repeats(frames: Sequence[pd.DataFrame], findings: Findings) -> list[pd.DataFrame]:
-    """Leave out series whose readings another file has too, as a workbook beside the CSV of the same download.
+    """Leave out series whose readings another file also has, such as a workbook and the CSV of one download.
 
     A series is a repeat if every one of its intervals has the same value, but for rounding, in one series of the same
     flow and unit of an earlier file. Intervals of one series that two files have in common (overlapping downloads)

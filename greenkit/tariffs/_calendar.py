@@ -1,7 +1,7 @@
 """The period of each local time of each date: the times of a plan, compiled once.
 
-A tariff sees an instant only through (version, season, month, day type, clock time). A :class:`ClockMap` holds the
-period of each clock time for each kind of date, and a :class:`DateTable` the kind of each date. Both are small, so rows
+A tariff reads only (version, season, month, day type, local time) of an instant. A :class:`ClockMap` holds the
+period of each local time for each kind of date, and a :class:`DateTable` the kind of each date. Both are small, so rows
 of intervals are classified by two look-ups.
 """
 
@@ -61,7 +61,7 @@ class DateTable:
 
 
 class ClockMap:
-    """The period of each clock time, for each kind of date.
+    """The period of each local time, for each kind of date.
 
     ``grid`` has 768 rows (month × day type × day type of the day before) and one column for each ``step`` minutes of
     the day; it holds positions of periods, -1 for none. With the windows of a schedule "16-21 on weekdays" and a rest::

@@ -77,7 +77,7 @@ class Comparison:
     plans : tuple of Plan
         In the order in which they were given.
     findings : Findings
-        Whether gaps could change the answer, and what the ranking stands on.
+        Whether gaps could change the answer, and what the ranking is based on.
     """
 
     def __init__(

@@ -91,7 +91,7 @@ class Line:
     """One line of a bill, with its exact amount.
 
     ``quantity`` is in ``unit``, ``price`` in the plan's currency per unit. ``present``, ``expected``, and ``estimated``
-    count the intervals that the line stands on.
+    count the intervals that the line is based on.
     """
 
     meter: str
@@ -943,7 +943,7 @@ def moments_of(plan: Plan, item: Demand) -> list[int]:
         if not path.is_file():
             raise PlanError(
                 f"{plan.name}: There is no file {name} with the moments of {item.name}",
-                next_step="Place the file beside the plan, one moment a line, such as 2026-08-20T17:00:00-05:00.",
+                next_step="Place the file next to the plan, one moment a line, such as 2026-08-20T17:00:00-05:00.",
             )
         lines = [r.split(",")[0].strip().strip('"') for r in path.read_text(encoding="utf-8-sig").splitlines()]
         given = [r for r in lines if r[:4].isdigit()]

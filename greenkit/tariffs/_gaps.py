@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def zeros(channel: Channel) -> Bools:
-    """Return where a value is an estimated zero, which stands for no data."""
+    """Return which values are estimated zeros, which mean that there is no data."""
     if channel.estimated is None:
         return np.zeros(len(channel), dtype=bool)
     return np.asarray(channel.estimated & (channel.value == 0))

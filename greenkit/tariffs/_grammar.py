@@ -519,7 +519,7 @@ def _whens(node: Node, context: Context) -> tuple[When, ...]:
     if "when" not in node:
         return (_when(node, context),)
     if any(k in node for k in _WHEN_KEYS):
-        node.fail("has times both in when and beside it", "Move all of them into when.")
+        node.fail("has times both in when and outside of it", "Move all of them into when.")
     return tuple(_when(n.table(_WHEN_KEYS), context) for n in (node / "when").items())
 
 

@@ -70,7 +70,7 @@ def _first_day(plan: Plan) -> dt.date:
 
 
 def proofs(plan: Plan) -> list[Proof]:
-    """Return every price and total of a plan's label beside the computed one."""
+    """Return every price and total of a plan's label with the computed one."""
     label = plan.label
     if label is None:
         return []

@@ -1,6 +1,6 @@
 """Bills, their segments, and the cell of each interval: what the rows of one meter are summed into.
 
-A bill is a half-open span of true time. Its local dates fall into segments, which have one version and one season of
+A bill is a half-open span of UTC time. Its local dates fall into segments, which have one version and one season of
 the plan each. A cell is (segment, time-of-use period). Rows are laid out once for a set of interval times, and meters
 that share those times share the layout, so a second meter costs one ``bincount``.
 """
@@ -189,7 +189,7 @@ class Rows:
     bill, segment : array of int64
         Which bill and segment it lies in.
     klass, minute : array of int64
-        Kind of its date, and its local clock time.
+        Kind of its date, and its local time.
     """
 
     source: Ints

@@ -50,7 +50,7 @@ def load_plan(
         IANA time zone of a URDB rate, which has none of its own. Default: the clock of the meter that is priced.
     wires : mapping, optional
         Name of a dated table of delivery charges → CSV or TOML file, or a DataFrame, with the columns ``from``,
-        ``month``, ``energy``, and optionally ``demand`` and ``name``. Default: a file of that name beside the plan.
+        ``month``, ``energy``, and optionally ``demand`` and ``name``. Default: a file of that name next to the plan.
     check : bool
         Compute the prices that ``[efl]`` prints, and raise an error if one differs. Default: True.
 
@@ -152,7 +152,7 @@ def _extended(tables: dict[str, Any], name: str, folder: Path | None, seen: tupl
     if path in seen or len(seen) >= _DEEPEST:
         raise PlanError(f"{name}: extends {other}, which extends this plan again", next_step="Remove one extends.")
     if not path.is_file():
-        raise PlanError(f"{name}: There is no plan {other} to extend", next_step="Place it beside the plan.")
+        raise PlanError(f"{name}: There is no plan {other} to extend", next_step="Place it next to the plan.")
     base = read_toml(read_bytes(path), path.name)
     base = _extended(base, path.name, path.parent, (*seen, path))
     kept = {k: v for k, v in base.items() if k not in _OWN}
@@ -187,7 +187,7 @@ def _wires_table(name: str, node: Node, folder: Path | None, given: WiresSource 
     if source is None:
         node.fail(
             f"is {name!r}, but there is no table of delivery charges of that name",
-            f"Place {name}.csv beside the plan, or pass wires={{{name!r}: path}}.",
+            f"Place {name}.csv next to the plan, or pass wires={{{name!r}: path}}.",
         )
     if isinstance(source, pd.DataFrame):
         rows = source.astype("str").to_dict("records")

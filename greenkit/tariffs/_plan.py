@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def calendar(self) -> PlanCalendar:
-        """The plan's periods, compiled once: which of them every clock time of every kind of day belongs to."""
+        """The plan's periods, compiled once: the period of each local time on each kind of day."""
         made = self.__dict__.get("_calendar")
         if made is None:
             made = _calendar.PlanCalendar(self)

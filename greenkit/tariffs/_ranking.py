@@ -1,6 +1,6 @@
 """What many plans cost for one meter: sums of unrounded float64, computed for all plans of one shape together.
 
-A tariff sees an interval only through its bill, the kind of its date, and its clock time. So the intervals of a meter
+A tariff reads only the bill, the kind of date, and the local time of an interval. So the intervals of a meter
 are summed once into cells (group of dates × slot of the day), and every plan is a map from cells to periods. Plans with
 the same shape (as many seasons, periods, tiers, and charges) are stacked, and their prices are arrays::
 

@@ -134,7 +134,7 @@ def _file(folder: Path | None, name: str, plan: str) -> pd.DataFrame:
     if not path.is_file():
         raise PlanError(
             f"{plan}: There is no price file {name}",
-            next_step=f"Place the file beside the plan, or pass prices={{{name!r}: series}}.",
+            next_step=f"Place the file next to the plan, or pass prices={{{name!r}: series}}.",
         )
     if path.stat().st_size > _LARGEST:
         raise PlanError(f"{name} is larger than {_LARGEST:,} bytes", next_step="Keep only the hours of the bills.")

@@ -52,7 +52,7 @@ class SignIn(PanelModel):
         self.flow: Authorization | None = None
         self._watcher: threading.Thread | None = None
         if not self.needed:
-            self.set_status("This client has its own credentials, so nobody needs to sign in.", "good")
+            self.set_status("This client uses client credentials, so nobody needs to sign in.", "good")
 
     @property
     def name(self) -> str:

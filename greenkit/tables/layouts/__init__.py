@@ -46,7 +46,7 @@ class About:
     grade : {"R", "T", "C"}
         Seen in a real file, in a public test file, or known from code and documentation only.
     headers : tuple of tuple of str
-        Column names of each variant, in order. A name that ends with ``?`` may be absent, ``*`` stands for any text,
+        Column names of each variant, in order. A name that ends with ``?`` may be absent, ``*`` means any text,
         ``<cells>`` for the value columns of a wide table, and ``...`` for any columns.
     kind : {"readings", "prices"}
         What :func:`greenkit.load_table` or :func:`greenkit.load_prices` reads.
