@@ -49,7 +49,7 @@ def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, hol
     Raises
     ------
     SchemaError
-        When the frame is not tidy, or the holidays are not known.
+        If the frame is not tidy, or if the holidays are not known.
 
     Notes
     -----
@@ -99,7 +99,7 @@ def _typed(more: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _in_outage(laid: Intervals) -> Bools:
-    """Where a value belongs to a reported run of zeros."""
+    """Return which values belong to a reported run of zeros."""
     runs = checks.runs(laid)
     zero = runs[runs["kind"] == "zero"]
     inside = np.zeros(len(laid), dtype=bool)

@@ -45,7 +45,7 @@ EXIT_CODES: Final = {
     Exit.LATER: "The server does not answer. Try again later.",
     Exit.INTERRUPTED: "The command was interrupted from the keyboard. Fetched files are safe.",
 }
-"""What each exit code means: the help of the program and the documentation print this table."""
+"""Meaning of each exit code: the help of the program and the documentation print this table."""
 
 
 def exit_code_of(error: BaseException) -> Exit:

@@ -81,7 +81,7 @@ _EXAMPLES: Final = 5
 
 @dataclass(frozen=True)
 class Received:
-    """What has arrived so far: the number of readings and their sum, by meter, flow, and local day.
+    """Readings received so far: the number of readings and their sum, by meter, flow, and local day.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class Coverage:
 
     @property
     def received(self) -> Received:
-        """What has arrived."""
+        """Readings received."""
         names = self.dates.astype(str)
         return Received(
             {

@@ -48,7 +48,7 @@ class Token:
     access : Secret
         The access token.
     expires_at : float
-        When the access token expires [seconds since 1970].
+        Time when the access token expires [seconds since 1970].
     lifetime : float
         Lifetime of the access token when it was issued [s].
     refresh : Secret or None
@@ -92,7 +92,7 @@ class Token:
 
     @property
     def issued_at(self) -> float:
-        """When the access token was issued [seconds since 1970]."""
+        """Time when the access token was issued [seconds since 1970]."""
         return self.expires_at - self.lifetime
 
     def expired(self, now: float | None = None) -> bool:

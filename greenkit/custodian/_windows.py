@@ -201,13 +201,13 @@ class Pending:
 
     @property
     def problem(self) -> str:
-        """What the utility is doing."""
+        """Problem: how much the utility is still preparing."""
         asked = len(self.windows) + len(self.documents)
         return f"The utility is still preparing the data ({len(self.windows)} of {asked} requests)"
 
     @property
     def next_step(self) -> str:
-        """What to do."""
+        """Next step."""
         return f"Pass its notification to fetch_notified(), or request the data again in {self.retry_after:.0f} s."
 
     @property

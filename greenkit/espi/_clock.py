@@ -272,7 +272,7 @@ def at_standard_midnight(begins: Instants, zone: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DayMarks:
-    """When the days of some series begin and end, in microseconds, sorted and without duplicates.
+    """Times when the days of some series begin and end, in microseconds, sorted and without duplicates.
 
     ``begins`` are the earliest starts of the blocks and the starts of daily readings, ``firsts`` the first start of
     each series, and ``lasts`` the last end of each series.

@@ -41,7 +41,7 @@ COLUMNS: Final = {
 EMPTY: Final = {"start": NONE, "duration": NONE, "value": _NAN, "cost": _NAN, "quality": -1} | dict.fromkeys(
     ("tou", "cpp", "tier"), NO_CODE
 )
-"""What a column contains for a member that a reading does not have."""
+"""Value of a column for a member that a reading does not have."""
 
 KINDS: Final[Mapping[str, Kind]] = {
     "fractional": Kind(

@@ -106,7 +106,7 @@ class Columns:
     Attributes
     ----------
     rows : int
-        Number of rows, after those that are no rows of the table.
+        Number of rows, without those that are left out.
     words : dict
         Name → :class:`Words`.
     numbers : dict

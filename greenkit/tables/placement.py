@@ -178,7 +178,7 @@ class Once:
 
 @dataclass
 class Placed:
-    """Where labels lie in UTC.
+    """Positions of labels in UTC.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from greenkit.tables.mapping import Table, TableMapping, Value, read_mapping
 from greenkit.times import to_times
 
 Tables = str | os.PathLike[str] | bytes | BinaryIO | Iterable[Any]
-"""What :func:`load_table` accepts: a path, bytes, a binary file, or several of these."""
+"""Sources that :func:`load_table` accepts: a path, bytes, a binary file, or several of these."""
 
 FILE_KINDS: Final = {
     kind.name.removeprefix("tables.file."): kind
@@ -737,7 +737,7 @@ _NEM12: Final = read_mapping(
         "cells": {},
     }
 )
-"""What a NEM12 file is in the terms of a mapping, for the explanation; its records differ in kind."""
+"""A NEM12 file in the terms of a mapping, for the explanation; its records differ in kind."""
 
 
 def _nem12_frame(data: nem12.NemData, zone: str, file: str) -> pd.DataFrame:

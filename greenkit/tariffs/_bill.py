@@ -27,7 +27,7 @@ BillPeriods = Literal["month"] | pd.DataFrame | Sequence[Any]
 PriceSources = Mapping[str, pd.Series | pd.DataFrame | str | os.PathLike[str]]
 """Price series by the name that a plan gives them."""
 PlanSource = Plan | str | os.PathLike[str] | Mapping[str, Any]
-"""What :func:`greenkit.load_plan` takes."""
+"""Sources that :func:`greenkit.load_plan` accepts."""
 COLUMNS: Final = {
     "meter": "category", "bill": "category", "line": "category", "kind": "category", "season": "category",
     "period": "category", "tier": "int64", "component": "category", "quantity": "float64", "unit": "category",

@@ -257,7 +257,7 @@ def read(root: Node, folder: Path | None, tables: Callable[[str, Node], WiresTab
 
 @dataclass(frozen=True)
 class Context:
-    """What the parts of a plan need to know of the whole."""
+    """Properties of the complete plan that its parts need."""
 
     seasons: tuple[str, ...]
     has_holidays: bool

@@ -136,7 +136,7 @@ class Energy:
 
 @dataclass(frozen=True)
 class Prorate:
-    """How a monthly amount follows the length of a bill.
+    """Rule by which a monthly amount depends on the length of a bill.
 
     ``base`` is the number of days that count as a month, ``"month"`` (the days of the calendar month), or ``None``: the
     amount is charged in full. With ``below_days``, only shorter bills are prorated.

@@ -1,4 +1,4 @@
-"""What many plans cost for one meter: sums of unrounded float64, computed for all plans of one shape together.
+"""Costs of many plans for one meter: sums of unrounded float64, computed for all plans of one shape together.
 
 A tariff reads only the bill, the kind of date, and the local time of an interval. So the intervals of a meter
 are summed once into cells (group of dates × slot of the day), and every plan is a map from cells to periods. Plans with

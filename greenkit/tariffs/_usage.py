@@ -88,7 +88,7 @@ class Channel:
 
     @cached_property
     def valid(self) -> Bools:
-        """Where there is a value."""
+        """Whether each interval has a value."""
         return np.isfinite(self.value)
 
     @cached_property
@@ -107,7 +107,7 @@ class Channel:
 
 @dataclass(frozen=True, eq=False)
 class Meter:
-    """What one bill is for."""
+    """The meter of a bill, with its channels."""
 
     name: str
     zone: str

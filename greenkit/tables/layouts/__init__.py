@@ -42,7 +42,7 @@ class About:
     name, title : str
         Name in findings and in :func:`known`, and one line for people.
     source : str
-        Where the facts are from.
+        Source of the facts.
     grade : {"R", "T", "C"}
         Seen in a real file, in a public test file, or known from code and documentation only.
     headers : tuple of tuple of str
@@ -105,7 +105,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """Where a layout's header is in a file."""
+    """Location of a layout's header in a file."""
 
     layout: Layout
     delimiter: str
