@@ -95,7 +95,6 @@ def write_report(
     notebook : bool
         Also write a notebook for further analysis and the frame as Parquet: ``report.ipynb`` and ``report.parquet``
         next to ``report.html``. Default: False.
-
     plan : plan, path, or mapping, optional
         A tariff plan, as :func:`greenkit.load_plan` accepts it. It adds a section with the cost of each bill by line.
 
