@@ -62,7 +62,7 @@ def test_it_does_not_change_and_is_made_from_text_only():
 def test_it_comes_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path):
     monkeypatch.setenv("GREENKIT_TEST_SECRET", TEXT)
     assert Secret.env("GREENKIT_TEST_SECRET").reveal() == TEXT
-    with pytest.raises(errors.SettingsError, match=r"GREENKIT_NOT_SET is not set\. Set it"):
+    with pytest.raises(errors.SettingsError, match=r"GREENKIT_NOT_SET is not set\. Set GREENKIT_NOT_SET"):
         Secret.env("GREENKIT_NOT_SET")
     file = tmp_path / "secret"
     file.write_text(TEXT + "\nsecond line")

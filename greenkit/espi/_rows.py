@@ -424,7 +424,8 @@ def _day_marks(rows: Rows, start: Instants, mine: Bools) -> _clock.DayMarks:
     np.maximum.at(lasts, series[cuts], latest)
     is_daily = duration >= _clock.DAY - 2 * 3600 * US
     begins = np.concatenate((earliest, begin[is_daily]))
-    return _clock.DayMarks(np.unique(begins), np.unique(firsts[firsts < far]), np.unique(lasts[lasts > -far]))
+    ends = np.minimum(lasts[lasts > -far], LAST)  # a duration may lead beyond the years that a clock can show
+    return _clock.DayMarks(np.unique(begins), np.unique(firsts[firsts < far]), np.unique(ends))
 
 
 def _shown(begins: Instants) -> str:
