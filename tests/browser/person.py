@@ -209,7 +209,7 @@ class Front:
     def follow_link(self):
         """Click the panel's link; give the tab that it opens."""
         with self.page.context.expect_page() as opened:
-            self.page.get_by_role("link", name=re.compile("^Sign in at .* and allow$")).click()
+            self.page.get_by_role("link", name=re.compile("^Sign in at .* and approve access$")).click()
         opened.value.wait_for_load_state()
         return opened.value
 
