@@ -317,7 +317,7 @@ def test_full_disk_is_reported(keyring, whole, tmp_path, monkeypatch):
     (tmp_path / "full").symlink_to("/dev/full")
     with (
         open(tmp_path / "full", "wb", buffering=0) as full,
-        pytest.raises(errors.PlainTextNotWritten, match="plain text cannot be written"),
+        pytest.raises(errors.PlainTextNotWritten, match="decrypted file cannot be written"),
     ):
         keyring._decrypt(io.BytesIO(whole), full, "x.asc")
 

@@ -281,7 +281,7 @@ def cause(status: Status, head: bytes, name: str, limit: int) -> DecryptError:
         )
     if "--max-output" in status.text:
         return DecryptedTooLarge(
-            f"{name}: The plain text is larger than {limit:,} bytes",
+            f"{name}: The decrypted file is larger than {limit:,} bytes",
             next_step="Pass a larger max_output if you trust the file.",
         )
     if "PLAINTEXT" in status.words and not began:
@@ -316,7 +316,8 @@ def _not_openpgp(head: bytes, name: str) -> DecryptError:
         if start.startswith(sign) if sign else not start:
             return NotOpenPGP(f"{name}: The file is not an OpenPGP message: {what}", next_step=step)
     return NotOpenPGP(
-        f"{name}: The file is not an OpenPGP message", next_step="Open the file; it may not be encrypted."
+        f"{name}: The file is not an OpenPGP message",
+        next_step="Check the file in a text editor; it may not be encrypted.",
     )
 
 

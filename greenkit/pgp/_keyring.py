@@ -284,7 +284,7 @@ class Keyring:
             raise read.failed
         if written.failed:
             raise PlainTextNotWritten(
-                f"{name}: The plain text cannot be written ({written.failed.strerror})",
+                f"{name}: The decrypted file cannot be written ({written.failed.strerror})",
                 next_step="Free disk space or use another folder.",
             )
         if gpg.ended:
@@ -491,7 +491,7 @@ def new_key(
         made = keyring._call("the new key", lambda: keyring._gpg.gen_key(_sheet(name, email, passphrase, years)))
         if not made.fingerprint:
             raise SettingsError(
-                "gpg made no key", next_step="Check that its folder is writable and that gpg-agent can start."
+                "gpg created no key", next_step="Check that its folder is writable and that gpg-agent can start."
             )
         return next(key for key in keyring.list_keys() if key.fingerprint == made.fingerprint)
 

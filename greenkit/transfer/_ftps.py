@@ -589,8 +589,8 @@ class FtpsRemote(SessionRemote[FtpSession]):
                 f"{self._endpoint} did not answer the login within {self._timeout:g} s", next_step="Try again later."
             )
         return _net.tls_error(e, self._endpoint, who="SMT") or CertificateRejected(
-            f"{self._endpoint} closed the connection right after the TLS handshake ({_cause(e)}), as servers do that "
-            "do not accept the client certificate",
+            f"{self._endpoint} closed the connection right after the TLS handshake ({_cause(e)}), as "
+            "servers do if they do not accept the client certificate",
             next_step="Ask SMT whether the client certificate is installed.",
         )
 

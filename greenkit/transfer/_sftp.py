@@ -570,7 +570,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
             if type(e) is OSError and e.errno is None and not session.sftp.get_channel().closed:
                 raise AccessRefused(
                     f"{self._endpoint} refuses {path!r} ({self._words(e)})",
-                    next_step="Check what it is, and ask SMT for permission.",
+                    next_step="Check whether it is a file, and ask SMT for permission.",
                 ) from None
             raise
 

@@ -86,7 +86,7 @@ def build_request(
         problem = f"{wrong[0]!r} is not an ESI ID" if wrong else "No ESI ID is given"
         raise SettingsError(problem, next_step="Pass ESI IDs as text of 17 or 22 digits.")
     if last < first:
-        raise SettingsError(f"The last day {last} is before the first day {first}", next_step="Exchange start and end.")
+        raise SettingsError(f"The last day {last} is before the first day {first}", next_step="Swap start and end.")
     for name, value, known in (("flow", flow, FLOWS), ("version", version, VERSIONS)):
         if value not in known:
             raise SettingsError(
@@ -333,7 +333,9 @@ class SmtApi:
             See :meth:`interval_reads`.
         """
         if form not in ("LSE", "CSV"):
-            raise SettingsError(f"form is {form!r}, but it must be LSE or CSV", next_step="Correct form.")
+            raise SettingsError(
+                f"form is {form!r}, but it must be LSE or CSV", next_step="Pass form='LSE' or form='CSV'."
+            )
         body = self._request(list(meters), start, end, flow=flow, version=version, mode="FTP", form=form)
         return self._ask("interval", body)
 
@@ -374,7 +376,7 @@ class SmtApi:
         spent = self._spent if self._spent_on == today else 0.0
         if spent + share > 1 + 1e-9:
             raise LimitError(
-                "The requests of today have used up what SMT accepts in a day", next_step="Send the request tomorrow."
+                "Today's requests have reached SMT's daily limit", next_step="Send the request again tomorrow."
             )
         self._spent, self._spent_on = spent + share, today
 

@@ -194,7 +194,7 @@ def test_too_many_requests_a_day_are_rejected_before_they_are_sent(api, server, 
     for _ in range(a_day):
         api.request_files(meters(count), "2026-07-01", "2026-07-01")
     sent = len(server.seen)
-    with pytest.raises(LimitError, match="Send the request tomorrow"):
+    with pytest.raises(LimitError, match="Send the request again tomorrow"):
         api.request_files(meters(1), "2026-07-01", "2026-07-01")
     assert len(server.seen) == sent
     api.interval_reads(METER, "2026-07-01", "2026-07-01")
