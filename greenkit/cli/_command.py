@@ -80,7 +80,8 @@ def write_error(error: GreenkitError | OSError, *, subject: str = "") -> None:
         problem, next_step = f"{error.filename}: {error.strerror}", ""
     else:
         problem, next_step = str(error) or type(error).__name__, ""
-    write_line(f"Error: {f'{subject}: ' if subject else ''}{problem.removesuffix('.')}.", error=True)
+    closing = "" if problem.endswith((".", "?", "!")) else "."
+    write_line(f"Error: {f'{subject}: ' if subject else ''}{problem}{closing}", error=True)
     if next_step:
         write_line(f"Next step: {next_step}", error=True)
 

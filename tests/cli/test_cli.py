@@ -145,7 +145,7 @@ def test_a_module_is_found_as_a_command(tmp_path, monkeypatch, capsys):
         (errors.ServerUnavailable("No answer"), 5, "Error: No answer.\n"),
         (errors.RateLimited("Too many requests", 60.0), 5, "Error: Too many requests.\n"),
         (PermissionError(13, "Permission denied", "x"), 1, "Error: x: Permission denied.\n"),
-        (FileNotFoundError("no file x: did you mean y?"), 1, "Error: no file x: did you mean y?.\n"),
+        (FileNotFoundError("There is no file x. Did you mean y?"), 1, "Error: There is no file x. Did you mean y?\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
