@@ -90,8 +90,8 @@ pandas_brought = set(sys.modules)
 filters = list(warnings.filters)
 import greenkit
 mine = sorted(m for m in set(sys.modules) - pandas_brought if m.split(".")[0] == "greenkit")
-new = {m.split(".")[0] for m in set(sys.modules) - pandas_brought}
-other = sorted(new - {"greenkit"} - set(sys.stdlib_module_names))
+top = lambda modules: {m.split(".")[0] for m in modules}
+other = sorted(top(sys.modules) - top(pandas_brought) - {"greenkit"} - set(sys.stdlib_module_names))
 print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("greenkit").handlers == []]))
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,6 +27,7 @@ from greenkit.custodian._resources import Bearer, Resources
 from greenkit.custodian._transport import checked_url, hashed_id
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import HostRejected, NotReady, NotWritten, SettingsError
+from greenkit.times import moment
 
 StrPath = str | os.PathLike[str]
 Moment = str | float | datetime.date | np.datetime64 | np.number
@@ -134,9 +135,10 @@ def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | N
     if not profile.window_days:
         return [Window(first, last)]
     # local days, so that windows begin at the same hour before and after a DST change
-    step, found = pd.DateOffset(days=profile.window_days), list[Window]()
+    step, found = pd.Timedelta(days=profile.window_days), list[Window]()
     while first < last and (first <= now or not found):
-        edge = min(last, (first.tz_convert(profile.zone) + step).tz_convert("UTC"))
+        wall_clock = first.tz_convert(profile.zone).tz_localize(None) + step
+        edge = min(last, moment(wall_clock, profile.zone))
         found.append(Window(first, edge))
         first = edge
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import greenkit
@@ -140,6 +140,7 @@ STARTS = st.datetimes(min_value=pd.Timestamp("2019-01-01"), max_value=pd.Timesta
     st.sampled_from([None, 1, 28, 31]),
     st.sampled_from(["America/Los_Angeles", "UTC"]),
 )
+@example(pd.Timestamp("2019-03-05 02:00").to_pydatetime(), 24 * 30, 1, "America/Los_Angeles")  # 02:00 is skipped
 @settings(deadline=None, max_examples=80)
 def test_windows_cover_the_period_without_gap_or_overlap(start, hours, longest, zone):
     profile = replace(load("pge"), zone=zone, window_days=longest)
