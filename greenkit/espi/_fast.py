@@ -446,6 +446,8 @@ class FastReader(DocumentReader):
         findings = super().run(advance)
         if self._waiting:  # a marker did not appear where readings are
             raise ReadPlainly
+        if self.entries.loose_readings:  # a group of entries and readings between entries would change their order
+            raise ReadPlainly
         return findings
 
     def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:

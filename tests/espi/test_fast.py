@@ -342,6 +342,27 @@ def test_two_feeds_in_one_call():
     assert feed_of(entry(blocks("x"))).count(b"entry") == 4
 
 
+def test_readings_between_similar_entries_keep_their_order(monkeypatch):
+    entries = [
+        f'<entry><title>Day {n}</title><content><IntervalBlock xmlns="{ESPI}">'
+        + "".join(
+            f"<IntervalReading><timePeriod><duration>900</duration><start>{1700000100 + 900 * (3 * n + i)}</start>"
+            f"</timePeriod><value>{n}{i}</value></IntervalReading>"
+            for i in range(3)
+        )
+        + "</IntervalBlock></content></entry>"
+        for n in range(12)
+    ]
+    loose = (
+        f'<IntervalReading xmlns="{ESPI}"><timePeriod><duration>900</duration><start>1700090100</start></timePeriod>'
+        "<value>7</value></IntervalReading>"
+    )
+    data = (
+        f'<feed xmlns="http://www.w3.org/2005/Atom">{"".join(entries[:6])}{loose}{"".join(entries[6:])}</feed>'.encode()
+    )
+    assert state(data, Counting) == state(data, None)
+
+
 def test_a_document_that_fails_twice_counts_its_odd_texts_once():
     """The fast path gives up, then UTF-8 does: both go back to the same mark."""
     reading = b"<IntervalReading><timePeriod><duration>900</duration><start>17000001%02d.5</start></timePeriod><value>1</value></IntervalReading>"

@@ -65,6 +65,9 @@ def account_of(server):
     if isinstance(server, Sshd):
         return {**common, "protocol": "sftp", "user": "root", "ssh_key": server.key,
                 "host_key": server.fingerprint("ed25519")}  # fmt: skip
+    if server.protocol == "sftp":
+        return {**common, "protocol": "sftp", "user": USER, "password": server.password,
+                "host_key": server.options()["host_key"].strip()}  # fmt: skip
     return {**common, "protocol": "ftps", "user": USER, "password": server.password,
             "certificate": server.client.certificate, "certificate_key": server.client.key,
             "ca_file": server.authority.file, "host_name": "meter-pc"}  # fmt: skip
@@ -170,9 +173,10 @@ def test_the_doctor_on_a_refused_login(server, gnupg, tmp_path):
 
 
 def test_the_doctor_on_a_stranger(server, gnupg, tmp_path):
-    changes = {"host_key": None, "known_hosts": tmp_path / "none"} if isinstance(server, Sshd) else {"ca_file": None}
+    is_sftp = server.protocol == "sftp"
+    changes = {"host_key": None, "known_hosts": tmp_path / "none"} if is_sftp else {"ca_file": None}
     found = examine(server, gnupg, **changes)
-    assert failed(found) == ["host key" if isinstance(server, Sshd) else "server certificate"]
+    assert failed(found) == ["host key" if is_sftp else "server certificate"]
 
 
 def test_the_doctor_on_the_wrong_protocol(ftps, sshd, gnupg):
