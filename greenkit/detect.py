@@ -7,11 +7,12 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 
 from greenkit import _foreign, frame, tables
+from greenkit._left_out import Errors, check_errors
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
 from greenkit.sources import Limits, Source, copy_pipe, is_pipe, refuse, walk
@@ -28,7 +29,7 @@ def load(
     tz: str | None = None,
     epoch: str = "utc",
     pgp: Any = None,
-    errors: Literal["raise", "collect"] = "raise",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -82,8 +83,7 @@ def load(
     >>> load(samples.path("espi"))["unit"].iloc[0]
     'kWh'
     """
-    if errors not in ("raise", "collect"):
-        raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
+    check_errors(errors)
     with contextlib.ExitStack() as held:
         marks: list[tuple[Any, int]] = []
         source = _rereadable(source, marks, held, limits)
@@ -131,14 +131,14 @@ def _load_with_tables(
     tz: str | None,
     epoch: str,
     pgp: Any,
-    errors: Literal["raise", "collect"],
+    errors: Errors,
     progress: Progress,
     limits: Limits | None,
 ) -> pd.DataFrame:
     """Load tables, and the feeds and Smart Meter Texas files beside them; energy that two files have counts once."""
-    reading = tables.TableReading(None, {} if tz is None else {"zone": tz}, None, limits or Limits())
+    reading = tables.TableReading(None, {} if tz is None else {"zone": tz}, None, limits or Limits(), errors=errors)
     others: dict[str, list[Source]] = {"espi": [], "smt": []}
-    for one in walk(source, limits=limits):
+    for one in walk(source, limits=limits, leave_out=reading.left_out.from_walk):
         kind = _kind_of(one)
         if kind in others:
             others[kind].append(_lasting(one))
@@ -152,7 +152,7 @@ def _load_with_tables(
             "epoch= applies only to Green Button feeds, and the source contains other files",
             next_step="Load the Green Button feeds separately.",
         )
-    found = reading.result(errors=errors, alone=not any(others.values()))
+    found = reading.result(alone=not any(others.values()))
     findings = found.findings
     frames = [found.readings] if len(found.readings) else []
     before: list[pd.DataFrame] = []

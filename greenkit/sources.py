@@ -23,13 +23,13 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, Final
 
 from greenkit import _foreign
-from greenkit.errors import DamagedMessage, DecryptError, FormatError, LimitError, OtherFormat
+from greenkit.errors import DamagedMessage, DecryptError, FormatError, GreenkitError, LimitError
 from greenkit.text import decode_head, detect_encoding
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "foreign",
     "is_openpgp",
     "is_pipe",
-    "nothing_read",
     "printable",
     "refuse",
     "walk",
@@ -55,8 +54,6 @@ _DEFLATE64: Final = 9
 _MBOX: Final = re.compile(rb"(?:\A|\r?\n\r?\n)From [^\r\n]*\r?\n")
 _ARMOR: Final = b"-----BEGIN PGP MESSAGE-----"
 _HEAD: Final = 4096
-_SHOWN: Final = 20
-"""Files that an error lists."""
 _EMAIL_SIZE: Final = 1 << 28
 _AGAIN: Final = "Download the file again."
 GIB: Final = 1 << 30
@@ -69,7 +66,7 @@ DAMAGED: Final = (
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message and returns its decrypted stream, which the caller closes."""
-LeaveOut = Callable[[str, Exception], object]
+LeaveOut = Callable[[str, GreenkitError], object]
 """Takes the name of a file that cannot be unpacked, and the error."""
 
 
@@ -162,24 +159,6 @@ class _Opened:
     decrypt: Decrypt | None
     held: contextlib.ExitStack
     leave_out: LeaveOut | None
-
-
-def nothing_read(what: str, left_out: Mapping[str, str]) -> OtherFormat:
-    """Return the error for a source of which no file could be read.
-
-    Parameters
-    ----------
-    what : str
-        What the reader looks for, ``"Green Button feed"``.
-    left_out : mapping
-        Name of each file → why it was left out, as a sentence.
-    """
-    files = [f"\n  {name}: {why}" for name, why in left_out.items()]
-    more = f"\n  and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
-    return OtherFormat(
-        f"The source contains no {what}:{''.join(files[:_SHOWN])}{more}\n",
-        next_step="Check that this is the source you meant to load.",
-    )
 
 
 def _expand(source: Any, opened: _Opened) -> Iterator[Source]:

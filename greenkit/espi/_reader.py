@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import pandas as pd
 
 from greenkit import _glance, _html, frame
+from greenkit._left_out import LeftOut
 from greenkit._progress import Progress, progress_bar
-from greenkit.errors import OtherFormat
 from greenkit.espi import _clock, _fast, _parse, _senders, _series
 from greenkit.espi._assemble import CONFLICTING, Assembly, assemble, build_frame, scale_and_check
 from greenkit.espi._codes import Codes
@@ -20,7 +20,7 @@ from greenkit.espi._series import SeriesResolver
 from greenkit.espi._tables import Tables
 from greenkit.espi._xml import WebPage
 from greenkit.findings import Findings, Kind, counted
-from greenkit.sources import Limits, nothing_read, walk
+from greenkit.sources import Limits, walk
 
 SKIPPED: Final = Kind(
     "espi.file.passed-over",
@@ -177,27 +177,19 @@ def _open(
 
 
 def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, recover: bool) -> tuple[Feed, Findings]:
-    feed, out, refused = Feed(), Findings(), list[OtherFormat]()
+    feed, out, left_out = Feed(), Findings(), LeftOut()
     for file in walk(source, limits=limits):
-        mark = feed.mark()
-        try:
-            with progress_bar(progress, file.size, file.name) as advance:
-                out.extend(_parse.read(feed, file, recover=recover, advance=advance, faster=_fast.FastReader))
-        except OtherFormat as e:
-            if file.named:
-                raise
-            feed.rollback(mark)
-            refused.append(e)
-    if refused and not feed.documents:
-        names = [other.source or "file" for other in refused]
-        whys = [str(other).removeprefix(f"{name}: ") for other, name in zip(refused, names, strict=True)]
-        raise nothing_read("Green Button feed", dict(zip(names, whys, strict=True)))
+        undo = partial(feed.rollback, feed.mark())
+        with left_out.reading(file, undo), progress_bar(progress, file.size, file.name) as advance:
+            out.extend(_parse.read(feed, file, recover=recover, advance=advance, faster=_fast.FastReader))
+    if left_out.files and not feed.documents:
+        raise left_out.nothing_read("Green Button feed")
     archives = {document.name.rpartition("!")[0] for document in feed.documents} - {""}
-    for other in refused:
+    for name, error in left_out.files.items():
         # a portal's archive may contain a web page with the same data, or a style sheet, next to the feed
-        is_copy = isinstance(other, WebPage) and (other.source or "").rpartition("!")[0] in archives
-        severity = "info" if is_copy or isinstance(other, _parse.StyleSheet) else "warning"
-        out.add(SKIPPED, severity=severity, file=other.source, words={"problem": other.problem})
+        is_copy = isinstance(error, WebPage) and name.rpartition("!")[0] in archives
+        severity = "info" if is_copy or isinstance(error, _parse.StyleSheet) else "warning"
+        out.add(SKIPPED, severity=severity, file=name, words={"problem": error.problem})
     pages = {document.self_ for document in feed.documents}
     for document in feed.documents:
         if document.next_page and document.next_page not in pages:

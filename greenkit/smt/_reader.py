@@ -12,15 +12,16 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._foreign import Foreign
+from greenkit._left_out import Errors, LeftOut, check_errors, reason
 from greenkit._progress import Progress, progress_bar
-from greenkit.errors import DecryptError, FormatError, OtherFormat
+from greenkit.errors import DecryptError, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings
 from greenkit.smt import _api_json, _interval_csv, _lse, _revisions, _tables
 from greenkit.smt._blocks import Store, build_frame
@@ -36,11 +37,10 @@ from greenkit.smt._findings import (
 )
 from greenkit.smt._names import parse_name
 from greenkit.smt._tables import BILLS, REGISTERS, ReadTargets, Table
-from greenkit.sources import Decrypt, Limits, Source, is_openpgp, nothing_read, walk
+from greenkit.sources import Decrypt, Limits, Source, is_openpgp, walk
 from greenkit.text import Advance, decode_head
 
 REVISIONS: Final = ("latest", "all")
-ERRORS: Final = ("raise", "collect")
 HEAD: Final = 1 << 16
 """First bytes of a file by which its format is recognized. A CSV may have lines before its header."""
 
@@ -224,7 +224,7 @@ def load_smt(
     revisions: str = "latest",
     pgp: Any = None,
     strict: bool = False,
-    errors: Literal["raise", "collect"] = "raise",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -317,7 +317,7 @@ def open_smt(
     revisions: str = "latest",
     pgp: Any = None,
     strict: bool = False,
-    errors: Literal["raise", "collect"] = "raise",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> SmtData:
@@ -340,24 +340,27 @@ def open_smt(
     """
     if revisions not in REVISIONS:
         raise ValueError(f"revisions is {revisions!r}, but it must be one of {', '.join(map(repr, REVISIONS))}")
-    if errors not in ERRORS:
-        raise ValueError(f"errors is {errors!r}, but it must be one of {', '.join(map(repr, ERRORS))}")
+    check_errors(errors)
     if strict and errors == "collect":
         raise ValueError("strict=True raises the first problem, so errors must be 'raise'")
-    reading = _Reading(FindingCounter(strict=strict), limits, collects=errors == "collect")
-    leave_out = reading.leave_out_damaged if errors == "collect" else None
-    reading.read_all(walk(source, limits=limits, decrypt=_decrypt_with(pgp), leave_out=leave_out), progress)
+    reading = _Reading(FindingCounter(strict=strict), limits, errors)
+    files = walk(source, limits=limits, decrypt=_decrypt_with(pgp), leave_out=reading.left_out.from_walk)
+    reading.read_all(files, progress)
     return reading.result(keep_all=revisions == "all")
+
+
+class _EmptyFile(OtherFormat):
+    """The file has no content."""
 
 
 class _Reading:
     """One call of open_smt: the formats are read into one store, the rest into tables."""
 
-    def __init__(self, counter: FindingCounter, limits: Limits | None, *, collects: bool) -> None:
-        self._store, self._counter, self._limits, self._collects = Store(), counter, limits, collects
+    def __init__(self, counter: FindingCounter, limits: Limits | None, errors: Errors) -> None:
+        self._store, self._counter, self._limits = Store(), counter, limits
+        self.left_out = LeftOut(errors, self._report)
         self._registers, self._bills = Table(REGISTERS), Table(BILLS)
         self._ages: dict[str, tuple[str, int]] = {}
-        self._left_out: dict[str, str] = {}
         self._feeds: list[Any] = []
 
     def read_all(self, sources: Iterable[Source], progress: Progress) -> None:
@@ -369,9 +372,9 @@ class _Reading:
         from greenkit.espi import open_espi
 
         # open_espi takes one feed after the other from the generator, which reads the files in between
-        if self._collects:
+        if self.left_out.collects:
             for feed in itertools.chain([first], feeds):
-                with self._collecting(feed):
+                with self.left_out.reading(feed):
                     self._feeds.append(open_espi(feed, limits=self._limits))
         else:
             self._read_feeds(itertools.chain([first], feeds))
@@ -392,7 +395,7 @@ class _Reading:
             if any(names.values()):
                 raise
             for name in names:
-                self._leave_out(name, _without_name(e, name))
+                self.left_out.add(name, e)
 
     def _read_others(self, sources: Iterable[Source], progress: Progress) -> Iterator[Source]:
         """Read all files but Green Button XML, and yield the sources of those."""
@@ -403,36 +406,26 @@ class _Reading:
             if kind == "xml":
                 yield source
                 continue
-            with progress_bar(progress, source.size, source.name) as advance, self._collecting(source):
+            with progress_bar(progress, source.size, source.name) as advance, self._reading(source):
                 self._read(source, kind, head, text, advance)
 
-    @contextlib.contextmanager
-    def _collecting(self, source: Source) -> Iterator[None]:
-        """Leave out a file of another kind that the caller did not name, and a damaged one if errors are collected."""
-        marks = self._store.mark(), len(self._registers), len(self._bills)
-        try:
-            yield
-        except OtherFormat as e:
-            if source.named:
-                raise
-            self._leave_out(source.name, _without_name(e, source.name))
-        except (FormatError, DecryptError) as e:
-            if not self._collects:
-                raise
-            self._store.rollback(marks[0])
-            self._registers.truncate(marks[1])
-            self._bills.truncate(marks[2])
-            self.leave_out_damaged(source.name, e)
+    def _reading(self, source: Source) -> contextlib.AbstractContextManager[None]:
+        """Read one file, and remove its rows if it is left out."""
+        rows, registers, bills = self._store.mark(), len(self._registers), len(self._bills)
 
-    def _leave_out(self, name: str, why: str) -> None:
-        self._left_out[name] = why
-        self._counter.add(FILE_SKIPPED, why, file=name)
+        def undo() -> None:
+            self._store.rollback(rows)
+            self._registers.truncate(registers)
+            self._bills.truncate(bills)
 
-    def leave_out_damaged(self, name: str, error: Exception) -> None:
-        """Report a file that cannot be read."""
-        why = _without_name(error, name)
-        self._left_out[name] = why
-        self._counter.add(FILE_DAMAGED, why, file=name)
+        return self.left_out.reading(source, undo)
+
+    def _report(self, name: str, error: GreenkitError) -> None:
+        if isinstance(error, _EmptyFile):
+            self._counter.add(FILE_EMPTY, file=name)
+        else:
+            kind = FILE_SKIPPED if isinstance(error, OtherFormat) else FILE_DAMAGED
+            self._counter.add(kind, reason(error, name), file=name)
 
     def _read(self, source: Source, kind: str, head: bytes, text: str, advance: Advance) -> None:
         """Read one file that is not XML."""
@@ -448,10 +441,7 @@ class _Reading:
             what = "The file is empty" if not rest else "The file contains only white space"
             if b"\0" in rest:
                 what = "The file contains only zero bytes"
-            if source.named:
-                raise OtherFormat(what, source=source.name, next_step="Download the file again.")
-            self._left_out[source.name] = what
-            self._counter.add(FILE_EMPTY, file=source.name)
+            raise _EmptyFile(what, source=source.name, next_step="Download the file again.")
         elif kind == "openpgp":
             raise DecryptError(
                 f"{source.name} is encrypted with OpenPGP",
@@ -479,8 +469,8 @@ class _Reading:
     def result(self, *, keep_all: bool) -> SmtData:
         """Choose the revisions that count, and build the frames."""
         store, counter = self._store, self._counter
-        if self._left_out and not self._feeds and not self._ages.keys() - self._left_out.keys():
-            raise nothing_read("meter data that greenkit reads", self._left_out)
+        if self.left_out.files and not self._feeds and not self._ages.keys() - self.left_out.files.keys():
+            raise self.left_out.nothing_read("meter data that greenkit reads")
         if not self._ages:
             counter.add(NO_FILE)
         names = [os.path.basename(name) for name in store.sources.words]
@@ -514,11 +504,6 @@ class _Reading:
             self._counter.add(FORMAT_TWICE, str(both.loc[is_repeat, "start"].iloc[0]), n=int(is_repeat.sum()))
             both = frame.tidy(both[~is_repeat])
         return both
-
-
-def _without_name(error: Exception, name: str) -> str:
-    """Return what an error says, without the name of its file."""
-    return str(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ")
 
 
 def _age(name: str) -> str:

@@ -96,7 +96,7 @@ def load_prices(
     reading = TableReading(layout, answers, None, limits, kind="prices")
     for one in walk(source, limits=limits):
         reading.read(one, lambda _: None)
-    data = reading.result(errors="raise")
+    data = reading.result()
     df, name = data.readings, source_name(source)
     df = df[df["unit"].astype(str).str.endswith("/kWh")]
     if not len(df):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
+from greenkit._left_out import Errors, LeftOut, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings, Kind
@@ -34,6 +35,12 @@ FILE_KINDS: Final = {
             "warning",
             "greenkit left out {file}: {reason}.",
             "If {file} has readings, load it alone with layout=.",
+        ),
+        Kind(
+            "tables.file.damaged",
+            "serious",
+            "greenkit left out {file}, which it cannot read: {reason}.",
+            "Download {file} again.",
         ),
         Kind("tables.file.ambiguous", "serious", "greenkit left out {file}: {reason}.", "{fix}"),
         Kind("tables.file.empty", "warning", "{file} has no readings.", "Check {file}, or export it again."),
@@ -119,7 +126,7 @@ def load_table(
     repeat: Literal["in order", "slots 9-12", "appended"] | None = None,
     repeated_hour: Literal["lost", "summed"] | None = None,
     meter: str | None = None,
-    errors: Literal["raise", "collect"] = "raise",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -224,7 +231,7 @@ def open_table(
     repeat: Literal["in order", "slots 9-12", "appended"] | None = None,
     repeated_hour: Literal["lost", "summed"] | None = None,
     meter: str | None = None,
-    errors: Literal["raise", "collect"] = "raise",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> TableData:
@@ -251,16 +258,14 @@ errors, progress, limits
         "decimal": decimal, "kind": kind, "interval": interval, "repeat": repeat, "repeated_hour": repeated_hour,
     }  # fmt: skip
     answers = {name: value for name, value in answers.items() if value is not None}
-    if errors not in ("raise", "collect"):
-        raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
     if tz is not None:
         frame.zone_of(tz)
     limits = limits or Limits()
-    reading = TableReading(layout, answers, meter, limits)
-    for one in walk(source, limits=limits):
+    reading = TableReading(layout, answers, meter, limits, errors=errors)
+    for one in walk(source, limits=limits, leave_out=reading.left_out.from_walk):
         with progress_bar(progress, one.size, one.name) as advance:
             reading.read(one, advance)
-    return reading.result(errors=errors)
+    return reading.result()
 
 
 class TableReading:
@@ -273,8 +278,10 @@ class TableReading:
         meter: str | None,
         limits: Limits,
         kind: Literal["readings", "prices"] = "readings",
+        errors: Errors = "raise",
     ) -> None:
         self._kind = kind
+        self.left_out = LeftOut(errors)
         self._answers, self._meter, self._limits = dict(answers), meter, limits
         self._known = None
         self._mapping = None
@@ -289,16 +296,27 @@ class TableReading:
         self._mappings: dict[str, TableMapping] = {}
         self._layouts: dict[str, str] = {}
         self._ambiguous: list[AmbiguousTable] = []
-        self._refused: list[FormatError] = []
-        self._files = 0
 
-    def read(self, source: Source, advance: Any) -> bool:
-        """Read one file; return whether it has a known layout or a mapping."""
-        self._files += 1
+    def read(self, source: Source, advance: Any) -> None:
+        """Read one file."""
+        lists: list[list[Any]] = [self._frames, self._bills, self._registers, self._ambiguous]
+        marks, findings, known = [len(parts) for parts in lists], len(self._findings), len(self._mappings)
+
+        def undo() -> None:
+            for parts, mark in zip(lists, marks, strict=True):
+                del parts[mark:]
+            self._findings.truncate(findings)
+            for names in (self._mappings, self._layouts):
+                while len(names) > known:
+                    names.popitem()
+
+        with self.left_out.reading(source, undo):
+            self._read_file(source, advance)
+
+    def _read_file(self, source: Source, advance: Any) -> None:
         done = False
-        problems: list[FormatError] = []
-        found = grids(source, self._limits)
-        for grid in found:
+        problems: list[OtherFormat] = []
+        for grid in grids(source, self._limits):
             try:
                 done |= self._read_grid(grid, advance)
             except AmbiguousTable as e:
@@ -307,14 +325,14 @@ class TableReading:
             except OtherFormat as e:
                 problems.append(e)
         if not done:
-            self._refused += problems[:1] or [OtherFormat("The file is empty", source=source.name)]
-        return done
+            error = problems[0] if problems else OtherFormat("The file is empty", source=source.name)
+            self.left_out.add(source.name, error)
 
     def skip(self, source: Source) -> None:
         """Record a file that is not a table."""
         foreign = _foreign.recognize(source.head(4096))
         what = f"This is {foreign.what}" if foreign else "The file is not a table"
-        self._refused.append(OtherFormat(what, source=os.path.basename(source.name)))
+        self.left_out.add(source.name, OtherFormat(what, source=os.path.basename(source.name)))
 
     def _read_nem12(self, grid: Grid) -> bool:
         file = os.path.basename(grid.name)
@@ -419,30 +437,26 @@ class TableReading:
         columns = grid.read(place.delimiter, place.first, place.names, words, numbers, table.missing, advance)
         return columns, table, used
 
-    def result(self, *, errors: str, alone: bool = True) -> TableData:
+    def result(self, *, alone: bool = True) -> TableData:
         """Return the result, or raise the error that prevents it.
 
         Parameters
         ----------
-        errors : {"raise", "collect"}
-            Whether tables that can be read in several ways raise an error.
         alone : bool
             No other reader has read any of the files, so that an error is due if no table was read.
         """
-        if self._ambiguous and errors == "raise":
+        if self._ambiguous and not self.left_out.collects:
             raise _all_questions(self._ambiguous)
-        read = bool(self._mappings) or not alone
-        if self._refused and (not read and not self._ambiguous):
-            if len(self._refused) == 1:
-                raise self._refused[0]
-            lines = "; ".join(e.problem for e in self._refused[:20])
-            raise OtherFormat(
-                f"None of {len(self._refused):,} files is a table that greenkit knows: {lines}",
-                next_step="Describe the tables with layout=.",
-            )
-        for problem in self._refused:
-            name, _, reason = problem.problem.partition(": ")
-            self._findings.add(FILE_KINDS["skipped"], file=name, words={"reason": reason[:1].lower() + reason[1:]})
+        files = self.left_out.files
+        if files and alone and not self._mappings and not self._ambiguous:
+            if len(files) == 1:
+                raise next(iter(files.values()))
+            raise self.left_out.nothing_read("table that greenkit knows")
+        for name, error in files.items():
+            file = os.path.basename(name)
+            why = reason(error, name, brief=True)
+            kind = FILE_KINDS["skipped" if isinstance(error, OtherFormat) else "damaged"]
+            self._findings.add(kind, file=file, words={"reason": why[:1].lower() + why[1:]})
         for unclear in self._ambiguous:
             name = unclear.choices[0].file
             self._findings.add(
@@ -462,11 +476,6 @@ class TableReading:
             self._layouts,
             self._ambiguous,
         )
-
-    @property
-    def refused(self) -> list[FormatError]:
-        """Errors of the files that no layout recognizes."""
-        return self._refused
 
 
 @dataclass(frozen=True)

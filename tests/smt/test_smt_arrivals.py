@@ -234,7 +234,7 @@ def test_only_damaged_files_are_an_error_that_names_them(tmp_path):
 
 
 def test_options_for_errors_are_checked():
-    with pytest.raises(ValueError, match="errors is 'ignore', but it must be one of 'raise', 'collect'"):
+    with pytest.raises(ValueError, match="errors is 'ignore', but it must be 'raise' or 'collect'"):
         read(CSV, errors="ignore")
     with pytest.raises(ValueError, match="strict=True raises the first problem"):
         read(CSV, errors="collect", strict=True)
