@@ -1,37 +1,34 @@
-"""Kill -9 at every line of a pull, then run it again (see kill_driver)."""
+"""A few kills at lines of a pull; ``python tests/soak/kill_lines.py`` tries every line."""
 
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks, which this system cannot")
 
+SOAK = Path(__file__).parents[1] / "soak" / "kill_lines.py"
 
-def kill(share, delete, *how):
-    """Give how many points were tried, and how many there are; on a RAM disk if there is one, for the time."""
+
+def kill(seed, count, delete, lose):
+    """Run the driver and check that it tried ``count`` points of a pull."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    driver = str(Path(__file__).parent / "kill_driver.py")
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        command = [sys.executable, driver, str(Path(folder) / "k"), str(share), delete, *how]
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=900)
+    given = ["--seed", str(seed), "--count", str(count), "--delete", delete, "--lose", lose]
+    done = subprocess.run([sys.executable, str(SOAK), *given], capture_output=True, text=True, env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    return tuple(map(int, done.stdout.split()))
-
-
-def test_kills_at_some_points():
-    tried, points = kill(131, "decrypted", "mixed")
-    assert tried >= 10
+    tried, points = map(int, done.stdout.split())
+    assert tried == count
     assert points > 500
 
 
+def test_pull_killed_at_some_lines_loses_nothing():
+    kill(1, 10, "decrypted", "sometimes")
+
+
 @pytest.mark.real
-@pytest.mark.parametrize("how", [(), ("power",)], ids=["kill", "power"])
-@pytest.mark.parametrize(("delete", "share"), [("decrypted", 1), ("fetched", 7), ("never", 7)])
-def test_kills_at_every_point(delete, share, how):
-    tried, points = kill(share, delete, *how)
-    assert tried * share >= points > 500
+@pytest.mark.parametrize("lose", ["never", "always"])
+@pytest.mark.parametrize("delete", ["decrypted", "fetched"])
+def test_pull_killed_at_more_lines_loses_nothing(delete, lose):
+    kill(2, 5, delete, lose)

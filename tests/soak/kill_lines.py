@@ -1,19 +1,26 @@
-"""Kill a pull at its n-th line, run it again, and see that nothing was lost, doubled or left over.
+"""Kill a pull at its n-th line, run it again, and check that nothing is lost, duplicated, or left over.
 
-A program of its own, so that forks are cheap and pytest has no part in them:
-``python kill_driver.py FOLDER SHARE DELETE [power | mixed]`` tries every SHARE-th point, twice killed at every other one, and
-prints how many points there were. The counter counts lines of greenkit's own code that run during a pull, so it needs no
-hook there. With ``power`` the ledger loses, at each kill, all that was recorded since it was last flushed, as it may when
-the power goes; with ``mixed`` at every other one.
+    python tests/soak/kill_lines.py --seed 1 --count 500 --delete fetched --lose always
+
+The driver is a program of its own, so that forks are cheap and pytest has no part in them. It counts the lines of
+greenkit's own code that run during a pull, so it needs no hook there, and kills at ``count`` of these points, drawn with
+the seed (all points if there are fewer). At every other point the second pull is killed too. With ``--lose always`` the
+ledger loses, at each kill, all that was recorded since its last flush, as it may in a power failure; with
+``--lose sometimes`` at every other kill. It prints the number of points tried and the number of points.
 """
 
+import argparse
 import hashlib
 import os
+import random
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "transfer"))
 
 from directory_remote import DirectoryRemote, Unsealer, put, seal
 
@@ -135,26 +142,40 @@ def check_at_end(base, at, delete):
     assert deleted == (want if delete != "never" else []), f"point {at}: {deleted}"
 
 
-def main(base, share, delete, power=""):
+def run(base, *, seed, count, delete, lose):
+    """Kill at ``count`` points, check the promises after each, and return how many points were tried and exist."""
     fresh(base)
-    disk = Disk(base) if power else None
+    disk = Disk(base) if lose != "never" else None
     counter = Lines()
     go(base, delete, counter)
-    points = range(1, counter.count + 1, share)
-    for at in points:
+    everywhere = range(1, counter.count + 1)
+    points = sorted(random.Random(seed).sample(everywhere, min(count, len(everywhere))))
+    for number, at in enumerate(points):
         fresh(base)
         assert go_in_child(base, delete, at), f"point {at} of {counter.count} was not reached"
-        if disk and (power == "power" or at // share % 2):
+        if disk and (lose == "always" or number % 2):
             disk.lose()
         check_after_kill(base, at)
-        if at % 2:
-            if go_in_child(base, delete, max(1, counter.count - at)) and power == "power":
+        if number % 2:
+            if go_in_child(base, delete, max(1, counter.count - at)) and lose == "always":
                 disk.lose()
             check_after_kill(base, at)
         go(base, delete)
         check_at_end(base, at, delete)
-    print(len(points), counter.count)
+    return len(points), counter.count
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=10**6, help="number of points (default: all)")
+    parser.add_argument("--delete", choices=["decrypted", "fetched", "never"], default="decrypted")
+    parser.add_argument("--lose", choices=["never", "sometimes", "always"], default="never")
+    given = parser.parse_args()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a pull flushes often; a RAM disk saves the time
+    with tempfile.TemporaryDirectory(dir=memory) as base:
+        print(*run(Path(base, "k"), **vars(given)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main()
