@@ -100,7 +100,7 @@ def check_dates(certificate: Certificate, at: datetime | None = None) -> None:
     if at < certificate.begins:
         raise CertificateError(
             f"The certificate {certificate.path} is not valid before {certificate.begins:%Y-%m-%d %H:%M} UTC",
-            next_step="Check the clock of this machine.",
+            next_step="Check the clock of this machine, or set certificate = ... to one that is valid now.",
         )
 
 
@@ -239,7 +239,7 @@ def read_bytes(path: _files.StrPath) -> bytes:
         return Path(path).expanduser().read_bytes()
     except OSError as e:
         raise CertificateError(
-            f"{path} cannot be read ({e.strerror})", next_step="Check the path and the permissions of the file."
+            f"{path} cannot be read ({e.strerror})", next_step=f"Check that {path} exists and that you may read it."
         ) from None
 
 

@@ -30,6 +30,7 @@ from greenkit.errors import (
     GreenkitError,
     HostRejected,
     LoginRejected,
+    NotOnServer,
 )
 from greenkit.findings import counted
 from greenkit.secret import Secret
@@ -47,6 +48,7 @@ _MARKS: Final = {"ok": "ok", "warning": "warning", "failed": "serious", "skipped
 _SOON: Final = 30.0  # days before it expires at which a certificate or key gives a warning
 _PATIENCE: Final = 30.0  # seconds, at most, for one step
 _DATED: Final = 200  # files of a folder whose age is read
+_GREETING: Final = 512  # bytes at most of the first line of a server
 _ADD_ADDRESS: Final = (
     "Ask SMT whether the public IP address of this machine is on its list. Ping does not tell: SMT drops it."
 )
@@ -403,7 +405,9 @@ def _check_network(checks: CheckRunner, smt: SmtSettings, endpoint: Endpoint) ->
         through = f" through the proxy {proxy}" if proxy else ""
         tried = f"connect to port {endpoint.port}{through} within {smt.timeout:g} s"
         checks.run("port", tried, connect, needs=("name",))
-        checks.run("greeting", "read the first line", lambda: _greeting(held[0], endpoint), needs=("port",))
+        checks.run(
+            "greeting", "read the first line", lambda: _greeting(held[0], endpoint, smt.timeout), needs=("port",)
+        )
 
 
 def _resolve(endpoint: Endpoint) -> str:
@@ -422,22 +426,29 @@ def _from_where(address: str) -> str:
     return f"connected from {address}{behind}"
 
 
-def _greeting(wire: socket.socket, endpoint: Endpoint) -> str:
+def _greeting(wire: socket.socket, endpoint: Endpoint, timeout: float) -> str:
+    data = b""
     try:
-        line = wire.recv(512).split(b"\n")[0].decode("latin-1").strip()
+        with _net.Deadline(timeout):
+            while b"\n" not in data and len(data) < _GREETING and (piece := wire.recv(_GREETING)):
+                data += piece
     except TimeoutError:
         raise CheckFailed(
-            "The server sends no greeting",
+            "The server sends no complete greeting",
             "Check port: a server for implicit FTPS (990) and a proxy wait for the client to send first.",
         ) from None
     except OSError:
-        line = ""
+        pass  # what arrived before counts
+    line = data.split(b"\n")[0].decode("latin-1").strip()
     reply = words(line, None)
     if not line:
         raise CheckFailed("The server closed the connection without a greeting", _ADD_ADDRESS)
     kind = "sftp" if line.startswith("SSH-") else "ftps" if line[:3].isdigit() else "neither"
     if line.startswith("421"):
-        raise CheckFailed(f"{reply}: too many sessions, or the server is shutting down", "Try again later.")
+        raise CheckFailed(
+            f"{reply}: too many sessions, or the server is shutting down",
+            "Run greenkit doctor smt again in a few minutes, and end other programs that are logged in to SMT.",
+        )
     if kind == endpoint.protocol:
         return reply
     if kind == "neither":
@@ -536,7 +547,11 @@ def _check_folder(checks: CheckRunner, smt: SmtSettings, folder: str, remote: Re
 
     def listing() -> str:
         assert remote is not None  # noqa: S101 else login did not pass
-        names.extend(remote.names(folder))
+        try:
+            names.extend(remote.names(folder))
+        except NotOnServer as e:
+            step = f"Correct folders under [smt], or ask SMT for permission to enter {folder!r}."
+            raise CheckFailed(e.problem, step) from None
         return counted(len(names), "file")
 
     def ages() -> str:

@@ -221,7 +221,7 @@ def test_the_doctor_on_too_many_sessions(start, gnupg):
                 stack.enter_context(server.remote())
                 break
             time.sleep(0.1)
-        assert "Try again later" in told(examine(server, gnupg), "greeting")
+        assert "again in a few minutes" in told(examine(server, gnupg), "greeting")
 
 
 def test_the_doctor_on_openpgp(sshd, gnupg, tmp_path):

@@ -208,9 +208,14 @@ def test_dropping_firewall_is_reported(on_sftp, monkeypatch):
     assert "public IP address" in broken(on_sftp(), "port")
 
 
-@contextlib.contextmanager
 def speaking(words, wait=0.0):
     """Run a server that sends some bytes and closes the connection."""
+    return answering(lambda wire: (wire.sendall(words), time.sleep(wait)))
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """Run a server that answers each connection and closes it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(10)
 
@@ -218,10 +223,8 @@ def speaking(words, wait=0.0):
             with contextlib.suppress(OSError):
                 while True:
                     wire, _ = server.accept()
-                    with wire:
-                        if words:
-                            wire.sendall(words)
-                        time.sleep(wait)
+                    with wire, contextlib.suppress(OSError):
+                        answer(wire)
 
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
@@ -234,7 +237,7 @@ def speaking(words, wait=0.0):
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is not the greeting of a file server | Check host and port"),
         (
             b"421 Too many sessions\r\n",
-            "421 Too many sessions: too many sessions, or the server is shutting down | Try again later",
+            "421 Too many sessions: too many sessions, or the server is shutting down | Run greenkit doctor smt again",
         ),
         (b"", "closed the connection without a greeting | Ask SMT whether the public IP address"),
     ],
@@ -251,6 +254,20 @@ def test_silent_server_and_wrong_protocol_are_reported(on_ftps, on_sftp):
         assert "implicit FTPS" in broken(on_ftps(port=port, timeout=0.3), "greeting")
     with speaking(b"220 ready\r\n") as port:
         assert 'Set protocol = "ftps"' in broken(on_sftp(port=port), "greeting")
+
+
+def test_dripped_greeting_is_read_to_its_end_and_within_the_deadline(on_ftps):
+    def drip(wire):
+        for byte in b"220 ready\r\n":
+            wire.sendall(bytes([byte]))
+            time.sleep(0.01)
+
+    with answering(drip) as port:
+        assert states(on_ftps(port=port))["greeting"] == "ok"
+    with answering(lambda wire: [wire.sendall(b"2") or time.sleep(0.05) for _ in range(40)]) as port:
+        began = time.monotonic()
+        assert "no complete greeting" in broken(on_ftps(port=port, timeout=0.2), "greeting")
+        assert time.monotonic() - began < 2
 
 
 def test_server_without_tls_gets_no_password(on_ftps):
