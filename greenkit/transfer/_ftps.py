@@ -616,7 +616,8 @@ class FtpsRemote(SessionRemote[FtpSession]):
         if isinstance(error, NoDataConnection):
             return ServerUnavailable(
                 f"{self._endpoint}: Could not {doing}: the data connection to port {error.port} failed ({error})",
-                next_step="Ask the administrator of your firewall to allow connections to the passive ports of the server.",
+                next_step="Ask the administrator of your firewall to allow connections to the passive ports of "
+                "the server.",
             )
         reply = self._words(error) if isinstance(error, ftplib.Error) else _cause(error)
         failed = f"{self._endpoint}: Could not {doing} ({reply})"
