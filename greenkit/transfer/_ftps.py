@@ -39,12 +39,10 @@ from greenkit.transfer._remote import (
     Endpoint,
     Pace,
     SessionRemote,
-    Sink,
     Stat,
     Tap,
     log,
     traced,
-    words,
 )
 
 _CHUNK: Final = 1 << 18
@@ -312,19 +310,17 @@ class FtpsRemote(SessionRemote[FtpSession]):
         proxy: str | None = None,
         proxy_password: Secret | None = None,
     ) -> None:
-        password = Secret(password)
-        tunnel = _net.Proxy.parse(proxy, proxy_password) if proxy else None
-        super().__init__(endpoint, timeout=timeout, backoff=backoff, proxy=tunnel)
-        if not user:
-            raise SettingsError(
-                f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
-            )
+        password = Secret(password)  # the frame of an error contains no plain text
+        super().__init__(
+            endpoint, user=user, password=password, timeout=timeout, backoff=backoff, proxy=proxy,
+            proxy_password=proxy_password,
+        )  # fmt: skip
         if any(_has_line_break(text) for text in (Secret(user), password)):
             raise SettingsError(
                 f"The user name or the password for {endpoint} contains a line break",
                 next_step="Remove the line break where the user name or password is stored.",
             )
-        self._user, self._password, self._certificate = user, password, certificate
+        self._certificate = certificate
         self._context = _net.tls_context(
             ca_file=ca_file, certificate=certificate, key=key, key_password=key_password, minimum_tls=minimum_tls
         )
@@ -333,27 +329,11 @@ class FtpsRemote(SessionRemote[FtpSession]):
 
     # ── the four operations ──
 
-    def names(self, folder: str) -> list[str]:
-        """List a folder; see :class:`~greenkit.transfer.Remote`."""
-        return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
-
     def stat(self, path: str) -> Stat:
         """Return size and time; see :class:`~greenkit.transfer.Remote`."""
-        found = self._run(lambda session: self._stat(session, path), f"read the size and date of {path!r}")
+        found = super().stat(path)
         self._size = path, found.size
         return found
-
-    def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Pass a file's bytes to ``sink``; see :class:`~greenkit.transfer.Remote`.
-
-        A connection that ends without close_notify, as many servers do it, counts as the end only if that agrees
-        with the size, or the server reports no size.
-        """
-        self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
-
-    def delete(self, path: str) -> None:
-        """Delete a file; see :class:`~greenkit.transfer.Remote`."""
-        self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def _list(self, session: FtpSession, folder: str) -> list[str]:
         listing = bytearray()
@@ -436,6 +416,11 @@ class FtpsRemote(SessionRemote[FtpSession]):
         return Stat(_number(answers["SIZE"]), _instant(answers["MDTM"]))
 
     def _receive(self, session: FtpSession, path: str, tap: Tap, offset: int) -> None:
+        """Receive a file.
+
+        A connection that ends without close_notify, as many servers do it, counts as the end only if that agrees
+        with the size, or the server reports no size.
+        """
         if offset:
             size = self._stat(session, path).size
             if size == offset:
@@ -515,7 +500,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
                 where = self._endpoint
                 self._step("greeting", session, lambda: session.begin(where.host, where.port), self._not_reached)
                 self._step("TLS", session, session.auth, self._no_tls)
-                self._step("login", session, lambda: session.log_in(user, self._password), self._no_login)
+                self._step("login", session, lambda: session.log_in(user, self._password or Secret("")), self._no_login)
                 self._step("data channel", session, session.prot_p, self._not_private)
         except BaseException:
             session.close()
@@ -629,9 +614,6 @@ class FtpsRemote(SessionRemote[FtpSession]):
         if refused:
             return AccessRefused(failed, next_step="Ask SMT for permission.")
         return RemoteError(failed, next_step="Send this message to SMT's support.")
-
-    def _words(self, e: Exception) -> str:
-        return words(e, self._password)
 
     def _leave(self, session: FtpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS), _net.Deadline(min(self._timeout, 2.0)):

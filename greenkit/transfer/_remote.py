@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import AnyStr, Final, Generic, Protocol, Self, TypeVar
 
 from greenkit import _net
-from greenkit.errors import AccessRefused, GreenkitError, RemoteError
+from greenkit.errors import AccessRefused, GreenkitError, RemoteError, SettingsError
 from greenkit.secret import Secret
 
 S = TypeVar("S")
@@ -151,15 +151,32 @@ class Remote(Protocol):
 class SessionRemote(abc.ABC, Generic[S]):
     """A remote that holds a session of type ``S``; two threads must not use it at the same time.
 
-    After a failure that may have put the session out of step (the reply to one command would be read as the reply to
-    the next), the session is dropped, and the next call opens a new one.
+    The protocols differ in the steps that are abstract here: how to connect, and how to list, stat, receive, and delete
+    in a session. After a failure that may have put the session out of step (the reply to one command would be read as
+    the reply to the next), the session is dropped, and the next call opens a new one.
     """
 
     _ERRORS: tuple[type[Exception], ...]
     """What the protocol's library raises; other exceptions are the caller's."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, backoff: float, proxy: _net.Proxy | None) -> None:
-        self._endpoint, self._timeout, self._backoff, self._proxy = endpoint, timeout, backoff, proxy
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        user: str,
+        password: Secret | None,
+        timeout: float,
+        backoff: float,
+        proxy: str | None,
+        proxy_password: Secret | None,
+    ) -> None:
+        self._proxy = _net.Proxy.parse(proxy, proxy_password) if proxy else None
+        if not user:
+            raise SettingsError(
+                f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
+            )
+        self._endpoint, self._timeout, self._backoff = endpoint, timeout, backoff
+        self._user, self._password = user, password
         self._session: S | None = None
         self._names = NameTable()
         self.stage = ""
@@ -185,6 +202,49 @@ class SessionRemote(abc.ABC, Generic[S]):
     @abc.abstractmethod
     def _explain(self, error: Exception, doing: str) -> RemoteError:
         """Translate an error of the protocol's library."""
+
+    @abc.abstractmethod
+    def _list(self, session: S, folder: str) -> list[str]:
+        """List the names of a folder."""
+
+    @abc.abstractmethod
+    def _stat(self, session: S, path: str) -> Stat:
+        """Return size and time of a file."""
+
+    @abc.abstractmethod
+    def _receive(self, session: S, path: str, tap: Tap, offset: int) -> None:
+        """Pass a file's bytes to ``tap``."""
+
+    @abc.abstractmethod
+    def _delete(self, session: S, path: str) -> None:
+        """Delete a file."""
+
+    def names(self, folder: str) -> list[str]:
+        """List a folder; see :class:`~greenkit.transfer.Remote`."""
+        return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
+
+    def stat(self, path: str) -> Stat:
+        """Return size and time; see :class:`~greenkit.transfer.Remote`."""
+        return self._run(lambda session: self._stat(session, path), f"read the size and date of {path!r}")
+
+    def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
+        """Pass a file's bytes to ``sink``; see :class:`~greenkit.transfer.Remote`."""
+        tap = Tap(sink)
+        began = time.monotonic()
+        try:
+            # a new session takes over only if the sink has received nothing
+            self._run(
+                lambda session: self._receive(session, path, tap, offset),
+                f"fetch {path!r}",
+                again=lambda: tap.count == 0,
+            )
+        except SinkFailed as e:
+            raise e.error from None
+        log.debug("fetched %s: %d bytes in %.1f s", traced(path), tap.count, time.monotonic() - began)
+
+    def delete(self, path: str) -> None:
+        """Delete a file; see :class:`~greenkit.transfer.Remote`."""
+        self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def open(self) -> Self:
         """Connect and log in, if that has not been done."""
@@ -224,15 +284,8 @@ class SessionRemote(abc.ABC, Generic[S]):
             time.sleep(self._backoff)
         raise AssertionError("not reached")
 
-    def _fetch(self, do: Callable[[S, Tap], None], path: str, sink: Sink) -> None:
-        """Run a transfer; a new session takes over only if the sink has received nothing."""
-        tap = Tap(sink)
-        began = time.monotonic()
-        try:
-            self._run(lambda session: do(session, tap), f"fetch {path!r}", again=lambda: tap.count == 0)
-        except SinkFailed as e:
-            raise e.error from None
-        log.debug("fetched %s: %d bytes in %.1f s", traced(path), tap.count, time.monotonic() - began)
+    def _words(self, e: Exception) -> str:
+        return words(e, self._password)
 
     def __enter__(self) -> Self:
         return self.open()
@@ -314,7 +367,7 @@ class Tap:
         """Pass a chunk on."""
         try:
             self._sink(chunk)
-        except BaseException as e:  # noqa: BLE001 raised again by SessionRemote._fetch, unchanged
+        except BaseException as e:  # noqa: BLE001 raised again by SessionRemote.fetch, unchanged
             raise SinkFailed(e) from None
         self.count += len(chunk)
 

@@ -45,12 +45,10 @@ from greenkit.transfer._remote import (
     Endpoint,
     Pace,
     SessionRemote,
-    Sink,
     Stat,
     Tap,
     log,
     traced,
-    words,
 )
 
 # ── facts ──
@@ -481,40 +479,21 @@ class SftpRemote(SessionRemote["SftpSession"]):
     ) -> None:
         import paramiko
 
-        password = Secret(password) if password else None
-        tunnel = _net.Proxy.parse(proxy, proxy_password) if proxy else None
-        super().__init__(endpoint, timeout=timeout, backoff=backoff, proxy=tunnel)
-        if not user:
-            raise SettingsError(
-                f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
-            )
+        password = Secret(password) if password else None  # the frame of an error contains no plain text
+        super().__init__(
+            endpoint, user=user, password=password, timeout=timeout, backoff=backoff, proxy=proxy,
+            proxy_password=proxy_password,
+        )  # fmt: skip
         if key is None and password is None:
             raise SettingsError(
                 f"Neither a key nor a password is set for {endpoint}", next_step="Set ssh_key or password."
             )
         self._ERRORS = (OSError, EOFError, paramiko.SSHException)
-        self._user, self._password = user, password
         self._key = load_key(key, key_passphrase) if key is not None else None
         self._pin = read_fingerprint(host_key) if host_key else None
         self._known_hosts = Path(known_hosts) if known_hosts else Path("~/.ssh/known_hosts").expanduser()
 
     # ── the four operations ──
-
-    def names(self, folder: str) -> list[str]:
-        """List the files of a folder; see :class:`~greenkit.transfer.Remote`."""
-        return self._run(lambda session: self._list(session, folder), f"list {folder!r}")
-
-    def stat(self, path: str) -> Stat:
-        """Return size and time; see :class:`~greenkit.transfer.Remote`."""
-        return self._run(lambda session: self._stat(session, path), f"read the size and date of {path!r}")
-
-    def fetch(self, path: str, sink: Sink, offset: int = 0) -> None:
-        """Pass a file's bytes to ``sink``; see :class:`~greenkit.transfer.Remote`."""
-        self._fetch(lambda session, tap: self._receive(session, path, tap, offset), path, sink)
-
-    def delete(self, path: str) -> None:
-        """Delete a file; see :class:`~greenkit.transfer.Remote`."""
-        self._run(lambda session: self._delete(session, path), f"delete {path!r}", again=lambda: False)
 
     def _list(self, session: SftpSession, folder: str) -> list[str]:
         log.debug("listing %s", traced(folder))
@@ -711,9 +690,6 @@ class SftpRemote(SessionRemote["SftpSession"]):
         if doing.startswith("fetch"):
             return TransferError(failed, next_step="No action is needed; greenkit fetches the file again.")
         return ServerUnavailable(failed, next_step="Try again later.")
-
-    def _words(self, e: Exception) -> str:
-        return words(e, self._password)
 
     def _leave(self, session: SftpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS):

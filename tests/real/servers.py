@@ -34,6 +34,12 @@ def missing(*programs):
     return f"not installed: {', '.join(absent)}" if absent else None
 
 
+def hashed(password):
+    """Return a password as crypt(3) stores it."""
+    command = ["openssl", "passwd", "-6", "-stdin"]
+    return subprocess.run(command, input=password.reveal(), text=True, capture_output=True, check=True).stdout.strip()
+
+
 class Server:
     """A running server; ``files`` is the folder that its account sees."""
 
@@ -163,26 +169,21 @@ class Vsftpd(Ftps):
         return ["vsftpd", config]
 
 
-class Proftpd(Ftps):
+class _Proftpd:
+    """The settings of proftpd that both of its servers share."""
+
     program = "proftpd"
 
-    def prepare(self, stack):
-        self.certificates()
-        account = pwd.getpwnam(ACCOUNT)
-        hashed = subprocess.run(
-            ["openssl", "passwd", "-6", "-stdin"],
-            input=self.password.reveal(),
-            text=True,
-            capture_output=True,
-            check=True,
-        ).stdout.strip()
-        accounts = self.base / "accounts"
+    def configure(self, module, lines):
+        """Write the settings, and return the command."""
+        account, accounts = pwd.getpwnam(ACCOUNT), self.base / "accounts"
         accounts.touch(0o600)
-        accounts.write_text(f"{USER}:{hashed}:{account.pw_uid}:{account.pw_gid}::{self.files}:/bin/false\n")
+        line = f"{USER}:{hashed(self.password)}:{account.pw_uid}:{account.pw_gid}::{self.files}:/bin/false\n"
+        accounts.write_text(line)
         config = self.base / "proftpd.conf"
         config.write_text(f"""
 ModulePath /usr/lib/proftpd
-LoadModule mod_tls.c
+LoadModule {module}
 ServerName "real"
 ServerType standalone
 DefaultAddress 127.0.0.1
@@ -202,7 +203,21 @@ AuthUserFile {accounts}
 RequireValidShell off
 DefaultRoot ~
 AllowOverwrite on
-MaxLoginAttempts 3
+{lines}
+{self.variant.get("more", "")}
+<Directory />
+  AllowOverwrite on
+</Directory>
+""")
+        return ["proftpd", "-n", "-c", config]
+
+
+class Proftpd(_Proftpd, Ftps):
+    def prepare(self, stack):
+        self.certificates()
+        return self.configure(
+            "mod_tls.c",
+            f"""MaxLoginAttempts 3
 TLSEngine on
 TLSLog {self.base}/tls.log
 TLSProtocol {self.variant.get("protocol", "TLSv1.2 TLSv1.3")}
@@ -210,13 +225,8 @@ TLSRequired on
 TLSVerifyClient on
 TLSCACertificateFile {self.variant.get("ca", self.authority.file)}
 TLSECCertificateFile {self.pair.certificate}
-TLSECCertificateKeyFile {self.pair.key}
-{self.variant.get("more", "")}
-<Directory />
-  AllowOverwrite on
-</Directory>
-""")
-        return ["proftpd", "-n", "-c", config]
+TLSECCertificateKeyFile {self.pair.key}""",
+        )
 
 
 class PureFtpd(Ftps):
@@ -229,10 +239,10 @@ class PureFtpd(Ftps):
         both.chmod(0o600)
         account = pwd.getpwnam(ACCOUNT)
         accounts, database = self.base / "accounts", self.base / "accounts.pdb"
-        made = ["pure-pw", "useradd", USER, "-u", str(account.pw_uid), "-g", str(account.pw_gid), "-d", self.files]
-        made += ["-f", accounts, "-F", database, "-m"]
-        typed = f"{self.password.reveal()}\n" * 2
-        subprocess.run(made, input=typed, text=True, capture_output=True, check=True)
+        # "pure-pw useradd" would choose a hash that takes seconds of each login, and more than a time-out when busy
+        line = f"{USER}:{hashed(self.password)}:{account.pw_uid}:{account.pw_gid}::{self.files}/./" + ":" * 12 + "\n"
+        accounts.write_text(line)
+        subprocess.run(["pure-pw", "mkdb", database, "-f", accounts], capture_output=True, check=True)
         command = ["pure-ftpd", "-S", f"127.0.0.1,{self.port}", "-l", f"puredb:{database}", "-E", "-A", "-H", "-Y", "3"]
         return [
             *command,
@@ -253,56 +263,21 @@ class PureFtpd(Ftps):
         ]
 
 
-class ProftpdSftp(Server):
+class ProftpdSftp(_Proftpd, Server):
     """proftpd's mod_sftp: an SSH server of its own, which shares no code with OpenSSH."""
 
-    program = "proftpd"
     protocol = "sftp"
 
     def prepare(self, stack):
-        account = pwd.getpwnam(ACCOUNT)
-        hashed = subprocess.run(
-            ["openssl", "passwd", "-6", "-stdin"],
-            input=self.password.reveal(), text=True, capture_output=True, check=True,
-        ).stdout.strip()  # fmt: skip
-        accounts = self.base / "accounts"
-        accounts.touch(0o600)
-        accounts.write_text(f"{USER}:{hashed}:{account.pw_uid}:{account.pw_gid}::{self.files}:/bin/false\n")
         made = ["ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", self.base / "host-rsa"]
         subprocess.run(made, check=True)
-        config = self.base / "proftpd.conf"
-        config.write_text(f"""
-ModulePath /usr/lib/proftpd
-LoadModule mod_sftp.c
-ServerName "real"
-ServerType standalone
-DefaultAddress 127.0.0.1
-SocketBindTight on
-Port {self.port}
-UseIPv6 off
-User {ACCOUNT}
-Group {_group(account.pw_gid)}
-PidFile {self.base}/pid
-ScoreboardFile {self.base}/scoreboard
-DelayEngine off
-SystemLog {self.base}/system.log
-TransferLog none
-WtmpLog off
-AuthOrder mod_auth_file.c
-AuthUserFile {accounts}
-RequireValidShell off
-DefaultRoot ~
-AllowOverwrite on
-SFTPEngine on
+        return self.configure(
+            "mod_sftp.c",
+            f"""SFTPEngine on
 SFTPLog {self.base}/sftp.log
 SFTPHostKey {self.base}/host-rsa
-SFTPAuthMethods password
-{self.variant.get("more", "")}
-<Directory />
-  AllowOverwrite on
-</Directory>
-""")
-        return ["proftpd", "-n", "-c", config]
+SFTPAuthMethods password""",
+        )
 
     def options(self):
         told = subprocess.run(
