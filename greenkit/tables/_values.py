@@ -77,7 +77,7 @@ class Values(Labels):
             value = self.numbers(name)
             value = value if everything else value[rows]
             if spec.factor != 1:
-                value = value * spec.factor
+                value = value * spec.factor + 0.0  # -0.0 is 0.0
             part = Part(
                 rows,
                 start if everything else start[rows],
@@ -91,8 +91,6 @@ class Values(Labels):
             if empty.all() and len(value) and len([v for v in self.table.values.values() if v.read]) > 1:
                 self._report(VALUE_BLANK_COLUMN, column=self.used[name])
                 continue
-            if spec.blank == "absent" and empty.any():
-                part = part.take(~empty)
             parts.append(part)
         return parts
 
@@ -104,7 +102,7 @@ class Values(Labels):
             mine = rows[rows_of_lane[rows]]
             if not spec.read:
                 continue
-            part = Part(mine, start[mine], self.numbers(name)[mine] * spec.factor, spec, name)
+            part = Part(mine, start[mine], self.numbers(name)[mine] * spec.factor + 0.0, spec, name)
             part.end = None if end is None else end[mine]
             parts.append(part)
         return parts
@@ -130,7 +128,7 @@ class Values(Labels):
                 continue
             values = np.stack([self.numbers(name)[rows] for name in slots.names], axis=1)
             if spec.factor != 1:
-                values = values * spec.factor
+                values = values * spec.factor + 0.0
             label = self._wide_label(slots)
             repeat: str | None = self.table.repeat
             if repeat is None:

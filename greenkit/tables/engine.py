@@ -124,6 +124,13 @@ class Engine(Placing):
     ) -> Readings:  # fmt: skip
         ends_given = part.end is not None
         instants, part, series, which = self._instants(part, series, keys, offset, which)
+        # Rows without a reading are left out only now: a blank row of the repeated hour is one of its two rows too.
+        if any(one.spec.blank == "absent" for one in parts):
+            absent = np.array([one.spec.blank == "absent" for one in parts])
+            keep = ~np.isnan(part.value) | ~(absent[0] if which is None else absent[which])
+            if not keep.all():
+                instants, part, series = instants[keep], part.take(keep), series[keep]
+                which = None if which is None else which[keep]
         if not len(part):
             return Readings(part.row, series, keys, instants, instants, part.value)
         order = _order(series, instants)

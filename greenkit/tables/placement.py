@@ -299,7 +299,7 @@ def _place_fall(
     _, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
     outside = label[around][(label[around] < a) | (label[around] >= b)]
     copies = int(np.median(np.unique(outside, return_counts=True)[1])) if len(outside) else 1
-    nth = _occurrence(where.reshape(-1))
+    nth = occurrence(where.reshape(-1))
     if known.any():
         return  # the table names the hour of the others, so these are what is left: the first hour
     if (counts <= copies).all():
@@ -329,8 +329,14 @@ def _place_fall(
     second[rows[late]] = True
 
 
-def _occurrence(codes: Ints) -> Ints:
-    """Return how often each code has occurred before: 0 0 1 for a b a."""
+def occurrence(codes: Ints) -> Ints:
+    """Return how often each code has occurred before.
+
+    Examples
+    --------
+    >>> occurrence(np.array([7, 5, 7])).tolist()
+    [0, 0, 1]
+    """
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     first = np.searchsorted(ordered, ordered, side="left")

@@ -10,13 +10,19 @@ import itertools
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from greenkit.tables.cells import fold
 from greenkit.tables.engine import Engine
 from greenkit.tables.mapping import FLOWS, Value
+from greenkit.tables.placement import occurrence
 from greenkit.tables.stamps import NEVER
 
 _TOLERANCE: Final = 0.0111
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+_Block = dict[tuple[int, int], float]
 
 
 def prepare(engine: Engine) -> None:
@@ -29,7 +35,7 @@ def prepare(engine: Engine) -> None:
     if count <= 1:
         engine.lanes = [(lane == 0, _single(engine, values[label != NEVER], unit))]
         return
-    tables = [dict(zip(label[lane == i].tolist(), values[lane == i].tolist(), strict=True)) for i in range(count)]
+    tables = [_by_time(label[lane == i], values[lane == i]) for i in range(count)]
     flows = _by_arithmetic(tables)
     if flows is None:
         engine.ask(
@@ -56,14 +62,14 @@ def _unit(engine: Engine) -> str | None:
     return "kW" if "kilowatts" in text else None
 
 
-def _single(engine: Engine, values: np.ndarray, unit: str | None) -> Value:
+def _single(engine: Engine, values: Floats, unit: str | None) -> Value:
     flow = next(iter(engine.table.values.values())).flow
     if flow is None and not (values < 0).any():
         flow = "delivered"
     return Value(flow=flow, unit=unit, blank="absent")
 
 
-def _lanes(engine: Engine, label: np.ndarray) -> np.ndarray:
+def _lanes(engine: Engine, label: Ints) -> Ints:
     """Return the flow that each row belongs to, as a number; -1 for a row without a time."""
     column = engine.words("Energy consumption time period")
     is_header = column.map([fold(word) in engine.header for word in column.words], bool)
@@ -86,7 +92,12 @@ def _lanes(engine: Engine, label: np.ndarray) -> np.ndarray:
     return lane
 
 
-def _by_arithmetic(tables: list[dict[int, float]]) -> list[str] | None:
+def _by_time(label: Ints, values: Floats) -> _Block:
+    """Return the values of a block by label, and by how often the label has come, since an hour repeats in fall."""
+    return dict(zip(zip(label.tolist(), occurrence(label).tolist(), strict=True), values.tolist(), strict=True))
+
+
+def _by_arithmetic(tables: list[_Block]) -> list[str] | None:
     """Return the flow of each block, if the values prove it."""
     if len(tables) == 2:
         signs = [({v > 0 for v in t.values() if v}) for t in tables]
