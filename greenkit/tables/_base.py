@@ -52,6 +52,28 @@ class Question:
     row: int = -1
 
 
+def runs(keep: Bools) -> Bools | list[slice]:
+    """Return a mask as slices if few rows are left out: copies of slices are several times faster than a mask.
+
+    Examples
+    --------
+    >>> runs(np.array([True] * 200 + [False] + [True] * 99))
+    [slice(0, 200, None), slice(201, 300, None)]
+    """
+    edges = np.flatnonzero(np.diff(keep.view(np.int8), prepend=np.int8(0), append=np.int8(0)))
+    if len(edges) > len(keep) // 64:
+        return keep
+    return [slice(int(low), int(high)) for low, high in edges.reshape(-1, 2)]
+
+
+def take(array: npt.NDArray[Any], which: Any) -> npt.NDArray[Any]:
+    """Return the elements that a mask, numbers, or slices choose."""
+    if not isinstance(which, list):
+        chosen: npt.NDArray[Any] = array[which]
+        return chosen
+    return np.concatenate([array[part] for part in which]) if which else array[:0]
+
+
 @dataclass
 class Part:
     """Rows of one value column, or of the cells of a wide table."""
@@ -68,15 +90,15 @@ class Part:
         return len(self.row)
 
     def take(self, which: Any) -> Part:
-        """Return some of the rows."""
+        """Return some of the rows: a mask, their numbers, or what :func:`runs` returns."""
         return Part(
-            self.row[which],
-            self.label[which],
-            self.value[which],
+            take(self.row, which),
+            take(self.label, which) if len(self.label) else self.label,
+            take(self.value, which),
             self.spec,
             self.column,
-            None if self.fold is None else self.fold[which],
-            None if self.end is None else self.end[which],
+            None if self.fold is None else take(self.fold, which),
+            None if self.end is None else take(self.end, which),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from greenkit.findings import Kind
 from greenkit.tables import intervals
-from greenkit.tables._base import Part
+from greenkit.tables._base import Part, runs, take
 from greenkit.tables._labels import ROW_UNREADABLE, minutes_of
 from greenkit.tables._values import Values
 from greenkit.tables.intervals import MINUTE
@@ -128,8 +129,8 @@ class Placing(Values):
     ) -> tuple[Ints, Part, Ints, Ints | None]:
         zone_of_key = np.array([key[4] or self._zone() or "UTC" for key in keys])
         zones = list(dict.fromkeys(zone_of_key.tolist()))
-        start = np.zeros(len(part), dtype=np.int64)
-        keep = np.ones(len(part), dtype=bool)
+        start = np.zeros(len(part) if len(zones) > 1 else 0, dtype=np.int64)
+        keep = np.ones(len(start), dtype=bool)
         ends = self._ends_are_labels()
         for zone in zones:
             mine = slice(None) if len(zones) == 1 else np.flatnonzero((zone_of_key == zone)[series])
@@ -137,18 +138,24 @@ class Placing(Values):
             filled = ~np.isnan(part.value[mine])
             use = clock or self._infer_clock(label, own, zone, filled, part.row[mine])
             if use == "standard":
-                start[mine] = label - standard_offset(zone, int(label.min()), int(label.max()))
-                continue
-            if use == "utc":
-                start[mine] = label
-                continue
-            placed = self._place_local(part, mine, label, own, zone, filled, ends)
-            self._tell_placed(placed, part, mine, own, label, zone)
-            start[mine] = placed.start
-            keep[mine] = placed.keep
+                placed = Placed(label - standard_offset(zone, int(label.min()), int(label.max())), np.ones(0, bool))
+            elif use == "utc":
+                placed = Placed(label, np.ones(0, bool))
+            else:
+                placed = self._place_local(part, mine, label, own, zone, filled, ends)
+                self._tell_placed(placed, part, mine, own, label, zone)
+            if len(zones) == 1:
+                start, keep = placed.start, placed.keep
+            else:
+                start[mine] = placed.start
+                keep[mine] = placed.keep if len(placed.keep) else True
+        part = dataclasses.replace(part, fold=None)  # these arrays are large, and not needed again
+        if part.end is None and self.time_given:
+            part.label = part.label[:0]
         if not keep.all():
-            part, series, start = part.take(keep), series[keep], start[keep]
-            which = None if which is None else which[keep]
+            kept = runs(keep)
+            part, series, start = part.take(kept), take(series, kept), take(start, kept)
+            which = None if which is None else take(which, kept)
         return start, part, series, which
 
     def _place_local(

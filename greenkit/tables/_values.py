@@ -121,12 +121,16 @@ class Values(Labels):
 
     def _wide_parts(self, rows: Ints, date: Ints) -> list[Part]:
         parts = []
+        everything = len(rows) == self.columns.rows
         zone = self._zone() or "UTC"
         for pattern, spec in self.table.patterns.items():
             slots = wide.find_slots(self.names, pattern, self.table.time.extra)
             if not slots.names:
                 continue
-            values = np.stack([self.numbers(name)[rows] for name in slots.names], axis=1)
+            # rows by columns; each column is copied once
+            values = np.empty((len(rows), len(slots.names)))
+            for i, name in enumerate(slots.names):
+                values[:, i] = self.numbers(name) if everything else self.numbers(name)[rows]
             if spec.factor != 1:
                 values = values * spec.factor + 0.0
             label = self._wide_label(slots)
@@ -145,7 +149,8 @@ class Values(Labels):
                     )  # fmt: skip
                     repeat = "in order"
             cells = wide.expand(date[rows], values, slots, label, zone, repeat)
-            part = Part(rows[cells.row], cells.label, cells.value, spec, pattern, cells.fold)
+            row = cells.row if everything else rows[cells.row]
+            part = Part(row, cells.label, cells.value, spec, pattern, cells.fold)
             if spec.blank == "absent":
                 part = part.take(~np.isnan(part.value))
             self._step = slots.step
@@ -222,15 +227,19 @@ class Values(Labels):
             axes.append(self._axis(item, default, part, item is self.table.commodity))
         zone = self.table.zone
         axes.append(self._axis(zone, "", part, False) if isinstance(zone, Column) else (None, [zone or ""]))
-        code: Any = np.zeros(len(part), dtype=np.int32)
+        code: Any = None  # int32, one for each row: the number of its combination of values
         combos: list[tuple[Any, ...]] = [()]
         for axis_codes, values in axes:
             combos = [(*combo, value) for combo in combos for value in values]
-            if len(values) > 1:
+            if len(values) > 1 and code is not None:
                 code = code.astype(np.int64) if len(combos) > 1 << 30 else code
                 code *= len(values)
-            if axis_codes is not None:
+            if axis_codes is not None and code is None:
+                code = axis_codes.astype(np.int32)
+            elif axis_codes is not None:
                 code += axis_codes.astype(code.dtype, copy=False)
+        if code is None:
+            code = np.zeros(len(part), dtype=np.int32)
         present = np.bincount(code, minlength=len(combos)) > 0 if len(combos) <= _MOST_LABELED else None
         if present is None:
             places, code = np.unique(code, return_inverse=True)

@@ -114,7 +114,9 @@ class Engine(Placing):
                 distinct.append(all_keys[i])
             rank[i] = len(distinct) - 1
         joined = kept[0] if len(kept) == 1 else _concatenated(kept)
-        series = rank[codes[0] if len(codes) == 1 else np.concatenate(codes)]
+        series = codes[0] if len(codes) == 1 else np.concatenate(codes)
+        if (rank != np.arange(len(rank))).any():
+            series = rank[series]
         which = np.repeat(np.arange(len(kept)), [len(part) for part in kept]) if len(kept) > 1 else None
         return self._placed(joined, series, distinct, offset, kept, which)
 
@@ -137,8 +139,6 @@ class Engine(Placing):
         if order is not None:
             part, series, instants = part.take(order), series[order], instants[order]
             which = None if which is None else which[order]
-        if self.time_given and not ends_given:
-            part.label = instants[:0]  # no longer needed, and large
         zone_of_key = [key[4] or self._zone() or "UTC" for key in keys]
         start, end = (
             self._given_ends(part, instants, series, zone_of_key)
@@ -172,8 +172,10 @@ class Engine(Placing):
     def _rates_and_registers(self, out: Readings, parts: list[Part], which: Ints | None) -> None:
         """Make usage of registers, and split net values where it is asked for."""
         for i, part in enumerate(parts):
-            mine = np.ones(len(out.row), dtype=bool) if which is None else which == i
             kind = part.spec.kind
+            if kind != "register" and not part.spec.split and (kind == "usage" or not self.asks_kind):
+                continue
+            mine = np.ones(len(out.row), dtype=bool) if which is None else which == i
             if kind is None and self.asks_kind and _looks_like_register(out, mine):
                 self.ask(
                     "kind", "Are the values usage, or readings of a register?", ("usage", "register"),
@@ -224,9 +226,10 @@ class Engine(Placing):
         """Leave out exact duplicates, and report intervals with two different values."""
         if len(out.row) < 2:
             return
-        same = (out.series[1:] == out.series[:-1]) & (out.start[1:] == out.start[:-1]) & (out.end[1:] == out.end[:-1])
+        same = (out.start[1:] == out.start[:-1]) & (out.series[1:] == out.series[:-1])
         if not same.any():
             return
+        same &= out.end[1:] == out.end[:-1]
         equal = (out.value[1:] == out.value[:-1]) | (np.isnan(out.value[1:]) & np.isnan(out.value[:-1]))
         again = same & equal
         # An empty cell next to a value of the same interval means nothing (blocks of a file often overlap by one row).
@@ -307,12 +310,12 @@ def _split(out: Readings, mine: Bools) -> None:
 
 def _looks_like_register(out: Readings, mine: Bools) -> bool:
     """Return whether the values of each series never fall, rise, and are large compared with their differences."""
+    # One fall is enough to tell, and the first rows mostly have one.
+    first = np.flatnonzero(mine[:5_000] & ~np.isnan(out.value[:5_000]))
+    if ((np.diff(out.value[first]) < 0) & (out.series[first][1:] == out.series[first][:-1])).any():
+        return False
     rows = np.flatnonzero(mine & ~np.isnan(out.value))
     if len(rows) < 24:
-        return False
-    # One fall is enough to tell, and the first rows mostly have one.
-    first = rows[:5_000]
-    if ((np.diff(out.value[first]) < 0) & (out.series[first][1:] == out.series[first][:-1])).any():
         return False
     same = out.series[rows][1:] == out.series[rows][:-1]
     step = np.diff(out.value[rows])[same]

@@ -34,6 +34,7 @@ from greenkit.tables.stamps import DAY, US
 
 HOUR: Final = 3600 * US
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BLOCK: Final = 1 << 15
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -149,9 +150,13 @@ def to_utc(label: Ints, zone: str, second: Bools | None = None) -> Ints:
     offsets = np.array([found[0].before, *(c.after for c in found)], dtype=np.int64)
     first_at = np.array([c.at + max(c.before, c.after) for c in found], dtype=np.int64)
     if len(found) <= 8:
-        out = label - offsets[0]
-        for at, before, after in zip(first_at, offsets[:-1], offsets[1:], strict=True):
-            np.subtract(out, after - before, out=out, where=label >= at)
+        out = np.empty_like(label)
+        for low in range(0, len(label), _BLOCK):  # parts that stay in the cache of the processor
+            own = label[low : low + _BLOCK]
+            part = own - offsets[0]
+            for at, before, after in zip(first_at, offsets[:-1], offsets[1:], strict=True):
+                part -= (own >= at) * (after - before)
+            out[low : low + _BLOCK] = part
     else:
         out = label - offsets[np.searchsorted(first_at, label, side="right")]
     if second is not None and second.any():
@@ -245,17 +250,18 @@ def place(
     fold = np.full(len(label), -1, dtype=np.int8) if fold is None else fold
     for change in changes(zone, int(label.min()), int(label.max())):
         a, b = change.window
-        inside = np.flatnonzero((label >= a) & (label < b))
+        near = np.flatnonzero((label >= a - 3 * HOUR) & (label < b + 3 * HOUR))
+        inside = near[(label[near] >= a) & (label[near] < b)]
         if not len(inside):
             continue
-        near = np.flatnonzero((label >= a - 3 * HOUR) & (label < b + 3 * HOUR))
         for rows, around in _by_series(series, inside, near):
             if change.is_fall:
                 _place_fall(out, second, label, rows, around, change, fold, backward)
             else:
                 _place_spring(out, label, rows, around, change, filled)
-    if second.any():
-        out.start = to_utc(label, zone, second)
+    late = np.flatnonzero(second)
+    if len(late):
+        out.start[late] = to_utc(label[late], zone, np.ones(len(late), dtype=bool))
     return out
 
 

@@ -691,7 +691,10 @@ def _categories(labels: Sequence[str], of_row: Any) -> pd.Categorical:
     dtype = np.min_scalar_type(-max(len(names), 1))
     codes = np.array([place.get(label, -1) for label in labels], dtype=dtype)
     index = pd.Index(names, dtype="str" if names else object)
-    made = codes[of_row] if len(codes) else np.zeros(0, dtype=dtype)
+    if len(codes) and (codes == codes[0]).all():
+        made = np.full(len(of_row), codes[0], dtype=dtype)  # one label, the usual case
+    else:
+        made = codes[of_row] if len(codes) else np.zeros(0, dtype=dtype)
     return pd.Categorical.from_codes(made, categories=index, validate=False)
 
 
@@ -786,7 +789,7 @@ def _qualities(arrays: Readings, engine: Engine) -> tuple[pd.Categorical, pd.Cat
     missing = np.isnan(arrays.value)
     if spec is None:
         return _categories(["actual", "missing"], missing.view(np.int8)) if missing.any() else _categories(
-            ["actual"], np.zeros(len(missing), dtype=np.int64)
+            ["actual"], missing.view(np.int8)
         ), None
     column = engine.words(spec.column)
     meanings = {fold(k): v for k, v in spec.words.items()}

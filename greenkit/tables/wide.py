@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit.errors import SettingsError
+from greenkit.tables._base import runs, take
 from greenkit.tables.cells import fold
 from greenkit.tables.placement import Change, changes
 from greenkit.tables.stamps import DAY, NEVER, US, parse_stamps
@@ -214,8 +215,8 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     out = Expanded(row, labels.reshape(-1), fold_of, values.reshape(-1))
     if keep is None or keep.all():
         return out
-    mask = keep.reshape(-1)
-    return Expanded(out.row[mask], out.label[mask], out.fold[mask], out.value[mask])
+    kept = runs(keep.reshape(-1))
+    return Expanded(*(take(array, kept) for array in (out.row, out.label, out.fold, out.value)))
 
 
 def _date_of(change: Change) -> int:
