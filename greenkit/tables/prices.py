@@ -31,7 +31,7 @@ MISSING: Final = Kind(
     "Load the missing price files too.",
 )
 REPEATS: Final = Kind(
-    "tables.prices.repeats", "info", "greenkit left out {count:price} that {count:appears|appear} twice."
+    "tables.prices.repeats", "info", "greenkit left out {count:price} {count:that is a duplicate|that are duplicates}."
 )
 
 
