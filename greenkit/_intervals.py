@@ -9,9 +9,10 @@ values differ, so names are looked up once per run and never once per row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -45,6 +46,9 @@ _RATE: Final = {
 POWER: Final = {unit: _RATE.get(unit, f"{unit}/h") for unit in sorted(ADDITIVE)}
 ESTIMATED: Final = frozenset({"estimated", "projected"})
 """Qualities of values that were not measured."""
+
+BATCH: Final = 1 << 19
+"""Rows of the groups of series that are computed one after another."""
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -116,6 +120,24 @@ class Intervals:
             return self
         names = ("code", "start", "end", "value", "estimated", "row")
         return replace(self, **{n: getattr(self, n)[where] for n in names})
+
+    def batches(self) -> Iterator[tuple[int, Intervals]]:
+        """Yield groups of complete series of about :data:`BATCH` rows, with the number of their first series.
+
+        What is computed series by series needs memory for one group only, and most of its arrays stay in the cache of
+        the processor. Together, the groups have all series; ``code`` and ``keys`` count from the first of each group.
+        """
+        if len(self) <= BATCH:
+            yield 0, self
+            return
+        edges = np.searchsorted(self.code, np.arange(len(self.keys) + 1))
+        # a group ends with the series in which the number of rows passes a multiple of BATCH
+        cuts = [0, *(np.flatnonzero(np.diff(edges[1:] // BATCH)) + 1).tolist(), len(self.keys)]
+        for a, b in pairwise(cuts):
+            rows = slice(int(edges[a]), int(edges[b]))
+            usual = None if self.usual is None else self.usual[a:b]
+            one = replace(self.take(rows), keys=self.keys.iloc[a:b].reset_index(drop=True), usual=usual, relations=None)
+            yield a, replace(one, code=one.code - a)
 
     @cached_property
     def zone(self) -> str:
@@ -210,6 +232,9 @@ class Intervals:
     @cached_property
     def overlap(self) -> Bools:
         """Whether an interval starts before an earlier one of its series has ended."""
+        before = self.start[1:] < self.end[:-1]
+        if not (before & (self.code[1:] == self.code[:-1])).any():
+            return np.zeros(len(self), dtype=bool)
         return self.start < self.reached
 
     def label(self, code: int) -> str:

@@ -43,6 +43,8 @@ COLUMNS: Final = {
 """Columns of the table of relations, and what they contain."""
 RESOLUTIONS: Final = {"15min": 900, "30min": 1800, "hour": 3600, "day": 86_400, "month": 30 * 86_400}
 """Names for ``resolution=`` beside "finest" and "coarsest", in seconds."""
+MOST: Final = 20
+"""Relations that ``df.attrs`` holds at most, because pandas copies it in every operation."""
 _EQUAL: Final = 0.001
 """Relative difference up to which a coarse value equals the sum of finer ones."""
 _ROUNDING: Final = 0.0005
@@ -96,6 +98,12 @@ class Relations:
         out = pd.DataFrame(self.rows, columns=list(COLUMNS))
         numbers = {"minutes": "float64", "intervals": "int64", "compared": "int64", "equal": "int64"}
         return out.astype({name: numbers.get(name, "str") for name in COLUMNS})
+
+    def as_attrs(self) -> dict[str, Any]:
+        """Return the first relations as small plain JSON, for ``df.attrs["greenkit"]``; nothing if there are none."""
+        if not self.rows:
+            return {}
+        return {"relations": self.rows[:MOST], "relations_of": len(self.rows)}
 
 
 NONE: Final = Relations()

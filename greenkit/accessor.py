@@ -137,6 +137,13 @@ class GreenkitAccessor:
         """Pivot to one column per physical flow, indexed by local time. See :func:`greenkit.frame.wide`."""
         return frame.wide(self._df)
 
+    @_explained
+    def with_roster(self, roster: pd.DataFrame) -> pd.DataFrame:
+        """Add the attributes of a roster, as columns. See :func:`greenkit.analysis.roster.with_roster`."""
+        from greenkit.analysis import roster as rosters
+
+        return rosters.with_roster(self._df, roster)
+
     @property
     def findings(self) -> Findings:
         """Findings that were reported when the frame was read. See :func:`greenkit.frame.findings_of`."""
@@ -206,6 +213,13 @@ class GreenkitAccessor:
         from greenkit.analysis import totals
 
         return totals.by_flow(totals.by_period(self._df, period, bills=bills, seasons=seasons))
+
+    @_explained
+    def blocks(self, period: str = "month") -> pd.DataFrame:
+        """Add up each flow by the wholesale blocks 5x16, 2x16, and 7x8: :func:`greenkit.analysis.blocks.totals`."""
+        from greenkit.analysis import blocks
+
+        return blocks.totals(self._df, period)
 
     @_explained
     def reconcile(

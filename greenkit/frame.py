@@ -41,7 +41,7 @@ SUPERSEDED: Final = Kind(
     "To keep every revision, pass revisions='all'.",
 )
 _KEPT: Final = 100
-"""Findings, and relations, that a frame carries in its attrs."""
+"""Findings that a frame carries in its attrs."""
 # column → (dtype, meaning). "time" is datetime64[us] in the site's zone, or in UTC if the frame has several zones.
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "meter": ("category", "ESI ID, or the ID of the ESPI usage point"),
@@ -399,7 +399,7 @@ def physical(
     DataFrame
         A tidy frame; ``df`` itself if each series is a flow of its own. A flow that is made of parts is named after
         its first series and the number of the others, as in ``"1 (+2)"``. The decisions are in
-        ``attrs["greenkit"]["relations"]`` (up to 100 rows); :func:`relations` returns all of them.
+        ``attrs["greenkit"]["relations"]`` (up to 20 rows); :func:`relations` returns all of them.
 
     Raises
     ------
@@ -420,8 +420,8 @@ def physical(
     stated = _relations.successors_of(successors)
     found, rows = _relations.succeed(found, stated)
     made = _relations.physical(found, df, resolution=resolution)
-    known = made.relations.rows if made.relations else []
-    if len(made) == len(df) and not rows and not known:
+    known = _relations.Relations([*rows, *(made.relations.rows if made.relations else [])])
+    if len(made) == len(df) and not known.rows:
         return df
     out = df.iloc[made.row].copy()
     for name in ("meter", "series"):
@@ -429,7 +429,7 @@ def physical(
         out[name] = pd.Categorical.from_codes(codes[made.code], categories=pd.Index(words, dtype="str"))
     out["value"] = made.value
     out.attrs = dict(df.attrs)
-    out.attrs["greenkit"] = {**df.attrs.get("greenkit", {}), "relations": [*rows, *known][:_KEPT]}
+    out.attrs["greenkit"] = {**df.attrs.get("greenkit", {}), **known.as_attrs()}
     return tidy(out)
 
 
@@ -521,7 +521,10 @@ def wide(df: pd.DataFrame) -> pd.DataFrame:
     values[column[found.code], which] = found.value
     index = pd.DatetimeIndex(to_times(np.asarray(starts, dtype=np.int64), found.zone), name="start")
     columns = pd.MultiIndex.from_frame(keys.iloc[order].reset_index(drop=True))
-    return pd.DataFrame(values.T, index=index, columns=columns, copy=False)
+    out = pd.DataFrame(values.T, index=index, columns=columns, copy=False)
+    if found.relations is not None and found.relations.rows:
+        out.attrs["greenkit"] = found.relations.as_attrs()
+    return out
 
 
 def summary(df: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 
 import greenkit
 from greenkit import accessor, export, frame, plot, report, tariffs
-from greenkit.analysis import estimate, intervals, quality, reconcile, shape, totals
+from greenkit.analysis import blocks, estimate, intervals, quality, reconcile, roster, shape, totals
 from greenkit.tables import write
 
 # method → the function behind it
@@ -17,12 +17,14 @@ BEHIND = {
     "relations": frame.relations,
     "physical": frame.physical,
     "latest": frame.latest,
+    "with_roster": roster.with_roster,
     "wide": frame.wide,
     "quality": quality.assess,
     "drop_duplicates": intervals.unique,
     "fill_gaps": estimate.fill_gaps,
     "totals": totals.by_period,
     "flows": totals.by_period,
+    "blocks": blocks.totals,
     "reconcile": reconcile.compare_bills,
     "shape": shape.summarize,
     "duration": shape.duration,
@@ -66,6 +68,8 @@ def test_methods_call_the_functions_behind_them(make_series, tmp_path):
     assert df.gk.fill_gaps()["filled"].tolist() == df["value"].tolist()
     assert df.gk.drop_duplicates() is df
     assert df.gk.reconcile(["2024-07-01", "2024-07-02"])["status"].tolist() == ["no amount"]
+    assert df.gk.with_roster(pd.DataFrame({"meter": ["M1"], "TDSP": "Oncor"}))["TDSP"].unique().tolist() == ["Oncor"]
+    assert df.gk.blocks()["value"].tolist() == [62.0, 34.0]
     assert df.gk.flows("D")["delivered"].tolist() == [48.0, 48.0]
     assert df.gk.price({"zone": "America/Chicago", "energy": 1}).total == 96
     assert df.gk.price_intervals({"zone": "America/Chicago", "energy": 2})["computed_cost"].sum() == 192

@@ -13,6 +13,7 @@ from greenkit.analysis import (
     intervals,
     quality,
     reconcile,
+    roster,
     shape,
     totals,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "intervals",
     "quality",
     "reconcile",
+    "roster",
     "shape",
     "totals",
 ]

@@ -17,7 +17,7 @@ import pandas as pd
 
 from greenkit.analysis._periods import DAY, DAYS, MONTHS, QUARTERS, WEEKS, YEARS, assign, holiday_dates
 from greenkit.analysis._periods import nerc_holidays as nerc_holidays
-from greenkit.analysis.intervals import HOUR, POWER, Intervals, checked
+from greenkit.analysis.intervals import HOUR, POWER, Intervals, checked, state
 from greenkit.analysis.totals import SPELLINGS
 from greenkit.errors import SchemaError
 
@@ -88,10 +88,11 @@ def totals(df: pd.DataFrame, period: str = "month") -> pd.DataFrame:
     keys = found.keys[["meter", "flow", "series", "unit"]].iloc[periods.code[where]].reset_index(drop=True)
     amount = np.bincount(group, found.amount, n)[kept]
     rate = ~keys["unit"].isin(POWER).to_numpy(dtype=bool)
-    return keys.assign(
+    out = keys.assign(
         period=periods.name[where],
         block=pd.Categorical.from_codes((kept % len(NAMES)).astype(np.int8), dtype=pd.CategoricalDtype(list(NAMES))),
         value=np.where(rate, amount / hours[kept], amount),
         hours=hours[kept],
         present=present[kept],
     )
+    return state(out, df, found)

@@ -86,7 +86,7 @@ def _with_missing(df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     kept = df.iloc[found.row[found.valid]]
     keys = found.keys.iloc[code].reset_index(drop=True)
     more = keys.assign(start=to_times(start), end=to_times(end), value=np.nan, quality="missing")
-    more = more.reindex(columns=df.columns)
+    more = intervals.with_attributes(more, intervals.attributes(df)).reindex(columns=df.columns)
     parts = [kept, _typed(more, df)] if len(more) else [kept]
     return frame.concat([frame.tidy(p) for p in parts], revisions="all")
 

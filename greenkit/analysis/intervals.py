@@ -1,13 +1,18 @@
 """The intervals of physical flows, as arrays: what every analysis computes on.
 
 :func:`checked` reads a frame for a computation. It keeps each interval once, and it combines the series of each
-physical flow as :func:`greenkit.frame.physical` does. :func:`unique` returns a frame without duplicates.
+physical flow as :func:`greenkit.frame.physical` does. :func:`unique` returns a frame without duplicates. :func:`state`
+completes a result: it adds the attributes of the meters, and the decisions about the series.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import take
 
 from greenkit import _intervals, _relations, frame
 from greenkit._intervals import ESTIMATED as ESTIMATED
@@ -25,6 +30,7 @@ from greenkit._intervals import is_duplicate as is_duplicate
 from greenkit._intervals import local as local
 from greenkit._intervals import power_unit as power_unit
 from greenkit.findings import counted, warn
+from greenkit.times import to_times
 
 
 def from_frame(df: pd.DataFrame) -> Intervals:
@@ -105,3 +111,104 @@ def checked(df: pd.DataFrame, *, resolution: str = "finest") -> Intervals:
             "Call df.gk.quality() to see where."
         )
     return kept
+
+
+# -- results
+
+
+def by_batch(found: Intervals, compute: Callable[[Intervals], pd.DataFrame]) -> pd.DataFrame:
+    """Compute a table group by group of series (:meth:`Intervals.batches`), and join the results.
+
+    Parameters
+    ----------
+    found : Intervals
+        All series.
+    compute : callable
+        Intervals of some series → a table with a column ``code``, and with the same dtypes even if it has no rows.
+    """
+    made = [(first, compute(one)) for first, one in found.batches()]
+    if len(made) == 1:
+        return made[0][1]
+    full = [table.assign(code=table["code"] + first) for first, table in made if len(table)]
+    return pd.concat(full, ignore_index=True) if full else made[0][1]
+
+
+def state(out: pd.DataFrame, df: pd.DataFrame, found: Intervals) -> pd.DataFrame:
+    """Complete a result: add the attributes of its meters, and state in ``attrs["greenkit"]`` what it is based on.
+
+    Returns
+    -------
+    DataFrame
+        ``out`` with the columns of :func:`attributes`. ``attrs["greenkit"]`` has ``rows`` (intervals used), ``of``
+        (rows of the frame), ``first`` and ``last`` (instants in UTC), and, if series were combined, ``relations``: the
+        first rows of :func:`greenkit.frame.relations`.
+    """
+    out = with_attributes(out, attributes(df))
+    span = to_times(np.array([found.start.min(), found.end.max()])).astype(str).tolist() if len(found) else [None, None]
+    out.attrs["greenkit"] = {"rows": len(found), "of": len(df), "first": span[0], "last": span[1]}
+    if found.relations is not None:
+        out.attrs["greenkit"] |= found.relations.as_attrs()
+    return out
+
+
+def attributes(df: pd.DataFrame, known: Collection[str] = frame.DTYPES) -> pd.DataFrame:
+    """Return the attributes of the meters of a frame: your own columns that do not change within a meter.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A frame, or a result with a column ``meter``.
+    known : collection of str
+        Columns that are no attributes. Default: those of frames.
+
+    Returns
+    -------
+    DataFrame
+        One row for each meter, indexed by it, with one column for each attribute.
+    """
+    names = [name for name in df.columns if name not in known]
+    if not names or not len(df):
+        return pd.DataFrame(index=pd.Index([], dtype="str"))
+    meter, meters = pd.factorize(df["meter"])
+    first = np.empty(len(meters), dtype=np.int64)
+    first[meter[::-1]] = np.arange(len(df))[::-1]
+    kept = {}
+    for name in names:
+        # an attribute has one code for each meter, so there are as many pairs of meter and code as there are meters
+        try:
+            code, words = pd.factorize(df[name])
+        except TypeError:  # a column of lists or dictionaries, which no result can be grouped by
+            continue
+        if len(pd.unique(meter * (len(words) + 1) + code)) == len(meters):
+            kept[name] = df[name].array.take(first)
+    return pd.DataFrame(kept, index=pd.Index(meters.astype("str")))
+
+
+def with_attributes(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the attributes of its meters, from :func:`attributes`."""
+    if not len(own.columns):
+        return table
+    place = own.index.get_indexer(table["meter"].astype("str"))
+    return with_columns(table, {name: take(own[name].array, place, allow_fill=True) for name in own.columns})
+
+
+def with_columns(table: pd.DataFrame, columns: Mapping[str, Any], *, prefix: str = "") -> pd.DataFrame:
+    """Return a table with more columns.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table, which is not changed.
+    columns : mapping of str to array
+        The columns to add, of the length of the table.
+    prefix : str
+        Prefix of a column whose name the table already uses, unless it is equal. Default: leave it out.
+    """
+    out = table.copy(deep=False)
+    for name, values in columns.items():
+        column = pd.Series(values, index=table.index)
+        if name not in table.columns:
+            out[name] = column
+        elif prefix and (name in frame.DTYPES or not table[name].astype("object").equals(column.astype("object"))):
+            out[f"{prefix}{name}"] = column
+    return out

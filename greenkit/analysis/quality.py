@@ -22,9 +22,9 @@ from greenkit import _html, _intervals, _relations, times
 from greenkit._html import Markup
 from greenkit.analysis import _periods, checks, intervals, reconcile
 from greenkit.analysis._periods import Date, Window
-from greenkit.analysis._roster import Roster, read_roster
 from greenkit.analysis.checks import LIMITS, Limits
 from greenkit.analysis.intervals import HOUR, KEY, Intervals, Ints
+from greenkit.analysis.roster import Roster, read_roster
 from greenkit.errors import SettingsError
 from greenkit.findings import SEVERITIES, Finding, Findings, Kind
 from greenkit.times import US
@@ -182,13 +182,27 @@ _WIDTH: Final = 360
 # -- the checks of all series
 
 
+_TABLES: Final = ("table", "facts", "days", "months", "gaps", "runs", "spikes")
+
+
 @dataclass(frozen=True)
 class CheckResults:
-    """The tables of all checks. Each has a column ``code``, the row of ``found.keys``, and is sorted by it."""
+    """The tables of all checks. Each has a column ``code``, the row of ``keys``, and is sorted by it.
+
+    Parameters
+    ----------
+    found : Intervals
+        The series without their intervals, which the checks no longer need.
+    table, days, months, gaps, runs, spikes : DataFrame
+        As in :class:`QualityReport`.
+    facts : DataFrame
+        What only findings use, one row for each series: ``highest`` power, ``mean`` power, intervals of an ``odd``
+        length and of ``no_length``, and whether it looks like a ``register`` or like ``watt_hours``.
+    """
 
     found: Intervals
-    window: Window
     table: pd.DataFrame
+    facts: pd.DataFrame
     days: pd.DataFrame
     months: pd.DataFrame
     gaps: pd.DataFrame
@@ -199,11 +213,22 @@ class CheckResults:
     @classmethod
     def of(cls, found: Intervals, window: Window, counts: Mapping[str, Ints], limits: Limits) -> CheckResults:
         """Run the checks on ``found``, which has each interval once; ``counts`` holds duplicates of each series."""
-        gaps = checks.gaps(found, window)
-        runs, spikes = checks.runs(found, limits), checks.spikes(found, limits)
-        table = _table(found, window, gaps, spikes, counts, limits)
-        months = checks.months(found, limits, window=window)
-        return cls(found, window, table, _days(found, window), months, gaps, runs, spikes, limits)
+        made: dict[str, list[pd.DataFrame]] = {name: [] for name in _TABLES}
+        usual = []
+        for first, one in found.batches():
+            part = slice(first, first + len(one.keys))
+            checked = _checked(
+                one,
+                (window[0][part], window[1][part]),
+                {name: count[part] for name, count in counts.items()},
+                limits,
+            )
+            for name, table in checked.items():
+                made[name].append(table.assign(code=table["code"] + first) if first else table)
+            usual.append(one.interval)
+        tables = {name: _joined(parts) for name, parts in made.items()}
+        series = replace(found.take(slice(0)), usual=np.concatenate(usual))
+        return cls(found=series, limits=limits, **tables)
 
     def rows(self, name: str, code: int) -> pd.DataFrame:
         """Return the rows of one table that belong to one series."""
@@ -260,6 +285,48 @@ class CheckResults:
         return f"{times.to_times(np.array([instant]), str(self.found.keys['zone'].iloc[code]))[0]:%Y-%m-%d %H:%M %Z}"
 
 
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate tables of different series; those without rows may have other dtypes."""
+    full = [table for table in parts if len(table)]
+    return pd.concat(full, ignore_index=True) if len(full) > 1 else (full or parts)[0]
+
+
+def _checked(found: Intervals, window: Window, counts: Mapping[str, Ints], limits: Limits) -> dict[str, pd.DataFrame]:
+    """Run the checks on some series."""
+    gaps, runs, spikes = checks.gaps(found, window), checks.runs(found, limits), checks.spikes(found, limits)
+    return {
+        "table": _table(found, window, gaps, spikes, counts, limits),
+        "facts": _facts(found),
+        "days": _days(found, window),
+        "months": checks.months(found, limits, window=window),
+        "gaps": gaps,
+        "runs": runs,
+        "spikes": spikes,
+    }
+
+
+def _facts(found: Intervals) -> pd.DataFrame:
+    n = len(found.keys)
+    codes, highest, mean = np.arange(n), np.full(n, -np.inf), np.full(n, np.nan)
+    if len(found):
+        highest[found.code[found.first]] = np.fmax.reduceat(np.nan_to_num(found.power, nan=-np.inf), found.first)
+    length = found.end - found.start
+    large = checks.whole_thousands(found)
+    for code in large:
+        mean[code] = np.nanmean(found.power[found.code == code])
+    return pd.DataFrame(
+        {
+            "code": codes,
+            "highest": highest,
+            "mean": mean,
+            "odd": _count(found.code[length != (found.interval * US)[found.code]], n),
+            "no_length": _count(found.code[length == 0], n),
+            "register": np.isin(codes, checks.registers(found)),
+            "watt_hours": np.isin(codes, large),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class _Flag:
     """One kind of finding: for each series the severity (a position in SEVERITIES, −1 for none), and the details."""
@@ -271,8 +338,8 @@ class _Flag:
 
 def _flags(seen: CheckResults) -> Iterator[_Flag]:
     """Yield a flag for each check, computed for all series at once; each text is built only when it is needed."""
-    row: Mapping[str, Any] = {name: seen.table[name].to_numpy() for name in seen.table.columns}
-    found, limits, n = seen.found, seen.limits, len(seen.found.keys)
+    row: Mapping[str, Any] = {n: t[n].to_numpy() for t in (seen.facts, seen.table) for n in t.columns}
+    limits, n = seen.limits, len(seen.found.keys)
     has = row["present"] > 0
 
     def flag(kind: Kind, mask: Any, detail: Callable[[int], tuple[dict[str, Any], dict[str, Any]]], worse: Any = None,
@@ -295,12 +362,9 @@ def _flags(seen: CheckResults) -> Iterator[_Flag]:
     for kind, name in ((ZERO_RUN, "zeros"), (FROZEN, "frozen")):
         yield flag(kind, np.diff(seen.edges[name]) > 0, lambda code, name=name: _run(seen, name, code))  # type: ignore[misc]
     yield flag(SPIKE, row["spike_days"] > 0, lambda code: _spike(seen, code))
-    highest = np.full(n, -np.inf)
-    if len(found):
-        highest[found.code[found.first]] = np.fmax.reduceat(np.nan_to_num(found.power, nan=-np.inf), found.first)
     power = np.isin(row["unit"], ("kWh", "kW"))
-    yield flag(CEILING, power & (highest > limits.ceiling),
-               lambda code: ({"kW": float(highest[code])}, {"limit": limits.ceiling}))  # fmt: skip
+    yield flag(CEILING, power & (row["highest"] > limits.ceiling),
+               lambda code: ({"kW": float(row["highest"][code])}, {"limit": limits.ceiling}))  # fmt: skip
     months = seen.months
     code_of = months["code"].to_numpy(dtype=np.int64)
     over = np.bincount(code_of[(months["estimated"] > limits.estimated).to_numpy()], minlength=n) > 0
@@ -308,17 +372,11 @@ def _flags(seen: CheckResults) -> Iterator[_Flag]:
     yield flag(PLACEHOLDER, row["placeholders"] > 0, count("placeholders"))
     changed = np.bincount(code_of[(months["change"].abs() > limits.high_low).to_numpy()], minlength=n)
     yield flag(CHANGE, changed > 0, lambda code: _change(seen, code))
-    length = found.end - found.start
-    odd = np.bincount(found.code[length != (found.interval * US)[found.code]], minlength=n)
-    yield flag(MIXED_LENGTHS, odd > 0, lambda code: (
-        {"intervals": int(odd[code])}, {"minutes": float(row["minutes"][code])}))  # fmt: skip
-    none = np.bincount(found.code[length == 0], minlength=n)
-    yield flag(NO_LENGTH, none > 0, lambda code: ({"intervals": int(none[code])}, {}))
-    rising = np.isin(np.arange(n), checks.registers(found))
-    yield flag(REGISTER, rising, count("present"))
-    thousands = np.isin(np.arange(n), checks.whole_thousands(found))
-    yield flag(WATT_HOURS, thousands, lambda code: (
-        {"kW": round(float(np.nanmean(found.power[found.code == code])), 3)}, {}))  # fmt: skip
+    yield flag(MIXED_LENGTHS, row["odd"] > 0, lambda code: (
+        {"intervals": int(row["odd"][code])}, {"minutes": float(row["minutes"][code])}))  # fmt: skip
+    yield flag(NO_LENGTH, row["no_length"] > 0, count("no_length"))
+    yield flag(REGISTER, row["register"], count("present"))
+    yield flag(WATT_HOURS, row["watt_hours"], lambda code: ({"kW": round(float(row["mean"][code]), 3)}, {}))
 
 
 def _first(seen: CheckResults, code: int, table: pd.DataFrame) -> list[str]:
@@ -398,8 +456,9 @@ def _table(
         complete = 1 - np.bincount(gap_code, gap_time, n) / (last - first)
         measured = complete * (1 - estimated / present)
     return found.keys.drop(columns="zone").assign(
-        start=times.to_times(first, found.zone),
-        end=times.to_times(last, found.zone),
+        code=np.arange(n),
+        start=first,
+        end=last,
         minutes=found.interval / 60,
         expected=present + found.count_in(last - first - covered * HOUR, np.arange(n)),
         present=present,
@@ -637,18 +696,25 @@ def assess(
     seen = CheckResults.of(found, window, counts, limits)
     sums = pd.DataFrame() if registers is None else reconcile.compare_registers(df, registers)
     more.extend(_sum_findings(sums))
-    table = seen.table.assign(worst=seen.worst)
+    own = intervals.attributes(df)
+    days, months, gaps, runs, spikes = (
+        intervals.with_attributes(_named(table, found), own)
+        for table in (seen.days, seen.months, seen.gaps, seen.runs, seen.spikes)
+    )
+    times_of = {name: times.to_times(seen.table[name].to_numpy(), found.zone) for name in ("start", "end")}
+    table = seen.table.drop(columns="code").assign(**times_of, worst=seen.worst)
+    table = intervals.with_attributes(table, own)
     summary = pd.DataFrame()
     if roster is not None:
         summary = roster.summary(day_rows)
-        table = roster.with_attributes(table)
+        table = roster.join(table)
     return QualityReport(
         table=table,
-        days=_named(seen.days, found),
-        months=_named(seen.months, found),
-        gaps=_named(seen.gaps, found),
-        runs=_named(seen.runs, found),
-        spikes=_named(seen.spikes, found),
+        days=days,
+        months=months,
+        gaps=gaps,
+        runs=runs,
+        spikes=spikes,
         sums=sums,
         relations=relations.table,
         roster=summary,

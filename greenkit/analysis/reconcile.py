@@ -110,7 +110,8 @@ def compare_bills(
     out = pd.DataFrame(rows, columns=[*_SERIES, *_COLUMNS])
     agree = {name: sum(_agreeing(found, bills, z, units, share, name) for z in zones) for name in DATES}
     of = int(out["billed"].notna().sum())
-    out.attrs["greenkit"] = {"dates": {**agree, "of": of, "used": dates}}
+    out = intervals.state(out, df, found)
+    out.attrs["greenkit"]["dates"] = {**agree, "of": of, "used": dates}
     best = max(agree, key=lambda name: (agree[name], name == dates))
     if agree[best] > agree[dates] and agree[best] > 1:
         better = Findings()

@@ -2,8 +2,8 @@
 
 Power is the value of an interval over its hours (kWh → kW), so a peak is always a mean over an interval of the length
 that the result states. Times are interval starts in the site's time zone (UTC if there are several). Intervals
-without a value are left out, and a frame without values returns a table without rows. Every result states in
-``attrs["greenkit"]`` which rows it used.
+without a value are left out, and a frame without values returns a table without rows. Every result has the attributes
+of the meters, and states in ``attrs["greenkit"]`` which rows it used (:func:`greenkit.analysis.intervals.state`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import Date, Holidays
-from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, power_unit
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, by_batch, power_unit, state
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.times import US, to_instants, to_times
 
@@ -35,14 +35,7 @@ _WITHIN_DAY: Final = 3 * 3600
 def with_power(df: pd.DataFrame) -> Intervals:
     """Read the intervals that have a power: a value and a length."""
     found = intervals.checked(df)
-    return found.take(found.valid & (found.hours > 0))
-
-
-def note_rows(out: pd.DataFrame, df: pd.DataFrame, one: Intervals) -> pd.DataFrame:
-    """Record in ``attrs`` which rows a result is based on."""
-    span = to_times(np.array([one.start.min(), one.end.max()])).astype(str).tolist() if len(one) else [None, None]
-    out.attrs["greenkit"] = {"rows": len(one), "of": len(df), "first": span[0], "last": span[1]}
-    return out
+    return found.take(found.valid & (found.end > found.start))
 
 
 def _times(instants: Any, one: Intervals) -> pd.DatetimeIndex:
@@ -77,6 +70,12 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
     PUCT 25.244 waives a demand ratchet at an annual load factor of 25% or less.
     """
     one = with_power(df)
+    table = by_batch(one, _summary)
+    out = keys_of(one, table.pop("code")).assign(power_unit=[power_unit(u) for u in one.keys["unit"]])
+    return state(pd.concat([out, table.assign(peak_at=_times(table["peak_at"], one))], axis=1), df, one)
+
+
+def _summary(one: Intervals) -> pd.DataFrame:
     n = len(one.keys)
     hours = np.bincount(one.code, one.hours, n)
     mean = np.divide(np.bincount(one.code, one.power * one.hours, n), hours, out=np.full(n, np.nan), where=hours > 0)
@@ -89,24 +88,25 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
     night = _each(days_of["night"].median(), n)
     near_base, near_peak, high_hours = (_each(days_of[c].mean(), n) for c in ("near_base", "near_peak", "high_hours"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        out = keys_of(one, range(n)).assign(
-            power_unit=[power_unit(u) for u in one.keys["unit"]],
-            minutes=one.interval / 60,
-            intervals=np.bincount(one.code, minlength=n),
-            hours=hours,
-            mean=mean,
-            peak=peak,
-            peak_at=_times(at, one),
-            load_factor=mean / peak,
-            base=base,
-            always_on=base / mean,
-            night=night,
-            near_base=near_base,
-            near_peak=near_peak,
-            base_to_peak=near_base / near_peak,
-            high_hours=high_hours,
+        return pd.DataFrame(
+            {
+                "code": np.arange(n),
+                "minutes": one.interval / 60,
+                "intervals": np.bincount(one.code, minlength=n),
+                "hours": hours,
+                "mean": mean,
+                "peak": peak,
+                "peak_at": at,
+                "load_factor": mean / peak,
+                "base": base,
+                "always_on": base / mean,
+                "night": night,
+                "near_base": near_base,
+                "near_peak": near_peak,
+                "base_to_peak": near_base / near_peak,
+                "high_hours": high_hours,
+            }
         )
-    return note_rows(out, df, one)
 
 
 def _each(of_series: pd.Series[Any], n: int) -> Any:
@@ -125,8 +125,8 @@ def daily(df: pd.DataFrame) -> pd.DataFrame:
         :func:`summarize`.
     """
     one = with_power(df)
-    table = _daily(one)
-    return note_rows(pd.concat([keys_of(one, table["code"]), table.drop(columns="code")], axis=1), df, one)
+    table = by_batch(one, _daily)
+    return state(pd.concat([keys_of(one, table["code"]), table.drop(columns="code")], axis=1), df, one)
 
 
 def _day_edges(one: Intervals) -> Ints:
@@ -187,13 +187,18 @@ def duration(df: pd.DataFrame) -> pd.DataFrame:
         is at least this high, from above 0 to 100), and ``power``. The area under the curve is the energy.
     """
     one = with_power(df)
+    table = by_batch(one, _curve)
+    return state(pd.concat([keys_of(one, table.pop("code")), table], axis=1), df, one)
+
+
+def _curve(one: Intervals) -> pd.DataFrame:
     order = np.lexsort([-one.power, one.code])
     code, hours = one.code[order], one.hours[order]
     passed = np.cumsum(hours)
     total = np.bincount(code, hours, len(one.keys))
     before = np.cumsum(total) - total
-    out = keys_of(one, code).assign(percent=100 * (passed - before[code]) / total[code], power=one.power[order])
-    return note_rows(out, df, one)
+    percent = 100 * (passed - before[code]) / total[code]
+    return pd.DataFrame({"code": code, "percent": percent, "power": one.power[order]})
 
 
 def at_percent(curve: pd.DataFrame, percents: Sequence[float] = (1, 5, 10, 50, 90)) -> pd.DataFrame:
@@ -237,6 +242,19 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
     """
     _check_count(n)
     one = with_power(df)
+    table = by_batch(one, lambda batch: _peaks(batch, n, one_a_day))
+    out = keys_of(one, table.pop("code")).assign(
+        rank=table["rank"],
+        start=_times(table["start"], one),
+        power=table["power"],
+        weekday=pd.DatetimeIndex(table["wall"].to_numpy().view("datetime64[us]")).day_name(),
+        of_peak=table["of_peak"],
+        day_total=table["day_total"],
+    )
+    return state(out, df, one)
+
+
+def _peaks(one: Intervals, n: int, one_a_day: bool) -> pd.DataFrame:
     edge = _day_edges(one)
     row = _first_highest(one.power, edge) if one_a_day else np.arange(len(one))
     # the best candidates first within each series, the earlier of equal ones before the later
@@ -248,15 +266,17 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
     day = np.searchsorted(edge, row, side="right") - 1
     highest = np.full(len(one.keys), np.nan)
     highest[one.code[row[rank == 1]]] = one.power[row[rank == 1]]
-    out = keys_of(one, one.code[row]).assign(
-        rank=rank,
-        start=_times(one.start[row], one),
-        power=one.power[row],
-        weekday=pd.DatetimeIndex(one.wall[row].view("datetime64[us]")).day_name(),
-        of_peak=one.power[row] / highest[one.code[row]],
-        day_total=_day_total(one, edge)[day],
+    return pd.DataFrame(
+        {
+            "code": one.code[row],
+            "rank": rank,
+            "start": one.start[row],
+            "wall": one.wall[row],
+            "power": one.power[row],
+            "of_peak": one.power[row] / highest[one.code[row]],
+            "day_total": _day_total(one, edge)[day],
+        }
     )
-    return note_rows(out, df, one)
 
 
 def _first_highest(power: Floats, edge: Ints) -> Ints:
@@ -314,31 +334,42 @@ def coincident(df: pd.DataFrame, moments: Moments, *, label: str = "start") -> p
         )
     at = _moments(moments)
     one = with_power(df)
-    n, m = len(one.keys), len(at)
-    names = [*SERIES, "moment", "start", "power", "of_peak", "average"]
-    if not n:
-        return note_rows(pd.DataFrame({name: [] for name in names}), df, one)
+    table = by_batch(one, lambda batch: _coincident(batch, at, label))
+    out = keys_of(one, table.pop("code")).assign(
+        moment=_times(table["moment"], one),
+        start=_times(table["start"], one),
+        power=table["power"],
+        of_peak=table["of_peak"],
+        average=table["average"],
+    )
+    return state(out, df, one)
+
+
+def _coincident(one: Intervals, at: Ints, label: str) -> pd.DataFrame:
     # where: series × moments, position of the last interval of the series that begins at or before the moment (for
     # label="end": before it), or -1. edges[k] is the position of the first interval of series k
+    n, m = len(one.keys), len(at)
     edges = np.searchsorted(one.code, np.arange(n + 1))
     # an interval that is labeled by its end contains the moment itself as its last instant
     inside = at if label == "start" else at - 1
-    where = np.stack([np.searchsorted(one.start[a:b], inside, side="right") - 1 + a for a, b in _pairs(edges)])
+    places = [np.searchsorted(one.start[a:b], inside, side="right") - 1 + a for a, b in _pairs(edges)]
+    where = np.array(places, dtype=np.int64).reshape(n, m)
     held = (where >= edges[:-1, None]) & (inside < _at(one.end, where))
     power = np.where(held, _at(one.power, where), np.nan)
     peak = np.full(n, np.nan)
     filled = np.flatnonzero(np.diff(edges) > 0)
     if len(filled):
         peak[filled] = np.maximum.reduceat(one.power, edges[filled])
-    start = np.where(held, _at(one.start, where), np.iinfo(np.int64).min)
-    out = keys_of(one, np.repeat(np.arange(n), m)).assign(
-        moment=_times(np.tile(at, n), one),
-        start=_times(start.reshape(-1), one),
-        power=power.reshape(-1),
-        of_peak=(power / peak[:, None]).reshape(-1),
-        average=np.repeat(power.mean(axis=1) if m else np.full(n, np.nan), m),
+    return pd.DataFrame(
+        {
+            "code": np.repeat(np.arange(n), m),
+            "moment": np.tile(at, n),
+            "start": np.where(held, _at(one.start, where), np.iinfo(np.int64).min).reshape(-1),
+            "power": power.reshape(-1),
+            "of_peak": (power / peak[:, None]).reshape(-1),
+            "average": np.repeat(power.mean(axis=1) if m else np.full(n, np.nan), m),
+        }
     )
-    return note_rows(out, df, one)
 
 
 def _pairs(edges: Ints) -> Iterable[tuple[int, int]]:
@@ -406,6 +437,11 @@ def average_day(
             "an hour or less",
             next_step="Filter out the series.",
         )
+    table = by_batch(one, lambda batch: _average(batch, by, holidays))
+    return state(pd.concat([keys_of(one, table.pop("code")), table], axis=1), df, one)
+
+
+def _average(one: Intervals, by: Sequence[str], holidays: Holidays) -> pd.DataFrame:
     size = np.maximum(one.interval * US, 1)[one.code]
     slot = one.wall % (24 * HOUR) // size * size
     groups = _periods.groups(one.date, by, holidays)
@@ -417,8 +453,7 @@ def average_day(
     minutes = flat["slot"].to_numpy(dtype=np.int64) // (60 * US)
     flat["time"] = [f"{m // 60:02d}:{m % 60:02d}" for m in minutes]
     flat["hour"] = minutes / 60
-    names = [*groups, "time", "hour", "mean", "median", "p10", "p90", "count"]
-    return note_rows(pd.concat([keys_of(one, flat["code"]), flat[names]], axis=1), df, one)
+    return flat[["code", *groups, "time", "hour", "mean", "median", "p10", "p90", "count"]]
 
 
 def compare(
@@ -468,7 +503,7 @@ def compare(
     values = ["before", "after", "difference", "share", "days_before", "days_after"]
     names = [*SERIES, "day_type", "time", "hour", *values]
     out = out[names].sort_values([*SERIES, "day_type", "hour"], ignore_index=True)
-    return note_rows(out, df, one)
+    return state(out, df, one)
 
 
 def _dates(name: str, span: Any) -> tuple[int, int]:

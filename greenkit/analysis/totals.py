@@ -8,7 +8,7 @@ to each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import SEASONS, Periods, Tally
 from greenkit.analysis.bills import Bills
-from greenkit.analysis.intervals import HOUR, Intervals, Ints
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints
 from greenkit.errors import SchemaError
 from greenkit.findings import warn
 from greenkit.times import to_times
@@ -135,13 +135,29 @@ def by_period(
     _check_length(found, name, longest)
     if name == "bill":
         return _by_bill(found, df, bills)
-    if name in _STEPS:
-        periods = _periods.assign_clock(found, _STEPS[name])
-    else:
-        periods = _periods.assign(found, calendar or _periods.seasons(seasons or SEASONS))
-    _warn_crossing(found, periods, name)
-    sums = _periods.aggregate(found, periods)
-    return _frame(found, df, periods, sums, lambda amount: np.bincount(periods.where, amount, len(periods.code)))
+    calendar = calendar or _periods.seasons(seasons or SEASONS)
+    parts, crossing = [], 0
+    for first, one in found.batches():
+        step = _STEPS.get(name)
+        periods = _periods.assign(one, calendar) if step is None else _periods.assign_clock(one, step)
+        crossing += _crossing(one, periods)
+        sums = _periods.aggregate(one, periods)
+        cost = _costs(one, df, lambda amount, p=periods: np.bincount(p.where, amount, len(p.code)))  # type: ignore[misc]
+        parts.append(_Part(periods.code + first, periods.start, periods.end, periods.name, sums, cost))
+    if crossing:
+        warn(f"{crossing} intervals reach beyond the end of the {name} in which they start. It contains all of them.")
+    return _frame(found, df, parts)
+
+
+class _Part(NamedTuple):
+    """The periods of some series, and their totals."""
+
+    code: Ints
+    start: Ints
+    end: Ints
+    name: Any
+    sums: Tally
+    cost: Floats
 
 
 def _check_length(found: Intervals, name: str, longest: float) -> None:
@@ -154,36 +170,49 @@ def _check_length(found: Intervals, name: str, longest: float) -> None:
         )
 
 
-def _warn_crossing(found: Intervals, periods: Periods, name: str) -> None:
-    beyond = found.end - periods.end[periods.where]
+def _crossing(found: Intervals, periods: Periods) -> int:
+    """Count the intervals that reach beyond the end of the period in which they start."""
+    beyond = np.flatnonzero(found.end > periods.end[periods.where])
+    time = found.end[beyond] - periods.end[periods.where[beyond]]
     # a day that is stored as 24 hours reaches an hour beyond the shorter of the days when clocks change
-    crossing = int(((beyond > 0) & ~((beyond <= HOUR) & (found.hours >= 23))).sum())
-    if crossing:
-        warn(f"{crossing} intervals reach beyond the end of the {name} in which they start. It contains all of them.")
+    return len(beyond) - int(((time <= HOUR) & (found.hours[beyond] >= 23)).sum())
 
 
-def _frame(
-    found: Intervals, df: pd.DataFrame, periods: Periods, sums: Tally, add: Callable[[Any], Any]
-) -> pd.DataFrame:
-    states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[periods.code]
+def _frame(found: Intervals, df: pd.DataFrame, parts: list[_Part]) -> pd.DataFrame:
+    code, start, end, name, value, hours, present, expected, estimated, cost = (
+        np.concatenate(arrays)
+        for arrays in zip(
+            *(
+                (p.code, p.start, p.end, p.name, p.sums.value, p.sums.hours, p.sums.present, p.sums.expected,
+                 p.sums.estimated, p.cost)
+                for p in parts
+            ),
+            strict=True,
+        )
+    )  # fmt: skip
+    states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[code]
     with np.errstate(divide="ignore", invalid="ignore"):
-        power = np.where(states, sums.value, np.where(sums.hours > 0, sums.value / sums.hours, np.nan))
+        power = np.where(states, value, np.where(hours > 0, value / hours, np.nan))
     out = pd.DataFrame(
         {
-            **{n: _category(found.keys[n], periods.code) for n in intervals.KEY},
-            "period": pd.Series(periods.name, dtype="str"),
-            "start": to_times(periods.start, found.zone),
-            "end": to_times(periods.end, found.zone),
-            "value": sums.value,
+            **{n: _category(found.keys[n], code) for n in intervals.KEY},
+            "period": pd.Series(name, dtype="str"),
+            "start": to_times(start, found.zone),
+            "end": to_times(end, found.zone),
+            "value": value,
             "statistic": pd.Categorical(np.where(states, "mean", "sum")),
             "power": power,
-            "hours": sums.hours,
-            "present": sums.present,
-            "expected": sums.expected,
-            "estimated": sums.estimated,
+            "hours": hours,
+            "present": present,
+            "expected": expected,
+            "estimated": estimated,
         }
     )[list(COLUMNS)]
-    return _with_cost(out, found, df, periods.code, add)
+    if _has_cost(df):
+        out["cost"] = cost
+        if "currency" in df.columns:
+            out["currency"] = _currencies(found, df).reindex(code).to_numpy()
+    return intervals.state(out, df, found)
 
 
 def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
@@ -191,20 +220,26 @@ def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
     return pd.Categorical.from_codes(codes[code], categories=words)
 
 
-def _with_cost(
-    out: pd.DataFrame, found: Intervals, df: pd.DataFrame, code: Ints, add: Callable[[Any], Any]
-) -> pd.DataFrame:
-    if "cost" not in df.columns or not df["cost"].notna().any():
-        return out
+def _has_cost(df: pd.DataFrame) -> bool:
+    return "cost" in df.columns and bool(df["cost"].notna().any())
+
+
+def _costs(found: Intervals, df: pd.DataFrame, add: Callable[[Any], Any]) -> Floats:
+    """Add up the costs of each period; NaN if it has none, and no array if the frame has none."""
+    if not _has_cost(df):
+        return np.zeros(0)
     cost = df["cost"].to_numpy(dtype=np.float64)[found.row]
     known = np.isfinite(cost)
-    out["cost"] = np.where(add(known.astype(np.float64)) > 0, add(np.where(known, cost, 0.0)), np.nan)
-    if "currency" in df.columns:
-        word, words = pd.factorize(df["currency"])
-        seen = pd.Series(word[found.row][known]).groupby(found.code[known]).agg(["min", "max"])
-        one = np.where(seen["min"] == seen["max"], np.append(words.astype("str"), "")[seen["min"]], "mixed")
-        out["currency"] = pd.Series(one, index=seen.index, dtype="str").reindex(code).to_numpy()
-    return out
+    return np.where(add(known.astype(np.float64)) > 0, add(np.where(known, cost, 0.0)), np.nan)
+
+
+def _currencies(found: Intervals, df: pd.DataFrame) -> pd.Series[str]:
+    """Return the currency of each series, or "mixed"."""
+    known = df["cost"].notna().to_numpy()[found.row]
+    word, words = pd.factorize(df["currency"])
+    seen = pd.Series(word[found.row][known]).groupby(found.code[known]).agg(["min", "max"])
+    one = np.where(seen["min"] == seen["max"], np.append(words.astype("str"), "")[seen["min"]], "mixed")
+    return pd.Series(one, index=seen.index, dtype="str")
 
 
 def _by_bill(found: Intervals, df: pd.DataFrame, bills: Bills | None) -> pd.DataFrame:
@@ -219,7 +254,8 @@ def _by_bill(found: Intervals, df: pd.DataFrame, bills: Bills | None) -> pd.Data
     def add(amount: Any) -> Any:
         return np.array([amount[a:b].sum() for a, b in slices])
 
-    return _frame(found, df, periods, sums, add)
+    cost = _costs(found, df, add)
+    return _frame(found, df, [_Part(periods.code, periods.start, periods.end, periods.name, sums, cost)])
 
 
 def by_flow(totals: pd.DataFrame) -> pd.DataFrame:
@@ -255,6 +291,8 @@ def by_flow(totals: pd.DataFrame) -> pd.DataFrame:
     out = sides[0].merge(sides[1], on=keys, how="outer").sort_values(["meter", "unit", "start"], ignore_index=True)
     out["net"] = out["delivered"] - out["received"]
     out["is_complete"] = out.pop("complete_delivered").eq(True) & out.pop("complete_received").eq(True)
+    out = intervals.with_attributes(out, intervals.attributes(totals, {*COLUMNS, "cost", "currency"}))
+    out.attrs = dict(totals.attrs)
     return out
 
 

@@ -1,20 +1,24 @@
-"""The roster: the meters that are expected on each day, and the intervals received for them."""
+"""The roster: the meters that are expected on each day, their attributes, and the intervals received for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from greenkit import times
-from greenkit.analysis import _periods
+from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import DAY, Window
 from greenkit.analysis.intervals import Intervals, Ints, local
 from greenkit.errors import SchemaError
 
+PREFIX: Final = "roster_"
+"""Prefix of an attribute whose name the table already uses, such as ``roster_zone`` for a load zone."""
 _OPEN: Final = np.iinfo(np.int64).max // (4 * DAY)
 """A date, in days since 1970, that no data reaches."""
 _KEY: Final = ["meter", "flow", "series", "unit"]
@@ -28,13 +32,18 @@ class Roster:
     Parameters
     ----------
     periods : DataFrame
-        ``meter`` (str), ``first`` and ``after`` (days since 1970): one row for each period.
-    attributes : DataFrame
-        One row for each meter, indexed by it.
+        ``meter`` (str), ``first`` and ``after`` (days since 1970): one row for each period, sorted by meter and first.
+    details : DataFrame
+        The attributes of each period, in the same order.
     """
 
     periods: pd.DataFrame
-    attributes: pd.DataFrame
+    details: pd.DataFrame
+
+    @cached_property
+    def meters(self) -> pd.Index[str]:
+        """The meters, sorted."""
+        return pd.Index(self.periods["meter"].unique())
 
     def ours(self, meter: Any, date: Ints) -> Any:
         """Return whether each meter is ours on each date."""
@@ -66,7 +75,7 @@ class Roster:
         table = keys.assign(day=date, expected=sums.expected, received=sums.present, estimated=sums.estimated)
         absent = self._absent(found, window)
         table = pd.concat([table, absent], ignore_index=True) if len(absent) else table
-        known = table["meter"].isin(self.attributes.index).to_numpy(dtype=bool)
+        known = table["meter"].isin(self.meters).to_numpy(dtype=bool)
         ours = self.ours(table["meter"], table["day"].to_numpy(dtype=np.int64))
         received, estimated = table["received"].to_numpy(), table["estimated"].to_numpy()
         expected = np.where(ours, table["expected"], 0)
@@ -91,7 +100,7 @@ class Roster:
         return kept
 
     def _absent(self, found: Intervals, window: Window) -> pd.DataFrame:
-        names = [m for m in self.attributes.index if m not in set(found.keys["meter"])]
+        names = [m for m in self.meters if m not in set(found.keys["meter"])]
         if not names or not len(found.keys):
             return pd.DataFrame()
         length = found.interval[found.interval > 0]
@@ -114,7 +123,7 @@ class Roster:
         The series of unknown meters keep their intervals, from the first to the last.
         """
         meters = found.keys["meter"].to_numpy(dtype=str)
-        known = np.isin(meters, self.attributes.index.to_numpy(dtype=str))
+        known = np.isin(meters, self.meters.to_numpy(dtype=str))
         kept = found.take(self.ours(meters[found.code], found.date) | ~known[found.code])
         first, last = window[0].copy(), window[1].copy()
         own = _periods.span(found)
@@ -157,20 +166,94 @@ class Roster:
         place = pd.MultiIndex.from_frame(out[_KEY])
         out["days_missing"] = lost["size"].reindex(place, fill_value=0).to_numpy()
         out["first_missing"] = lost["min"].reindex(place).to_numpy()
-        known = out["meter"].isin(self.attributes.index)
+        known = out["meter"].isin(self.meters)
         out["status"] = np.select(
             [~known, out["received"] == 0, out["missing"] > 0], ["unknown meter", "absent", "incomplete"], "complete"
         )
-        return self.with_attributes(out)
+        return self.join(out)
 
-    def with_attributes(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add the attributes of each meter to a table."""
-        found = self.attributes.reindex(table["meter"].astype("str"))
-        return table.assign(**{n: found[n].to_numpy() for n in found.columns if n not in table.columns})
+    def join(self, table: pd.DataFrame, date: Ints | None = None) -> pd.DataFrame:
+        """Add the attributes of each meter to a table: those of a local date, or else those of its last period."""
+        # key: one number for each period, its meter times a span that no date exceeds, plus its first day. Of the
+        # periods of a meter, the last one whose key is not above that of a row applies: for periods from day 0 and
+        # day 90 and rows on the days 10, 90, and 95, the places are 0, 1, and 1. Days before the first get the first
+        which = self.meters.get_indexer(self.periods["meter"])
+        span = 2 * _OPEN + 1
+        key = which * span + self.periods["first"].to_numpy() + _OPEN
+        meter = table["meter"].astype("category")
+        number = np.append(self.meters.get_indexer(meter.cat.categories.astype("str")), -1)[meter.cat.codes]
+        day = np.full(len(table), _OPEN) if date is None else date
+        place = np.searchsorted(key, number * span + day + _OPEN, side="right") - 1
+        place = np.maximum(place, np.searchsorted(which, number))
+        place[number < 0] = -1
+        made = {name: _taken(self.details[name], place) for name in self.details.columns}
+        return intervals.with_columns(table, made, prefix=PREFIX)
+
+
+def _taken(column: pd.Series[Any], place: Ints) -> Any:
+    """Return the values at some positions, empty for position −1; text becomes categories."""
+    values = column.astype("category") if is_string_dtype(column.dtype) else column
+    return pd.api.extensions.take(values.array, place, allow_fill=True)
+
+
+def with_roster(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
+    """Add the attributes of a roster to a frame, or to any table with a column ``meter``.
+
+    In a frame, they are columns like any other: filter and group by them, and export them. The results of every
+    analysis of such a frame have them too, if they do not change within a meter.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A tidy frame, or a table with the column ``meter``, such as bills or the result of an analysis.
+    roster : DataFrame
+        The column ``meter``, any attributes (TDSP, load zone, load profile, rate class, name, read cycle), and
+        optionally ``from`` and ``to`` as for :func:`greenkit.analysis.quality.assess`.
+
+    Returns
+    -------
+    DataFrame
+        A copy with one more column for each attribute: categories for text, else the dtype of the roster. Meters that
+        are not in the roster have no value. An attribute whose name the table already uses gets the prefix
+        ``roster_``. If a meter has several rows, each interval has the attributes of the row whose ``from`` is the
+        latest up to its local date; in a table without ``start`` and ``date``, those of its last row.
+
+    Raises
+    ------
+    SchemaError
+        If the table or the roster has no column ``meter``, or a date of the roster cannot be read.
+
+    Examples
+    --------
+    >>> from greenkit import synthetic
+    >>> df = synthetic.household(1).frame("2024-07-01", "2024-07-03")
+    >>> roster = pd.DataFrame({"meter": df["meter"].unique(), "TDSP": "Oncor"})
+    >>> totals = with_roster(df, roster).gk.totals("month")
+    >>> totals.groupby("TDSP", observed=True)["present"].sum().to_dict()
+    {'Oncor': 192}
+    """
+    if not isinstance(table, pd.DataFrame) or "meter" not in table.columns:
+        raise SchemaError("The table has no column meter", next_step="Pass a frame, or a table with a column meter.")
+    return read_roster(roster).join(table, _dates_of(table))
+
+
+def _dates_of(table: pd.DataFrame) -> Ints | None:
+    """Return the local date of each row, as days since 1970; None if the table has no dates."""
+    day = table["date"] if "date" in table.columns else table["start"] if "start" in table.columns else None
+    if day is None or day.dtype.kind != "M":
+        return None
+    if isinstance(day.dtype, pd.DatetimeTZDtype):
+        if "zone" in table.columns and len(table):
+            code, zones = pd.factorize(table["zone"].astype("str"))
+            return local(times.to_instants(day), code, list(zones)) // DAY
+        day = day.dt.tz_localize(None)
+    return day.to_numpy("datetime64[D]").astype(np.int64)
 
 
 def read_roster(table: pd.DataFrame) -> Roster:
     """Read a roster: ``meter``, ``from``, ``to``, and attributes.
+
+    A meter that is listed twice, without dates, has the attributes of its last row.
 
     Raises
     ------
@@ -189,9 +272,10 @@ def read_roster(table: pd.DataFrame) -> Roster:
             f"The roster lists meter {meter[int(np.flatnonzero(after < first)[0])]} with a to before its from",
             next_step="Correct its dates; to is the first day after the period.",
         )
-    attributes = table.drop(columns=["meter", "from", "to"], errors="ignore").set_axis(meter, axis=0)
+    details = table.drop(columns=["meter", "from", "to"], errors="ignore").reset_index(drop=True)
     periods = pd.DataFrame({"meter": meter, "first": first, "after": after})
-    return Roster(periods, attributes[~attributes.index.duplicated(keep="last")])
+    order = periods.sort_values(["meter", "first"], kind="stable").index
+    return Roster(periods.loc[order].reset_index(drop=True), details.loc[order].reset_index(drop=True))
 
 
 def _dates(table: pd.DataFrame, name: str, empty: int) -> Ints:
