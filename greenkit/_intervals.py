@@ -130,11 +130,8 @@ class Intervals:
         if len(self) <= BATCH:
             yield 0, self
             return
-        edges = np.searchsorted(self.code, np.arange(len(self.keys) + 1))
-        # a group ends with the series in which the number of rows passes a multiple of BATCH
-        cuts = [0, *(np.flatnonzero(np.diff(edges[1:] // BATCH)) + 1).tolist(), len(self.keys)]
-        for a, b in pairwise(cuts):
-            rows = slice(int(edges[a]), int(edges[b]))
+        edges = np.searchsorted(self.code, np.arange(len(self.keys)))
+        for a, b, rows in groups(edges, len(self)):
             usual = None if self.usual is None else self.usual[a:b]
             one = replace(self.take(rows), keys=self.keys.iloc[a:b].reset_index(drop=True), usual=usual, relations=None)
             yield a, replace(one, code=one.code - a)
@@ -241,6 +238,23 @@ class Intervals:
         """Return the name of one series for a message."""
         key = self.keys.iloc[code]
         return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
+
+
+def groups(first: Ints, rows: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield groups of consecutive series of about :data:`BATCH` rows: first and last series (exclusive), and rows.
+
+    Parameters
+    ----------
+    first : array of int64
+        First row of each series, increasing.
+    rows : int
+        Number of all rows.
+    """
+    edges = np.append(first, rows)
+    # a group begins with the series whose last row passes a multiple of BATCH
+    cuts = [0, *(np.flatnonzero(np.diff(edges[1:] // BATCH)) + 1).tolist(), len(first)]
+    for a, b in pairwise(cuts):
+        yield a, b, slice(int(edges[a]), int(edges[b]))
 
 
 def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str]) -> Instants:

@@ -139,18 +139,21 @@ def find(found: Intervals, df: pd.DataFrame, *, resolution: str = "finest") -> R
 
 
 def possible(runs: Runs) -> bool:
-    """Return whether the series of a frame can have any relation, judged by their names, counts, bounds, and sums."""
+    """Return whether the series of a frame can have any relation, judged by their names, and by equal values."""
     keys = runs.keys
     if len(keys) < 2:
         return False
     if keys.duplicated(["meter", "flow", "unit", "zone"]).any() or (keys["flow"] == "net").any():
         return True
-    last = np.append(runs.first[1:], len(runs.value)) - 1
+    after = np.append(runs.first[1:], len(runs.value))
     total = np.add.reduceat(runs.value, runs.first)
     table = pd.DataFrame(
-        {"count": last - runs.first, "start": runs.start[runs.first], "end": runs.end[last], "total": total}
+        {"count": after - runs.first, "start": runs.start[runs.first], "end": runs.end[after - 1], "total": total}
     )
-    return bool(table[(total != 0) & ~np.isnan(total)].duplicated().any())
+    # among a thousand meters, some have the same total by chance: only the readings of those are compared
+    alike = np.flatnonzero(table.duplicated(keep=False) & (total != 0) & ~np.isnan(total))
+    readings = {runs.value[runs.first[i] : after[i]].tobytes() for i in alike}
+    return len(readings) < len(alike)
 
 
 def _check_resolution(resolution: object) -> None:

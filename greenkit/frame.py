@@ -551,16 +551,18 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
         found = _intervals.Runs(every.first, code, every.keys, every.start, every.end, every.value)
     first, code = found.first, found.code
     count = np.diff(np.append(first, len(df)))
-    length = found.end - found.start
-    low, high, covered, last = (
-        each.reduceat(of, first) if len(first) else np.zeros(0, dtype=np.int64)
-        for each, of in ((np.minimum, length), (np.maximum, length), (np.add, length), (np.maximum, found.end))
-    )
-    total = np.add.reduceat(found.value, first) if len(first) else np.zeros(0)
-    usual = low.copy()
+    low, high, last = (np.zeros(len(first), dtype=np.int64) for _ in range(3))
+    total = np.zeros(len(first))
+    for a, b, rows in _intervals.groups(first, len(df)) if len(df) else ():
+        edge = first[a:b] - first[a]
+        length = found.end[rows] - found.start[rows]
+        low[a:b], high[a:b] = np.minimum.reduceat(length, edge), np.maximum.reduceat(length, edge)
+        last[a:b], total[a:b] = np.maximum.reduceat(found.end[rows], edge), np.add.reduceat(found.value[rows], edge)
+    covered, usual = count * low, low.copy()
     for i in np.flatnonzero(low < high):
-        sizes, counts = np.unique(length[first[i] : first[i] + count[i]], return_counts=True)
-        usual[i] = sizes[counts.argmax()]
+        rows = slice(first[i], first[i] + count[i])
+        sizes, counts = np.unique(found.end[rows] - found.start[rows], return_counts=True)
+        usual[i], covered[i] = sizes[counts.argmax()], (sizes * counts).sum()
     again = found.start[1:] == found.start[:-1]
     if not np.isfinite(total).all() or again.any():
         # a missing value covers no time, and of values with the same start the first one does
@@ -568,6 +570,7 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
         total = np.add.reduceat(np.where(valid, found.value, 0.0), first)
         held = np.flatnonzero(valid)
         series = np.searchsorted(first, held, side="right") - 1
+        length = found.end - found.start
         repeat = (found.start[held][1:] == found.start[held][:-1]) & (series[1:] == series[:-1])
         kept = np.append(np.ones(min(len(held), 1), dtype=bool), ~repeat)
         covered = np.bincount(series[kept], length[held[kept]], len(first)).astype(np.int64)

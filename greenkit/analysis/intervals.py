@@ -188,7 +188,7 @@ def with_attributes(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the attributes of its meters, from :func:`attributes`."""
     if not len(own.columns):
         return table
-    place = own.index.get_indexer(table["meter"].astype("str"))
+    place = own.index.get_indexer(pd.Index(table["meter"].astype("str")))
     return with_columns(table, {name: take(own[name].array, place, allow_fill=True) for name in own.columns})
 
 

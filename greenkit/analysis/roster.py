@@ -43,7 +43,8 @@ class Roster:
     @cached_property
     def meters(self) -> pd.Index[str]:
         """The meters, sorted."""
-        return pd.Index(self.periods["meter"].unique())
+        names: pd.Index[str] = pd.Index(self.periods["meter"].unique())
+        return names
 
     def ours(self, meter: Any, date: Ints) -> Any:
         """Return whether each meter is ours on each date."""
@@ -177,7 +178,7 @@ class Roster:
         # key: one number for each period, its meter times a span that no date exceeds, plus its first day. Of the
         # periods of a meter, the last one whose key is not above that of a row applies: for periods from day 0 and
         # day 90 and rows on the days 10, 90, and 95, the places are 0, 1, and 1. Days before the first get the first
-        which = self.meters.get_indexer(self.periods["meter"])
+        which = self.meters.get_indexer(pd.Index(self.periods["meter"]))
         span = 2 * _OPEN + 1
         key = which * span + self.periods["first"].to_numpy() + _OPEN
         meter = table["meter"].astype("category")
