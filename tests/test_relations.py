@@ -14,7 +14,6 @@ from greenkit.errors import SchemaError, SettingsError
 SHARED = Path(__file__).parent.parent.parent / "shared" / "trials" / "green-button"
 DAY = [0.5] * 7 + [1.5] * 4 + [1.0] * 6 + [1.5] * 2 + [0.5] * 5
 """kWh of the hours of a winter weekday: off-peak, on-peak, mid-peak, on-peak, off-peak."""
-CHARTS = ("average_day", "calendar", "completeness", "duration", "heatmap", "load", "monthly", "peak_days", "week")
 PERIODS = [3] * 7 + [1] * 4 + [2] * 6 + [1] * 2 + [3] * 5
 
 
@@ -278,17 +277,6 @@ def test_a_filtered_frame_has_its_own_relations(make_series):
 
 
 # -- every analysis and chart
-
-
-@pytest.mark.parametrize("build", [by_time_of_use, by_bill, hourly_and_daily])
-def test_every_chart_and_the_report_draw_physical_flows(make_series, build, tmp_path):
-    df = build(make_series)
-    for name in CHARTS:
-        assert getattr(plot, name)(df).data, name
-    if "tou" in df.columns:
-        assert plot.tou(df).data
-    page = df.gk.report(tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Load" in page
 
 
 def test_chart_subtitle_states_the_decision(make_series):
