@@ -156,6 +156,8 @@ class Base:
         self._all_labels: Ints = np.zeros(0, dtype=np.int64)
         self._long: dict[int, int] = {}
         self._unknown: set[str] = set()
+        self.extra: dict[str, str] = {}
+        """Columns that the mapping does not name, with a meter or a multiplier by their names."""
         # what a layout and its code set
         self.asks_kind = True
         self.lanes: list[tuple[Bools, Value]] | None = None

@@ -13,12 +13,13 @@ from greenkit.tables._base import Base
 from greenkit.tables.cells import MISSING, Words, fold
 from greenkit.tables.intervals import MINUTE
 from greenkit.tables.mapping import (
-    DATE_ORDERS,
+    DATE_SYSTEMS,
     Column,
     End,
 )
 from greenkit.tables.placement import HOUR, changes
 from greenkit.tables.stamps import DAY, NEVER, NO_OFFSET, Stamps, parse_stamps, time_format
+from greenkit.text import parse_number
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -34,6 +35,13 @@ LABEL_INFERRED: Final = Kind(
     "tables.label.inferred",
     "info",
     "Times of {file} mark the {label} of intervals. {reason}",
+)
+
+
+END_INCLUSIVE: Final = Kind(
+    "tables.label.inclusive",
+    "info",
+    "The ends of {file} belong to their rows, since the next row starts after them. greenkit made the ends exclusive.",
 )
 
 
@@ -77,6 +85,9 @@ class Labels(Base):
         self.time_given = has_time or bool(time.slots)
         if time.slots:
             label = self._with_slots(label)
+        if not self.time_given and self.table.day_start:
+            hour, _, minute = self.table.day_start.partition(":")
+            label = np.where(label == NEVER, NEVER, label + (int(hour) * 60 + int(minute)) * MINUTE)
         self._count_unreadable(label, self.words(time.columns[0]))
         end = None
         if isinstance(self.table.label, End):
@@ -101,6 +112,8 @@ class Labels(Base):
         found = []
         for name, one in zip(names, forms, strict=False):
             column = self.words(name)
+            if name == names[0] and not one and _are_serials(column.words):
+                one = self._serials(column)
             stamps = parse_stamps(column.words, one, self.table.date_order)
             if stamps.order == "ambiguous" and self.table.date_order is None:
                 self._ask_date_order(column, stamps)
@@ -123,31 +136,32 @@ class Labels(Base):
         label[bad] = NEVER
         return label, offset, any(s.has_time for _, s in found)
 
-    def _ask_date_order(self, column: Words, stamps: Stamps) -> None:
-        other = parse_stamps(column.words, "", "day first")
-        code = int(np.argmax((other.value != stamps.value) & (stamps.value != NEVER)))
-        # Only one of the two orders can give consecutive days in the order of the file, if there are enough of them.
-        verdict = self._order_by_sequence(column, stamps, other)
-        if verdict:
-            if verdict == "day first":
-                stamps.value[:] = other.value
-            return
-        row = int(np.argmax(column.codes == code))
-        self.ask(
-            "date_order", "Is the month or the day first in the dates?", DATE_ORDERS,
-            "No number above 12 distinguishes the month from the day", row,
-        )  # fmt: skip
+    def _serials(self, column: Words) -> str:
+        """Return the form of serial numbers, whose first day is of 1900 or of 1904."""
+        if self.table.date_system is None:
+            first = next(word for word in column.words if word not in MISSING)
+            self.ask(
+                "date_system", "From which year do the serial numbers of the times count?", DATE_SYSTEMS,
+                f"The times are numbers such as {first}, as spreadsheets store them",
+                int(np.argmax(column.codes == column.words.index(first))),
+            )  # fmt: skip
+        return "excel-1904" if self.table.date_system == "1904" else "excel"
 
-    @staticmethod
-    def _order_by_sequence(column: Words, first: Stamps, second: Stamps) -> str | None:
-        """Return the order in which the dates are consecutive days, if they are in one order only."""
-        steps = []
-        for stamps in (first, second):
-            days = np.unique(stamps.value[stamps.value != NEVER] // DAY)
-            steps.append(len(days) > 3 and bool((np.diff(days) == 1).all()))
-        if steps == [True, False]:
-            return "month first"
-        return "day first" if steps == [False, True] else None
+    def _ask_date_order(self, column: Words, stamps: Stamps) -> None:
+        read = {order: parse_stamps(column.words, "", order) for order in stamps.orders}
+        # If one order only gives consecutive days, and there are enough of them, it is the right one.
+        consecutive = [order for order, one in read.items() if _are_consecutive(one)]
+        if len(consecutive) == 1:
+            stamps.value[:] = read[consecutive[0]].value
+            return
+        differs = np.any([one.value != stamps.value for one in read.values()], axis=0) & (stamps.value != NEVER)
+        evidence = "No number above 12 distinguishes the month from the day"
+        if "year first" in read:
+            evidence = "Years have two digits, and no number shows which part is the year, the month, or the day"
+        self.ask(
+            "date_order", "Which part of the dates is first?", stamps.orders, evidence,
+            int(np.argmax(column.codes == int(np.argmax(differs)))),
+        )  # fmt: skip
 
     def _ends(self, spec: End, label: Ints) -> Ints:
         """Return the exclusive local end of each row; NEVER if it has none."""
@@ -160,13 +174,32 @@ class Labels(Base):
         if good.any() and (end[good] <= DAY).all():
             # times without dates: the day of the start, or the next one
             end = np.where(good & (label != NEVER), label // DAY * DAY + end, NEVER)
-            if spec.inclusive:
+            if self._is_inclusive(spec, label, end, MINUTE):
                 end = np.where(good, end + MINUTE, end)
             # 23:30 to 00:00 ends on the next day; 01:45 to 01:00 is the last quarter before clocks go back
             return np.where(good & (end < label) & (label - end >= DAY // 2), end + DAY, end)
-        if spec.inclusive:
-            end = np.where(good, end + (MINUTE if has_time else DAY), end)
-        return end
+        last = MINUTE if has_time else DAY
+        return np.where(good, end + last, end) if self._is_inclusive(spec, label, end, last) else end
+
+    def _is_inclusive(self, spec: End, label: Ints, end: Ints, last: int) -> bool:
+        """Return whether the last minute or day belongs to the rows, as the start of the next row shows."""
+        if spec.inclusive is not None or not self.asks_kind:
+            return bool(spec.inclusive)
+        if self.table.interval == "period" and self.table.bill_end is not None:
+            return self.table.bill_end == "inclusive"
+        good = (end != NEVER) & (label != NEVER)
+        starts = np.unique(label[good])
+        if np.isin(end[good], starts).any():
+            return False
+        if np.isin(end[good] + last, starts).any():
+            self._report(END_INCLUSIVE)
+            return True
+        if self.table.interval == "period" and good.any():
+            self.ask(
+                "bill_end", "Does the end date belong to the bill?", ("inclusive", "exclusive"),
+                "No bill begins on the end date of another bill, or on the day after", int(np.argmax(good)),
+            )  # fmt: skip
+        return False
 
     def _has_dates(self, name: str) -> bool:
         words = self.words(name).words[:20]
@@ -258,6 +291,17 @@ class Labels(Base):
         if isinstance(self.table.label, End):
             return False
         return self.table.label == "end" or (self.table.label is None and self._infer_label() == "end")
+
+
+def _are_consecutive(stamps: Stamps) -> bool:
+    days = np.unique(stamps.value[stamps.value != NEVER] // DAY)
+    return len(days) > 3 and bool((np.diff(days) == 1).all())
+
+
+def _are_serials(words: Sequence[str]) -> bool:
+    """Return whether all words are serial numbers of spreadsheets, from 1982 to 2091."""
+    numbers = [parse_number(word) for word in words if word and word not in MISSING]
+    return bool(numbers) and all(number is not None and 30_000 <= number < 70_000 for number in numbers)
 
 
 def minutes_of(word: str) -> int:

@@ -122,6 +122,9 @@ class Placing(Values):
                 "tz", "Which time zone is the site in?", ZONES, "The file does not name a time zone",
                 int(part.row[0]),
             )  # fmt: skip
+            if clock is None:  # so that both questions come together; most zones change their clocks
+                self._infer_clock(part.label, series, ZONES[1], ~np.isnan(part.value), part.row)
+                clock = "local"
         return self._in_zones(part, series, keys, clock, which)
 
     def _in_zones(
@@ -393,11 +396,22 @@ class Placing(Values):
             label = after.astype(np.int64)
         else:
             label = part.label + DAY
+            self._ask_day_start(part, zones)
         end = np.zeros(len(part), dtype=np.int64)
         for zone in dict.fromkeys(zones):
             mine = np.array([z == zone for z in zones])[series]
             end[mine] = to_utc(label[mine], zone)
         return instants, end
+
+    def _ask_day_start(self, part: Part, zones: list[str]) -> None:
+        """Ask when the days of gas in Europe begin: 06:00 is the gas day, and meters are also read at midnight."""
+        units = {self._unit_of_name(name) for name in self.table.values}
+        gas = self.table.commodity == "natural gas" or units & {"m3", "therm"}
+        if self.asks_kind and gas and self.table.day_start is None and all(z.startswith("Europe/") for z in zones):
+            self.ask(
+                "day_start", "At which time do the days of the table begin?", ("00:00", "06:00"),
+                "The rows are days of gas, whose day begins at 06:00 in much of Europe", int(part.row[0]),
+            )  # fmt: skip
 
 
 def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints) -> str | None:

@@ -14,11 +14,13 @@ from greenkit.findings import Kind
 from greenkit.tables import numbers, wide
 from greenkit.tables._base import Part
 from greenkit.tables._labels import Labels
-from greenkit.tables.cells import Words, clean_id, fold
+from greenkit.tables.cells import MISSING, Words, clean_id, fold
 from greenkit.tables.mapping import (
+    BLANKS,
     FLOWS,
     Blocks,
     Column,
+    Cost,
     End,
     Table,
 )
@@ -58,6 +60,11 @@ ENERGY_DISAGREES: Final = Kind(
     "Column {column} of {file} differs from {others} in {count:row}, by {largest} at most. greenkit does not read it.",
     "Check which of the columns is correct.",
 )
+COST_CENTS: Final = Kind(
+    "tables.cost.cents",
+    "info",
+    "The name of column {column} of {file} says cents or pence. greenkit divided its amounts by 100.",
+)
 _MOST_LABELED: Final = 1 << 22
 
 
@@ -71,13 +78,19 @@ class Values(Labels):
         everything = len(rows) == self.columns.rows
         if self.lanes is not None:
             return self._lane_parts(rows, start, end)
+        self._ask_blank(rows)
+        multiplier = self._multiplier()
         for name, spec in self.table.values.items():
             if not spec.read:
                 continue
             value = self.numbers(name)
             value = value if everything else value[rows]
+            if spec.blank == "zero":
+                value = np.where(self._is_blank(name)[rows], 0.0, value)
             if spec.factor != 1:
                 value = value * spec.factor + 0.0  # -0.0 is 0.0
+            if multiplier is not None:
+                value = value * multiplier[rows]
             part = Part(
                 rows,
                 start if everything else start[rows],
@@ -87,12 +100,74 @@ class Values(Labels):
                 self._given_folds(rows),
                 None if end is None else end[rows],
             )
-            empty = np.isnan(value)
-            if empty.all() and len(value) and len([v for v in self.table.values.values() if v.read]) > 1:
+            if np.isnan(value).all() and len(value) and len([v for v in self.table.values.values() if v.read]) > 1:
                 self._report(VALUE_BLANK_COLUMN, column=self.used[name])
                 continue
             parts.append(part)
         return parts
+
+    def _is_blank(self, name: str) -> Bools:
+        """Return which cells of a column have no value, as opposed to a word that is not a number."""
+        name = self.used[name]
+        if name in self.columns.numbers:
+            return np.isnan(self.columns.numbers[name])
+        text = self.columns.texts.get(name) or self.columns.words[name]
+        empty = {*MISSING, *self.table.missing}
+        blank: Bools = text.map([word in empty for word in text.words], bool)
+        return blank
+
+    def _ask_blank(self, rows: Ints) -> None:
+        """Ask what empty cells mean if most rows of a column have none, but have another value."""
+        names = [name for name, spec in self.table.values.items() if spec.read]
+        if not self.asks_kind or len(names) < 2:
+            return
+        filled = {name: ~np.isnan(self.numbers(name)[rows]) for name in names}
+        for name in names:
+            others = np.any([filled[other] for other in names if other != name], axis=0)
+            empty = others & ~filled[name]
+            if self.table.values[name].blank or not filled[name].any() or 2 * empty.sum() < others.sum():
+                continue
+            self.ask(
+                "blank", "What does an empty cell mean?", BLANKS,
+                f"{int(empty.sum()):,} of {int(others.sum()):,} cells of column {self.used[name]} are empty although "
+                "the row has another value",
+                int(rows[np.argmax(empty)]),
+            )  # fmt: skip
+
+    def _multiplier(self) -> Floats | None:
+        """Return the factor of each row from a column such as ``Multiplier``; None if the values contain it."""
+        spec = self.table.multiplier
+        name = spec.column if isinstance(spec, Column) else self.extra.get("multiplier")
+        if name is None or spec == "applied":
+            return None
+        text = self.columns.words[self.used.get(name, name)]
+        factors, _ = numbers.settle(text, ".", self.table.missing)
+        if spec is None:
+            differs = ~np.isnan(factors) & (factors != 1)
+            if differs.any():
+                self.ask(
+                    "multiplier", "Do the values contain the multiplier already?", ("applied", "apply"),
+                    f"Column {name} has factors other than 1", int(np.argmax(differs)),
+                )  # fmt: skip
+            return None
+        return np.where(np.isnan(factors), 1.0, factors)
+
+    def _set_meter(self) -> None:
+        """Use a column of meters that the mapping does not name; ask if there are several meters."""
+        name = self.extra.get("meter")
+        if name is None:
+            return
+        column = self.columns.words[name]
+        ids = {clean_id(word) for word in column.words} - {""}
+        if len(ids) < 2:
+            return
+        if self.table.meters is None:
+            self.ask(
+                "meters", "Are the meters kept apart or added up?", ("separate", "sum"),
+                f"Column {name} has {len(ids):,} meters, and the mapping does not name it", 0,
+            )  # fmt: skip
+        self.used[name] = name
+        self.table = dataclasses.replace(self.table, meter=Column(name))
 
     def _lane_parts(self, rows: Ints, start: Ints, end: Ints | None) -> list[Part]:
         """Return the blocks of a file that share one column, as the code of a layout has separated them."""
@@ -123,6 +198,7 @@ class Values(Labels):
         parts = []
         everything = len(rows) == self.columns.rows
         zone = self._zone() or "UTC"
+        multiplier = self._multiplier()
         for pattern, spec in self.table.patterns.items():
             slots = wide.find_slots(self.names, pattern, self.table.time.extra)
             if not slots.names:
@@ -133,6 +209,8 @@ class Values(Labels):
                 values[:, i] = self.numbers(name) if everything else self.numbers(name)[rows]
             if spec.factor != 1:
                 values = values * spec.factor + 0.0
+            if multiplier is not None:
+                values *= multiplier[rows][:, None]
             label = self._wide_label(slots)
             repeat: str | None = self.table.repeat
             if repeat is None:
@@ -295,6 +373,11 @@ class Values(Labels):
             unit = "kWh"
         return None, [self._unit(unit)]
 
+    def _unit_of_name(self, name: str) -> str:
+        """Return the unit of a value column where the mapping or its name states it; empty if neither does."""
+        unit = self.table.values[name].unit or self.table.unit or numbers.unit_of(self.used.get(name, name))
+        return numbers.UNITS.get(fold(unit), ("",))[0] if isinstance(unit, str) else ""
+
     def _unit(self, word: str) -> tuple[str, float, str, str]:
         known = numbers.UNITS.get(fold(word))
         if known is None:
@@ -369,12 +452,46 @@ class Values(Labels):
     def cost_of(self, part: Part) -> Floats:
         """Return the money of the rows of a part."""
         cost = part.spec.cost or self.table.cost
-        return np.full(len(part), np.nan) if cost is None else self.numbers(cost.column)[part.row] * cost.factor
+        return np.full(len(part), np.nan) if cost is None else self.amounts(cost)[part.row]
 
     def currency_of(self, part: Part) -> str | None:
         """Return the currency of the money of a part."""
         cost = part.spec.cost or self.table.cost
-        return None if cost is None else cost.currency
+        return None if cost is None else self.currency(cost)
+
+    def amounts(self, cost: Cost) -> Floats:
+        """Return the money of a column; credits are negative."""
+        amount = self.numbers(cost.column)
+        if cost.scale != 1:
+            amount = amount * cost.scale
+            if cost.factor is None:
+                self._report(COST_CENTS, column=self.used[cost.column])
+        negative = (np.nan_to_num(amount) < 0).any()
+        credit = cost.credit
+        if credit is None and "credit" in fold(cost.column) and not negative and (np.nan_to_num(amount) > 0).any():
+            self.ask(
+                "credit", "Are the amounts credits?", ("credit", "charge"),
+                f"No amount of column {self.used[cost.column]} is negative",
+                int(np.argmax(np.nan_to_num(amount) > 0)),
+            )  # fmt: skip
+        return -amount + 0.0 if credit and not negative else amount
+
+    def currency(self, cost: Cost) -> str:
+        """Return the currency of a column of money, or ask for it: several countries have a dollar."""
+        if cost.currency is not None:
+            return cost.currency
+        name = self.used[cost.column]
+        text = self.columns.texts.get(name) or self.columns.words.get(name)
+        words = text.words if text is not None else []
+        signs = {sign for sign in "$€£" if sign in name or any(sign in word for word in words)}
+        if signs in ({"€"}, {"£"}):
+            return "EUR" if signs == {"€"} else "GBP"
+        self.ask(
+            "currency", "What is the currency of the cost?", ("USD", "CAD", "AUD", "NZD", "EUR", "GBP"),
+            f"Amounts of column {name} have {'a dollar sign' if '$' in signs else 'no sign of a currency'}",
+            int(np.argmax(~np.isnan(self.numbers(cost.column)))),
+        )  # fmt: skip
+        return "USD"
 
     def commodity_of(self, part: Part, unit: Any) -> Any:
         """Return the commodity of the rows of a part."""
@@ -429,7 +546,7 @@ def needed_columns(table: Table, names: Sequence[str]) -> tuple[list[str], list[
     if isinstance(table.label, End):
         words += [use(name) for name in table.label.columns]
     for item in (time.dst, table.meter, table.series, table.zone, table.unit, table.interval, table.flow, table.quality,
-                 table.tou, table.commodity, table.rows):  # fmt: skip
+                 table.tou, table.commodity, table.rows, table.multiplier):  # fmt: skip
         if item is not None and hasattr(item, "column"):
             words.append(use(item.column))
     amounts = [use(time.epoch)] if time.epoch else []

@@ -57,6 +57,14 @@ ROW_CONFLICT: Final = Kind(
 )
 
 
+GAPS_ZERO: Final = Kind(
+    "tables.row.zero",
+    "info",
+    "{count:interval} of {file} {count:has|have} no row. greenkit read {count:it|them} as zero, as the mapping asks.",
+)
+_MANY_GAPS: Final = 10
+
+
 class Engine(Placing):
     """Reads one table.
 
@@ -73,6 +81,7 @@ class Engine(Placing):
 
     def read(self) -> Readings:
         """Return the readings; questions and findings are recorded on the way."""
+        self._set_meter()
         used = self._used_rows()
         start, end, offset = self.stamps()
         used &= start != NEVER
@@ -149,6 +158,9 @@ class Engine(Placing):
         self._costs(out, parts, which)
         self._rates_and_registers(out, parts, which)
         self._duplicates(out)
+        if self.table.meters == "sum" and "meter" in self.extra:
+            _sum_meters(out, self.meter)
+        self._gaps(out)
         return out
 
     def _costs(self, out: Readings, parts: list[Part], which: Ints | None) -> None:
@@ -163,11 +175,8 @@ class Engine(Placing):
             if cost is None:
                 continue
             mine = slice(None) if which is None else np.flatnonzero(which == i)
-            amount = self.numbers(cost.column)[out.row[mine]] * cost.factor
-            if cost.credit and not (np.nan_to_num(amount) < 0).any():
-                amount = -amount
-            out.cost[mine] = amount + 0.0
-            out.currency = cost.currency
+            out.cost[mine] = self.amounts(cost)[out.row[mine]]
+            out.currency = self.currency(cost)
 
     def _rates_and_registers(self, out: Readings, parts: list[Part], which: Ints | None) -> None:
         """Make usage of registers, and split net values where it is asked for."""
@@ -241,6 +250,45 @@ class Engine(Placing):
             self._report(ROW_DUPLICATE, count=int(again.sum()))
             _keep(out, np.concatenate([[True], ~again]))
 
+    def _gaps(self, out: Readings) -> None:
+        """Ask whether absent rows are zero if many are absent and no value is zero; insert them if they are."""
+        if self.table.gaps == "missing" or len(out.row) < 2:
+            return
+        if self.table.gaps is None and (not self.asks_kind or self.table.is_wide or (out.value == 0).any()):
+            return
+        length = out.end - out.start
+        gap = (out.series[1:] == out.series[:-1]) & (out.start[1:] > out.end[:-1]) & (length[:-1] > 0)
+        before = np.flatnonzero(gap)
+        absent = (out.start[before + 1] - out.end[before]) // np.maximum(length[before], 1)
+        if self.table.gaps is None:
+            if (
+                len(before) >= _MANY_GAPS
+                and absent.sum() * 10 >= len(out.row)
+                and (np.nan_to_num(out.value) >= 0).all()
+            ):
+                self.ask(
+                    "gaps", "What are intervals without a row?", ("missing", "zero"),
+                    f"{int(absent.sum()):,} intervals in {len(before):,} gaps have no row, and no value is zero",
+                    int(out.row[before[0]]),
+                )  # fmt: skip
+            return
+        if not absent.any():
+            return
+        # Each gap becomes rows after the row before it: a gap of two hours after 01:00 to 02:00 → 02:00 and 03:00.
+        source = np.repeat(before, absent)
+        number = np.arange(len(source)) - np.repeat(np.cumsum(absent) - absent, absent)
+        start = out.end[source] + number * length[source]
+        place = source + 1
+        out.row, out.series = (
+            np.insert(out.row, place, out.row[source]),
+            np.insert(out.series, place, out.series[source]),
+        )
+        out.end = np.insert(out.end, place, start + length[source])
+        out.start = np.insert(out.start, place, start)
+        out.value = np.insert(out.value, place, 0.0)
+        out.cost = None if out.cost is None else np.insert(out.cost, place, np.nan)
+        self._report(GAPS_ZERO, count=len(source))
+
 
 def _instant_text(at: int) -> str:
     return str(np.datetime64(at, "us"))[:16].replace("T", " ") + " UTC"
@@ -276,6 +324,21 @@ def _keep(out: Readings, which: Bools) -> None:
     out.row, out.series, out.start = out.row[which], out.series[which], out.start[which]
     out.end, out.value = out.end[which], out.value[which]
     out.cost = None if out.cost is None else out.cost[which]
+
+
+def _sum_meters(out: Readings, meter: str) -> None:
+    """Add up the readings of all meters, interval by interval."""
+    keys = [(meter, *key[1:]) for key in out.keys]
+    distinct = sorted(set(keys))
+    out.series = np.array([distinct.index(key) for key in keys], dtype=np.int32)[out.series]
+    out.keys = distinct
+    _keep(out, np.lexsort([out.end, out.start, out.series]))
+    again = (out.series[1:] == out.series[:-1]) & (out.start[1:] == out.start[:-1]) & (out.end[1:] == out.end[:-1])
+    first = np.flatnonzero(np.concatenate([[True], ~again]))
+    value = np.add.reduceat(out.value, first)
+    cost = None if out.cost is None else np.add.reduceat(out.cost, first)
+    _keep(out, first)
+    out.value, out.cost = value, cost
 
 
 def _split(out: Readings, mine: Bools) -> None:

@@ -13,7 +13,7 @@ from greenkit.sources import Limits, Source, walk
 from greenkit.tables import layouts, nem12, numbers, wide
 from greenkit.tables.cells import MISSING, Grid, fold, grids, unique_names
 from greenkit.tables.layouts import Recognized
-from greenkit.tables.mapping import Column, Table, TableMapping, Time, Value, dump_mapping
+from greenkit.tables.mapping import METERS, Column, Table, TableMapping, Time, Value, dump_mapping
 from greenkit.tables.reader import Tables, open_table
 from greenkit.tables.stamps import NEVER, parse_stamps
 from greenkit.text import parse_number
@@ -130,7 +130,7 @@ def _draft(grid: Grid) -> str:
             open_.append("Set the value columns.")
     else:
         open_.append("Set the flow and unit of the cells.")
-    meter = next((Column(c) for c in names if fold(c) in _METERS), None)
+    meter = next((Column(c) for c in names if fold(c) in METERS), None)
     table = Table(
         time=Time(columns=tuple(times or names[:1]), wide=slots[0] if slots else ""),
         values=values,
@@ -139,11 +139,6 @@ def _draft(grid: Grid) -> str:
     )
     lines = [f"# {name}: no known layout. Complete this draft.", *(f"# {line}" for line in open_)]
     return "\n".join([*lines, dump_mapping(TableMapping(table))])
-
-
-_METERS: Final = frozenset(
-    {"meter", "meter number", "meter id", "meter_id", "esi id", "esiid", "service point id", "nmi", "mpan"}
-)
 
 
 def _header(grid: Grid) -> tuple[list[str], list[list[str]]] | None:

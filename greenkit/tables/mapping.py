@@ -17,23 +17,46 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from greenkit import _toml
-from greenkit._toml import NOT_EMPTY, TIME_ZONE, above
+from greenkit._toml import NOT_EMPTY, TIME_ZONE, Rule, above
 from greenkit.errors import SettingsError
 
 Flow = Literal["delivered", "received", "net", "total", "unknown", "skip"]
 FLOWS: Final = ("delivered", "received", "net", "total", "unknown")
 Text = Annotated[str, NOT_EMPTY]
+TIME_OF_DAY: Final = Rule(
+    lambda text: re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) is not None, "a time of day such as 06:00"
+)
 
 REPEATS: Final = ("in order", "slots 9-12", "appended")
 REPEATED_HOURS: Final = ("lost", "summed")
 CLOCKS: Final = ("local", "standard", "utc", "offset")
-DATE_ORDERS: Final = ("month first", "day first")
+BLANKS: Final = ("missing", "absent", "zero")
+DATE_SYSTEMS: Final = ("1900", "1904")
+DateOrder = Literal["month first", "day first", "year first"]
+Blank = Literal["missing", "absent", "zero"]
+MULTIPLIERS: Final = frozenset(
+    {
+        "multiplier",
+        "meter multiplier",
+        "pulse multiplier",
+        "ct ratio",
+        "ct multiplier",
+        "transformer ratio",
+        "meter constant",
+    }
+)
+"""Names of columns with the factor between a meter's register and the energy, without case."""
+METERS: Final = frozenset(
+    {"meter", "meter number", "meter no", "meter id", "meter_id", "esi id", "esiid", "service point id", "nmi", "mpan"}
+)
+"""Names of columns with the meter, without case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +178,19 @@ class End:
         Name of the column. A column of times without dates takes the date of the start.
     inclusive : bool
         Whether the last minute (or day) belongs to the interval: 00:00 to 00:14 is then a quarter of an hour.
+        Default: inferred from the start of the next row; for bills that prove neither, greenkit asks.
     """
 
     end: str | tuple[str, ...]
-    inclusive: bool = False
+    inclusive: bool | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return (self.end,) if isinstance(self.end, str) else self.end
+
+
+_CENTS: Final = re.compile(r"\((p|c|¢)\)|\b(pence|cents|cent)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +202,25 @@ class Cost:
     column : str
         Name of the column.
     currency : str
-        ISO 4217 code.
+        ISO 4217 code. Default: that of a euro or pound sign in the column; otherwise, greenkit asks.
     factor : float
-        Factor to multiply the amounts by, such as 0.01 for cents.
+        Factor to multiply the amounts by. Default: 0.01 if the name of the column says cents or pence, else 1.
     credit : bool
-        Whether amounts are credits that the column has without a minus sign, so their cost is negative.
+        Whether amounts are credits that the column has without a minus sign, so their cost is negative. Default:
+        greenkit asks if the name of the column says credit, and no amount is negative.
     """
 
     column: Text
-    currency: Text
-    factor: float = 1.0
-    credit: bool = False
+    currency: Text | None = None
+    factor: float | None = None
+    credit: bool | None = None
+
+    @property
+    def scale(self) -> float:
+        """Factor to multiply the amounts by."""
+        if self.factor is not None:
+            return self.factor
+        return 0.01 if _CENTS.search(self.column) else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +249,9 @@ class Value:
     split : bool
         Whether negative net values become received and positive ones delivered. greenkit does this only if you ask
         for it, because energy can flow in both directions within one interval.
-    blank : {"missing", "absent"}
-        Whether an empty cell is a missing reading or no reading.
+    blank : {"missing", "absent", "zero"}
+        Whether an empty cell is a missing reading, no reading, or zero. Default: missing; greenkit asks if most cells
+        are empty in rows where another value column has a number.
     cost : Cost
         Cost of the energy in this column.
     """
@@ -228,7 +264,7 @@ class Value:
     kind: Literal["usage", "register"] | None = None
     series: str = ""
     split: bool = False
-    blank: Literal["missing", "absent"] = "missing"
+    blank: Blank | None = None
     cost: Cost | None = None
 
     def __post_init__(self) -> None:
@@ -287,8 +323,11 @@ class Table:
         2 if there are group names above the column names; the name of a column is then ``"group / name"``.
     delimiter, decimal : str
         Default: inferred.
-    date_order : {"month first", "day first"}
-        Default: inferred if a number above 12 proves it; otherwise, greenkit asks.
+    date_order : {"month first", "day first", "year first"}
+        Default: inferred if a number above 12 or consecutive days prove it; otherwise, greenkit asks. The year can
+        only be first without four digits.
+    date_system : {"1900", "1904"}
+        First year of the serial numbers of a spreadsheet. Default: greenkit asks if times are such numbers.
     missing : tuple of str
         Words that mean "no value", in addition to an empty cell, ``-``, ``NA``, ``NaN``, and ``null``.
     repeat : str
@@ -296,6 +335,19 @@ class Table:
         the second hour (``slots 9-12``), or ``appended`` at the end.
     repeated_hour : {"lost", "summed"}
         Meaning of the one value of the repeated hour, in a table with 24 hours on a day of 25.
+    gaps : {"missing", "zero"}
+        Meaning of intervals without a row. Default: missing; greenkit asks if many are absent and no value is zero.
+    multiplier : {"applied", "apply"} or Column
+        Whether the values contain the multiplier of a column such as ``Multiplier`` already; a column is applied.
+        Default: greenkit asks if the table has such a column.
+    meters : {"separate", "sum"}
+        Whether the meters of a column such as ``Meter ID``, which the mapping does not name, are kept apart or added
+        up. Default: greenkit asks if there are several.
+    day_start : str
+        Time of day at which the days of daily rows begin, such as ``"06:00"`` for gas in Europe. Default: midnight;
+        greenkit asks for daily gas in Europe.
+    bill_end : {"inclusive", "exclusive"}
+        Whether the end date of a bill belongs to it, if ``label`` does not specify it.
     sheet : str
         Sheet of a workbook. Default: the first that fits.
     """
@@ -321,10 +373,16 @@ class Table:
     header_rows: Literal[1, 2] = 1
     delimiter: str | None = None
     decimal: Literal[".", ","] | None = None
-    date_order: Literal["month first", "day first"] | None = None
+    date_order: DateOrder | None = None
+    date_system: Literal["1900", "1904"] | None = None
     missing: tuple[str, ...] = ()
     repeat: Literal["in order", "slots 9-12", "appended"] | None = None
     repeated_hour: Literal["lost", "summed"] | None = None
+    gaps: Literal["missing", "zero"] | None = None
+    multiplier: Literal["applied", "apply"] | Column | None = None
+    meters: Literal["separate", "sum"] | None = None
+    day_start: Annotated[str, TIME_OF_DAY] | None = None
+    bill_end: Literal["inclusive", "exclusive"] | None = None
     sheet: str | None = None
 
     def __post_init__(self) -> None:

@@ -18,10 +18,22 @@ from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, 
 from greenkit.findings import Findings, Kind
 from greenkit.sources import Limits, Source, walk
 from greenkit.tables import layouts, nem12
-from greenkit.tables.cells import Columns, Grid, fold, grids, unique_names
+from greenkit.tables.cells import MISSING, Columns, Grid, fold, grids, unique_names
 from greenkit.tables.engine import Engine, Readings, local_text, needed_columns
 from greenkit.tables.layouts import Near, Recognized
-from greenkit.tables.mapping import Table, TableMapping, Value, read_mapping
+from greenkit.tables.mapping import (
+    METERS,
+    MULTIPLIERS,
+    Blank,
+    Column,
+    Cost,
+    DateOrder,
+    Table,
+    TableMapping,
+    Value,
+    read_mapping,
+)
+from greenkit.text import parse_number
 from greenkit.times import to_times
 
 Tables = str | os.PathLike[str] | bytes | BinaryIO | Iterable[Any]
@@ -53,11 +65,17 @@ FILE_KINDS: Final = {
     )
 }
 _DESCRIBE: Final = "Describe the table with layout=; `greenkit info --explain FILE` prints a mapping to start from."
+COLUMN_UNREAD: Final = Kind(
+    "tables.column.unread",
+    "info",
+    "Column {column} of {file} has numbers that the mapping does not read.",
+    "Add the column to values in the mapping, with skip = true if you do not need it.",
+)
+_OF_VALUES: Final = ("unit", "flow", "kind", "blank")
+_OF_COSTS: Final = ("currency", "credit")
+_SAMPLE: Final = 50
 _SAME: Final = 0.0051
 """Values that differ by no more than rounding to two decimals are the same energy."""
-_ANSWERS: Final = (
-    "unit", "flow", "label", "clock", "date_order", "decimal", "kind", "interval", "repeat", "repeated_hour",
-)  # fmt: skip
 
 
 @dataclass
@@ -119,12 +137,21 @@ def load_table(
     flow: Literal["delivered", "received", "net", "total", "unknown"] | None = None,
     label: Literal["start", "end"] | None = None,
     clock: str | None = None,
-    date_order: Literal["month first", "day first"] | None = None,
+    date_order: DateOrder | None = None,
     decimal: Literal[".", ","] | None = None,
     kind: Literal["usage", "register"] | None = None,
     interval: float | None = None,
     repeat: Literal["in order", "slots 9-12", "appended"] | None = None,
     repeated_hour: Literal["lost", "summed"] | None = None,
+    date_system: Literal["1900", "1904"] | None = None,
+    blank: Blank | None = None,
+    gaps: Literal["missing", "zero"] | None = None,
+    multiplier: Literal["applied", "apply"] | None = None,
+    meters: Literal["separate", "sum"] | None = None,
+    currency: str | None = None,
+    credit: Literal["credit", "charge"] | None = None,
+    day_start: str | None = None,
+    bill_end: Literal["inclusive", "exclusive"] | None = None,
     meter: str | None = None,
     errors: Errors = "raise",
     progress: Progress = None,
@@ -142,9 +169,10 @@ def load_table(
         Default: the known layouts are tried by the names of columns.
     tz : str, optional
         IANA time zone of the site. Needed if neither the file nor its layout has it.
-    unit, flow, label, clock, date_order, decimal, kind, interval, repeat, repeated_hour : optional
+    unit, flow, label, clock, date_order, decimal, kind, interval, repeat, repeated_hour, date_system, blank, gaps, \
+multiplier, meters, currency, credit, day_start, bill_end : optional
         Answers to what a table leaves open, as in :class:`greenkit.tables.mapping.Table`. ``unit`` and ``flow`` are
-        those of values that have none, ``interval`` is in minutes.
+        those of values that have none, ``interval`` is in minutes, and ``credit`` says whether amounts are credits.
     meter : str, optional
         Name of the meter if the table has none. Default: ``"meter"``.
     errors : {"raise", "collect"}
@@ -202,8 +230,9 @@ def load_table(
     """
     found = open_table(
         source, layout, tz=tz, unit=unit, flow=flow, label=label, clock=clock, date_order=date_order, decimal=decimal,
-        kind=kind, interval=interval, repeat=repeat, repeated_hour=repeated_hour, meter=meter, errors=errors,
-        progress=progress, limits=limits,
+        kind=kind, interval=interval, repeat=repeat, repeated_hour=repeated_hour, date_system=date_system, blank=blank,
+        gaps=gaps, multiplier=multiplier, meters=meters, currency=currency, credit=credit, day_start=day_start,
+        bill_end=bill_end, meter=meter, errors=errors, progress=progress, limits=limits,
     )  # fmt: skip
     if not len(found.readings) and len(found.bills):
         raise FormatError(
@@ -224,12 +253,21 @@ def open_table(
     flow: Literal["delivered", "received", "net", "total", "unknown"] | None = None,
     label: Literal["start", "end"] | None = None,
     clock: str | None = None,
-    date_order: Literal["month first", "day first"] | None = None,
+    date_order: DateOrder | None = None,
     decimal: Literal[".", ","] | None = None,
     kind: Literal["usage", "register"] | None = None,
     interval: float | None = None,
     repeat: Literal["in order", "slots 9-12", "appended"] | None = None,
     repeated_hour: Literal["lost", "summed"] | None = None,
+    date_system: Literal["1900", "1904"] | None = None,
+    blank: Blank | None = None,
+    gaps: Literal["missing", "zero"] | None = None,
+    multiplier: Literal["applied", "apply"] | None = None,
+    meters: Literal["separate", "sum"] | None = None,
+    currency: str | None = None,
+    credit: Literal["credit", "charge"] | None = None,
+    day_start: str | None = None,
+    bill_end: Literal["inclusive", "exclusive"] | None = None,
     meter: str | None = None,
     errors: Errors = "raise",
     progress: Progress = None,
@@ -239,8 +277,8 @@ def open_table(
 
     Parameters
     ----------
-    source, layout, tz, unit, flow, label, clock, date_order, decimal, kind, interval, repeat, repeated_hour, meter, \
-errors, progress, limits
+    source, layout, tz, unit, flow, label, clock, date_order, decimal, kind, interval, repeat, repeated_hour, \
+date_system, blank, gaps, multiplier, meters, currency, credit, day_start, bill_end, meter, errors, progress, limits
         As in :func:`load_table`.
 
     Returns
@@ -256,6 +294,8 @@ errors, progress, limits
     answers = {
         "zone": tz, "unit": unit, "flow": flow, "label": label, "clock": clock, "date_order": date_order,
         "decimal": decimal, "kind": kind, "interval": interval, "repeat": repeat, "repeated_hour": repeated_hour,
+        "date_system": date_system, "blank": blank, "gaps": gaps, "multiplier": multiplier, "meters": meters,
+        "currency": currency, "credit": credit, "day_start": day_start, "bill_end": bill_end,
     }  # fmt: skip
     answers = {name: value for name, value in answers.items() if value is not None}
     if tz is not None:
@@ -370,14 +410,18 @@ class TableReading:
             return True
         mapping = layout.for_names(recognized.names) if layout is not None else read_mapping(self._mapping or {})
         table = answered(mapping.table, self._answers)
-        columns, table, used = self._columns(grid, recognized, table, advance)
+        columns, table, used, extra = self._columns(grid, recognized, table, advance)
         meter = self._meter or _meter_of(recognized) or "meter"
         engine = _engine(columns, table, recognized, used, meter, file)
         engine.asks_kind = layout is None
+        engine.extra = extra
         if module is not None:
             module.prepare(engine)
         if engine.table.interval == "period":
-            self._bills.append(_bills(engine, file))
+            bills = _bills(engine, file)
+            if engine.questions:
+                raise _ambiguous(engine, recognized, meter, file)
+            self._bills.append(bills)
             self._findings.extend(engine.findings)
             self._add(None, file, TableMapping(engine.table), layout.name if layout is not None else "")
             return True
@@ -420,7 +464,10 @@ class TableReading:
             )
         raise OtherFormat(problem, source=name, next_step=_DESCRIBE)
 
-    def _columns(self, grid: Grid, place: _Place, table: Table, advance: Any) -> tuple[Columns, Table, dict[str, str]]:
+    def _columns(
+        self, grid: Grid, place: _Place, table: Table, advance: Any
+    ) -> tuple[Columns, Table, dict[str, str], dict[str, str]]:
+        """Return the columns that a mapping needs, and those of meters and multipliers that it does not name."""
         try:
             words, numbers, used = needed_columns(table, place.names)
             module = place.layout.module if place.layout is not None else None
@@ -434,8 +481,24 @@ class TableReading:
                     numbers.append(used[name])
         except KeyError as e:
             raise _no_column(str(e.args[0]), place.names, grid.name) from None
+        extra: dict[str, str] = {}
+        if place.layout is None:
+            extra = _unnamed(table, place.names, used)
+            words += extra.values()
+            self._report_unread(grid, place, table, {*words, *numbers, *extra.values()})
         columns = grid.read(place.delimiter, place.first, place.names, words, numbers, table.missing, advance)
-        return columns, table, used
+        return columns, table, used, extra
+
+    def _report_unread(self, grid: Grid, place: _Place, table: Table, read: set[str]) -> None:
+        """Report columns of numbers that the mapping of the caller neither reads nor skips."""
+        known = {fold(name) for name in (*read, *table.values)}
+        rows = grid.head(place.delimiter)[place.first :][:_SAMPLE]
+        for i, name in enumerate(place.names):
+            cells = [row[i] for row in rows if i < len(row) and row[i] not in MISSING]
+            if fold(name) in known or fold(name) in METERS or not cells or len(set(cells)) < min(2, len(rows)):
+                continue
+            if all(parse_number(cell.strip("$€£ ").replace(",", ".")) is not None for cell in cells):
+                self._findings.add(COLUMN_UNREAD, file=os.path.basename(grid.name), column=name)
 
     def result(self, *, alone: bool = True) -> TableData:
         """Return the result, or raise the error that prevents it.
@@ -567,8 +630,11 @@ def _no_column(name: str, names: Sequence[str], file: str) -> GreenkitError:
 
 def answered(table: Table, answers: Mapping[str, Any]) -> Table:
     """Return a mapping with the answers of the caller: those of values apply to values that have none."""
-    changes = {name: value for name, value in answers.items() if name not in ("unit", "flow", "kind")}
-    of_values = {name: answers[name] for name in ("unit", "flow", "kind") if name in answers}
+    changes = {name: value for name, value in answers.items() if name not in (*_OF_VALUES, *_OF_COSTS)}
+    of_values = {name: answers[name] for name in _OF_VALUES if name in answers}
+    of_costs = {name: answers[name] for name in _OF_COSTS if name in answers}
+    if "credit" in of_costs:
+        of_costs["credit"] = of_costs["credit"] == "credit"
     if "label" in changes and not isinstance(table.label, str | None):
         del changes["label"]  # the table has a column of ends
     if of_values:
@@ -580,7 +646,29 @@ def answered(table: Table, answers: Mapping[str, Any]) -> Table:
         if table.flow is not None:
             for values in ("values", "cells"):
                 changes.pop(values, None) if set(of_values) == {"flow"} else None
+    if of_costs:
+        values = changes.get("values", table.values)
+        changes["values"] = {
+            n: dataclasses.replace(v, cost=_answered_cost(v.cost, of_costs)) for n, v in values.items()
+        }
+        changes["cost"] = _answered_cost(table.cost, of_costs)
     return dataclasses.replace(table, **changes) if changes else table
+
+
+def _unnamed(table: Table, names: Sequence[str], used: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of meters and multipliers that a mapping does not name, by ``meter`` and ``multiplier``."""
+    found: dict[str, str] = {}
+    for kind, known, given in (("meter", METERS, table.meter), ("multiplier", MULTIPLIERS, table.multiplier)):
+        open_ = given is None if kind == "meter" else not isinstance(given, Column)
+        name = next((name for name in names if fold(name) in known and name not in used.values()), None)
+        if open_ and name is not None:
+            found[kind] = name
+    return found
+
+
+def _answered_cost(cost: Cost | None, answers: Mapping[str, Any]) -> Cost | None:
+    open_ = {name: answer for name, answer in answers.items() if cost is not None and getattr(cost, name) is None}
+    return dataclasses.replace(cost, **open_) if cost is not None and open_ else cost
 
 
 def _answered_value(value: Value, answers: Mapping[str, Any]) -> Value:
@@ -655,7 +743,7 @@ def _read_as(engine: Engine, argument: str, value: str, row: int, place: _Place,
     other = Engine(
         part, answered(engine.table, answers), engine.names, engine.used, meter=meter, file=file, header=place.tokens
     )
-    other.asks_kind = engine.asks_kind
+    other.asks_kind, other.extra = engine.asks_kind, engine.extra
     other.lanes = None if engine.lanes is None else [(mask[low:high], spec) for mask, spec in engine.lanes]
     try:
         found = other.read()
@@ -664,8 +752,8 @@ def _read_as(engine: Engine, argument: str, value: str, row: int, place: _Place,
     mine = np.flatnonzero((found.row == row - low) & ~np.isnan(found.value))
     if not len(mine):
         return ""
-    if argument == "repeat" and len(mine) > 1:
-        mine = mine[-1:]  # the last interval of the day is where the orders differ
+    if argument in ("repeat", "gaps") and len(mine) > 1:
+        mine = mine[-1:]  # the last interval of the day, or the one without a row, is where the answers differ
     at = int(mine[0])
     key = found.keys[int(found.series[at])]
     zone = answers.get("zone") or key[4] or engine.table.zone or "UTC"
@@ -673,7 +761,8 @@ def _read_as(engine: Engine, argument: str, value: str, row: int, place: _Place,
     start, end = local_text(int(found.start[at]), zone), local_text(int(found.end[at]), zone)
     if engine.table.zone is None and argument != "tz" and not key[4]:
         start, end = start[:16], end[:16]
-    return f"{found.value[at]:.6g} {key[3]} {key[1]} from {start} to {end}"
+    money = f", {found.cost[at]:.6g} {found.currency}" if argument in _OF_COSTS and found.cost is not None else ""
+    return f"{found.value[at]:.6g} {key[3]} {key[1]} from {start} to {end}{money}"
 
 
 # -- frames

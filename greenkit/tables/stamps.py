@@ -69,7 +69,9 @@ class Stamps:
     has_date, has_time : bool
         Whether the words have a date, and a time of day.
     order : str
-        Why days and months are told apart: ``month first``, ``day first``, ``unambiguous``, or ``ambiguous``.
+        Order of the parts of dates: ``month first``, ``day first``, ``unambiguous``, or ``ambiguous``.
+    orders : tuple of str
+        The orders in which every date exists.
     """
 
     value: Ints
@@ -78,6 +80,7 @@ class Stamps:
     has_time: bool
     order: str = "unambiguous"
     ends_at_24: bool = False
+    orders: tuple[str, ...] = ()
 
 
 def parse_stamps(words: Sequence[str], form: str = "", order: str | None = None) -> Stamps:
@@ -89,9 +92,9 @@ def parse_stamps(words: Sequence[str], form: str = "", order: str | None = None)
         Distinct cells.
     form : str, optional
         A ``strptime`` format, ``"excel"``, or ``"excel-1904"``. Default: any usual form.
-    order : {"month first", "day first"}, optional
-        Of dates such as 6/7/2025. Default: told by numbers above 12; if no number tells, ``order`` of the result is
-        ``"ambiguous"`` and the month comes first.
+    order : {"month first", "day first", "year first"}, optional
+        Of dates such as 6/7/2025 or 6/7/25. Default: the only one in which every date exists; if there are several,
+        ``order`` of the result is ``"ambiguous"`` and the first of ``orders`` is used.
 
     Returns
     -------
@@ -110,19 +113,16 @@ def parse_stamps(words: Sequence[str], form: str = "", order: str | None = None)
     pattern = _compiled(form) if form else _GENERIC
     matches = [pattern.fullmatch(word.strip()) if word.strip() else None for word in words]
     groups = [match.groupdict() if match else None for match in matches]
-    found_order = "unambiguous"
-    if not form:
-        found_order = _order(groups)
-        day_first = (order or found_order) == "day first"
-    else:
-        day_first = False
+    orders = _orders(groups) if not form else ()
+    found_order = "unambiguous" if not orders else orders[0] if len(orders) == 1 else "ambiguous"
+    used = order or (orders[0] if orders else "month first")
     value = np.full(len(words), NEVER, dtype=np.int64)
     offset = np.full(len(words), NO_OFFSET, dtype=np.int32)
     has_date = has_time = at_24 = False
     for i, group in enumerate(groups):
         if group is None:
             continue
-        date, time = _date(group, day_first), _time(group)
+        date, time = _date(group, used), _time(group)
         if (date is None and time is None) or date == NEVER or time == NEVER:
             continue
         has_date |= date is not None
@@ -132,7 +132,7 @@ def parse_stamps(words: Sequence[str], form: str = "", order: str | None = None)
         zone = group.get("z")
         if zone:
             offset[i] = _zone_minutes(zone)
-    return Stamps(value, offset, has_date, has_time, found_order, at_24)
+    return Stamps(value, offset, has_date, has_time, found_order, at_24, orders)
 
 
 def time_format(form: str) -> tuple[str, str]:
@@ -170,21 +170,29 @@ def _compiled(form: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-def _order(groups: Sequence[dict[str, str | None] | None]) -> str:
-    """Return how dates such as 6/7/2025 are to be read, from the numbers above 12."""
-    pairs = {(int(g["a"] or 0), int(g["b"] or 0)) for g in groups if g and g.get("a")}
-    if any(a > 12 for a, _ in pairs):
-        return "day first"
-    if any(b > 12 for _, b in pairs):
-        return "month first"
-    return "ambiguous" if any(a != b for a, b in pairs) else "unambiguous"
+def _orders(groups: Sequence[dict[str, str | None] | None]) -> tuple[str, ...]:
+    """Return the orders in which dates such as 6/7/2025 or 6/7/25 all exist; one of those that are equal."""
+    dates = {(int(g["a"] or 0), int(g["b"] or 0), g["Y2"] or "") for g in groups if g and g.get("a")}
+    if not dates:
+        return ()
+    orders = []
+    if all(a <= 12 for a, _, _ in dates):
+        orders.append("month first")
+    if all(b <= 12 for _, b, _ in dates) and not (orders and all(a == b for a, b, _ in dates)):
+        orders.append("day first")
+    if all(len(year) == 2 and 1 <= int(year) <= 31 and 1 <= b <= 12 for _, b, year in dates):
+        orders.append("year first")
+    return tuple(orders) or ("day first" if any(a > 12 for a, _, _ in dates) else "month first",)
 
 
-def _date(group: dict[str, str | None], day_first: bool) -> int | None:
+def _date(group: dict[str, str | None], order: str) -> int | None:
     """Return a date in microseconds; None if the word has none, NEVER if it does not exist."""
+    text = group.get("Y") or group.get("Y2") or group.get("Y3") or group.get("Y4") or ""
     if group.get("a"):
         first, second = int(group["a"] or 0), int(group["b"] or 0)
-        day, month = (first, second) if day_first else (second, first)
+        day, month = (first, second) if order == "day first" else (second, first)
+        if order == "year first" and len(text) == 2:
+            day, month, text = int(text), second, f"{first:02}"
     elif group.get("m"):
         month, day = int(group["m"] or 0), int(group["d"] or 0)
     elif group.get("B3") or group.get("B4"):
@@ -192,7 +200,6 @@ def _date(group: dict[str, str | None], day_first: bool) -> int | None:
         day = int(group.get("d3") or group.get("d4") or group.get("d") or 0)
     else:
         return None
-    text = group.get("Y") or group.get("Y2") or group.get("Y3") or group.get("Y4") or ""
     year = int(text or 0)
     if len(text) == 2:
         year += 2000 if year < 70 else 1900
