@@ -399,7 +399,9 @@ def compare_plans(
     return Comparison(loaded, _Costs(keys, joined), gaps, findings, bill_of)
 
 
-def rank_bills(bills: pd.DataFrame, plans: Plans, *, assumed_mix: Mapping[str, float] | None = None) -> Comparison:
+def rank_bills(
+    bills: pd.DataFrame, plans: Plans, *, assumed_mix: Mapping[str, float] | Mapping[str, _registers.Mix] | None = None
+) -> Comparison:
     """Rank plans by what they cost for bills without intervals.
 
     Parameters
@@ -409,7 +411,8 @@ def rank_bills(bills: pd.DataFrame, plans: Plans, *, assumed_mix: Mapping[str, f
     plans : sequence of plans, or a table of offers
         As for :func:`compare_plans`. A plan with time-of-use prices needs an assumed mix.
     assumed_mix : mapping, optional
-        Period → share of the kWh, for plans with time-of-use prices that have none of their own.
+        Period → share of the kWh, for every plan with time-of-use prices; or name of a plan → such a mapping, if the
+        plans have different periods. Default: the mix that each plan states.
 
     Returns
     -------
@@ -419,13 +422,13 @@ def rank_bills(bills: pd.DataFrame, plans: Plans, *, assumed_mix: Mapping[str, f
     Raises
     ------
     PlanError
-        If a plan needs to know when energy was used.
+        If a plan needs to know when energy was used, or a mix is for a plan that is not compared.
     """
     loaded = _loaded(plans)
+    mixes = _mixes(loaded, assumed_mix)
     columns = []
     for plan in loaded:
-        flat = _ranking.is_flat(plan)
-        made = _registers.price_bills(plan, bills, assumed_mix=None if flat else assumed_mix, rounded=False)
+        made = _registers.price_bills(plan, bills, assumed_mix=mixes[plan.name], rounded=False)
         infos = {(i.meter, i.start): i for i in made._infos}
         columns.append(infos)
     every = list(dict.fromkeys(k for c in columns for k in c))
@@ -436,10 +439,30 @@ def rank_bills(bills: pd.DataFrame, plans: Plans, *, assumed_mix: Mapping[str, f
     found = _keys([first[k] for k in every])
 
     def bill_of(plan: Plan) -> Bill:
-        mix = None if _ranking.is_flat(plan) else assumed_mix
-        return _registers.price_bills(plan, bills, assumed_mix=mix)
+        return _registers.price_bills(plan, bills, assumed_mix=mixes[plan.name])
 
     return Comparison(loaded, _Costs(found, cost), {}, Findings(), bill_of)
+
+
+def _mixes(
+    plans: Sequence[Plan], stated: Mapping[str, float] | Mapping[str, _registers.Mix] | None
+) -> dict[str, _registers.Mix | None]:
+    """Return the assumed mix of each plan by its name; flat plans need none."""
+    by_plan: dict[str, _registers.Mix] = {}
+    shared: dict[str, float] = {}
+    for name, value in (stated or {}).items():
+        if isinstance(value, Mapping):
+            by_plan[name] = value
+        else:
+            shared[name] = value
+    names = list(dict.fromkeys(p.name for p in plans))
+    unknown = next((n for n in by_plan if n not in names), None)
+    if unknown is not None:
+        raise PlanError(
+            f"The assumed mix is for {unknown!r}, which is not one of the plans",
+            next_step=f"Use the names of the plans: {', '.join(names)}.",
+        )
+    return {p.name: None if _ranking.is_flat(p) else by_plan.get(p.name) or shared or None for p in plans}
 
 
 def _keys(infos: Sequence[BillInfo]) -> pd.DataFrame:
