@@ -11,8 +11,8 @@ import pandas as pd
 from greenkit import frame, times
 from greenkit.analysis.bills import tidy_bills
 from greenkit.findings import Findings, Kind
-from greenkit.tariffs import _load
-from greenkit.tariffs._bill import PlanSource, PriceSources, Pricing, price
+from greenkit.tariffs import _grammar, _load
+from greenkit.tariffs._bill import BillInfo, PlanSource, PriceSources, Pricing, price
 from greenkit.tariffs._layout import wires_of
 from greenkit.tariffs._model import PlanError, Schedule
 from greenkit.tariffs._plan import Plan
@@ -213,11 +213,12 @@ def reconcile_charges(
     bills : DataFrame
         Printed bills: ``start``, ``end``, and ``cost``, such as the ``bills`` of :func:`greenkit.open_espi`.
     line_items : DataFrame, optional
-        Printed lines: ``start`` of the bill, ``note`` or ``name``, and ``amount``, such as the ``line_items`` of
-        :func:`greenkit.open_espi`.
+        Printed lines: ``bill_start`` or ``start`` of the bill, ``note`` or ``name``, ``amount``, and optionally
+        ``meter``, such as the ``line_items`` of :func:`greenkit.open_espi`. Lines of one name are added.
     match : mapping, optional
-        Printed name → name or kind of a computed line, for lines whose names differ. Default: equal names, whatever
-        their case.
+        Printed name → computed line, for lines whose names differ. A computed line has the names of ``Bill.frame``:
+        its line, kind, period, component, season and period (``"summer peak"``), or line and period
+        (``"energy peak"``), whatever their case. Default: equal names.
     prices : mapping, optional
         As for :func:`greenkit.tariffs.price`.
     tolerance : float
@@ -234,7 +235,8 @@ def reconcile_charges(
     Raises
     ------
     PlanError
-        If the bills are in another currency than the plan, or the plan cannot price these data.
+        If the bills are in another currency than the plan, ``match`` names a line that does not exist, or the plan
+        cannot price these data.
     """
     loaded = _load.load_plan(plan)
     _check_currency(loaded, bills)
@@ -242,16 +244,28 @@ def reconcile_charges(
     if not len(table):
         return _empty(loaded)
     made = price(df, loaded, periods=bills, prices=prices)
-    lines = made.frame
+    lines = _labeled(made.frame)
+    items = None if line_items is None else _items(line_items, loaded.zone)
+    if items is not None:
+        _check_match(match or {}, items, lines, loaded)
+    printed = {
+        (str(m), int(a), int(b)): float(c)
+        for m, a, b, c in zip(
+            table["meter"],
+            times.to_instants(table["start"]),
+            times.to_instants(table["end"]),
+            table["cost"],
+            strict=True,
+        )
+    }
     rows = []
-    printed = {(int(a), int(b)): c for a, b, c in zip(
-        times.to_instants(table["start"]), times.to_instants(table["end"]), table["cost"], strict=True)}  # fmt: skip
     for info in made._infos:
-        billed = float(printed.get((info.start, info.end), np.nan))
+        of = info.meter if (info.meter, info.start, info.end) in printed else ""
+        billed = printed.get((of, info.start, info.end), np.nan)
         rows.append(_row(info, "total", billed, float(info.total), tolerance))
-        if line_items is not None:
+        if items is not None:
             own = lines[(lines["meter"] == info.meter) & (lines["bill"] == info.bill)]
-            rows += _item_rows(info, own, _items_of(line_items, info.start, loaded.zone), dict(match or {}), tolerance)
+            rows += _item_rows(info, own, _items_of(items, info), match or {}, tolerance)
     out = pd.DataFrame(rows, columns=_COLUMNS)
     out["currency"] = loaded.currency
     return out
@@ -277,7 +291,7 @@ def _check_currency(plan: Plan, bills: pd.DataFrame) -> None:
         )
 
 
-def _row(info: Any, name: str, billed: float, computed: float, tolerance: float) -> tuple[Any, ...]:
+def _row(info: BillInfo, name: str, billed: float, computed: float, tolerance: float) -> tuple[Any, ...]:
     if np.isnan(billed) and np.isnan(computed):
         status = "no amount"
     elif np.isnan(billed):
@@ -290,36 +304,65 @@ def _row(info: Any, name: str, billed: float, computed: float, tolerance: float)
     return (info.meter, info.bill, name, billed, computed, step, status, info.present, info.expected)
 
 
-def _items_of(items: pd.DataFrame, start: int, zone: str) -> pd.DataFrame:
+def _items(items: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Return printed lines as ``meter``, ``bill`` (start in microseconds UTC; -1 without one), ``name``, ``amount``."""
     name = next((c for c in ("note", "name", "line", "description") if c in items.columns), None)
     if name is None or "amount" not in items.columns:
         raise PlanError("Line items need the columns note and amount", next_step="Rename your columns.")
+    made = pd.DataFrame({"name": items[name].astype("object").where(items[name].notna(), "").astype("str").str.strip()})
+    made["meter"] = items["meter"].astype("str") if "meter" in items.columns else ""
+    made["amount"] = pd.to_numeric(items["amount"]).astype("float64")
     column = next((c for c in ("bill_start", "start") if c in items.columns), None)
-    mine = items
+    made["bill"] = np.int64(-1)
     if column is not None:
         at = pd.to_datetime(items[column])
         at = at.dt.tz_localize(zone) if at.dt.tz is None else at
-        mine = items[times.to_instants(pd.DatetimeIndex(at)) == start]
-    found = mine.groupby(mine[name].astype("str").str.strip(), sort=False)["amount"].sum()
-    return found.to_frame("amount")
+        made["bill"] = times.to_instants(pd.DatetimeIndex(at))
+    # facts such as the number of days have no amount, and some feeds write 0
+    return made[made["amount"].notna()]
+
+
+def _items_of(items: pd.DataFrame, info: BillInfo) -> pd.Series[Any]:
+    """Return the printed amounts of one bill by name; lines of one name are added."""
+    mine = items[items["meter"].isin(["", info.meter]) & items["bill"].isin([-1, info.start])]
+    return mine.groupby("name", sort=False)["amount"].sum()
+
+
+def _labeled(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return the computed lines with the names by which a printed line can refer to each, in lowercase."""
+    words = [lines[c].astype("str").str.lower() for c in ("line", "season", "period", "component")]
+    line, season, period, component = words
+    alike = [line, lines["kind"].astype("str").str.lower(), period, component]
+    alike += [season + " " + period, line + " " + period, line + " " + season, line + " " + season + " " + period]
+    labels = [frozenset(" ".join(x.split()) for x in row) - {""} for row in zip(*alike, strict=True)]
+    return lines.assign(labels=pd.Series(labels, index=lines.index, dtype="object"))
+
+
+def _check_match(match: Mapping[str, str], items: pd.DataFrame, lines: pd.DataFrame, plan: Plan) -> None:
+    """Raise if ``match`` names a printed line that no bill has, or a computed line that the plan cannot have."""
+    printed = list(dict.fromkeys(items["name"]))
+    known = frozenset().union(*lines["labels"]) | {n.lower() for n in _grammar.known_lines(plan)}
+    for name, wanted in match.items():
+        if name not in printed:
+            problem, names = f"match names the printed line {name!r}, which no bill has", printed
+        elif " ".join(wanted.lower().split()) not in known:
+            problem, names = f"match names the computed line {wanted!r}, which the plan does not have", sorted(known)
+        else:
+            continue
+        raise PlanError(problem, next_step=_grammar.nearest(name if names is printed else wanted, names))
 
 
 def _item_rows(
-    info: Any, own: pd.DataFrame, items: pd.DataFrame, match: dict[str, str], tolerance: float
+    info: BillInfo, own: pd.DataFrame, items: pd.Series[Any], match: Mapping[str, str], tolerance: float
 ) -> list[tuple[Any, ...]]:
-    left = own.copy()
+    left = own
     rows = []
-    for name, billed in zip(items.index.astype("str"), items["amount"], strict=True):
-        wanted = match.get(name, name).lower()
-        label = (left["line"].astype("str") + " " + left["period"].astype("str")).str.strip().str.lower()
-        hit = (
-            (left["line"].astype("str").str.lower() == wanted)
-            | (left["kind"].astype("str").str.lower() == wanted)
-            | (label == wanted)
-        )
+    for name, billed in items.items():
+        wanted = " ".join(match.get(str(name), str(name)).lower().split())
+        hit = np.array([wanted in labels for labels in left["labels"]], dtype=bool)
         computed = float(left.loc[hit, "amount"].sum()) if hit.any() else float("nan")
         left = left[~hit]
-        rows.append(_row(info, name, float(billed), computed, tolerance))
+        rows.append(_row(info, str(name), float(billed), computed, tolerance))
     for line, amount in left.groupby("line", observed=True, sort=False)["amount"].sum().items():
         rows.append(_row(info, str(line), float("nan"), float(amount), tolerance))
     return rows

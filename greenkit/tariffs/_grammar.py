@@ -108,7 +108,7 @@ class Node:
             self.fail(f"is {_shown(self.value)}, but it must be {what}")
         for key in self.value:
             if key not in known:
-                (self / key).fail("is not a known key", _nearest(str(key), known))
+                (self / key).fail("is not a known key", nearest(str(key), known))
         return self
 
     def number(self, *, least: int | None = None, most: int | None = None) -> Decimal:
@@ -193,7 +193,8 @@ def _shown(value: object) -> str:
     return repr(value)[:60] if isinstance(value, str) else str(value)[:60]
 
 
-def _nearest(key: str, known: Sequence[str]) -> str:
+def nearest(key: str, known: Sequence[str]) -> str:
+    """Return the next step for an unknown name: the nearest known one, or all of them."""
     near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(known)}."
 
@@ -773,7 +774,7 @@ def _baseline(node: Node, context: Context) -> Baseline:
         return Baseline(price, (("", days.number(least=0)),))
     for key in days.value:
         if key not in context.seasons:
-            (days / key).fail("is not a season of the plan", _nearest(str(key), context.seasons or ("seasons",)))
+            (days / key).fail("is not a season of the plan", nearest(str(key), context.seasons or ("seasons",)))
     missing = [s for s in context.seasons if s not in days.value]
     if missing:
         days.fail(f"has no allowance for the season {missing[0]}")
