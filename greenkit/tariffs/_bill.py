@@ -406,10 +406,11 @@ class Pricing:
             self.plan, meter, self.zone_of(meter), bills, self._parts[key], self.book, self.cache, self.netting
         )
         if of.layout.coarse:
-            minutes = int((meter.delivered.end - meter.delivered.start).max()) // 60_000_000
+            longest = int((meter.delivered.end - meter.delivered.start).max()) // 60_000_000
+            shown = f"{longest} minutes" if longest <= 1440 else f"{longest / 1440:.3g} days"
             raise PlanError(
                 f"{self.plan.name} has prices by the hour or by kind of day, and meter {meter.name} has intervals of "
-                f"{minutes} minutes",
+                f"{shown}",
                 next_step="Use hourly or finer data, or a plan with one price.",
             )
         return of

@@ -7,6 +7,7 @@ of intervals are classified by two look-ups.
 
 from __future__ import annotations
 
+import calendar
 import functools
 import math
 from collections.abc import Sequence
@@ -182,8 +183,9 @@ class PlanCalendar:
             if (bad & real).any():
                 month, kind, _, slot = (int(i) for i in np.argwhere(bad & real)[0])
                 at = f"{slot * clock.step // 60:02d}:{slot * clock.step % 60:02d}"
+                at = f"{at} on {_DAY_NAMES[kind]} in {calendar.month_name[month + 1]}"
                 raise PlanError(
-                    f"{self.plan.name}: [{where}] has {what} at {at} on {_DAY_NAMES[kind]} in month {month + 1}",
+                    f"{self.plan.name}: [{where}] has {what} at {at}",
                     next_step="Correct the hours, days, or months, or add a period named rest.",
                 )
         used = set(np.unique(clock.grid[real]).tolist())

@@ -54,7 +54,7 @@ NONE_WHOLE: Final = Kind(
 LESS_THAN_YEAR: Final = Kind(
     "tariff.compare.less-than-a-year",
     "info",
-    "The ranked bills cover {days} days. The plan that is cheapest for these days may not be the cheapest for a full "
+    "The ranked bills cover {days:day}. The plan that is cheapest for these days may not be the cheapest for a full "
     "year.",
 )
 
@@ -268,12 +268,12 @@ class Comparison:
         first = ranking.iloc[0]
         made = [
             f"{first['plan']} is cheapest: {_words.money(first['computed_cost'], currency)} for "
-            f"{int(first['bills'])} bills, of which it wins {int(first['bills_won'])}."
+            f"{_bills(first['bills'])}, of which it wins {int(first['bills_won'])}."
         ]
         for _, row in ranking.iloc[1:10].iterrows():
             made.append(
                 f"{int(row['rank'])}. {row['plan']}: {_words.money(row['computed_cost'], currency)}, "
-                f"{_words.money(row['difference'], currency)} more; cheapest in {int(row['bills_won'])} bills."
+                f"{_words.money(row['difference'], currency)} more; cheapest in {_bills(row['bills_won'])}."
             )
         if len(ranking) > 10:
             made.append(f"… and {len(ranking) - 10:,} more plans.")
@@ -325,6 +325,10 @@ class Comparison:
         if doubts:
             body += _html.table(["severity", "name", "finding"], doubts)
         return _html.block(f"Comparison of {len(self.plans):,} plans", body, text=repr(self))
+
+
+def _bills(count: float) -> str:
+    return f"{int(count):,} bill{'' if count == 1 else 's'}"
 
 
 def compare_plans(

@@ -64,6 +64,13 @@ RATCHET_GAP: Final = Kind(
     "{count:it|them}.",
     "Load the missing months.",
 )
+LOAD_FACTOR: Final = Kind(
+    "tariff.demand.short-load-factor",
+    "info",
+    "{line} depends on the load factor of 12 bills, but the data of meter {meter} have fewer for {count:bill}. "
+    "greenkit used the bills in the data.",
+    "Use data that begin a year earlier.",
+)
 POWER_FACTOR: Final = Kind(
     "tariff.power-factor.unknown",
     "warning",
@@ -794,6 +801,8 @@ class _OneBill:
         peak = max((self.p.peak(i, item).value or 0.0) for i in range(first, last))
         if not hours or not peak:
             return None
+        if last - first < 12:
+            self.p.notes.add(LOAD_FACTOR, item.name, line=item.name)
         factor = sum(self.of.delivered(i) for i in range(first, last)) / (hours * peak)
         return next((price for to, price in item.load_factor if factor <= float(to)), None)
 

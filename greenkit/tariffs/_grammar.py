@@ -72,8 +72,9 @@ _PLAN_KEYS: Final = (
 _CHARGE_KEYS: Final = (
     "name", "amount", "rate", "per", "on", "from", "to", "above", "below", "by", "prorate", "months",
 )  # fmt: skip
-_PERS: Final = {"month": "month", "bill": "bill", "day": "day", "year": "year", "kWh": "kWh", "kwh": "kWh",
-                "kW": "kW", "kw": "kW", "meter": "month"}  # fmt: skip
+_PERS: Final = ("month", "bill", "day", "year", "kWh", "kW")
+_PER_NAMES: Final = {"kwh": "kWh", "kw": "kW", "meter": "month"}
+"""Other words for ``per``."""
 _ELIGIBLE: Final = ("min_kw", "max_kw", "min_kwh", "max_kwh")
 _MONTH_DAYS: Final = {"365/12": Decimal(365) / 12}
 
@@ -96,7 +97,7 @@ class Node:
     def fail(self, problem: str, next_step: str = "") -> NoReturn:
         """Raise the error that names the place."""
         line = self.lines(self.place) if self.lines else None
-        place = f"{self.place.name}, line {line}" if line else self.place.name
+        place = ", ".join(p for p in (self.place.name, f"line {line}" if line else "") if p)
         label = self.place.label if self.place.keys else ""
         where = ": ".join(p for p in (place, label) if p)
         sep = " " if label else ": " if where else ""
@@ -562,7 +563,10 @@ def _charge(node: Node, key: str, name: str) -> Charge:
             (node / "rate").fail(f"is {amount}, but it must be a share: 0.05 for 5%")
     else:
         amount = (node / "amount").number()
-        per = _PERS[(node / "per").choice(*_PERS)] if "per" in node else ("month" if key == "fixed" else "bill")
+        per = "month" if key == "fixed" else "bill"
+        if "per" in node:
+            word = str(node.value["per"])
+            per = _PER_NAMES[word] if word in _PER_NAMES else (node / "per").choice(*_PERS)
     if sign < 0:
         if amount < 0:
             node.fail(f"is {amount}, but a credit is written as a positive number", f"Write {abs(amount)}.")
@@ -576,7 +580,10 @@ def _charge(node: Node, key: str, name: str) -> Charge:
     band = band if band.bounds else Charge.band
     low = max((b for b in (band.low, band.above) if b is not None), default=None)
     high = min((b for b in (band.high, band.below) if b is not None), default=None)
-    if low is not None and high is not None and high < low:
+    for one, other in (("from", "above"), ("to", "below")):
+        if one in node and other in node:
+            node.fail(f"has both {one} and {other}", f"Keep {one} if the threshold itself counts, else {other}.")
+    if low is not None and high is not None and (high < low or (high == low and not (band.low and band.high))):
         node.fail(f"applies from {low} to {high} kWh, which no bill can have")
     return Charge(
         name=(node / "name").text() if "name" in node else _charge_name(name, band),
@@ -774,7 +781,10 @@ def _baseline(node: Node, context: Context) -> Baseline:
         return Baseline(price, (("", days.number(least=0)),))
     for key in days.value:
         if key not in context.seasons:
-            (days / key).fail("is not a season of the plan", nearest(str(key), context.seasons or ("seasons",)))
+            step = "Add seasons to the plan, or write one number of kWh: per_day = 10."
+            (days / key).fail(
+                "is not a season of the plan", nearest(str(key), context.seasons) if context.seasons else step
+            )
     missing = [s for s in context.seasons if s not in days.value]
     if missing:
         days.fail(f"has no allowance for the season {missing[0]}")
@@ -813,7 +823,12 @@ def _export(node: Node, context: Context) -> Export:
     price = node / "price"
     worth: Any
     if isinstance(price.value, str):
-        worth = price.choice("energy")
+        if price.value != "energy":
+            price.fail(
+                f"is {_shown(price.value)}, but it must be a number, periods, a series, or 'energy'",
+                'Write price = "energy" if the credit has the price of the energy used (1:1).',
+            )
+        worth = "energy"
     elif isinstance(price.value, Mapping) and "series" in price and not _is_period(price / "series"):
         worth = series(price)
     else:

@@ -8,6 +8,7 @@ labels for customers with a demand meter assume a load factor.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -55,11 +56,31 @@ def lines_for(plan: Plan, kwh: Decimal, *, days: int, rounded: bool) -> list[Lin
     factor = label.load_factor if label else None
     kw = float(kwh / (24 * days * factor)) if factor else None
     mix = label.shares if label and label.shares else plan.assumed_mix
+    _check_shares(plan, mix)
     of = RegisterQuantities(
         plan, plan.name, bills, segments(plan, bills), [float(kwh)], [kw] if kw is not None else None,
         mix={k: float(v) for k, v in mix},
     )  # fmt: skip
     return Pricer(plan, of, Notes(plan.name), rounded=rounded).bill(0)
+
+
+def _check_shares(plan: Plan, mix: Sequence[tuple[str, Decimal]]) -> None:
+    """Raise if a time-of-use plan has no shares for its label, or shares of other periods."""
+    names = dict.fromkeys(
+        p.name for t in plan.terms if t.energy for _, s in t.energy.seasons for p in s.periods if p.name
+    )
+    listed = ", ".join(f"{n} = 0.…" for n in names)
+    if names and not mix:
+        raise PlanError(
+            f"{plan.name}: [efl] cannot be checked, because the plan has time-of-use prices",
+            next_step=f"Write the shares that the label assumes: shares = {{{listed}}}.",
+        )
+    wrong = next((n for n, _ in mix if names and n not in names), None)
+    if wrong is not None:
+        raise PlanError(
+            f"{plan.name}: [efl] has a share for {wrong}, which is not a period of the plan",
+            next_step=f"Use the periods of the plan: {', '.join(names)}.",
+        )
 
 
 def _first_day(plan: Plan) -> dt.date:

@@ -107,6 +107,11 @@ def _tables(source: str | bytes | os.PathLike[str] | Mapping[str, Any], label: s
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode()
         return _Found(read_toml(data, "plan"), lines=_lines(data))
+    if not isinstance(source, str | os.PathLike):
+        raise PlanError(
+            f"A plan cannot be read from a {type(source).__name__}",
+            next_step="Pass a path, TOML text, or a dictionary; compare_plans accepts a list of plans.",
+        )
     path = Path(source).expanduser()
     if path.suffix.lower() in (".json", ".csv", ".gz"):
         return _from_urdb(_urdb.pick(_urdb.read(path), label, path.name), zone, path)
@@ -165,8 +170,11 @@ def _check_references(plan: Plan, root: Node) -> None:
     for one in plan.terms:
         held = [(t.name, t.on) for t in one.taxes] + [(c.name, c.on) for c in (*one.charges, *one.rebates)]
         held += [("minimum", one.minimum.on)] if one.minimum else []
+        # a credit by component may name components that the prices do not have: a finding says so when it prices
+        parts = {component.lower() for component, _ in one.export.offsets} if one.export else set()
+        held += [("export.offsets", words) for _, words in one.export.offsets] if one.export else []
         for name, words in held:
-            wrong = [w for w in words if w.lower() not in known]
+            wrong = [w for w in words if w.lower() not in known | (parts if name == "export.offsets" else set())]
             if wrong:
                 raise PlanError(
                     f"{root.place.name or plan.name}: {name} is on {wrong[0]!r}, which is not a line of the plan",

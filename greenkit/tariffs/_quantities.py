@@ -35,8 +35,8 @@ BILL_STRADDLE: Final = Kind(
 COARSE: Final = Kind(
     "tariff.demand.coarse",
     "warning",
-    "Demand is metered in windows of {window} minutes, but the intervals of meter {meter} are {minutes} minutes "
-    "long. The demand charges are a lower bound.",
+    "Demand is metered in windows of {window} minutes, but the intervals of meter {meter} allow only windows of "
+    "{minutes} minutes. The demand charges are a lower bound.",
     "Use data with intervals of {window} minutes.",
 )
 HALF_BLOCK: Final = Kind(
@@ -280,6 +280,9 @@ class MeterQuantities:
         if self.exports and self.netting in ("period", "bill") and not self._raw.signed:
             channel, _ = netted(self._raw, "interval", self.zone)
         size, length = minutes * MINUTE, channel.length
+        if length and length < size and size % length:
+            # ten-minute intervals do not make up windows of 15 minutes, but some of 30
+            size = int(np.lcm(size, length))
         start, end, energy = channel.start, channel.end, channel.value
         kvar = self._kvar(channel)
         if length and length < size:
@@ -374,9 +377,12 @@ class MeterQuantities:
         """Report quantities that the times of the data do not determine exactly."""
         self._report_straddles(notes)
         for minutes in sorted({d.window for d in demands if not d.moments}):
-            if self.imported.length > minutes * MINUTE:
-                seen = self.imported.length // MINUTE
-                notes.add(COARSE, words={"meter": self.name}, meter=self.name, window=minutes, minutes=int(seen))
+            length = self.imported.length
+            if length and (length > minutes * MINUTE or minutes * MINUTE % length):
+                seen = length if length > minutes * MINUTE else int(np.lcm(minutes * MINUTE, length))
+                notes.add(
+                    COARSE, words={"meter": self.name}, meter=self.name, window=minutes, minutes=round(seen / MINUTE, 3)
+                )
             if self.half_blocks.get(minutes):
                 notes.add(
                     HALF_BLOCK, count=self.half_blocks[minutes], window=minutes, words={"meter": self.name},

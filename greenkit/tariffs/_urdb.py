@@ -126,7 +126,7 @@ _DG: Final = {
     "net billing": ("interval", "money"),
     "net billing instantaneous": ("interval", "money"),
     "net billing hourly": ("hour", "money"),
-    "buy all sell all": ("none", "money"),
+    "buy all sell all": ("none", "pay"),
 }
 Record = dict[str, Any]
 
@@ -245,8 +245,10 @@ def pick(records: Mapping[str, Any] | Sequence[Mapping[str, Any]], label: str | 
             hint = f"Did you mean {near[0]}?" if near else "Check the label."
             raise PlanError(f"{name} has no rate with the label {label!r}", next_step=hint)
         return found
-    if len(known) != 1:
-        shown = ", ".join(f"{r.get('label')} ({r.get('name')})" for r in known[:5]) or "none"
+    if not known:
+        raise PlanError(f"{name} has no rates", next_step="Choose another file, or check the request to the API.")
+    if len(known) > 1:
+        shown = ", ".join(f"{r.get('label')} ({r.get('name')})" for r in known[:5])
         raise PlanError(
             f"{name} has {len(known):,} rates: {shown}", next_step="Pass label= with the one that you want."
         )
@@ -405,7 +407,14 @@ def _schedule(
     unit = next(iter(units), "kwh")
     rules: dict[str, Any] = {"per": "day"} if unit.endswith("daily") else {}
     base = unit.removesuffix("daily").strip() or "kwh"
-    if base not in ("kwh", "kwh/kw", "kwh/hp"):
+    in_kva = "kva" in of.text("flatdemandunit").lower() or "kva" in of.text("demandrateunit").lower()
+    if base == "kwh/kva" and not in_kva:
+        raise PlanError(
+            "The URDB tiers have bounds in kWh/kVA, but no demand of the rate is in kVA",
+            next_step="Write the plan in TOML, with the demand that the tiers refer to.",
+        )
+    # a bound in hours counts for each unit of the billed demand, so kWh/kVA needs no factor
+    if base not in ("kwh", "kwh/kw", "kwh/kva", "kwh/hp"):
         raise PlanError(
             f"The URDB tiers have bounds in {unit}, which greenkit does not price", next_step="Write the plan in TOML."
         )
