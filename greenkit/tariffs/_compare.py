@@ -268,12 +268,12 @@ class Comparison:
         first = ranking.iloc[0]
         made = [
             f"{first['plan']} is cheapest: {_words.money(first['computed_cost'], currency)} for "
-            f"{_bills(first['bills'])}, of which it wins {int(first['bills_won'])}."
+            f"{_words.counted(first['bills'], 'bill')}, of which it wins {int(first['bills_won'])}."
         ]
         for _, row in ranking.iloc[1:10].iterrows():
             made.append(
                 f"{int(row['rank'])}. {row['plan']}: {_words.money(row['computed_cost'], currency)}, "
-                f"{_words.money(row['difference'], currency)} more; cheapest in {_bills(row['bills_won'])}."
+                f"{_words.money(row['difference'], currency)} more; cheapest in {_words.counted(row['bills_won'], 'bill')}."
             )
         if len(ranking) > 10:
             made.append(f"… and {len(ranking) - 10:,} more plans.")
@@ -307,7 +307,7 @@ class Comparison:
         return {str(k): float(v) for k, v in found.items()}
 
     def __repr__(self) -> str:
-        head = f"<Comparison: {len(self.plans):,} plans, {int(self._used.sum()):,} bills>"
+        head = f"<Comparison: {_words.counted(len(self.plans), 'plan')}, {_words.counted(self._used.sum(), 'bill')}>"
         columns = ["rank", "plan", "computed_cost", "difference", "bills_won"]
         table = self.ranking[columns].head(20).to_string(index=False) if len(self.plans) else ""
         doubts = [f"{f.severity}: {f.message}" for f in self.findings if f.severity != "info"]
@@ -324,11 +324,7 @@ class Comparison:
         doubts = [[f.severity, f.name, f.message] for f in self.findings]
         if doubts:
             body += _html.table(["severity", "name", "finding"], doubts)
-        return _html.block(f"Comparison of {len(self.plans):,} plans", body, text=repr(self))
-
-
-def _bills(count: float) -> str:
-    return f"{int(count):,} bill{'' if count == 1 else 's'}"
+        return _html.block(f"Comparison of {_words.counted(len(self.plans), 'plan')}", body, text=repr(self))
 
 
 def compare_plans(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from greenkit.tariffs._model import (
     Demand,
     Period,
     PlanError,
+    PowerFactor,
     Prorate,
     Schedule,
     Terms,
@@ -41,6 +42,7 @@ from greenkit.tariffs._model import (
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import Peak, Quantities
 from greenkit.tariffs._usage import Floats, Ints, weighted
+from greenkit.tariffs._words import money
 
 AT_THRESHOLD: Final = Kind(
     "tariff.credit.at-threshold",
@@ -53,8 +55,8 @@ RATCHET_UNKNOWN: Final = Kind(
     "tariff.ratchet.unknown-history",
     "warning",
     "The ratchet of {line} looks back {months} bills, and the data of meter {meter} do not reach that far in "
-    "{count:bill}. With the demand that is known, {first} costs {without}; if the highest demand of the data had "
-    "already occurred, it costs {with_peak}.",
+    "{count:bill}. With the demand that is known, the line costs {low} in {first}; if the highest demand of the data "
+    "occurred before, it costs {high}.",
     "Add the earlier demand to the plan as ratchet.history, or use data that begin earlier.",
 )
 RATCHET_GAP: Final = Kind(
@@ -94,11 +96,30 @@ _ALL: Final = ("any", "all", "total", "subtotal")
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """How the quantity of a demand line came about: what was metered, and what raised it to the billed demand.
+
+    ``at`` is the start of the window of the metered demand, microseconds since 1970 UTC. ``share``, ``highest``, and
+    ``of`` are the ratchet: its share, the demand that it goes by, and the bill of that demand.
+    """
+
+    window: int = 0
+    metered: float | None = None
+    at: int | None = None
+    power_factor: float | None = None
+    share: Decimal | None = None
+    highest: float | None = None
+    of: str = ""
+    load_factor: float | None = None
+    moments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a bill, with its exact amount.
 
     ``quantity`` is in ``unit``, ``price`` in the plan's currency per unit. ``present``, ``expected``, and ``estimated``
-    count the intervals that the line is based on.
+    count the intervals that the line is based on. ``basis`` is how the quantity of a demand line came about.
     """
 
     meter: str
@@ -117,6 +138,7 @@ class Line:
     present: int
     expected: int
     estimated: int
+    basis: Basis | None = None
 
     def named(self, words: Sequence[str]) -> bool:
         """Return whether a tax, rider, minimum, or credit on these words refers to the line."""
@@ -168,7 +190,7 @@ class History:
 
     actual: dict[str, list[tuple[int, float | None]]] = field(default_factory=dict)
     billed: dict[str, list[float | None]] = field(default_factory=dict)
-    why: dict[str, str] = field(default_factory=dict)
+    why: dict[str, tuple[str, Basis]] = field(default_factory=dict)
     highest: dict[str, float] = field(default_factory=dict)
     year: dict[int, tuple[int, Decimal]] = field(default_factory=dict)
     topped_up: bool = False
@@ -314,12 +336,14 @@ class _OneBill:
         component: str = "",
         days: int | None = None,
         counts: tuple[int, int, int] | None = None,
+        basis: Basis | None = None,
     ) -> Line:
         """Round an amount and add its line."""
         present, expected, estimated = counts or (self.present, self.expected, self.estimated)
         made = Line(
             self.of.name, self.period.name, line, kind, season, period, tier, component, quantity, unit, price,
             self.money.round(amount), self.period.days if days is None else days, present, expected, estimated,
+            basis,
         )  # fmt: skip
         self.made.append(made)
         return made
@@ -679,15 +703,16 @@ class _OneBill:
 
     def _demand_lines(self, item: Demand) -> None:
         share = self._months_share(item)
-        billed, note = self._billed(item)
+        billed, note, basis = self._billed(item)
         if billed is None or not share:
             return
         share *= self.times("month", item.prorate, self.period.days)
         name = f"{item.name}{note}"
         tiers = item.tiers
-        if item.load_factor and (price := self._load_factor_price(item)) is not None:
-            actual = self.p.peak(self.b, item).value or 0.0
-            billed, tiers, name = actual, (Tier(price),), f"{item.name}, low load factor"
+        if item.load_factor and (found := self._load_factor_price(item)) is not None:
+            price, factor = found
+            billed, tiers, name = basis.metered or 0.0, (Tier(price),), f"{item.name}, low load factor"
+            basis = Basis(basis.window, basis.metered, basis.at, load_factor=factor)
         low = 0.0
         for t, tier in enumerate(tiers):
             high = float(tier.to) if tier.to is not None else float("inf")
@@ -698,7 +723,7 @@ class _OneBill:
             exact = self._kw(kw)
             self.add(
                 name, item.kind, float(exact), item.unit, tier.price, exact * tier.price * share,
-                tier=t + 1 if len(tiers) > 1 else 0,
+                tier=t + 1 if len(tiers) > 1 else 0, basis=basis,
             )  # fmt: skip
 
     def _kw(self, kw: float) -> Decimal:
@@ -706,29 +731,32 @@ class _OneBill:
         exact = Money.exact(kw)
         return exact if digits is None else exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
-    def _billed(self, item: Demand) -> tuple[float | None, str]:
-        """Return the billed demand of an item, and what raised it above the metered one; computed once a bill."""
+    def _billed(self, item: Demand) -> tuple[float | None, str, Basis]:
+        """Return the billed demand of an item, what raised it above the metered one, and how; computed once a bill."""
         key = _key(item)
         history = self.p.history
         held = history.billed.setdefault(key, [])
         if len(held) > self.b and self.b == len(held) - 1:
-            return held[self.b], history.why[key]
-        peak = self.p.peak(self.b, item).value
-        actual = self._by_power_factor(peak, item)
+            return held[self.b], *history.why[key]
+        peak = self.p.peak(self.b, item)
+        actual = self._by_power_factor(peak.value, item)
+        raised = actual != peak.value and actual is not None and peak.value is not None
+        basis = Basis(peak.minutes, peak.value, peak.at, self._factor(self.terms.power_factor) if raised else None)
         history.actual.setdefault(key, []).append((self.period.month(), self._for_ratchet(item, actual)))
         billed, why = actual, ""
         if item.ratchet is not None:
-            floor = self._ratchet(item, key, actual)
+            floor, highest, of = self._ratchet(item, key, actual)
             if floor is not None and (billed is None or floor > billed):
                 billed, why = floor, " (ratchet)"
+                basis = replace(basis, share=item.ratchet.share, highest=highest, of=of)
         for least, word in ((item.minimum, " (minimum)"), (item.contract, " (contract)")):
             if least is not None and billed is not None and float(least) > billed:
                 billed, why = float(least), word
         if billed is not None and not self._months_share(item):
             billed = None
         held.append(billed)
-        history.why[key] = why
-        return billed, why
+        history.why[key] = why, basis
+        return billed, why, basis
 
     def _for_ratchet(self, item: Demand, actual: float | None) -> float | None:
         if item.ratchet is None or item.ratchet.when is None:
@@ -739,36 +767,44 @@ class _OneBill:
         clause = self.terms.power_factor
         if kw is None or clause is None or clause.floor is None or item.unit != "kW":
             return kw
-        factor = self.of.power_factor(self.b)
-        if factor is None and clause.value is not None:
-            factor = float(clause.value)
+        factor = self._factor(clause)
         if factor is None:
             self.p.notes.add(POWER_FACTOR)
             return kw
         return kw * max(float(clause.floor) / factor, 1.0) if factor > 0 else kw
 
-    def _ratchet(self, item: Demand, key: str, actual: float | None) -> float | None:
-        """Return the demand that the ratchet sets; report what it could not see."""
+    def _factor(self, clause: PowerFactor | None) -> float | None:
+        """Return the power factor of the bill, metered or stated."""
+        factor = self.of.power_factor(self.b)
+        return float(clause.value) if factor is None and clause and clause.value is not None else factor
+
+    def _ratchet(self, item: Demand, key: str, actual: float | None) -> tuple[float | None, float, str]:
+        """Return the demand that the ratchet sets, the demand that it goes by, and the bill of that demand.
+
+        Report what the ratchet could not see.
+        """
         rule = item.ratchet
         assert rule is not None  # noqa: S101 called with a ratchet
         entries = self.p.history.actual[key][:-1]
         if rule.enter == "billed":
             billed = self.p.history.billed[key]
             entries = [(m, x) for (m, _), x in zip(entries, billed, strict=True)]
-        before: list[tuple[int, float | None]] = []
+        before: list[tuple[int, float | None, str]] = []
         first_month = self.of.bills[0].month()
         for i, kw in enumerate(reversed(rule.history)):
-            before.insert(0, ((first_month - 2 - i) % 12 + 1, float(kw)))
-        window = [*before, *entries][-rule.months :]
-        counted = [x for m, x in window if x is not None and (rule.of is None or m in rule.of)]
-        missing = sum(1 for _, x in window if x is None)
+            before.insert(0, ((first_month - 2 - i) % 12 + 1, float(kw), "the history of the plan"))
+        seen = [(m, x, self.of.bills[i].name) for i, (m, x) in enumerate(entries)]
+        window = [*before, *seen][-rule.months :]
+        counted = [(x, name) for m, x, name in window if x is not None and (rule.of is None or m in rule.of)]
+        highest, of = max(counted, key=lambda c: c[0], default=(0.0, ""))
+        missing = sum(1 for _, x, _ in window if x is None)
         if missing and self.b == len(self.of.bills) - 1:
             lacking = sum(1 for _, x in self.p.history.actual[key] if x is None)
             for _ in range(lacking):
                 self.p.notes.add(RATCHET_GAP, key, line=item.name)
-        floor = float(rule.share) * max(counted) if counted else None
+        floor = float(rule.share) * highest if counted else None
         self._unknown_history(item, key, window, rule.months, floor, actual)
-        return floor
+        return floor, highest, of
 
     def _unknown_history(
         self, item: Demand, key: str, window: Sequence[Any], months: int, floor: float | None, actual: float | None
@@ -787,14 +823,15 @@ class _OneBill:
             highest[key] = max(peaks, default=0.0)
         low, high = max(known), max(*known, float(rule.share) * highest[key])
         price = item.tiers[-1].price
+        without, with_peak = ((Money.exact(kw) * price).quantize(CENT) for kw in (low, high))
+        words = {"low": money(without, self.plan.currency), "high": money(with_peak, self.plan.currency)}
         self.p.notes.add(
-            RATCHET_UNKNOWN, key, line=item.name, months=months, first=self.period.name,
-            without=float((Money.exact(low) * price).quantize(CENT)),
-            with_peak=float((Money.exact(high) * price).quantize(CENT)),
+            RATCHET_UNKNOWN, key, line=item.name, months=months, first=self.period.name, without=float(without),
+            with_peak=float(with_peak), words=words,
         )  # fmt: skip
 
-    def _load_factor_price(self, item: Demand) -> Decimal | None:
-        """Return the price of the load-factor group, if the yearly load factor is within one."""
+    def _load_factor_price(self, item: Demand) -> tuple[Decimal, float] | None:
+        """Return the price of the load-factor group and the yearly load factor, if it is within a group."""
         last = self.b + 1
         first = max(0, last - 12)
         hours = sum((self.of.bills[i].end - self.of.bills[i].start) / 3.6e9 for i in range(first, last))
@@ -804,7 +841,7 @@ class _OneBill:
         if last - first < 12:
             self.p.notes.add(LOAD_FACTOR, item.name, line=item.name)
         factor = sum(self.of.delivered(i) for i in range(first, last)) / (hours * peak)
-        return next((price for to, price in item.load_factor if factor <= float(to)), None)
+        return next(((price, factor) for to, price in item.load_factor if factor <= float(to)), None)
 
     def _daily(self, item: Demand) -> None:
         kw = self._kw(self.of.daily_peaks(self.b, item))
@@ -831,7 +868,7 @@ class _OneBill:
         share = self._months_share(item) * self.times("month", item.prorate, self.period.days)
         mean = self._kw(float(np.mean(kw)))
         self.add(f"{item.name}, coincident", item.kind, float(mean), item.unit, item.tiers[0].price,
-                 mean * item.tiers[0].price * share)  # fmt: skip
+                 mean * item.tiers[0].price * share, basis=Basis(moments=len(kw)))  # fmt: skip
 
     # -- 5. delivery
 

@@ -53,10 +53,11 @@ Worth = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Peak:
-    """The highest demand of a bill: kW (or kVA), and the start of its window; ``None``: there are no data."""
+    """The highest demand of a bill in kW or kVA, with the start and minutes of its window; ``None`` without data."""
 
     value: float | None
     at: int | None = None
+    minutes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +72,14 @@ class Windows:
     minute: Ints
     low: Ints
     high: Ints
+    minutes: int
 
 
 class Quantities(Protocol):
     """Interface between the engine and a meter."""
 
     name: str
+    zone: str
     bills: Sequence[BillPeriod]
     parts: Sequence[Segment]
     exports: bool
@@ -304,7 +307,9 @@ class MeterQuantities:
         klass = table.klass[np.clip(date - table.first, 0, len(table.month) - 1)]
         low = np.searchsorted(start, [b.start for b in self.bills])
         high = np.searchsorted(start, [b.end for b in self.bills])
-        made = Windows(start, power, apparent, date, klass, wall % DAY_US // MINUTE, low, high)
+        made = Windows(
+            start, power, apparent, date, klass, wall % DAY_US // MINUTE, low, high, max(size, length) // MINUTE
+        )
         self._windows[key] = made
         return made
 
@@ -343,7 +348,7 @@ class MeterQuantities:
         if not inside.any():
             return Peak(None)
         best = int(np.where(inside, mine, -np.inf).argmax())
-        return Peak(float(mine[best]), int(found.start[part][best]))
+        return Peak(float(mine[best]), int(found.start[part][best]), found.minutes)
 
     def daily_peaks(self, bill: int, demand: Demand) -> float:
         """Return the sum of the highest demand of each day."""
@@ -548,7 +553,7 @@ class RegisterQuantities:
         received: Sequence[float] | None = None,
         mix: dict[str, float] | None = None,
     ) -> None:
-        self.plan, self.name, self.bills, self.parts = plan, name, bills, parts
+        self.plan, self.name, self.zone, self.bills, self.parts = plan, name, plan.zone, bills, parts
         self._kwh, self._kw, self._received = list(kwh), list(kw) if kw is not None else None, received
         self.exports = received is not None
         self.mix = mix or {}

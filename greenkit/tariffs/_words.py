@@ -47,6 +47,11 @@ def money(amount: Decimal | float, currency: str) -> str:
     return f"{minus}{sign}{text}" if sign else f"{minus}{text} {currency}"
 
 
+def counted(count: float, noun: str) -> str:
+    """Return a number with its noun: ``1 bill``, ``1,200 bills``."""
+    return f"{int(count):,} {noun}{'' if count == 1 else 's'}"
+
+
 # -- a plan
 
 
@@ -174,6 +179,8 @@ def _energy(plan: Plan, energy: Energy, name: str) -> list[str]:
 def tier_rule(schedule: Schedule) -> str:
     """Return in words how the tiers of a schedule count."""
     bound = {"day": "bounds are per day of the bill"}.get(schedule.per, "bounds are per bill")
+    if any(t.to_hours is not None for p in schedule.periods for t in p.tiers):
+        bound = "bounds are hours of use of the billed demand"
     if schedule.tier_month is not None:
         bound = f"bounds are per {number(schedule.tier_month)} days"
     pool = {
@@ -278,7 +285,7 @@ def _cells(line: Line, plan: Plan) -> list[str]:
 
 def bill_text(bill: Bill) -> str:
     """Return the repr of a bill: its totals, and the findings."""
-    made = [f"<Bill: {bill.plan.name}, {len(bill):,} bills, {money(bill.total, bill.plan.currency)}>"]
+    made = [f"<Bill: {bill.plan.name}, {counted(len(bill), 'bill')}, {money(bill.total, bill.plan.currency)}>"]
     infos = bill._infos
     for info in infos[:_ROWS]:
         whole = "" if info.whole else "  (incomplete)"
@@ -320,12 +327,15 @@ def explain(bill: Bill, info: BillInfo) -> str:
         f"{info.delivered:,.3f} {plan.unit}: {money(info.total, plan.currency)}{average}",
         "",
     ]
-    rows = [_cells(x, plan) for x in bill.lines if x.meter == info.meter and x.bill == info.bill]
+    mine = [x for x in bill.lines if x.meter == info.meter and x.bill == info.bill]
+    rows = [_cells(x, plan) for x in mine]
     widths = [max((len(r[i]) for r in rows), default=0) for i in range(4)]
     for row in rows:
         price = f" × {row[2]}" if row[2] else ""
         made.append(f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}{price:<{widths[2] + 3}}  {row[3]:>{widths[3]}}")
-    made += ["", *(f"Rule: {rule}." for rule in rules(plan))]
+    made.append("")
+    made += dict.fromkeys(f"{x.line}: {basis(x, info.zone)}." for x in mine if x.basis is not None)
+    made += [f"Rule: {rule}." for rule in rules(plan)]
     made.append(
         f"Data: {info.present:,} of {info.expected:,} intervals are present, {info.estimated:,} of them estimated."
         if info.expected
@@ -333,6 +343,32 @@ def explain(bill: Bill, info: BillInfo) -> str:
     )
     made += [f"Note: {f.message}" for f in bill.findings if f.evidence.get("meter") in (None, info.meter)]
     return "\n".join(made)
+
+
+def basis(line: Line, zone: str) -> str:
+    """Return how the quantity of a demand line came about, in words."""
+    of, unit = line.basis, line.unit
+    assert of is not None  # noqa: S101 called for lines with a basis
+    if of.moments:
+        return f"the mean demand of {of.moments} given {'time' if of.moments == 1 else 'times'}"
+    if of.metered is None:
+        made = "no demand was metered"
+    else:
+        made = f"the highest demand was {of.metered:,.6g} {'kW' if of.power_factor else unit}"
+    if of.at is not None:
+        start = times.to_times(np.array([of.at]), zone)[0]
+        made += f", in the {of.window} minutes from {start:%Y-%m-%d %H:%M}"
+    if of.power_factor is not None:
+        made += f", billed higher for the power factor {of.power_factor:.3f}"
+    if of.share is not None and of.highest is not None:
+        made += f"; the ratchet bills {number(of.share * 100)}% of the {of.highest:,.6g} {unit} of {of.of}"
+    elif line.line.endswith(" (minimum)"):
+        made += "; the plan bills its minimum"
+    elif line.line.endswith(" (contract)"):
+        made += "; the plan bills the contract demand"
+    if of.load_factor is not None:
+        made += f"; the load factor is {100 * of.load_factor:.1f}%, so this demand is billed at the price of its group"
+    return made
 
 
 def rules(plan: Plan) -> list[str]:

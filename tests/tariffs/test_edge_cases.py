@@ -722,4 +722,4 @@ def test_report_has_the_cost_of_each_bill(chicago, tmp_path):
     df = chicago(np.ones(744))
     page = df.gk.report(tmp_path / "r.html", plan=plan(energy=0.1, fixed=5)).read_text(encoding="utf-8")
     assert "<h2>Cost</h2>" in page
-    assert "Plan: 79.40 USD for 1 bills." in page
+    assert "Plan: 79.40 USD for 1 bill." in page
