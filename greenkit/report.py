@@ -159,7 +159,7 @@ def _cost(df: pd.DataFrame, plan: PlanSource) -> str:
     found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings]
     more = _table(("severity", "name", "finding"), found) if found else ""
     total = f"{bill.total:,.2f} {bill.plan.currency}"
-    head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bills.</p>"
+    head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bill{'s' * (len(bill) != 1)}.</p>"
     return head + _table(("meter", "bill", *map(str, table.columns), "total", "complete"), rows) + more
 
 

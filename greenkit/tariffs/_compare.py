@@ -271,9 +271,10 @@ class Comparison:
             f"{_words.counted(first['bills'], 'bill')}, of which it wins {int(first['bills_won'])}."
         ]
         for _, row in ranking.iloc[1:10].iterrows():
+            won = _words.counted(row["bills_won"], "bill")
             made.append(
                 f"{int(row['rank'])}. {row['plan']}: {_words.money(row['computed_cost'], currency)}, "
-                f"{_words.money(row['difference'], currency)} more; cheapest in {_words.counted(row['bills_won'], 'bill')}."
+                f"{_words.money(row['difference'], currency)} more; cheapest in {won}."
             )
         if len(ranking) > 10:
             made.append(f"… and {len(ranking) - 10:,} more plans.")
