@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,19 @@ LONG: Final = Kind(
     "tariff.bill.long",
     "info",
     "{count:bill} of meter {meter} {count:is|are} longer than 45 days, first {first} with {days} days. {how}",
+)
+OVERLAP: Final = Kind(
+    "tariff.bill.overlap",
+    "warning",
+    "{count:bill} of meter {meter} {count:begins|begin} before the previous one ends, first {first}, so energy is "
+    "billed twice.",
+    "Correct the dates of the bills, or remove corrected bills from the table.",
+)
+OUTSIDE: Final = Kind(
+    "tariff.bill.outside",
+    "warning",
+    "{count:bill} {count:has|have} no intervals of meter {meter}, first {first}, so {count:it is|they are} not priced.",
+    "Load the intervals of those dates.",
 )
 HOLIDAY_COUNTRY: Final = Kind(
     "tariff.holidays.other-country",
@@ -351,6 +365,7 @@ class Pricing:
         exports = [t.export for t in plan.terms if t.export]
         self.netting = exports[-1].netting if exports else "none"
         self._parts: dict[Any, list[Segment]] = {}
+        self._given: tuple[tuple[str, str], list[BillPeriod]] | None = None
         self._cells: tuple[Any, Layout] | None = None
 
     def zone_of(self, meter: Meter) -> str:
@@ -367,7 +382,22 @@ class Pricing:
         zone = self.zone_of(meter)
         if isinstance(self.periods, str):
             return list(months(first, last, zone))
-        return given(self.periods, meter.name, zone, first, last)
+        return [b for b in self._given_to(meter, zone) if b.start < last and b.end > first]
+
+    def outside(self, meter: Meter) -> list[BillPeriod]:
+        """Return the given bills that the data of a meter do not touch."""
+        if isinstance(self.periods, str):
+            return []
+        inside = {(b.start, b.end) for b in self.bills(meter)}
+        return [b for b in self._given_to(meter, self.zone_of(meter)) if (b.start, b.end) not in inside]
+
+    def _given_to(self, meter: Meter, zone: str) -> list[BillPeriod]:
+        """Return the given bills of a meter; those of the last meter are kept."""
+        key = (meter.name, zone)
+        if self._given is None or self._given[0] != key:
+            assert not isinstance(self.periods, str)  # noqa: S101 months are not given
+            self._given = key, given(self.periods, meter.name, zone)
+        return self._given[1]
 
     def cell_layout(
         self, channel: Channel, zone: str, bills: Sequence[BillPeriod], parts: Sequence[Segment], step: int
@@ -467,6 +497,12 @@ def _report_times(pricing: Pricing, of: MeterQuantities, infos: list[BillInfo], 
     partial = [b for b in of.bills if not b.full]
     if partial:
         findings.add(PARTIAL, count=len(partial), first=partial[0].name, words={"meter": name}, meter=name)
+    twice = [b for a, b in itertools.pairwise(of.bills) if b.start < a.end]
+    if twice:
+        findings.add(OVERLAP, count=len(twice), first=twice[0].name, words={"meter": name}, meter=name)
+    outside = pricing.outside(meter)
+    if outside:
+        findings.add(OUTSIDE, count=len(outside), first=outside[0].name, words={"meter": name}, meter=name)
     report_long(plan, of.bills, name, findings)
     total = sum(i.present for i in infos)
     guessed = sum(i.estimated for i in infos)

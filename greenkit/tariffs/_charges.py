@@ -13,7 +13,7 @@ from greenkit.analysis.bills import tidy_bills
 from greenkit.findings import Findings, Kind
 from greenkit.tariffs import _grammar, _load
 from greenkit.tariffs._bill import BillInfo, PlanSource, PriceSources, Pricing, price
-from greenkit.tariffs._layout import wires_of
+from greenkit.tariffs._layout import bill_period, wires_of
 from greenkit.tariffs._model import PlanError, Schedule
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._series import SeriesBook, Steps, columns_of, prices_at
@@ -227,10 +227,10 @@ def reconcile_charges(
     Returns
     -------
     DataFrame
-        One row for each bill (``line`` is ``"total"``) and for each printed or computed line of a bill with line items:
-        ``meter``, ``bill``, ``line``, ``billed_amount``, ``computed_amount``, ``difference`` (computed − billed),
-        ``status`` (``"match"``, ``"differs"``, ``"only billed"``, ``"only computed"``, ``"no amount"``), ``present``,
-        ``expected``, and ``currency``. No bills give no rows.
+        One row for each bill (``line`` is ``"total"``), also for bills without intervals, and one for each printed or
+        computed line of a bill with line items: ``meter``, ``bill``, ``line``, ``billed_amount``, ``computed_amount``,
+        ``difference`` (computed − billed), ``status`` (``"match"``, ``"differs"``, ``"only billed"``,
+        ``"only computed"``, ``"no amount"``), ``present``, ``expected``, and ``currency``. No bills give no rows.
 
     Raises
     ------
@@ -259,13 +259,18 @@ def reconcile_charges(
         )
     }
     rows = []
+    seen = set()
     for info in made._infos:
         of = info.meter if (info.meter, info.start, info.end) in printed else ""
         billed = printed.get((of, info.start, info.end), np.nan)
+        seen.add((of, info.start, info.end))
         rows.append(_row(info, "total", billed, float(info.total), tolerance))
         if items is not None:
             own = lines[(lines["meter"] == info.meter) & (lines["bill"] == info.bill)]
             rows += _item_rows(info, own, _items_of(items, info), match or {}, tolerance)
+    for (of, start, end), billed in printed.items():
+        if (of, start, end) not in seen:
+            rows.append(_unpriced(of, start, end, billed, loaded.zone))
     out = pd.DataFrame(rows, columns=_COLUMNS)
     out["currency"] = loaded.currency
     return out
@@ -273,6 +278,13 @@ def reconcile_charges(
 
 _COLUMNS: Final = ["meter", "bill", "line", "billed_amount", "computed_amount", "difference", "status", "present",
                    "expected"]  # fmt: skip
+
+
+def _unpriced(meter: str, start: int, end: int, billed: float, zone: str) -> tuple[Any, ...]:
+    """Return the row of a printed bill that has no intervals, or no price in the plan."""
+    name = bill_period(start, end, zone).name
+    status = "no amount" if np.isnan(billed) else "only billed"
+    return (meter, name, "total", billed, float("nan"), float("nan"), status, 0, 0)
 
 
 def _empty(plan: Plan) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from greenkit import _html, frame
 from greenkit.findings import Findings, Kind
-from greenkit.tariffs import _gaps, _load, _ranking, _registers, _text, _words
+from greenkit.tariffs import _gaps, _grammar, _load, _ranking, _registers, _text, _words
 from greenkit.tariffs._bill import Bill, BillInfo, BillPeriods, PlanSource, PriceSources, Pricing, price
 from greenkit.tariffs._model import PlanError
 from greenkit.tariffs._plan import Plan
@@ -542,10 +542,17 @@ def load_offers(source: str | os.PathLike[str] | pd.DataFrame, *, zone: str = "A
     for i, row in enumerate(rows):
         tables: dict[str, Any] = {"zone": zone}
         for column, value in row.items():
+            if column is None:
+                raise PlanError(
+                    f"{name}, row {i + 1} has more cells than the header",
+                    next_step="Quote cells that contain a comma, and write decimals with a point.",
+                )
             key = _OFFER.get(str(column).strip().lower())
             if key is None:
-                known = ", ".join(_OFFER)
-                raise PlanError(f"{name} has the column {column!r}, which is unknown", next_step=f"Use {known}.")
+                step = _grammar.nearest(str(column), list(_OFFER))
+                if ";" in str(column):
+                    step = "Separate the columns by commas, and write decimals with a point."
+                raise PlanError(f"{name} has the column {column!r}, which is unknown", next_step=step)
             if value in (None, ""):
                 continue
             _put(tables, key, _cell(str(value).strip(), key, f"{name}, row {i + 1}"))

@@ -567,22 +567,17 @@ class _OneBill:
         versions = self._versions()
         for kind in kinds:
             for charge in dict.fromkeys(c for t in versions for c in t.charges if c.kind == kind and c.per != "%"):
-                days = self.period.days
+                mine = self.mine
                 if len(versions) > 1:
-                    days = sum(
-                        self.of.parts[i].days
-                        for i in self.mine
-                        if charge in self.plan.terms[self.of.parts[i].version].charges
-                    )
-                self.charge(charge, days)
+                    mine = [i for i in mine if charge in self.plan.terms[self.of.parts[i].version].charges]
+                self.charge(charge, mine)
 
     def _versions(self) -> list[Terms]:
         return [self.plan.terms[v] for v in dict.fromkeys(self.of.parts[i].version for i in self.mine)]
 
-    def charge(self, charge: Charge, days: int, *, factor: Decimal = Decimal(1)) -> None:
-        """Add the line of a charge that holds on some of the days of the bill."""
-        if charge.months is not None:
-            days = min(days, self._days_in(charge.months))
+    def charge(self, charge: Charge, mine: Sequence[int], *, factor: Decimal = Decimal(1)) -> None:
+        """Add the line of a charge that holds in some segments of the bill."""
+        days = self._days_in(charge.months, mine)
         if not days:
             return
         kwh = self.kwh if charge.by == "delivered" else self.kwh - Money.exact(self.of.received(self.b))
@@ -633,15 +628,21 @@ class _OneBill:
             return (whole * days / total).quantize(Decimal("1e-20")).normalize()
         return Decimal(days) / rule.base
 
-    def _days_in(self, months: frozenset[int]) -> int:
-        span = np.arange(self.period.first, self.period.first + self.period.days).astype("datetime64[D]")
-        month = span.astype("datetime64[M]").astype(np.int64) % 12 + 1
-        inside = np.isin(month, list(months))
-        if self.plan.season_by == "bill-end":
-            return self.period.days if inside[-1] else 0
-        if self.plan.season_by == "more-days":
-            return self.period.days if inside.mean() > 0.5 else 0
-        return int(inside.sum())
+    def _days_in(self, months: frozenset[int] | None, mine: Sequence[int] | None = None) -> int:
+        """Return the days of some segments of the bill in some months; by default of all segments."""
+        parts = [self.of.parts[i] for i in (self.mine if mine is None else mine)]
+        days = sum(p.days for p in parts)
+        if months is None:
+            return days
+
+        def inside(first: int, count: int) -> Any:
+            month = np.arange(first, first + count).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+            return np.isin(month % 12 + 1, list(months))
+
+        if self.plan.season_by == "date":
+            return sum(int(inside(p.first, p.days).sum()) for p in parts)
+        whole = inside(self.period.first, self.period.days)
+        return days if (whole[-1] if self.plan.season_by == "bill-end" else whole.mean() > 0.5) else 0
 
     def _at_threshold(self, band: Band, kwh: Decimal, name: str) -> None:
         near = [x for x in band.bounds if abs(kwh - x) <= 1] if band is not _NO_BAND else []
@@ -877,12 +878,12 @@ class _OneBill:
         if self.p.has_wires_energy:
             for group in self.groups(self.p.delivery):
                 self._schedule_lines(self.p.delivery[group[0]], group, "wires", "Delivery", "wires", factor)
-        charges: dict[Charge, int] = {}
+        charges: dict[Charge, list[int]] = {}
         for i in self.mine:
             for charge in ((w := self.p.wires[i]) and w.charges) or ():
-                charges[charge] = charges.get(charge, 0) + self.of.parts[i].days
-        for charge, days in charges.items():
-            self.charge(charge, days, factor=factor)
+                charges.setdefault(charge, []).append(i)
+        for charge, mine in charges.items():
+            self.charge(charge, mine, factor=factor)
         last = self.p.wires[self.mine[-1]]
         if last:
             self._demand(last.demand)
@@ -951,7 +952,7 @@ class _OneBill:
             if not days:
                 continue
             if rebate.per != "%":
-                self.charge(rebate, self.period.days)
+                self.charge(rebate, self.mine)
                 continue
             held = self.made if "taxes" in rebate.on else before
             base = sum((x.amount for x in held if not rebate.on or x.named(rebate.on)), ZERO)

@@ -84,8 +84,8 @@ def months(first: int, last: int, zone: str) -> tuple[BillPeriod, ...]:
     return tuple(made)
 
 
-def given(bills: pd.DataFrame | Sequence[Any], meter: str, zone: str, first: int, last: int) -> list[BillPeriod]:
-    """Return the bills of a table or of a list of dates that belong to a meter and touch its data.
+def given(bills: pd.DataFrame | Sequence[Any], meter: str, zone: str) -> list[BillPeriod]:
+    """Return the bills of a table or of a list of dates that belong to a meter.
 
     Raises
     ------
@@ -99,13 +99,13 @@ def given(bills: pd.DataFrame | Sequence[Any], meter: str, zone: str, first: int
         raise PlanError("A bill has no start or no end", next_step="Set both dates of every bill.")
     made = []
     for start, end in zip(times.to_instants(table["start"]), times.to_instants(table["end"]), strict=True):
-        if end <= first or start >= last or end <= start:
-            continue
-        made.append(_period(int(start), int(end), zone))
+        if end > start:
+            made.append(bill_period(int(start), int(end), zone))
     return made
 
 
-def _period(start: int, end: int, zone: str) -> BillPeriod:
+def bill_period(start: int, end: int, zone: str) -> BillPeriod:
+    """Return the bill from one instant to another."""
     a, b = (times.to_wall_clock(np.array([start, end]), zone) // DAY_US).tolist()
     shown = [str(np.datetime64(d, "D")) for d in (a, max(a, b - 1))]
     return BillPeriod(f"{shown[0]} – {shown[1]}", start, end, a, max(b - a, 1))

@@ -14,7 +14,7 @@ from greenkit.findings import Findings
 from greenkit.tariffs import _load
 from greenkit.tariffs._bill import Bill, BillInfo, PlanSource, plan_findings, report_long, report_refused
 from greenkit.tariffs._engine import Line, Notes, Pricer
-from greenkit.tariffs._layout import _period, segments, wires_changes
+from greenkit.tariffs._layout import bill_period, segments, wires_changes
 from greenkit.tariffs._model import ZERO, PlanError
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._quantities import RegisterQuantities
@@ -75,7 +75,7 @@ def price_bills(plan: PlanSource, bills: pd.DataFrame, *, assumed_mix: Mix | Non
 def _meter(
     plan: Plan, meter: str, rows: pd.DataFrame, mix: Mix | None, rounded: bool, findings: Findings
 ) -> tuple[list[Line], list[BillInfo]]:
-    bills = [_period(int(a), int(b), plan.zone) for a, b in zip(rows["start"], rows["end"], strict=True)]
+    bills = [bill_period(int(a), int(b), plan.zone) for a, b in zip(rows["start"], rows["end"], strict=True)]
     parts = [w for s in segments(plan, bills) for w in wires_changes(plan, s)]
     kw = rows["kw"].to_list() if rows["kw"].notna().any() else None
     received = rows["received"].fillna(0.0).to_list() if rows["received"].notna().any() else None
