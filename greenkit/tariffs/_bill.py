@@ -336,8 +336,7 @@ class Source:
         """Return the totals by meter and bill with filled gaps, for the meters that have any."""
         made = {}
         for meter in self.held:
-            filled = _gaps.filled(meter, self.pricing.zone_of(meter), self.pricing.bills(meter))
-            if filled is not None:
+            for filled in _gaps.filled(meter, self.pricing.zone_of(meter), self.pricing.bills(meter)):
                 priced = self.pricing.meter(filled, Findings(), quiet=True)
                 made[meter.name] = {i.bill: i.total for i in priced[1]}
         return made

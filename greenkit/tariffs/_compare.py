@@ -22,7 +22,7 @@ from greenkit.tariffs._bill import Bill, BillInfo, BillPeriods, PlanSource, Pric
 from greenkit.tariffs._model import PlanError
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._series import SeriesBook
-from greenkit.tariffs._usage import Floats, Meter, meters
+from greenkit.tariffs._usage import Floats, meters
 
 Plans = Sequence[PlanSource] | str | os.PathLike[str] | pd.DataFrame
 SHARES: Final = (0.25, 0.5, 0.75, 1.0)
@@ -370,27 +370,23 @@ def compare_plans(
     units = {p.unit for p in loaded}
     if len(units) > 1:
         raise PlanError("The plans are priced in different units", next_step="Compare plans of one commodity.")
-    held: list[Meter] = []
-    rows: list[pd.DataFrame] = []
+    bills: list[BillInfo] = []
     costs: list[Floats] = []
     filled: dict[float, list[Floats]] = {s: [] for s in SHARES}
     doubtful = False
     for meter in meters(df, loaded[0].unit, power_as_energy=power_as_energy, aggregate=aggregate) if len(df) else ():
-        held.append(meter)
         findings.extend(meter.findings)
         infos, cost = _ranking.costs(pricings, meter)
-        rows.append(_keys(infos))
+        bills += infos
         costs.append(cost)
         other = dict.fromkeys(SHARES, cost)
         if _gaps.doubtful(meter, infos):
-            for s in SHARES:
-                more = _gaps.filled(meter, pricings[0].zone_of(meter), pricings[0].bills(meter), s)
-                if more is not None:
-                    doubtful = True
-                    other[s] = _ranking.costs(pricings, more, bills_of=meter)[1]
+            made = _gaps.filled(meter, pricings[0].zone_of(meter), pricings[0].bills(meter), SHARES)
+            doubtful |= bool(made)
+            other |= {s: _ranking.costs(pricings, m, bills_of=meter)[1] for s, m in zip(SHARES, made, strict=False)}
         for s in SHARES:
             filled[s].append(other[s])
-    keys = pd.concat(rows, ignore_index=True) if rows else _keys([])
+    keys = _keys(bills)
     joined = np.concatenate(costs) if costs else np.zeros((0, len(loaded)))
     gaps = {s: np.concatenate(f) for s, f in filled.items()} if doubtful else {}
 

@@ -36,32 +36,35 @@ def doubtful(meter: Meter, infos: Sequence[BillInfo]) -> bool:
     return any(i.expected > i.present for i in infos) or estimated_zeros(meter) > 0
 
 
-def filled(meter: Meter, zone: str, bills: Sequence[BillPeriod], share: float = 1.0) -> Meter | None:
-    """Return a meter whose missing delivered intervals have ``share`` of the energy of like days.
+def filled(meter: Meter, zone: str, bills: Sequence[BillPeriod], shares: Sequence[float] = (1.0,)) -> list[Meter]:
+    """Return meters whose missing delivered intervals have some shares of the energy of like days.
 
     Returns
     -------
-    Meter or None
-        ``None`` if nothing is missing, or nothing can be estimated.
+    list of Meter
+        One for each share; empty if nothing is missing, or nothing can be estimated.
     """
     d = meter.delivered
     lacking = ~d.valid | zeros(d)
     one = d if not lacking.any() else Channel(d.start[~lacking], d.end[~lacking], d.value[~lacking])
     if len(one) < 2 or not bills:
-        return None
+        return []
     df = _frame(meter, one, zone)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GreenkitWarning)
-        made: Any = estimate.fill_gaps(df)
-    new = made[made["filled_by"].isin(["line", "like-days"])]
+        full: Any = estimate.fill_gaps(df)
+    new = full[full["filled_by"].isin(["line", "like-days"])]
     if not len(new):
-        return None
+        return []
     start = np.concatenate([one.start, times.to_instants(new["start"])])
     end = np.concatenate([one.end, times.to_instants(new["end"])])
-    value = np.concatenate([one.value, share * new["filled"].to_numpy(dtype=np.float64)])
     order = np.argsort(start, kind="stable")
-    channel = Channel(start[order], end[order], value[order])
-    return Meter(meter.name, meter.zone, channel, meter.received, meter.reactive, meter.signed, Findings())
+    made = []
+    for share in shares:
+        value = np.concatenate([one.value, share * new["filled"].to_numpy(dtype=np.float64)])
+        channel = Channel(start[order], end[order], value[order])
+        made.append(Meter(meter.name, meter.zone, channel, meter.received, meter.reactive, meter.signed, Findings()))
+    return made
 
 
 def _frame(meter: Meter, channel: Channel, zone: str) -> pd.DataFrame:

@@ -358,6 +358,20 @@ class Layout:
             cell[mine] += clock.at(rows.klass[mine], rows.minute[mine])
         return cell
 
+    @cached_property
+    def _edges_of(self) -> tuple[Ints, Ints]:
+        """Return where the rows of each bill, and of each segment, begin and end: rows are in the order of both."""
+        bills, parts = np.arange(len(self.bills) + 1), np.arange(len(self.parts) + 1)
+        return np.searchsorted(self.rows.bill, bills), np.searchsorted(self.rows.segment, parts)
+
+    def by_bill(self, energy: Floats) -> Floats:
+        """Return the sum of the rows of each bill."""
+        return _run_sums(energy, self._edges_of[0])
+
+    def by_segment(self, energy: Floats) -> Floats:
+        """Return the sum of the rows of each segment."""
+        return _run_sums(energy, self._edges_of[1])
+
     def values(self, value: Floats) -> Floats:
         """Return the energy of each row; 0 where there is no value."""
         rows = self.rows
@@ -407,6 +421,15 @@ class Layout:
         step = np.arange(count.sum()) - np.repeat(first, count)
         a = np.repeat(gap_start, count) + step * length
         return self._lay(a, a + length)
+
+
+def _run_sums(energy: Floats, edges: Ints) -> Floats:
+    """Return the sum of each run of rows: run i is ``energy[edges[i] : edges[i + 1]]``, and may be empty."""
+    made = np.zeros(len(edges) - 1)
+    some = edges[1:] > edges[:-1]
+    if some.any():
+        made[some] = np.add.reduceat(energy, edges[:-1][some])
+    return made
 
 
 def _tiers_by_day(plan: Plan) -> bool:

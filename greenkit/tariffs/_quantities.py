@@ -196,6 +196,8 @@ class MeterQuantities:
     def sums(self, schedules: Sequence[Schedule]) -> Floats:
         """Return imported energy by segment and period."""
         cell, width = self.layout.cell(schedules)
+        if width == 1:
+            return self.layout.by_segment(self.values)[:, None]
         return weighted(cell, self.values, len(self.parts) * width).reshape(len(self.parts), width)
 
     def export_sums(self, schedules: Sequence[Schedule]) -> Floats:
@@ -228,7 +230,7 @@ class MeterQuantities:
         """Return the delivered energy of a bill, before any netting."""
         if self._delivered is None:
             if self.imported is self._raw.delivered:
-                self._delivered = weighted(self.layout.rows.bill, self.values, len(self.bills)).tolist()
+                self._delivered = self.layout.by_bill(self.values).tolist()
             else:
                 self._delivered = _by_bill(self._raw.delivered, self.bills).tolist()
         return self._delivered[bill]
