@@ -15,13 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from greenkit.errors import BusyError, GreenkitError, ServerUnavailable
+
+if TYPE_CHECKING:
+    from greenkit.findings import Findings
 
 
 class Exit(IntEnum):
@@ -83,7 +87,26 @@ def write_error(error: GreenkitError | OSError, *, subject: str = "") -> None:
     closing = "" if problem.endswith((".", "?", "!")) else "."
     write_line(f"Error: {f'{subject}: ' if subject else ''}{problem}{closing}", error=True)
     if next_step:
-        write_line(f"Next step: {next_step}", error=True)
+        write_line(f"Next step: {as_options(next_step)}", error=True)
+
+
+def as_options(text: str) -> str:
+    """Write the advice of a finding or an error as the options that a command accepts.
+
+    Examples
+    --------
+    >>> as_options("Load the file again with epoch='local'.")
+    'Load the file again with --epoch local.'
+    """
+    text = re.sub(r"\b(tz|epoch)=(?:'([^']*)'|(?=[ .,);]|$))", r"--\1 \2", text)
+    return re.sub(r"(--(?:tz|epoch)) (?=[ .,);]|$)", r"\1", text)
+
+
+def write_findings(findings: Findings) -> None:
+    """Write the findings of a load that a user should check to standard error, most severe first."""
+    for finding in findings.by_severity:
+        if finding.severity != "info":
+            write_line(as_options(str(finding)), error=True)
 
 
 def stop_on_sigterm() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line
+from greenkit.cli._command import Exit, write_line, write_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     df = _source.load(arguments)
     _WRITERS[output.suffix.lower()](df, output)
     write_line(f"Wrote {len(df):,} rows to {output}.")
-    for finding in df.gk.findings:
-        if finding.severity != "info":
-            write_line(str(finding), error=True)
+    write_findings(df.gk.findings)
     return Exit.DONE
 
 

@@ -93,7 +93,7 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
                 write_error(e, subject=folder)
                 later = True  # and try the other folders
                 continue
-            for finding in report.findings:
+            for finding in report.findings.by_severity:
                 write_line(str(finding), error=True)
             write_line(str(report))
             code = max(code, _code_of(report))

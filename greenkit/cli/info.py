@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line
+from greenkit.cli._command import Exit, as_options, write_line
 
 ALIASES = ("load",)
 
@@ -40,5 +40,5 @@ def run(arguments: argparse.Namespace) -> int:
         write_line(summary.to_string(index=False) if len(df) else "no interval readings")
         if len(df):
             write_line(f"\nthe first of {len(df):,} rows:\n{df[list(frame.COLUMNS)].head().to_string(index=False)}")
-    write_line(f"\n{df.gk.findings}")
+    write_line(f"\n{as_options(str(df.gk.findings))}")
     return Exit.DONE

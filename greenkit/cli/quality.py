@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line
+from greenkit.cli._command import Exit, as_options, write_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +24,5 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.DONE
     write_line(str(report))
     if len(df.gk.findings):
-        write_line(f"\nFindings of the load:\n{df.gk.findings}")
+        write_line(f"\nFindings of the load:\n{as_options(str(df.gk.findings))}")
     return Exit.DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line
+from greenkit.cli._command import Exit, write_line, write_findings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.DONE
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 10_000):
         write_line(table.to_string(index=False) if len(table) else "no interval readings")
-    for finding in df.gk.findings:
-        if finding.severity != "info":
-            write_line(str(finding), error=True)
+    write_findings(df.gk.findings)
     return Exit.DONE

@@ -44,6 +44,12 @@ SAME_PERIOD: Final = Kind(
     "of them, so a sum counts them more than once.",
     "Keep the bill with the newest value in column updated, unless they are for different flows.",
 )
+PER_FLOW: Final = Kind(
+    "espi.bill.per-flow",
+    "info",
+    "{count:bill} {count:has|have} the same meter and period as another one, but {count:is|are} for another flow: "
+    "{shown}. Each consumption is the sum of the readings of its flow.",
+)
 OVERLAP: Final = Kind(
     "espi.bill.overlap",
     "warning",
@@ -67,6 +73,8 @@ _SAME_DAY: Final = pd.Timedelta(days=1)
 _PRICES: Final = {"kWh": (0.003, 10.0), "therm": (0.03, 100.0)}
 """Lowest and highest total of a bill for each unit in a dollar or euro, with taxes, credits, and fixed charges."""
 _ENOUGH: Final = 50.0
+_SAME_SUM: Final = 0.001
+"""Bills round their consumption, but to less than this part of it."""
 _DOLLARS: Final = ("USD", "CAD", "EUR", "GBP", "AUD", "CHF", "NZD")
 
 
@@ -128,11 +136,11 @@ def bill_power(data: Tree, readings: Readings) -> tuple[int, Findings]:
     return MONEY, out
 
 
-def check(bills: pd.DataFrame, items: pd.DataFrame) -> Findings:
+def check(bills: pd.DataFrame, items: pd.DataFrame, readings: pd.DataFrame) -> Findings:
     """Check the bills of a feed for overlaps and implausible amounts, and change nothing."""
     out = Findings()
     if len(bills) > 1:
-        out.extend(_overlaps(bills))
+        out.extend(_overlaps(bills, readings))
     out.extend(_prices(bills))
     whose = ["meter", "bill", "bill_start"]
     sums = items.groupby(whose, dropna=False, observed=True)["amount"].sum().reset_index()
@@ -144,11 +152,21 @@ def check(bills: pd.DataFrame, items: pd.DataFrame) -> Findings:
     return out
 
 
-def _overlaps(bills: pd.DataFrame) -> Findings:
+def _overlaps(bills: pd.DataFrame, readings: pd.DataFrame) -> Findings:
     out = Findings()
     whose = ["meter", "commodity", "billing_charge_source_agency_name"]
     known = bills[bills["start"].notna() & bills["end"].notna()].sort_values(["start", "end"], kind="stable")
     same = known[known.duplicated([*whose, "start", "end"], keep=False)]
+    flows: dict[str, list[str]] = {}
+    of_flow: list[object] = []
+    for _, alike in same.groupby([*whose, "start", "end"], dropna=False, observed=True):
+        if found := _flows(alike, readings):
+            of_flow += alike.index.tolist()
+            flows |= {str(alike["meter"].iloc[0]): found}
+    if of_flow:
+        shown = "; ".join(", ".join(found) for found in list(flows.values())[:5])
+        out.add(PER_FLOW, count=len(of_flow), flows=flows, words={"shown": shown})
+    same = same.drop(index=of_flow)
     if len(same):
         out.add(SAME_PERIOD, count=len(same), meters=_meters(same))
     distinct = known.drop_duplicates([*whose, "start", "end"])
@@ -158,6 +176,25 @@ def _overlaps(bills: pd.DataFrame) -> Findings:
     if len(over):
         out.add(OVERLAP, count=len(over), meters=_meters(over))
     return out
+
+
+def _flows(alike: pd.DataFrame, readings: pd.DataFrame) -> list[str]:
+    """Return the flow of each bill of one meter and period, or nothing if the sums of its readings do not show it.
+
+    Example: bills over 690 and 30 kWh, and readings that add up to 690 kWh delivered and 30 kWh received, give
+    ``["delivered", "received"]``. Each flow must have one bill, and the bills must have different flows.
+    """
+    first = alike.iloc[0]
+    inside = readings["meter"].eq(first["meter"]) & (readings["start"] >= first["start"])
+    within = readings[inside & (readings["end"] <= first["end"])]
+    sums = within.groupby(["flow", "unit"], observed=True)["value"].sum()
+    out = []
+    for used, unit in zip(
+        alike["overall_consumption_last_period"], alike["overall_consumption_last_period_unit"], strict=True
+    ):
+        fits = [flow for (flow, of), total in sums.items() if of == unit and abs(total - used) <= _SAME_SUM * abs(used)]
+        out += fits if len(fits) == 1 else [""]
+    return out if all(out) and len(set(out)) == len(out) else []
 
 
 def _meters(bills: pd.DataFrame) -> list[str]:

@@ -270,7 +270,7 @@ class GreenButton:
     @cached_property
     def findings(self) -> Findings:
         """Findings on the readings and on all tables."""
-        on_tables = self._tables.build_all()
+        on_tables = self._tables.build_all(self.readings)
         return Findings([*self._findings, *on_tables, *self._counted()])
 
     usage_points = _table("usage_points", "usage points, each a place where something is measured")

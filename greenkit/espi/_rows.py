@@ -62,6 +62,12 @@ WRONG_DURATION: Final = Kind(
     "{length:,} seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
     "Compare the peak demand with a bill.",
 )
+OTHER_LENGTH: Final = Kind(
+    "espi.time.other-length",
+    "info",
+    "{count:reading} of series {series} {count:has|have} another duration than the interval length of the ReadingType, "
+    "{length:,} seconds; first at {first}. greenkit kept the durations of the readings.",
+)
 REPEATED_HOUR: Final = Kind(
     "espi.time.repeated-hour",
     "info",
@@ -249,26 +255,43 @@ def correct_durations(rows: Rows) -> Findings:
     """Set the durations of a series to its intervalLength if they are all the same other length, and its starts agree.
 
     Starts agree if nine of ten steps from one start to the next are the intervalLength. Shorter durations are corrected
-    for energy and other amounts only, because a demand of 15 minutes may be reported once an hour.
+    for energy and other amounts only, because a demand of 15 minutes may be reported once an hour. All other durations
+    are kept, and reported if they are not the intervalLength.
     """
     out = Findings()
     start, duration = rows.columns["start"], rows.columns["duration"]
     lengths = np.array([s.interval for s in rows.index.series], dtype=np.int64)
-    differ = (
-        all_by_series(rows, (duration != lengths[rows.series]) & (duration > 0)) if len(rows) else np.zeros(0, bool)
-    )
+    differ = (duration != lengths[rows.series]) & (duration > 0) if len(rows) else np.zeros(0, bool)
     if not differ.any():
         return out
+    all_differ = all_by_series(rows, differ)
     for number, here in rows.by_series():
         length, spans = int(lengths[number]), duration[here]
-        if length <= 0 or not differ[here[0]] or len(here) < _ENOUGH_STEPS or (spans != spans[0]).any():
+        if length <= 0 or not differ[here].any():
             continue
-        steps = np.diff(np.unique(start[here]))
-        is_amount = rows.index.series[number].unit.name in ADDITIVE
-        if len(steps) and (steps == length).mean() >= 0.9 and (spans[0] > length or is_amount):
-            duration[here] = length
-            words = {"declared": int(spans[0]) // US, "length": length // US}
-            out.add(WRONG_DURATION, series=rows.index.series[number].name, count=len(here), words=words)
+        series = rows.index.series[number]
+        if all_differ[here[0]] and len(here) >= _ENOUGH_STEPS and (spans == spans[0]).all():
+            steps = np.diff(np.unique(start[here]))
+            is_longer = spans[0] > length or series.unit.name in ADDITIVE
+            if len(steps) and (steps == length).mean() >= 0.9 and is_longer:
+                duration[here] = length
+                words = {"declared": int(spans[0]) // US, "length": length // US}
+                out.add(WRONG_DURATION, series=series.name, count=len(here), words=words)
+                continue
+        out.extend(_other_lengths(start[here], spans, length, series.name))
+    return out
+
+
+def _other_lengths(start: Ints, spans: Ints, length: int, series: str) -> Findings:
+    """Report durations that are not the intervalLength, but for days when clocks change, months, and late seconds."""
+    out = Findings()
+    tolerance = US if length < _clock.DAY else 2 * 3600 * US
+    if length > 2 * _clock.DAY:  # nominal months and bills
+        return out
+    odd = (np.abs(spans - length) > tolerance) & (spans > 0)
+    if odd.any():
+        first = to_times(start[odd][:1])[0].isoformat()
+        out.add(OTHER_LENGTH, series=series, count=int(odd.sum()), first=first, words={"length": length // US})
     return out
 
 

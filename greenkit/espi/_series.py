@@ -19,7 +19,7 @@ from typing import Any, Final
 from greenkit.espi import _clock, _senders
 from greenkit.espi._codes import COMMODITY, CURRENCY, FLOW, KIND, SERVICE, Codes, Unit, integer
 from greenkit.espi._feed import Entry, Feed
-from greenkit.espi._readings import NO_CODE, NONE
+from greenkit.espi._readings import NO_CODE, NONE, Block
 from greenkit.espi._xml import Tree
 from greenkit.findings import Findings, Kind
 from greenkit.times import US
@@ -35,6 +35,12 @@ FALLBACKS: Final[Mapping[str, Kind]] = {
     ),
     "only": Kind(
         "espi.link.only-one", "info", f"{_JOINED} as the only one in the document, because no link joins them."
+    ),
+    "fit": Kind(
+        "espi.link.fitting",
+        "warning",
+        f"{_JOINED} as the only one whose interval length or title fits, because more than one link joins them.",
+        "Check the unit and flow of each series.",
     ),
     "order": Kind(
         "espi.link.document-order",
@@ -60,8 +66,14 @@ FALLBACKS: Final[Mapping[str, Kind]] = {
 SAME_LINK: Final = Kind(
     "espi.link.same-self",
     "serious",
-    "{count:,} {of} entries have the self link of another one but different content. greenkit joined them by the "
-    "document order.",
+    "{count:,} {of} {count:entry has|entries have} the self link of another one but different content. greenkit joined "
+    "them by interval length, title, or document order.",
+    "Check the unit and flow of each series.",
+)
+CONTRADICTORY: Final = Kind(
+    "espi.link.contradictory",
+    "serious",
+    "The path of {count:block} is in one MeterReading, but a link joins {count:it|them} to another. greenkit used {how}.",
     "Check the unit and flow of each series.",
 )
 NO_READING_TYPE: Final = Kind(
@@ -179,6 +191,7 @@ def _same_id(x: Entry, ys: EntryIndex) -> list[Entry]:
 
 
 _Rule = Callable[[Entry, EntryIndex], list[Entry]]
+_Fit = tuple[str, Callable[[Entry], bool]]
 # from a block or a MeterReading to the entry that names it
 UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _named_by),
@@ -216,11 +229,12 @@ class LinkResolver:
         rules: tuple[tuple[str, _Rule], ...],
         *,
         order: bool = True,
-        fits: Callable[[Entry], bool] | None = None,
+        fits: tuple[_Fit, ...] = (),
     ) -> Entry | None:
         """Return the entry of the other kind that belongs to this one, or None.
 
-        If no link joins them and only one of several ``fits``, that one is returned.
+        ``fits`` are tests of the candidates if not exactly one link joins them, with the names of their rules; ``fit``
+        applies only if several links do. The first test that only one candidate passes decides, before the order.
         """
         if not ys.entries:
             return None
@@ -244,7 +258,7 @@ class LinkResolver:
         ys: EntryIndex,
         rules: tuple[tuple[str, _Rule], ...],
         order: bool,
-        fits: Callable[[Entry], bool] | None,
+        fits: tuple[_Fit, ...],
     ) -> tuple[str, Entry | None]:
         if ys.kind in x.kinds:
             return "entry", x
@@ -261,8 +275,9 @@ class LinkResolver:
             if ys.kind == "UsagePoint" and named and of_only and named != of_only:
                 return "point", None
             return "only", only
-        if fits and len(here) <= _FEW and len(fitting := _distinct([y for y in here if fits(y)])) == 1:
-            return "service", fitting[0]
+        for name, fit in fits if len(here) <= _FEW else ():
+            if (several or name != "fit") and len(fitting := _distinct([y for y in here if fit(y)])) == 1:
+                return name, fitting[0]
         if not order or not here:
             return "none", None
         # with as many candidates as entries, the first belongs to the first; otherwise the nearest one before it
@@ -301,6 +316,16 @@ def _distinct(found: list[Entry]) -> list[Entry]:
     for y in found:
         kept[(y.self_, y.version) if y.self_ else y.number] = y
     return list(kept.values())
+
+
+def _fits_title(x: Entry) -> _Fit:
+    """Return the test whether an entry has the title of ``x``, or one that contains it or is contained in it."""
+
+    def fits(y: Entry) -> bool:
+        mine, other = x.title.casefold(), y.title.casefold()
+        return bool(mine and other) and (mine in other or other in mine)
+
+    return "fit", fits
 
 
 def identifiers(entries: list[Entry]) -> dict[int, str]:
@@ -429,6 +454,7 @@ class SeriesResolver:
         self._zones: dict[int, str] = {}
         self._zone_unknown = False
         self._untyped = 0
+        self._contradictory: list[bool] = []  # of each block with a contradictory path, whether an interval length fits
         self._of_meter_reading: dict[tuple[int, int], tuple[tuple[Any, ...], Series]] = {}
         self._year = self._last_year()
         self._currencies = self._bill_currencies()
@@ -449,7 +475,7 @@ class SeriesResolver:
         by_key: dict[tuple[Any, ...], int] = {}
         for block in self.feed.readings.blocks:
             if block.entry not in by_entry:
-                key, described = self._described(self.feed.entries[block.entry])
+                key, described = self._described(self.feed.entries[block.entry], block)
                 if key not in by_key:
                     by_key[key] = len(index.series)
                     index.series.append(described)
@@ -457,6 +483,13 @@ class SeriesResolver:
             index.of_block.append(by_entry[block.entry])
         _distinguish(index.series)
         index.findings.extend(self._on_links)
+        if self._contradictory:
+            count, fitting = len(self._contradictory), sum(self._contradictory)
+            how = "the MeterReading whose interval length fits" if fitting else "the link"
+            if 0 < fitting < count:
+                how += f" for {fitting:,} of them, and the link for the others"
+            severity = "warning" if fitting == count else "serious"
+            index.findings.add(CONTRADICTORY, severity=severity, count=count, fitting=fitting, words={"how": how})
         index.findings.extend(self.take_findings())
         index.findings.extend(self.links.report())
         if self._untyped and len(self.feed.readings):
@@ -470,32 +503,56 @@ class SeriesResolver:
         out, self._findings = self._findings, Findings()
         return out
 
-    def _described(self, entry: Entry) -> tuple[tuple[Any, ...], Series]:
-        meter_reading = self.links.find(entry, "IntervalBlock", self.meter_readings, UPWARD)
+    def _described(self, entry: Entry, block: Block) -> tuple[tuple[Any, ...], Series]:
+        fits = (("fit", lambda y: self._fits_length(self._type_of(y), block)), _fits_title(entry))
+        meter_reading = self.links.find(entry, "IntervalBlock", self.meter_readings, UPWARD, fits=fits)
+        if meter_reading and (other := self._other_owner(entry, meter_reading)):
+            both = [y for y in (meter_reading, other) if self._fits_length(self._type_of(y), block)]
+            self._contradictory.append(len(both) == 1)
+            meter_reading = both[0] if len(both) == 1 else meter_reading
         own_is_near = entry.related or "ReadingType" in entry.kinds
         own = self.links.linked(entry, self.reading_types, ACROSS[:1]) if own_is_near else None
         if not meter_reading or own:
-            return self._joined(entry, meter_reading, own)
+            return self._joined(entry, block, meter_reading, own)
         # thousands of blocks have one MeterReading
         key = meter_reading.number, entry.document
         if key not in self._of_meter_reading:
-            self._of_meter_reading[key] = self._joined(entry, meter_reading)
+            self._of_meter_reading[key] = self._joined(entry, block, meter_reading)
         return self._of_meter_reading[key]
 
+    def _other_owner(self, entry: Entry, meter_reading: Entry) -> Entry | None:
+        """Return the MeterReading that contains an entry's own path, if it is another one than the links name."""
+        if entry.self_.startswith(f"{meter_reading.self_}/") or entry.self_ == meter_reading.self_:
+            return None
+        for prefix in _prefixes(entry.self_):
+            if found := _near(self.meter_readings.by_self.get(prefix, []), entry):
+                return found[0] if len(found) == 1 and found[0].self_ != meter_reading.self_ else None
+        return None
+
+    def _type_of(self, meter_reading: Entry) -> Entry | None:
+        return self.links.linked(meter_reading, self.reading_types, ACROSS)
+
+    def _fits_length(self, reading_type: Entry | None, block: Block) -> bool:
+        """Return whether the usual duration of a block's readings is the intervalLength of a ReadingType."""
+        length = integer(one(self.data("ReadingType", reading_type), "intervalLength"))
+        durations = Counter(self.feed.readings.columns["duration"][block.first : block.first + block.rows])
+        usual = durations.most_common(1)
+        return bool(length and usual) and abs(usual[0][0] - length * US) <= US  # some are one second short
+
     def _joined(
-        self, entry: Entry, meter_reading: Entry | None, own_type: Entry | None = None
+        self, entry: Entry, block: Block, meter_reading: Entry | None, own_type: Entry | None = None
     ) -> tuple[tuple[Any, ...], Series]:
         anchor = meter_reading or entry
         of = "MeterReading" if meter_reading else "IntervalBlock"
         self._untyped += not self.reading_types.entries
         usage_point = self.usage_point(anchor, of)
-        reading_type = own_type or self.links.find(
-            anchor,
-            of,
-            self.reading_types,
-            ACROSS if meter_reading else BLOCK_ACROSS,
-            fits=lambda y: self._is_of_service(y, usage_point),
+        fits = (
+            ("fit", lambda y: self._fits_length(y, block)),
+            _fits_title(anchor),
+            ("service", lambda y: self._is_of_service(y, usage_point)),
         )
+        rules = ACROSS if meter_reading else BLOCK_ACROSS
+        reading_type = own_type or self.links.find(anchor, of, self.reading_types, rules, fits=fits)
         meter = self.meter(anchor, usage_point)
         name = self._name(entry, meter_reading, reading_type)
         described = self._series(meter, name, reading_type, usage_point, entry.document)

@@ -91,8 +91,8 @@ class Tables:
             self._on_zones.extend(self.resolver.take_findings())
         return self._built[name]
 
-    def build_all(self) -> Findings:
-        """Build every table with rows, check the bills, and return the findings on all of them."""
+    def build_all(self, readings: pd.DataFrame) -> Findings:
+        """Build every table with rows, check the bills against the readings, and return the findings on all of them."""
         out = Findings()
         for name, (kinds, _) in TABLES.items():
             if self.feed.of(*kinds):
@@ -101,7 +101,7 @@ class Tables:
                 if name == "bills":
                     items = self.table("line_items")
                     out.extend(self._findings_of["line_items"])
-                    out.extend(_bills.check(self.table("bills"), items))
+                    out.extend(_bills.check(self.table("bills"), items, readings))
         # the same resource in several files of a folder is normal, except for bills
         if self._resent:
             out.add(DUPLICATE_BILLS, count=self._resent)

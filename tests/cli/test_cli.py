@@ -13,7 +13,7 @@ import pytest
 
 import greenkit
 from greenkit import cli, errors, samples
-from greenkit.cli._command import EXIT_CODES, Exit, run_and_report
+from greenkit.cli._command import EXIT_CODES, Exit, as_options, run_and_report
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +44,40 @@ def test_info_takes_the_arguments_that_a_finding_names(capsys):
     assert "did you mean 'America/Chicago'?" in capsys.readouterr().err.lower().replace(
         "america/chicago", "America/Chicago"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Load it again with epoch='standard'.", "Load it again with --epoch standard."),
+        ("with tz= (the time zone of the site) and epoch='local'.", "with --tz (the time zone of the site) and --epoch local."),
+        ("Load the file again with tz=.", "Load the file again with --tz."),
+        ("as in tz='America/Los_Angeles'.", "as in --tz America/Los_Angeles."),
+        ("Pass unit='kWh', or call open_espi.", "Pass unit='kWh', or call open_espi."),
+    ],
+)  # fmt: skip
+def test_advice_names_the_options_of_the_command(text, shown):
+    assert as_options(text) == shown
+
+
+@pytest.mark.parametrize("command", ["info", "quality", "convert"])
+def test_command_prints_advice_as_options_and_the_worst_finding_first(command, capsys, tmp_path):
+    output = ["-o", str(tmp_path / "a.csv")] if command == "convert" else []
+    assert cli.main([command, str(samples.path("espi-local-as-utc")), *output]) == 0
+    captured = capsys.readouterr()
+    shown = captured.out + captured.err
+    assert "Load the file again with --tz (the time zone of the site) and --epoch local." in shown
+    assert "epoch='" not in shown
+    lines = [line.partition(":")[0] for line in shown.splitlines() if ": espi." in line]
+    assert lines == sorted(lines, key=["serious", "warning", "info"].index)
+
+
+def test_error_of_a_command_names_its_options(capsys):
+    def fail():
+        raise errors.FormatError("The zone is not known", next_step="Pass tz='America/Chicago'.")
+
+    assert run_and_report(fail) == 1
+    assert "Next step: Pass --tz America/Chicago." in capsys.readouterr().err
 
 
 def test_info_of_a_file_without_intervals_prints_no_empty_table(capsys):
