@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal
 
 from greenkit.errors import DecryptError, FormatError, GreenkitError, LimitError, OtherFormat
@@ -21,6 +21,14 @@ def check_errors(errors: str) -> None:
     """Raise ValueError if ``errors`` is not one of the two words that every ``load_*`` accepts."""
     if errors not in ERRORS:
         raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
+
+
+class NothingRead(OtherFormat):
+    """No file of a source could be read. ``files`` has the error of each."""
+
+    def __init__(self, problem: str, files: Mapping[str, GreenkitError], *, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
+        self.files = dict(files)
 
 
 class LeftOut:
@@ -89,7 +97,7 @@ class LeftOut:
         """Return the name of each file and why it was left out."""
         return {name: reason(error, name) for name, error in self.files.items()}
 
-    def nothing_read(self, what: str) -> OtherFormat:
+    def nothing_read(self, what: str) -> NothingRead:
         """Return the error for a source of which no file could be read.
 
         Parameters
@@ -99,8 +107,9 @@ class LeftOut:
         """
         lines = [f"\n  {name}: {why}" for name, why in self.reasons().items()]
         more = f"\n  and {len(lines) - _SHOWN:,} more" if len(lines) > _SHOWN else ""
-        return OtherFormat(
+        return NothingRead(
             f"The source contains no {what}:{''.join(lines[:_SHOWN])}{more}\n",
+            self.files,
             next_step="Check that this is the source you meant to load.",
         )
 

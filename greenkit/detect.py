@@ -91,10 +91,10 @@ def load(
         kinds = {_kind_of(one) for one in walk(source, limits=limits, leave_out=leave_out)}
         for file, start in marks:
             file.seek(start)
-        if kinds & {"espi"} and not kinds & {"smt", "known table"} and errors == "raise":
+        if kinds & {"espi"} and not kinds & {"smt", "known table"}:
             from greenkit.espi import load_espi
 
-            return load_espi(source, tz=tz, epoch=epoch, progress=progress, limits=limits)
+            return load_espi(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
         if "known table" in kinds or ("table" in kinds and not kinds & {"espi", "smt"}):
             return _load_with_tables(source, tz, epoch, pgp, errors, progress, limits)
         if tz is not None or epoch != "utc":
@@ -159,7 +159,7 @@ def _load_with_tables(
     if others["espi"]:
         from greenkit.espi import open_espi
 
-        feed = open_espi(others["espi"], tz=tz, epoch=epoch, limits=limits)
+        feed = open_espi(others["espi"], tz=tz, epoch=epoch, errors=errors, limits=limits)
         before.append(feed.readings)
         findings.extend(feed.findings)
     if others["smt"]:

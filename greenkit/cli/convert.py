@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line, write_findings
+from greenkit.cli._command import Exit, write_findings, write_line
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line, write_findings
+from greenkit.cli._command import Exit, write_findings, write_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

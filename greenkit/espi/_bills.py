@@ -188,7 +188,7 @@ def _flows(alike: pd.DataFrame, readings: pd.DataFrame) -> list[str]:
     inside = readings["meter"].eq(first["meter"]) & (readings["start"] >= first["start"])
     within = readings[inside & (readings["end"] <= first["end"])]
     sums = within.groupby(["flow", "unit"], observed=True)["value"].sum()
-    out = []
+    out: list[str] = []
     for used, unit in zip(
         alike["overall_consumption_last_period"], alike["overall_consumption_last_period_unit"], strict=True
     ):

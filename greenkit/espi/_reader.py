@@ -10,8 +10,9 @@ from typing import Any, Final
 import pandas as pd
 
 from greenkit import _glance, _html, frame
-from greenkit._left_out import LeftOut
+from greenkit._left_out import Errors, LeftOut, reason
 from greenkit._progress import Progress, progress_bar
+from greenkit.errors import OtherFormat
 from greenkit.espi import _clock, _fast, _parse, _senders, _series
 from greenkit.espi._assemble import CONFLICTING, Assembly, assemble, build_frame, scale_and_check
 from greenkit.espi._codes import Codes
@@ -25,8 +26,14 @@ from greenkit.sources import Limits, walk
 SKIPPED: Final = Kind(
     "espi.file.passed-over",
     "warning",
-    "greenkit skipped a file that is not a Green Button feed. {problem}.",
-    "Check whether this file belongs to the data.",
+    "greenkit skipped {count:file} that {count:is not a Green Button feed|are not Green Button feeds}, first {first}.",
+    "Check whether {count:this file belongs|these files belong} to the data.",
+)
+DAMAGED_FILE: Final = Kind(
+    "espi.file.damaged",
+    "serious",
+    "greenkit left out {count:file} that {count:is|are} damaged, first {first}.",
+    "Download {count:the file|these files} again.",
 )
 MORE_PAGES: Final = Kind(
     "espi.feed.more-pages",
@@ -41,12 +48,16 @@ NO_READINGS: Final = Kind(
     "Check the path, or call open_espi to see everything in the feed.",
 )
 
+_LISTED: Final = 20
+"""Files that a finding lists."""
+
 
 def load_espi(
     source: Any,
     *,
     tz: str | None = None,
     epoch: str = "utc",
+    errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
 ) -> pd.DataFrame:
@@ -55,13 +66,17 @@ def load_espi(
     Parameters
     ----------
     source : path, bytes, binary file, or a list of these
-        XML, or a zip or gzip of it. A folder or a glob pattern reads all files in it. Never a URL.
+        XML, or a zip or gzip of it; also tar archives, bzip2, xz, and the attachments of saved e-mails. A folder or a
+        glob pattern reads all files in it. Files of other kinds in a folder or archive are left out and reported. Never
+        a URL.
     tz : str, optional
         IANA time zone of the site, ``"America/Los_Angeles"``. Default: the zone that the LocalTimeParameters of the
         feed describe, or UTC with the finding ``espi.time.no-zone`` if it has none.
     epoch : {"utc", "local", "standard"}
         What the feed stores. Default: ``"utc"``, seconds since 1970 UTC, as the standard requires. ``"local"``: local
         time as if it were UTC. ``"standard"``: local standard time as if it were UTC.
+    errors : {"raise", "collect"}
+        With ``"collect"``, damaged files among several are left out and reported as findings. Default: ``"raise"``.
     progress : bool or callable, optional
         True displays a bar. A callable takes (bytes done, total bytes).
     limits : Limits, optional
@@ -81,7 +96,8 @@ def load_espi(
     Raises
     ------
     FormatError
-        If the source is not ESPI, is damaged, or is truncated.
+        If the source is not ESPI, is damaged, or is truncated. If none of several files can be read, the error names
+        each file and the reason.
     LimitError
         If it looks like an attack, or exceeds the limits.
     FileNotFoundError
@@ -112,7 +128,7 @@ def load_espi(
     >>> df[["flow", "start", "value", "unit"]].iloc[0].astype(str).tolist()
     ['delivered', '2023-11-14 16:15:00-06:00', '0.25', 'kWh']
     """
-    opened = _open(source, tz, epoch, progress, limits, recover=False)
+    opened = _open(source, tz, epoch, errors, progress, limits, recover=False)
     findings = frame.findings_of(opened.readings)
     if opened.readings.empty and not findings.named("espi.register.apart"):
         findings.extend(opened._nothing_read())
@@ -125,6 +141,7 @@ def open_espi(
     *,
     tz: str | None = None,
     epoch: str = "utc",
+    errors: Errors = "raise",
     progress: Progress = None,
     recover: bool = False,
     limits: Limits | None = None,
@@ -133,7 +150,7 @@ def open_espi(
 
     Parameters
     ----------
-    source, tz, epoch, progress, limits
+    source, tz, epoch, errors, progress, limits
         As in :func:`load_espi`.
     recover : bool
         Keep the undamaged part of a truncated or damaged document and report it, instead of raising FormatError.
@@ -149,17 +166,24 @@ def open_espi(
     FormatError, LimitError, FileNotFoundError
         As in :func:`load_espi`.
     """
-    return _open(source, tz, epoch, progress, limits, recover=recover)
+    return _open(source, tz, epoch, errors, progress, limits, recover=recover)
 
 
 def _open(
-    source: Any, tz: str | None, epoch: str, progress: Progress, limits: Limits | None, *, recover: bool
+    source: Any,
+    tz: str | None,
+    epoch: str,
+    errors: Errors,
+    progress: Progress,
+    limits: Limits | None,
+    *,
+    recover: bool,
 ) -> GreenButton:
     """Read a source in four stages, each of which returns its findings: documents, senders, series, rows."""
     if tz is not None:
         tz = _clock.check_zone(tz)
     _clock.check_epoch(epoch)
-    feed, findings = _read_documents(source, progress, limits, recover=recover)
+    feed, findings = _read_documents(source, LeftOut(errors), progress, limits, recover=recover)
     findings.extend(_senders.recognize(feed))
     codes = Codes()
     resolver = SeriesResolver(feed, codes, tz)
@@ -176,25 +200,42 @@ def _open(
     return GreenButton(assembly, Tables(resolver, codes, epoch), findings)
 
 
-def _read_documents(source: Any, progress: Progress, limits: Limits | None, *, recover: bool) -> tuple[Feed, Findings]:
-    feed, out, left_out = Feed(), Findings(), LeftOut()
-    for file in walk(source, limits=limits):
+def _read_documents(
+    source: Any, left_out: LeftOut, progress: Progress, limits: Limits | None, *, recover: bool
+) -> tuple[Feed, Findings]:
+    feed, out = Feed(), Findings()
+    for file in walk(source, limits=limits, leave_out=left_out.from_walk):
         undo = partial(feed.rollback, feed.mark())
         with left_out.reading(file, undo), progress_bar(progress, file.size, file.name) as advance:
             out.extend(_parse.read(feed, file, recover=recover, advance=advance, faster=_fast.FastReader))
     if left_out.files and not feed.documents:
         raise left_out.nothing_read("Green Button feed")
-    archives = {document.name.rpartition("!")[0] for document in feed.documents} - {""}
-    for name, error in left_out.files.items():
-        # a portal's archive may contain a web page with the same data, or a style sheet, next to the feed
-        is_copy = isinstance(error, WebPage) and name.rpartition("!")[0] in archives
-        severity = "info" if is_copy or isinstance(error, _parse.StyleSheet) else "warning"
-        out.add(SKIPPED, severity=severity, file=name, words={"problem": error.problem})
+    out.extend(_report_left_out(left_out, {document.name.rpartition("!")[0] for document in feed.documents} - {""}))
     pages = {document.self_ for document in feed.documents}
     for document in feed.documents:
         if document.next_page and document.next_page not in pages:
             out.add(MORE_PAGES, file=document.name)
     return feed, out
+
+
+def _report_left_out(left_out: LeftOut, archives: set[str]) -> Findings:
+    """Return one finding for each kind and severity of the files that were left out.
+
+    A portal's archive may contain a web page with the same data, or a style sheet, next to the feed: that is ``info``.
+    """
+    out = Findings()
+    of_kind: dict[tuple[Kind, str], dict[str, str]] = {}
+    for name, error in left_out.files.items():
+        is_copy = isinstance(error, WebPage) and name.rpartition("!")[0] in archives
+        is_expected = is_copy or isinstance(error, _parse.StyleSheet)
+        kind = SKIPPED if isinstance(error, OtherFormat) else DAMAGED_FILE
+        severity = "info" if is_expected else kind.severity
+        of_kind.setdefault((kind, severity), {})[name] = reason(error, name, brief=True)
+    for (kind, severity), files in of_kind.items():
+        name, why = next(iter(files.items()))
+        listed = dict(list(files.items())[:_LISTED])
+        out.add(kind, severity=severity, count=len(files), files=listed, words={"first": f"{name}: {why}"})
+    return out
 
 
 def _table(name: str, what: str) -> property:

@@ -278,7 +278,8 @@ def correct_durations(rows: Rows) -> Findings:
                 words = {"declared": int(spans[0]) // US, "length": length // US}
                 out.add(WRONG_DURATION, series=series.name, count=len(here), words=words)
                 continue
-        out.extend(_other_lengths(start[here], spans, length, series.name))
+        if not series.dial:
+            out.extend(_other_lengths(start[here], spans, length, series.name))
     return out
 
 

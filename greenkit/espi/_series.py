@@ -73,7 +73,8 @@ SAME_LINK: Final = Kind(
 CONTRADICTORY: Final = Kind(
     "espi.link.contradictory",
     "serious",
-    "The path of {count:block} is in one MeterReading, but a link joins {count:it|them} to another. greenkit used {how}.",
+    "The path of {count:block} is in one MeterReading, but a link joins {count:it|them} to another. greenkit used "
+    "{how}.",
     "Check the unit and flow of each series.",
 )
 NO_READING_TYPE: Final = Kind(
@@ -537,7 +538,10 @@ class SeriesResolver:
         length = integer(one(self.data("ReadingType", reading_type), "intervalLength"))
         durations = Counter(self.feed.readings.columns["duration"][block.first : block.first + block.rows])
         usual = durations.most_common(1)
-        return bool(length and usual) and abs(usual[0][0] - length * US) <= US  # some are one second short
+        if not length or not usual:
+            return False
+        tolerance = US if length < 86_400 else 2 * 3600 * US  # some are one second short; days when clocks change
+        return bool(abs(usual[0][0] - length * US) <= tolerance)
 
     def _joined(
         self, entry: Entry, block: Block, meter_reading: Entry | None, own_type: Entry | None = None

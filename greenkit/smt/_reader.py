@@ -19,7 +19,7 @@ import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._foreign import Foreign
-from greenkit._left_out import Errors, LeftOut, check_errors, reason
+from greenkit._left_out import Errors, LeftOut, NothingRead, check_errors, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings
@@ -371,31 +371,13 @@ class _Reading:
             return
         from greenkit.espi import open_espi
 
-        # open_espi takes one feed after the other from the generator, which reads the files in between
-        if self.left_out.collects:
-            for feed in itertools.chain([first], feeds):
-                with self.left_out.reading(feed):
-                    self._feeds.append(open_espi(feed, limits=self._limits))
-        else:
-            self._read_feeds(itertools.chain([first], feeds))
-
-    def _read_feeds(self, feeds: Iterable[Source]) -> None:
-        from greenkit.espi import open_espi
-
-        names: dict[str, bool] = {}
-
-        def noted() -> Iterator[Source]:
-            for feed in feeds:
-                names[feed.name] = feed.named
-                yield feed
-
+        errors: Errors = "collect" if self.left_out.collects else "raise"
         try:
-            self._feeds.append(open_espi(noted(), limits=self._limits))
-        except OtherFormat as e:
-            if any(names.values()):
-                raise
-            for name in names:
-                self.left_out.add(name, e)
+            # open_espi takes one feed after the other from the generator, which reads the files in between
+            self._feeds.append(open_espi(itertools.chain([first], feeds), errors=errors, limits=self._limits))
+        except NothingRead as e:
+            for name, error in e.files.items():
+                self.left_out.add(name, error)
 
     def _read_others(self, sources: Iterable[Source], progress: Progress) -> Iterator[Source]:
         """Read all files but Green Button XML, and yield the sources of those."""

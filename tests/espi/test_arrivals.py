@@ -1,6 +1,15 @@
 """Green Button files as utilities really deliver them: one group of documents for each kind of fault."""
 
+import bz2
+import email.message
+import gzip
+import io
 import itertools
+import lzma
+import os
+import tarfile
+import threading
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -25,7 +34,7 @@ from build import (
     whole,
 )
 
-from greenkit import load_espi, samples
+from greenkit import load, load_espi, samples
 from greenkit.errors import FormatError, OtherFormat
 from greenkit.findings import GreenkitWarning
 
@@ -238,6 +247,25 @@ def archive(path, **members):
     return path
 
 
+def tarred(*members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as file:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def mail(*attachments):
+    message = email.message.EmailMessage()
+    message["From"], message["Subject"] = "noreply@example.com", "Your usage"
+    message.set_content("Attached.")
+    for name, data in attachments:
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return bytes(message)
+
+
 PAGE = b"<html><body>Your usage</body></html>"
 
 
@@ -254,6 +282,101 @@ def test_web_page_of_another_archive_is_a_warning(opened, tmp_path):
     archive(tmp_path / "b.zip", usage__html=PAGE, usage__txt=b"x")
     found = opened(tmp_path)
     assert {f.severity for f in found.findings.named("espi.file.passed-over")} == {"warning"}
+
+
+# Damaged files among others
+
+
+GOOD = whole(block(hourly(START, [1250, 1250, 1250, 500])))  # 3 * 1.25 + 0.5 kWh
+GAS = whole(block(hourly(START, [3, 4])), service=1, uom=169, commodity=7).replace(b"UsagePoint/1", b"UsagePoint/8")
+BROKEN = {
+    "truncated": ("b.xml", GOOD[:-60]),
+    "damaged": ("b.xml", GOOD.replace(b"</IntervalBlock>", b"</intervalblock>")),
+    "not a time": ("b.xml", GOOD.replace(str(START).encode(), b"9" * 15)),
+    "gzip": ("b.xml.gz", gzip.compress(GAS)[:-9]),
+    "zip": ("b.zip", b"PK\x03\x04" + bytes(60)),
+    "encoding": ("b.xml", GOOD.replace(b'"UTF-8"', b'"rot13"')),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_damaged_file_is_an_error_or_collected(opened, tmp_path, what):
+    name, data = BROKEN[what]
+    for each, content in (("a.xml", GOOD), (name, data), ("c.xml", GAS), ("notes.md", b"# Notes")):
+        (tmp_path / each).write_bytes(content)
+    with pytest.raises(FormatError):
+        opened(tmp_path)
+    found = opened(tmp_path, errors="collect", tz="America/New_York")
+    assert found.readings.groupby("unit", observed=True)["value"].sum().to_dict() == {
+        "kWh": 3 * 1.25 + 0.5,
+        "therm": 3 + 4,
+    }
+    (damaged,) = found.findings.named("espi.file.damaged")
+    assert (damaged.severity, [Path(n).name.split(".")[0] for n in damaged.evidence["files"]]) == ("serious", ["b"])
+    (skipped,) = found.findings.named("espi.file.passed-over")
+    assert [Path(n).name for n in skipped.evidence["files"]] == ["notes.md"]
+    for load_ in (load_espi, load):
+        with pytest.warns(GreenkitWarning) as caught:
+            df = load_(tmp_path, errors="collect", tz="America/New_York")
+        assert df["value"].sum() == 3 * 1.25 + 0.5 + 3 + 4
+        # one for the serious finding, and one for the file of another kind
+        assert [str(w.message).rpartition("[")[2].partition("]")[0] for w in caught] == [
+            "espi.file.damaged",
+            "espi.file.passed-over",
+        ]
+
+
+def test_damaged_member_of_an_archive_is_collected(opened, tmp_path):
+    path = archive(tmp_path / "a.zip", good__xml=GOOD, bad__xml=GOOD[:500], gas__xml=GAS)
+    found = opened(path, errors="collect")
+    assert found.readings["value"].sum() == 3 * 1.25 + 0.5 + 3 + 4
+    assert [n.rpartition("!")[2] for n in found.findings.named("espi.file.damaged")[0].evidence["files"]] == ["bad.xml"]
+
+
+def test_two_exports_count_once_beside_a_damaged_one(opened):
+    found = opened([GOOD, GOOD, GOOD[:-60]], errors="collect")
+    assert found.readings["value"].sum() == 3 * 1.25 + 0.5
+
+
+def test_only_damaged_feeds_are_an_error_that_names_each(tmp_path):
+    for name, data in (("x.xml", GOOD[:-60]), ("y.zip", BROKEN["zip"][1]), ("z.txt", b"hello")):
+        (tmp_path / name).write_bytes(data)
+    for load_ in (load_espi, load):
+        with pytest.raises(OtherFormat, match=r"(?s)y\.zip: .*damaged") as caught:
+            load_(tmp_path, errors="collect")
+        assert "x.xml: " in caught.value.problem
+        assert "z.txt: " in caught.value.problem
+
+
+def test_errors_of_a_feed_is_checked():
+    with pytest.raises(ValueError, match="errors is 'ignore'"):
+        load_espi(GOOD, errors="ignore")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(pytest.param(pack(GOOD), id=pack.__module__) for pack in (gzip.compress, bz2.compress, lzma.compress)),
+        pytest.param(gzip.compress(tarred(("x/a.xml", GOOD), ("x/notes.md", b"# Notes"))), id="tar.gz"),
+        pytest.param(tarred(("a.xml.xz", lzma.compress(GOOD))), id="xz in tar"),
+        pytest.param(mail(("GreenButton.xml", GOOD)), id="eml"),
+        pytest.param(b"From a@example.com x\n" + mail(("a.xml", GOOD), ("logo.png", b"\x89PNG\r\n")), id="mbox"),
+    ],
+)
+def test_packed_feed_is_read(data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GreenkitWarning)  # of the files beside the feed
+        for load_ in (load_espi, load):
+            assert load_(data)["value"].sum() == 3 * 1.25 + 0.5
+
+
+def test_feed_from_a_pipe_is_read(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(GOOD,))
+    writer.start()
+    assert load_espi(pipe)["value"].sum() == 3 * 1.25 + 0.5
+    writer.join()
 
 
 # Encodings and numbers that only Python knows
@@ -533,17 +656,244 @@ def test_two_types_under_one_link_are_joined_in_order_and_reported(opened, first
     assert (finding.severity, finding.evidence) == ("serious", {"of": "ReadingType", "count": 1})
 
 
+def shared_types(lengths, types, *, title="", swapped=False):
+    """Two meter readings that name one type link: the blocks have the given durations, and the types are in any order."""
+    parts = [usage_point(related=("UsagePoint/1/MeterReading",))]
+    for n, length in enumerate(lengths, start=1):
+        up = f"UsagePoint/1/MeterReading/{n}"
+        parts.append(
+            entry(resource("MeterReading"), up, related=(f"{up}/IntervalBlock", "ReadingType/3"), title=title * n)
+        )
+        parts.append(blocks(block(hourly(START, [100 * n, 200 * n], length)), up=f"{up}/IntervalBlock"))
+    written = [
+        entry(resource("ReadingType", t), "ReadingType/3", title=title * n) for n, t in enumerate(types, start=1)
+    ]
+    return feed(*parts, *(written[::-1] if swapped else written), local_time())
+
+
+ENERGY = {"flowDirection": 1, "intervalLength": 3600, "powerOfTenMultiplier": 0, "uom": 72}
+DEMAND = {"flowDirection": 1, "intervalLength": 900, "powerOfTenMultiplier": 0, "uom": 38}
+GAS_DAY = {"flowDirection": 1, "intervalLength": 86400, "commodity": 7, "powerOfTenMultiplier": -2, "uom": 169}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(
+    ("lengths", "types", "want"),
+    [
+        ((3600, 900), (ENERGY, DEMAND), {"kWh": (100 + 200) / 1000, "kW": (200 + 400) / 1000}),
+        ((900, 3600), (DEMAND, ENERGY | {"uom": 42}), {"kW": (100 + 200) / 1000, "m3": 200 + 400}),
+        ((86400, 3600), (GAS_DAY, ENERGY), {"therm": (100 + 200) / 100, "kWh": (200 + 400) / 1000}),
+        ((899, 3600), (DEMAND, ENERGY), {"kW": (100 + 200) / 1000, "kWh": (200 + 400) / 1000}),
+    ],
+    ids=["energy and demand", "demand and volume", "gas days and hours", "one second short"],
+)
+def test_two_types_under_one_link_are_joined_by_interval_length_in_any_order(opened, lengths, types, want, swapped):
+    found = opened(shared_types(lengths, types, swapped=swapped))
+    assert found.readings.groupby("unit", observed=True)["value"].sum().round(9).to_dict() == want
+    assert [f.severity for f in found.findings.named("espi.link.same-self")] == ["serious"]
+    assert found.findings.named("espi.link.fitting")[0].evidence["count"] == 2
+    assert "espi.link.document-order" not in names(found)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_types_of_one_length_are_joined_by_title_in_any_order(opened, swapped):
+    received = ENERGY | {"flowDirection": 19}
+    parts = [usage_point(related=("UsagePoint/1/MeterReading",))]
+    for n, title in ((1, "Delivered"), (2, "Received")):
+        up = f"UsagePoint/1/MeterReading/{n}"
+        parts.append(entry(resource("MeterReading"), up, related=(f"{up}/IntervalBlock", "ReadingType/3"), title=title))
+        parts.append(blocks(block(hourly(START, [1000 * n, 250])), up=f"{up}/IntervalBlock"))
+    types = [
+        entry(resource("ReadingType", t), "ReadingType/3", title=f"energy {title} (kWh)")
+        for t, title in ((ENERGY, "delivered"), (received, "received"))
+    ]
+    found = opened(feed(*parts, *(types[::-1] if swapped else types), local_time()))
+    assert found.readings.groupby("flow", observed=True)["value"].sum().to_dict() == {
+        "delivered": 1 + 0.25,
+        "received": 2 + 0.25,
+    }
+    assert "espi.link.fitting" in names(found)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
+def test_two_meter_readings_under_one_link_are_joined_by_interval_length(opened, order):
+    """Blocks of hours and of quarter-hours, and two meter readings with one self link but different types."""
+    mr = "UsagePoint/1/MeterReading/2"
+    parts = [
+        entry(resource("MeterReading"), mr, related=(f"{mr}/IntervalBlock", "ReadingType/1")),
+        entry(resource("MeterReading"), mr, related=(f"{mr}/IntervalBlock", "ReadingType/2")),
+        entry(block(hourly(START, [1250, 500])), f"{mr}/IntervalBlock/1", up=f"{mr}/IntervalBlock"),
+        entry(block(hourly(START, [5000, 7000], 900)), f"{mr}/IntervalBlock/2", up=f"{mr}/IntervalBlock"),
+    ]
+    types = [entry(resource("ReadingType", t), f"ReadingType/{n}") for n, t in ((1, ENERGY), (2, DEMAND))]
+    found = opened(feed(usage_point(related=(mr,)), *(parts[n] for n in order), *types, local_time()))
+    assert found.readings.groupby("unit", observed=True)["value"].sum().to_dict() == {"kWh": 1.25 + 0.5, "kW": 5 + 7}
+
+
 def test_type_that_was_sent_twice_is_one_type(opened):
     found = opened(shared_link({}, {}, ([100, 200], [300, 400])))
     assert found.readings["value"].sum() == pytest.approx((100 + 200 + 300 + 400) / 1000)
     assert "espi.link.same-self" not in names(found)
 
 
-@pytest.mark.parametrize("name", ["same-self-two-types.xml", "same-self-two-meterreadings.xml"])
-def test_shared_links_of_the_trials_are_serious(opened, name):
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("same-self-two-types.xml", {("received", "kWh"): 0.273 + 0.273 + 0.819, ("delivered", "kW"): 8.3}),
+        ("same-self-two-meterreadings.xml", {("delivered", "kWh"): 0.5 + 0.6 + 0.7, ("received", "kWh"): 0.1}),
+    ],
+)
+def test_shared_links_of_the_trials_are_serious(opened, name, want):
     found = opened(trial(name))
     assert [f.severity for f in found.findings.named("espi.link.same-self")] == ["serious"]
-    assert len(found.readings[["series", "flow", "unit"]].drop_duplicates()) == 2
+    sums = found.readings.groupby(["flow", "unit"], observed=True)["value"].sum().round(9).to_dict()
+    assert sums == want
+
+
+# A path and a link that name different meter readings
+
+
+def contradictory(content, own, up, *, first=ENERGY, second=DEMAND, up_first=False):
+    """A block in the path of one meter reading with a link to another, beside hours of the first one."""
+    mrs = [f"UsagePoint/1/MeterReading/{n}" for n in (1, 2)]
+    odd = entry(content, f"{mrs[own - 1]}/IntervalBlock/9", up=f"{mrs[up - 1]}/IntervalBlock")
+    parts = [
+        entry(resource("MeterReading"), mr, related=(f"{mr}/IntervalBlock", f"ReadingType/{n}"))
+        for n, mr in enumerate(mrs, 1)
+    ]
+    parts += [entry(resource("ReadingType", t), f"ReadingType/{n}") for n, t in ((1, first), (2, second))]
+    plain = entry(block(hourly(START, [230, 230, 230])), f"{mrs[0]}/IntervalBlock/1", up=f"{mrs[0]}/IntervalBlock")
+    return feed(usage_point(related=("UsagePoint/1/MeterReading",)), *parts, *([odd, plain] if up_first else [plain, odd]), local_time())  # fmt: skip
+
+
+@pytest.mark.parametrize("up_first", [False, True])
+@pytest.mark.parametrize(
+    ("content", "own", "up", "second", "want"),
+    [
+        (block(hourly(START, [8300], 900)), 2, 1, DEMAND, {("1", "kWh"): 3 * 0.23, ("2", "kW"): 8.3}),
+        (block(hourly(START, [8300, 9000], 900)), 1, 2, DEMAND, {("1", "kWh"): 3 * 0.23, ("2", "kW"): 8.3 + 9}),
+        (block(hourly(START + 10800, [500])), 2, 1, DEMAND, {("1", "kWh"): 3 * 0.23 + 0.5}),
+        (block(hourly(START, [150, 350], 86400)), 2, 1, GAS_DAY, {("1", "kWh"): 3 * 0.23, ("2", "therm"): 1.5 + 3.5}),
+        (block(hourly(START, [70], 82800)), 1, 2, GAS_DAY, {("1", "kWh"): 3 * 0.23, ("2", "therm"): 0.7}),
+        (block(hourly(START + 10800, [70], 1800)), 2, 1, GAS_DAY, {("1", "kWh"): 3 * 0.23 + 0.07}),
+    ],
+    ids=["path fits", "link fits", "link fits hours", "gas days", "short gas day", "nothing fits: the link"],
+)
+def test_contradictory_path_is_decided_by_the_interval_length(opened, content, own, up, second, want, up_first):
+    found = opened(contradictory(content, own, up, second=second, up_first=up_first))
+    assert found.readings.groupby(["series", "unit"], observed=True)["value"].sum().to_dict() == pytest.approx(want)
+    (finding,) = found.findings.named("espi.link.contradictory")
+    fits = ("1", "kWh") not in want or want["1", "kWh"] != 3 * 0.23 + 0.07
+    assert (finding.severity, finding.evidence["fitting"]) == (("warning", 1) if fits else ("serious", 0))
+
+
+def test_contradictory_path_of_two_types_of_one_length_keeps_the_link(opened):
+    received = ENERGY | {"flowDirection": 19}
+    found = opened(contradictory(block(hourly(START + 10800, [500])), 2, 1, second=received))
+    assert found.readings.groupby("flow", observed=True)["value"].sum().round(9).to_dict() == {
+        "delivered": 3 * 0.23 + 0.5
+    }
+    assert found.findings.named("espi.link.contradictory")[0].severity == "serious"
+
+
+@pytest.mark.parametrize("own", [1, 2])
+def test_path_and_link_of_one_meter_reading_are_not_contradictory(opened, own):
+    length = 3600 if own == 1 else 900
+    found = opened(contradictory(block(hourly(START + 10800, [500], length)), own, own))
+    assert "espi.link.contradictory" not in names(found)
+
+
+def test_path_of_a_meter_reading_that_the_feed_lacks_is_not_contradictory(opened):
+    other = block(hourly(START + 10800, [500]))
+    data = contradictory(other, 2, 1).replace(b"MeterReading/2/IntervalBlock/9", b"MeterReading/7/IntervalBlock/9")
+    found = opened(data)
+    assert found.readings["value"].sum() == pytest.approx(3 * 0.23 + 0.5)
+    assert "espi.link.contradictory" not in names(found)
+
+
+def test_contradictory_path_of_the_trial(opened):
+    found = opened(trial("up-and-self-disagree.xml"))
+    sums = found.readings.groupby(["series", "unit"], observed=True)["value"].sum().to_dict()
+    assert sums == pytest.approx({("1", "kWh"): 3 * 0.23, ("2", "kW"): 8.3})
+
+
+@pytest.mark.parametrize(
+    ("length", "durations", "count"),
+    [
+        (3600, [3600, 900, 3600], 1),
+        (900, [900, 900, 1800, 900], 1),
+        (86400, [86400, 3600], 1),
+        (3600, [3599, 3599], 0),  # a second short
+        (86400, [82800, 86400, 90000], 0),  # days when clocks change
+        (2678400, [2505600, 2678400], 0),  # months
+        (3600, [3600, 3600], 0),
+    ],
+)
+def test_durations_other_than_the_interval_length_are_reported(opened, length, durations, count):
+    starts_ = itertools.accumulate(durations[:-1], initial=START)
+    found = opened(
+        whole(block("".join(reading(s, 5, d) for s, d in zip(starts_, durations, strict=True))), intervalLength=length)
+    )
+    assert [f.evidence["count"] for f in found.findings.named("espi.time.other-length")] == [count] * bool(count)
+    assert [d - d % 60 + 60 * (d % 60 > 0) for d in durations] == seconds(found.readings)
+
+
+# One bill for each flow
+
+
+def two_flows(values, used, *, unit=72, power=0, days=31):
+    """Hours of two flows, and two bills of one period with these amounts."""
+    parts = [usage_point(related=("UsagePoint/1/MeterReading", "LocalTimeParameters/4"))]
+    for n, held in enumerate(values, start=1):
+        up = f"UsagePoint/1/MeterReading/{n}"
+        parts.append(entry(resource("MeterReading"), up, related=(f"{up}/IntervalBlock", f"ReadingType/{n}")))
+        flow = {"flowDirection": (1, 19)[n - 1], "intervalLength": 3600, "powerOfTenMultiplier": power, "uom": unit}
+        parts.append(entry(resource("ReadingType", flow), f"ReadingType/{n}"))
+        parts.append(blocks(block(hourly(START, held)), up=f"{up}/IntervalBlock"))
+    for n, amount in enumerate(used, start=1):
+        total = {"powerOfTenMultiplier": power, "uom": unit, "value": amount}
+        path = f"UsagePoint/1/UsageSummary/{n}"
+        parts.append(summary(path, (START, days * 86400), 1000 * n, overallConsumptionLastPeriod=total))
+    return feed(*parts, local_time())
+
+
+@pytest.mark.parametrize(
+    ("values", "used", "kw"),
+    [
+        (([230, 230, 230], [0, 10, 20]), (690, 30), {}),
+        (([230, 230, 230], [0, 10, 20]), (30, 690), {}),
+        (([5, 7], [1, 2]), (12, 3), {"unit": 42}),
+        (([1200, 300], [40, 60]), (1500, 100), {"power": 3, "days": 1}),
+    ],
+    ids=["Wh", "other order", "gas", "kWh of a day"],
+)
+def test_bills_of_one_period_are_of_two_flows_if_the_sums_show_it(opened, values, used, kw):
+    found = opened(two_flows(values, used, **kw))
+    assert {sum(values[0]), sum(values[1])} == set(used)
+    (finding,) = found.findings.named("espi.bill.per-flow")
+    assert (finding.severity, finding.evidence["count"]) == ("info", 2)
+    flows = ["delivered", "received"] if used[0] == sum(values[0]) else ["received", "delivered"]
+    assert finding.evidence["flows"] == {"1": flows}
+    assert len(found.bills) == 2
+    assert not {"espi.bill.same-period", "espi.bill.overlap"} & names(found)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [(690, 31), (690, 690), (690, 680), (691, 30)],
+    ids=["one does not fit", "both are of one flow", "a corrected bill", "nothing fits"],
+)
+def test_bills_of_one_period_without_proof_are_one_bill_sent_again(opened, used):
+    found = opened(two_flows(([230, 230, 230], [0, 10, 20]), used))
+    assert "espi.bill.same-period" in names(found)
+    assert "espi.bill.per-flow" not in names(found)
+
+
+def test_bills_of_two_flows_of_the_trial(opened):
+    found = opened(trial("summary-per-flow.xml"))
+    assert found.findings.named("espi.bill.per-flow")[0].evidence["flows"] == {"1": ["delivered", "received"]}
+    assert found.bills["overall_consumption_last_period"].tolist() == pytest.approx([3 * 0.23, 0.01 + 0.02])
+    assert "espi.bill.same-period" not in names(found)
 
 
 # A path that names another usage point

@@ -185,7 +185,10 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
     found = opened(tmp_path)
     assert len(found.readings) == 3
     passed = found.findings.named("espi.file.passed-over")
-    assert [(f.evidence["file"][-5:], f.severity) for f in passed] == [(".xslt", "info"), (".html", "warning")]
+    assert [([n[-5:] for n in f.evidence["files"]], f.severity) for f in passed] == [
+        ([".xslt"], "info"),
+        ([".html"], "warning"),
+    ]
     with pytest.raises(FormatError, match=r"style sheet.*Open the XML file that came with it"):
         opened(tmp_path / "GreenButtonDataStyleSheet.xslt")
     (tmp_path / "feed.xml").write_bytes(PLAIN[:-30])

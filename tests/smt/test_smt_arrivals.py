@@ -120,7 +120,9 @@ def test_strangers_beside_a_green_button_feed_are_left_out(tmp_path, sample_path
     for load in (greenkit.load, greenkit.load_espi):
         with pytest.warns(GreenkitWarning):
             assert len(load(tmp_path)) == rows
-    assert len(greenkit.open_espi(tmp_path).findings.named("espi.file.passed-over")) == len(STRANGERS)
+    (finding,) = greenkit.open_espi(tmp_path).findings.named("espi.file.passed-over")
+    assert finding.evidence["count"] == len(STRANGERS)
+    assert {Path(name).name for name in finding.evidence["files"]} == STRANGERS.keys()
 
 
 def test_report_in_the_folder_does_not_break_the_next_load(tmp_path):
@@ -225,6 +227,13 @@ def test_damaged_green_button_feed_is_collected(tmp_path, sample_path):
     found = read(tmp_path, errors="collect")
     assert total(found) == DAY
     assert found.findings.names == ["smt.file.damaged"]
+    (tmp_path / "c.xml").write_bytes(feed)
+    (tmp_path / "d.xml").write_bytes(feed)
+    found = read(tmp_path, errors="collect")
+    # the feeds that remain are still read as one, so that their readings count once
+    assert len(found.readings) == 96 + len(greenkit.open_espi(feed).readings)
+    (damaged,) = found.findings.named("espi.file.damaged")
+    assert [Path(name).name for name in damaged.evidence["files"]] == ["b.xml"]
 
 
 def test_only_damaged_files_are_an_error_that_names_them(tmp_path):
