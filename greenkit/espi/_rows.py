@@ -19,7 +19,7 @@ import numpy.typing as npt
 from greenkit.espi import _clock, quirks
 from greenkit.espi._feed import Feed
 from greenkit.espi._readings import FIRST, LAST, NONE
-from greenkit.espi._series import SeriesIndex
+from greenkit.espi._series import Series, SeriesIndex
 from greenkit.findings import Count, Findings, Kind
 from greenkit.frame import ADDITIVE
 from greenkit.times import US, Instants, from_wall_clock, to_times, to_wall_clock
@@ -65,8 +65,9 @@ WRONG_DURATION: Final = Kind(
 OTHER_LENGTH: Final = Kind(
     "espi.time.other-length",
     "info",
-    "{count:reading} of series {series} {count:has|have} another duration than the interval length of the ReadingType, "
-    "{length:,} seconds; first at {first}. greenkit kept the durations of the readings.",
+    "{count:reading} {count:has|have} another duration than the interval length of {count:its|their} ReadingType, "
+    "first in series {series}, with {duration:,} instead of {length:,} seconds. greenkit kept the durations of the "
+    "readings.",
 )
 REPEATED_HOUR: Final = Kind(
     "espi.time.repeated-hour",
@@ -265,6 +266,7 @@ def correct_durations(rows: Rows) -> Findings:
     if not differ.any():
         return out
     all_differ = all_by_series(rows, differ)
+    others: list[tuple[Series, int, int]] = []
     for number, here in rows.by_series():
         length, spans = int(lengths[number]), duration[here]
         if length <= 0 or not differ[here].any():
@@ -278,21 +280,15 @@ def correct_durations(rows: Rows) -> Findings:
                 words = {"declared": int(spans[0]) // US, "length": length // US}
                 out.add(WRONG_DURATION, series=series.name, count=len(here), words=words)
                 continue
-        if not series.dial:
-            out.extend(_other_lengths(start[here], spans, length, series.name))
-    return out
-
-
-def _other_lengths(start: Ints, spans: Ints, length: int, series: str) -> Findings:
-    """Report durations that are not the intervalLength, but for days when clocks change, months, and late seconds."""
-    out = Findings()
-    tolerance = US if length < _clock.DAY else 2 * 3600 * US
-    if length > 2 * _clock.DAY:  # nominal months and bills
-        return out
-    odd = (np.abs(spans - length) > tolerance) & (spans > 0)
-    if odd.any():
-        first = to_times(start[odd][:1])[0].isoformat()
-        out.add(OTHER_LENGTH, series=series, count=int(odd.sum()), first=first, words={"length": length // US})
+        # the intervalLength of a month is nominal; a day has 23 to 25 hours, and a duration may lack a second
+        tolerance = US if length < _clock.DAY else 2 * 3600 * US
+        odd = spans[(np.abs(spans - length) > tolerance) & (spans > 0)]
+        if len(odd) and not series.dial and length <= 2 * _clock.DAY:
+            others.append((series, len(odd), int(odd[0])))
+    if others:
+        first, _, span = others[0]
+        words = {"duration": span // US, "length": first.interval // US}
+        out.add(OTHER_LENGTH, series=first.name, count=sum(n for _, n, _ in others), words=words)
     return out
 
 

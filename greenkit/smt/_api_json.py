@@ -220,7 +220,7 @@ def _channel(name: Any, targets: ReadTargets, file: str) -> Channel:
         return LOAD
     channel = _codes.channel(str(name))
     if channel not in (LOAD, GENERATION):
-        targets.counter.add(FLOW_OTHER, channel.flow, file=file)
+        targets.counter.add(FLOW_OTHER, file=file)
     return channel
 
 

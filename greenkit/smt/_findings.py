@@ -93,7 +93,7 @@ FLOW_ASSUMED: Final = Kind(
 FLOW_OTHER: Final = Kind(
     "smt.flow.other",
     "warning",
-    "{count:channel} {count:is|are} neither load nor generation, first {first}. greenkit kept the name.",
+    "{count:channel} {count:is|are} neither load nor generation, first {first}. greenkit kept the name in column flow.",
     "Check what {count:it measures|they measure} before you add {count:it|them} up.",
 )
 UNIT_OTHER: Final = Kind(
@@ -318,16 +318,17 @@ LSE_INTERVAL: Final = Kind(
 
 
 def masked(text: object) -> str:
-    """Return the first characters of a cell for a finding, with an x for each letter of a word.
+    """Return the first characters of a cell for a finding, with an x for each letter of a word and digit of an ID.
 
-    A cell that cannot be read may be from a line above or below the table, which can contain the customer's name.
+    A cell that cannot be read may be from a line above or below the table, which can contain the customer's name or
+    account number.
 
     Examples
     --------
-    >>> masked("07/32/2025"), masked("O.5"), masked("PAT EXAMPLE")
-    ("'07/32/2025'", "'O.5'", "'xxx xxxxxxx'")
+    >>> masked("07/32/2025"), masked("O.5"), masked("PAT EXAMPLE 12345")
+    ("'07/32/2025'", "'O.5'", "'xxx xxxxxxx xxxxx'")
     """
-    return repr(re.sub(r"[^\W\d_]{3,}", lambda word: "x" * len(word[0]), str(text)[:40]))
+    return repr(re.sub(r"[^\W\d_]{3,}|\d{5,}", lambda word: "x" * len(word[0]), str(text)[:40]))
 
 
 @dataclass

@@ -342,7 +342,7 @@ class CellReader:
     def _flow(self, text: str) -> int:
         channel = _codes.channel(text) if text.strip() else _codes.LOAD
         if channel not in self._store.channels and channel not in (_codes.LOAD, _codes.GENERATION):
-            self._counter.add(FLOW_OTHER, channel.flow, file=self._file)
+            self._counter.add(FLOW_OTHER, file=self._file)
         return self._store.channels[channel]
 
 
@@ -366,7 +366,7 @@ def read(source: Source, layout: Layout, store: Store, counter: FindingCounter, 
     with source.open() as file:
         for piece in read_pieces(file, source.name, advance):
             odd += _labels.place_whole_days(columns.rows(piece, skip), store, place)
-            skip = 0
+            skip = max(skip - piece.text.count(b"\n"), 0)  # a header without a line end is in the next piece
     if not columns.has_rows:
         counter.add(FILE_EMPTY, file=source.name)
     columns.cells.check_dates()
@@ -639,5 +639,7 @@ def _after(text: bytes, skip: int) -> bytes:
     """Return what follows the first ``skip`` lines."""
     at = 0
     for _ in range(skip):
-        at = text.index(b"\n", at) + 1
+        at = text.find(b"\n", at) + 1
+        if not at:  # the last line has no end
+            return b""
     return text[at:] if at else text

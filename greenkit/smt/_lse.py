@@ -285,8 +285,7 @@ class _Lines:
         self._record = np.cumsum(kind == 1) - 1
         self.first: list[int] = np.flatnonzero(kind == 1).tolist()
         for i in np.flatnonzero((kind == 6) | ((self._record < 0) & (kind > 0))).tolist():
-            problem = ROW_UNREADABLE if kind[i] == 6 else LSE_ORPHAN
-            self.report(problem, masked(decode(self._text[self._starts[i] : self._ends[i]])), line=i)
+            self.report(ROW_UNREADABLE if kind[i] == 6 else LSE_ORPHAN, line=i)
         kind[self._record < 0] = 0
         self._kind = kind
         self.detail = np.flatnonzero(kind == 5)
@@ -394,12 +393,12 @@ class _Records:
         revision = time_stamp(four)
         where = f"{meter} from {start}"
         for kind, applies, example in (
-            (LSE_INTERVAL, second.step is None, decode(two)),
-            (LSE_MULTIPLIER, second.is_scaled, f"{decode(two)} of {where}"),
-            (FLOW_OTHER, self._is_new(channel), channel.flow),
-            (UNIT_OTHER, second.unit != KWH, f"{second.unit} of {where}"),
+            (LSE_INTERVAL, second.step is None, where),
+            (LSE_MULTIPLIER, second.is_scaled, where),
+            (FLOW_OTHER, self._is_new(channel), where),
+            (UNIT_OTHER, second.unit != KWH, f"{masked(second.unit)} of {where}"),
             (LSE_INVALID, invalid.strip().upper() == "Y", where),
-            (REVISION_UNREADABLE, revision is None, f"{decode(four)} of {where}"),
+            (REVISION_UNREADABLE, revision is None, f"{masked(decode(four))} of {where}"),
         ):
             if applies:
                 self.lines.report(kind, example, line=line)
@@ -445,7 +444,8 @@ class _Records:
         parts = [make_blocks(columns, len(spans))]
         for i in np.flatnonzero(~is_usual).tolist():
             parts.append(self._place_one(i, int(first[i]), int(rows[i]), int(revision[i]), bool(is_unordered[i])))
-        return np.concatenate(parts)
+        blocks = np.concatenate(parts)
+        return blocks[np.argsort(blocks["first"], kind="stable")]  # in file order: of equal revisions the later counts
 
     def _unordered(self, n: int) -> npt.NDArray[np.bool_]:
         """Return which records have sort codes other than 10000000, 10000001 and so on."""

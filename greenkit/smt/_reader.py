@@ -407,7 +407,7 @@ class _Reading:
             self._counter.add(FILE_EMPTY, file=name)
         else:
             kind = FILE_SKIPPED if isinstance(error, OtherFormat) else FILE_DAMAGED
-            self._counter.add(kind, reason(error, name), file=name)
+            self._counter.add(kind, reason(error, name, brief=True), file=name)
 
     def _read(self, source: Source, kind: str, head: bytes, text: str, advance: Advance) -> None:
         """Read one file that is not XML."""

@@ -197,7 +197,7 @@ def arrange(rng, text):
 
 
 def in_entry(rng, text):
-    """Change what stands around the readings of one entry, or of all."""
+    """Change the text around the readings of one entry, or of all."""
     found = _entries(text)
     if not found:
         return text

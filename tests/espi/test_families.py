@@ -175,7 +175,7 @@ FAMILIES = {
          ("1", "delivered", "kW", 4, 4.0, "01-05 05:00", "01-05 05:45", [900]),
          ("1", "delivered", "kWh", 4, 1.0, "01-05 05:00", "01-05 05:45", [900]),
          ("1", "delivered", "kvarh", 4, 0.16, "01-05 05:00", "01-05 05:45", [900])],
-        {"espi.register.apart"},
+        {"espi.register.apart", "espi.time.other-length"},
     ),
     "meters of six zones": (
         meters_of_six_zones(), {},
@@ -227,7 +227,7 @@ FAMILIES = {
     "an hourly and a daily block of one type": (
         whole(block(hourly(NOON, [1000] * 24)), block(reading(NOON, 24000, 86400))), {},
         [("1", "delivered", "kWh", 25, 48.0, "01-05 05:00", "01-06 04:00", [3600, 86400])],
-        {"espi.reading.conflicting", "espi.reading.overlapping"},
+        {"espi.reading.conflicting", "espi.reading.overlapping", "espi.time.other-length"},
     ),
 }  # fmt: skip
 

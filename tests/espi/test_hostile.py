@@ -205,7 +205,7 @@ def test_what_is_no_feed_is_named(name):
 
 
 def test_truncation_at_any_byte():
-    for at in range(0, len(FEED), 3):  # every cut stands in the test of recovery
+    for at in range(0, len(FEED), 3):  # the test of recovery has every cut
         with pytest.raises(FormatError) as caught:
             parse.read(Feed(), Source("bytes", lambda at=at: io.BytesIO(FEED[:at])), recover=False, advance=abs)
         kind, message = caught.type, str(caught.value)

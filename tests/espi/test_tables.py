@@ -225,7 +225,7 @@ def test_customer_feeds(opened):
     assert found.suppliers["organisation_organisation_name"].tolist() == ["Example Utility"]
 
 
-def test_personal_data_stands_in_no_repr(opened):
+def test_no_repr_shows_personal_data(opened):
     found = opened(customer_feed())
     shown = repr(found) + found._repr_html_() + str(found.findings) + found.findings._repr_html_()
     for private in ("Ada", "Example St", "555-0100", "ada@", "A-1", "S-1", "hush", "Springfield"):

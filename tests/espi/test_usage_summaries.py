@@ -68,7 +68,7 @@ MONEY = {
         },
         (93.41, [None, 93.41, 120.0, 30.5, 71.91, -9.0], ["espi.bill.money-scale"]),
     ),
-    "a total that stands nowhere but as the sum of the charges": (
+    "a total that is only the sum of the charges": (
         {"billLastPeriod": 50750, "items": [line(4000, kind=3, power=-2), line(1075, kind=5, power=-2)]},
         (50.75, [40.0, 10.75], ["espi.bill.money-scale"]),
     ),

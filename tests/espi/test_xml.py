@@ -227,7 +227,7 @@ def test_errors_are_typed_and_say_what_is_wrong(opened, data, error, says):
     [PLAIN.partition(b"\n")[2], b"\n" + PLAIN, b"<feed/>", b"x", b"\0"],
     ids=["two", "two prologs", "tag", "x", "nul"],
 )
-def test_what_stands_behind_the_document_is_said(opened, more):
+def test_text_after_the_document_is_reported(opened, more):
     found = opened(PLAIN + more)
     assert found.readings["value"].tolist() == [0.1, 0.2, 0.3]
     assert [(f.name, f.severity) for f in found.findings] == [("espi.xml.trailing", "serious")]

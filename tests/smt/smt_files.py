@@ -42,7 +42,7 @@ def labels(day):
 
 
 def csv_rows(day=PLAIN, kwh=None, *, meter="'" + ID, revision="auto", flow="Consumption", status="A", date="%m/%d/%Y"):
-    """Give the lines of one day of the interval CSV."""
+    """Return the lines of one day of the interval CSV."""
     if revision == "auto":
         revision = f"{day + dt.timedelta(days=1):%m/%d/%Y} 09:40:14"
     left = iter(kwh if kwh is not None else values(INTERVALS.get(day, 96)))
@@ -54,7 +54,7 @@ def csv_rows(day=PLAIN, kwh=None, *, meter="'" + ID, revision="auto", flow="Cons
 
 
 def csv(*days, header=HEADER, newline="\n"):
-    """Put days (lists of lines) under the header."""
+    """Return days (lists of lines) under the header as one text."""
     return newline.join([header, *(line for day in days for line in day), ""])
 
 
@@ -77,7 +77,7 @@ def lse(
     trailing=True,
     newline="\n",
 ):
-    """Give one LSE record."""
+    """Return one LSE record."""
     kwh = values(INTERVALS.get(day, 96)) if kwh is None else kwh
     stop = f"{day:%Y%m%d}235959" if stop is None else stop
     fourth = f"{revision},M" if header_4 is None else header_4

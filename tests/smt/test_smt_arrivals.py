@@ -279,7 +279,7 @@ def test_compressed_green_button_feeds_are_read(sample_path):
         assert len(greenkit.load_espi(data)) == len(greenkit.load(data)) == rows
 
 
-def test_word_that_begins_like_bzip2_is_not_taken_for_it():
+def test_word_that_begins_like_bzip2_is_not_bzip2():
     with pytest.raises(FormatError, match="There are no columns of Smart Meter Texas"):
         read("BZh9 is not, the beginning of, a bzip2 file\n1,2,3\n")
 
@@ -424,7 +424,7 @@ def test_email_without_attachments_says_what_to_load():
         read(mail())
 
 
-def test_text_with_colons_is_not_taken_for_an_email():
+def test_text_with_colons_is_not_an_email():
     with pytest.raises(OtherFormat) as caught:
         read("name: x\nsubject: mathematics\nto: a, b\n\nHello\n")
     assert "e-mail" not in str(caught.value)
@@ -518,7 +518,7 @@ ARMOR = (
 
 
 def plain(message):
-    """Stand in for a keyring: the message must arrive as it was written."""
+    """Decrypt like a keyring: the message must arrive as it was written."""
     assert message.read().decode() == ARMOR
     return io.BytesIO(CSV)
 

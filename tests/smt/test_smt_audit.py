@@ -21,7 +21,7 @@ TIMES = {
 
 
 def is_day(found, day, kwh=None, step=15):
-    """Every interval of the day stands once, at its instant, with the value that the file gives it."""
+    """Check that every interval of the day has one row, at its time, with its value in the file."""
     df = found.readings
     assert list(df["start"]) == list(TIMES[day, step])
     assert set((df["end"] - df["start"]).dt.total_seconds()) == {step * 60}
@@ -33,7 +33,7 @@ def is_day(found, day, kwh=None, step=15):
 
 
 def spreadsheet(lines, delimiter, *, comma=True):
-    """Give a file as a spreadsheet saves it where the decimal mark is a comma."""
+    """Return a file as a spreadsheet saves it where the decimal mark is a comma."""
     joined = [line.replace(",", delimiter).replace(".", "," if comma else ".") for line in lines]
     return "\n".join([HEADER.replace(",", delimiter), *joined, ""])
 
@@ -58,7 +58,7 @@ def test_thousands_and_decimals(delimiter, cell, value):
 
 
 @pytest.mark.parametrize(("delimiter", "cell"), [(",", '"0,145"'), ("\t", "1,234"), (";", "1,234,5"), (",", '"1,23"')])
-def test_numbers_that_could_be_either_are_not_guessed(delimiter, cell):
+def test_ambiguous_numbers_are_not_guessed(delimiter, cell):
     lines = csv_rows(kwh=["@", *values(95)])
     found = read(spreadsheet(lines, delimiter, comma=False).replace("@", cell))
     assert np.isnan(found.readings["value"].iloc[0])
@@ -82,7 +82,7 @@ def test_dates_and_times_as_numbers():
 
 
 @pytest.mark.parametrize("column", ["USAGE_DATE", "REVISION_DATE"])
-def test_day_before_month_is_refused_wherever_it_shows(column):
+def test_day_before_month_is_refused_if_a_date_shows_it(column):
     day = {"USAGE_DATE": dt.date(2025, 7, 13), "REVISION_DATE": dt.date(2025, 7, 12)}[column]
     made = f"{day + dt.timedelta(days=1):%d/%m/%Y} 09:40:14"
     with pytest.raises(
@@ -91,7 +91,7 @@ def test_day_before_month_is_refused_wherever_it_shows(column):
         read(csv(csv_rows(day, date="%d/%m/%Y", revision=made)))
 
 
-def test_day_before_month_is_suspected_where_it_cannot_show():
+def test_day_before_month_is_suspected_if_no_date_shows_it():
     weeks = [csv_rows(dt.date(2025, 7, k), date="%d/%m/%Y", revision="") for k in range(5, 9)]
     assert "first bytes: 2025-05-07 and 3 more" in read(csv(*weeks)).findings.named("smt.time.day-first")[0].text
     months = [csv_rows(dt.date(2025, 7, k), revision="") for k in range(5, 9)]
@@ -99,7 +99,7 @@ def test_day_before_month_is_suspected_where_it_cannot_show():
 
 
 @pytest.mark.parametrize("date", ["12/31/9999", "01/01/0001", "01/01/1900", "99991231"])
-def test_dates_that_no_meter_has_seen(date):
+def test_implausible_dates_are_refused(date):
     found = read(csv([line.replace("07/06/2025", date) for line in csv_rows()]))
     assert found.findings.names == ["smt.row.unreadable"]
     found = read(lse().replace("20250706", date.replace("/", "")))
@@ -107,7 +107,7 @@ def test_dates_that_no_meter_has_seen(date):
 
 
 @pytest.mark.parametrize("made", ["pending", "12/31/9999 00:00:00", "01/01/0001 00:00:00"])
-def test_revision_that_is_none_costs_no_value(made):
+def test_unreadable_revision_loses_no_value(made):
     found = read(csv(csv_rows(revision=made)))
     assert is_day(found, PLAIN)
     assert found.readings["revision"].isna().all()
@@ -120,7 +120,7 @@ def test_revision_that_is_none_costs_no_value(made):
 
 
 def labelled(day, step, change):
-    """Give the rows of a day in intervals of any length: the clock's labels, those of SMT, or ends in true time."""
+    """Return the rows of a day in intervals of any length, with labels of local time or of SMT, or elapsed ends."""
     rows = [(m, m + step) for m in range(0, 1440, step)]
     if day == SPRING:
         rows = [(s, e) for s, e in rows if not 120 <= s < 180]
@@ -161,21 +161,21 @@ def test_newest_first(day):
 @pytest.mark.parametrize(
     "arrange", [sorted, lambda rows: sorted(rows, key=lambda row: row.split(",")[3], reverse=True)]
 )
-def test_autumn_sorted_by_its_labels_says_that_order_decided(arrange):
+def test_fall_back_day_sorted_by_label_is_reported(arrange):
     found = read(csv(arrange(csv_rows(AUTUMN))))
     assert found.findings.names == ["smt.time.repeated-hour"]
     assert sorted(found.readings["value"]) == [float(v) for v in values(100)]
     assert list(found.readings["start"]) == list(TIMES[AUTUMN, 15])
 
 
-def test_autumn_with_every_row_twice():
+def test_fall_back_day_with_every_row_duplicated():
     found = read(csv([row for line in csv_rows(AUTUMN) for row in (line, line)]))
     assert is_day(found, AUTUMN)
     assert found.findings.names == ["smt.day.duplicate"]
 
 
 @pytest.mark.parametrize(("day", "hours"), [(PLAIN, [12, 12]), (SPRING, [11, 12]), (AUTUMN, [13, 12])])
-def test_half_days_are_as_long_as_they_really_are(day, hours):
+def test_half_days_have_their_elapsed_length(day, hours):
     rows = [f"{ID},{day:%m/%d/%Y},,{a},{b},1,A,Consumption" for a, b in (("00:00", "12:00"), ("12:00", "00:00"))]
     df = read(csv(rows)).readings
     assert ((df["end"] - df["start"]).dt.total_seconds() / 3600).tolist() == hours
@@ -191,7 +191,7 @@ def test_hours_without_end_times():
 
 
 @pytest.mark.parametrize("cut", ["0.09", "0.096", "0.096,", "0.096,A"])
-def test_csv_cut_within_its_last_row(cut):
+def test_csv_truncated_within_its_last_row(cut):
     whole = csv(csv_rows())
     found = read(whole[: whole.rindex("0.096")] + cut)
     assert found.readings["value"].tolist() == [float(v) for v in values(95)]
@@ -201,7 +201,7 @@ def test_csv_cut_within_its_last_row(cut):
 
 @pytest.mark.parametrize("per_row", [1, 96])
 @pytest.mark.parametrize("cut", ["0", "0.09", "0.096"])
-def test_lse_cut_within_its_last_value(cut, per_row):
+def test_lse_truncated_within_its_last_value(cut, per_row):
     whole = lse(per_row=per_row)
     found = read(whole[: whole.rindex("0.096")] + cut)
     assert found.readings["value"].tolist()[:-1] == [float(v) for v in values(95)]
@@ -209,7 +209,7 @@ def test_lse_cut_within_its_last_value(cut, per_row):
     assert found.findings.names == ["smt.file.cut", "smt.value.missing"]
 
 
-def test_no_line_end_at_the_end_is_no_cut():
+def test_missing_line_end_is_not_a_truncation():
     for whole in (csv(csv_rows()), lse(), lse(trailing=False)):
         found = read(whole.rstrip("\n"))
         assert is_day(found, PLAIN)
@@ -217,7 +217,7 @@ def test_no_line_end_at_the_end_is_no_cut():
 
 
 @pytest.mark.parametrize("trailing", [True, False])
-def test_lse_put_together_without_a_line_end_between(trailing):
+def test_lse_concatenated_without_a_line_end(trailing):
     second = PLAIN + dt.timedelta(days=1)
     joined = lse(trailing=trailing).rstrip("\n") + lse(second, values(96, 500), trailing=trailing)
     found = read(joined)
@@ -226,7 +226,7 @@ def test_lse_put_together_without_a_line_end_between(trailing):
 
 
 @pytest.mark.parametrize("between", ["", "\ufeff", "\n\ufeff", "\n"])
-def test_csv_put_together(between):
+def test_concatenated_csv(between):
     second = PLAIN + dt.timedelta(days=1)
     joined = csv(csv_rows()).rstrip("\n") + between + csv(csv_rows(second))
     found = read(joined)
@@ -234,7 +234,7 @@ def test_csv_put_together(between):
     assert found.findings.names == ["smt.row.repeated-header"]
 
 
-def test_csv_of_two_layouts_put_together():
+def test_csv_of_two_concatenated_layouts():
     old = [f"{ID},2012-07-06, {clock(m)}, {clock(m + 15)},.5,A" for m in range(0, 1440, 15)]
     header = "ESIID,USAGE_DATE,USAGE_START_TIME,USAGE_END_TIME,USAGE_KWH,ESTIMATED_ACTUAL"
     found = read(csv(csv_rows(), [header, *old], [HEADER, *csv_rows(SPRING)]))
@@ -261,14 +261,14 @@ def test_lse_of_one_minute(stop):
 @pytest.mark.parametrize(("header_2", "said"), [
     (",,40,0,1,0,900,01,,,,", []), (",,,,0.5,,900,01,,,,", ["smt.lse.multiplier"]), (",,,,,7,900,01,,,,", ["smt.lse.multiplier"]),
 ])  # fmt: skip
-def test_lse_that_would_be_scaled(header_2, said):
+def test_lse_with_a_multiplier(header_2, said):
     found = read(lse(header_2=header_2))
     assert is_day(found, PLAIN)
     assert found.findings.names == said
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_lse_that_a_spreadsheet_has_saved(separator):
+def test_lse_saved_by_a_spreadsheet(separator):
     spoiled = "1,1.04437E+16,4,2.02507E+13,2.02507E+13,Y,N\n2,,,,,,,900,1,,,,\n".replace(",", separator)
     with pytest.raises(FormatError, match=r"LSE that was saved by a spreadsheet, .* as it was delivered"):
         read(spoiled)
@@ -298,13 +298,13 @@ def slots(day):
 @pytest.mark.parametrize(
     "write", [",".join, list, lambda rd: ",".join(rd) + ",", lambda rd: ",".join(filter(None, rd))]
 )
-def test_slots_however_written(day, write):
+def test_slots_in_every_spelling(day, write):
     found = read(api(write(slots(day)), day))
     assert is_day(found, day)
     assert len(found.findings) == 0
 
 
-def test_96_slots_on_days_of_change():
+def test_96_slots_on_days_when_clocks_change():
     clocked = [f"{v}-A" for v in values(96)]
     found = read(api(",".join([*clocked[:8], "", "", "", "", *clocked[12:]]), SPRING))
     assert is_day(found, SPRING, values(8) + values(84, 12))
@@ -323,21 +323,21 @@ def test_96_slots_on_days_of_change():
         ",".join([*["1-A"] * 8, "", "", "", "", *["1-A"] * 84]),
     ],
 )
-def test_slots_that_may_be_cut_off_are_said(rd):
+def test_slots_that_may_be_truncated_are_reported(rd):
     assert "smt.api.slots" in read(api(rd)).findings.named("smt.api").names
 
 
 @pytest.mark.parametrize("esiid", [int(ID), [ID], f"'{ID}"])
-def test_esi_id_however_written(esiid):
+def test_esi_id_in_every_spelling(esiid):
     assert read(api(",".join(slots(PLAIN)), esiid=esiid)).readings["meter"].unique().tolist() == [ID]
 
 
-def test_esi_id_that_is_a_rounded_number():
+def test_rounded_esi_id_is_refused():
     with pytest.raises(FormatError, match=r"1.0089e\+21 to a number"):
         read(api("1-A", esiid=1.0089e21))
 
 
-def test_a_message_beside_data_is_no_error():
+def test_message_beside_data_is_not_an_error():
     found = read(api(",".join(slots(PLAIN)), errorCode="0", errorMessage="Success"))
     assert is_day(found, PLAIN)
 
@@ -357,7 +357,7 @@ def test_comma_after_a_document():
 # register reads and bills
 
 
-def test_columns_that_are_named_as_ours():
+def test_columns_with_names_of_the_frame():
     found = read("esiid,meter,code,date,reading,unit,source\n1,M-7,x,07/06/2025,100,CCF,abc\n").registers
     row = found.iloc[0]
     assert (row["meter"], row["unit"], row["source"], row["end_reading"]) == ("1", "kWh", "bytes", 100.0)
@@ -380,14 +380,14 @@ def test_registers_with_the_day_first_are_refused():
 
 
 @pytest.mark.parametrize(("second", "said"), [("110,10", "smt.day.duplicate"), ("110,11", "smt.day.conflict")])
-def test_register_read_that_came_twice(second, said):
+def test_duplicate_register_read(second, said):
     found = read(f"ESIID,READ_DATE,END_READING,KWH\n1,07/06/2025,110,10\n1,07/06/2025,{second}\n")
     assert len(found.registers) == 1
     assert found.registers["value"].iloc[0] == float(second.split(",")[1])
     assert "first 2025-07-06 of 1 delivered" in found.findings.named(said)[0].text
 
 
-def test_register_cells_that_are_none():
+def test_register_cells_that_are_not_numbers():
     found = read("ESIID,READ_DATE,REVISION_DATE,END_READING,KWH\n1,07/06/2025,soon,110,NULL\n1,07/07/2025,,12")
     assert len(found.registers) == 1
     assert found.registers["value"].isna().all()

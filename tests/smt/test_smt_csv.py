@@ -64,20 +64,20 @@ def test_layout_of_2012():
     assert found.findings.names == ["smt.flow.assumed"]
 
 
-def test_only_what_is_needed():
+def test_only_required_columns():
     lines = [",".join(line.split(",")[i] for i in (0, 1, 3, 5)) for line in csv_rows(SPRING)]
     found = read(csv(lines, header="ESIID,USAGE_DATE,USAGE_START_TIME,USAGE_KWH")).readings
     assert found["value"].tolist() == [float(v) for v in values(92)]
     assert found["quality"].unique().tolist() == ["other"]
 
 
-def test_start_may_hold_the_date():
+def test_start_may_contain_the_date():
     lines = [f"{ID},{line.split(',')[1]} {line.split(',')[3]},{line.split(',')[5]}" for line in csv_rows()]
     df = read(csv(lines, header="ESIID,USAGE_START_TIME,USAGE_KWH")).readings
     assert df["start"].tolist() == read(csv(csv_rows())).readings["start"].tolist()
 
 
-def test_date_and_clock_of_a_start_in_columns_of_their_own():
+def test_date_and_time_of_a_start_in_separate_columns():
     lines = [f"{ID},7,07/06/2025,{c[3]},07/06/2025,{c[4]},{c[5]},{c[6]}" for c in (r.split(",") for r in csv_rows())]
     header = "ESIID,Meter Number,Start Date,Start Time,End Date,End Time,kWh,Quality"
     assert (
@@ -110,7 +110,7 @@ def test_clock_times(start, end):
     same(read(csv([first, *csv_rows()[1:]])).readings, read(csv(csv_rows())).readings)
 
 
-def test_twelve_hour_clock_of_a_whole_day():
+def test_twelve_hour_clock_of_a_complete_day():
     def twelve(text):
         hour, minute = text.split(":")
         return f"{int(hour) % 12 or 12}:{minute} {'PM' if int(hour) >= 12 else 'AM'}"
@@ -135,13 +135,13 @@ def test_repeated_hour_with_its_true_label():
     same(read(csv(lines)).readings, read(csv(csv_rows(AUTUMN))).readings)
 
 
-def test_spring_counted_on_through_the_skipped_hour():
+def test_spring_forward_day_with_labels_in_the_skipped_hour():
     kwh = values(92)
     plain = [line.replace("07/06", "03/09").replace("07/07", "03/10") for line in csv_rows(kwh=[*kwh, *values(4)])]
     same(read(csv(plain[:92])).readings, read(csv(csv_rows(SPRING))).readings)
 
 
-def test_value_in_the_skipped_hour_is_said_and_left_out():
+def test_value_in_the_skipped_hour_is_left_out_and_reported():
     lines = csv_rows(SPRING)
     lines[9] = lines[9].replace(",,,", ",0.75,A,")
     found = read(csv(lines))
@@ -172,7 +172,7 @@ def test_two_halves_of_one_revision_are_one_day(cut):
     same(read(halves).readings, read(csv(lines)).readings)
 
 
-def test_a_file_that_begins_in_the_repeated_hour_is_doubtful():
+def test_file_that_begins_in_the_repeated_hour_is_reported():
     lines = csv_rows(AUTUMN)
     found = read([csv(lines[:9]).encode(), csv(lines[9:]).encode()])
     assert {"smt.time.repeated-hour", "smt.day.conflict", "smt.day.incomplete"} <= set(found.findings.names)
@@ -200,7 +200,7 @@ def test_rows_that_cannot_be_read_are_named_by_line():
         read(csv(lines), strict=True)
 
 
-def test_letters_in_place_of_a_number():
+def test_letters_instead_of_a_number():
     found = read(csv(csv_rows(kwh=["O.5", "inf", "nan", "1_0", *values(92)])))
     assert found.readings["value"].isna().tolist()[:5] == [True, True, True, True, False]
     finding = found.findings.named("smt.value.unreadable")[0]
@@ -227,7 +227,7 @@ def test_dates_with_the_day_first_are_refused():
 
 @pytest.mark.parametrize("place", [0, 50, 95])
 @pytest.mark.parametrize("column", [0, 3, 5, 7])
-def test_a_stray_quote_costs_one_row_at_most(place, column):
+def test_stray_quote_loses_one_row_at_most(place, column):
     lines = csv_rows()
     cells = lines[place].split(",")
     cells[column] = '"' + cells[column]
@@ -237,7 +237,7 @@ def test_a_stray_quote_costs_one_row_at_most(place, column):
     assert len(found.readings) == 192 or "smt.row.unreadable" in found.findings.names
 
 
-def test_quotes_that_pair_over_two_lines():
+def test_quotes_that_span_two_lines():
     lines = csv_rows()
     lines[3] = lines[3].replace(",Consumption", ',"Consumption')
     lines[4] = lines[4].replace(",Consumption", ',Consumption"')
@@ -253,7 +253,7 @@ def test_masked_ids_are_kept_and_words_are_not():
     assert found.findings.named("smt.row.unreadable")[0].evidence["count"] == 96
 
 
-def test_a_file_cut_in_the_middle_of_a_row():
+def test_file_truncated_in_the_middle_of_a_row():
     found = read(csv(csv_rows())[:-40])
     assert len(found.readings) == 95
     assert found.findings.names == ["smt.file.cut", "smt.day.incomplete"]

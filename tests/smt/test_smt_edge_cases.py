@@ -36,14 +36,14 @@ def is_whole(df, day, kwh=None):
 
 
 @pytest.mark.parametrize("cell", [f"'{ID}", f'="{ID}"', f'"=""{ID}"""', f" {ID} ", f'"{ID}"', ID, f'"\'{ID}"'])
-def test_01_dressed_up_id(cell):
+def test_01_id_with_apostrophe_and_spaces_is_read(cell):
     df = read(csv(csv_rows(meter=cell))).readings
     assert df["meter"].unique().tolist() == [ID]
     assert is_whole(df, PLAIN)
 
 
 @pytest.mark.parametrize("cell", ["1.0089E+21", "1.04437E+16", "1,0089E+21", "10443720000000000.0"])
-def test_02_id_ruined_by_a_spreadsheet(cell):
+def test_02_id_rounded_by_a_spreadsheet_is_refused(cell):
     with pytest.raises(
         FormatError, match=r"line 2: A spreadsheet converted the ESI ID .* to a number.* Export the file again"
     ):
@@ -62,7 +62,7 @@ def test_04_last_row_ends_at_midnight():
     assert df["end"].iloc[-1] == pd.Timestamp("2025-07-07", tz="America/Chicago")
 
 
-def test_05_mislabelled_row_of_autumn():
+def test_05_mislabeled_row_of_a_fall_back_day_is_placed():
     lines = csv_rows(AUTUMN)
     assert ",02:00,01:15," in lines[8]
     df = read(csv(lines)).readings
@@ -70,7 +70,7 @@ def test_05_mislabelled_row_of_autumn():
     assert str(df["start"].iloc[8]) == "2025-11-02 01:00:00-06:00"
 
 
-def test_06_blank_rows_of_spring_leave_no_trace():
+def test_06_blank_rows_of_a_spring_forward_day_are_left_out():
     found = read(csv(csv_rows(SPRING)))
     assert is_whole(found.readings, SPRING)
     assert len(found.findings) == 0
@@ -189,7 +189,7 @@ def test_16_all_versions_in_one_file(newest_first):
     assert both["start"].is_monotonic_increasing
 
 
-def test_16_newest_revision_is_taken_whole():
+def test_16_newest_revision_replaces_the_complete_day():
     old = csv_rows(kwh=values(96, 500), revision="07/07/2025 09:00:00")
     new = csv_rows(revision="07/08/2025 09:00:00")[:40]
     found = read(csv(old, new))
@@ -211,7 +211,7 @@ def test_17_overlapping_exports(tmp_path):
 # 18 and 19: what a file covers
 
 
-def test_18_partial_days_are_laid_by_label():
+def test_18_partial_days_are_placed_by_label():
     for lines in (csv_rows()[:40], csv_rows()[40:], csv_rows()[:10] + csv_rows()[20:30]):
         found = read(csv(lines))
         minutes = [int(line.split(",")[3][:2]) * 60 + int(line.split(",")[3][3:]) for line in lines]
@@ -220,7 +220,7 @@ def test_18_partial_days_are_laid_by_label():
         assert found.findings.names == ["smt.day.incomplete"]
 
 
-def test_18_partial_autumn_day_says_that_order_decided():
+def test_18_partial_fall_back_day_is_placed_by_row_order_and_reported():
     lines = csv_rows(AUTUMN)
     found = read(csv(lines[:20]))
     assert found.readings["start"].tolist() == list(starts(AUTUMN)[:20])
@@ -324,13 +324,13 @@ def test_23_stop_times(stop):
 
 
 @pytest.mark.parametrize("day", [SPRING, AUTUMN])
-def test_24_days_of_change(day):
+def test_24_days_when_clocks_change(day):
     found = read(lse(day))
     assert is_whole(found.readings, day)
     assert len(found.findings) == 0
 
 
-def test_24_wrong_count_on_days_of_change():
+def test_24_wrong_count_on_days_when_clocks_change():
     found = read(lse(SPRING, kwh=values(96)))
     assert found.readings["start"].tolist() == list(starts(SPRING))
     assert found.findings.names == ["smt.lse.count", "smt.lse.beyond"]
@@ -445,7 +445,7 @@ def test_29_redelivered_day(newest_first):
 # 30 and 31: wrappings and names
 
 
-def test_30_still_encrypted():
+def test_30_encrypted_file_without_a_keyring_is_refused():
     message = b"-----BEGIN PGP MESSAGE-----\n\nhQEMA...\n-----END PGP MESSAGE-----\n"
     with pytest.raises(DecryptError, match=r"encrypted with OpenPGP. Pass pgp="):
         read(message)
@@ -474,7 +474,7 @@ def test_30_archives_within_a_message():
 @pytest.mark.parametrize(
     "name", ["999999999IntervalData20250707063000001.lse.asc", "INTERVALDATA.CSV", "data.txt", "noending"]
 )
-def test_31_names_do_not_matter(tmp_path, name):
+def test_31_file_names_do_not_decide_the_format(tmp_path, name):
     for text in (lse(), csv(csv_rows())):
         (tmp_path / name).write_text(text)
         df = read(tmp_path / name).readings
@@ -485,7 +485,7 @@ def test_31_names_do_not_matter(tmp_path, name):
 # 32: see the tests of the ESPI reader; here only that the feed gets there
 
 
-def test_32_green_button_of_smt_is_handed_over():
+def test_32_green_button_of_smt_is_read_by_espi():
     feed = b"""<feed xmlns="http://www.w3.org/2005/Atom"><entry><content>
       <IntervalBlock xmlns="http://naesb.org/espi"><IntervalReading>
         <timePeriod><duration>900</duration><start>1700000100</start></timePeriod><value>250</value>

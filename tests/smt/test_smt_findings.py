@@ -1,13 +1,17 @@
 """Every kind of finding of Smart Meter Texas files: a document that raises it, and one that almost does and must not."""
 
 import datetime as dt
+import io
 import json
+import warnings
+import zipfile
 
 import pytest
 from smt_files import AUTUMN, HEADER, ID, PLAIN, SPRING, csv, csv_rows, lse, read, values
 
 import greenkit
-from greenkit.findings import catalogue
+from greenkit.errors import FormatError
+from greenkit.findings import GreenkitWarning, catalogue
 
 ROWS = csv_rows()
 NO_FLOW = HEADER.rpartition(",")[0]
@@ -102,23 +106,107 @@ CASES = {
     "smt.lse.multiplier": (lse(header_2=",,,,2,,900,01,,,,"), lse(header_2=",,,,1,0,900,01,,,,")),
     "smt.lse.interval": (lse(header_2=",,,,,,x,01,,,,"), lse(header_2=",,,,,,,01,,,,")),
 }
-# raised by sources of several files, in test_smt_arrivals.py and test_smt_reader.py
-OF_SEVERAL_FILES = {"smt.file.skipped", "smt.file.damaged", "smt.file.error", "smt.format.twice"}
+
+
+def files(**members):
+    """A zip archive with these files; ``__`` is the dot of a name."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("__", "."), text)
+    return out.getvalue()
+
+
+def green_button(day):
+    """A day of quarter-hours as Green Button XML of the same meter."""
+    first = dt.datetime.combine(day, dt.time(5), tzinfo=dt.UTC)  # midnight of daylight time
+    readings = "".join(
+        f"<IntervalReading><timePeriod><duration>900</duration><start>{int(first.timestamp()) + 900 * n}</start>"
+        f"</timePeriod><value>{n + 1}</value></IntervalReading>"
+        for n in range(96)
+    )
+    path = f"UsagePoint/{ID}/MeterReading/4"
+    return (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><title>SMT Green Button Report: x</title>'
+        f'<entry><link rel="self" href="{path}/IntervalBlock/1"/><content><IntervalBlock xmlns="http://naesb.org/espi">'
+        f'{readings}</IntervalBlock></content></entry><entry><content><ReadingType xmlns="http://naesb.org/espi">'
+        "<flowDirection>1</flowDirection><uom>72</uom></ReadingType></content></entry></feed>"
+    )
+
+
+# kinds that sources of several files raise
+CASES |= {
+    "smt.file.skipped": (files(a__csv=csv(ROWS), b__png="\x89PNG\r\n"), files(a__csv=csv(ROWS), __b__png="x")),
+    "smt.file.damaged": (
+        files(a__csv=csv(ROWS), b__json='{"esiid": ["1"], "energyData": [{"DT": '),
+        files(a__csv=csv(ROWS), b__json=energy()),
+        {"errors": "collect"},
+    ),
+    "smt.file.error": (
+        files(a__csv=csv(ROWS), b__json='{"errorCode": "1", "errorMessage": "Invalid ESIID"}'),
+        files(a__csv=csv(ROWS), b__json=energy()[:-1] + ', "errorCode": "0", "errorMessage": "Success"}'),
+    ),
+    "smt.format.twice": (
+        files(a__csv=csv(ROWS), b__xml=green_button(PLAIN)),
+        files(a__csv=csv(ROWS), b__xml=green_button(PLAIN + dt.timedelta(days=1))),
+    ),
+}
 
 
 def test_every_kind_has_a_case():
     kinds = {name for name in catalogue() if name.startswith("smt.") and not name.startswith("smt.fetch.")}
-    assert set(CASES) | OF_SEVERAL_FILES == kinds
+    assert set(CASES) == kinds
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_kind_is_raised_and_its_near_miss_is_not(name):
-    raises, near_miss = CASES[name]
-    found = read(raises).findings
+    raises, near_miss, *options = CASES[name]
+    found = read(raises, **(options or [{}])[0]).findings
     assert name in found.names
     finding = found.named(name)[0]
     assert (finding.severity, "{" in finding.message) == (catalogue()[name].severity, False)
-    assert name not in read(near_miss).findings.names
+    assert finding.text.endswith(".")
+    assert ".." not in finding.message
+    assert name not in read(near_miss, **(options or [{}])[0]).findings.names
+
+
+PREAMBLE = "Name,PAT EXAMPLE\nAddress,12 MAIN ST\nAccount Number,98765\n\n"
+PRIVATE = ("PAT", "EXAMPLE", "MAIN", "98765")
+
+
+@pytest.mark.parametrize("place", ["before", "inside", "after"])
+@pytest.mark.parametrize("name", [name for name in CASES if isinstance(CASES[name][0], str)])
+def test_no_finding_quotes_a_customer_or_a_value_of_a_preamble(name, place):
+    text = CASES[name][0]
+    if text.startswith("{"):
+        text = text.replace("{", '{"customerName": "PAT EXAMPLE", "account": "98765", "address": ["12 MAIN ST"], ', 1)
+    else:
+        lines = text.splitlines(keepends=True)
+        at = {"before": 0, "inside": len(lines) // 2, "after": len(lines)}[place]
+        text = "".join([*lines[:at], PREAMBLE, *lines[at:]])
+    try:
+        shown = [finding.message + finding.evidence_text() for finding in read(text).findings]
+    except FormatError as e:
+        shown = [str(e)]
+    assert not [text for text in shown if any(word in text for word in PRIVATE)]
+
+
+@pytest.mark.parametrize("newline", ["", "\n"])
+def test_header_below_a_preamble_and_without_rows_is_an_empty_file(newline):
+    found = read(PREAMBLE + HEADER + newline)
+    assert found.findings.names == ["smt.file.empty"]
+    assert found.readings.empty
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "smt.file.other-reads"])  # an error of load_smt
+def test_load_warns_once_and_for_each_serious_finding(name):
+    raises, _, *options = CASES[name]
+    raises = raises.encode() if isinstance(raises, str) else raises
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GreenkitWarning)
+        noted = greenkit.load_smt(raises, **(options or [{}])[0]).gk.findings
+    severities = [f.severity for f in noted]
+    assert len(caught) == severities.count("serious") + ("warning" in severities)
 
 
 # Surplus generation in a column of its own

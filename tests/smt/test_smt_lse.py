@@ -37,7 +37,7 @@ def test_record_of_several_days(first, per_row):
     assert df["value"].tolist() == [float(v) for v in values(len(df))]
 
 
-def test_a_newer_day_replaces_its_day_of_a_long_record():
+def test_newer_day_replaces_its_day_of_a_long_record():
     text = over_days(PLAIN, 3) + lse(PLAIN + dt.timedelta(days=1), values(96, 5000), revision="20250801000000")
     df = read(text).readings
     assert len(df) == 3 * 96
@@ -77,7 +77,7 @@ def test_explicit_times_that_leave_a_gap():
     assert "smt.lse.count" not in read(text).findings.names
 
 
-def test_interval_time_that_is_none():
+def test_invalid_interval_time():
     text = lse().replace("0.005,A,", "0.005,A,noon")
     found = read(text)
     assert found.readings["start"].tolist() == read(lse()).readings["start"].tolist()
@@ -111,7 +111,7 @@ def test_numbers_that_are_not_plain():
     assert finding.evidence["examples"] == ["bytes, line 5: '.'", "bytes, line 5: 'x'"]
 
 
-def test_lines_of_no_kind():
+def test_unknown_lines_are_reported_by_number():
     lines = lse(per_row=8).splitlines()
     lines.insert(7, "garbage, more")
     lines.insert(3, "0000")
@@ -119,7 +119,7 @@ def test_lines_of_no_kind():
     found = read("\n".join(lines))
     same(found.readings, read(lse()).readings)
     finding = found.findings.named("smt.row.unreadable")[0]
-    assert finding.evidence["examples"] == ["bytes, line 4: '0000'", "bytes, line 9: 'xxxxxxx,xxxx'", "bytes, line 19: 'xxx'"]  # fmt: skip
+    assert finding.evidence["examples"] == ["bytes, line 4", "bytes, line 9", "bytes, line 19"]
     with pytest.raises(FormatError, match="bytes, line 4"):
         read("\n".join(lines), strict=True)
 
@@ -144,13 +144,13 @@ def test_header_without_a_stop(stop):
 
 
 @pytest.mark.parametrize("seconds", ["0", "x", "-900", "999999"])
-def test_seconds_per_interval_that_are_none(seconds):
+def test_invalid_seconds_per_interval(seconds):
     found = read(lse(header_2=f",,,,,,{seconds},01,,,,"))
     same(found.readings, read(lse()).readings)
     assert found.findings.names == ["smt.lse.interval"]
 
 
-def test_invalid_record_flag_is_said():
+def test_invalid_record_flag_is_reported():
     found = read(lse(flag="Y"))
     assert len(found.readings) == 96
     assert found.findings.names == ["smt.lse.invalid"]
@@ -160,7 +160,7 @@ def test_letters_in_an_id():
     assert read(lse(meter="REC-12A")).readings["meter"].unique().tolist() == ["REC-12A"]
 
 
-def test_more_than_the_record_has_room_for():
+def test_intervals_after_the_end_of_a_record():
     found = read(lse(kwh=values(99)))
     assert len(found.readings) == 96
     assert found.findings.names == ["smt.lse.count", "smt.lse.beyond"]

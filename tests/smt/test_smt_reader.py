@@ -59,7 +59,7 @@ def test_load_warns_once_and_notes_the_findings(tmp_path):
     assert len(greenkit.load_smt(csv(csv_rows()).encode())) == 96
 
 
-def test_repr_shows_what_is_there_and_escapes(tmp_path):
+def test_repr_shows_the_contents_and_escapes(tmp_path):
     path = tmp_path / "<b>x.csv"
     path.write_text(csv(csv_rows()[:90], csv_rows(flow="<script>")))
     found = read(path)
@@ -153,7 +153,7 @@ def test_foreign_files(data, message):
         read(data)
 
 
-def test_foreign_files_in_a_folder_are_left_out_and_said(tmp_path):
+def test_foreign_files_in_a_folder_are_left_out_and_reported(tmp_path):
     (tmp_path / "a.csv").write_text(csv(csv_rows()))
     (tmp_path / "README.md").write_text("# Notes, and more\n")
     (tmp_path / "empty.csv").write_text("")
@@ -277,7 +277,7 @@ def test_register_reads_of_the_api():
     assert row["revision"] == pd.Timestamp("2020-04-22 07:41:22", tz="America/Chicago")
 
 
-def test_a_register_read_of_no_day_is_said():
+def test_register_read_without_a_day_is_reported():
     reads = [{"readDate": date, "startReading": "1", "endReading": "3"} for date in ("soon", "04/21/2020")]
     found = read(json.dumps({"esiid": ID, "registeredReads": reads}))
     assert found.registers["usage_date"].tolist() == [pd.Timestamp("2020-04-21")]

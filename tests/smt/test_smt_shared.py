@@ -23,7 +23,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "day"), CHANGES.items())
-def test_days_of_change(name, day):
+def test_days_when_clocks_change(name, day):
     found = read(SAMPLES / name)
     df = found.readings
     assert len(found.findings) == 0
@@ -44,7 +44,7 @@ def test_estimated_reads():
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.*")), ids=lambda p: p.name)
-def test_every_shape_loads_or_says_why(path):
+def test_every_shape_loads_or_raises_an_error_with_a_reason(path):
     if path.name == "README.md":
         pytest.skip("it is no data")
     if path.name == "api_odrstatus_responses.json":

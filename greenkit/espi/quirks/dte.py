@@ -10,7 +10,7 @@ from greenkit.findings import Findings, Kind
 TITLED_OTHERWISE: Final = Kind(
     "espi.value.titled-otherwise",
     "warning",
-    "The ReadingType of series {series} has the title {title!r}, but its uom declares {unit}. The values may be in "
+    "The title of the ReadingType of series {series} names {titled}, but its uom declares {unit}. The values may be in "
     "{titled}; greenkit did not change them.",
     "Compare the series with a bill.",
 )
@@ -32,8 +32,7 @@ class Dte(Quirk):
         found = Findings()
         for name in _named_in(series.title):
             if not (series.unit.startswith("ft3") and series.multiplier == CUBIC_FEET[name]):
-                words = {"unit": series.unit, "titled": name}
-                found.add(TITLED_OTHERWISE, series=series.name, title=series.title, words=words)
+                found.add(TITLED_OTHERWISE, series=series.name, titled=name, unit=series.unit)
         return found
 
 
