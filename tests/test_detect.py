@@ -142,7 +142,7 @@ def test_a_workbook_beside_the_data_is_passed_over(tmp_path):
     pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "notes.xlsx")
     (tmp_path / "feed.xml").write_bytes(samples.path("espi").read_bytes())
     for load in READERS:
-        with pytest.warns(GreenkitWarning, match=r"skipped a file .*notes\.xlsx|left out .*notes\.xlsx"):
+        with pytest.warns(GreenkitWarning, match=r"skipped 1 file .*notes\.xlsx|left out .*notes\.xlsx"):
             assert len(load(tmp_path)) == 2672
 
 
