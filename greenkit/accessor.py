@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
+    from greenkit._style import Theme
     from greenkit.analysis._periods import Date, Holidays
     from greenkit.analysis.bills import Bills
     from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
     from greenkit.analysis.shape import Moments
+    from greenkit.plot._theme import Names
     from greenkit.tables.mapping import TableMapping
-    from greenkit.tariffs import Bill, BillPeriods, Comparison, Plans, PlanSource, Prices, PriceSources
+    from greenkit.tariffs import Bill, BillPeriods, Comparison, Plan, Plans, PlanSource, Prices, PriceSources
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -279,6 +281,13 @@ class GreenkitAccessor:
 
         return shape.compare(self._df, before, after, holidays=holidays)
 
+    @_explained
+    def fleet_table(self, *, roster: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return one row for each meter, for charts of many. See :func:`greenkit.analysis.fleet.fleet_table`."""
+        from greenkit.analysis import fleet
+
+        return fleet.fleet_table(self._df, roster=roster)
+
     # -- tariffs
 
     @_explained
@@ -437,81 +446,492 @@ class PlotAccessor:
         return f"df.gk.plot: {_methods(type(self))}"
 
     @_explained
-    def load(self, *, points: int = 20_000) -> go.Figure:
+    def load(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        points: int = 40_000,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw power over time, with a range slider. See :func:`greenkit.plot.load`."""
         from greenkit import plot
 
-        return plot.load(self._df, points=points)
+        return plot.load(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            points=points,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def heatmap(self) -> go.Figure:
+    def daily(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw the energy of each day as bars, with export below zero and the net. See :func:`greenkit.plot.daily`."""
+        from greenkit import plot
+
+        return plot.daily(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def heatmap(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw power by local date and time of day. See :func:`greenkit.plot.heatmap`."""
         from greenkit import plot
 
-        return plot.heatmap(self._df)
+        return plot.heatmap(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def calendar(self) -> go.Figure:
+    def calendar(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw one cell per day. See :func:`greenkit.plot.calendar`."""
         from greenkit import plot
 
-        return plot.calendar(self._df)
+        return plot.calendar(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def week(self) -> go.Figure:
+    def week(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw mean power by weekday and hour. See :func:`greenkit.plot.week`."""
         from greenkit import plot
 
-        return plot.week(self._df)
+        return plot.week(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def average_day(self, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> go.Figure:
+    def average_day(
+        self,
+        by: str | Sequence[str] = ("day_type",),
+        *,
+        holidays: Holidays = None,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw the average day, with the band of the 10th to 90th percentile. See :func:`greenkit.plot.average_day`."""
         from greenkit import plot
 
-        return plot.average_day(self._df, by, holidays=holidays)
+        return plot.average_day(
+            self._df,
+            by,
+            holidays=holidays,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def duration(self) -> go.Figure:
+    def duration(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw the load duration curve. See :func:`greenkit.plot.duration`."""
         from greenkit import plot
 
-        return plot.duration(self._df)
+        return plot.duration(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def peak_days(self, n: int = 5, *, moments: Moments = ()) -> go.Figure:
+    def peak_days(
+        self,
+        n: int = 5,
+        *,
+        moments: Moments = (),
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw the days of the highest peaks over each other. See :func:`greenkit.plot.peak_days`."""
         from greenkit import plot
 
-        return plot.peak_days(self._df, n, moments=moments)
+        return plot.peak_days(
+            self._df,
+            n,
+            moments=moments,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def monthly(self, *, bills: Bills | None = None) -> go.Figure:
+    def monthly(
+        self,
+        *,
+        bills: Bills | None = None,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw the totals of months or billing periods, with their cost. See :func:`greenkit.plot.monthly`."""
         from greenkit import plot
 
-        return plot.monthly(self._df, bills=bills)
+        return plot.monthly(
+            self._df,
+            bills=bills,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def tou(self, names: Mapping[int, str] | None = None, *, schedule: str | None = None) -> go.Figure:
+    def tou(
+        self,
+        names: Mapping[int, str] | None = None,
+        *,
+        schedule: str | Mapping[str, str | Mapping[str, str]] | Plan | None = None,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw months by time of use. See :func:`greenkit.plot.tou`."""
         from greenkit import plot
 
-        return plot.tou(self._df, names, schedule=schedule)
+        return plot.tou(
+            self._df,
+            names,
+            schedule=schedule,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def cost_by_hour(self, plan: Prices) -> go.Figure:
-        """Draw the average cost of each hour of the week on a plan: :func:`greenkit.plot.cost_by_hour`."""
+    def cost_by_hour(
+        self,
+        plan: Prices,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw the average cost of each hour of the week on a plan. See :func:`greenkit.plot.cost_by_hour`."""
         from greenkit import plot
 
-        return plot.cost_by_hour(self._df, plan)
+        return plot.cost_by_hour(
+            self._df,
+            plan,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
     @_explained
-    def completeness(self) -> go.Figure:
+    def completeness(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        aggregate: str | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
         """Draw the completeness of each series and day. See :func:`greenkit.plot.completeness`."""
         from greenkit import plot
 
-        return plot.completeness(self._df)
+        return plot.completeness(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            aggregate=aggregate,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def ranking(
+        self,
+        measure: str = "total",
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw the meters from the highest to the lowest of a measure. See :func:`greenkit.plot.ranking`."""
+        from greenkit import plot
+
+        return plot.ranking(
+            self._df,
+            measure,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def small_multiples(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw the average day of each meter in a small pane. See :func:`greenkit.plot.small_multiples`."""
+        from greenkit import plot
+
+        return plot.small_multiples(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def fleet_completeness(
+        self,
+        by: Mapping[str, str] | None = None,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw completeness by day and class of meters. See :func:`greenkit.plot.fleet_completeness`."""
+        from greenkit import plot
+
+        return plot.fleet_completeness(
+            self._df,
+            by,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def annual_energy(
+        self,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw how many meters use how much energy per year. See :func:`greenkit.plot.annual_energy`."""
+        from greenkit import plot
+
+        return plot.annual_energy(
+            self._df,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
+
+    @_explained
+    def load_factor(
+        self,
+        by: Mapping[str, str] | None = None,
+        *,
+        meter: Names = None,
+        flow: Names = None,
+        start: str | datetime.date | None = None,
+        end: str | datetime.date | None = None,
+        title: str | None = None,
+        height: int | None = None,
+        theme: Theme = "light",
+    ) -> go.Figure:
+        """Draw the load factor of each meter over its energy per year. See :func:`greenkit.plot.load_factor`."""
+        from greenkit import plot
+
+        return plot.load_factor(
+            self._df,
+            by,
+            meter=meter,
+            flow=flow,
+            start=start,
+            end=end,
+            title=title,
+            height=height,
+            theme=theme,
+        )
 
 
 def _near(where: str, name: str, kind: type) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 import greenkit
 from greenkit import accessor, export, frame, plot, report, tariffs
-from greenkit.analysis import blocks, estimate, intervals, quality, reconcile, roster, shape, totals
+from greenkit.analysis import blocks, estimate, fleet, intervals, quality, reconcile, roster, shape, totals
 from greenkit.tables import write
 
 # method → the function behind it
@@ -31,6 +31,7 @@ BEHIND = {
     "peaks": shape.peaks,
     "coincident": shape.coincident,
     "average_day": shape.average_day,
+    "fleet_table": fleet.fleet_table,
     "compare": shape.compare,
     "price": tariffs.price,
     "price_intervals": tariffs.price_intervals,
@@ -124,7 +125,7 @@ def test_unknown_name_raises_with_the_nearest_method(make_series):
         (df.gk, "totls", "df.gk has no 'totls': did you mean 'totals'?"),
         (df.gk, "unique", "df.gk has no 'unique': did you mean 'drop_duplicates'?"),
         (df.gk.plot, "heatmp", "df.gk.plot has no 'heatmp': did you mean 'heatmap'?"),
-        (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, heatmap,"),
+        (df.gk.plot, "xyz", "df.gk.plot has no 'xyz': it has load, daily, heatmap,"),
         (greenkit, "laod", "greenkit has no attribute 'laod'. Did you mean 'load'?"),
         (greenkit, "load_xml", "greenkit has no attribute 'load_xml'. Did you mean 'load_espi'?"),
         (
@@ -153,7 +154,7 @@ def test_unknown_argument_raises_with_the_arguments_of_the_method(make_series):
 
 
 def test_plot_itself_is_not_a_chart(make_series):
-    with pytest.raises(TypeError, match=r"df\.gk\.plot is not a chart\. Call one of its charts: load, heatmap"):
+    with pytest.raises(TypeError, match=r"df\.gk\.plot is not a chart\. Call one of its charts: load, daily, heatmap"):
         make_series([1.0]).gk.plot()
 
 

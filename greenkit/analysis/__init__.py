@@ -1,8 +1,9 @@
 """Analysis of tidy frames: data quality, totals, bills, and load shape.
 
 ``quality`` checks, ``totals`` adds up on the local calendar, ``reconcile`` compares bills and registers with the
-intervals, ``bills`` splits bills into months, ``estimate`` fills gaps on request, ``shape`` describes load. All of
-them compute on :mod:`greenkit.analysis.intervals`, so different units, flows, meters, or series are never added.
+intervals, ``bills`` splits bills into months, ``estimate`` fills gaps on request, ``shape`` describes load, ``fleet``
+compares meters. All of them compute on :mod:`greenkit.analysis.intervals`, so different units, flows, meters, or series
+are never added.
 """
 
 from greenkit.analysis import (
@@ -10,6 +11,7 @@ from greenkit.analysis import (
     blocks,
     checks,
     estimate,
+    fleet,
     intervals,
     quality,
     reconcile,
@@ -23,6 +25,7 @@ __all__ = [
     "blocks",
     "checks",
     "estimate",
+    "fleet",
     "intervals",
     "quality",
     "reconcile",

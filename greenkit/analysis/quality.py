@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import _html, _intervals, _relations, times
+from greenkit import _html, _intervals, _relations, _style, times
 from greenkit._html import Markup
 from greenkit.analysis import _periods, checks, intervals, reconcile
 from greenkit.analysis._periods import Date, Window
@@ -169,13 +169,6 @@ _MOST: Final = 20
 _EXAMPLES: Final = 3
 _SERIES: Final = [k for k in KEY if k != "zone"]
 
-# status of a day → (color, meaning); they differ in lightness as well as in hue
-STATUS: Final = (
-    ("#1f7fbf", "complete"),
-    ("#D55E00", "partly or all estimated"),
-    ("#e3b34c", "some intervals missing"),
-    ("#8c8c8c", "no value"),
-)
 _WIDTH: Final = 360
 
 
@@ -833,7 +826,7 @@ def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
 
 
 def day_status(present: Ints, expected: Ints, estimated: Ints) -> Ints:
-    """Return the position in :data:`STATUS` for each day."""
+    """Return the position in :data:`greenkit._style.DAYS` for each day."""
     return np.select([present == 0, present < expected, estimated > 0], [3, 2, 1], 0).astype(np.int64)
 
 
@@ -854,7 +847,7 @@ def strip_svg(days: Ints) -> Markup:
     edge = [0, *(i for i in range(1, len(cells)) if cells[i] != cells[i - 1]), len(cells)]
     width = max(1.0, 240 / max(len(cells), 1))
     bars = "".join(
-        f'<rect x="{a * width:.1f}" width="{(b - a) * width:.1f}" height="12" fill="{STATUS[cells[a]][0]}"/>'
+        f'<rect x="{a * width:.1f}" width="{(b - a) * width:.1f}" height="12" fill="{_style.DAYS[cells[a]][0]}"/>'
         for a, b in pairwise(edge)
         if b > a
     )
@@ -863,7 +856,7 @@ def strip_svg(days: Ints) -> Markup:
 
 
 def _legend() -> Markup:
-    names = [f'<span style="color:{color}">■</span> {meaning}' for color, meaning in STATUS]
+    names = [f'<span style="color:{color}">■</span> {meaning}' for color, meaning in _style.DAYS]
     return Markup("<p>" + " &nbsp; ".join(names) + "</p>")
 
 

@@ -7,35 +7,57 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit.analysis import _periods, intervals, quality, shape, totals
+from greenkit import _style
+from greenkit._style import Theme
+from greenkit.analysis import _periods, quality, shape, totals
 from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, checked, power_unit
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
+from greenkit.plot._theme import Names, Scale, Sheet
 from greenkit.times import ONE_DAY, US, midnights, to_times
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-if TYPE_CHECKING:
-    import pandas as pd
+    import datetime
+
     import plotly.graph_objects as go
 
+DAY: Final = 24 * HOUR
 _PANELS: Final = 8
+_FACETS: Final = 6
 _ROWS: Final = 200
 _SHORT: Final = tuple(d[:3] for d in _periods.WEEKDAYS)
+_SLOTS: Final = tuple(m * 60 * US for m in (1, 5, 10, 15, 20, 30, 60))
+"""Lengths of a row in microseconds: those that divide an hour."""
+_DATE: Final = "%{x|%a, %b %-d, %Y}"
 
 
-def calendar(df: pd.DataFrame) -> go.Figure:
+def calendar(
+    df: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    aggregate: str | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
     """Draw a cell for each local day: a row for each weekday, a column for each week, a panel for each year.
 
-    A gray cell has no value. A dot marks a day with missing intervals.
+    Only the months of the data are drawn, each with its outline. A gray cell has no value. A dot marks a day with
+    missing intervals.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame; series × years must be at most eight.
+    meter, flow, start, end, aggregate, title, height, theme
+        As in :func:`greenkit.plot.load`; ``aggregate`` is ``"day"`` or finer.
     """
-    found = _theme.few(intervals.checked(df), _PANELS)
+    df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
+    found = _theme.few(checked(df), _PANELS)
     table = totals.by_period(df, "day")
     date = table["period"].to_numpy().astype("datetime64[D]")
     table = table.assign(date=date, year=date.astype("datetime64[Y]").astype(int) + 1970)
@@ -43,91 +65,185 @@ def calendar(df: pd.DataFrame) -> go.Figure:
     if len(panels) > _PANELS:
         raise _theme.too_many(len(panels), _PANELS, "panels of series and years", found.keys)
     names = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), _theme.names(found.keys), strict=True))
-    titles = [f"{key[-1]}" + (f" {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
-    figure = _theme.grid(f"Day by day, {_theme.subject(found.keys)}", len(panels), 1, titles, height=190, each=150,
-                         note=_theme.notes(found))  # fmt: skip
+    titles = [f"{key[-1]}" + (f" · {names[key[:-1]]}" if len(names) > 1 else "") for key, _ in panels]
+    partial = bool(((table["present"] > 0) & (table["present"] < table["expected"])).any())
+    sheet = Sheet.of(f"Day by day, {_theme.subject(found.keys)}",
+                     _theme.notes(found, "dot: some intervals are missing" if partial else ""), given=title,
+                     theme=theme)  # fmt: skip
+    axes = sheet.panels(len(panels), 1, titles, each=165, height=height)
     # the years of a series share one color scale, so that they can be compared
-    known = table[table["present"] > 0].groupby(SERIES, observed=True)["value"]
-    scales = {key: _theme.color_scale(values) for key, values in known}
-    for i, (key, part) in enumerate(panels):
-        _year(figure, part, scales.get(key[:-1], {}), i + 1)
-    return figure
+    known = table[table["present"] > 0].groupby(SERIES, observed=True)
+    scales = {key: _theme.color_scale(part["value"], str(part["unit"].iloc[0])) for key, part in known}
+    layouts = [_Weeks.of(part["date"].to_numpy().astype("datetime64[D]")) for _, part in panels]
+    wide = max(max(one.count for one in layouts), 8)
+    for (key, part), weeks, pair in zip(panels, layouts, axes, strict=True):
+        _year(sheet, part, weeks, wide, scales.get(key[:-1]), pair)
+    return sheet.figure()
 
 
-def _year(figure: go.Figure, part: pd.DataFrame, colors: dict[str, Any], row: int) -> None:
-    unit, year = str(part["unit"].iloc[0]), int(part["year"].iloc[0])
-    first = np.datetime64(f"{year}-01-01", "D")
-    every = np.arange(first, np.datetime64(f"{year + 1}-01-01", "D"))
-    # ISO weekday as the row; weeks from the Monday on or before January 1 as the column
-    weekday = (every.astype(np.int64) + 3) % 7
-    week = (np.arange(len(every)) + weekday[0]) // 7
-    place = (part["date"].to_numpy().astype("datetime64[D]") - first).astype(np.int64)
+class _Weeks:
+    """The months of a calendar panel: every date, with its weekday as the row and its week as the column."""
+
+    def __init__(self, first: Any, last: Any) -> None:
+        self.first = first.astype("datetime64[M]").astype("datetime64[D]")
+        self.every = np.arange(self.first, (last.astype("datetime64[M]") + 1).astype("datetime64[D]"))
+        # 1970-01-01 was a Thursday; weeks begin on the Monday on or before the first date
+        self.weekday = (self.every.astype(np.int64) + 3) % 7
+        self.week = (np.arange(len(self.every)) + self.weekday[0]) // 7
+        self.count = int(self.week[-1]) + 1
+
+    @classmethod
+    def of(cls, dates: Any) -> _Weeks:
+        return cls(dates.min(), dates.max())
+
+    @property
+    def months(self) -> list[tuple[str, float]]:
+        """Name of each month, and the middle of its weeks."""
+        month = self.every.astype("datetime64[M]")
+        return [
+            (f"{pd.Timestamp(m):%b}", float(self.week[month == m].min() + self.week[month == m].max()) / 2)
+            for m in np.unique(month)
+        ]
+
+    def outlines(self) -> tuple[list[float | None], list[float | None]]:
+        """Return the borders between months as a line: each goes down one column and on down the next."""
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for i in np.flatnonzero((self.every.astype("datetime64[M]") == self.every) & (np.arange(len(self.every)) > 0)):
+            week, row = float(self.week[i]), float(self.weekday[i])
+            # the days above the first of the month belong to the month before
+            corners = [(week + 0.5, -0.5), (week + 0.5, row - 0.5), (week - 0.5, row - 0.5), (week - 0.5, 6.5)]
+            for a, b in corners if row else corners[2:]:
+                x.append(a)
+                y.append(b)
+            x.append(None)
+            y.append(None)
+        return x, y
+
+
+def _year(
+    sheet: Sheet, part: pd.DataFrame, weeks: _Weeks, wide: int, scale: Scale | None, axes: tuple[str, str]
+) -> None:
+    unit, every = str(part["unit"].iloc[0]), weeks.every
+    place = (part["date"].to_numpy().astype("datetime64[D]") - weeks.first).astype(np.int64)
     value, share = np.full(len(every), np.nan), np.full(len(every), np.nan)
     value[place] = part["value"]
     share[place] = part["present"] / part["expected"]
-    text = np.array([f"{d:%a %d %b %Y}" for d in pd.DatetimeIndex(every.astype("datetime64[us]"))], dtype=object)
-    cells = {n: np.full((7, 54), np.nan) for n in ("value", "share", "none")}
-    words = np.full((7, 54), "", dtype=object)
-    cells["value"][weekday, week], cells["share"][weekday, week], words[weekday, week] = value, share, text
-    cells["none"][weekday[share == 0], week[share == 0]] = 1.0
-    base = {"y": list(_SHORT), "hoverongaps": False, "xgap": 1, "ygap": 1, "text": words}
-    figure.add_heatmap(
-        z=cells["none"], colorscale=[[0, _theme.FAINT], [1, _theme.FAINT]], showscale=False, row=row, col=1,
+    text = [f"{d:%a, %b} {d.day}, {d.year}" for d in pd.DatetimeIndex(every.astype("datetime64[us]"))]
+    cells = {n: np.full((7, weeks.count), np.nan) for n in ("value", "share", "none")}
+    words = np.full((7, weeks.count), "", dtype=object)
+    at = (weeks.weekday, weeks.week)
+    cells["value"][at], cells["share"][at], words[at] = value, share, text
+    cells["none"][weeks.weekday[share == 0], weeks.week[share == 0]] = 1.0
+    rows = list(range(7))
+    base: dict[str, Any] = {"axes": axes, "y": rows, "hoverongaps": False, "xgap": 1, "ygap": 1, "text": words}
+    sheet.add(
+        "heatmap", z=cells["none"], colorscale=[[0, sheet.page.shade], [1, sheet.page.shade]], showscale=False,
         hovertemplate="%{text}<br>no value<extra></extra>", **base,
     )  # fmt: skip
-    figure.add_heatmap(
-        z=cells["value"], customdata=100 * cells["share"], row=row, col=1, **colors,
-        hovertemplate=f"%{{text}}<br>%{{z:.4g}} {unit}<br>%{{customdata:.3g}}% of its intervals<extra></extra>",
-        colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
+    sheet.add(
+        "heatmap", z=cells["value"], customdata=100 * cells["share"], **(scale.colors if scale else {}),
+        hovertemplate=f"%{{text}}<br>%{{z:,.4~g}} {unit}<br>%{{customdata:.3~g}}% of its intervals<extra></extra>",
+        colorbar=sheet.colorbar(scale.label if scale else unit, axes[1]), **base,
     )  # fmt: skip
-    part_days = (share > 0) & (share < 1)
-    figure.add_scatter(
-        x=week[part_days], y=[_SHORT[d] for d in weekday[part_days]], mode="markers", hoverinfo="skip",
-        marker={"size": 4, "color": "white", "line": {"width": 1, "color": "black"}}, showlegend=False, row=row, col=1,
+    x, y = weeks.outlines()
+    sheet.add("scatter", axes, x=x, y=y, mode="lines", hoverinfo="skip", showlegend=False,
+              line={"width": 1.5, "color": sheet.page.ink})  # fmt: skip
+    partial = (share > 0) & (share < 1)
+    sheet.add(
+        "scatter", axes, x=weeks.week[partial], y=weeks.weekday[partial], mode="markers", hoverinfo="skip",
+        showlegend=False, marker={"size": 4, "color": "white", "line": {"width": 1, "color": "black"}},
     )  # fmt: skip
-    months = [int(week[d]) for d in np.flatnonzero(np.array([str(e)[8:] == "01" for e in every]))]
-    figure.update_xaxes(
-        tickvals=months, ticktext=list("JFMAMJJASOND"), range=[-0.5, 53.5], showgrid=False, zeroline=False,
-        row=row, col=1,
+    months = weeks.months
+    sheet.axis(
+        f"xaxis{axes[0][1:]}", tickvals=[middle for _, middle in months], ticktext=[name for name, _ in months],
+        range=[-0.5, wide - 0.5], showgrid=False, zeroline=False,
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", showgrid=False, row=row, col=1)
+    sheet.axis(f"yaxis{axes[1][1:]}", range=[6.5, -0.5], tickvals=rows, ticktext=list(_SHORT), showgrid=False,
+               zeroline=False)  # fmt: skip
 
 
-def week(df: pd.DataFrame) -> go.Figure:
-    """Draw the mean power by weekday and local time of day; one panel for each of at most eight series."""
-    found = _theme.few(intervals.checked(df), _PANELS)
+def week(
+    df: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    aggregate: str | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the mean power by weekday and local time of day; one panel for each of at most eight series.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame with intervals of an hour or less.
+    meter, flow, start, end, aggregate, title, height, theme
+        As in :func:`greenkit.plot.load`; ``aggregate`` is ``"hour"`` or finer.
+    """
+    df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
+    found = _theme.few(checked(df), _PANELS)
     table = shape.average_day(df, ("weekday",)).merge(shape.summarize(df)[[*SERIES, "minutes"]], on=SERIES)
     parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
-    titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else None
-    figure = _theme.grid(f"Weekday by hour, {_theme.subject(found.keys)}", len(parts), 1, titles, height=110, each=220,
-                         note=_theme.notes(found))  # fmt: skip
-    for i, part in enumerate(parts):
+    titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else []
+    sheet = Sheet.of(f"Weekday by hour, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme)
+    axes = sheet.panels(len(parts), 1, titles, each=220, height=height)
+    for part, pair in zip(parts, axes, strict=True):
         unit, size = power_unit(str(part["unit"].iloc[0])), float(part["minutes"].iloc[0]) / 60
         cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
         # every slot of the day, as wide as its length
         hours = np.arange(0, 24, size)
         cells = cells.reindex(index=list(_periods.WEEKDAYS), columns=hours)
         clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
-        figure.add_heatmap(
-            z=cells.to_numpy(), x=hours + size / 2, y=list(_SHORT), xgap=1 if size == 1 else 0, ygap=1,
-            hoverongaps=False, text=[clock] * len(cells), **_theme.color_scale(cells.to_numpy()),
-            colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{i + 1 if i else ''}"].domain),
-            hovertemplate=f"%{{y}} %{{text}}<br>%{{z:.4g}} {unit}<extra></extra>", row=i + 1, col=1,
+        scale = _theme.color_scale(cells.to_numpy(), unit)
+        sheet.add(
+            "heatmap", pair, z=cells.to_numpy(dtype=np.float32), x=hours + size / 2, y=list(_SHORT),
+            xgap=1 if size == 1 else 0, ygap=1, hoverongaps=False, text=[clock] * len(cells), **scale.colors,
+            colorbar=sheet.colorbar(scale.label, pair[1]),
+            hovertemplate=f"%{{y}} %{{text}}<br>%{{z:,.4~g}} {unit}<extra></extra>",
         )  # fmt: skip
-        figure.update_xaxes(
-            title_text="local hour", tick0=0, dtick=3, range=[0, 24], showgrid=False, zeroline=False, row=i + 1, col=1
-        )
-        figure.update_yaxes(autorange="reversed", showgrid=False, row=i + 1, col=1)
-    return figure
+        sheet.axis(f"xaxis{pair[0][1:]}", tick0=0, dtick=3, range=[0, 24], showgrid=False, zeroline=False)
+        sheet.axis(f"yaxis{pair[1][1:]}", autorange="reversed", showgrid=False)
+    sheet.axis(f"xaxis{axes[-1][0][1:]}", _hours_title(found))
+    return sheet.figure()
 
 
-def completeness(df: pd.DataFrame) -> go.Figure:
-    """Draw a row for each series and a cell for each local day: complete, estimated, incomplete, or no value."""
-    found = intervals.checked(df)
+def _hours_title(found: Intervals) -> str:
+    return _style.time_title(list(found.keys["zone"]), "Local hour")
+
+
+def completeness(
+    df: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    aggregate: str | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw a row for each series and a cell for each local day: complete, estimated, incomplete, or no value.
+
+    For the completeness of more meters, by class, see :func:`greenkit.plot.fleet_completeness`.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame of at most 200 series with intervals of a day or less.
+    meter, flow, start, end, aggregate, title, height, theme
+        As in :func:`greenkit.plot.load`.
+    """
+    df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
+    found = checked(df)
     # reject too many series before the computation
-    daily = found.keys[found.interval <= quality.DAILY]
-    if len(daily) > _ROWS:
-        raise _theme.too_many(len(daily), _ROWS, "series", daily)
+    of_days = found.keys[found.interval <= quality.DAILY]
+    if len(of_days) > _ROWS:
+        raise _theme.too_many(len(of_days), _ROWS, "series", of_days)
     report = quality.assess(df)
     if not len(report.days):
         raise _theme.nothing()
@@ -136,36 +252,48 @@ def completeness(df: pd.DataFrame) -> go.Figure:
     row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
     date = report.days["date"].to_numpy().astype("datetime64[D]")
     every = np.arange(date.min(), date.max() + ONE_DAY)
-    z, present, expected = (np.full((len(keys), len(every)), np.nan) for _ in range(3))
+    z, present, expected = (np.full((len(keys), len(every)), np.nan, dtype=np.float32) for _ in range(3))
     place = (date - every[0]).astype(np.int64)
     counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
     z[row, place] = quality.day_status(*counts)
     present[row, place], expected[row, place] = counts[0], counts[1]
-    height = 150 + 22 * max(len(keys), 3)
-    figure = _theme.sheet(f"Completeness, {_theme.subject(keys)}", note=_theme.notes(found), height=height)
+    sheet = Sheet.of(f"Completeness, {_theme.subject(keys)}", _theme.notes(found), given=title, theme=theme)
+    # more rows are lower, so that 200 fit on two screens
+    each = 22 if len(keys) <= 40 else 9
+    sheet.layout["height"] = height or int(sheet.top + 60 + each * max(len(keys), 3))
     places, axis = _theme.dates(every)
-    steps = [s for i, (color, _) in enumerate(quality.STATUS) for s in ((i / 4, color), ((i + 1) / 4, color))]
-    figure.add_heatmap(
-        z=z, x=places, y=names, zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False, ygap=2,
-        hoverongaps=False, customdata=np.dstack([present, expected]),
-        hovertemplate="%{y}<br>%{x|%a %d %b %Y}<br>%{customdata[0]} of %{customdata[1]}<extra></extra>",
+    steps = [s for i, (color, _) in enumerate(_style.DAYS) for s in ((i / 4, color), ((i + 1) / 4, color))]
+    sheet.add(
+        "heatmap", z=z, x=places, y=names, zmin=-0.5, zmax=3.5, colorscale=steps, showscale=False,
+        ygap=2 if each > 9 else 1, hoverongaps=False, customdata=np.dstack([present, expected]),
+        hovertemplate=f"%{{y}}<br>{_DATE}<br>%{{customdata[0]}} of %{{customdata[1]}} intervals<extra></extra>",
     )  # fmt: skip
-    for color, meaning in quality.STATUS:
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=meaning, marker={"symbol": "square", "size": 10, "color": color}
-        )
-    figure.update_xaxes(axis, title_text="local date")
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="series")
-    return figure
+    legend_of_days(sheet)
+    sheet.axis("xaxis", _style.time_title(list(found.keys["zone"]), "Local date"), **axis)
+    # plotly leaves out names that do not fit
+    sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, tickmode="auto", nticks=40)
+    return sheet.figure()
 
 
-DAY: Final = 24 * HOUR
-_FACETS: Final = 6
-_SLOTS: Final = tuple(m * 60 * US for m in (1, 5, 10, 15, 20, 30, 60))
-"""Lengths of a row in microseconds: those that divide an hour."""
+def legend_of_days(sheet: Sheet) -> None:
+    """Add the meanings of the colors of days to the legend."""
+    for color, meaning in _style.DAYS:
+        sheet.add("scatter", x=[None], y=[None], mode="markers", name=meaning,
+                  marker={"symbol": "square", "size": 10, "color": color})  # fmt: skip
 
 
-def heatmap(df: pd.DataFrame) -> go.Figure:
+def heatmap(
+    df: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    aggregate: str | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
     """Draw a heatmap (carpet plot) of power: a column for each local day, a row for each time of day.
 
     On a spring-forward day, the skipped hour is blank. On a fall-back day, the second occurrence of the repeated hour
@@ -176,14 +304,17 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
     ----------
     df : DataFrame
         A tidy frame of at most six series with intervals of an hour or less; one panel for each series.
+    meter, flow, start, end, aggregate, title, height, theme
+        As in :func:`greenkit.plot.load`; ``aggregate`` is ``"hour"`` or finer.
 
     Raises
     ------
     SchemaError
         If there is no value, if there are too many series, or if a series has intervals of more than an hour.
     """
+    df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(checked(df), _FACETS)
-    found = found.take(found.valid & (found.hours > 0))
+    found = _theme.few(found.take(found.valid & (found.hours > 0)), _FACETS)
     for code in range(len(found.keys)):
         if found.interval[code] > 3600:
             raise SchemaError(
@@ -193,34 +324,35 @@ def heatmap(df: pd.DataFrame) -> go.Figure:
             )
     codes = np.unique(found.code)
     labels = [name if len(codes) > 1 else "" for name in _theme.names(found.keys)]
-    figure = _theme.grid(
-        f"Heatmap, {_theme.subject(found.keys)}", len(codes), 1, [labels[code] for code in codes], height=110,
-        note=_theme.notes(found),
-    )  # fmt: skip
-    for place, code in enumerate(codes):
-        _carpet(figure, found.take(found.code == code), int(code), labels[code], place + 1)
-    return figure
+    sheet = Sheet.of(f"Heatmap, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme)
+    axes = sheet.panels(len(codes), 1, [labels[code] for code in codes], each=300, height=height)
+    for code, pair in zip(codes.tolist(), axes, strict=True):
+        _carpet(sheet, found.take(found.code == code), code, labels[code], pair)
+    return sheet.figure()
 
 
-def _carpet(figure: go.Figure, one: Intervals, code: int, label: str, row: int) -> None:
+def _carpet(sheet: Sheet, one: Intervals, code: int, label: str, axes: tuple[str, str]) -> None:
     unit = power_unit(one.keys["unit"].iloc[code])
     dates, slots, grid, exists = carpet(one, code)
     missing = np.where(exists & np.isnan(grid), np.float32(1), np.float32(np.nan))
     place, axis = _theme.dates(dates)
-    base = {"x": place, "y": slots, "hoverongaps": False, "row": row, "col": 1}
-    moment = "%{x|%a %d %b %Y} %{y}<br>"
-    figure.add_heatmap(
-        z=missing, colorscale=[[0, _theme.FAINT], [1, _theme.FAINT]], showscale=False,
-        hovertemplate=f"{moment}no value<extra></extra>", **base,
-    )  # fmt: skip
-    figure.add_heatmap(
-        z=grid, hovertemplate=f"{moment}%{{z:.4g}} {unit}<extra>{label}</extra>", **_theme.color_scale(grid),
-        colorbar=_theme.colorbar(unit, figure.layout[f"yaxis{row if row > 1 else ''}"].domain), **base,
+    base: dict[str, Any] = {"axes": axes, "x": place, "y": slots, "hoverongaps": False}
+    moment = f"{_DATE} %{{y}}<br>"
+    if (missing == 1).any():
+        sheet.add(
+            "heatmap", z=missing, colorscale=[[0, sheet.page.shade], [1, sheet.page.shade]], showscale=False,
+            hovertemplate=f"{moment}no value<extra></extra>", **base,
+        )  # fmt: skip
+    scale = _theme.color_scale(grid, unit)
+    sheet.add(
+        "heatmap", z=grid.astype(np.float32), **scale.colors, colorbar=sheet.colorbar(scale.label, axes[1]),
+        hovertemplate=f"{moment}%{{z:,.4~g}} {unit}<extra>{label}</extra>", **base,
     )  # fmt: skip
     each = len([s for s in slots if not s.startswith("2nd")]) // 24
     ticks = [*slots[: 24 * each : 3 * each], *slots[24 * each :: each]]
-    figure.update_xaxes(axis, row=row, col=1)
-    figure.update_yaxes(type="category", showgrid=False, tickvals=ticks, title_text="local time", row=row, col=1)
+    sheet.axis(f"xaxis{axes[0][1:]}", **axis)
+    sheet.axis(f"yaxis{axes[1][1:]}", _style.time_title([str(one.keys["zone"].iloc[code])], "Local time"),
+               type="category", showgrid=False, tickvals=ticks)  # fmt: skip
 
 
 def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:

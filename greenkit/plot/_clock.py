@@ -1,50 +1,75 @@
-"""The time axis: plotly drops time zones, so an axis in local time runs backwards for an hour each fall.
+"""The time axis of charts: local time, on the days when clocks change too.
 
-The axis therefore has one fixed offset from UTC: that of local time if all of the data share it, or else that of
-standard time. Its title names the offset. Hover text always shows local time with the abbreviation of its time zone.
+plotly ignores time zones, so an axis shows what it is given. greenkit gives it local time, so that ticks are at local
+midnight all year and a reader never has to add an hour. Local time has one hour twice on the fall-back day; the line
+would run backwards there. Both hours are therefore drawn within the one hour of the axis, each at half its width, and
+the hover text names the hour. On the spring-forward day, the skipped hour is blank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from greenkit.analysis.intervals import Ints
-from greenkit.times import US, Instants, to_instants, to_times
+from greenkit import _style
+from greenkit.times import US, Instants, to_times, to_wall_clock
 
-HOVER = "%a %d %b %Y %H:%M %Z"
+_DAY = 86_400 * US
+_STEP = 900 * US
+"""Zones change on quarters of an hour of UTC."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A fixed offset from UTC for an axis.
+    """Local time as an axis.
 
     Parameters
     ----------
     zone : str
-        IANA zone of the hover text.
-    offset : int
-        Microseconds to add to UTC.
+        IANA zone.
     title : str
-        Title of the axis, which names the offset.
+        Title of the axis, which names the zone.
+    back : tuple of (int, int)
+        Each time that clocks go back: the instant, and by how many microseconds.
     """
 
     zone: str
-    offset: int
     title: str
+    back: tuple[tuple[int, int], ...]
 
-    def axis(self, instants: Instants) -> npt.NDArray[np.datetime64]:
-        """Return positions on the axis, evenly spaced in elapsed time and never decreasing."""
-        return np.asarray((instants + self.offset) // US, dtype=np.int64).view("datetime64[s]")
+    def axis(self, instants: Instants) -> npt.NDArray[np.float64]:
+        """Return positions on the axis, in milliseconds of local time; they never decrease.
 
-    def hover(self, instants: Instants) -> list[str]:
-        """Return the local time of each instant, such as ``Sun 03 Nov 2024 01:15 CST``."""
-        return list(to_times(np.asarray(instants, dtype=np.int64), self.zone).strftime(HOVER))
+        Examples
+        --------
+        >>> of = clock(np.array([1_730_606_400_000_000, 1_730_620_800_000_000]), ["America/Chicago"])
+        >>> hour = 1_730_613_600_000_000 + np.arange(4) * 1_800_000_000  # 01:00, 01:30 CDT, 01:00, 01:30 CST
+        >>> [str(np.datetime64(int(at), "ms"))[11:16] for at in of.axis(hour)]
+        ['01:00', '01:15', '01:30', '01:45']
+        """
+        instants = np.asarray(instants, dtype=np.int64)
+        place = to_wall_clock(instants, self.zone).astype(np.float64)
+        for at, by in self.back:
+            inside = (instants >= at - by) & (instants < at + by)
+            if inside.any():
+                first = float(to_wall_clock(np.array([at - by], dtype=np.int64), self.zone)[0])
+                place[inside] = first + (instants[inside] - (at - by)) / 2
+        return np.asarray(place / 1000)
+
+    def ends(self, instants: Instants) -> npt.NDArray[np.float64]:
+        """Return the positions of exclusive ends: an interval before the skipped hour ends where that hour begins."""
+        return self.axis(np.asarray(instants, dtype=np.int64) - 1) + 0.001
+
+    def repeated(self, instants: Instants) -> list[str]:
+        """Return the time with its abbreviation for instants in a repeated hour, and else an empty text."""
+        shown = [""] * len(instants)
+        for at, by in self.back:
+            for i in np.flatnonzero((instants >= at - by) & (instants < at + by)).tolist():
+                shown[i] = f" at {to_times(instants[i : i + 1], self.zone)[0]:%H:%M %Z}"
+        return shown
 
 
 def clock(instants: Instants, zones: Sequence[str]) -> Clock:
@@ -53,38 +78,25 @@ def clock(instants: Instants, zones: Sequence[str]) -> Clock:
     Examples
     --------
     >>> import numpy as np
-    >>> summer_and_winter = np.array([1_720_000_000_000_000, 1_735_000_000_000_000])
-    >>> clock(summer_and_winter, ["America/Chicago"]).title
-    'standard time, UTC−06:00 (hover: local time)'
-    >>> clock(summer_and_winter[:1], ["America/Chicago"]).title
-    'CDT, UTC−05:00'
+    >>> clock(np.array([1_720_000_000_000_000]), ["America/Chicago"]).title
+    'Local time (America/Chicago)'
+    >>> clock(np.array([1_720_000_000_000_000]), ["UTC"]).title
+    'UTC (time zone unknown)'
     """
     zone = zones[0] if len(set(zones)) == 1 else "UTC"
+    title = _style.time_title(list(zones))
     if zone == "UTC" or not len(instants):
-        return Clock(zone, 0, "UTC")
-    here = to_times(np.array([instants.min(), instants.max()], dtype=np.int64), zone)
-    offsets = np.unique(_offsets(np.asarray(instants), zone))
-    if len(offsets) == 1:
-        return Clock(zone, int(offsets[0]), f"{here[0].tzname()}, {_utc(int(offsets[0]))}")
-    standard = _standard(here[0].year, zone)
-    return Clock(zone, standard, f"standard time, {_utc(standard)} (hover: local time)")
+        return Clock(zone, title, ())
+    return Clock(zone, title, tuple(_back(int(instants.min()) - _DAY, int(instants.max()) + _DAY, zone)))
 
 
-def _offsets(instants: Instants, zone: str) -> Ints:
-    # a zone changes on whole hours of UTC or their quarters, so one look at each day and at both ends is enough
-    day = 24 * 3600 * US
-    seen = np.unique(np.concatenate([np.unique(instants // day) * day, [instants.min(), instants.max()]]))
-    seen = seen[(seen >= instants.min()) & (seen <= instants.max())]
-    wall = to_times(seen, zone).tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-    return np.asarray(wall - seen)
-
-
-def _standard(year: int, zone: str) -> int:
-    """Offset without daylight saving; the tz database calls Irish winter time negative saving, hence the minimum."""
-    months: Any = pd.date_range(f"{year}-01-01", periods=12, freq="MS", tz="UTC").as_unit("us")
-    return int(_offsets(to_instants(months), zone).min())
-
-
-def _utc(offset: int) -> str:
-    minutes = abs(offset) // (60 * US)
-    return f"UTC{'−' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+def _back(first: int, last: int, zone: str) -> list[tuple[int, int]]:
+    """Return when the clocks of a zone go back between two instants, and by how much."""
+    days = np.arange(first // _DAY, last // _DAY + 2) * _DAY
+    offset = to_wall_clock(days, zone) - days
+    found = []
+    for i in np.flatnonzero(np.diff(offset) < 0).tolist():
+        steps = np.arange(days[i], days[i + 1] + _STEP, _STEP)
+        later = np.flatnonzero(to_wall_clock(steps, zone) - steps == offset[i + 1])
+        found.append((int(steps[later[0]]), int(offset[i] - offset[i + 1])))
+    return found

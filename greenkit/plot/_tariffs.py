@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from greenkit import tariffs
+from greenkit import _style, tariffs
+from greenkit._style import Theme
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
+from greenkit.plot._theme import Names, Sheet
 
 if TYPE_CHECKING:
+    import datetime
+
     import plotly.graph_objects as go
 
     from greenkit.tariffs import Bill, Comparison, Plan, Prices
@@ -32,7 +36,9 @@ _MOST_PLANS: Final = 20
 _MOST_BILLS: Final = 36
 
 
-def bill(bill: Bill, *, meter: str | None = None) -> go.Figure:
+def bill(
+    bill: Bill, *, meter: str | None = None, title: str | None = None, height: int | None = None, theme: Theme = "light"
+) -> go.Figure:
     """Draw the bills of one meter by kind of line, with the total as a point.
 
     Parameters
@@ -41,6 +47,8 @@ def bill(bill: Bill, *, meter: str | None = None) -> go.Figure:
         What ``df.gk.price(plan)`` returns.
     meter : str, optional
         Default: the first meter.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
 
     Raises
     ------
@@ -56,37 +64,41 @@ def bill(bill: Bill, *, meter: str | None = None) -> go.Figure:
         raise SchemaError(f"There is no bill of meter {chosen!r}", next_step="Use a meter of bill.totals.")
     lines = lines[lines["meter"] == chosen]
     names = totals["bill"].tolist()
-    figure = _theme.sheet(
+    sheet = Sheet.of(
         f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
-        note="" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing",
-        barmode="relative",
-    )
+        "" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing",
+        given=title, height=height, theme=theme, barmode="relative",
+    )  # fmt: skip
     table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
     for kind, name in _KINDS.items():
         if kind in table.index.get_level_values(0):
             amounts = table.loc[kind].reindex(names).fillna(0.0)
-            figure.add_bar(
-                x=names, y=amounts, name=name, marker={"color": _COLORS[kind]},
+            sheet.add(
+                "bar", x=names, y=amounts.to_numpy(), name=name, marker={"color": _COLORS[kind]},
                 hovertemplate=f"%{{x}}: {name} %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
             )  # fmt: skip
-    figure.add_scatter(
-        x=names, y=totals["computed_total"], name="total", mode="markers",
-        marker={"color": _theme.INK, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
+    sheet.add(
+        "scatter", x=names, y=totals["computed_total"].to_numpy(), name="total", mode="markers",
+        marker={"color": sheet.page.ink, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
         hovertemplate=f"%{{x}}: total %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
     )  # fmt: skip
     shown = [n if w else f"{n} *" for n, w in zip(names, totals["whole"], strict=True)]
-    figure.update_xaxes(type="category", showgrid=False, tickvals=names, ticktext=shown)
-    figure.update_yaxes(title_text=bill.plan.currency)
-    return figure
+    sheet.axis("xaxis", type="category", showgrid=False, tickvals=names, ticktext=shown)
+    sheet.axis("yaxis", bill.plan.currency)
+    return sheet.figure()
 
 
-def plans(comparison: Comparison) -> go.Figure:
+def plans(
+    comparison: Comparison, *, title: str | None = None, height: int | None = None, theme: Theme = "light"
+) -> go.Figure:
     """Draw plans side by side, the cheapest on top, with the range that gaps leave.
 
     Parameters
     ----------
     comparison : Comparison
         What ``df.gk.compare_plans(plans)`` returns; at most 20 plans are drawn.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
     """
     ranking = comparison.ranking.head(_MOST_PLANS).iloc[::-1]
     if not len(ranking):
@@ -94,30 +106,42 @@ def plans(comparison: Comparison) -> go.Figure:
     currency = str(ranking["currency"].iloc[0])
     names = [_theme.plain(p) for p in ranking["plan"]]
     bills = int(ranking["bills"].iloc[0])
-    figure = _theme.sheet(
+    sheet = Sheet.of(
         f"Cost of {bills} bills by plan",
-        note="" if comparison.certain else "gaps in the data could change which plan is cheapest",
-        height=140 + 34 * len(names),
-    )
+        "" if comparison.certain else "gaps in the data could change which plan is cheapest",
+        given=title, height=height, usual=140 + 34 * len(names), theme=theme,
+    )  # fmt: skip
     cost = ranking["computed_cost"].to_numpy()
-    color = [_theme.COLORS[1] if r == 1 else _theme.COLORS[0] for r in ranking["rank"]]
-    figure.add_bar(
-        y=names, x=cost, orientation="h", marker={"color": color}, showlegend=False,
+    color = [_style.COLORS[1] if r == 1 else _style.COLORS[0] for r in ranking["rank"]]
+    sheet.add(
+        "bar", y=names, x=cost, orientation="h", marker={"color": color}, showlegend=False,
         text=[f"{c:,.0f}" for c in cost], textposition="auto", insidetextanchor="end",
-        error_x={"type": "data", "symmetric": False, "array": ranking["cost_high"] - cost,
-                 "arrayminus": cost - ranking["cost_low"], "color": _theme.INK,
+        error_x={"type": "data", "symmetric": False, "array": ranking["cost_high"].to_numpy() - cost,
+                 "arrayminus": cost - ranking["cost_low"].to_numpy(), "color": sheet.page.ink,
                  "visible": bool((ranking["cost_high"] - ranking["cost_low"] > 0.01).any())},
         hovertemplate=f"%{{y}}: %{{x:,.2f}} {currency}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title_text=currency)
-    figure.update_yaxes(showgrid=False, type="category")
-    return figure
+    sheet.axis("xaxis", currency)
+    sheet.axis("yaxis", showgrid=False, type="category")
+    return sheet.figure()
 
 
-def price_map(plan: Plan) -> go.Figure:
+def price_map(plan: Plan, *, title: str | None = None, height: int | None = None, theme: Theme = "light") -> go.Figure:
     """Draw what energy costs in each hour of each month, on weekdays and on weekends.
 
     The price is that of the first tier, without delivery. Hours that hold two periods have the price at their start.
+
+    Parameters
+    ----------
+    plan : Plan
+        A plan with fixed prices of energy.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If the plan has no fixed prices of energy.
     """
     terms = plan.terms[-1]
     if terms.energy is None or any(p.series for _, s in terms.energy.seasons for p in s.periods):
@@ -125,21 +149,20 @@ def price_map(plan: Plan) -> go.Figure:
     panels = [_prices_of(plan, kind) for kind in (1, 6)]
     same = np.array_equal(panels[0], panels[1])
     titles = ["every day"] if same else ["weekdays", "weekends"]
-    figure = _theme.grid(
-        f"Energy price by month and hour, {_theme.plain(plan.name)}", 1, len(titles), titles, height=120, each=330
-    )
+    sheet = Sheet.of(f"Energy price by month and hour, {_theme.plain(plan.name)}", given=title, theme=theme)
+    axes = sheet.panels(1, len(titles), titles, each=330, height=height)
     low, high = float(np.min(panels)), float(np.max(panels))
-    for i in range(len(titles)):
-        figure.add_heatmap(
-            z=panels[i], x=[f"{h:02d}:00" for h in range(24)], y=list(_MONTHS), xgap=1, ygap=1,
-            colorscale=_theme.SCALE, zmin=low if low < high else 0.0, zmax=high if high > 0 else 1.0,
-            showscale=i == 0, colorbar={"title": {"text": f"{plan.currency}/{plan.unit}"}, "thickness": 14},
-            hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.5g}} {plan.currency}/{plan.unit}<extra></extra>",
-            row=1, col=i + 1,
+    for i, pair in enumerate(axes):
+        sheet.add(
+            "heatmap", pair, z=panels[i], x=[f"{h:02d}:00" for h in range(24)], y=list(_MONTHS), xgap=1, ygap=1,
+            colorscale=_style.SCALE, zmin=low if low < high else 0.0, zmax=high if high > 0 else 1.0,
+            showscale=i == 0, colorbar=sheet.colorbar(f"{plan.currency}/{plan.unit}", "y"),
+            hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.5~g}} {plan.currency}/{plan.unit}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(showgrid=False, type="category", tickvals=[f"{h:02d}:00" for h in range(0, 24, 4)])
-    figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
-    return figure
+        sheet.axis(f"xaxis{pair[0][1:]}", showgrid=False, type="category",
+                   tickvals=[f"{h:02d}:00" for h in range(0, 24, 4)])  # fmt: skip
+        sheet.axis(f"yaxis{pair[1][1:]}", showgrid=False, type="category", autorange="reversed")
+    return sheet.figure()
 
 
 def _prices_of(plan: Plan, kind: int) -> Any:
@@ -156,7 +179,18 @@ def _prices_of(plan: Plan, kind: int) -> Any:
     return made
 
 
-def cost_by_hour(df: pd.DataFrame, plan: Prices) -> go.Figure:
+def cost_by_hour(
+    df: pd.DataFrame,
+    plan: Prices,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
     """Draw what energy and delivery per kWh cost in each hour of the week, as an average of the data.
 
     Parameters
@@ -165,7 +199,10 @@ def cost_by_hour(df: pd.DataFrame, plan: Prices) -> go.Figure:
         A tidy frame.
     plan : plan or prices
         What :func:`greenkit.tariffs.price_intervals` takes.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`.
     """
+    df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end)
     made = tariffs.price_intervals(df, plan)
     made = made[made["computed_cost"].notna()]
     if not len(made):
@@ -180,20 +217,32 @@ def cost_by_hour(df: pd.DataFrame, plan: Prices) -> go.Figure:
     mean = sums.div(count.reindex(range(7)), axis=0)
     meters = made["meter"].nunique()
     subject = f"meter {_theme.plain(str(made['meter'].iloc[0]))}" if meters == 1 else f"{meters} meters"
-    figure = _theme.sheet(f"Average cost by hour of the week, {subject}", height=380)
-    figure.add_heatmap(
-        z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)], y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-        xgap=1, ygap=1, **_theme.color_scale(mean.to_numpy()),
-        colorbar={"title": {"text": "cost per hour"}, "thickness": 14},
+    note = f"{_style.days(days.min(), days.max())}, {_style.zone_label([zone])}"
+    scale = _theme.color_scale(mean.to_numpy(), "cost per hour")
+    sheet = Sheet.of(f"Average cost by hour of the week, {subject}", note, given=title, height=height, usual=380,
+                     theme=theme)  # fmt: skip
+    sheet.add(
+        "heatmap", z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)],
+        y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        xgap=1, ygap=1, **scale.colors, colorbar=sheet.colorbar(scale.label, "y"),
         hovertemplate="%{y} %{x}<br>%{z:.4f}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(showgrid=False, type="category", tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)],
-                        title_text=f"Local time ({zone})")  # fmt: skip
-    figure.update_yaxes(showgrid=False, type="category", autorange="reversed")
-    return figure
+    sheet.axis("xaxis", _style.time_title([zone]), showgrid=False, type="category",
+               tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)])  # fmt: skip
+    sheet.axis("yaxis", showgrid=False, type="category", autorange="reversed")
+    return sheet.figure()
 
 
-def bill_change(bill: Bill, before: str | int = 0, after: str | int = 1, *, meter: str | None = None) -> go.Figure:
+def bill_change(
+    bill: Bill,
+    before: str | int = 0,
+    after: str | int = 1,
+    *,
+    meter: str | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
     """Draw what moved a bill: from one bill to another, step by step by kind of line.
 
     Energy is split into the part of more or less kWh (at the earlier average price) and the part of the price.
@@ -206,17 +255,22 @@ def bill_change(bill: Bill, before: str | int = 0, after: str | int = 1, *, mete
         Names or positions of two bills. Default: the first two.
     meter : str, optional
         Default: the first meter.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
     """
     steps, a, b = bill.changes(before, after, meter=meter)
-    figure = _theme.sheet(f"From {_theme.plain(a[0])} to {_theme.plain(b[0])}, {_theme.plain(bill.plan.name)}")
+    sheet = Sheet.of(f"From {_theme.plain(a[0])} to {_theme.plain(b[0])}, {_theme.plain(bill.plan.name)}", given=title,
+                     height=height, theme=theme, showlegend=False)  # fmt: skip
     names = [a[0], *(_theme.plain(_KINDS.get(k, k)) for k, _ in steps), b[0]]
-    figure.add_waterfall(
-        x=names, y=[a[1], *(v for _, v in steps), b[1]], measure=["absolute", *["relative"] * len(steps), "total"],
+    sheet.add(
+        "waterfall", x=names, y=[a[1], *(v for _, v in steps), b[1]],
+        measure=["absolute", *["relative"] * len(steps), "total"],
         text=[f"{a[1]:,.2f}", *(f"{v:+,.2f}" for _, v in steps), f"{b[1]:,.2f}"], textposition="outside",
-        increasing={"marker": {"color": _theme.COLORS[3]}}, decreasing={"marker": {"color": _theme.COLORS[1]}},
-        totals={"marker": {"color": _theme.COLORS[0]}}, connector={"line": {"color": _theme.FAINT}}, cliponaxis=False,
+        increasing={"marker": {"color": _style.COLORS[3]}}, decreasing={"marker": {"color": _style.COLORS[1]}},
+        totals={"marker": {"color": _style.COLORS[0]}}, connector={"line": {"color": sheet.page.line}},
+        cliponaxis=False,
         hovertemplate=f"%{{x}}: %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_yaxes(title_text=bill.plan.currency)
-    return figure
+    sheet.axis("xaxis", type="category", showgrid=False)
+    sheet.axis("yaxis", bill.plan.currency)
+    return sheet.figure()

@@ -1,84 +1,206 @@
-"""Style that all charts share: colors for light and dark pages and for color blindness, series names, empty figures."""
+"""What all charts share: the choice of rows, titles, panels, legends, and one figure built in one step.
+
+Colors, names, and formats are those of :mod:`greenkit._style`. A chart adds traces and axes to a :class:`Sheet`, as
+dictionaries, and plotly sees all of them once.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
+import pandas as pd
 
-from greenkit.analysis.intervals import Intervals
+from greenkit import _style, frame, times
+from greenkit._style import Page, Theme
+from greenkit.analysis import totals
+from greenkit.analysis.intervals import Intervals, adds_up
 from greenkit.analysis.shape import SERIES
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
+from greenkit.times import US
 
 if TYPE_CHECKING:
-    import pandas as pd
     import plotly.graph_objects as go
 
-# Mid-gray text has the same contrast (4.3 : 1) on white and on near-black; the page sets the background.
-INK: Final = "#797979"
-GRID: Final = "rgba(128,128,128,0.25)"
-FAINT: Final = "rgba(128,128,128,0.35)"
 CLEAR: Final = "rgba(0,0,0,0)"
-# From the palette of Okabe and Ito, without the pale ones: each has at least 3 : 1 on white and on near-black.
-COLORS: Final = ("#1f7fbf", "#009E73", "#C77CA8", "#D55E00", "#8c7ae6", "#b08a00", "#7f7f7f")
-FLOW_COLOR: Final = {"delivered": COLORS[0], "received": COLORS[1], "net": COLORS[2]}
-ESTIMATED: Final = "#D55E00"
-COST: Final = "#D55E00"
-SCALE: Final = "Cividis"  # even in lightness, and readable with color blindness
-DIVERGING: Final = "PuOr_r"
-_EACH_DAY: Final = 21
-"""Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
 MOST: Final = 12
 """Most series in one chart; readers cannot tell more apart."""
+Names = str | Sequence[str] | None
+Moment = "str | datetime.date | datetime.datetime | pd.Timestamp | None"
+_EACH_DAY: Final = 21
+"""Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
+_WRAP: Final = {"title": 62, "note": 96}
+"""Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
+_LINE: Final = {"title": 21, "note": 16, "legend": 21}
+"""Height of a line in pixels."""
+_PERCENTILE: Final = 99
+_FLATTENED: Final = 1.5
+"""A scale ends at the 99th percentile if the maximum is more than this many times as high."""
 
 
-def sheet(title: str, *, note: str = "", height: int = 420, **layout: Any) -> go.Figure:
-    """Make an empty figure in greenkit's style, without registering a plotly template."""
-    import plotly.graph_objects as go
+# -- the rows of a chart
 
-    axis: dict[str, Any] = {
-        "gridcolor": GRID,
-        "zerolinecolor": FAINT,
-        "linecolor": FAINT,
-        "tickcolor": FAINT,
-        "title": {"standoff": 8, "font": {"size": 13}},
-        "automargin": True,
-    }
-    style: dict[str, Any] = {
-        "template": "none",
-        "font": {"color": INK, "size": 13},
-        "title": {
-            "text": title,
-            "x": 0,
-            "xref": "paper",
-            "xanchor": "left",
-            "font": {"size": 16},
-            "y": 0.98,
-            "yref": "container",
-        },
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
-        "margin": {"l": 60, "r": 24, "t": 76, "b": 48},
-        "height": height,
-        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        "hoverlabel": {"namelength": -1},
-        "modebar": {"bgcolor": CLEAR, "color": INK, "activecolor": COLORS[0]},
-        "xaxis": axis,
-        "yaxis": axis,
-    }
-    if note:
-        style["margin"]["t"] = 88
-        style["title"]["subtitle"] = {"text": note, "font": {"size": 12, "color": INK}}
-    figure = go.Figure(layout=style)
-    figure.update_layout(**layout)
-    return figure
+
+def choose(
+    df: pd.DataFrame, *, meter: Names, flow: Names, start: Any = None, end: Any = None, aggregate: str | None = None
+) -> pd.DataFrame:
+    """Return the rows that a chart draws: of some meters and flows, from ``start`` to ``end``, by ``aggregate``.
+
+    Raises
+    ------
+    SchemaError
+        If the frame is not tidy, or if it has no such meter or flow.
+    SettingsError
+        If ``start`` or ``end`` is not a date or time, or ``aggregate`` is not a period.
+    """
+    frame.check(df)
+    df = _named(df, "meter", meter)
+    df = _named(df, "flow", flow)
+    if start is not None or end is not None:
+        df = _within(df, start, end)
+    return df if aggregate is None else _aggregated(df, aggregate)
+
+
+def _named(df: pd.DataFrame, column: str, wanted: Names) -> pd.DataFrame:
+    if wanted is None:
+        return df
+    given = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+    if column == "flow":
+        given = ["received" if name == "export" else name for name in given]
+    known = [str(name) for name in df[column].unique()]
+    unknown = [name for name in given if name not in known]
+    if unknown and len(df):
+        raise SchemaError(
+            f"The frame has no {column} {unknown[0]!r}",
+            next_step=f"Use one of {', '.join(known[:MOST])}{', …' if len(known) > MOST else ''}.",
+        )
+    return df[df[column].isin(given)]
+
+
+def _within(df: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
+    kept = np.ones(len(df), dtype=bool)
+    zone = df["zone"].astype("str").to_numpy()
+    for name, value in (("start", start), ("end", end)):
+        if value is None:
+            continue
+        try:
+            bounds = {z: times.moment(value, z) for z in set(zone)}
+        except (TypeError, ValueError):
+            raise SettingsError(
+                f"{name} is {value!r}, but it must be a date or time",
+                next_step=f"Pass {name}='2024-07-01', for example.",
+            ) from None
+        for z, bound in bounds.items():
+            fits = df["start"] >= bound if name == "start" else df["start"] < bound
+            kept &= (zone != z) | fits.to_numpy()
+    if len(df) and not kept.any():
+        raise SchemaError(
+            "There are no intervals between start and end",
+            next_step=f"The data begins on {df['start'].min():%Y-%m-%d} and ends on {df['end'].max():%Y-%m-%d}.",
+        )
+    return df[kept]
+
+
+def _aggregated(df: pd.DataFrame, period: str) -> pd.DataFrame:
+    """Return a tidy frame with one row per period: the mean power of the hours with data, over the whole period."""
+    name = totals.SPELLINGS.get(period, "") if isinstance(period, str) else ""
+    if name not in ("15min", "30min", "hour", "day", "week", "month", "quarter", "year"):
+        raise SettingsError(
+            f"aggregate is {period!r}, but it must be a period",
+            next_step="Use 15min, 30min, hour, day, week, month, quarter, or year.",
+        )
+    table = totals.by_period(df, name)
+    hours = (table["end"] - table["start"]).dt.total_seconds() / 3600
+    sums = np.array([adds_up(str(unit)) for unit in table["unit"]], dtype=bool)
+    out = table[["meter", "series", "flow", "start", "end", "unit", "zone"]].assign(
+        value=np.where(sums, table["power"] * hours, table["value"]),
+        quality=np.where(table["estimated"] > 0, "estimated", "actual"),
+    )
+    for extra in ("cost", "currency"):
+        if extra in table.columns:
+            out[extra] = table[extra]
+    return frame.tidy(out)
+
+
+def few(found: Intervals, most: int = MOST) -> Intervals:
+    """Return the intervals; raise SchemaError if there is no value, or if there are too many series for one chart."""
+    if not found.valid.any():
+        raise nothing()
+    if len(found.keys) > most:
+        raise too_many(len(found.keys), most, "series", found.keys)
+    return found
+
+
+def only(found: Intervals) -> tuple[Intervals, str]:
+    """Return the one flow that a chart of a single flow draws, with a note if it is not the only one.
+
+    It is the only flow with values, else the only delivered one, in kWh if it has several units.
+    """
+    few(found, MOST)
+    codes = np.unique(found.code[found.valid])
+    keys = found.keys.iloc[codes]
+    for chosen in (
+        keys,
+        keys[keys["flow"] == "delivered"],
+        keys[(keys["flow"] == "delivered") & (keys["unit"] == "kWh")],
+    ):
+        if len(chosen) == 1:
+            code = int(chosen.index[0])
+            flow = _style.flow_label(str(chosen["flow"].iloc[0]))
+            return single(found, code), f"{flow} only, of {len(keys)} flows" if len(keys) > 1 else ""
+    raise too_many(len(keys), 1, "series", keys)
+
+
+def single(found: Intervals, code: int) -> Intervals:
+    """Return one series of some intervals, as the only one."""
+    one = found.take(found.code == code)
+    return replace(
+        one, keys=found.keys.iloc[[code]].reset_index(drop=True), code=np.zeros(len(one), dtype=np.int64), usual=None
+    )
 
 
 def series_of(table: pd.DataFrame) -> pd.DataFrame:
     """Return the series of a table in their order. A result may lack a series of the frame that has no value."""
     return table[SERIES].drop_duplicates(ignore_index=True)
+
+
+# -- errors
+
+
+def nothing() -> SchemaError:
+    """Return the error for a frame without a value."""
+    return SchemaError("The frame has no value to draw", next_step="Check it with df.gk.quality().")
+
+
+def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
+    """Return the error for more series than one chart can show, with an argument that chooses fewer."""
+    by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
+    if by in ("meter", "flow"):
+        example = f"Choose fewer with {by}=, as in {by}={str(keys[by].iloc[0])!r}."
+    elif by == "start":
+        example = "Choose fewer days with start= and end=."
+    else:
+        example = f'Filter the frame, as in df[df["{by}"] == {str(keys[by].iloc[0])!r}].'
+    return SchemaError(f"The frame has {count:,} {what}, but this chart shows at most {most}", next_step=example)
+
+
+def one_unit(units: list[str]) -> SchemaError:
+    """Return the error for units that cannot share an axis."""
+    return SchemaError(
+        f"The series are in {' and '.join(units)}, but this chart has one axis",
+        next_step="Filter the frame to one unit.",
+    )
+
+
+# -- names
+
+
+def plain(text: str) -> str:
+    """Escape a name from the data, so that plotly does not read it as HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def names(keys: pd.DataFrame) -> list[str]:
@@ -88,80 +210,251 @@ def names(keys: pd.DataFrame) -> list[str]:
             break
     else:
         parts = ["meter", "flow", "series", "unit"]
-    return [plain(" · ".join(row)) for row in keys[parts].itertuples(index=False)]
-
-
-def plain(text: str) -> str:
-    """Escape a name from the data, so that plotly does not read it as HTML."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    labeled = keys.assign(flow=[_style.flow_label(str(f)) for f in keys["flow"]])
+    return [plain(" · ".join(row)) for row in labeled[parts].itertuples(index=False)]
 
 
 def colors(keys: pd.DataFrame) -> list[str]:
     """Return the color of each series: that of its flow if all flows differ, or else the next color of the palette."""
     flows = [str(f) for f in keys["flow"]]
-    if len(set(flows)) == len(flows) and set(flows) <= set(FLOW_COLOR):
-        return [FLOW_COLOR[f] for f in flows]
-    return [COLORS[i % len(COLORS)] for i in range(len(flows))]
+    if len(set(flows)) == len(flows) and set(flows) <= set(_style.FLOWS):
+        return [_style.FLOWS[f] for f in flows]
+    return [_style.COLORS[i % len(_style.COLORS)] for i in range(len(flows))]
 
 
-def grid(
-    title: str,
-    rows: int,
-    columns: int,
-    titles: list[str] | None,
-    *,
-    height: int = 90,
-    each: int = 300,
-    note: str = "",
-    second: bool = False,
-) -> go.Figure:
-    """Make an empty figure of panels in greenkit's style; ``second`` adds a second axis to the right of each panel."""
-    from plotly.subplots import make_subplots
-
-    titled = bool(titles and any(titles))
-    # the legend is between the note and the panels' titles, which do not fit on one line of a narrow page
-    legend = 22 if note and titled else 0
-    total = height + each * rows + legend
-    gap = min(95 / total, 1 / rows) if rows > 1 else 0
-    panels = make_subplots(
-        rows=rows,
-        cols=columns,
-        subplot_titles=titles,
-        shared_yaxes=columns > 1,
-        vertical_spacing=gap,
-        horizontal_spacing=0.03,
-        specs=[[{"secondary_y": second}] * columns] * rows,
-    )
-    base = sheet(title, note=note, height=total).layout.to_plotly_json()
-    base["margin"]["t"] += legend
-    base["legend"]["y"] = 1 + (24 if titled else 0) / (total - base["margin"]["t"] - base["margin"]["b"])
-    axes = {"xaxis": base.pop("xaxis"), "yaxis": base.pop("yaxis")}
-    panels.update_layout(base)
-    panels.update_xaxes(axes["xaxis"])
-    panels.update_yaxes(axes["yaxis"])
-    panels.update_annotations(font={"size": 13, "color": INK})
-    return panels
+def subject(keys: pd.DataFrame) -> str:
+    """Return the subject of a title: the meter if there is one, or else the number of meters."""
+    meters = keys["meter"].unique()
+    return f"meter {plain(str(meters[0]))}" if len(meters) == 1 else f"{len(meters)} meters"
 
 
-def colorbar(unit: str, domain: Sequence[float]) -> dict[str, Any]:
-    """Return the color bar next to the panel with this domain."""
-    low, high = domain
-    return {
-        "title": {"text": unit, "font": {"size": 13}},
-        "len": high - low,
-        "y": (low + high) / 2,
-        "thickness": 14,
-        "outlinewidth": 0,
-    }
+def notes(found: Intervals, *texts: str) -> str:
+    """Return the subtitle: the period and the time zone, then the notes of the chart and of its physical flows."""
+    decided = found.relations.notes if found.relations is not None else []
+    return plain("; ".join([*filter(None, [about(found), *texts]), *decided]))
 
 
-def color_scale(values: Any) -> dict[str, Any]:
-    """Return the color scale of some values: from the lowest to the highest, or centered on zero if any is negative."""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if low < 0:
-        return {"colorscale": DIVERGING, "zmid": 0}
-    # a single value needs a span around it
-    return {"colorscale": SCALE, "zmin": low if low < high else 0.0, "zmax": high if high > 0 else 1.0}
+def about(found: Intervals) -> str:
+    """Return the period of the intervals and the time zone of their days."""
+    if not len(found):
+        return ""
+    edges = np.array([found.start.min(), max(found.end.max() - 1, found.start.min())], dtype=np.int64)
+    first, last = times.to_times(edges, found.zone)
+    return f"{_style.days(first.date(), last.date())}, {_style.zone_label(list(found.keys['zone']))}"
+
+
+# -- the sheet
+
+
+@dataclass
+class Sheet:
+    """A figure in the making: traces and layout as dictionaries.
+
+    Parameters
+    ----------
+    page : Page
+        Colors of text and lines.
+    data : list of dict
+        Traces.
+    layout : dict
+        Layout.
+    top : float
+        Pixels above the panels: title and notes.
+    """
+
+    page: Page
+    data: list[dict[str, Any]] = field(default_factory=list)
+    layout: dict[str, Any] = field(default_factory=dict)
+    top: float = 0.0
+
+    @classmethod
+    def of(
+        cls, title: str, note: str = "", *, given: str | None = None, height: int | None = None, usual: int = 420,
+        theme: Theme = "light", **layout: Any,
+    ) -> Sheet:  # fmt: skip
+        """Begin a figure with a title and its notes; ``given`` and ``height`` are those of the caller, if any."""
+        if theme not in get_args(Theme):
+            raise SettingsError(
+                f"theme is {theme!r}, but it must be 'light', 'dark', or 'page'",
+                next_step="Leave theme out for a light chart.",
+            )
+        page = _style.PAGES[theme]
+        head = _wrapped(title if given is None else plain(given), _WRAP["title"])
+        below = _wrapped(note, _WRAP["note"])
+        top = 18 + _LINE["title"] * len(head) + _LINE["note"] * len(below) + 14
+        hover = _style.PAGES["light" if theme == "light" else "dark"]
+        base: dict[str, Any] = {
+            "template": "none",
+            "font": {"color": page.ink, "size": _style.SIZES["text"], "family": _style.FONT},
+            "title": {
+                "text": "<br>".join(head), "x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "container",
+                "yanchor": "top", "pad": {"t": 12}, "font": {"size": _style.SIZES["title"]},
+            },
+            "paper_bgcolor": page.paper,
+            "plot_bgcolor": CLEAR,
+            "margin": {"l": 60, "r": 24, "t": top, "b": 48},
+            "height": height or usual,
+            "legend": {
+                "orientation": "h", "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom",
+                "yref": "container", "font": {"size": _style.SIZES["small"]},
+            },
+            "hoverlabel": {
+                "namelength": -1, "bgcolor": hover.paper, "bordercolor": hover.line,
+                "font": {"color": hover.ink, "size": _style.SIZES["small"], "family": _style.FONT},
+            },
+            "modebar": {"bgcolor": CLEAR, "color": page.muted, "activecolor": _style.COLORS[0]},
+        }  # fmt: skip
+        if below:
+            base["title"]["subtitle"] = {
+                "text": "<br>".join(below), "font": {"size": _style.SIZES["small"], "color": page.muted}
+            }  # fmt: skip
+        return cls(page, [], {**base, **layout}, float(top))
+
+    def axis(self, name: str, title: str = "", **settings: Any) -> None:
+        """Set an axis, such as ``"xaxis2"``; a second call changes the settings that it names."""
+        base = self.layout.setdefault(
+            name,
+            {
+                "gridcolor": self.page.grid, "zerolinecolor": self.page.line, "linecolor": self.page.line,
+                "tickcolor": self.page.line, "automargin": True,
+                "tickfont": {"size": _style.SIZES["small"], "color": self.page.muted},
+            },
+        )  # fmt: skip
+        if title:
+            base["title"] = {"text": title, "standoff": 8, "font": {"size": _style.SIZES["text"]}}
+        base.update(settings)
+
+    def panels(
+        self, rows: int, columns: int = 1, titles: Sequence[str] = (), *, each: int = 300, height: int | None = None,
+        x_titles: bool = True, colorbar: bool = False,
+    ) -> list[tuple[str, str]]:  # fmt: skip
+        """Divide the sheet into panels, and return the axes of each, row by row: ``[("x", "y"), ("x2", "y2"), …]``.
+
+        Parameters
+        ----------
+        rows, columns : int
+            Number of panels. The panels of a row share their y axis.
+        titles : sequence of str
+            Title above each panel; an empty one takes no room only if all are empty.
+        each : int
+            Height of a panel in pixels, if the caller gave no ``height``.
+        height : int, optional
+            Height of the figure that the caller gave.
+        x_titles : bool
+            Whether every row has labels below, or only the last.
+        colorbar : bool
+            Whether the panels have a color bar at their right.
+        """
+        named = any(titles)
+        between = (26 if named else 8) + (44 if x_titles else 10)  # pixels from one row to the next
+        top, bottom = self.top + (24 if named else 0), self.layout["margin"]["b"]
+        total = height or int(top + bottom + each * rows + between * (rows - 1))
+        self.layout["height"] = total
+        self.layout["margin"]["t"] = top
+        inner = max(total - top - bottom, 1.0)
+        gap = between / inner
+        tall = max((1 - gap * (rows - 1)) / rows, 0.02)
+        wide = (1 - 0.03 * (columns - 1)) / columns
+        made: list[tuple[str, str]] = []
+        for place in range(rows * columns):
+            row, column = divmod(place, columns)
+            number = "" if place == 0 else str(place + 1)
+            high = 1 - row * (tall + gap)
+            left = column * (wide + 0.03)
+            x, y = f"x{number}", f"y{number}"
+            self.axis(f"xaxis{number}", anchor=y, domain=[left, min(left + wide, 1)])
+            self.axis(f"yaxis{number}", anchor=x, domain=[max(high - tall, 0), high])
+            if column:
+                first = made[row * columns][1]
+                self.layout[f"yaxis{number}"] |= {"matches": first, "showticklabels": False}
+            title = titles[place] if place < len(titles) else ""
+            if title:
+                self.layout.setdefault("annotations", []).append({
+                    "text": title, "x": left, "y": high, "xref": "paper", "yref": "paper", "xanchor": "left",
+                    "yanchor": "bottom", "showarrow": False, "font": {"size": _style.SIZES["text"]},
+                })  # fmt: skip
+            made.append((x, y))
+        if colorbar:
+            self.layout["margin"]["r"] = 8
+        return made
+
+    def add(self, kind: str, axes: tuple[str, str] = ("x", "y"), **trace: Any) -> None:
+        """Add a trace on two axes."""
+        self.data.append({"type": kind, "xaxis": axes[0], "yaxis": axes[1], **trace})
+
+    def domain(self, y: str) -> tuple[float, float]:
+        """Return the bottom and the top of the panel with this y axis, as shares of the height."""
+        low, high = self.layout.get(f"yaxis{y[1:]}", {}).get("domain", (0.0, 1.0))
+        return float(low), float(high)
+
+    def colorbar(self, unit: str, y: str) -> dict[str, Any]:
+        """Return the color bar next to the panel with this y axis."""
+        low, high = self.domain(y)
+        return {
+            "title": {"text": unit, "font": {"size": _style.SIZES["small"]}},
+            "tickfont": {"size": _style.SIZES["small"], "color": self.page.muted},
+            "len": high - low, "y": (low + high) / 2, "thickness": 12, "outlinewidth": 0, "lenmode": "fraction",
+        }  # fmt: skip
+
+    def figure(self) -> go.Figure:
+        """Build the figure, with room for its legend below."""
+        import plotly.graph_objects as go
+
+        entries = [str(t.get("name", "")) for t in self.data if _in_legend(t)]
+        shown = self.layout.get("showlegend", len(entries) > 1)
+        self.layout["showlegend"] = shown
+        if shown:
+            # a row of the legend fits on a page of 640 pixels
+            rows = -(-sum(7 * len(name) + 46 for name in entries) // 600)
+            self.layout["margin"]["b"] += 8 + _LINE["legend"] * rows
+            self.layout["height"] += 8 + _LINE["legend"] * rows
+        return go.Figure({"data": self.data, "layout": self.layout})
+
+
+def _in_legend(trace: dict[str, Any]) -> bool:
+    listed = trace.get("showlegend", trace["type"] not in ("heatmap",))
+    return bool(listed) and trace.get("visible", True) is not False
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) if text else []
+
+
+# -- scales and axes
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A color scale: its settings for plotly, and the label of its color bar, which states where it ends."""
+
+    colors: dict[str, Any]
+    label: str
+
+
+def color_scale(values: Any, unit: str) -> Scale:
+    """Return the color scale of some values: from zero to the highest, or centered on zero if any is negative.
+
+    If a few values are far above the others, such as those of a car charger, the scale ends at the 99th percentile, and
+    its label says so.
+
+    Examples
+    --------
+    >>> color_scale([0.5, 2.0], "kW").colors["zmax"], color_scale([0.5, 2.0], "kW").label
+    (2.0, 'kW')
+    >>> color_scale([1.0] * 999 + [11.0], "kW").label
+    'kW, to the<br>99th percentile<br>(highest 11.0)'
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    size = np.abs(known)
+    highest = float(size.max(initial=0.0))
+    top, label = highest, unit
+    usual = float(np.percentile(size, _PERCENTILE)) if len(size) else 0.0
+    if highest > _FLATTENED * usual > 0:
+        top, label = usual, f"{unit}, to the<br>99th percentile<br>(highest {_style.number(highest)})"
+    if len(known) and known.min() < 0:
+        return Scale({"colorscale": _style.DIVERGING, "zmid": 0, "zmin": -top, "zmax": top}, label)
+    return Scale({"colorscale": _style.SCALE, "zmin": 0.0, "zmax": top or 1.0}, label)
 
 
 def dates(days: Any) -> tuple[Any, dict[str, Any]]:
@@ -180,75 +473,6 @@ def dates(days: Any) -> tuple[Any, dict[str, Any]]:
     return places, axis
 
 
-def few(found: Intervals, most: int = MOST) -> Intervals:
-    """Return the intervals; raise SchemaError if there is no value, or if there are too many series for one chart."""
-    if not found.valid.any():
-        raise nothing()
-    if len(found.keys) > most:
-        raise too_many(len(found.keys), most, "series", found.keys)
-    return found
-
-
-def notes(found: Intervals, *texts: str) -> str:
-    """Join the notes of a chart with the decisions about its physical flows, for the subtitle."""
-    decided = found.relations.notes if found.relations is not None else []
-    return plain("; ".join([*filter(None, texts), *decided]))
-
-
-def only(found: Intervals) -> tuple[Intervals, str]:
-    """Return the one flow that a chart of a single flow draws, with a note if it is not the only one.
-
-    It is the only flow with values, else the only delivered one, in kWh if it has several units.
-    """
-    few(found, MOST)
-    codes = np.unique(found.code[found.valid])
-    keys = found.keys.iloc[codes]
-    for chosen in (
-        keys,
-        keys[keys["flow"] == "delivered"],
-        keys[(keys["flow"] == "delivered") & (keys["unit"] == "kWh")],
-    ):
-        if len(chosen) == 1:
-            code = int(chosen.index[0])
-            one = replace(
-                found.take(found.code == code), keys=found.keys.iloc[[code]].reset_index(drop=True),
-                code=np.zeros(int((found.code == code).sum()), dtype=np.int64),
-            )  # fmt: skip
-            flow = chosen["flow"].iloc[0]
-            return one, f"{flow} only, of {len(keys)} flows" if len(keys) > 1 else ""
-    raise too_many(len(keys), 1, "series", keys)
-
-
-def nothing() -> SchemaError:
-    """Say that there is nothing to draw."""
-    return SchemaError("The frame has no value to draw", next_step="Check it with df.gk.quality().")
-
-
-def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
-    """Return the error for more series than one chart can show, with a column to filter by."""
-    by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
-    example = f'df["{by}"] == {keys[by].iloc[0]!r}' if by in keys else 'df["start"] >= "2024"'
-    return SchemaError(
-        f"The frame has {count:,} {what}, but this chart shows at most {most}",
-        next_step=f"Filter it first, as in df[{example}].",
-    )
-
-
-def one_unit(units: list[str]) -> SchemaError:
-    """Say that units cannot share an axis."""
-    return SchemaError(
-        f"The series are in {' and '.join(units)}, but this chart has one axis",
-        next_step="Filter the frame to one unit.",
-    )
-
-
-def rgba(color: str, alpha: float) -> str:
-    """Return a ``#rrggbb`` color with an opacity, as ``rgba(…)``."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"
-
-
-def subject(keys: pd.DataFrame) -> str:
-    """Return the subject of a title: the meter if there is one, or else the number of meters."""
-    meters = keys["meter"].unique()
-    return f"meter {plain(meters[0])}" if len(meters) == 1 else f"{len(meters)} meters"
+def milliseconds(instants: Any) -> Any:
+    """Return microseconds as the milliseconds of a plotly axis; numbers take half the room of texts."""
+    return np.asarray(instants, dtype=np.float64) / (US / 1000)

@@ -7,12 +7,14 @@ from greenkit.errors import SchemaError
 
 def cells(figure):
     """The values of the carpet by (row, date), without the empty ones."""
-    missing, carpet = figure.data[:2]
+    carpet = figure.data[-1]
     z = np.asarray(carpet.z)
     dates = [str(d)[:10] for d in np.asarray(carpet.x, dtype="datetime64[s]")]
     values = {(carpet.y[i], dates[j]): z[i, j] for i, j in zip(*np.nonzero(~np.isnan(z)), strict=True)}
-    grey = np.asarray(missing.z)
-    return values, {(missing.y[i], dates[j]) for i, j in zip(*np.nonzero(~np.isnan(grey)), strict=True)}
+    if len(figure.data) == 1:
+        return values, set()
+    gray = np.asarray(figure.data[0].z)
+    return values, {(carpet.y[i], dates[j]) for i, j in zip(*np.nonzero(~np.isnan(gray)), strict=True)}
 
 
 def test_the_repeated_hour_has_a_row_of_its_own(make_series):
@@ -46,20 +48,39 @@ def test_quarter_hours_are_power_and_units_are_told(make_series):
     figure = plot.heatmap(make_series([0.5] * 96, every="15min"))
     values, _ = cells(figure)
     assert set(values.values()) == {2.0}
-    assert figure.data[1].colorbar.title.text == "kW"
-    assert len(figure.data[1].y) == 96
+    assert figure.data[0].colorbar.title.text == "kW"
+    assert len(figure.data[0].y) == 96
     assert figure.layout.yaxis.tickvals[:2] == ("00:00", "03:00")
 
 
 def test_a_sign_centres_the_colours(make_series):
-    assert plot.heatmap(make_series([-1, 2], flow="net")).data[1].zmid == 0
-    assert plot.heatmap(make_series([1, 2])).data[1].zmid is None
+    net = plot.heatmap(make_series([-1, 2], flow="net")).data[0]
+    assert (net.zmid, net.zmin, net.zmax) == (0, -2, 2)
+    one = plot.heatmap(make_series([1, 2])).data[0]
+    assert (one.zmid, one.zmin, one.zmax) == (None, 0, 2)
+
+
+def test_one_charger_does_not_flatten_the_colors(make_series):
+    values = np.tile([0.5, 1.0, 1.5, 2.0], 24 * 15)
+    values[77] = 11.5
+    cells = plot.heatmap(make_series(values)).data[-1]
+    assert cells.zmax == 2.0
+    assert cells.colorbar.title.text == "kW, to the<br>99th percentile<br>(highest 11.5)"
+
+
+def test_unknown_zone_is_said_on_the_axis(make_series):
+    assert plot.heatmap(make_series([1, 2])).layout.yaxis.title.text == "Local time (America/Chicago)"
+    df = make_series([1.0] * 24, zone="UTC")
+    assert plot.heatmap(df).layout.yaxis.title.text == "UTC (time zone unknown)"
+    assert plot.week(df).layout.xaxis.title.text == "UTC (time zone unknown)"
+    assert plot.average_day(df).layout.xaxis.title.text == "UTC (time zone unknown)"
+    assert "local" not in plot.heatmap(df).to_json().lower()
 
 
 def test_each_series_has_a_panel(make_series):
     df = frame.concat([make_series([1, 2]), make_series([3, 4], flow="received")])
     figure = plot.heatmap(df)
-    assert [a.text for a in figure.layout.annotations] == ["delivered", "received"]
+    assert [a.text for a in figure.layout.annotations] == ["delivered", "export"]
     assert {t.yaxis for t in figure.data} == {"y", "y2"}
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greenkit import frame, plot
-from greenkit.errors import SchemaError
+from greenkit import _style, frame, plot, samples
+from greenkit.errors import SchemaError, SettingsError
+from greenkit.tariffs import load_plan
 
 
 def traces(figure, name):
@@ -17,29 +18,29 @@ def test_the_average_day_has_a_line_and_a_band_for_each_day_type(make_series):
     df = make_series(np.repeat([1.0, 1, 1, 1, 2, 4, 6], 24))
     figure = plot.average_day(df)
     (line,) = traces(figure, "weekend")
+    assert [a.text for a in figure.layout.annotations] == ["weekday", "weekend"]
+    assert line.xaxis == "x2"
     assert list(line.y) == [5.0] * 25
     assert list(line.x) == [*range(24), 24]
     low, high = [t for t in figure.data if t.legendgroup == "weekend" and t.name is None]
     assert (low.y[0], high.y[0], high.fill) == (pytest.approx(4.2), pytest.approx(5.8), "tonexty")
     assert figure.layout.yaxis.title.text == "kW"
-    assert figure.layout.xaxis.title.text == "local hour"
+    assert figure.layout.xaxis.title.text == "Local hour (America/Chicago)"
 
 
-def test_the_legend_stands_between_the_note_and_the_names_of_the_panels(make_series):
-    both = pd.concat([make_series([1.0] * 96, interval=900, flow=flow) for flow in ("delivered", "received")])
+def test_names_of_panes_are_below_the_notes(make_series):
+    both = pd.concat([make_series([1.0] * 96, every="15min", flow=flow) for flow in ("delivered", "received")])
     layout = plot.average_day(both).layout
-    assert layout.title.subtitle.text
-    drawn = layout.height - layout.margin.t - layout.margin.b
-    bottom = layout.margin.t - (layout.legend.y - 1) * drawn  # pixels from the top
-    assert bottom - 22 >= 60, "it covers the note"
-    assert bottom <= layout.margin.t - 22, "it covers the names"
+    lines = 1 + layout.title.subtitle.text.count("<br>")
+    assert layout.margin.t >= 12 + 21 + 16 * lines + 22, "the names of the panes cover the notes"
 
 
 def test_the_average_day_by_season_and_series(make_series):
     df = frame.concat([make_series([1.0] * 24 * 150, flow=f) for f in ("delivered", "received")])
     figure = plot.average_day(df, ("day_type", "season"))
     assert [a.text for a in figure.layout.annotations] == [
-        "delivered · summer", "delivered · autumn", "received · summer", "received · autumn"
+        f"{flow} · {season} · {kind}" for flow in ("delivered", "export") for season in ("summer", "autumn")
+        for kind in ("weekday", "weekend")
     ]  # fmt: skip
 
 
@@ -48,9 +49,9 @@ def test_the_duration_curve_marks_what_a_single_load_has(make_series):
     figure = plot.duration(df)
     (line,) = figure.data
     assert (line.y[0], line.x[0], line.x[-1]) == (4.0, 0.0, 100.0)
-    assert "load factor 0.500" in figure.layout.title.subtitle.text
-    assert figure.layout.xaxis.title.text == "share of the hours [%]"
-    assert any("base (5th percentile) 1 kW" in a.text for a in figure.layout.annotations)
+    assert "load factor 0.50: mean ÷ peak (4.0 kW in 60 min)" in figure.layout.title.subtitle.text
+    assert figure.layout.xaxis.title.text == "Share of the hours [%]"
+    assert any("base (5th percentile) 1.0 kW" in a.text for a in figure.layout.annotations)
     two = plot.duration(frame.concat([df, make_series([1.0], meter="M2")]))
     assert len(two.data) == 2
     with pytest.raises(SchemaError, match="in kW and therm/h"):
@@ -68,8 +69,8 @@ def test_peak_days_over_each_other_with_coincident_peaks(make_series):
     df = make_series([1.0] * 20 + [9.0] + [1.0] * 20 + [7.0] + [1.0] * 6)
     figure = plot.peak_days(df, 2, moments=["2024-07-01 20:30-05:00"])
     first, mark, second = figure.data
-    assert (first.name, max(first.y), first.x[20], first.text[20]) == ("1. 2024-07-01", 9.0, 20.0, "20:00 CDT")
-    assert second.name == "2. 2024-07-02"
+    assert (first.name, max(first.y), first.x[20], first.text[20]) == ("1. July 1, 2024", 9.0, 20.0, "20:00 CDT")
+    assert second.name == "2. July 2, 2024"
     assert (list(mark.x), list(mark.y)) == ([20.0], [9.0])
     with pytest.raises(SchemaError, match="at most 1"):
         plot.peak_days(frame.concat([df, make_series([1.0], meter="M2")]))
@@ -84,15 +85,22 @@ def test_a_peak_day_of_25_hours(make_series):
 def test_the_calendar_puts_each_day_in_its_cell(make_series):
     df = make_series([1.0] * 24 * 40, "2024-01-01").drop(index=range(24, 48)).drop(index=[50])
     figure = plot.calendar(frame.tidy(df))
-    grey, cells, dots = figure.data
+    grey, cells, outline, dots = figure.data
     # 1 January 2024 was a Monday: first row, first column; 2 January has no value; 3 January lacks an hour
     assert cells.z[0][0] == 24.0
-    assert cells.text[0][0] == "Mon 01 Jan 2024"
+    assert cells.text[0][0] == "Mon, Jan 1, 2024"
     assert np.isnan(cells.z[1][0])
     assert grey.z[1][0] == 1.0
-    assert (list(dots.x), list(dots.y)) == ([0], ["Wed"])
+    assert (list(dots.x), list(dots.y)) == ([0], [2])
+    assert list(figure.layout.yaxis.ticktext) == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     assert cells.colorbar.title.text == "kWh"
-    assert figure.layout.xaxis.ticktext[0] == "J"
+    # two months of data are two months of calendar; 1 February was a Thursday, so the border goes around three days
+    assert figure.layout.xaxis.ticktext == ("Jan", "Feb")
+    assert np.shape(cells.z) == (7, 9)
+    assert figure.layout.xaxis.range == (-0.5, 8.5)
+    assert list(outline.x[:4]) == [4.5, 4.5, 3.5, 3.5]
+    assert list(outline.y[:4]) == [-0.5, 2.5, 2.5, 6.5]
+    assert cells.zmin == 0
     assert cells.z[3][5] == 24.0  # Thursday of the sixth week, 8 February
     assert np.nansum(cells.z) == 24 * 39 - 1
 
@@ -112,7 +120,7 @@ def test_weekday_by_hour(make_series):
     # a cell lasts from its hour to the next
     assert list(cells.x) == [hour + 0.5 for hour in range(24)]
     assert cells.text[0][13] == "13:00"
-    assert cells.zmid is None
+    assert (cells.zmid, cells.zmin) == (None, 0)
     assert plot.week(make_series([-1.0, 1.0], flow="net")).data[0].zmid == 0
 
 
@@ -164,10 +172,22 @@ def test_months_by_time_of_use_and_cost(make_series):
         plot.tou(make_series([1.0]))
 
 
-ALL = ["load", "heatmap", "calendar", "week", "average_day", "duration", "monthly", "completeness", "peak_days"]
+FLEET = ["ranking", "small_multiples", "fleet_completeness", "annual_energy", "load_factor"]
+ALL = [
+    "load",
+    "daily",
+    "heatmap",
+    "calendar",
+    "week",
+    "average_day",
+    "duration",
+    "monthly",
+    "completeness",
+    "peak_days",
+]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*ALL, *FLEET])
 def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, name):
     with pytest.raises(SchemaError, match="no value to draw"):
         getattr(plot, name)(frame.empty())
@@ -175,13 +195,14 @@ def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, n
     before = df.copy()
     figure = getattr(plot, name)(df)
     pd.testing.assert_frame_equal(df, before)
-    assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
-    assert figure.layout.font.color == "#797979"
+    assert figure.layout.paper_bgcolor == "#ffffff"
+    assert figure.layout.font.color == "#1f2328"
+    assert figure.layout.title.subtitle.text
 
 
 def test_every_public_chart_is_tested():
     of_results = {"bill", "bill_change", "cost_by_hour", "plans", "price_map"}  # tests/plot/test_tariff_charts.py
-    assert set(plot.__all__) == {*ALL, "tou", *of_results}
+    assert set(plot.__all__) == {*ALL, *FLEET, "tou", *of_results}
 
 
 def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):
@@ -195,7 +216,7 @@ def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):
 def test_the_years_of_a_series_share_their_colours(make_series):
     df = make_series([1.0] * 24 + [5.0] * 24, "2023-12-31")
     scales = {(t.zmin, t.zmax) for t in plot.calendar(df).data if t.type == "heatmap" and t.showscale is not False}
-    assert scales == {(24.0, 120.0)}
+    assert scales == {(0.0, 120.0)}
     # one value alone needs a span around it
     alone = next(t for t in plot.calendar(make_series([2.0])).data if t.showscale is not False and t.type == "heatmap")
     assert (alone.zmin, alone.zmax) == (0.0, 2.0)
@@ -203,27 +224,117 @@ def test_the_years_of_a_series_share_their_colours(make_series):
 
 def test_months_are_named_in_the_middle_and_seldom_when_there_are_many(make_series):
     axis = plot.monthly(make_series([1.0] * 40, every="24h")).layout.xaxis
-    assert (axis.ticktext, axis.tickvals[0][:10]) == (("Jul 2024", "Aug 2024"), "2024-07-16")
+    assert (axis.ticktext, axis.tickvals[0][:10]) == (("Jul<br>2024", "Aug"), "2024-07-16")
     assert axis.range == ("2024-07-01T00:00:00.000", "2024-09-01T00:00:00.000")
-    assert len(plot.monthly(make_series([1.0] * 1500, every="24h", zone="UTC")).layout.xaxis.ticktext) <= 14
+    assert len(plot.monthly(make_series([1.0] * 1500, every="24h", zone="UTC")).layout.xaxis.ticktext) <= 12
     assert plot.monthly(make_series([240.0], unit="V")).layout.yaxis.title.text == "mean V"
 
 
-def test_many_names_stand_below_the_load(make_series):
-    few = frame.concat([make_series([1.0]), make_series([1.0], flow="received")])
-    many = frame.concat([make_series([1.0], meter=f"M{i}") for i in range(5)])
-    assert (plot.load(few).layout.legend.y, plot.load(many).layout.legend.yref) == (1.0, "container")
+def test_legends_are_below_every_chart_with_room(make_series):
+    few = plot.load(frame.concat([make_series([1.0]), make_series([1.0], flow="received")])).layout
+    many = plot.load(frame.concat([make_series([1.0], meter=f"meter-{i:09d}") for i in range(12)])).layout
+    for layout in (few, many, plot.monthly(make_series([1.0] * 24 * 400, cost=1.0)).layout):
+        assert (layout.legend.yref, layout.legend.y, layout.legend.x) == ("container", 0, 0)
+    assert many.margin.b > few.margin.b + 20
 
 
 def test_a_series_without_a_value_does_not_shift_the_names(make_series):
     df = frame.concat(
         [make_series([np.nan] * 24, flow="a"), make_series([1.0] * 24, flow="b"), make_series([2.0] * 24)]
     )
-    for picture in (plot.average_day, plot.week):
-        assert [a.text for a in picture(df).layout.annotations] == ["b", "delivered"]
+    assert [a.text for a in plot.week(df).layout.annotations] == ["b", "delivered"]
+    assert [a.text for a in plot.average_day(df).layout.annotations] == ["b · weekday", "delivered · weekday"]
 
 
 def test_too_many_series_are_told_by_what_to_choose(make_series):
     both = frame.concat([make_series([1.0], flow="received"), make_series([1.0], flow="net")])
-    with pytest.raises(SchemaError, match=r"Filter it first, as in df\[df\[\"flow\"\] == 'net'\]"):
+    with pytest.raises(SchemaError, match="Choose fewer with flow=, as in flow='net'"):
         plot.peak_days(both)
+
+
+# -- faults of the first version
+
+
+def test_daily_data_has_no_base_and_no_peak_day(make_series):
+    df = make_series([10.0, 20.0, 30.0], every="24h")
+    figure = plot.duration(df)
+    assert [a.text.partition(" ")[0] for a in figure.layout.annotations] == ["mean"]
+    with pytest.raises(
+        SchemaError, match=r"intervals of 24 h, but a day of a peak needs 3 h or less\. List the highest"
+    ):
+        plot.peak_days(df)
+
+
+def test_daily_bars_have_export_below_zero_and_the_net(make_series):
+    df = frame.concat([make_series([1.0] * 72), make_series([0.5] * 72, flow="received")])
+    df = df.drop(index=[5]).reset_index(drop=True)
+    figure = plot.daily(df)
+    delivered, export, net = figure.data
+    assert (list(delivered.y), list(export.y), list(net.y)) == ([23, 24, 24], [-12] * 3, [11, 12, 12])
+    assert (delivered.name, export.name, net.name) == ("delivered", "export", "net")
+    assert delivered.marker.pattern.shape == ("/", "", "")
+    assert delivered.hovertemplate.startswith("%{customdata[0]")
+    assert export.customdata[0][0] == 12
+    assert figure.layout.barmode == "relative"
+    assert list(plot.daily(df, aggregate="month").data[0].y) == [71]
+
+
+def test_energy_and_demand_have_two_axes(make_series):
+    demand = [2.0] * 30 + [9.0] + [1.0] * 17
+    df = frame.concat([make_series([1.0] * 48), make_series(demand, unit="kW", series="demand")])
+    figure = plot.daily(df)
+    bars, line = figure.data
+    assert (bars.yaxis, line.yaxis, figure.layout.yaxis2.side) == ("y", "y2", "right")
+    assert (list(bars.y), list(line.y)) == ([24, 24], [2.0, 9.0])
+    assert figure.layout.yaxis2.title.text == "highest demand [kW]"
+    with pytest.raises(SchemaError, match="in kWh and therm"):
+        plot.daily(frame.concat([df, make_series([1.0], unit="therm")]))
+
+
+def test_panes_of_day_types(make_series):
+    figure = plot.average_day(make_series([1.0] * 24 * 12), holidays=["2024-07-04"])
+    assert [a.text for a in figure.layout.annotations] == ["weekday", "weekend", "holiday"]
+    assert {t.xaxis for t in figure.data} == {"x", "x2", "x3"}
+    assert figure.layout.yaxis2.matches == "y"
+
+
+def test_time_of_use_by_hours_of_a_dict_for_both_flows(make_series):
+    df = frame.concat([make_series([1.0] * 24 * 7), make_series([0.5] * 24 * 7, flow="received")])
+    figure = plot.tou(df, schedule={"on-peak": {"hours": "16-21", "days": "weekdays"}, "night": "22-06"})
+    sums = {(t.name, t.yaxis): t.y[0] for t in figure.data}
+    assert sums == {
+        ("on-peak", "y"): 25, ("night", "y"): 56, ("other hours", "y"): 87,
+        ("on-peak", "y2"): 12.5, ("night", "y2"): 28, ("other hours", "y2"): 43.5,
+    }  # fmt: skip
+    assert [a.text for a in figure.layout.annotations] == ["delivered", "export"]
+    assert [t.showlegend for t in figure.data] == [True] * 3 + [False] * 3
+
+
+def test_time_of_use_by_the_periods_of_a_plan(make_series):
+    plan = load_plan(samples.path("plan-california-tou"))
+    figure = plot.tou(make_series([1.0] * 24 * 31, "2025-07-01", zone="America/Los_Angeles"), schedule=plan)
+    assert sum(t.y[0] for t in figure.data) == 744
+    assert len(figure.data) > 1
+    with pytest.raises(SettingsError, match="schedule is 'peak'"):
+        plot.tou(make_series([1.0]), schedule="peak")
+
+
+def test_texts_of_both_themes_have_contrast():
+    for name in ("light", "dark"):
+        page = _style.PAGES[name]
+        for text in (page.ink, page.muted):
+            assert _style.contrast(text, page.paper) >= 4.5
+    for i, (light, dark) in enumerate(_style.SEVERITIES.values()):
+        assert _style.contrast(light, "#ffffff") >= 4.5, i
+        assert _style.contrast(dark, "#16181c") >= 4.5, i
+    for color in (*_style.COLORS, *_style.FLOWS.values(), *(c for c, _ in _style.DAYS)):
+        assert min(_style.contrast(color, "#ffffff"), _style.contrast(color, "#16181c")) >= 3, color
+
+
+def test_colors_of_flows_differ_for_color_blind_readers():
+    # luminance or blue-yellow position, which red-green blindness leaves, must differ
+    flows = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _style.FLOWS.values()]
+    for i, a in enumerate(flows):
+        for b in flows[i + 1 :]:
+            seen = [abs((a[2] - (a[0] + a[1]) / 2) - (b[2] - (b[0] + b[1]) / 2)), abs(sum(a) - sum(b)) / 3]
+            assert max(seen) >= 40, (a, b)

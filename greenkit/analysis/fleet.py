@@ -1,0 +1,55 @@
+"""Many meters as a small table: one row for each meter and flow, from which charts of a fleet are drawn."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from greenkit.analysis import quality, shape
+
+_YEAR: Final = 8766.0
+"""Hours of an average year."""
+_KEYS: Final = ["meter", "flow", "unit"]
+
+
+def fleet_table(df: pd.DataFrame, *, roster: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row for each meter, flow, and unit, with the measures that compare meters.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame.
+    roster : DataFrame, optional
+        The meters with their attributes, as :func:`greenkit.analysis.quality.assess` takes them.
+
+    Returns
+    -------
+    DataFrame
+        ``meter``, ``flow``, ``unit``, ``power_unit``, ``hours`` with data, ``total``, ``annual`` (total ÷ hours ×
+        8,766), ``mean``, ``peak``, ``load_factor``, ``completeness``, and the attributes of the roster. An empty frame
+        returns an empty table.
+
+    Notes
+    -----
+    Data of a part of a year has an ``annual`` that includes the season of that part.
+
+    Examples
+    --------
+    >>> from greenkit import frame
+    >>> list(fleet_table(frame.empty()).columns)[:5]
+    ['meter', 'flow', 'unit', 'power_unit', 'hours']
+    """
+    load = shape.summarize(df)
+    total = load["mean"] * load["hours"]
+    table = load[[*_KEYS, "power_unit", "hours"]].assign(
+        total=total,
+        annual=total / load["hours"].where(load["hours"] > 0) * _YEAR,
+        mean=load["mean"],
+        peak=load["peak"],
+        load_factor=load["load_factor"],
+    )
+    report = quality.assess(df, expected=roster).table
+    attributes = [] if roster is None else [n for n in report.columns if n in roster.columns and n not in table.columns]
+    names = dict.fromkeys(_KEYS, "str")
+    return table.astype(names).merge(report[[*_KEYS, "completeness", *attributes]].astype(names), on=_KEYS, how="left")

@@ -1,0 +1,408 @@
+"""Charts of many meters: ranking, small multiples, completeness, annual energy, and load factor.
+
+Each chart is drawn from a small table, with a row for each meter and not for each interval. A chart that gets a tidy
+frame computes its table first; a dataset of thousands of meters passes the table that it computed itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from greenkit import _style
+from greenkit._style import Theme
+from greenkit.analysis import fleet, quality, shape
+from greenkit.analysis.intervals import power_unit
+from greenkit.errors import SchemaError, SettingsError
+from greenkit.plot import _theme
+from greenkit.plot._theme import Names, Sheet
+
+if TYPE_CHECKING:
+    import datetime
+
+    import plotly.graph_objects as go
+
+MEASURES: Final[Mapping[str, tuple[str, str]]] = {
+    "total": ("Total", "unit"),
+    "annual": ("Energy per year", "unit"),
+    "mean": ("Mean power", "power_unit"),
+    "peak": ("Peak power", "power_unit"),
+    "load_factor": ("Load factor", ""),
+    "completeness": ("Completeness", "share"),
+}
+"""Measures of a meter: the title of each, and the column with its unit."""
+_NAMED: Final = 60
+"""Most meters whose names fit beside their bars."""
+_PANES: Final = 400
+_CLASSES: Final = 60
+
+
+def _table(data: pd.DataFrame, columns: Mapping[str, Any] | set[str], meter: Names, flow: Names, start: Any, end: Any
+           ) -> pd.DataFrame:  # fmt: skip
+    """Return the table of a tidy frame, or the given one if it is a table already."""
+    if "start" in data.columns and "value" in data.columns:
+        made = fleet.fleet_table(_theme.choose(data, meter=meter, flow=flow, start=start, end=end))
+    else:
+        missing = [name for name in columns if name not in data.columns]
+        if missing:
+            raise SchemaError(
+                f"The table has no column {', '.join(missing)}",
+                next_step="Pass a tidy frame, or the result of df.gk.fleet_table().",
+            )
+        made = data
+        for name, wanted in (("meter", meter), ("flow", flow)):
+            if wanted is not None:
+                given = [wanted] if isinstance(wanted, str) else list(wanted)
+                made = made[made[name].isin([*given, *(["received"] if "export" in given else [])])]
+    return made
+
+
+def _one_flow(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one flow: the delivered one if there are several. Units are never mixed."""
+    if "flow" in table.columns and table["flow"].nunique() > 1 and (table["flow"] == "delivered").any():
+        table = table[table["flow"] == "delivered"]
+    if "unit" in table.columns and table["unit"].nunique() > 1:
+        raise _theme.one_unit(sorted(table["unit"].astype("str").unique()))
+    return table
+
+
+def _check_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        raise SettingsError(f"There is no measure {measure!r}", next_step=f"Use one of {', '.join(MEASURES)}.")
+
+
+def _unit(table: pd.DataFrame, measure: str) -> str:
+    column = MEASURES[measure][1]
+    unit = str(table[column].iloc[0]) if column in table.columns else ""
+    return f"{unit}/year" if measure == "annual" and unit else unit
+
+
+def _flow_note(table: pd.DataFrame) -> str:
+    flow = str(table["flow"].iloc[0]) if "flow" in table.columns else ""
+    return f"{_style.flow_label(flow)}" if flow else ""
+
+
+def ranking(
+    data: pd.DataFrame,
+    measure: str = "total",
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the meters from the highest to the lowest of a measure, with the median.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A tidy frame, or the table of :func:`greenkit.analysis.fleet.fleet_table`.
+    measure : {"total", "annual", "mean", "peak", "load_factor", "completeness"}
+        What the meters are ranked by. Default: ``"total"``.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
+
+    Raises
+    ------
+    SchemaError
+        If no meter has a value, or if the meters have several units.
+    SettingsError
+        If there is no such measure.
+    """
+    _check_measure(measure)
+    table = _one_flow(_table(data, {"meter", measure}, meter, flow, start, end))
+    table = table[np.isfinite(table[measure].to_numpy(dtype=np.float64))]
+    if not len(table):
+        raise _theme.nothing()
+    table = table.sort_values(measure, ascending=False, kind="stable")
+    value, names = table[measure].to_numpy(dtype=np.float64), [_theme.plain(str(m)) for m in table["meter"]]
+    what, unit = MEASURES[measure][0], _unit(table, measure)
+    middle = float(np.median(value))
+    shown = _style.percent(middle) if measure == "completeness" else _style.number(middle, unit)
+    note = "; ".join(filter(None, [_flow_note(table), f"median {shown}"]))
+    sheet = Sheet.of(f"{what} of {len(table):,} meters", note, given=title, theme=theme, showlegend=False)
+    few = len(table) <= _NAMED
+    sheet.layout["height"] = height or (int(sheet.top + 70 + 18 * max(len(table), 6)) if few else 460)
+    rank = np.arange(1, len(table) + 1)
+    label = f"%{{customdata}}<br>%{{{'x' if few else 'y'}:,.4~g}} {unit}<extra></extra>"
+    bars: dict[str, Any] = {"marker": {"color": _style.COLORS[0], "line": {"width": 0}}, "customdata": names,
+                            "hovertemplate": label}  # fmt: skip
+    line = {"type": "line", "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}
+    if few:
+        sheet.add("bar", x=value, y=names, orientation="h", **bars)
+        sheet.axis("xaxis", unit or what.lower(), anchor="y")
+        sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
+        sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
+    else:
+        sheet.add("bar", x=rank, y=value, **bars)
+        sheet.axis("xaxis", "Rank", anchor="y", showgrid=False, range=[0, len(table) + 1])
+        sheet.axis("yaxis", unit or what.lower(), anchor="x")
+        sheet.layout["shapes"] = [{**line, "x0": 0, "x1": 1, "xref": "paper", "y0": middle, "y1": middle}]
+        sheet.layout["bargap"] = 0.05
+        _extremes(sheet, rank, value, names)
+    return sheet.figure()
+
+
+def _extremes(sheet: Sheet, rank: Any, value: Any, names: list[str]) -> None:
+    """Name the three highest bars, with room between the names."""
+    for i in range(min(3, len(names))):
+        sheet.layout.setdefault("annotations", []).append({
+            "x": int(rank[i]), "y": float(value[i]), "text": f"{i + 1}. {names[i]}", "ax": 60, "ay": -4 + 20 * i,
+            "xanchor": "left", "showarrow": True, "arrowwidth": 1, "arrowcolor": sheet.page.line, "arrowhead": 0,
+            "font": {"size": _style.SIZES["small"]},
+        })  # fmt: skip
+
+
+def small_multiples(
+    data: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the average day of each meter in a small pane, from midnight to midnight and from zero to its own highest.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A tidy frame with intervals of an hour or less, or a table with the columns ``meter``, ``hour``, and ``mean``,
+        such as ``df.gk.average_day(())`` returns; at most 400 meters.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
+
+    Raises
+    ------
+    SchemaError
+        If there is no value, or if there are too many meters.
+    """
+    if "start" in data.columns and "value" in data.columns:
+        data = shape.average_day(_theme.choose(data, meter=meter, flow=flow, start=start, end=end), ())
+    missing = [name for name in ("meter", "hour", "mean") if name not in data.columns]
+    if missing:
+        raise SchemaError(
+            f"The table has no column {', '.join(missing)}", next_step="Pass a tidy frame or df.gk.average_day(())."
+        )
+    table = _one_flow(data)
+    days = [(str(name), part.sort_values("hour")) for name, part in table.groupby("meter", observed=True, sort=False)]
+    if not days:
+        raise _theme.nothing()
+    if len(days) > _PANES:
+        raise _theme.too_many(len(days), _PANES, "meters", table.assign(flow="", series="", unit=""))
+    columns = next((n for n in (4, 6, 8, 10, 12) if len(days) <= 3 * n * n // 4), 16)
+    columns = min(columns, len(days))
+    rows = -(-len(days) // columns)
+    # all panes are one line in one pair of axes: pane (row, column) is the square from (column, -row)
+    x: list[Any] = []
+    y: list[Any] = []
+    text: list[str] = []
+    for i, (name, part) in enumerate(days):
+        row, column = divmod(i, columns)
+        hour, mean = part["hour"].to_numpy(dtype=np.float64), part["mean"].to_numpy(dtype=np.float64)
+        top = float(np.nanmax(np.abs(mean), initial=0.0)) or 1.0
+        x += [*(column + 0.06 + 0.88 * hour / 24), None]
+        y += [*(-row + 0.6 * mean / top), None]
+        text += [*(f"{_theme.plain(name)}<br>{int(h):02d}:{round(h % 1 * 60):02d}: {_style.number(m)}"
+                   for h, m in zip(hour, mean, strict=True)), ""]  # fmt: skip
+    unit = power_unit(str(table["unit"].iloc[0])) if "unit" in table.columns else ""
+    note = "; ".join(filter(None, [_flow_note(table), "each pane: one day, from zero to its own highest value"]))
+    sheet = Sheet.of(f"Average day of {len(days):,} meters", note, given=title, theme=theme, showlegend=False)
+    sheet.layout["height"] = height or int(sheet.top + 30 + (70 if columns <= 8 else 54) * max(rows, 2))
+    sheet.layout["margin"] |= {"l": 16, "r": 16, "b": 16}
+    sheet.add(
+        "scatter", x=x, y=y, text=text, mode="lines", line={"width": 1.4, "color": _style.COLORS[0]},
+        hovertemplate=f"%{{text}} {unit}<extra></extra>", connectgaps=False,
+    )  # fmt: skip
+    short = [_theme.plain(_ending(name, 16 if columns <= 6 else 9)) for name, _ in days]
+    sheet.add(
+        "scatter", x=[i % columns + 0.06 for i in range(len(days))],
+        y=[-(i // columns) + 0.78 for i in range(len(days))],
+        text=short, mode="text", textposition="middle right", hoverinfo="skip",
+        textfont={"size": 11 if columns <= 8 else 10, "color": sheet.page.muted},
+    )  # fmt: skip
+    bases: dict[str, Any] = {"x": [], "y": []}
+    for i in range(len(days)):
+        bases["x"] += [i % columns + 0.06, i % columns + 0.94, None]
+        bases["y"] += [-(i // columns)] * 2 + [None]
+    sheet.add("scatter", **bases, mode="lines", line={"width": 1, "color": sheet.page.line}, hoverinfo="skip")
+    sheet.axis("xaxis", visible=False, range=[0, columns], anchor="y", fixedrange=True)
+    sheet.axis("yaxis", visible=False, range=[-rows + 0.85, 1], anchor="x", fixedrange=True)
+    return sheet.figure()
+
+
+def _ending(name: str, most: int) -> str:
+    """Return a name, or its end, which differs more often between meters than its beginning."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+def fleet_completeness(
+    data: pd.DataFrame,
+    by: Mapping[str, str] | None = None,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the share of the expected intervals that are present, by day and class of meters.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A tidy frame, or a table with the columns ``date``, ``present``, and ``expected``, and ``class`` or ``meter``,
+        such as ``df.gk.quality().days``.
+    by : mapping of str to str, optional
+        Meter → class, such as its rate, utility, or read cycle: ``roster.set_index("meter")["rate"]``. Default: the
+        column ``class``, or all meters as one class.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If no interval is expected, or if there are more than 60 classes.
+    """
+    if "start" in data.columns and "value" in data.columns:
+        data = quality.assess(_theme.choose(data, meter=meter, flow=flow, start=start, end=end)).days
+    if not len(data):
+        raise _theme.nothing()
+    count = f"{data['meter'].nunique():,} meters" if "meter" in data.columns else "meters"
+    if by is not None:
+        classes = dict(by.items())
+        data = data.assign(**{"class": [classes.get(str(m), "no class") for m in data["meter"]]})
+    elif "class" not in data.columns:
+        data = data.assign(**{"class": "all meters"})
+    sums = data.groupby(["class", "date"], observed=True)[["present", "expected"]].sum().reset_index()
+    names = sorted(sums["class"].astype("str").unique())
+    if len(names) > _CLASSES:
+        raise SchemaError(f"There are {len(names):,} classes, but this chart shows at most {_CLASSES}",
+                          next_step="Combine some of the classes.")  # fmt: skip
+    date = sums["date"].to_numpy().astype("datetime64[D]")
+    every = np.arange(date.min(), date.max() + np.timedelta64(1, "D"))
+    row = np.searchsorted(names, sums["class"].astype("str"))
+    share = np.full((len(names), len(every)), np.nan, dtype=np.float32)
+    counts = np.full((*share.shape, 2), np.nan, dtype=np.float32)
+    place = (date - every[0]).astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share[row, place] = 100 * sums["present"].to_numpy() / sums["expected"].to_numpy()
+    counts[row, place] = sums[["present", "expected"]].to_numpy()
+    note = _style.days(every[0], every[-1])
+    sheet = Sheet.of(f"Completeness of {count} by day", note, given=title, theme=theme)
+    sheet.layout["height"] = height or int(sheet.top + 80 + 26 * max(len(names), 4))
+    places, axis = _theme.dates(every)
+    sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
+    sheet.axis("xaxis", anchor="y", **axis)
+    sheet.add(
+        "heatmap", z=share, x=places, y=[_theme.plain(n) for n in names], zmin=0, zmax=100, colorscale=_style.SCALE,
+        colorbar=sheet.colorbar("% present", "y"), ygap=2, hoverongaps=False, customdata=counts,
+        hovertemplate="%{y}<br>%{x|%a, %b %-d, %Y}<br>%{z:.1f}%: %{customdata[0]:,} of %{customdata[1]:,} intervals"
+        "<extra></extra>",
+    )  # fmt: skip
+    return sheet.figure()
+
+
+def annual_energy(
+    data: pd.DataFrame,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw how many meters use how much energy per year, with the median.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A tidy frame, or the table of :func:`greenkit.analysis.fleet.fleet_table`.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
+
+    Notes
+    -----
+    The energy of a meter is its total ÷ hours with data × 8,766 hours. Data of a part of a year therefore includes the
+    season of that part.
+    """
+    table = _one_flow(_table(data, {"meter", "annual"}, meter, flow, start, end))
+    value = table["annual"].to_numpy(dtype=np.float64)
+    value = value[np.isfinite(value)]
+    if not len(value):
+        raise _theme.nothing()
+    unit, middle = _unit(table, "annual"), float(np.median(value))
+    count, edge = np.histogram(value, bins=min(40, max(6, int(np.sqrt(len(value)) * 1.8))))
+    note = "; ".join(filter(None, [_flow_note(table), f"median {_style.number(middle, unit)}"]))
+    sheet = Sheet.of(f"Energy per year of {len(value):,} meters", note, given=title, height=height, usual=380,
+                     theme=theme, showlegend=False, bargap=0.03)  # fmt: skip
+    labels = [f"{_style.number(a)} to {_style.number(b)}" for a, b in pairwise(edge.tolist())]
+    sheet.add(
+        "bar", x=(edge[:-1] + edge[1:]) / 2, y=count, width=np.diff(edge), customdata=labels,
+        marker={"color": _style.COLORS[0], "line": {"width": 0}},
+        hovertemplate=f"%{{y}} meters with %{{customdata}} {unit}<extra></extra>",
+    )  # fmt: skip
+    sheet.layout["shapes"] = [{"type": "line", "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper",
+                               "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}]  # fmt: skip
+    sheet.axis("xaxis", unit, showgrid=False, anchor="y")
+    sheet.axis("yaxis", "meters", anchor="x", rangemode="tozero")
+    return sheet.figure()
+
+
+def load_factor(
+    data: pd.DataFrame,
+    by: Mapping[str, str] | None = None,
+    *,
+    meter: Names = None,
+    flow: Names = None,
+    start: str | datetime.date | None = None,
+    end: str | datetime.date | None = None,
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the load factor of each meter over its energy per year, on a logarithmic axis.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A tidy frame, or the table of :func:`greenkit.analysis.fleet.fleet_table`.
+    by : mapping of str to str, optional
+        Meter → class; each class has a color.
+    meter, flow, start, end, title, height, theme
+        As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
+    """
+    table = _one_flow(_table(data, {"meter", "annual", "load_factor"}, meter, flow, start, end))
+    table = table[(table["annual"] > 0) & table["load_factor"].notna()]
+    if not len(table):
+        raise _theme.nothing()
+    classes = {} if by is None else dict(by.items())
+    group = np.array([str(classes.get(str(m), "no class")) if classes else "" for m in table["meter"]])
+    sheet = Sheet.of(f"Load factor of {len(table):,} meters", _flow_note(table), given=title, height=height,
+                     theme=theme, hovermode="closest")  # fmt: skip
+    unit = _unit(table, "annual")
+    for i, name in enumerate(sorted(set(group))):
+        part = table[group == name]
+        sheet.add(
+            "scatter", x=part["annual"].to_numpy(), y=part["load_factor"].to_numpy(), mode="markers",
+            name=_theme.plain(name), customdata=[_theme.plain(str(m)) for m in part["meter"]],
+            marker={"size": 8, "opacity": 0.75, "color": _style.COLORS[i % len(_style.COLORS)]},
+            hovertemplate=f"%{{customdata}}<br>load factor %{{y:.2f}}, %{{x:,.4~g}} {unit}<extra></extra>",
+        )  # fmt: skip
+    sheet.axis("xaxis", unit, type="log", anchor="y", dtick="D2" if table["annual"].max() < 30 * table["annual"].min()
+               else 1)  # fmt: skip
+    sheet.axis("yaxis", "load factor", anchor="x", rangemode="tozero")
+    return sheet.figure()

@@ -1,0 +1,97 @@
+"""Charts of many meters, from a frame and from the small table of a dataset."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from greenkit import frame, plot
+from greenkit.errors import SchemaError, SettingsError
+
+N = 200
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Two hundred meters as a small table."""
+    rng = np.random.default_rng(3)
+    annual = rng.lognormal(9, 0.5, N)
+    return pd.DataFrame({
+        "meter": [f"10443720000{i:011d}" for i in range(N)], "flow": "delivered", "unit": "kWh", "power_unit": "kW",
+        "total": annual / 12, "annual": annual, "peak": annual / 2000, "load_factor": rng.uniform(0.1, 0.6, N),
+        "completeness": rng.uniform(0.9, 1.0, N),
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def three(make_series):
+    parts = [make_series(np.full(24, i + 1.0), meter=f"M{i}") for i in range(3)]
+    return frame.concat([*parts, make_series([9.0] * 24, flow="received", meter="M0")])
+
+
+def test_fleet_table_measures_each_meter(three):
+    table = three.gk.fleet_table()
+    one = table[(table["meter"] == "M1") & (table["flow"] == "delivered")].iloc[0]
+    assert (one["total"], one["mean"], one["peak"], one["load_factor"]) == (48, 2, 2, 1)
+    assert (one["annual"], one["completeness"], one["power_unit"]) == (2 * 8766, 1, "kW")
+    roster = pd.DataFrame({"meter": ["M0", "M1", "M2"], "rate": ["A", "B", "B"]})
+    assert three.gk.fleet_table(roster=roster).set_index("meter")["rate"].to_dict() == {"M0": "A", "M1": "B", "M2": "B"}
+
+
+def test_ranking_goes_from_the_highest_down(three, table):
+    bars = plot.ranking(three).data[0]
+    assert (list(bars.y), list(bars.x), bars.orientation) == (["M2", "M1", "M0"], [72, 48, 24], "h")
+    many = plot.ranking(table, "annual")
+    assert list(many.data[0].y) == sorted(table["annual"], reverse=True)
+    assert many.layout.height <= 600, "200 meters must fit on a screen"
+    assert many.layout.title.text == "Energy per year of 200 meters"
+    assert [a.text[:2] for a in many.layout.annotations] == ["1.", "2.", "3."]
+    with pytest.raises(SettingsError, match="There is no measure 'size'"):
+        plot.ranking(table, "size")
+    with pytest.raises(SchemaError, match=r"no column peak\. Pass a tidy frame, or the result"):
+        plot.ranking(table.drop(columns="peak"), "peak")
+
+
+def test_small_multiples_have_a_pane_for_each_meter(make_series):
+    hours = np.arange(24.0)
+    table = pd.concat([pd.DataFrame({"meter": f"M{i}", "hour": hours, "mean": hours * i}) for i in range(1, N + 1)])
+    figure = plot.small_multiples(table)
+    line, names, _ = figure.data
+    assert np.isnan(np.array(line.x, dtype=float)).sum() == N
+    assert (len(names.text), figure.layout.height <= 1400) == (N, True)
+    # every pane reaches from its base to its own highest
+    y = np.array(line.y, dtype=float).reshape(N, 25)[:, :24]
+    assert np.ptp(y, axis=1) == pytest.approx(0.6)
+    one = plot.small_multiples(make_series([1.0, 2.0] * 24)).data[0]
+    assert one.text[1] == "M1<br>01:00: 2.0"
+
+
+def test_fleet_completeness_adds_up_the_meters_of_a_class(make_series):
+    whole = make_series([1.0] * 48)
+    holed = make_series([1.0] * 48, meter="M2").drop(index=range(24, 36))
+    df = frame.concat([whole, frame.tidy(holed), make_series([1.0] * 48, meter="M3")])
+    cells = plot.fleet_completeness(df, {"M1": "A", "M2": "A", "M3": "B"}).data[0]
+    assert list(cells.y) == ["A", "B"]
+    assert np.asarray(cells.z).tolist() == [[100, 75], [100, 100]]
+    assert cells.customdata[0][1].tolist() == [36, 48]
+    assert np.asarray(plot.fleet_completeness(df.gk.quality().days).data[0].z)[0] == pytest.approx([100, 100 * 60 / 72])
+
+
+def test_annual_energy_counts_every_meter(table):
+    figure = plot.annual_energy(table)
+    assert sum(figure.data[0].y) == N
+    assert figure.layout.shapes[0].x0 == pytest.approx(table["annual"].median())
+    assert figure.layout.xaxis.title.text == "kWh/year"
+
+
+def test_load_factor_over_energy_by_class(table):
+    classes = {m: "ABC"[i % 3] for i, m in enumerate(table["meter"])}
+    figure = plot.load_factor(table, classes)
+    assert [t.name for t in figure.data] == ["A", "B", "C"]
+    assert sum(len(t.x) for t in figure.data) == N
+    assert figure.layout.xaxis.type == "log"
+
+
+def test_meters_in_two_units_are_refused(three, make_series):
+    gas = make_series([1.0] * 24, unit="therm", meter="G", flow="received")
+    with pytest.raises(SchemaError, match="in kWh and therm"):
+        plot.ranking(frame.concat([frame.tidy(three[three["flow"] == "received"]), gas]), flow="export")
