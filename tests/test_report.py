@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import frame
+from greenkit import _style, frame
 from greenkit.errors import SchemaError
 from greenkit.findings import Finding
 
@@ -15,12 +15,12 @@ def test_the_page_holds_the_facts_and_needs_no_network(tmp_path, make_series):
     df = frame.concat([make_series([1.25] * 24), make_series([2] * 24, flow="received")])
     path = greenkit.write_report(df, tmp_path / "report.html", findings=[Finding("a.b", "warning", "It is odd.")])
     page = path.read_text(encoding="utf-8")
-    assert "30.000 kWh" in page
-    assert "48.000 kWh" in page
+    assert "1 day, 100% complete, 30.0 kWh delivered, 48.0 kWh exported, peak 1.2 kW on July 1 at 00:00 CDT." in page
     assert "It is odd." in page
     # outside of the scripts, nothing points anywhere, and the policy forbids it
     assert "default-src 'none'" in page
     bare = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert len(page) < 2_500_000, "the library is compressed"
     assert not re.search(r"(src|href)\s*=", bare)
     assert not re.search(r"<script[^>]+src=", page)
 
@@ -58,19 +58,19 @@ def test_the_sections_stand_in_the_order_of_the_questions(tmp_path, make_series)
     bills = pd.DataFrame({"start": ["2024-07-02"], "end": ["2024-08-01"], "value": [720.0], "unit": ["kWh"]})
     page = greenkit.write_report(frame.tidy(df), tmp_path / "r.html", bills=bills).read_text(encoding="utf-8")
     assert headings(page) == [
-        "Summary", "Data quality", "Totals", "Bills", "Load shape", "Load", "Heatmap", "Average day", "Months",
-        "Load duration", "Provenance",
+        "Findings", "Data quality", "Totals", "Bills", "Load", "Heatmap", "Average day", "Months", "Load duration",
+        "Load shape", "Provenance",
     ]  # fmt: skip
     assert "959 of 960" in page
-    assert "743.000 kWh" in page
+    assert "743.0 kWh" in page
     assert "<td>match</td>" in page
-    assert page.count("plotly.js v") == 1
+    assert page.count('id="library"') == 1
 
 
 def test_intervals_that_stand_twice_count_once_and_are_told(tmp_path, make_series):
     df = make_series([1.0, 2.0])
     page = greenkit.write_report(frame.concat([df, df]), tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "3.000 kWh" in page
+    assert "3.0 kWh delivered" in page
     assert "2 duplicate intervals have the same value" in page
 
 
@@ -102,3 +102,54 @@ def test_a_page_does_not_take_the_name_of_its_notebook(tmp_path, make_series):
     with pytest.raises(ValueError, match=r"must not be r\.ipynb\. Name it report\.html"):
         greenkit.write_report(make_series([1.0]), tmp_path / "r.ipynb", notebook=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["r.pdf", "R.PDF"])
+def test_pdf_is_refused_with_the_way_to_make_one(tmp_path, make_series, name):
+    with pytest.raises(ValueError, match="open the page in a browser, and print it to a PDF"):
+        greenkit.write_report(make_series([1.0]), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_headline_of_the_sample(tmp_path):
+    df = greenkit.load(greenkit.samples.path("espi"))
+    page = greenkit.write_report(df, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert (
+        "14 days, 99.1% complete, 247.9 kWh delivered, 227.5 kWh exported, peak 7.5 kW on November 3 at 23:15 CST."
+    ) in page
+    assert f"Written on {_style.today()}" in page
+    assert "October 28 to November 10, 2024, America/Chicago" in page
+    assert "sources: espi.xml" in page
+    figures = re.findall(r"<div><b>(.*?)</b><span>", page)
+    assert figures == ["247.9 kWh", "7.5 kW", "99.1%", "28.33 USD"]
+    assert page.index("</header>") < page.index("<table")
+    assert "received" not in re.sub(r"<code>.*?</code>|<script.*?</script>|<li.*?</li>", "", page, flags=re.S)
+
+
+def test_findings_are_sorted_by_severity_with_what_to_do(tmp_path, make_series):
+    noted = [
+        Finding("a.b", "info", "A."),
+        Finding("c.d", "serious", "C.", {}, "Do C."),
+        Finding("e.f", "warning", "E."),
+    ]
+    page = greenkit.write_report(make_series([1.0]), tmp_path / "r.html", findings=noted).read_text(encoding="utf-8")
+    assert re.findall(r"<b class='(\w+)'>", page)[:3] == ["serious", "warning", "info"]
+    assert "C.<br>Do C.<br>" in page
+
+
+def test_unknown_zone_is_not_called_local(tmp_path, make_series):
+    page = greenkit.write_report(make_series([1.0] * 48, zone="UTC"), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "UTC, time zone unknown" in page
+    assert "Local" not in re.sub(r'<script id="library".*?</script>', "", page, flags=re.S)
+
+
+def test_empty_frame_says_so_and_has_no_library(tmp_path, make_series):
+    page = greenkit.write_report(make_series([]), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "The frame is empty. It contains no intervals." in page
+    assert len(page) < 10_000
+
+
+def test_costs_of_a_plan_are_one_of_the_figures(tmp_path, make_series):
+    plan = {"name": "Flat", "zone": "America/Chicago", "energy": 0.5}
+    page = greenkit.write_report(make_series([1.0] * 48), tmp_path / "r.html", plan=plan).read_text(encoding="utf-8")
+    assert "<b>24.00 USD</b><span>cost on Flat</span>" in page

@@ -12,6 +12,7 @@ RENAMED = {"df.gk.unique": "df.gk.drop_duplicates"}
 # Signatures of 0.1 that changed otherwise than by new arguments with defaults: name → reason.
 RESIGNED = {
     "Findings.add": "takes a declared Kind",
+    "plot.load": "draws 40,000 intervals of a series, a year of quarter-hours, where 0.1 drew 20,000",
     "settings.Settings": "its default holds the new settings proxy and proxy_password",
     "sandbox.serve": "the second argument, talk, is named write_line, as in the demo",
     **dict.fromkeys(("connect", "custodian.connect"), "limit is smaller for an answer in memory"),
