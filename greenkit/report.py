@@ -356,8 +356,8 @@ def _total_cost(facts: _Facts) -> tuple[str, str]:
     if facts.bill is not None:
         return f"{facts.bill.total:,.2f} {facts.bill.plan.currency}", f"cost on {facts.bill.plan.name}"
     if "cost" in facts.once.columns and facts.once["cost"].notna().any():
-        currency = facts.once["currency"].dropna().unique() if "currency" in facts.once.columns else []
-        unit = str(currency[0]) if len(currency) == 1 else ""
+        words = facts.once["currency"].dropna().astype("str").unique().tolist() if "currency" in facts.once else []
+        unit = words[0] if len(words) == 1 else ""
         return f"{facts.once['cost'].sum():,.2f} {unit}".rstrip(), "cost, from the utility"
     return "unknown", "cost: the data has none, and no plan was passed"
 
