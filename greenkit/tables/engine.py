@@ -320,7 +320,7 @@ def _order(series: Ints, start: Ints) -> Ints | None:
     return np.lexsort([start, series])
 
 
-def _keep(out: Readings, which: Bools) -> None:
+def _keep(out: Readings, which: Bools | Ints) -> None:
     out.row, out.series, out.start = out.row[which], out.series[which], out.start[which]
     out.end, out.value = out.end[which], out.value[which]
     out.cost = None if out.cost is None else out.cost[which]
