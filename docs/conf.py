@@ -24,7 +24,7 @@ version = release = greenkit.__version__
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 
-# Notebooks are shown with the outputs that they contain; the release executes them first.
+# Notebooks are shown with their outputs; ring 2 executes them and generate.py takes its copies.
 nb_execution_mode = "off"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

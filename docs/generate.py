@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import pkgutil
 import shutil
 from importlib import import_module
@@ -152,7 +153,14 @@ def write_all() -> None:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
     NOTEBOOKS.mkdir(parents=True, exist_ok=True)
-    for path in sorted((join_changes.ROOT / "notebooks").glob("*.ipynb")):
+    for path in notebooks():
         copy = NOTEBOOKS / path.name
         if not copy.is_file() or copy.read_bytes() != path.read_bytes():
             shutil.copyfile(path, copy)
+
+
+def notebooks() -> list[Path]:
+    """Return the notebooks, with their outputs if ``GREENKIT_EXECUTED`` names the folder in which ring 2 keeps them."""
+    executed = Path(os.environ.get("GREENKIT_EXECUTED") or NOTEBOOKS / "none")
+    paths = sorted((join_changes.ROOT / "notebooks").glob("*.ipynb"))
+    return [executed / path.name if (executed / path.name).is_file() else path for path in paths]

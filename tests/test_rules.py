@@ -1,6 +1,7 @@
 """Rules of the package that hold for every module: imports, signatures, names, kinds of findings."""
 
 import ast
+import functools
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 from greenkit import findings
 
 PACKAGE = Path(__file__).parent.parent / "greenkit"
-MODULES = {p.relative_to(PACKAGE): ast.parse(p.read_text(encoding="utf-8")) for p in sorted(PACKAGE.rglob("*.py"))}
+PATHS = [p.relative_to(PACKAGE) for p in sorted(PACKAGE.rglob("*.py"))]
+
+
+@functools.cache
+def modules():
+    """Parse all modules once, when a rule first needs them: {path: tree}."""
+    return {path: ast.parse((PACKAGE / path).read_text(encoding="utf-8")) for path in PATHS}
+
 
 # Public callables that take ** on purpose: name → reason.
 OPEN = {
@@ -63,11 +71,11 @@ def imports(tree, *, own):
     return {name for name in found if name not in (own, "greenkit")}
 
 
-NAMES = {dotted(path) for path in MODULES}
+NAMES = {dotted(path) for path in PATHS}
 
 
 def test_imports_have_no_cycle_at_any_depth():
-    graph = {dotted(path): imports(tree, own=dotted(path)) for path, tree in MODULES.items()}
+    graph = {dotted(path): imports(tree, own=dotted(path)) for path, tree in modules().items()}
     state, cycles = {}, []
 
     def walk(name, trail):
@@ -86,7 +94,7 @@ def test_imports_have_no_cycle_at_any_depth():
 
 
 def public_functions():
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         if any(part.startswith("_") and part != "__init__.py" for part in path.parts):
             continue
         for node in tree.body:
@@ -99,7 +107,7 @@ def public_functions():
 
 
 def test_every_module_says_what_it_is():
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         doc = ast.get_docstring(tree)
         assert doc, path
         first = doc.partition("\n\n")[0]
@@ -127,7 +135,7 @@ def docstrings(tree):
 
 def test_the_core_names_no_utility():
     found = []
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         if set(path.parts) & set(NAMED_HERE):
             continue
         docs = {id(d) for d in docstrings(tree)}
@@ -148,7 +156,7 @@ def test_the_core_names_no_utility():
 
 def kinds():
     """Yield (module, name of the finding, name of the constant or "") for each Kind that a module declares."""
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         if path == Path("findings.py"):
             continue
         for node in ast.walk(tree):
@@ -164,13 +172,13 @@ def test_each_kind_of_finding_is_declared_once_and_catalogued():
 
 def test_every_declared_kind_is_used():
     used = defaultdict(int)
-    for tree in MODULES.values():
+    for tree in modules().values():
         for node in ast.walk(tree):
             name = getattr(node, "id", getattr(node, "attr", None))
             if isinstance(name, str) and name.isupper():
                 used[name] += 1
     unused = []
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         for node in tree.body:
             targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
             value = getattr(node, "value", None)
@@ -196,7 +204,7 @@ NEEDS_NOTHING = {
 
 def test_findings_are_made_of_declared_kinds_only():
     wrong = []
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -63,6 +64,8 @@ _LADDER: Final = {
 }
 """Levels of a customer feed, from the top down."""
 _DERIVED: Final = {"reading_types": "unit", "local_time": "zone"}
+_EMPTY: Final[dict[tuple[str, str], pd.DataFrame]] = {}
+"""Tables without rows by name and time zone, each built once."""
 
 
 class Tables:
@@ -87,7 +90,7 @@ class Tables:
         """Return one of :data:`greenkit.espi._members.TABLES`, or ``line_items``."""
         if name not in self._built:
             self._findings_of[name] = Findings()
-            self._built[name] = self._line_items() if name == "line_items" else self._table(name)
+            self._built[name] = self._build(name)
             self._on_zones.extend(self.resolver.take_findings())
         return self._built[name]
 
@@ -111,6 +114,16 @@ class Tables:
         """Return the number of rows of each table that was built."""
         names = [name for own in TABLES for name in ((own, "line_items") if own == "bills" else (own,))]
         return {name: len(self._built[name]) for name in names if name in self._built}
+
+    def _build(self, name: str) -> pd.DataFrame:
+        """Build a table, or copy the one without rows: most feeds have few of the tables."""
+        build = self._line_items if name == "line_items" else functools.partial(self._table, name)
+        if self.feed.of(*(_BILLS if name == "line_items" else TABLES[name][0])):
+            return build()
+        key = name, str(self.resolver.table_zone)
+        if key not in _EMPTY:
+            _EMPTY[key] = build()
+        return _EMPTY[key].copy()
 
     def _table(self, name: str) -> pd.DataFrame:
         kinds, members = TABLES[name]

@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 
-import nbformat
 import pytest
 
 READY = """async () => {
@@ -87,6 +86,8 @@ class Front:
 
     def write(self, cells, name=None):
         """Lay a notebook of code cells in the server's folder."""
+        import nbformat
+
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         name = name or f"made-{secrets.token_hex(3)}.ipynb"
@@ -95,6 +96,8 @@ class Front:
 
     def with_parameters(self, name, **values):
         """Lay a copy of a notebook with other parameters, as papermill makes it; give its name."""
+        import nbformat
+
         book = nbformat.read(self.work / name, 4)
         at = next(i for i, c in enumerate(book.cells) if "parameters" in c.metadata.get("tags", ()))
         lines = "\n".join(f"{key} = {value!r}" for key, value in values.items())
@@ -105,6 +108,8 @@ class Front:
 
     def cell_with(self, name, text):
         """Give the place of the first code cell that holds a text."""
+        import nbformat
+
         book = nbformat.read(self.work / name, 4)
         return next(i for i, c in enumerate(book.cells) if c.cell_type == "code" and text in c.source)
 

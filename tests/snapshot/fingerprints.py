@@ -56,6 +56,9 @@ def column(values):
         return digest(zone.encode() + instants.tobytes())
     if values.dtype.kind == "f":
         return digest((values.to_numpy("float64") + 0.0).astype("<f8").tobytes())
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        words = [*map(str, values.cat.categories), ""]  # code -1, a missing value, is the last word
+        return digest("\0".join([words[code] for code in values.cat.codes.tolist()]))
     return digest("\0".join("" if pd.isna(v) else str(v) for v in values.tolist()))
 
 
