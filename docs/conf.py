@@ -26,6 +26,7 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 
 # Notebooks are shown with their outputs; ring 2 executes them and generate.py takes its copies.
 nb_execution_mode = "off"
+nb_ipywidgets_js = {}  # panels are shown as pictures and text, and nothing is loaded from other hosts
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
@@ -39,6 +40,7 @@ suppress_warnings = ["ref.python"]  # attributes of several classes have the sam
 html_theme = "pydata_sphinx_theme"
 html_title = f"greenkit {version}"
 html_show_sourcelink = False
+html_static_path = ["reference/generated/static"]
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import os
 import pkgutil
-import shutil
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import join_changes
+from plotly.io import to_html
+from plotly.offline import get_plotlyjs
 
 import greenkit
 from greenkit import cli, findings
@@ -26,6 +28,7 @@ from greenkit.tables.mapping import dump_mapping
 DOCS = Path(__file__).parent
 GENERATED = DOCS / "reference" / "generated"
 NOTEBOOKS = DOCS / "tutorials" / "notebooks"
+STATIC = GENERATED / "static"
 _NOT_PUBLIC = ("cli", "__main__")  # commands have a page of their own
 
 
@@ -146,17 +149,38 @@ def write_all() -> None:
     pages = {f"{name}.rst": reference(name, members) for name, members in modules().items()}
     pages |= {"findings.md": findings_page(), "commands.md": commands_page(), "changelog.md": changelog_page()}
     pages["layouts.md"] = layouts_page()
-    for old in set(GENERATED.iterdir()) - {GENERATED / name for name in pages}:
+    for old in set(GENERATED.glob("*.*")) - {GENERATED / name for name in pages}:
         old.unlink()
     for name, text in pages.items():
-        path = GENERATED / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+        _write(GENERATED / name, text)
+    STATIC.mkdir(parents=True, exist_ok=True)
+    _write(STATIC / "plotly.min.js", get_plotlyjs())
     NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     for path in notebooks():
-        copy = NOTEBOOKS / path.name
-        if not copy.is_file() or copy.read_bytes() != path.read_bytes():
-            shutil.copyfile(path, copy)
+        _write(NOTEBOOKS / path.name, tutorial(path.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def tutorial(text: str) -> str:
+    """Return a notebook whose charts are HTML that works offline, and whose panels are their text.
+
+    A site has neither the chart renderer of JupyterLab nor a kernel behind the panels.
+    """
+    book = json.loads(text)
+    for cell in book["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            figure = data.pop("application/vnd.plotly.v1+json", None)
+            data.pop("application/vnd.jupyter.widget-view+json", None)
+            if figure is not None:
+                figure = {name: figure[name] for name in ("data", "layout")}
+                script = "../../_static/plotly.min.js"
+                data["text/html"] = to_html(figure, full_html=False, include_plotlyjs=script, validate=False)
+    return json.dumps(book)
 
 
 def notebooks() -> list[Path]:

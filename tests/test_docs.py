@@ -1,6 +1,7 @@
 """The documentation site: generated pages are complete, and the examples and settings of its pages work."""
 
 import doctest
+import json
 import re
 import sys
 import tomllib
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from greenkit import cli, findings, settings
+from greenkit import cli, findings, frame, settings
 from greenkit.cli._command import EXIT_CODES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(p for folder in ("how-to", "explanation") for p in (DOCS / folder).glob("*.md"))
+PAGES = [
+    DOCS / "index.md",
+    *sorted(p for folder in ("how-to", "explanation", "reference") for p in (DOCS / folder).glob("*.md")),
+]
 WITH_EXAMPLES = [p for p in PAGES if ">>> " in p.read_text(encoding="utf-8")]
 
 
@@ -93,3 +97,21 @@ def test_every_page_has_one_title():
     for path in PAGES:
         prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1, path
+
+
+def test_the_page_of_the_frame_has_every_column():
+    page = (DOCS / "reference" / "frame.md").read_text(encoding="utf-8")
+    for name, (dtype, meaning) in {**frame.COLUMNS, **frame.EXTRAS}.items():
+        assert f"| `{name}` | {dtype} | {meaning} |" in page
+
+
+def test_charts_of_tutorials_are_html_without_other_hosts(generate):
+    figure = {"data": [{"type": "bar", "x": [1], "y": [2]}], "layout": {}, "config": {}}
+    widget = {"model_id": "a", "version_major": 2, "version_minor": 0}
+    outputs = [{"data": {"application/vnd.plotly.v1+json": figure, "text/plain": "Figure"}}]
+    outputs += [{"data": {"application/vnd.jupyter.widget-view+json": widget, "text/plain": "Panel"}}]
+    book = {"cells": [{"cell_type": "code", "outputs": outputs}, {"cell_type": "markdown"}]}
+    chart, panel = (output["data"] for output in json.loads(generate.tutorial(json.dumps(book)))["cells"][0]["outputs"])
+    assert 'src="../../_static/plotly.min.js"' in chart["text/html"]
+    assert "https://cdn" not in chart["text/html"]
+    assert panel == {"text/plain": "Panel"}
