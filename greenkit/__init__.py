@@ -31,6 +31,7 @@ _PUBLIC = {
     "export": "greenkit.export",
     "fetch_smt": "greenkit.transfer._pull",
     "frame": "greenkit.frame",
+    "gk": "greenkit.accessor",
     "load": "greenkit.detect",
     "load_espi": "greenkit.espi",
     "load_plan": "greenkit.tariffs",
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from greenkit import tariffs as tariffs
     from greenkit import transfer as transfer
     from greenkit import widgets as widgets
+    from greenkit.accessor import gk as gk
     from greenkit.custodian import connect as connect
     from greenkit.detect import load as load
     from greenkit.errors import GreenkitError as GreenkitError

@@ -950,3 +950,26 @@ def _public(kind: type) -> list[str]:
 
 def _methods(kind: type) -> str:
     return ", ".join(_public(kind))
+
+
+def gk(df: pd.DataFrame) -> GreenkitAccessor:
+    """Return ``df.gk``, for type checkers, which do not know the accessors that pandas registers.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame.
+
+    Returns
+    -------
+    GreenkitAccessor
+        The same methods as ``df.gk``.
+
+    Examples
+    --------
+    >>> import greenkit
+    >>> df = greenkit.load_espi(greenkit.samples.path("espi"))
+    >>> len(greenkit.gk(df).totals("week"))
+    4
+    """
+    return GreenkitAccessor(df)

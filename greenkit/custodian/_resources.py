@@ -28,6 +28,7 @@ from greenkit.errors import AuthorizationExpired, ClientRejected, NotWritten, Re
 from greenkit.secret import Secret
 
 log = logging.getLogger("greenkit.custodian")
+log.addHandler(logging.NullHandler())
 
 LIMIT: Final = 2 << 30
 """Largest answer [bytes] that is written to a file, after decompression."""

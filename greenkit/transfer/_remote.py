@@ -30,6 +30,7 @@ BACKOFF: Final = 2.0
 SLOWEST: Final = 1000
 """Bytes a second below which a transfer counts as stalled."""
 log: Final = logging.getLogger("greenkit.transfer")
+log.addHandler(logging.NullHandler())
 _METER: Final = re.compile(r"(?<!\d)\d{17}(?:\d{5})?(?!\d)")  # an ESI ID, which no log contains
 
 
