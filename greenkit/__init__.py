@@ -38,6 +38,7 @@ _PUBLIC = {
     "load_prices": "greenkit.tables",
     "load_smt": "greenkit.smt",
     "load_table": "greenkit.tables",
+    "open_dataset": "greenkit.scale",
     "open_espi": "greenkit.espi",
     "open_smt": "greenkit.smt",
     "open_table": "greenkit.tables",
@@ -46,6 +47,10 @@ _PUBLIC = {
     "price_bills": "greenkit.tariffs",
     "samples": "greenkit.samples",
     "sandbox": "greenkit.sandbox",
+    "scale": "greenkit.scale",
+    "scan_espi": "greenkit.scale",
+    "scan_smt": "greenkit.scale",
+    "scan_tables": "greenkit.scale",
     "settings": "greenkit.settings",
     "smt_keyring": "greenkit.transfer._account",
     "smt_remote": "greenkit.transfer._account",
@@ -54,6 +59,7 @@ _PUBLIC = {
     "tables": "greenkit.tables",
     "synthetic": "greenkit.synthetic",
     "tariffs": "greenkit.tariffs",
+    "to_dataset": "greenkit.scale",
     "transfer": "greenkit.transfer",
     "widgets": "greenkit.widgets",
     "write_report": "greenkit.report",
@@ -71,6 +77,7 @@ if TYPE_CHECKING:
     from greenkit import plot as plot
     from greenkit import samples as samples
     from greenkit import sandbox as sandbox
+    from greenkit import scale as scale
     from greenkit import settings as settings
     from greenkit import sources as sources
     from greenkit import store as store
@@ -89,6 +96,11 @@ if TYPE_CHECKING:
     from greenkit.findings import Findings as Findings
     from greenkit.frame import concat as concat
     from greenkit.report import write_report as write_report
+    from greenkit.scale import open_dataset as open_dataset
+    from greenkit.scale import scan_espi as scan_espi
+    from greenkit.scale import scan_smt as scan_smt
+    from greenkit.scale import scan_tables as scan_tables
+    from greenkit.scale import to_dataset as to_dataset
     from greenkit.secret import Secret as Secret
     from greenkit.smt import load_smt as load_smt
     from greenkit.smt import open_smt as open_smt

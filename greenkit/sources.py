@@ -193,12 +193,7 @@ def _paths(name: str | bytes, opened: _Opened) -> Iterator[Source]:
     name = os.fsdecode(name)
     if "\n" in name or name.lstrip("\ufeff \t").startswith("<"):
         raise TypeError("The argument is the text of a file, not a path. Pass text.encode().")
-    if "://" in name:
-        raise FormatError(
-            "greenkit does not load URLs",
-            source=name.partition("?")[0],
-            next_step="Download the file first, and then load the saved copy.",
-        )
+    refuse_url(name)
     if not name:
         raise FileNotFoundError("The file name is empty. Pass a path, or '.' for the current folder.")
     path = Path(name).expanduser()
@@ -211,13 +206,24 @@ def _paths(name: str | bytes, opened: _Opened) -> Iterator[Source]:
     else:
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(name) else []
         if not matches:
-            raise FileNotFoundError(_no_such(path))
+            raise FileNotFoundError(no_such(path))
         for match in matches:
             if Path(match).is_file():
                 yield _path(Path(match), named=False)
 
 
-def _no_such(path: Path) -> str:
+def refuse_url(name: str) -> None:
+    """Raise FormatError if a path is a URL."""
+    if "://" in name:
+        raise FormatError(
+            "greenkit does not load URLs",
+            source=name.partition("?")[0],
+            next_step="Download the file first, and then load the saved copy.",
+        )
+
+
+def no_such(path: Path) -> str:
+    """Return the message for a path that does not exist, with a similar name if there is one."""
     if glob.has_magic(str(path)):
         return f"No file matches {path}. Check the pattern."
     near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)

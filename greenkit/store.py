@@ -121,6 +121,17 @@ def read(path: str | os.PathLike[str], *, start: Any = None, end: Any = None) ->
     return _frame(table, start, end)
 
 
+def parts(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the files of a folder that :func:`write` stored; each can be read with :func:`read`.
+
+    Raises
+    ------
+    FormatError
+        If the folder contains no store, or one of a newer layout.
+    """
+    return _files_of(Path(path), None, None)
+
+
 # -- files
 
 

@@ -56,8 +56,8 @@ BLOCK: Final = np.dtype(
 EXTRAS: Final = ("quality_code", "revision", "usage_date", "source")
 """Columns of the frame in addition to those of every frame."""
 _STRETCH: Final = 1 << 20
-_MISSING: Final = "missing"
-_OTHER: Final = "other"
+MISSING: Final = "missing"
+OTHER: Final = "other"
 
 
 # -- the store
@@ -212,7 +212,7 @@ def build_frame(store: Store, blocks: Blocks, source_names: Sequence[str], count
     values, codes, start, end = _rows(store, blocks)
     count = blocks["rows"]
     quality, quality_code = _qualities(store, values, codes)
-    _check_values(store, blocks, values, codes, counter)
+    check_values(store, blocks, values, codes, counter)
     del codes
     columns: dict[str, Any] = {name: key.column(np.repeat(key.of_block, count)) for name, key in keys.items()}
     columns |= {
@@ -288,6 +288,16 @@ def _rows(store: Store, blocks: Blocks) -> tuple[Values, Codes, Ints, Ints]:
     return values, codes, start, end
 
 
+def in_order(blocks: Blocks, values: Values, codes: Codes) -> tuple[Values, Codes]:
+    """Return the values and codes in the order of the blocks; the arrays themselves if they are in it already."""
+    count = blocks["rows"]
+    begin = np.cumsum(count) - count
+    if int(count.sum()) == len(values) and bool((blocks["first"] == begin).all()):
+        return values, codes
+    place = np.repeat(blocks["first"] - begin, count) + np.arange(int(count.sum()))
+    return values[place], codes[place]
+
+
 def _place_in_block(count: Ints) -> Ints:
     """Return the place of each row in its block, from 0: for blocks of 2 and 3 rows [0, 1, 0, 1, 2]."""
     if (count == count[0]).all():
@@ -299,11 +309,11 @@ def _place_in_block(count: Ints) -> Ints:
 def _qualities(store: Store, values: Values, codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
     """Return the columns quality and quality_code. An interval without a value is missing, whatever its status."""
     words = store.codes.words
-    meaning = [QUALITIES.get(word.upper(), _OTHER) for word in words]
-    names = sorted({*meaning, _MISSING})
+    meaning = [QUALITIES.get(word.upper(), OTHER) for word in words]
+    names = sorted({*meaning, MISSING})
     lookup = np.array([names.index(m) for m in meaning], dtype=np.int8)
     quality = lookup[codes]
-    quality[np.isnan(values)] = names.index(_MISSING)
+    quality[np.isnan(values)] = names.index(MISSING)
     # only categories that occur: squeeze maps the number of each name to its number among those
     present = np.bincount(quality, minlength=len(names)) > 0
     squeeze = (np.cumsum(present) - 1).astype(np.int8)
@@ -316,7 +326,7 @@ def _qualities(store: Store, values: Values, codes: Codes) -> tuple[pd.Categoric
     )
 
 
-def _check_values(store: Store, blocks: Blocks, values: Values, codes: Codes, counter: FindingCounter) -> None:
+def check_values(store: Store, blocks: Blocks, values: Values, codes: Codes, counter: FindingCounter) -> None:
     """Check for missing and negative values, estimated zeros, and unusual statuses."""
     estimated = np.array([QUALITIES.get(w.upper()) == "estimated" for w in store.codes.words])
     other = np.array([w.upper() not in QUALITIES for w in store.codes.words])

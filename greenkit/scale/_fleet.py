@@ -1,0 +1,260 @@
+"""The load of a fleet: sums and quantiles over the meters, at each time and for each class of meters.
+
+A task takes one or more local days of all meters, so a sum is exact, and only small tables return to the driver. The
+meters of a day are read range by range, which bounds the memory of a worker whatever the size of the fleet. Quantiles
+come from a histogram with bins of equal ratio, so they are within 1% of the exact ones; powers below 0.1 W count as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from greenkit import frame
+from greenkit._intervals import HOUR, adds_up
+from greenkit.scale import _query, _rows
+from greenkit.scale._query import Where
+from greenkit.times import to_times
+
+QUANTILES: Final = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+COLUMNS: Final = ("class", "flow", "unit", "minutes", "start", "value", "power", "meters", *QUANTILES)
+_LOWEST: Final = 1e-4
+_RATIO: Final = 1.02
+_BINS: Final = 1200
+"""Bin 0 is everything below 0.1 W, bin 1 the next 2%, and so on; the last one begins at 2 GW."""
+_FINEST: Final = HOUR // 60
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass
+class _Sums:
+    """Sums and the histogram of one class, flow, unit, and length of interval, over the times from ``first`` on."""
+
+    first: int
+    step: int
+    value: Floats
+    meters: Ints
+    bins: Ints
+
+    @classmethod
+    def of(cls, first: int, step: int, n: int) -> _Sums:
+        return cls(first, step, np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros((n, _BINS), dtype=np.int64))
+
+    def reaching(self, first: int, end: int) -> _Sums:
+        """Return sums that cover some more time."""
+        low, high = min(first, self.first), max(end, self.first + len(self.value) * self.step)
+        n = (high - low) // self.step
+        if n == len(self.value):
+            return self
+        out = _Sums.of(low, self.step, n)
+        at = (self.first - low) // self.step
+        here = slice(at, at + len(self.value))
+        out.value[here], out.meters[here], out.bins[here] = self.value, self.meters, self.bins
+        return out
+
+    def add(self, start: int, values: Floats, power: Floats) -> None:
+        """Add ``values``, meters × times, that begin at ``start``."""
+        at = (start - self.first) // self.step
+        n = values.shape[1]
+        valid = np.isfinite(values)
+        self.value[at : at + n] += np.where(valid, values, 0.0).sum(axis=0)
+        self.meters[at : at + n] += valid.sum(axis=0)
+        bins = bins_of(power[valid])
+        slot = np.broadcast_to(np.arange(n), values.shape)[valid]
+        self.bins[at : at + n] += np.bincount(slot * _BINS + bins, minlength=n * _BINS).reshape(n, _BINS)
+
+
+def bins_of(power: Floats) -> Ints:
+    """Return the bin of each power.
+
+    Examples
+    --------
+    >>> bins_of(np.array([0.0, -1.0, 1e-4, 1.0])).tolist()
+    [0, 0, 1, 466]
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.log(np.maximum(power, 1e-300) / _LOWEST) / np.log(_RATIO)
+    return np.asarray(np.clip(np.floor(place).astype(np.int64) + 1, 0, _BINS - 1), dtype=np.int64)
+
+
+def quantiles(bins: Ints) -> dict[str, Floats]:
+    """Return the quantiles of each row of a histogram: the middle of the bin, NaN for a row without meters."""
+    total = bins.sum(axis=1)
+    reached = np.cumsum(bins, axis=1)
+    middle = np.append(0.0, _LOWEST * _RATIO ** (np.arange(_BINS - 1) + 0.5))
+    out = {}
+    for name, share in QUANTILES.items():
+        # the first bin at which at least this share of the meters is reached
+        place = (reached < np.maximum(share * total, 1e-9)[:, None]).sum(axis=1)
+        out[name] = np.where(total > 0, middle[np.minimum(place, _BINS - 1)], np.nan)
+    return out
+
+
+def profile(
+    task: Where, folder: str, version: int, ranges: list[Where], classes: Mapping[str, str] | None
+) -> pd.DataFrame:
+    """Return the load of the fleet over the days of one task.
+
+    Parameters
+    ----------
+    task : Where
+        Local days.
+    folder, version
+        The dataset.
+    ranges : list of Where
+        Ranges of meters, read one after the other.
+    classes : mapping, optional
+        Meter → its class. A meter that is not in it has the class "none". Default: one class, "all".
+
+    Returns
+    -------
+    DataFrame
+        ``class``, ``flow``, ``unit``, ``minutes``, ``start`` (UTC), ``value`` (sum), ``power`` (sum of mean powers),
+        ``meters`` (with a value), and p10, p50, p90 of the power over the meters.
+    """
+    table = _query.at_version(folder, version)
+    sums: dict[tuple[str, str, str, int], _Sums] = {}
+    for one in ranges:
+        which = Where(one.meters, one.low, one.high, task.start, task.end)
+        rows = physical(_query.read(table, which))
+        if rows.num_rows:
+            _add(sums, rows, classes)
+    return _table(sums)
+
+
+def physical(rows: pa.Table) -> pa.Table:
+    """Return day rows in which each physical flow of a meter is one series.
+
+    Almost all meters have one series of each flow and unit; only the others become frames, which
+    :func:`greenkit.frame.physical` decides about.
+    """
+    if not rows.num_rows:
+        return rows
+    code = [_rows.ranks(rows[name])[0] for name in ("meter", "flow", "unit")]
+    series = _rows.ranks(rows["series"])[0]
+    table = pd.DataFrame({"meter": code[0], "flow": code[1], "unit": code[2], "series": series})
+    several = table.groupby(["meter", "flow", "unit"], sort=False)["series"].nunique()
+    meters = several.index.get_level_values("meter")[several.to_numpy() > 1]
+    if not len(meters):
+        return rows
+    mixed = np.isin(code[0], meters)
+    made = [rows.filter(pa.array(~mixed))]
+    part = rows.filter(pa.array(mixed))
+    # meter by meter, because relations between meters would depend on how the meters are divided
+    for meter in pc.unique(part["meter"]).to_pylist():
+        df = _rows.to_frame(part.filter(pc.equal(part["meter"], meter)))
+        made.append(_rows.from_frame(frame.tidy(frame.physical(df))))
+    return pa.concat_tables(made).combine_chunks()
+
+
+def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: Mapping[str, str] | None) -> None:
+    """Add day rows. Rows with equal start, step, and length are added as one matrix, meters × times.
+
+    Almost all meters of a day have the same start and length, so a day of a fleet is a few matrices.
+    """
+    count = _rows.counts(rows)
+    flat = _rows.flat_values(rows)
+    first = np.cumsum(count) - count
+    start, step = _rows.numbers(rows["start"]), _rows.numbers(rows["step"])
+    flow, flows = _rows.ranks(rows["flow"])
+    unit, units = _rows.ranks(rows["unit"])
+    meter, meters = _rows.ranks(rows["meter"])
+    names = [("all" if classes is None else classes.get(m, "none")) for m in meters]
+    words = sorted(set(names))
+    group = np.array([words.index(n) for n in names], dtype=np.int64)[meter]
+    usable = (step >= _FINEST) & (count > 0)
+    keys = np.stack([group, flow, unit, step, start, count])[:, usable]
+    order = np.lexsort(keys[::-1])
+    keys, rows_of = keys[:, order], np.flatnonzero(usable)[order]
+    edge = np.flatnonzero(np.append(np.ones(min(keys.shape[1], 1), bool), (keys[:, 1:] != keys[:, :-1]).any(axis=0)))
+    for a, b in zip(edge, np.append(edge[1:], keys.shape[1]), strict=True):
+        g, f, u, length, begin, n = (int(x) for x in keys[:, a])
+        # intervals that do not begin at a multiple of their length, such as days, are counted from their own start
+        key = (words[g], flows[f], units[u], length)
+        values = flat[first[rows_of[a:b]][:, None] + np.arange(n)]
+        power = values / (length / HOUR) if adds_up(units[u]) else values
+        held = sums.get(key)
+        if held is None or (begin - held.first) % length:
+            key = key if held is None else (*key[:3], length + begin % length)
+            held = sums.get(key) or _Sums.of(begin, length, n)
+        held = held.reaching(begin, begin + n * length)
+        held.add(begin, values, power)
+        sums[key] = held
+
+
+def _table(sums: Mapping[tuple[str, str, str, int], _Sums]) -> pd.DataFrame:
+    parts = []
+    for (name, flow, unit, _), held in sums.items():
+        used = held.meters > 0
+        hours = held.step / HOUR
+        parts.append(
+            pd.DataFrame(
+                {
+                    "class": name,
+                    "flow": flow,
+                    "unit": unit,
+                    "minutes": hours * 60,
+                    "start": to_times(held.first + np.arange(len(held.value)) * held.step),
+                    "value": held.value,
+                    "power": held.value / hours if adds_up(unit) else held.value,
+                    "meters": held.meters,
+                    **quantiles(held.bins),
+                }
+            )[used]
+        )
+    return joined(parts)
+
+
+def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate the tables of tasks, sorted by class, flow, unit, length, and start.
+
+    Days of several zones overlap, so two tasks can have the same time; their sums are added, and the quantiles are
+    those of the task with more meters.
+    """
+    filled = [p for p in parts if len(p)]
+    if not filled:
+        return pd.DataFrame({name: pd.Series(dtype="float64") for name in COLUMNS})
+    table = pd.concat(filled, ignore_index=True)
+    key = ["class", "flow", "unit", "minutes", "start"]
+    if table.duplicated(key).any():
+        best = table.sort_values([*key, "meters"]).drop_duplicates(key, keep="last").set_index(key)
+        added = table.groupby(key, observed=True)[["value", "power", "meters"]].sum()
+        table = added.join(best[list(QUANTILES)]).reset_index()
+    return table.sort_values(key, ignore_index=True)[list(COLUMNS)]
+
+
+def by_period(table: pd.DataFrame, period: str, zone: str) -> pd.DataFrame:
+    """Add up a profile to hours or local days: energy is added, power and quantiles are means over the time.
+
+    ``meters`` is the largest number of meters in the period.
+    """
+    local = pd.DatetimeIndex(table["start"]).tz_convert(zone)
+    if period == "day":
+        start = local.tz_localize(None).normalize().tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+    else:
+        start = local.tz_convert("UTC").floor("h").tz_convert(zone)
+    length = 1440.0 if period == "day" else 60.0
+    hours = table["minutes"] / 60
+    each = table.assign(start=start, minutes=np.maximum(table["minutes"], length))
+    for name in ("power", *QUANTILES):
+        each[name] = table[name] * hours
+    sums = np.array([adds_up(u) for u in table["unit"]], dtype=bool)
+    each["value"] = np.where(sums, table["value"], table["value"] * hours)
+    each["hours"] = hours
+    key = ["class", "flow", "unit", "minutes", "start"]
+    rules = dict.fromkeys(("value", "power", *QUANTILES, "hours"), "sum") | {"meters": "max"}
+    out = each.groupby(key, observed=True, sort=True).agg(rules).reset_index()
+    for name in ("power", *QUANTILES):
+        out[name] /= out["hours"]
+    states = ~np.array([adds_up(u) for u in out["unit"]], dtype=bool)
+    out["value"] = np.where(states, out["power"], out["value"])
+    return out[list(COLUMNS)]
