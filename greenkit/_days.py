@@ -105,10 +105,8 @@ def day_bounds(days: Ints, zone: str) -> tuple[Instants, Ints]:
     >>> day_bounds(day, "America/Chicago")[1].tolist()
     [90000, 86400]
     """
-    distinct, where = np.unique(days, return_inverse=True)
-    begin = midnights(distinct.astype("datetime64[D]"), zone)
-    after = midnights((distinct + 1).astype("datetime64[D]"), zone)
-    return begin[where], ((after - begin) // US)[where]
+    begin = midnights(days.astype("datetime64[D]"), zone)
+    return begin, (midnights((days + 1).astype("datetime64[D]"), zone) - begin) // US
 
 
 @lru_cache(1 << 10)

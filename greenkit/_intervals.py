@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,7 @@ def power_unit(unit: str) -> str:
     return POWER.get(unit, unit)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # arrays do not compare as one, and each generated method costs import
 class Intervals:
     """Rows sorted by series and start, as arrays of one length.
 
@@ -335,8 +335,7 @@ def instants(column: pd.Series[Any]) -> Instants:
     return to_instants(column)
 
 
-@dataclass(frozen=True)
-class Runs:
+class Runs(NamedTuple):
     """A frame in which each series is one run of rows whose starts increase, so that there are no duplicates."""
 
     first: Ints

@@ -44,7 +44,8 @@ query string.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 
 class GreenkitError(Exception):
@@ -104,8 +105,7 @@ class OtherFormat(FormatError):
     """The input is intact, but has another format than the one requested."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One question that a table does not answer.
 
     Attributes
@@ -128,7 +128,7 @@ class Choice:
     question: str
     values: tuple[str, ...]
     evidence: str = ""
-    readings: Mapping[str, str] = field(default_factory=dict)
+    readings: Mapping[str, str] = MappingProxyType({})
     file: str = ""
 
 

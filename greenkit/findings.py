@@ -47,7 +47,7 @@ def quiet() -> Iterator[None]:
         _quiet.reset(before)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a kind is declared once, so it is compared by identity
 class Kind:
     """One kind of finding: its name, how severe it is, and its words.
 

@@ -7,6 +7,7 @@ midnight along UTC time, never by localizing labels, because one hour of labels 
 
 from __future__ import annotations
 
+import functools
 import zoneinfo
 from typing import Any, Final, Literal
 
@@ -16,6 +17,10 @@ import pandas as pd
 
 US: Final = 1_000_000
 """Microseconds in a second."""
+_SPAN: Final = 512
+"""Days whose midnights are looked up together."""
+_LAST_DAY: Final = 40_000
+"""In 2079. Later days are not looked up in a table, because a wrong date can be thousands of years away."""
 ONE_DAY: Final = np.timedelta64(1, "D")
 
 Instants = npt.NDArray[np.int64]
@@ -52,10 +57,27 @@ def midnights(dates: Any, zone: str) -> Instants:
     >>> midnights(["2024-03-10", "2024-03-11"], "America/Chicago").tolist()
     [1710050400000000, 1710133200000000]
     """
-    dates = np.asarray(dates, dtype="datetime64[D]")
-    distinct, where = np.unique(dates, return_inverse=True)
-    instants = from_wall_clock(distinct.astype("datetime64[us]").view(np.int64), zone)
-    return np.asarray(instants[where.reshape(-1)], dtype=np.int64)
+    days = np.asarray(dates, dtype="datetime64[D]").view(np.int64).reshape(-1)
+    if not len(days):
+        return np.zeros(0, dtype=np.int64)
+    low, high = int(days.min()), int(days.max())
+    if low < 0 or high >= _LAST_DAY:
+        distinct, where = np.unique(days, return_inverse=True)
+        return _midnights(distinct, zone)[where.reshape(-1)]
+    # For days 100 to 600 and spans of 512 days, the table has the days 0 to 1023.
+    first = low // _SPAN
+    table = [_midnights_of_span(number, zone) for number in range(first, high // _SPAN + 1)]
+    return (table[0] if len(table) == 1 else np.concatenate(table))[days - first * _SPAN]
+
+
+def _midnights(days: Instants, zone: str) -> Instants:
+    return from_wall_clock(days.astype("datetime64[D]").astype("datetime64[us]").view(np.int64), zone)
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _midnights_of_span(number: int, zone: str) -> Instants:
+    """Return the midnights of 512 days. Finding them costs the same for a few days, and most calls share them."""
+    return _midnights(np.arange(number * _SPAN, (number + 1) * _SPAN), zone)
 
 
 def day_seconds(dates: Any, zone: str) -> Instants:
@@ -180,8 +202,10 @@ def moment(value: Any, zone: str) -> pd.Timestamp:
 
 def to_instants(times: pd.Series[Any] | pd.DatetimeIndex) -> Instants:
     """Return zone-aware times as microseconds since 1970 UTC, on any pandas and from any resolution."""
-    index = pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None)
-    return np.asarray(index.to_numpy("datetime64[us]").view(np.int64))
+    index = pd.DatetimeIndex(times)
+    if index.tz is None:
+        raise TypeError("Times without a zone are no instants.")
+    return np.array(index.as_unit("us").asi8, dtype=np.int64)  # a copy, so that no caller changes the frame
 
 
 def to_times(instants: Instants, zone: str = "UTC") -> pd.DatetimeIndex:

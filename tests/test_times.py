@@ -54,3 +54,24 @@ def test_moment_takes_local_time_unless_an_offset_is_given():
 def test_moment_rejects_what_is_not_a_date(value):
     with pytest.raises(ValueError, match=r"not a date|soon"):
         times.moment(value, ZONE)
+
+
+@pytest.mark.parametrize("zone", [ZONE, "America/Havana", "Pacific/Apia", "Etc/GMT+5"])
+def test_midnights_of_any_dates_are_those_of_each_date_alone(zone):
+    # around 1970, the borders of a table, a day that Apia skipped, changes of the clock, and after the last table
+    dates = np.array([-1, 0, 511, 512, 15_338, 20_157, 20_396, 39_999, 40_000, 60_000, 15_338]).astype("datetime64[D]")
+    alone = [
+        times.to_instants(pd.DatetimeIndex([d.astype("datetime64[us]")]).tz_localize(zone, True, "shift_forward"))[0]
+        for d in dates
+    ]
+    assert times.midnights(dates, zone).tolist() == alone
+    inner = dates[1:8]
+    assert times.midnights(inner, zone).tolist() == alone[1:8]
+
+
+def test_instants_are_a_copy_of_the_frame():
+    index = times.to_times(np.array([0, 1]))
+    times.to_instants(index)[:] = 5
+    assert index.asi8.tolist() == [0, 1]
+    with pytest.raises(TypeError, match="without a zone"):
+        times.to_instants(pd.DatetimeIndex(["2024-01-01"]))
