@@ -18,7 +18,7 @@ PACKAGE = ROOT / "greenkit"
 FLOORS = [
     {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_style", "_toml"},
     {"times", "text"},
-    {"frame", "sources", "_days", "_foreign", "_glance", "_intervals", "_left_out", "_relations"},
+    {"frame", "sources", "_categories", "_days", "_foreign", "_glance", "_intervals", "_left_out", "_relations"},
     {"espi", "smt", "tables", "pgp"},
     {"detect", "store"},
     {"synthetic", "samples", "certificates", "_net"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenkit import frame
+from greenkit._categories import categorical
 from greenkit.espi import _rows, quirks
 from greenkit.espi._codes import MONEY, QUALITY, Codes
 from greenkit.espi._feed import Feed
@@ -532,7 +532,7 @@ def build_frame(rows: Rows, codes: Codes) -> pd.DataFrame:
         "commodity": _by_series(rows, [s.commodity for s in series]),
         "kind": _by_series(rows, [s.kind for s in series]),
         "reading_type": _by_series(rows, [s.reading_type for s in series]),
-        "source": _categorical(rows.block, sources),
+        "source": categorical(rows.block, sources),
     }
     return pd.DataFrame(data, copy=False)  # nothing else refers to the columns
 
@@ -566,7 +566,7 @@ def _quality(rows: Rows, value: Floats, codes: Codes) -> tuple[pd.Categorical, p
     word = np.where(is_missing, np.int32(len(texts)), place)
     if len(vocabularies) > 1:
         word = word + (of_block * (len(texts) + 2))[rows.block]
-    return _categorical(word, words), _categorical(code, [*texts, None])
+    return categorical(word, words), categorical(code, [*texts, None])
 
 
 def _vocabularies(feed: Feed) -> tuple[list[Mapping[str, str]], Numbers]:
@@ -609,24 +609,4 @@ def _code(rows: Rows, name: str) -> pd.arrays.IntegerArray:
 
 
 def _by_series(rows: Rows, labels: list[str | None] | list[str]) -> pd.Categorical:
-    return _categorical(rows.series, labels)
-
-
-def _categorical(number: Numbers, labels: list[Any]) -> pd.Categorical:
-    """Build a categorical of the labels that the numbers select, with the selected labels in alphabetical order.
-
-    ``number`` has an index into ``labels`` for each row, -1 for the last. For number [2, 0, 2] and labels
-    ["b", "x", "a"] the categories are ["a", "b"] and the codes [0, 1, 0].
-    """
-    observed = np.zeros(len(labels), dtype=bool)
-    observed[number] = True
-    names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
-    place = {name: n for n, name in enumerate(names)}
-    codes = np.array([place.get(label, -1) for label in labels], dtype=np.min_scalar_type(-max(len(names), 1)))
-    return pd.Categorical.from_codes(codes[number], dtype=_dtype(tuple(names)), validate=False)
-
-
-@functools.lru_cache(maxsize=32)
-def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
-    """Return a categorical dtype, which costs more to make than the codes of a small file; most feeds share them."""
-    return pd.CategoricalDtype(pd.Index(names, dtype="str" if names else object))
+    return categorical(rows.series, labels)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from greenkit import frame
+from greenkit._categories import categorical, from_codes, smallest
 from greenkit.smt._codes import KWH, NORMAL, QUALITIES, ZONE, Channel
 from greenkit.smt._findings import (
     QUALITY_OTHER,
@@ -219,7 +220,7 @@ def build_frame(store: Store, blocks: Blocks, source_names: Sequence[str], count
         "start": to_times(start, ZONE),
         "end": to_times(end, ZONE),
         "value": values,
-        "zone": _categorical(np.zeros(len(values), dtype=np.int8), [ZONE]),
+        "zone": categorical(np.zeros(len(values), dtype=np.int8), [ZONE]),
         "quality": quality,
         "quality_code": quality_code,
     }
@@ -237,22 +238,13 @@ class _Category:
         used = np.unique(of_block)
         self.words = sorted({words[i] for i in used})
         place = {word: i for i, word in enumerate(self.words)}
-        lookup = np.full(len(words), -1, dtype=_smallest(len(self.words)))
+        lookup = np.full(len(words), -1, dtype=smallest(len(self.words)))
         for i in used:
             lookup[i] = place[words[i]]
         self.of_block = lookup[of_block]
 
     def column(self, of_row: Ints) -> pd.Categorical:
-        return _categorical(of_row, self.words)
-
-
-def _smallest(n: int) -> np.dtype[Any]:
-    """Return the smallest integer dtype for n categories."""
-    return np.dtype(np.int8 if n < 127 else np.int16 if n < 32767 else np.int32)
-
-
-def _categorical(of_row: Ints, words: Sequence[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(of_row, categories=pd.Index(list(words), dtype="str"))
+        return from_codes(of_row, self.words)
 
 
 def _stretches(blocks: Blocks) -> Iterator[tuple[slice, slice]]:
@@ -314,16 +306,7 @@ def _qualities(store: Store, values: Values, codes: Codes) -> tuple[pd.Categoric
     lookup = np.array([names.index(m) for m in meaning], dtype=np.int8)
     quality = lookup[codes]
     quality[np.isnan(values)] = names.index(MISSING)
-    # only categories that occur: squeeze maps the number of each name to its number among those
-    present = np.bincount(quality, minlength=len(names)) > 0
-    squeeze = (np.cumsum(present) - 1).astype(np.int8)
-    seen = np.bincount(codes, minlength=len(words)) > 0
-    shown = sorted(word for word, there in zip(words, seen, strict=True) if there and word.strip())
-    raw = np.array([shown.index(w) if there and w.strip() else -1 for w, there in zip(words, seen, strict=True)])
-    return (
-        _categorical(squeeze[quality], [name for name, there in zip(names, present, strict=True) if there]),
-        _categorical(raw.astype(_smallest(len(shown)))[codes], shown),
-    )
+    return categorical(quality, names), categorical(codes, [word if word.strip() else None for word in words])
 
 
 def check_values(store: Store, blocks: Blocks, values: Values, codes: Codes, counter: FindingCounter) -> None:

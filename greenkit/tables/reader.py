@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
+from greenkit._categories import categorical
 from greenkit._left_out import Errors, LeftOut, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
@@ -774,17 +775,8 @@ _BILL_COLUMNS: Final = (
 
 
 def _categories(labels: Sequence[str], of_row: Any) -> pd.Categorical:
-    """Return a categorical column of the labels that rows have, in alphabetical order."""
-    names = sorted({label for label in labels if label})
-    place = {name: i for i, name in enumerate(names)}
-    dtype = np.min_scalar_type(-max(len(names), 1))
-    codes = np.array([place.get(label, -1) for label in labels], dtype=dtype)
-    index = pd.Index(names, dtype="str" if names else object)
-    if len(codes) and (codes == codes[0]).all():
-        made = np.full(len(of_row), codes[0], dtype=dtype)  # one label, the usual case
-    else:
-        made = codes[of_row] if len(codes) else np.zeros(0, dtype=dtype)
-    return pd.Categorical.from_codes(made, categories=index, validate=False)
+    """Return a categorical column of the labels that rows have; an empty label is an empty cell."""
+    return categorical(of_row, [label or None for label in labels])
 
 
 def build_frame(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:

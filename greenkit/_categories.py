@@ -1,0 +1,51 @@
+"""Categorical columns: the labels that rows have, in alphabetical order."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+def categorical(number: npt.NDArray[np.integer[Any]], labels: Sequence[str | None]) -> pd.Categorical:
+    """Return a categorical of the labels that the numbers select, with the selected labels in alphabetical order.
+
+    Parameters
+    ----------
+    number : array of int
+        For each row an index into ``labels``; -1 is the last.
+    labels : sequence of str or None
+        May repeat. None is an empty cell.
+
+    Examples
+    --------
+    >>> made = categorical(np.array([2, 0, 2]), ["b", "x", "a"])
+    >>> made.categories.tolist(), made.codes.tolist()
+    (['a', 'b'], [1, 0, 1])
+    """
+    observed = np.zeros(len(labels), dtype=bool)
+    observed[number] = True
+    names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
+    place = {name: n for n, name in enumerate(names)}
+    codes = np.array([-1 if label is None else place.get(label, -1) for label in labels], dtype=smallest(len(names)))
+    return from_codes(codes[number], names)
+
+
+def from_codes(codes: npt.NDArray[np.integer[Any]], names: Sequence[str]) -> pd.Categorical:
+    """Return a categorical of codes that were checked: indexes into ``names``, -1 for an empty cell."""
+    return pd.Categorical.from_codes(codes, dtype=_dtype(tuple(names)), validate=False)
+
+
+def smallest(n: int) -> np.dtype[Any]:
+    """Return the dtype of the codes of n categories, as pandas would choose it."""
+    return np.dtype(np.int8 if n < 127 else np.int16 if n < 32767 else np.int32)
+
+
+@functools.lru_cache(maxsize=32)
+def _dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    """Return a categorical dtype, which costs more to make than the codes of a small file; most files share them."""
+    return pd.CategoricalDtype(pd.Index(names, dtype="str" if names else object))
