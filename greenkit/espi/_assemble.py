@@ -257,7 +257,7 @@ def _drop_readings_of_other_files(rows: Rows, rank: Numbers) -> Findings:
     start = rows.columns["start"]
     tie = (rank[1:] == rank[:-1]) & (start[1:] == start[:-1])
     near = np.flatnonzero(np.append(tie, False) | np.append(False, tie))  # no other rows can be duplicates
-    document = np.array([rows.feed.entries[b.entry].document for b in rows.feed.readings.blocks])[rows.block[near]]
+    document = _document(rows)[near]
     table = pd.DataFrame({name: column[near] for name, column in rows.columns.items()} | {"series": rows.series[near]})
     # within one file all readings stay: two equal readings with one start are reported
     dropped = (table.duplicated() & ~table.assign(document=document).duplicated()).to_numpy()
@@ -511,7 +511,6 @@ def build_frame(rows: Rows, codes: Codes) -> pd.DataFrame:
     zone = zones.pop() if len(zones) == 1 else "UTC"
     value, cost = rows.columns["value"], rows.columns["cost"]
     quality, quality_code = _quality(rows, value, codes)
-    sources = [feed.documents[feed.entries[b.entry].document].name for b in feed.readings.blocks]
     end = np.add(rows.columns["start"], rows.columns["duration"], out=rows.columns["duration"])
     data: dict[str, Any] = {
         "meter": _by_series(rows, [s.meter for s in series]),
@@ -532,9 +531,17 @@ def build_frame(rows: Rows, codes: Codes) -> pd.DataFrame:
         "commodity": _by_series(rows, [s.commodity for s in series]),
         "kind": _by_series(rows, [s.kind for s in series]),
         "reading_type": _by_series(rows, [s.reading_type for s in series]),
-        "source": categorical(rows.block, sources),
+        "source": categorical(_document(rows), [document.name for document in feed.documents]),
     }
     return pd.DataFrame(data, copy=False)  # nothing else refers to the columns
+
+
+def _document(rows: Rows) -> Numbers:
+    """Return the number of the document of each row."""
+    feed = rows.feed
+    if len(feed.documents) == 1:
+        return np.zeros(len(rows), dtype=np.int32)
+    return np.array([feed.entries[b.entry].document for b in feed.readings.blocks], dtype=np.int32)[rows.block]
 
 
 def _quality(rows: Rows, value: Floats, codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:

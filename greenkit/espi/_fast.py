@@ -36,9 +36,9 @@ import functools
 import io
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -151,11 +151,12 @@ class _Probe:
         name = b":" + prefix[:-1] if prefix else b""
         self.opening = opening[:-1] + b" xmlns" + name + b'="' + _NAMESPACE + b'">'
         self.readings = Readings(Names())
+        self.parser = etree.XMLParser(**SAFE)
 
     def row(self, rest: bytes) -> dict[str, Any] | None:
         """Return the row of a reading, or None if the plain reader reports anything."""
         try:
-            element = etree.fromstring(self.opening + rest, etree.XMLParser(**SAFE))
+            element = etree.fromstring(self.opening + rest, self.parser)
             self.readings.read(element)
         except (etree.XMLSyntaxError, FormatError):
             return None
@@ -224,24 +225,46 @@ class EntryTemplate:
     up: tuple[int, ...]
     related: tuple[int, ...]
 
-    def read(self, match: re.Match[bytes]) -> EntryAndBlock | None:
-        """Read an entry that fits; None if a link is empty, because the plain reader ignores such links."""
-        texts = [*map(bytes.decode, match.groups()), *self.constants]
-        self_, id_, title, published, updated, start, duration, run = [texts[n] for n in self.own]
-        up, related = _links(*[texts[n] for n in self.up]), _links(*[texts[n] for n in self.related])
-        if "" in up or "" in related:
-            return None
-        entry = Entry(0, 0, href(self_), up, related, id_, title, published, updated, ("IntervalBlock",))
-        return entry, Block(_instant(start), _instant(duration), int(run), 0)
+    def read(self, text: bytes, at: int) -> tuple[list[Entry], list[Block], int]:
+        """Read the consecutive entries that fit, from a position on; return them, their blocks, and the end position.
+
+        An entry with an empty link does not fit, because the plain reader ignores such links.
+        """
+        rows, ends, match = list[tuple[bytes, ...]](), [at], self.pattern.match
+        while found := match(text, ends[-1]):
+            rows.append(found.groups())
+            ends.append(found.end())
+        if not rows:
+            return [], [], at
+        # One column for each text of an entry, with one element for each entry that fits. Everything below is done for
+        # a whole column, since a document may have a hundred thousand entries with one reading each.
+        columns: list[Any] = [*zip(*rows, strict=True), *([text.encode()] * len(rows) for text in self.constants)]
+        self_, id_, title, published, updated = (_decoded(columns[n]) for n in self.own[:5])
+        start, duration, run = (columns[n] for n in self.own[5:])
+        up, related = (
+            list(map(_links, *(_decoded(columns[n]) for n in places))) if places else [()] * len(rows)
+            for places in (self.up, self.related)
+        )
+        empty = {links for links in {*up, *related} if "" in links}
+        count = next((n for n in range(len(rows)) if empty & {up[n], related[n]}), len(rows)) if empty else len(rows)
+        texts = map(href, self_), up, related, id_, title, published, updated
+        entries = map(Entry, repeat(0), repeat(0), *texts, repeat(("IntervalBlock",)))
+        blocks = map(Block, _instants(start), _instants(duration), map(int, run), repeat(0))
+        return list(islice(entries, count)), list(islice(blocks, count)), ends[count]
+
+
+def _decoded(column: Sequence[bytes]) -> list[str]:
+    """Decode texts without line ends; to decode them as one costs less than one by one."""
+    return b"\n".join(column).decode().split("\n")
+
+
+def _instants(column: Sequence[bytes]) -> list[int]:
+    return [int(seconds) * US if seconds else NONE for seconds in column]
 
 
 @functools.lru_cache(maxsize=256)
 def _links(*hrefs: str) -> tuple[str, ...]:
     return tuple(map(href, hrefs))  # cached, because thousands of entries have the same links
-
-
-def _instant(seconds: str) -> int:
-    return int(seconds) * US if seconds else NONE
 
 
 def _texts(entry: Entry, block: Block) -> dict[str, str]:
@@ -274,8 +297,7 @@ def learn_entry(sample: bytes, root: bytes) -> EntryTemplate | None:
     # with other texts in the slots, the template must read what the plain reader reads
     other = _filled(sample, list(slots), 2)
     for text, plain in ((sample, model), (other, _read_plainly(other, root))):
-        match = template.pattern.fullmatch(text)
-        if match is None or template.read(match) != plain:
+        if plain is None or template.read(text, 0) != ([plain[0]], [plain[1]], len(text)):
             return None
     return template
 
@@ -370,18 +392,16 @@ class EntryCutter:
     def _group(self, text: bytes, at: int) -> tuple[EntryGroup, int]:
         """Read the consecutive entries from a position on that fit a template, and return the position of their end."""
         group = EntryGroup()
-        while found := self._read(text, at):
-            (entry, block), at = found
-            group.entries.append(entry)
-            group.blocks.append(block)
+        while True:
+            before = at
+            for template in self.templates:
+                entries, blocks, at = template.read(text, at)
+                group.entries += entries
+                group.blocks += blocks
+            if at == before:
+                break
         self.seen, self.fitting = self.seen + len(group.blocks), self.fitting + len(group.blocks)
         return group, at
-
-    def _read(self, text: bytes, at: int) -> tuple[EntryAndBlock, int] | None:
-        for template in self.templates:
-            if (match := template.pattern.match(text, at)) and (found := template.read(match)):
-                return found, match.end()
-        return None
 
     def _learn(self, text: bytes, at: int) -> None:
         """Learn a template from an entry that fits none, if a run was cut out of it. It is still read plainly."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote
 
 from greenkit.espi._readings import Mark, Readings
 from greenkit.espi._xml import Names, Tree
 from greenkit.espi.quirks import Quirk
+
+_RESOURCE: Final = "espi/1_1/resource/"
 
 
 @dataclass(slots=True)
@@ -70,6 +73,11 @@ class Feed:
         self.readings.rollback(readings)
         del self.documents[documents:], self.entries[entries:], self.resources[resources:]
 
+    def entries_of(self, kind: str) -> list[Entry]:
+        """Return the entries that contain a resource of this kind, in document order."""
+        numbers = dict.fromkeys(r.entry for r in self.resources if r.kind == kind)
+        return [self.entries[number] for number in numbers]
+
     def of(self, *kinds: str) -> list[Resource]:
         """Return the resources of these kinds, in document order."""
         return [r for r in self.resources if r.kind in kinds]
@@ -87,8 +95,13 @@ def href(text: str | None) -> str:
     >>> href("https://x.example/feeds/UsagePoint/1") == href("/feeds/UsagePoint/1")
     True
     """
-    path = unquote((text or "").strip())
+    path = (text or "").strip()
+    if "%" in path:
+        path = unquote(path)
+    before, found, rest = path.rpartition(_RESOURCE)
+    if found and (not before or (before[-1] == "/" and before[-2:] != "//")):  # not in the name of the host
+        return rest.strip("/")
     scheme, mark, rest = path.partition("://")
     if mark and "/" not in scheme:
         path = rest.partition("/")[2]
-    return path.rpartition("espi/1_1/resource/")[2].strip("/") if "espi/1_1/resource/" in path else path.strip("/")
+    return path.rpartition(_RESOURCE)[2].strip("/")

@@ -7,7 +7,6 @@ and a block that was sent twice counts once. Nothing else is moved or left out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -170,22 +169,39 @@ def drop_duplicate_blocks(rows: Rows) -> Findings:
     out, blocks = Findings(), rows.feed.readings.blocks
     seen: set[tuple[Any, ...]] = set()
     is_duplicate = np.zeros(len(blocks), dtype=bool)
-    start = rows.columns["start"]
-    keys = [
-        (s, b.start, b.duration, b.rows, int(start[b.first]) if b.rows else 0)
-        for s, b in zip(rows.index.of_block, blocks, strict=True)
-    ]
-    alike = Counter(keys)
-    for n, (key, b) in enumerate(zip(keys, blocks, strict=True)):
-        if alike[key] > 1 and b.rows:
-            content = (key, *(c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values()))
-            is_duplicate[n] = content in seen
-            seen.add(content)
+    for n in _alike(rows).tolist():
+        b = blocks[n]
+        content = (c[b.first : b.first + b.rows].tobytes() for c in rows.columns.values())
+        key = (rows.index.of_block[n], b.start, b.duration, *content)
+        is_duplicate[n] = key in seen
+        seen.add(key)
     if is_duplicate.any():
         dropped = is_duplicate[rows.block]
         out.add(DUPLICATE_BLOCKS, blocks=int(is_duplicate.sum()), readings=int(dropped.sum()))
         rows.keep(~dropped)
     return out
+
+
+def _alike(rows: Rows) -> Ints:
+    """Return the numbers of the blocks that share series, interval, number of rows, and first start with another one.
+
+    Only these can be duplicates, and their readings are compared; most feeds have none.
+    """
+    blocks, start = rows.feed.readings.blocks, rows.columns["start"]
+    count, first, begin, length = (
+        np.fromiter((getattr(b, name) for b in blocks), dtype=np.int64, count=len(blocks))
+        for name in ("rows", "first", "start", "duration")
+    )
+    filled = np.flatnonzero(count)
+    if len(filled) < 2:
+        return filled[:0]
+    series = np.array(rows.index.of_block, dtype=np.int64)
+    keys = [key[filled] for key in (series, begin, length, count)] + [start[first[filled]]]
+    order = np.lexsort(keys)
+    same = np.ones(len(order) - 1, dtype=bool)
+    for key in keys:
+        same &= key[order][1:] == key[order][:-1]
+    return np.sort(filled[order[np.append(same, False) | np.append(False, same)]])
 
 
 def place_untimed_readings(rows: Rows) -> Findings:

@@ -109,7 +109,7 @@ class EntryIndex:
 
     def __init__(self, feed: Feed, kind: str) -> None:
         self.kind = kind
-        self.entries = [e for e in feed.entries if kind in e.kinds]
+        self.entries = feed.entries_of(kind)
         self.by_self: defaultdict[str, list[Entry]] = defaultdict(list)
         self.by_up: defaultdict[str, list[Entry]] = defaultdict(list)
         self.by_related: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -193,10 +193,11 @@ def _same_id(x: Entry, ys: EntryIndex) -> list[Entry]:
 
 _Rule = Callable[[Entry, EntryIndex], list[Entry]]
 _Fit = tuple[str, Callable[[Entry], bool]]
+_BY_COLLECTION: Final = "up"
 # from a block or a MeterReading to the entry that names it
 UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _named_by),
-    ("up", _collection_named_by),
+    (_BY_COLLECTION, _collection_named_by),
     ("back", _names),
     ("collection", _names_collection),
     ("path", _nested),
@@ -221,6 +222,7 @@ class LinkResolver:
         self.feed = feed
         self.used: Counter[tuple[str, str, str]] = Counter()
         self._peers: dict[str, dict[int, dict[int, int]]] = {}
+        self._by_collection: dict[tuple[str, str, tuple[str, ...], int], Entry] = {}
 
     def find(
         self,
@@ -239,7 +241,14 @@ class LinkResolver:
         """
         if not ys.entries:
             return None
-        rule, found = self._find(x, of, ys, rules, order, fits)
+        # of thousands of blocks with one parent collection, only the first is looked up
+        alike = (of, ys.kind, x.up, x.document) if rules is UPWARD and x.self_ not in ys.by_related else None
+        found = self._by_collection.get(alike) if alike and ys.kind not in x.kinds else None
+        rule = _BY_COLLECTION
+        if found is None:
+            rule, found = self._find(x, of, ys, rules, order, fits)
+            if alike and found and rule == _BY_COLLECTION:
+                self._by_collection[alike] = found
         self.used[of, ys.kind, rule] += 1
         return found
 
