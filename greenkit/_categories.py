@@ -32,6 +32,8 @@ def categorical(number: npt.NDArray[np.integer[Any]], labels: Sequence[str | Non
     names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
     place = {name: n for n, name in enumerate(names)}
     codes = np.array([-1 if label is None else place.get(label, -1) for label in labels], dtype=smallest(len(names)))
+    if len(codes) == 1:  # the usual case of most columns
+        return from_codes(np.full(len(number), codes[0]), names)
     return from_codes(codes[number], names)
 
 
