@@ -6,16 +6,21 @@ UsageSummary and LineItem). Some platforms use thousandths or cents, and declare
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
-from greenkit.espi._cells import scaled
+from greenkit.espi._cells import Cells, scaled
 from greenkit.espi._codes import MONEY, integer
-from greenkit.espi._readings import Readings
+from greenkit.espi._readings import NONE, Readings
 from greenkit.espi._series import branch, one
 from greenkit.espi._xml import Tree
 from greenkit.findings import Findings, Kind
+from greenkit.times import US, Instants, to_times
 
 MONEY_SCALE: Final = Kind(
     "espi.bill.money-scale",
@@ -68,7 +73,7 @@ _CURRENCY_UOM: Final = "80"
 _DETAILS: Final = frozenset({"costadditionaldetaillastperiod", "costadditionaldetailslastperiod"})
 _NO_CHARGES: Final = ("9", "10")
 """itemKind of payments and of information, such as an amount due."""
-_SAME_DAY: Final = pd.Timedelta(days=1)
+_SAME_DAY: Final = 86_400 * US
 """Bills may share the day on which the meter is read."""
 _PRICES: Final = {"kWh": (0.003, 10.0), "therm": (0.03, 100.0)}
 """Lowest and highest total of a bill for each unit in a dollar or euro, with taxes, credits, and fixed charges."""
@@ -136,78 +141,100 @@ def bill_power(data: Tree, readings: Readings) -> tuple[int, Findings]:
     return MONEY, out
 
 
-def check(bills: pd.DataFrame, items: pd.DataFrame, readings: pd.DataFrame) -> Findings:
-    """Check the bills of a feed for overlaps and implausible amounts, and change nothing."""
-    out = Findings()
-    if len(bills) > 1:
-        out.extend(_overlaps(bills, readings))
+def check(
+    bills: Sequence[Cells], start: Instants, end: Instants, items: Sequence[Cells], readings: pd.DataFrame
+) -> Findings:
+    """Check the bills of a feed for overlaps and implausible amounts, and change nothing.
+
+    Parameters
+    ----------
+    bills, items : sequence of dict
+        Rows of the tables of bills and of line items.
+    start, end : array of int64
+        Periods of the bills, NONE where a bill has none.
+    readings : DataFrame
+        The interval readings of the feed.
+    """
+    out = _overlaps(bills, start.tolist(), end.tolist(), readings)
     out.extend(_prices(bills))
-    whose = ["meter", "bill", "bill_start"]
-    sums = items.groupby(whose, dropna=False, observed=True)["amount"].sum().reset_index()
-    charged = pd.MultiIndex.from_frame(sums.loc[sums["amount"].abs().gt(0.005), whose])
-    own = pd.MultiIndex.from_frame(bills[["meter", "id", "start"]])
-    zero = bills["bill_last_period"].eq(0) & own.isin(charged)
-    if n := int(zero.sum()):
-        out.add(TOTAL_ZERO, count=n)
+    charged: Counter[tuple[Any, ...]] = Counter()
+    for item in items:
+        amount = item.get("amount")
+        charged[item["meter"], item["bill"], item["bill_start"]] += 0 if amount is None or amount != amount else amount
+    zero = [
+        bill
+        for bill in bills
+        if bill.get("bill_last_period") == 0
+        and abs(charged[bill["meter"], bill["id"], bill.get("billing_period_start", NONE)]) > 0.005
+    ]
+    if zero:
+        out.add(TOTAL_ZERO, count=len(zero))
     return out
 
 
-def _overlaps(bills: pd.DataFrame, readings: pd.DataFrame) -> Findings:
+def _overlaps(bills: Sequence[Cells], starts: list[int], ends: list[int], readings: pd.DataFrame) -> Findings:
+    """Report bills of one meter, commodity, and company that share days."""
     out = Findings()
-    whose = ["meter", "commodity", "billing_charge_source_agency_name"]
-    known = bills[bills["start"].notna() & bills["end"].notna()].sort_values(["start", "end"], kind="stable")
-    same = known[known.duplicated([*whose, "start", "end"], keep=False)]
+    # whose bills → period → bills of exactly this period
+    periods: dict[tuple[Any, ...], dict[tuple[int, int], list[Cells]]] = {}
+    for bill, start, end in zip(bills, starts, ends, strict=True):
+        if NONE not in (start, end):
+            whose = tuple(bill.get(name) for name in ("meter", "commodity", "billing_charge_source_agency_name"))
+            periods.setdefault(whose, {}).setdefault((start, end), []).append(bill)
     flows: dict[str, list[str]] = {}
-    of_flow: list[object] = []
-    for _, alike in same.groupby([*whose, "start", "end"], dropna=False, observed=True):
-        if found := _flows(alike, readings):
-            of_flow += alike.index.tolist()
-            flows |= {str(alike["meter"].iloc[0]): found}
-    if of_flow:
+    same, over, per_flow = list[Any](), list[Any](), 0
+    for whose, of_period in sorted(periods.items(), key=lambda found: [(part is None, part or "") for part in found[0]]):
+        latest = NONE
+        for (start, end), alike in sorted(of_period.items(), key=lambda found: found[0]):
+            if len(alike) > 1 and (found := _flows(alike, *to_times(np.array([start, end])), readings)):
+                flows[str(whose[0])] = found
+                per_flow += len(alike)
+            elif len(alike) > 1:
+                same += [whose[0]] * len(alike)
+            if latest > start + _SAME_DAY:
+                over.append(whose[0])
+            latest = max(latest, end)
+    if per_flow:
         shown = "; ".join(", ".join(found) for found in list(flows.values())[:5])
-        out.add(PER_FLOW, count=len(of_flow), flows=flows, words={"shown": shown})
-    same = same.drop(index=of_flow)
-    if len(same):
-        out.add(SAME_PERIOD, count=len(same), meters=_meters(same))
-    distinct = known.drop_duplicates([*whose, "start", "end"])
-    so_far = distinct.assign(end=distinct.groupby(whose, dropna=False, observed=True)["end"].cummax())
-    before = so_far.groupby(whose, dropna=False, observed=True)["end"].shift()
-    over = distinct[before > distinct["start"] + _SAME_DAY]
-    if len(over):
-        out.add(OVERLAP, count=len(over), meters=_meters(over))
+        out.add(PER_FLOW, count=per_flow, flows=flows, words={"shown": shown})
+    for kind, meters in ((SAME_PERIOD, same), (OVERLAP, over)):
+        if meters:
+            out.add(kind, count=len(meters), meters=sorted({meter for meter in meters if meter is not None})[:5])
     return out
 
 
-def _flows(alike: pd.DataFrame, readings: pd.DataFrame) -> list[str]:
+def _flows(alike: Sequence[Cells], start: pd.Timestamp, end: pd.Timestamp, readings: pd.DataFrame) -> list[str]:
     """Return the flow of each bill of one meter and period, or nothing if the sums of its readings do not show it.
 
     Example: bills over 690 and 30 kWh, and readings that add up to 690 kWh delivered and 30 kWh received, give
     ``["delivered", "received"]``. Each flow must have one bill, and the bills must have different flows.
     """
-    first = alike.iloc[0]
-    inside = readings["meter"].eq(first["meter"]) & (readings["start"] >= first["start"])
-    within = readings[inside & (readings["end"] <= first["end"])]
-    sums = within.groupby(["flow", "unit"], observed=True)["value"].sum()
+    inside = readings["meter"].eq(alike[0]["meter"]) & (readings["start"] >= start) & (readings["end"] <= end)
+    sums = readings[inside].groupby(["flow", "unit"], observed=True)["value"].sum()
     out: list[str] = []
-    for used, unit in zip(
-        alike["overall_consumption_last_period"], alike["overall_consumption_last_period_unit"], strict=True
-    ):
-        fits = [flow for (flow, of), total in sums.items() if of == unit and abs(total - used) <= _SAME_SUM * abs(used)]
+    for bill in alike:
+        used, unit = (bill.get(f"overall_consumption_last_period{of}") for of in ("", "_unit"))
+        fits = [
+            flow
+            for (flow, of), total in sums.items()
+            if used is not None and of == unit and abs(total - used) <= _SAME_SUM * abs(used)
+        ]
         out += fits if len(fits) == 1 else [""]
     return out if all(out) and len(set(out)) == len(out) else []
 
 
-def _meters(bills: pd.DataFrame) -> list[str]:
-    return sorted(bills["meter"].dropna().unique().tolist())[:5]
-
-
-def _prices(bills: pd.DataFrame) -> Findings:
+def _prices(bills: Sequence[Cells]) -> Findings:
     """Check the price of a unit: at another scale of money, a kWh costs a thousandth, or thousands."""
     out = Findings()
-    money = bills["bill_last_period"].where(bills["currency"].isin(_DOLLARS))
     for unit, (least, most) in _PRICES.items():
-        used = bills["overall_consumption_last_period"].where(bills["overall_consumption_last_period_unit"].eq(unit))
-        price = (money / used)[used.ge(_ENOUGH) & money.gt(0)]
-        if len(price) and not least <= price.median() <= most:
-            out.add(PRICE, unit=unit, price=float(price.median()))
+        prices = [
+            bill["bill_last_period"] / used
+            for bill in bills
+            if bill.get("overall_consumption_last_period_unit") == unit
+            and (used := bill["overall_consumption_last_period"]) >= _ENOUGH
+            and bill.get("currency") in _DOLLARS
+            and (bill.get("bill_last_period") or 0) > 0
+        ]
+        if prices and not least <= (price := median(prices)) <= most:
+            out.add(PRICE, unit=unit, price=float(price))
     return out

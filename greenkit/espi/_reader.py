@@ -311,7 +311,7 @@ class GreenButton:
     @cached_property
     def findings(self) -> Findings:
         """Findings on the readings and on all tables."""
-        on_tables = self._tables.build_all(self.readings)
+        on_tables = self._tables.findings(self.readings)
         return Findings([*self._findings, *on_tables, *self._counted()])
 
     usage_points = _table("usage_points", "usage points, each a place where something is measured")
@@ -350,7 +350,7 @@ class GreenButton:
         return out
 
     def _counts(self) -> dict[str, int]:
-        self.findings  # noqa: B018 builds all tables
+        self.findings  # noqa: B018 reads all tables
         counts = {"registers": len(self._registers)} | self._tables.counts()
         return {name: n for name, n in counts.items() if n}
 

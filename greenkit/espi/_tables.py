@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from greenkit.espi._readings import NONE
 from greenkit.espi._series import SeriesResolver, branch, one
 from greenkit.espi._xml import Tree
 from greenkit.findings import Findings, Kind
-from greenkit.times import to_times
+from greenkit.times import Instants, to_times
 
 DUPLICATE_BILLS: Final = Kind(
     "espi.bill.repeated",
@@ -63,18 +63,30 @@ _LADDER: Final = {
     "service_location": "ServiceLocation",
 }
 """Levels of a customer feed, from the top down."""
+_EDGES: Final = ("start", "end")
 _DERIVED: Final = {"reading_types": "unit", "local_time": "zone"}
 _EMPTY: Final[dict[tuple[str, str], pd.DataFrame]] = {}
 """Tables without rows by name and time zone, each built once."""
 
 
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a table, of which its frame is built when it is asked for."""
+
+    rows: list[Cells]
+    reader: Reader
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
 class Tables:
-    """The tables of a feed, each built when it is asked for."""
+    """The tables of a feed, each read and built when it is asked for."""
 
     def __init__(self, resolver: SeriesResolver, codes: Codes, epoch: str = "utc") -> None:
         self.resolver, self.feed, self.codes, self.epoch = resolver, resolver.feed, codes, epoch
         self.readings = self.feed.readings
-        self._built: dict[str, pd.DataFrame] = {}
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._rows: dict[str, _Rows] = {}
         self._findings_of: dict[str, Findings] = {}
         self._on_zones = Findings()
         self._indexes = {kind: _series.EntryIndex(self.feed, kind) for kind in _LADDER.values()}
@@ -88,57 +100,61 @@ class Tables:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return one of :data:`greenkit.espi._members.TABLES`, or ``line_items``."""
-        if name not in self._built:
-            self._findings_of[name] = Findings()
-            self._built[name] = self._build(name)
-            self._on_zones.extend(self.resolver.take_findings())
-        return self._built[name]
+        if name not in self._frames:
+            self._frames[name] = self._build(name, self._read(name))
+        return self._frames[name]
 
-    def build_all(self, readings: pd.DataFrame) -> Findings:
-        """Build every table with rows, check the bills against the readings, and return the findings on all of them."""
+    def findings(self, readings: pd.DataFrame) -> Findings:
+        """Read every table, check the bills against the readings, and return the findings. No frame is built."""
         out = Findings()
         for name, (kinds, _) in TABLES.items():
             if self.feed.of(*kinds):
-                self.table(name)
+                bills = self._read(name).rows
                 out.extend(self._findings_of[name])
                 if name == "bills":
-                    items = self.table("line_items")
+                    items = self._read("line_items").rows
                     out.extend(self._findings_of["line_items"])
-                    out.extend(_bills.check(self.table("bills"), items, readings))
+                    periods = (self._times([row.get(f"billing_period_{edge}") for row in bills]) for edge in _EDGES)
+                    out.extend(_bills.check(bills, *periods, items, readings))
         # the same resource in several files of a folder is normal, except for bills
         if self._resent:
             out.add(DUPLICATE_BILLS, count=self._resent)
         return Findings([*self._on_zones, *out])
 
     def counts(self) -> dict[str, int]:
-        """Return the number of rows of each table that was built."""
+        """Return the number of rows of each table that was read."""
         names = [name for own in TABLES for name in ((own, "line_items") if own == "bills" else (own,))]
-        return {name: len(self._built[name]) for name in names if name in self._built}
+        return {name: len(self._rows[name].rows) for name in names if name in self._rows}
 
-    def _build(self, name: str) -> pd.DataFrame:
+    def _build(self, name: str, table: _Rows) -> pd.DataFrame:
         """Build a table, or copy the one without rows: most feeds have few of the tables."""
-        build = self._line_items if name == "line_items" else functools.partial(self._table, name)
-        if self.feed.of(*(_BILLS if name == "line_items" else TABLES[name][0])):
-            return build()
+        if table.rows:
+            return self._frame(name, table)
         key = name, str(self.resolver.table_zone)
         if key not in _EMPTY:
-            _EMPTY[key] = build()
+            _EMPTY[key] = self._frame(name, table)
         return _EMPTY[key].copy()
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _read(self, name: str) -> _Rows:
+        if name not in self._rows:
+            self._findings_of[name] = Findings()
+            self._rows[name] = self._line_items() if name == "line_items" else self._table(name)
+            self._findings_of[name].extend(_report(self._rows[name].reader))
+            self._on_zones.extend(self.resolver.take_findings())
+        return self._rows[name]
+
+    def _table(self, name: str) -> _Rows:
         kinds, members = TABLES[name]
         before, after = _BEFORE.get(name, ("id",)), (*_AFTER, *(["resource"] if len(kinds) > 1 else []))
         extra = (_DERIVED[name],) if name in _DERIVED else ()
-        renamed = {"billing_period_start": "start", "billing_period_end": "end"} if name == "bills" else {}
-        reader = self._reader(members, (*before, *after, *extra, *renamed.values()))
+        reader = self._reader(members, (*before, *after, *extra, *(_EDGES if name == "bills" else ())))
         rows = []
         for resource in self._once_each(kinds):
             row = self._before(resource, before) | self._cells(name, reader, resource) | self._after(resource)
             rows.append(row | {column: self._derived(name, resource) for column in extra})
-        self._findings_of[name].extend(_report(reader))
-        return self._frame(rows, before, reader, (*extra, *after)).rename(columns=renamed)
+        return _Rows(rows, reader, before, (*extra, *after))
 
-    def _line_items(self) -> pd.DataFrame:
+    def _line_items(self) -> _Rows:
         before = _BEFORE["line_items"]
         reader = self._reader(LINE_ITEM, (*before, *_AFTER))
         rows = []
@@ -150,8 +166,7 @@ class Tables:
             for item in _bills.details(resource.data):
                 cells = reader.row(item, _bills.item_power(item), currency)
                 rows.append({**head, **cells, "currency": currency, **self._after(resource)})
-        self._findings_of["line_items"].extend(_report(reader))
-        return self._frame(rows, before, reader, _AFTER)
+        return _Rows(rows, reader, before, _AFTER)
 
     def _reader(self, members: Members, reserved: tuple[str, ...]) -> Reader:
         zone = self.resolver.table_zone
@@ -269,33 +284,36 @@ class Tables:
             "resource": resource.kind,
         }
 
-    def _frame(
-        self, rows: list[Cells], before: tuple[str, ...], reader: Reader, after: tuple[str, ...]
-    ) -> pd.DataFrame:
+    def _frame(self, name: str, table: _Rows) -> pd.DataFrame:
         """Build a table: what a row belongs to, the members of the schemas in order, the others, those of the entry."""
-        kinds = dict.fromkeys(before, "text") | reader.kinds | dict.fromkeys(after, "text")
-        kinds |= dict.fromkeys(("bill_start", "bill_end") if "bill" in before else (), "time")
+        kinds = dict.fromkeys(table.before, "text") | table.reader.kinds | dict.fromkeys(table.after, "text")
+        kinds |= dict.fromkeys(("bill_start", "bill_end") if "bill" in table.before else (), "time")
         kinds |= {"published": "stamp", "updated": "stamp"}
         # most columns of most tables are empty, and one empty column of a kind is as good as another
         empty: dict[str, Any] = {}
         columns: dict[str, Any] = {}
-        for name, kind in kinds.items():
-            cells = [row.get(name) for row in rows]
+        renamed = {"billing_period_start": "start", "billing_period_end": "end"} if name == "bills" else {}
+        for column, kind in kinds.items():
+            cells = [row.get(column) for row in table.rows]
             if all(cell is None for cell in cells):
                 if kind not in empty:
                     empty[kind] = self._column(cells, kind)
-                columns[name] = empty[kind]
+                columns[renamed.get(column, column)] = empty[kind]
             else:
-                columns[name] = self._column(cells, kind)
+                columns[renamed.get(column, column)] = self._column(cells, kind)
         return pd.DataFrame(columns)
+
+    def _times(self, cells: list[Any]) -> Instants:
+        """Return the UTC times of cells, NONE for an empty one."""
+        instants = np.array([NONE if c is None else c for c in cells], dtype=np.int64)
+        known = instants != NONE
+        instants[known] = _clock.instants(instants[known], self.epoch, self.resolver.table_zone)
+        return instants
 
     def _column(self, cells: list[Any], kind: str) -> Any:
         zone = self.resolver.table_zone
         if kind == "time":
-            instants = np.array([NONE if c is None else c for c in cells], dtype=np.int64)
-            known = instants != NONE
-            instants[known] = _clock.instants(instants[known], self.epoch, zone)
-            return to_times(instants, zone)
+            return to_times(self._times(cells), zone)
         if kind == "stamp":
             stamps = pd.to_datetime(pd.Series(cells, dtype="object"), utc=True, errors="coerce", format="ISO8601")
             return stamps.dt.as_unit("us").dt.tz_convert(zone).array

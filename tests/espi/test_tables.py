@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from build import UP, block, entry, feed, hourly, reading_type, resource, usage_point, utc, whole
 
+from greenkit.espi import open_espi
 from greenkit.espi._members import TABLES
 
 START = utc("2024-01-05 05:00")
@@ -259,3 +260,10 @@ def test_every_table_exists_empty(opened):
         assert len(table.columns) > 5, name
         assert ("bill_start" in table.columns) == (name == "line_items")
         assert ("resource" in table.columns) == (name in TABLES and len(TABLES[name][0]) > 1)
+
+
+def test_findings_build_no_frame(sample_path):
+    found = open_espi(sample_path("espi"))
+    assert "line item" in repr(found)
+    assert found._tables._frames == {}
+    assert len(found.bills) == found._tables.counts()["bills"]
