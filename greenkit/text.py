@@ -314,15 +314,22 @@ def scan_digits(text: Bytes, at: Positions) -> tuple[Positions, Positions]:
     end : int64 array
         Place after the last digit.
     """
-    number = np.zeros(len(at), dtype=np.int64)
+    number, at = np.zeros(len(at), dtype=np.int64), at.copy()
     going = np.ones(len(at), dtype=bool)  # places whose number has not ended yet
     for _ in range(DIGITS):
-        digit = text[at] - np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
+        digit = text[at]
+        digit -= np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
         going &= digit < 10
-        if not going.any():
+        if going.all():  # all numbers are equally long so far, as starts and durations are
+            number *= 10
+            at += 1
+        elif going.any():
+            digit *= going
+            number *= np.where(going, np.uint8(10), np.uint8(1))
+            at += going
+        else:
             break
-        number = np.where(going, number * 10 + digit, number)
-        at = at + going
+        number += digit
     return number, at
 
 
@@ -347,7 +354,6 @@ def scan_decimals(text: Bytes, at: Positions) -> tuple[Positions | Floats, Posit
     pointed, part, stop, tens = pointed[fits], part[fits], stop[fits], _TENS[places[fits]]
     number = whole.astype(np.float64)
     number[pointed] = (whole[pointed] * tens + part) / tens  # both are exact integers: one rounding
-    end = end.copy()  # it may be the caller's ``at``
     end[pointed] = stop
     return number, end
 
@@ -373,7 +379,7 @@ def parse_decimals(text: Bytes, start: Positions, stop: Positions) -> tuple[Floa
     negative = (text[start] == ord("-")) & (stop > start)
     begin = start + negative
     number, end = scan_decimals(text, begin)
-    values = number.astype(np.float64)
+    values = number.astype(np.float64, copy=False)
     np.negative(values, out=values, where=negative)
     blank = stop == start
     odd = ~blank & ((end != stop) | (end == begin))
