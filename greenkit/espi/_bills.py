@@ -183,7 +183,9 @@ def _overlaps(bills: Sequence[Cells], starts: list[int], ends: list[int], readin
             periods.setdefault(whose, {}).setdefault((start, end), []).append(bill)
     flows: dict[str, list[str]] = {}
     same, over, per_flow = list[Any](), list[Any](), 0
-    for whose, of_period in sorted(periods.items(), key=lambda found: [(part is None, part or "") for part in found[0]]):
+    for whose, of_period in sorted(
+        periods.items(), key=lambda found: [(part is None, part or "") for part in found[0]]
+    ):
         latest = NONE
         for (start, end), alike in sorted(of_period.items(), key=lambda found: found[0]):
             if len(alike) > 1 and (found := _flows(alike, *to_times(np.array([start, end])), readings)):

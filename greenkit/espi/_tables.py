@@ -114,8 +114,8 @@ class Tables:
                 if name == "bills":
                     items = self._read("line_items").rows
                     out.extend(self._findings_of["line_items"])
-                    periods = (self._times([row.get(f"billing_period_{edge}") for row in bills]) for edge in _EDGES)
-                    out.extend(_bills.check(bills, *periods, items, readings))
+                    start, end = (self._times([row.get(f"billing_period_{edge}") for row in bills]) for edge in _EDGES)
+                    out.extend(_bills.check(bills, start, end, items, readings))
         # the same resource in several files of a folder is normal, except for bills
         if self._resent:
             out.add(DUPLICATE_BILLS, count=self._resent)
