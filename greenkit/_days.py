@@ -20,7 +20,6 @@ from __future__ import annotations
 import datetime as dt
 import zoneinfo
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast
 
@@ -42,8 +41,7 @@ Label = Literal["start", "end"]
 """Which of an interval's two times its rows are labeled with."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockChange:
+class ClockChange(NamedTuple):
     """When clocks change in one local day, in minutes of the clock. Create it with :func:`clock_change`.
 
     Parameters
@@ -234,8 +232,7 @@ def _groups(day: Ints, keys: Sequence[Ints], some: Ints) -> Iterator[Ints]:
     yield from np.split(some[order], breaks(*(column[order] for column in columns))[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(NamedTuple):
     """The rows of one group on a day when clocks change."""
 
     start: Minutes

@@ -8,12 +8,10 @@ foreign; :mod:`greenkit.detect` tells those apart.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(NamedTuple):
     """A kind of file without meter data.
 
     Parameters

@@ -7,7 +7,6 @@ fallback after the comma. An untrusted notebook shows the ``<pre>``, because it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 _STYLE = (
     ".gk{font-family:var(--jp-ui-font-family,sans-serif);font-size:13px;color:var(--jp-ui-font-color1,inherit)}"
@@ -29,7 +28,13 @@ _LONG = 40
 
 def text(value: object) -> str:
     """Escape a value for HTML, including quotes."""
-    return escape(str(value), quote=True)
+    return _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    import html  # its table of names costs more than a tenth of the import of greenkit
+
+    return html.escape(text, quote=True)
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
@@ -61,6 +66,6 @@ class Markup(str):
 def block(title: str, body: str, *, text: str) -> str:
     """Build one repr: a title, a body of escaped HTML, and plain text for front ends that do not allow styles."""
     return (
-        f"<style>{_STYLE}</style><div class='gk'><h4>{escape(title)}</h4>{body}</div>"
-        f"<pre class='gk-text'>{escape(text)}</pre>"
+        f"<style>{_STYLE}</style><div class='gk'><h4>{_escaped(title)}</h4>{body}</div>"
+        f"<pre class='gk-text'>{_escaped(text)}</pre>"
     )

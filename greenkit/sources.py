@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import bz2
 import contextlib
-import difflib
 import glob
 import gzip
 import io
@@ -26,7 +25,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from greenkit import _foreign
 from greenkit.errors import DamagedMessage, DecryptError, FormatError, GreenkitError, LimitError
@@ -151,8 +150,7 @@ def walk(
             yield from _unpack(found, opened, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(NamedTuple):
     """What one walk has open, and how it unpacks."""
 
     budget: Budget
@@ -226,6 +224,8 @@ def no_such(path: Path) -> str:
     """Return the message for a path that does not exist, with a similar name if there is one."""
     if glob.has_magic(str(path)):
         return f"No file matches {path}. Check the pattern."
+    import difflib
+
     near = difflib.get_close_matches(path.name, os.listdir(path.parent) if path.parent.is_dir() else [], n=1)
     hint = f"Did you mean {near[0]}?" if near else f"greenkit looked in {path.parent.absolute()}."
     return f"There is no file {path}. {hint}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import median
 from typing import Any, Final
 
 import numpy as np
@@ -237,6 +236,6 @@ def _prices(bills: Sequence[Cells]) -> Findings:
             and bill.get("currency") in _DOLLARS
             and (bill.get("bill_last_period") or 0) > 0
         ]
-        if prices and not least <= (price := median(prices)) <= most:
-            out.add(PRICE, unit=unit, price=float(price))
+        if prices and not least <= (price := float(np.median(prices))) <= most:
+            out.add(PRICE, unit=unit, price=price)
     return out

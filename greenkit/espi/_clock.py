@@ -6,7 +6,6 @@ store their local time, or their standard time, as if it were UTC. When their da
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import zoneinfo
@@ -222,6 +221,8 @@ def check_zone(tz: str) -> str:
     try:
         return zoneinfo.ZoneInfo(str(tz)).key
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        import difflib
+
         known = {name.lower(): name for name in zoneinfo.available_timezones()}
         near = difflib.get_close_matches(str(tz).lower(), known, n=1, cutoff=0.88)
         hint = f"Did you mean {known[near[0]]!r}?" if near else "Use a name such as 'America/Los_Angeles'."

@@ -18,7 +18,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentFacts:
+class DocumentFacts(NamedTuple):
     """Facts in a document that can identify its sender.
 
     Attributes
@@ -64,8 +63,7 @@ class DocumentFacts:
     block_links: Callable[[], Iterator[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockFacts:
+class BlockFacts(NamedTuple):
     """Facts in one IntervalBlock that can describe its readings.
 
     Attributes
@@ -83,8 +81,7 @@ class BlockFacts:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImpliedReadingType:
+class ImpliedReadingType(NamedTuple):
     """The ReadingType that a block implies if the document has none.
 
     Attributes
@@ -134,8 +131,7 @@ class Rows:
     tz: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesFacts:
+class SeriesFacts(NamedTuple):
     """Declared properties of one series: name, unit in the frame, powerOfTenMultiplier, and title of the ReadingType.
 
     ``kilo`` is the power of ten between the unit of the source and the frame's (3 for Wh in kWh).
