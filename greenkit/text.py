@@ -320,10 +320,11 @@ def scan_digits(text: Bytes, at: Positions) -> tuple[Positions, Positions]:
         digit = text[at]
         digit -= np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
         going &= digit < 10
-        if going.all():  # all numbers are equally long so far, as starts and durations are
+        left = np.count_nonzero(going)
+        if left == len(going):  # all numbers are equally long so far, as starts and durations are
             number *= 10
             at += 1
-        elif going.any():
+        elif left:
             digit *= going
             number *= np.where(going, np.uint8(10), np.uint8(1))
             at += going
