@@ -187,7 +187,7 @@ def _overlaps(bills: Sequence[Cells], starts: list[int], ends: list[int], readin
     ):
         latest = NONE
         for (start, end), alike in sorted(of_period.items(), key=lambda found: found[0]):
-            if len(alike) > 1 and (found := _flows(alike, *to_times(np.array([start, end])), readings)):
+            if len(alike) > 1 and (found := _flows(alike, to_times(np.array([start, end])), readings)):
                 flows[str(whose[0])] = found
                 per_flow += len(alike)
             elif len(alike) > 1:
@@ -204,20 +204,22 @@ def _overlaps(bills: Sequence[Cells], starts: list[int], ends: list[int], readin
     return out
 
 
-def _flows(alike: Sequence[Cells], start: pd.Timestamp, end: pd.Timestamp, readings: pd.DataFrame) -> list[str]:
+def _flows(alike: Sequence[Cells], period: pd.DatetimeIndex, readings: pd.DataFrame) -> list[str]:
     """Return the flow of each bill of one meter and period, or nothing if the sums of its readings do not show it.
 
     Example: bills over 690 and 30 kWh, and readings that add up to 690 kWh delivered and 30 kWh received, give
     ``["delivered", "received"]``. Each flow must have one bill, and the bills must have different flows.
     """
-    inside = readings["meter"].eq(alike[0]["meter"]) & (readings["start"] >= start) & (readings["end"] <= end)
-    sums = readings[inside].groupby(["flow", "unit"], observed=True)["value"].sum()
+    inside = readings["meter"].eq(alike[0]["meter"]) & (readings["start"] >= period[0])
+    inside &= readings["end"] <= period[1]
+    totals = readings[inside].groupby(["flow", "unit"], observed=True)["value"].sum().reset_index()
+    sums = list(zip(totals["flow"], totals["unit"], totals["value"], strict=True))
     out: list[str] = []
     for bill in alike:
         used, unit = (bill.get(f"overall_consumption_last_period{of}") for of in ("", "_unit"))
         fits = [
             flow
-            for (flow, of), total in sums.items()
+            for flow, of, total in sums
             if used is not None and of == unit and abs(total - used) <= _SAME_SUM * abs(used)
         ]
         out += fits if len(fits) == 1 else [""]
