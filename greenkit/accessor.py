@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
+    from greenkit._preview import Preview
     from greenkit._style import Theme
     from greenkit.analysis._periods import Date, Holidays
     from greenkit.analysis.bills import Bills
     from greenkit.analysis.checks import Limits
     from greenkit.analysis.quality import QualityReport
     from greenkit.analysis.shape import Moments
+    from greenkit.export._home_assistant import Form
     from greenkit.plot._theme import Names
     from greenkit.tables.mapping import TableMapping
     from greenkit.tariffs import Bill, BillPeriods, Comparison, Plan, Plans, PlanSource, Prices, PriceSources
@@ -108,6 +110,11 @@ class GreenkitAccessor:
     def summary(self) -> pd.DataFrame:
         """Summarize the frame, with one row per series. See :func:`greenkit.frame.summary`."""
         return frame.summary(self._df)
+
+    @_explained
+    def preview(self, n: int = 10) -> Preview:
+        """Show the first rows as a person reads them. See :func:`greenkit.frame.preview`."""
+        return frame.preview(self._df, n)
 
     @_explained
     def series(self, *, flow: str | None = None) -> pd.Series[float]:
@@ -383,20 +390,27 @@ class GreenkitAccessor:
         return export.write_excel(self._df, path)
 
     @_explained
-    def home_assistant(self, *, source: str = "greenkit", before: float = 0.0) -> list[dict[str, Any]]:
+    def home_assistant(
+        self, *, form: Form = "websocket", source: str = "greenkit", before: float = 0.0
+    ) -> list[dict[str, Any]]:
         """Return hourly statistics for Home Assistant. See :func:`greenkit.export.home_assistant`."""
         from greenkit import export
 
-        return export.home_assistant(self._df, source=source, before=before)
+        return export.home_assistant(self._df, form=form, source=source, before=before)
 
     @_explained
     def write_home_assistant(
-        self, path: str | os.PathLike[str], *, source: str = "greenkit", before: float = 0.0
+        self,
+        path: str | os.PathLike[str],
+        *,
+        form: Form = "websocket",
+        source: str = "greenkit",
+        before: float = 0.0,
     ) -> Path:
         """Write statistics for Home Assistant as JSON or TSV. See :func:`greenkit.export.write_home_assistant`."""
         from greenkit import export
 
-        return export.write_home_assistant(self._df, path, source=source, before=before)
+        return export.write_home_assistant(self._df, path, form=form, source=source, before=before)
 
     @_explained
     def opendsm_frame(self, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:

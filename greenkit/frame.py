@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,12 @@ from pandas.api.types import is_float_dtype, is_numeric_dtype, is_string_dtype, 
 from greenkit import _intervals
 from greenkit._intervals import ADDITIVE as ADDITIVE
 from greenkit._intervals import SERIES as SERIES
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, Count, Finding, Findings, Kind
 from greenkit.times import US, to_times
+
+if TYPE_CHECKING:
+    from greenkit._preview import Preview
 
 MIXED_ZONES: Final = Kind(
     "frame.zones.mixed",
@@ -308,6 +311,42 @@ def _joined(parts: list[pd.Series[Any]], name: str) -> Any:
         parts = [p if len(p.cat.categories) else p.cat.set_categories(index[:0]) for p in parts]
         return union_categoricals(parts, sort_categories=True)
     return pd.concat(parts, ignore_index=True)
+
+
+def preview(df: pd.DataFrame, n: int = 10) -> Preview:
+    """Return the first rows of a table as a person reads them.
+
+    Parameters
+    ----------
+    df : DataFrame
+        A tidy frame, or another table of greenkit, such as bills or usage points.
+    n : int
+        Number of rows. Default: 10.
+
+    Returns
+    -------
+    Preview
+        In a notebook a table of at most 1,000 pixels. Of a frame, it has the meter, the flow, the local start and end
+        without their offsets, the value with its unit, the quality, and the cost if there is one; its title names the
+        time zone. Of another table, it has the columns that have a value, without those of internal IDs.
+
+    Raises
+    ------
+    SettingsError
+        If ``n`` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> preview(empty())
+    0 rows
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise SettingsError(
+            f"n is {n!r}, but it must be a whole number of at least 1", next_step="Pass the number of rows."
+        )
+    from greenkit import _preview
+
+    return _preview.of_frame(df, n) if set(COLUMNS) <= set(df.columns) else _preview.of_table(df, n)
 
 
 # -- physical flows

@@ -14,6 +14,7 @@ BEHIND = {
     "check": frame.check,
     "summary": frame.summary,
     "series": frame.series,
+    "preview": frame.preview,
     "relations": frame.relations,
     "physical": frame.physical,
     "latest": frame.latest,
@@ -82,10 +83,10 @@ def test_methods_call_the_functions_behind_them(make_series, tmp_path):
     assert df.gk.report(tmp_path / "r.html").exists()
     assert len(export.read_csv(df.gk.write_csv(tmp_path / "a.csv"))) == 48
     assert df.gk.write_excel(tmp_path / "a.xlsx").exists()
-    assert df.gk.home_assistant(source="home")[0]["statistic_id"].startswith("home:")
+    assert df.gk.home_assistant(source="home")[0]["metadata"]["statistic_id"].startswith("home:")
     assert df.gk.write_home_assistant(tmp_path / "a.json").exists()
     warm = pd.Series(70.0, index=pd.DatetimeIndex(df["start"]))
-    assert df.gk.opendsm_frame(warm, period="day")["observed"].tolist() == [48.0, 48.0]
+    assert df.gk.opendsm_frame(warm, period="day")["observed"].sum() == 96
 
 
 @pytest.mark.parametrize("name", BEHIND)
@@ -179,5 +180,7 @@ def test_analysis_is_a_public_package():
 
 def test_repr_lists_the_methods(make_series):
     df = make_series([1.0])
-    assert repr(df.gk).startswith("df.gk, for 1 intervals: check, summary, series, relations, physical, latest, wide")
+    assert repr(df.gk).startswith(
+        "df.gk, for 1 intervals: check, summary, preview, series, relations, physical, latest, wide"
+    )
     assert "heatmap" in repr(df.gk.plot)

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "greenkit"
 
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
-    {"errors", "findings", "secret", "settings", "_files", "_html", "_progress", "_style", "_toml"},
+    {"errors", "findings", "secret", "settings", "_files", "_html", "_preview", "_progress", "_style", "_toml"},
     {"times", "text"},
     {"frame", "sources", "_categories", "_days", "_foreign", "_glance", "_intervals", "_left_out", "_relations"},
     {"espi", "smt", "tables", "pgp"},

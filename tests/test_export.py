@@ -103,12 +103,11 @@ def test_a_workbook_without_openpyxl_says_how_to_get_it(tmp_path, make_series, m
 
 def test_two_meters_have_two_statistics(make_series):
     made = export.home_assistant(frame.concat([make_series([1.0], meter=m) for m in ("a b", "a-b", "c")]))
-    ids = [s["statistic_id"] for s in made]
+    ids = [s["metadata"]["statistic_id"] for s in made]
     assert len(set(ids)) == 3
     assert ids[2] == "greenkit:c_delivered"
-    assert [s["statistic_id"] for s in export.home_assistant(make_series([1.0], meter="a b"))] == [
-        "greenkit:a_b_delivered"
-    ]
+    (alone,) = export.home_assistant(make_series([1.0], meter="a b"))
+    assert alone["metadata"]["statistic_id"] == "greenkit:a_b_delivered"
 
 
 def test_another_csv_is_refused(tmp_path):
@@ -149,8 +148,13 @@ def test_a_sheet_has_its_limit(tmp_path, make_series, monkeypatch):
 def test_home_assistants_rules(make_series):
     df = frame.concat([make_series([0.25] * 10, every="15min"), make_series([1, 1], every="30min", flow="received")])
     delivered, received = export.home_assistant(df, before=100)
-    assert (delivered["statistic_id"], received["statistic_id"]) == ("greenkit:m1_delivered", "greenkit:m1_received")
-    assert (delivered["source"], delivered["has_sum"], delivered["unit_of_measurement"]) == ("greenkit", True, "kWh")
+    assert delivered["type"] == "recorder/import_statistics"
+    assert received["metadata"]["statistic_id"] == "greenkit:m1_received"
+    # the keys that Home Assistant requires from 2026.11 on, and no other: has_mean is refused
+    assert delivered["metadata"] == {
+        "statistic_id": "greenkit:m1_delivered", "source": "greenkit", "name": "M1 delivered",
+        "unit_of_measurement": "kWh", "unit_class": "energy", "has_sum": True, "mean_type": 0,
+    }  # fmt: skip
     assert delivered["stats"] == [
         {"start": "2024-07-01T05:00:00+00:00", "state": 1.0, "sum": 101.0},
         {"start": "2024-07-01T06:00:00+00:00", "state": 1.0, "sum": 102.0},
@@ -184,13 +188,34 @@ def test_what_home_assistant_does_not_take(make_series):
 def test_home_assistant_files(tmp_path, make_series):
     df = frame.concat([make_series([1.0, 2.0]), make_series([5.0], series="other")])
     json_file = export.write_home_assistant(df, tmp_path / "a.json")
-    ids = [s["statistic_id"] for s in json.loads(json_file.read_text())]
+    ids = [s["metadata"]["statistic_id"] for s in json.loads(json_file.read_text())]
     assert ids == ["greenkit:m1_delivered_delivered", "greenkit:m1_delivered_other"]
     tsv = export.write_home_assistant(df, tmp_path / "a.tsv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(tsv.splitlines(), delimiter="\t"))
     assert rows[1] == {
         "statistic_id": ids[0], "unit": "kWh", "start": "01.07.2024 06:00", "state": "2.0", "sum": "3.0"
     }  # fmt: skip
+
+
+def test_shapes_of_the_two_common_importers_of_home_assistant(tmp_path, make_series):
+    df = make_series([1.0, 2.0], unit="m3")
+    (spook,) = export.home_assistant(df, form="spook")
+    # Spook's schema requires these keys and refuses others
+    assert set(spook) == {"statistic_id", "source", "name", "unit_of_measurement", "has_mean", "has_sum", "stats"}
+    assert (spook["has_mean"], spook["has_sum"], spook["unit_of_measurement"]) == (False, True, "m³")
+    (file,) = export.home_assistant(df, form="klausj1", before=10)
+    assert file == {
+        "timezone_identifier": "UTC",
+        "entities": [{"id": "greenkit:m1_delivered", "unit": "m³", "values": [
+            {"datetime": "01.07.2024 05:00", "state": 1.0, "sum": 11.0},
+            {"datetime": "01.07.2024 06:00", "state": 2.0, "sum": 13.0},
+        ]}],
+    }  # fmt: skip
+    path = export.write_home_assistant(df, tmp_path / "a.json", form="klausj1", before=10)
+    assert json.loads(path.read_text(encoding="utf-8")) == file
+    assert export.home_assistant(df)[0]["metadata"]["unit_class"] == "volume"
+    with pytest.raises(SettingsError, match="There is no form 'rest'"):
+        export.home_assistant(df, form="rest")
 
 
 def test_opendsms_input(make_series):
@@ -202,8 +227,22 @@ def test_opendsms_input(make_series):
     assert made["observed"].tolist()[:2] == [1.0, 1.0]
     assert np.isnan(made["observed"].iloc[-1])  # a part of an hour is not its amount
     assert made["temperature"].tolist()[:3] == [0.5, 2.5, 4.5]
-    daily = export.opendsm_frame(df, pd.Series(np.arange(48.0), index=hours), period="day")
-    assert daily["temperature"].tolist() == [23.5]
+
+
+def test_opendsm_reads_a_daily_frame_on_any_pandas(make_series):
+    # it compares the step of the index with an hour, which raises on pandas 3 if the step is a day
+    df = make_series([24.0, np.nan, 48.0], every="24h")
+    days = pd.date_range("2024-07-01", periods=3, freq="D", tz="America/Chicago")
+    made = export.opendsm_frame(df, pd.Series(60.0, index=days), period="day")
+    assert set(np.diff(made.index.tz_convert("UTC").to_numpy()) / np.timedelta64(1, "h")) == {1.0}
+    assert made["observed"].groupby(made.index.date).sum(min_count=1).fillna(-1).tolist() == [24.0, -1, 48.0]
+    assert set(made["temperature"]) == {60.0}
+    hourly = make_series([1.0] * 49, "2024-11-02")
+    days = pd.date_range("2024-11-02", periods=2, freq="D", tz="America/Chicago")
+    made = export.opendsm_frame(hourly, pd.Series(60.0, index=days), period="day")
+    assert made["observed"].groupby(made.index.date).sum().tolist() == [24.0, 25.0]
+    with pytest.raises(SettingsError, match="period is 'week'"):
+        export.opendsm_frame(hourly, pd.Series(60.0, index=days), period="week")
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2024-03-10", 23), ("2024-11-03", 25)])

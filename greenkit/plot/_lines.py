@@ -227,7 +227,7 @@ def _step_trace(sheet: Sheet, line: _Line, axis: Clock, pen: _Pen, *, label: str
     sheet.add(
         "scatter", x=x, connectgaps=False, line={"shape": "hv", "width": 2 if label else 1.3, "color": pen.color},
         **_values(pen, y, [words[i] for i in place.tolist()] if any(words) else []),
-        **pen.style(label or pen.name, listed=not label),
+        **pen.style(label or pen.name, listed=True),
     )  # fmt: skip
 
 
@@ -261,14 +261,15 @@ def _thin_trace(sheet: Sheet, line: _Line, axis: Clock, pen: _Pen) -> None:
         "line": {"shape": "hv", "width": 0.8, "color": _style.rgba(pen.color, 0.4)},
         "connectgaps": False,
     }
-    sheet.add("scatter", x0=float(x[0]), dx=size, **_values(pen, grid, []), **style, **pen.style(pen.name, listed=True))
+    style |= pen.style(pen.name, listed=False)
+    sheet.add("scatter", x0=float(x[0]), dx=size, **_values(pen, grid, []), **style)
     followed = np.append(np.isfinite(grid[1:]), False)
     rest = ~fits | ~followed[slot]
     if rest.any():
         corners = np.stack([x[rest], end[rest], end[rest]], axis=1).reshape(-1)
         y = np.stack([line.power[rest], line.power[rest], np.full(int(rest.sum()), np.nan)], axis=1).reshape(-1)
         words = np.repeat(np.array(axis.repeated(line.start[rest]), dtype=object), 3).tolist()
-        sheet.add("scatter", x=corners, **_values(pen, y, words), **style, **pen.style(pen.name, listed=False))
+        sheet.add("scatter", x=corners, **_values(pen, y, words), **style)
         if not any(words):
             sheet.data[-1]["hoverinfo"] = "skip"
             del sheet.data[-1]["hovertemplate"]

@@ -32,7 +32,7 @@ Names = str | Sequence[str] | None
 Moment = "str | datetime.date | datetime.datetime | pd.Timestamp | None"
 _EACH_DAY: Final = 21
 """Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
-_WRAP: Final = {"title": 62, "note": 96}
+_WRAP: Final = {"title": 62, "note": 82}
 """Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
 _LINE: Final = {"title": 21, "note": 16, "legend": 21}
 """Height of a line in pixels."""
@@ -295,7 +295,7 @@ class Sheet:
             "margin": {"l": 60, "r": 24, "t": top, "b": 48},
             "height": height or usual,
             "legend": {
-                "orientation": "h", "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom",
+                "orientation": "h", "x": 0, "xanchor": "left", "xref": "paper", "y": 0, "yanchor": "bottom",
                 "yref": "container", "font": {"size": _style.SIZES["small"]},
             },
             "hoverlabel": {

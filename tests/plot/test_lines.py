@@ -133,7 +133,7 @@ def long(make_series):
 def test_half_a_year_has_daily_means_with_a_band_over_its_intervals(long):
     figure = plot.load(long)
     band, grid, rest, days = figure.data
-    assert [t.showlegend for t in figure.data] == [False, True, False, False]
+    assert [t.showlegend for t in figure.data] == [False, False, False, True]
     assert days.name == "delivered, mean of the day"
     assert (days.y[0], max(band.y), min(band.y)) == (11.5, 23, 0)
     # the thin line has a number for each slot: its energy with that of the second trace is the energy of the data
