@@ -75,10 +75,11 @@ def parse(data: bytes) -> BatchList:
     if info.doctype:
         raise LimitError("The notification has a DOCTYPE, which no BatchList has", next_step=_DISTRUST)
     # some senders wrap the list in an Atom feed, and older versions of ESPI write "resource"
-    lists = list(root.iter("{*}BatchList"))
-    if not lists:
+    if next(root.iter("{*}BatchList"), None) is None:
         raise FormatError("The notification is not a BatchList", next_step=_CHECK)
-    uris = [(e.text or "").strip() for one in lists for e in one.iter("{*}resources", "{*}resource")]
+    # a list inside a list is part of it, so that each item counts once
+    named = root.iter("{*}resources", "{*}resource")
+    uris = [(e.text or "").strip() for e in named if next(e.iterancestors("{*}BatchList"), None) is not None]
     if len(uris) > MOST:
         raise LimitError(f"The notification lists more than {MOST:,} resources", next_step=_DISTRUST)
     return BatchList(tuple(dict.fromkeys(u for u in uris if u)))

@@ -267,6 +267,17 @@ def test_comment_in_a_url_does_not_shorten_it():
     assert list(notifications.parse(body)) == ["https://a.example.evil/b"]
 
 
+@pytest.mark.parametrize(("depth", "count"), [(1, 10), (200, 10), (250, 1000), (3, 1000)])
+def test_items_of_nested_lists_count_once(depth, count):
+    items = "".join(f"<resources>https://a.example/{n}</resources>" for n in range(count))
+    body = "<BatchList>" * depth + items + "</BatchList>" * depth
+    assert list(notifications.parse(body.encode())) == [f"https://a.example/{n}" for n in range(count)]
+    more = body.replace("<resources>", "<resources>https://a.example/x</resources><resources>", 1)
+    if count == notifications.MOST:
+        with pytest.raises(errors.LimitError, match="more than 1,000 resources"):
+            notifications.parse(more.encode())
+
+
 def test_notification_with_a_huge_length_is_not_read():
     import http.client
 

@@ -12,6 +12,8 @@ from greenkit.espi._codes import UNITS
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public documents is not beside the checkout")
+CLOCK = {"espi.time.local-as-utc", "espi.time.standard-as-utc", "espi.time.other-zone"}
+LOCAL_AS_UTC = {"JenDobson+greenbutton/tests__data__testdata.xml"}  # its blocks start at 00:00 UTC
 FLOWS = {"0": "unknown", "1": "delivered", "": "unknown"}
 
 
@@ -36,6 +38,7 @@ def test_the_corpus_is_whole():
 def test_readings_and_sums(file):
     found = open_espi(CORPUS / file)
     df = frame.check(found.readings, exact=True)
+    assert bool(CLOCK & set(found.findings.names)) == (file in LOCAL_AS_UTC)
     assert len(df) == sum(int(row["n_readings"]) for row in TRUTH[file])
     for row in TRUTH[file]:
         unit = UNITS[int(row["uom"])] if row["uom"] else None

@@ -5,6 +5,7 @@ import io
 import json
 import warnings
 import zipfile
+from pathlib import Path
 
 import pytest
 from smt_files import AUTUMN, HEADER, ID, PLAIN, SPRING, csv, csv_rows, lse, read, values
@@ -274,6 +275,15 @@ def test_surplus_column_beside_a_flow_column_is_reported_and_not_read():
 def test_columns_without_quantities_are_not_reported(column):
     cell = "ok" if column == "NOTE" else "7"
     assert not read(csv([f"{row},{cell}" for row in ROWS], header=f"{HEADER},{column}")).findings
+
+
+def test_surplus_column_of_the_trial():
+    path = Path(__file__).parents[3] / "shared" / "trials" / "smart-meter-texas" / "surplus-in-its-own-column.csv"
+    if not path.exists():
+        pytest.skip("the shared trials are not here")
+    found = read(path)
+    assert sums(found) == pytest.approx({"delivered": 96 * 0.5, "received": 96 * 0.2})
+    assert "smt.column.net" in found.findings.names
 
 
 # On-demand reads
