@@ -152,7 +152,7 @@ def _not_xml(head: bytes, name: str) -> OtherFormat:
         return OtherFormat(
             "This looks like a CSV file, not a Green Button feed (XML)",
             source=name,
-            next_step="If it is from Smart Meter Texas, call load_smt; otherwise download the XML.",
+            next_step="Call load_smt if it is from Smart Meter Texas, and load_table if it is from another portal.",
         )
     return OtherFormat(
         "This is not XML", source=name, next_step="Check that this is the Green Button feed you meant to load."

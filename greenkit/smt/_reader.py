@@ -75,8 +75,7 @@ _REFUSED: Final[Mapping[str, Foreign]] = {
         "Use the file as it was delivered, and do not open it in a spreadsheet.",
     ),
     "download": Foreign(
-        "the CSV of a utility's Green Button download, which greenkit does not read",
-        "Download the XML instead, and read it with greenkit.load_espi.",
+        "the CSV of a utility's portal, not of Smart Meter Texas", "Read it with greenkit.load or greenkit.load_table."
     ),
     "tidy": Foreign("a greenkit frame as CSV", "Read it with greenkit.export.read_csv."),
     "binary": Foreign(
@@ -157,7 +156,7 @@ def refusal(kind: str, head: bytes, text: str, source: str) -> OtherFormat:
     return OtherFormat(
         "There are no columns of Smart Meter Texas" + (f" among {', '.join(names)}" if names else ""),
         source=source,
-        next_step="If the file is from another portal, download the Green Button XML instead of the CSV.",
+        next_step="If the file is a table of another sender, read it with greenkit.load_table.",
     )
 
 

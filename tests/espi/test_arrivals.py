@@ -529,10 +529,25 @@ def test_right_times_in_blocks_cut_at_midnight_utc_are_right(opened, first, loca
 
 
 @pytest.mark.parametrize("days", [1, 3])
-def test_one_block_in_the_days_of_another_zone_is_reported(opened, days):
-    content = block(hourly(utc("2012-02-05 05:00"), [5] * 24 * days))
-    (finding,) = opened(whole(content, local=PACIFIC)).findings.named("espi.time.other-zone")
-    assert finding.evidence["other"] == "America/New_York"
+@pytest.mark.parametrize(
+    ("first", "members", "local", "other"),
+    [
+        ("2012-02-05 05:00", {}, PACIFIC, "America/New_York"),
+        ("2012-07-05 04:00", {}, PACIFIC, "America/New_York"),
+        ("2012-01-20 06:00", {"uom": 42, "commodity": 7}, PACIFIC, "America/Chicago"),
+        ("2012-07-05 06:00", {"intervalLength": 900}, CENTRAL, "America/Denver"),
+    ],
+)
+def test_one_block_in_the_days_of_another_zone_is_reported(opened, first, members, local, other, days):
+    step = members.get("intervalLength", 3600)
+    content = block(hourly(utc(first), [5] * (86400 // step) * days, step))
+    found = opened(whole(content, local=local, **members))
+    (finding,) = found.findings.named("espi.time.other-zone")
+    assert finding.evidence["other"] == other
+    # in that zone, days begin at midnight
+    right = opened(whole(content, local=local, **members), tz=other).readings
+    assert right["start"].dt.strftime("%H:%M").iloc[0] == right["end"].dt.strftime("%H:%M").iloc[-1] == "00:00"
+    assert right["value"].sum() == pytest.approx(days * (86400 // step) * 5 / (1 if "uom" in members else 1000))
     part = block(hourly(utc("2012-02-05 05:00"), [5] * 17))  # a part of a day shows nothing
     assert clock_finding(opened(whole(part, local=PACIFIC))) == []
 

@@ -207,7 +207,7 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
         (b"<!DOCTYPE html><html></html>", FormatError, "web page"),
         (b"<html><body>Sign in</body></html>", FormatError, "web page"),
         (b"ESIID,USAGE_DATE\n1,2\n", FormatError, "CSV"),
-        (b"Energy Usage\n\nTime,kWh\n00:00,1\n", FormatError, "CSV.*otherwise download the XML"),
+        (b"Energy Usage\n\nTime,kWh\n00:00,1\n", FormatError, "CSV.*load_table if it is from another portal"),
         (b'{"a": 1}', FormatError, "JSON"),
         (b"%PDF-1.4", FormatError, "PDF"),
         (b"<rss><channel/></rss>", FormatError, "no ESPI resource"),

@@ -581,8 +581,12 @@ def test_unreadable_row_quotes_no_word(column):
     assert not any("PAT" in finding.message or "PAT" in finding.evidence_text() for finding in found.findings)
 
 
-def test_empty_files():
-    for text, what in ((b"", "The file is empty"), (bytes(5000), "The file contains only zero bytes")):
-        for load in (greenkit.load, greenkit.load_smt):
-            with pytest.raises(FormatError, match=what):
-                load(text)
+@pytest.mark.parametrize("name", ["a.xml", "a.csv", "a.json", "a.lse"])
+@pytest.mark.parametrize(
+    ("text", "what"), [(b"", "empty"), (bytes(5000), "only zero bytes"), (b" \n", "empty|only white space")]
+)
+def test_empty_file_is_named_as_empty(tmp_path, name, text, what):
+    (tmp_path / name).write_bytes(text)
+    for load in (greenkit.load, greenkit.load_smt, greenkit.load_espi):
+        with pytest.raises(FormatError, match=rf"{name}: The file (is|contains) ({what})"):
+            load(tmp_path / name)
