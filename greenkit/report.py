@@ -396,7 +396,7 @@ def _cost(bill: tariffs.Bill) -> str:
         cells = [_html.Number(f"{amounts[k]:,.2f}") for k in table.columns]
         whole = "yes" if info["whole"] else "no"
         rows.append([info["meter"], info["bill"], *cells, _html.Number(f"{info['computed_total']:,.2f}"), whole])
-    found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings]
+    found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings.by_severity]
     more = _table(("severity", "name", "finding"), found) if found else ""
     total = f"{bill.total:,.2f} {bill.plan.currency}"
     head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bill{'s' * (len(bill) != 1)}.</p>"

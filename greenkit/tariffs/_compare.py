@@ -311,7 +311,7 @@ class Comparison:
         head = f"<Comparison: {_words.counted(len(self.plans), 'plan')}, {_words.counted(self._used.sum(), 'bill')}>"
         columns = ["rank", "plan", "computed_cost", "difference", "bills_won"]
         table = self.ranking[columns].head(20).to_string(index=False) if len(self.plans) else ""
-        doubts = [f"{f.severity}: {f.message}" for f in self.findings if f.severity != "info"]
+        doubts = [f"{f.severity}: {f.message}" for f in self.findings.by_severity if f.severity != "info"]
         return "\n".join([head, table, *doubts])
 
     def _repr_html_(self) -> str:

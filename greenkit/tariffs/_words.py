@@ -293,7 +293,7 @@ def bill_text(bill: Bill) -> str:
                     f"{money(info.total, bill.plan.currency)}{whole}")  # fmt: skip
     if len(infos) > _ROWS:
         made.append(f"  … and {len(infos) - _ROWS:,} more")
-    made += [f"  {f.severity}: {f.message}" for f in bill.findings if f.severity != "info"]
+    made += [f"  {f.severity}: {f.message}" for f in bill.findings.by_severity if f.severity != "info"]
     return "\n".join(made)
 
 
@@ -341,7 +341,7 @@ def explain(bill: Bill, info: BillInfo) -> str:
         if info.expected
         else "Data: The bill was computed from its kWh, without intervals."
     )
-    made += [f"Note: {f.message}" for f in bill.findings if f.evidence.get("meter") in (None, info.meter)]
+    made += [f"Note: {f.message}" for f in bill.findings.by_severity if f.evidence.get("meter") in (None, info.meter)]
     return "\n".join(made)
 
 
