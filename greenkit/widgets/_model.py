@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 from greenkit.errors import GreenkitError
 from greenkit.findings import quiet
 
-Kind = Literal["idle", "busy", "good", "bad"]
+Kind = Literal["idle", "busy", "good", "warn", "bad"]
 OFTEN: Final = 0.1
 """Seconds between two progress updates, because each is a message to the browser."""
 

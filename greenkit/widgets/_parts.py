@@ -6,6 +6,7 @@ is escaped.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     import ipywidgets as w
 
-_MARK: Final = {"idle": "○", "busy": "◔", "good": "●", "bad": "▲"}
+_MARK: Final = {"idle": "○", "busy": "◔", "good": "●", "warn": "◆", "bad": "▲"}
 _COLOR: Final = {
     "idle": "var(--jp-ui-font-color1, inherit)",
     "busy": "var(--jp-ui-font-color1, inherit)",
     "good": "var(--jp-success-color1, #2e7d32)",
+    "warn": "var(--jp-warn-color0, #8a5300)",
     "bad": "var(--jp-error-color1, #c62828)",
 }
 PLOTLY: Final = "application/vnd.plotly.v1+json"
@@ -149,9 +151,23 @@ def draw(place: w.Output, figure: go.Figure | None) -> None:
     bundle: dict[str, Any] = {}
     if figure is not None:
         bundle = dict(figure._repr_mimebundle_() or {})
-        if PLOTLY not in bundle:  # some plotly renderers return only HTML, which Colab does not display
+        # renderers return one of the two; JupyterLab draws the first, and Colab only the second
+        if PLOTLY not in bundle:
             bundle[PLOTLY] = json.loads(figure.to_json())
+        if "text/html" not in bundle:
+            bundle["text/html"] = figure.to_html(full_html=False, include_plotlyjs="cdn")
     place.outputs = ({"output_type": "display_data", "data": bundle, "metadata": {}},) if bundle else ()
+
+
+def download(name: str, content: bytes) -> str:
+    """Return a link to a file within the page, and select it once, so that the browser saves the file."""
+    data = base64.b64encode(content).decode()
+    # a style that is loaded runs its script, which a script in a widget's HTML does not
+    return (
+        f"<a class='gk-link' download='{text(name)}' href='data:application/octet-stream;base64,{data}'>"
+        f"Save {text(name)}</a>"
+        "<style onload='this.onload=null;this.previousSibling.click()'>.gk-link{margin:0}</style>"
+    )
 
 
 def bar() -> w.FloatProgress:
@@ -186,6 +202,9 @@ _STYLE: Final = (
     ".gk-panel .widget-toggle-buttons{flex-flow:row wrap;overflow:visible;height:auto;gap:0 8px;margin:2px}"
     ".gk-panel .widget-toggle-buttons>.widget-label{width:auto}"
     ".gk-panel td,.gk-panel th{line-height:1.5}"
+    # charts in panels are transparent, and the page sets the color of their text
+    ".gk-panel .infolayer text,.gk-panel .xtick text,.gk-panel .ytick text,.gk-panel .annotation text"
+    "{fill:var(--jp-ui-font-color1,#1f2328)!important}"
     ".gk-over{outline:2px dashed var(--jp-brand-color1,#1976d2);outline-offset:2px}"
 )
 # JupyterLab handles arrow keys and letters in a focused list itself, unless the list has this attribute

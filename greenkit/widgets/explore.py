@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import datetime
 import io
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from greenkit import _html, detect, frame, plot, tables
+from greenkit import _html, _style, detect, export, frame, plot, store, tables
 from greenkit.errors import AmbiguousTable, Choice, SchemaError, SettingsError
 from greenkit.findings import Findings, counted, quiet
 from greenkit.times import midnights, to_times
 from greenkit.widgets import _model, _parts
-from greenkit.widgets._model import PanelModel
+from greenkit.widgets._model import Kind, PanelModel
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 ALL: Final = "all"
+_OFFERED: Final = 8
+"""Most meters or flows that are offered as buttons."""
+_DOWNLOAD: Final = 8_000_000
+"""Most bytes of a download; Jupyter closes a connection that sends more than 10 MiB."""
 # name of a chart → (function of greenkit.plot, whether it shows only one series)
 CHARTS: Final[dict[str, tuple[str, bool]]] = {
     "Load": ("load", False),
+    "Days": ("daily", False),
     "Heatmap": ("heatmap", False),
     "Average day": ("average_day", False),
     "Week": ("week", False),
     "Calendar": ("calendar", False),
     "Months": ("monthly", False),
-    "Time of use": ("tou", True),
+    "Time of use": ("tou", False),
     "Peak days": ("peak_days", True),
     "Duration": ("duration", False),
     "Completeness": ("completeness", False),
@@ -56,11 +64,14 @@ class View(PanelModel):
         The chart of :attr:`chosen`; None if there is nothing to draw.
     questions : tuple of Choice
         Open questions about a table that waits for :meth:`answer`.
+    offers : tuple of (str, str)
+        Choices that the chart needs, such as ``("flow", "delivered")``; pass one of them to :meth:`choose`.
     """
 
     def __init__(self, df: pd.DataFrame | None = None) -> None:
         super().__init__()
         self.questions: tuple[Choice, ...] = ()
+        self.offers: tuple[tuple[str, str], ...] = ()
         self._waiting: list[_Named] = []
         self.picture = next(iter(CHARTS))
         self.figure: go.Figure | None = None
@@ -150,7 +161,7 @@ class View(PanelModel):
 
     def draw(self) -> None:
         """Draw the selected chart of the selected rows, or show in the status line why there is none."""
-        self.figure = None
+        self.figure, self.offers = None, ()
         if not len(self.frame):
             self.set_status("No data loaded. Open a file or pass a frame.")
             return
@@ -161,21 +172,52 @@ class View(PanelModel):
             name, single = CHARTS[self.picture]
             series = len(df.drop_duplicates(list(frame.SERIES)))
             if single and series > 1:
+                what = "meter" if df["meter"].nunique() > 1 else "flow"
+                self.offers = tuple((what, str(value)) for value in df[what].unique()[:_OFFERED])
                 raise SchemaError(
                     f"The chart {self.picture} shows one series, but {series} are selected",
-                    next_step="Choose a meter and a flow.",
+                    next_step=f"Choose a {what}.",
                 )
-            draw: Callable[[pd.DataFrame], go.Figure] = getattr(plot, name)
-            self.figure = draw(df)
-            self.set_status(self._summary_line(df), "good")
+            draw: Callable[..., go.Figure] = getattr(plot, name)
+            self.figure = draw(df, theme="page")
+            self.set_status(self._summary_line(df), self._worst_kind)
+
+    @property
+    def _worst_kind(self) -> Kind:
+        """Kind of status of the worst finding."""
+        severities = {f.severity for f in self.findings}
+        return "bad" if "serious" in severities else "warn" if "warning" in severities else "good"
 
     def _summary_line(self, df: pd.DataFrame) -> str:
         flows = frame.physical(df)
         sums = flows[flows["unit"].isin(frame.ADDITIVE)].groupby(["flow", "unit"], observed=True)["value"].sum()
-        totals = [f"{r.flow} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
-        problems = sum(f.severity != "info" for f in self.findings)
-        notes = [f"{counted(problems, 'finding')} (see .findings)"] if problems else []
-        return "; ".join([f"{len(df):,} intervals", *totals, *notes])
+        totals = [f"{_style.flow_label(str(r.flow))} {r.value:,.3f} {r.unit}" for r in sums.reset_index().itertuples()]
+        line = "; ".join([f"{len(df):,} intervals", *totals])
+        problems = [f for f in self.findings.by_severity if f.severity != "info"]
+        if not problems:
+            return line
+        more = f" And {counted(len(problems) - 1, 'more finding')}." if len(problems) > 1 else ""
+        return f"{line}. {problems[0].message}{more}"
+
+    def download(self, kind: str) -> tuple[str, bytes]:
+        """Return the name and the content of a file with the selected rows: ``"csv"`` or ``"parquet"``.
+
+        Raises
+        ------
+        SettingsError
+            If the file is too large to pass through the notebook.
+        """
+        writers: dict[str, Callable[[pd.DataFrame, Path], object]] = {"csv": export.write_csv, "parquet": store.write}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"usage.{kind}"
+            writers[kind](self.chosen, path)
+            content = path.read_bytes()
+        if len(content) > _DOWNLOAD:
+            raise SettingsError(
+                f"The file has {len(content) / 1e6:.0f} MB, too large for a download from a notebook",
+                next_step="Choose fewer days, or write it with df.gk.write_csv().",
+            )
+        return path.name, content
 
     def load(self, files: Iterable[tuple[str, bytes]]) -> None:
         """Load files, given as (name, content), and replace the frame.
@@ -325,11 +367,28 @@ class Explore(_parts.Panel):
         self._place, self._drawn = _parts.chart_area(), None
         *narrow, picture = self._choices.values()
         self._files = _parts.row(self._upload, _parts.droppable())
+        self._offers = _parts.row()
+        self._offered: tuple[tuple[str, str], ...] = ()
+        self._file = w.HTML()
+        self._downloads = _parts.row(
+            *(
+                _parts.button(name, f"Download the selected rows as {name}", partial(self._download, kind), self.model)
+                for name, kind in (("CSV", "csv"), ("Parquet", "parquet"))
+            ),
+            self._file,
+        )
         self._questions = w.VBox()
         self._asked: tuple[Choice, ...] = ()
         _parts.show_when(self._questions, False)
         self.widget = _parts.column(
-            _parts.row(*narrow), picture, self._files, self._questions, _parts.status(self.model), self._place
+            _parts.row(*narrow),
+            picture,
+            self._files,
+            self._questions,
+            _parts.status(self.model),
+            self._offers,
+            self._place,
+            self._downloads,
         )
         self.model.listen(self._show)
 
@@ -344,6 +403,19 @@ class Explore(_parts.Panel):
         if files:
             change["owner"].value = ()  # or Jupyter would save the file with the notebook
             self.model.load(files)
+
+    def _download(self, kind: str) -> None:
+        self._file.value = _parts.download(*self.model.download(kind))
+
+    def _offer(self) -> None:
+        """Show a button for each choice that the chart needs."""
+        self._offered = self.model.offers
+        self._offers.children = [
+            _parts.button(
+                _style.flow_label(value), f"Draw {value}", partial(self.model.choose, **{name: value}), self.model
+            )
+            for name, value in self._offered
+        ]
 
     def _ask(self) -> None:
         """Show a list for each open question; each entry previews one row as that answer reads it."""
@@ -369,10 +441,15 @@ class Explore(_parts.Panel):
     def _show(self) -> None:
         if self._asked != self.model.questions:
             self._ask()
+        if self._offered != self.model.offers:
+            self._offer()
+        _parts.show_when(self._offers, bool(self._offered))
+        _parts.show_when(self._downloads, bool(len(self.model.frame)))
         model, boxes = self.model, self._choices
         self._showing = True  # setting a box calls its observers, which must react only to clicks
         try:
-            for name, options in (("meter", model.meters), ("flow", model.flows)):
+            for name, values in (("meter", model.meters), ("flow", model.flows)):
+                options = [(_style.flow_label(v) if name == "flow" else v, v) for v in values]
                 if list(boxes[name].options) != options:
                     boxes[name].options = options
             for name, box in boxes.items():
@@ -395,5 +472,5 @@ def summary_html(df: pd.DataFrame) -> str:
 
 def _summary_row(of: dict[str, Any]) -> list[str]:
     total = f"{of['total']:,.3f} {of['unit']}" if of["unit"] in frame.ADDITIVE else of["unit"]
-    first, last = f"{of['first']:%Y-%m-%d %H:%M}", f"{of['last']:%Y-%m-%d %H:%M %Z}"
-    return [of["meter"], of["flow"], first, last, f"{of['rows']:,}", total]
+    first, last = f"{of['first']:%Y-%m-%d %H:%M %Z}", f"{of['last']:%Y-%m-%d %H:%M %Z}"
+    return [of["meter"], _style.flow_label(str(of["flow"])), first, last, f"{of['rows']:,}", total]

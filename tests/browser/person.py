@@ -32,12 +32,12 @@ RUN = """async ([first, last]) => {
     }
 }"""
 # Energy of each drawn trace: under step lines by their corners, in cells of the carpet (but those that mark what is missing)
-ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullData.filter(t => t.visible !== false && t.showscale !== false).map(t => {
+ENERGY = """gd => gd._fullData && gd.querySelector('.trace, image') && gd._fullData.filter(t => t.visible === true && t.showscale !== false).map(t => {
     let sum = 0;
     if (t.type === 'scatter') {
         const at = Array.from(t.x, x => typeof x === 'number' ? x : Date.parse(x.replace(' ', 'T') + 'Z'));
         for (let i = 0; i + 1 < t.y.length; i++) if (isFinite(t.y[i]) && t.y[i] !== null)
-            sum += t.y[i] * (at[i + 1] - at[i]) / 3600000;
+            sum += t.y[i] * (at[i + 1] - at[i]) / 3600000 * (t.text && t.text[i] ? 2 : 1);  // two hours share one
     } else if (t.type === 'heatmap') {
         for (const row of t.z) for (const z of row) if (isFinite(z) && z !== null) sum += z / 4;
     } else if (t.type === 'bar') {
@@ -193,7 +193,7 @@ class Front:
         """
         end = time.monotonic() + seconds
         while True:
-            seen = [t for t in self.page.evaluate(LOOK) or [] if t[0] == kind and not t[1].endswith(", estimated")]
+            seen = [t for t in self.page.evaluate(LOOK) or [] if t[0] == kind and t[1] != "estimated"]
             energies = sorted(abs(value) for _, _, value in seen if value)
             if whole:
                 energies, want = [sum(energies)], [sum(want)]

@@ -147,7 +147,7 @@ def test_the_quickstart_and_its_lists_by_keyboard(front, shot):
     assert {"Meter", "Flow", "First day", "Last day", "Load", "Completeness", "Open files (0)"} <= set(names)
     assert front.choose_by_keys("Flow", "ArrowDown") == "delivered"
     front.drawn("scatter", [want["delivered"]])
-    assert front.choose_by_keys("Flow", "r") == "received"  # which JupyterLab takes for "make this a raw cell"
+    assert front.choose_by_keys("Flow", "e") == "export"
     front.drawn("scatter", [want["received"]])
     page.get_by_role("button", name="Heatmap", exact=True).focus()
     page.keyboard.press("Space")
