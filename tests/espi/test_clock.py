@@ -103,7 +103,7 @@ def test_utc_epochs_raise_no_suspicion(opened):  # D1: local midnight is 08:00Z 
 SPRING = hourly(utc("2024-03-10 00:00"), [0, 1]) + hourly(utc("2024-03-10 03:00"), range(3, 24))
 
 
-def test_wall_clock_written_as_utc(opened):  # D2
+def test_local_time_stored_as_utc(opened):  # D2
     feed = whole(block(SPRING), *days("2024-11-02", 3), local=EASTERN)
     found = opened(feed)
     assert found.findings.named("espi.time.local-as-utc")[0].severity == "serious"
@@ -119,21 +119,21 @@ def test_wall_clock_written_as_utc(opened):  # D2
     assert autumn["value"].sum() == pytest.approx(3 * sum(range(24)) / 1000)
 
 
-def test_wall_clock_with_the_hour_twice(opened):
+def test_local_time_with_a_repeated_hour(opened):
     first, rest = hourly(utc("2024-11-03 00:00"), [0, 1]), hourly(utc("2024-11-03 01:00"), range(2, 25))
     right = opened(whole(block(first + rest)), epoch="local")
     assert instants(right.readings)[:4] == ["11-03 04:00", "11-03 05:00", "11-03 06:00", "11-03 07:00"]
     assert right.readings["start"].is_unique
 
 
-def test_daily_wall_clock_readings_last_as_long_as_their_day(opened):
+def test_daily_readings_in_local_time_have_the_length_of_their_day(opened):
     daily = hourly(utc("2024-11-02 00:00"), [1, 2, 3], 86400)
     right = opened(whole(block(daily), intervalLength=86400), epoch="local")
     assert (right.readings["end"] - right.readings["start"]).dt.total_seconds().tolist() == [86400, 90000, 86400]
 
 
 @pytest.mark.parametrize(("local", "severity"), [(EASTERN | {"tzOffset": 0}, "serious"), (None, "serious")])
-def test_wall_clock_is_suspected_without_a_zone(opened, local, severity):  # D2: SDG&E 2019, Texas 2011
+def test_local_time_is_suspected_without_a_zone(opened, local, severity):  # D2: SDG&E 2019, Texas 2011
     found = opened(whole(*days("2024-07-05", 4), local=local))
     finding = found.findings.named("espi.time.local-as-utc")[0]
     assert finding.severity == severity
@@ -141,7 +141,7 @@ def test_wall_clock_is_suspected_without_a_zone(opened, local, severity):  # D2:
     assert "epoch='local'" in finding.what_to_do
 
 
-def test_standard_time_written_as_utc(opened):  # D3: days begin at 23:00Z in summer, 00:00Z in winter
+def test_standard_time_stored_as_utc(opened):  # D3: days begin at 23:00Z in summer, 00:00Z in winter
     feed = whole(*days("2024-07-05", 3, offset=lambda d: -1), *days("2024-12-05", 3), local=CENTRAL)
     assert "epoch='standard'" in opened(feed).findings.named("espi.time.standard-as-utc")[0].what_to_do
     right = opened(feed, epoch="standard").readings
@@ -167,7 +167,7 @@ def test_one_start_of_many_a_second_late_is_left(opened):
 
 
 @pytest.mark.parametrize(("short", "made"), [(899, 900), (86399, 86400), (3599, 3600)])
-def test_durations_one_second_short_are_made_whole(opened, short, made):  # D8
+def test_durations_one_second_short_are_corrected(opened, short, made):  # D8
     start = utc("2024-01-05 05:00")
     found = opened(whole(block("".join(reading(start + i * made, 1, short) for i in range(3)))))
     assert (found.readings["end"] - found.readings["start"]).dt.total_seconds().tolist() == [made] * 3
@@ -221,7 +221,7 @@ def test_gaps_stay_gaps(opened):  # D15
     assert instants(df) == ["01-05 05:00", "01-05 09:00"]
 
 
-def test_a_duration_that_nobody_says_is_the_step_from_start_to_start(opened):
+def test_missing_duration_is_the_step_between_starts(opened):
     """The day's block has a hole, so its length tells nothing."""
     hours = [0, 1, 2, 5, 6]
     readings = "".join(reading(utc("2024-01-05 05:00") + h * 3600, 7, None) for h in hours)
@@ -230,7 +230,7 @@ def test_a_duration_that_nobody_says_is_the_step_from_start_to_start(opened):
     assert (found.readings["start"].dt.hour == hours).all()
 
 
-def test_readings_without_a_time_period_are_laid_out(opened):
+def test_readings_without_a_time_period_are_placed(opened):
     start = utc("2024-01-05 05:00")
     found = opened(whole(block("".join(reading(value=v) for v in (1, 2, 3)), start, 10800)))
     assert instants(found.readings) == ["01-05 05:00", "01-05 06:00", "01-05 07:00"]
@@ -242,7 +242,7 @@ def test_readings_without_a_time_period_are_laid_out(opened):
     assert month.findings[0].evidence["unfilled"] == 1
 
 
-def test_readings_without_any_time_are_said_to_be_lost(opened):
+def test_readings_without_any_time_are_reported(opened):
     found = opened(whole(block(reading(value=5) + reading(utc("2024-01-05 05:00"), 1))))
     assert len(found.readings) == 1
     assert found.findings.named("espi.time.none")[0].evidence == {"count": 1, "raw_sum": 5.0}
@@ -320,7 +320,7 @@ def test_every_reading_comes_out_once_at_its_instant(start, values, length, powe
     day=st.dates(pd.Timestamp("2015-01-01").date(), pd.Timestamp("2030-12-31").date()),
     zone=st.sampled_from(clock.ZONES),
 )
-def test_local_labels_of_a_whole_day_become_the_days_instants(day, zone):
+def test_local_labels_of_a_complete_day_become_utc(day, zone):
     from greenkit import times as local_days
 
     grid = local_days.interval_starts(str(day), zone, 900)

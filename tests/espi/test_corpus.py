@@ -30,7 +30,7 @@ TRUTH = truth()
 FILES = sorted(str(p.relative_to(CORPUS)) for p in CORPUS.rglob("*.xml"))
 
 
-def test_the_corpus_is_whole():
+def test_corpus_is_complete():
     assert (len(FILES), len(TRUTH)) == (84, 40)
 
 

@@ -73,7 +73,7 @@ def test_who_belongs_to_whom(opened, sent, backwards):
         assert ids == ["100", "200", "300", "400", "500", "600"]
 
 
-def test_people_without_links_belong_to_nobody(opened):
+def test_customers_without_links_have_no_account(opened):
     found = opened(feed(cust("Customer", {"customerName": "A"}), cust("Customer", {"customerName": "B"}),
                         cust("CustomerAccount", {"accountId": "1"}), cust("CustomerAccount", {"accountId": "1"})))  # fmt: skip
     assert found.customers["customer_name"].tolist() == ["A", "B"]
@@ -251,7 +251,7 @@ def test_a_registration_in_words(opened):
     assert row["contacts"] == "a@mail.example; b@mail.example"
 
 
-def test_the_repr_is_bounded_and_tells_where_things_are(opened):
+def test_repr_is_bounded_and_names_the_tables(opened):
     more = "".join(cust("Customer", self_=f"Customer/{i}") for i in range(1234))
     found = opened(whole(block(hourly(MAY, [1, 2])), more=more, intervalLength=3600))
     html = found._repr_html_()

@@ -249,7 +249,7 @@ def test_families(opened, name):
     assert set(found.findings.names) - {"espi.time.no-zone"} == findings
 
 
-def test_what_only_single_families_hold(opened):
+def test_values_of_single_families(opened):
     gas = opened(FAMILIES["gas, therms of 10^-8, daily with a cost, over the day of change"][0]).readings
     assert gas["cost"].tolist() == [1.23456, 1.23456]
     assert gas[["currency", "commodity"]].iloc[0].tolist() == ["USD", "natural gas"]

@@ -173,7 +173,7 @@ def proved(data):
         (hourly(START, range(5)) + hourly(START * 1000, range(5), 0), 5),  # milliseconds
     ],
 )
-def test_what_is_proved(readings, taken):
+def test_readings_that_fit_a_template(readings, taken):
     assert proved(whole(block(readings, START, 36000))) == (taken, 1)
 
 
@@ -258,7 +258,7 @@ DECLARED = f'<feed xmlns:espi="{ESPI}" '
         (lambda t: t.replace("<interval>", f"{reading(START, 7)}<!-- x --><interval>"), 0),  # two runs
     ],
 )
-def test_what_entries_are_cut_out(change, taken):
+def test_entries_that_fit_a_template(change, taken):
     text = whole(more="".join(daily())).decode()
     changed = change(text)
     assert changed != text or taken == 19

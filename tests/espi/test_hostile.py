@@ -71,7 +71,7 @@ def test_a_doctype_further_down_is_damage():
     assert "line 1" in message
 
 
-def test_entities_that_nobody_declared_are_damage():
+def test_undeclared_entities_are_damage():
     assert "damaged" in said(BODY.replace(b"<title>", b"<title>&x;"))[1]
 
 
@@ -172,7 +172,7 @@ def test_a_zip_with_a_password_or_damage():
         assert said(broken)[0] is FormatError
 
 
-def test_a_cut_gzip():
+def test_truncated_gzip():
     packed = gzip.compress(FEED)
     for at in range(3, len(packed), 40):
         assert said(packed[:at])[0] is FormatError
@@ -199,7 +199,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_no_feed_is_named(name):
+def test_format_of_a_stranger_is_named(name):
     data, says = FOREIGN[name]
     assert re.search(says, said(data)[1])
 
@@ -222,7 +222,7 @@ def recovered(data, faster=fast.FastReader):
 
 
 @pytest.mark.parametrize("newline", ["", "\n  "])
-def test_recovery_at_any_byte_keeps_what_was_whole(newline):
+def test_recovery_at_any_byte_keeps_complete_readings(newline):
     small = whole(
         block(hourly(START, range(2)), START, 7200), block(hourly(START + 7200, range(2)), START + 7200, 7200)
     )
@@ -251,7 +251,7 @@ def test_recovered_frames_are_frames(at):
 
 
 @pytest.mark.parametrize("kind", ["ReadingType", "UsagePoint", "IntervalBlock"])
-def test_a_bare_resource_that_is_cut_is_not_taken_for_whole(kind):
+def test_truncated_bare_resource_is_not_complete(kind):
     bare = resource(kind, {"uom": 72, "kind": 12}, reading(START, 5) + reading(START + 3600, 6)).encode()
     values, kinds, _ = recovered(bare[:-20])
     assert (values, kinds) == ([5.0] if kind == "IntervalBlock" else [], [])

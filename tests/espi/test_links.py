@@ -59,7 +59,7 @@ def test_no_links_at_all(opened):  # B4
     assert found.findings.named("espi.link").names == ["espi.link.only-one"]
 
 
-def test_document_order_when_nothing_else_tells(opened):  # B4
+def test_document_order_decides_last(opened):  # B4
     parts = [
         reading_type(self_="", uom=72), entry(DAY), entry(DAY),
         reading_type(self_="", uom=169), entry(block(hourly(START, [7]))),
@@ -158,7 +158,7 @@ def test_blocks_that_name_their_own_type(opened):  # B10: one MeterReading for b
     assert not found.findings.named("espi.link")
 
 
-def test_a_meter_reading_that_names_two_types_is_said(opened):
+def test_meter_reading_with_two_reading_types_is_reported(opened):
     parts = [usage_point(), meter_reading(related=(f"{MR}/IntervalBlock", "T/1", "T/2"))]
     found = opened(feed(*parts, reading_type("T/1"), reading_type("T/2", flowDirection=19), blocks(DAY)))
     assert series(found) == LINKED

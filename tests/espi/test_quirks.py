@@ -26,7 +26,7 @@ def duke(point, service, unit, length, start, *readings):
     return re.sub(r"<(/?)", r"<\1espi:", f"<IntervalBlock>{inner}</IntervalBlock>")
 
 
-def test_an_interval_that_says_meter_unit_and_length(opened):
+def test_interval_with_meter_unit_and_length(opened):
     """Duke Energy: no links, no other resource; words for codes; values with decimals, in the unit itself."""
     start = utc("2025-03-31 05:00")
     blocks = duke("TEST-001", "ELECTRIC", "kWH", 900, start, ("ACTUAL", 0.11), ("ESTIMATED", 0.1))

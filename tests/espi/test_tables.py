@@ -104,7 +104,7 @@ def test_line_items_with_multipliers_of_their_own_show_the_bills_scale(opened): 
     assert found.findings.named("espi.bill.money-scale")[0].evidence["power"] == -3
 
 
-def test_a_bills_scale_that_nothing_shows_is_said_to_be_unsure(opened):
+def test_scale_of_a_bill_without_proof_is_reported(opened):
     items = [money(1000, -2, "Delivery")]
     found = opened(whole(more=bill({"billLastPeriod": 777, "costAdditionalDetailLastPeriod": items})))
     assert found.bills["bill_last_period"].tolist() == [0.00777]

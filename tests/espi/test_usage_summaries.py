@@ -385,7 +385,7 @@ def test_members_that_no_schema_names_are_kept(opened):
     assert "hush" not in found.bills.to_string() + repr(found) + found._repr_html_() + str(found.findings)
 
 
-def test_what_a_member_cannot_hold_is_empty_and_said_by_its_name(opened):
+def test_invalid_member_is_empty_and_reported(opened):
     members = {"billToDate": "ten", "statusTimeStamp": 10**17, "peakDemand": kwh("much"),
                "billingPeriod": {"start": MAY, "end": JUNE, "timezone": "-0500"}}  # fmt: skip
     point = usage_point(related=(), isSdp="maybe", grounded="yes", status="on")
@@ -417,7 +417,7 @@ def test_a_flood_of_unknown_members_is_bounded(opened):
     assert found.findings.named("espi.member.too-many")[0].evidence["count"] == 800
 
 
-def test_the_table_has_the_same_columns_whatever_the_feed_says(opened):
+def test_table_has_the_same_columns_for_every_feed(opened):
     held = opened(whole(block(hourly(MAY, [1])), more=summary(items=[line(1)])))
     none = opened(feed())
     for name in ("bills", "line_items", "usage_points", "reading_types"):

@@ -33,7 +33,7 @@ def test_placeholders_do_not_scale(opened):  # C3
 
 
 @pytest.mark.parametrize("uom", [None, "", 0])
-def test_a_type_without_a_unit_is_said(opened, uom):
+def test_reading_type_without_a_unit_is_reported(opened, uom):
     found = opened(whole(block(hourly(START, [7])), uom=uom, powerOfTenMultiplier=""))
     assert found.readings[["value", "unit"]].iloc[0].tolist() == [7, "unknown"]
     assert [(f.name, f.severity) for f in found.findings] == [("espi.reading-type.no-unit", "serious")]
@@ -54,7 +54,7 @@ def test_spellings_of_numbers(opened):
     }  # fmt: skip
 
 
-def test_unknown_codes_are_kept_and_said(opened):  # C4
+def test_unknown_codes_are_kept_and_reported(opened):  # C4
     found = opened(whole(block(hourly(START, [7])), timeAttribute=56, phase=229, flowDirection=77, kind=999))
     assert found.readings["flow"].tolist() == ["code 77"]
     assert found.readings["kind"].tolist() == ["code 999"]
@@ -80,7 +80,7 @@ def test_members_missing_from_the_type(opened):  # C5: as in the feeds of 2011 t
         (72, 0, 2820, 62026, None), (72, 0, 1000, 400, None), (169, -5, 400000, 527000, None), (72, 3, 2820, 0, None), (128, 3, 26154, 1, None),
     ],
 )  # fmt: skip
-def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price):
+def test_implausible_price_is_reported(opened, uom, power, raw, cost, price):
     found = opened(whole(block(hourly(START, [raw, 0], cost=cost)), uom=uom, powerOfTenMultiplier=power, currency=840))
     said = found.findings.named("espi.value.unlikely-price")
     assert [f.evidence["price"] for f in said] == ([pytest.approx(price)] if price else [])
@@ -96,7 +96,7 @@ def test_a_price_that_no_tariff_has_is_said(opened, uom, power, raw, cost, price
         ("CCFX", 119, 0, False),
     ],
 )  # fmt: skip
-def test_a_title_in_another_unit_than_the_uom_is_said(opened, title, uom, power, said):
+def test_title_in_another_unit_than_the_uom_is_reported(opened, title, uom, power, said):
     data = whole(block(hourly(START, [1040])), uom=uom, powerOfTenMultiplier=power, commodity=7).decode()
     data = data.replace(
         '<entry><link rel="self" href="ReadingType',
@@ -107,7 +107,7 @@ def test_a_title_in_another_unit_than_the_uom_is_said(opened, title, uom, power,
     assert named == ["MCF" if "Mcf" in title else "CCF"] * said
 
 
-def test_registers_stand_apart(opened):  # C6
+def test_registers_are_in_a_separate_table(opened):  # C6
     dial = entry(block(reading(START, 987654321, 0) + reading(START + 86400, 987655555, 0)), "x")
     mr = '<entry><link rel="self" href="D"/><link rel="related" href="x"/><link rel="related" href="R"/>'
     mr += '<link rel="related" href="UsagePoint/1"/>'
@@ -122,14 +122,14 @@ def test_registers_stand_apart(opened):  # C6
     assert found.findings.named("espi.register.apart")[0].severity == "info"
 
 
-def test_a_dial_that_falls_and_lasts_is_usage(opened):
+def test_register_that_decreases_and_has_durations_is_usage(opened):
     found = opened(whole(block(hourly(START, [500, 300, 400])), accumulationBehaviour=3))
     assert found.readings["value"].tolist() == [0.5, 0.3, 0.4]
     assert "espi.register.not-a-dial" in found.findings.names
 
 
 @pytest.mark.parametrize("behaviour", [None, 0, 6, 12])  # not said, none, indicating, instantaneous
-def test_instants_of_a_growing_value_are_taken_as_a_dial(opened, behaviour):
+def test_increasing_values_without_durations_are_a_register(opened, behaviour):
     reads = "".join(reading(START + d * 86400, 1000 + d, 0) for d in range(3))
     found = opened(whole(block(reads), accumulationBehaviour=behaviour))
     assert found.readings.empty
@@ -209,7 +209,7 @@ def test_a_reading_without_a_number_is_missing(opened):
     assert {"espi.value.missing", "espi.value.not-a-number"} <= set(found.findings.names)
 
 
-def test_a_block_sent_twice_whole_counts_once(opened):
+def test_duplicate_block_counts_once(opened):
     day = block(hourly(START, range(24)), START, 86400)
     found = opened(whole(day, day, block(hourly(START + 86400, range(24)))))
     assert len(found.readings) == 48
@@ -225,7 +225,7 @@ def test_same_start_other_value_is_kept_newest_last(opened):
     assert found.findings.named("espi.reading.conflicting")[0].evidence["count"] == 1
 
 
-def test_the_same_reading_in_two_blocks_of_a_file_is_kept_and_said(opened):
+def test_duplicate_reading_in_two_blocks_is_kept_and_reported(opened):
     found = opened(whole(block(hourly(START, [1, 2, 3])), block(hourly(START + 7200, [3, 4]))))
     assert len(found.readings) == 5
     assert found.findings.named("espi.reading.repeated")[0].evidence["count"] == 1

@@ -168,7 +168,7 @@ def test_sources(opened, tmp_path, wrap):  # A8
     assert opened(sources[wrap]).readings["value"].tolist() == [0.1, 0.2, 0.3]
 
 
-def test_what_is_no_feed_in_a_folder_is_passed_over_with_a_finding(opened, tmp_path):
+def test_stranger_in_a_folder_is_skipped_with_a_finding(opened, tmp_path):
     (tmp_path / "feed.xml").write_bytes(PLAIN)
     (tmp_path / "notes.txt").write_text("nothing here")
     found = opened(tmp_path)
@@ -176,7 +176,7 @@ def test_what_is_no_feed_in_a_folder_is_passed_over_with_a_finding(opened, tmp_p
     assert found.findings.names == ["espi.file.passed-over"]
 
 
-def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path):
+def test_style_sheet_and_web_page_beside_a_feed_are_skipped(opened, tmp_path):
     (tmp_path / "feed.xml").write_bytes(PLAIN)
     (tmp_path / "GreenButtonDataStyleSheet.xslt").write_text(
         '<x:stylesheet xmlns:x="http://www.w3.org/1999/XSL/Transform"/>'
@@ -217,7 +217,7 @@ def test_what_travels_with_a_feed_in_an_archive_is_passed_over(opened, tmp_path)
         (PLAIN.replace(str(START).encode(), b"99999999999999999"), FormatError, "not a time in seconds"),
     ],
 )
-def test_errors_are_typed_and_say_what_is_wrong(opened, data, error, says):
+def test_errors_have_a_type_and_a_reason(opened, data, error, says):
     with pytest.raises(error, match=says):
         opened(data)
 
@@ -234,7 +234,7 @@ def test_text_after_the_document_is_reported(opened, more):
     assert opened(PLAIN + b"\n<!-- bye --><?x?>\n").findings.names == []
 
 
-def test_what_is_not_known_is_said_once(opened):
+def test_unknown_resource_is_reported_once(opened):
     found = opened(
         feed(*[entry(resource("Foo", {"a": 1}))] * 5, reading_type(), entry(resource("IntervalReading", {"value": 5})))
     )
@@ -244,14 +244,14 @@ def test_what_is_not_known_is_said_once(opened):
 
 
 @pytest.mark.parametrize("wrap", ["<![CDATA[%s]]>", "%s"])
-def test_resources_written_as_text_are_said(opened, wrap):
+def test_resources_written_as_text_are_reported(opened, wrap):
     inner = block(hourly(START, [1]))
     content = wrap % (inner if "CDATA" in wrap else inner.replace("<", "&lt;"))
     found = opened(feed(entry(content), entry(resource("ReadingType", {"uom": 72}))))
     assert [(f.name, f.severity) for f in found.findings] == [("espi.content.escaped", "serious")]
 
 
-def test_a_feed_of_another_namespace_is_said(opened):
+def test_feed_of_another_namespace_is_reported(opened):
     found = opened(PLAIN.replace(ESPI.encode(), b"urn:vendor"))
     assert found.readings.empty
     assert [(f.name, f.severity) for f in found.findings] == [("espi.feed.foreign", "serious")]
@@ -261,7 +261,7 @@ def test_blocks_helper_makes_linked_entries():
     assert blocks("x", "y").count("<entry>") == 2
 
 
-def test_a_feed_without_readings_says_what_it_holds():
+def test_feed_without_readings_lists_its_contents():
     with pytest.warns(
         GreenkitWarning,
         match="no interval readings: the feed has only 1 UsagePoint, 1 LocalTimeParameters. .* call open",
@@ -287,7 +287,7 @@ def test_a_quality_without_its_wrapper(opened):
     assert sorted(opened(odd).readings["quality_code"].dropna()) == ["8"]
 
 
-def test_a_feed_in_small_letters_is_said(opened):
+def test_feed_in_lower_case_is_reported(opened):
     found = opened(PLAIN.lower())
     assert found.readings.empty
     assert {f.severity for f in found.findings.named("espi.resource.unknown")} == {"serious"}
@@ -301,6 +301,6 @@ def test_a_feed_in_small_letters_is_said(opened):
         (PLAIN.replace(b"<title></title>", b"<title>Gas & Electric</title>"), "The XML is damaged"),
     ],
 )
-def test_what_browsers_and_hands_make_of_a_feed(data, said):
+def test_feeds_changed_by_browsers_and_editors(data, said):
     with pytest.raises(FormatError, match=said):
         load_espi(data)
