@@ -73,7 +73,7 @@ def test_who_belongs_to_whom(opened, sent, backwards):
         assert ids == ["100", "200", "300", "400", "500", "600"]
 
 
-def test_customers_without_links_have_no_account(opened):
+def test_accounts_without_links_have_no_customer(opened):
     found = opened(feed(cust("Customer", {"customerName": "A"}), cust("Customer", {"customerName": "B"}),
                         cust("CustomerAccount", {"accountId": "1"}), cust("CustomerAccount", {"accountId": "1"})))  # fmt: skip
     assert found.customers["customer_name"].tolist() == ["A", "B"]
