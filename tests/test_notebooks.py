@@ -14,6 +14,91 @@ SLOW = {"05_smt_over_sftp"}
 """Notebooks that take more than five seconds; ring 2 runs all of them."""
 
 
+# What must hold after a cell: notebook → text in the cell → statements. A reader does not see them.
+CHECKS = {
+    "02_green_button_in_depth": {
+        "df.gk.reconcile(feed.bills)": 'assert _.loc["status"].eq("gaps").all()',
+        "corrected = ": """
+assert "espi.time.local-as-utc" in shifted.findings.names
+assert "espi.time.local-as-utc" not in corrected.findings.names""",
+        "night[[": "assert len(night) == 8 and night['start'].is_unique",
+        "again.equals(df)": "assert again.equals(df)",
+    },
+    "03_smart_meter_texas": {
+        "name: df.groupby": """
+reference = days["CSV"]
+for name, df in days.items():
+    for flow, part in df.groupby("flow", observed=True):
+        utc = part["start"].dt.tz_convert("UTC")
+        assert len(part) == 100, name
+        assert (utc.diff().dropna() == pd.Timedelta(minutes=15)).all(), name
+        same = reference[reference["flow"] == flow]
+        assert utc.tolist() == same["start"].dt.tz_convert("UTC").tolist(), name
+        assert abs(part["value"].sum() - same["value"].sum()) < 1e-9, name""",
+    },
+    "04_authorize_and_fetch": {
+        "fetched.join": """
+assert (fetched["count"] == measured["count"]).all()
+assert (fetched["sum"] - measured["sum"]).abs().max() < 1e-6""",
+        "day = client.usage": "assert (day.groupby('flow', observed=True).size() == 100).all()",
+        "AuthorizationDenied": "assert not other.status().authorized",
+    },
+    "05_smt_over_sftp": {
+        "write_onboarding": "assert not any(b'PRIVATE' in path.read_bytes() for path in enclosed.values())",
+        "diagnosis = ": """
+assert not diagnosis.ok
+assert diagnosis.named("host key").state == "failed"
+assert smt.host_key in diagnosis.named("host key").found
+assert diagnosis.named("login").state == 'skipped'""",
+        "pinned = ": "assert pinned.ok, pinned",
+        "report = greenkit.fetch_smt": """
+states = dict(zip(report.frame["name"], report.frame["state"], strict=True))
+assert states == {name: "undecryptable" if name == truncated else "done" for name in sent}
+with smt.remote() as remote:
+    assert remote.names("intervaldata") == [truncated]""",
+        "again = greenkit.fetch_smt": """
+assert again.complete
+assert [path.name for path in again.new] == [truncated.removesuffix(".asc")]""",
+        "df = greenkit.load_smt": """
+truth = greenkit.concat([meter.frame(FIRST, days[-1] + pd.Timedelta(days=1)) for meter in meters])
+found = df.groupby(["meter", "flow"], observed=True)["value"].agg(["size", "sum"])
+expected = truth[truth["unit"] == "kWh"].groupby(["meter", "flow"], observed=True)["value"].agg(["size", "sum"])
+pd.testing.assert_frame_equal(found, expected, check_index_type=False, rtol=1e-6)""",
+        "panel.report": """
+assert [path.name for path in panel.report.new] == [name.removesuffix(".asc")]
+measured = sum(meter.frame(tomorrow, tomorrow + pd.Timedelta(days=1))["value"].sum() for meter in meters)
+assert abs(panel.frame["value"].sum() - df["value"].sum() - measured) < 1e-6""",
+        "over_ftps = ": """
+assert over_ftps.ok, over_ftps
+assert same.complete
+assert len(greenkit.load_smt(folder / "over-ftps")) == len(df)""",
+    },
+    "06_quality_and_shape": {
+        "quality = ": """
+assert (quality.table["present"] <= quality.table["expected"]).all()
+assert quality.table["gaps"].tolist() == [1, 1]""",
+        "bills = ": """
+assert bills["status"].value_counts().to_dict() == {"match": 11, "gaps": 1}
+assert set(bills.loc[bills["status"] == "gaps", "start"].dt.month) == {5}""",
+        'df.gk.flows("month")': """
+for period in ("hour", "day", "week", "month", "season", "year"):
+    assert abs(df.gk.totals(period)["value"].sum() - df["value"].sum()) < 1e-6
+assert _.loc[~_["is_complete"], "period"].tolist() == ["2024-05"]""",
+        "shape = ": "assert (shape['load_factor'].dropna() <= 1).all()",
+        "page = ": """
+assert page.stat().st_size > 1_000_000
+assert {p.name for p in folder.iterdir()} >= {"report.html", "report.ipynb", "report.parquet"}""",
+    },
+    "07_your_own_utility": {
+        "df = client.usage": """
+from greenkit import synthetic
+truth = synthetic.fleet_frame(list(utility.register.customers[0].meters), FIRST, LAST)
+assert len(df) == len(truth)
+assert abs(df["value"].sum() - truth["value"].sum()) < 1e-6""",
+    },
+}
+
+
 def source(cell):
     return "".join(cell["source"])
 
@@ -88,8 +173,15 @@ def execute(path, kernel, folder):
     book.cells = [*map(nbformat.v4.new_code_cell, before), *book.cells]
     kernel.nb = book
     kernel.reset_execution_trackers()
+    checks = dict(CHECKS.get(path.stem, {}))
     for index, cell in enumerate(book.cells):
         kernel.execute_cell(cell, index)  # raises what the cell raises
+        for text in [text for text in checks if cell.cell_type == "code" and text in cell.source]:
+            check = nbformat.v4.new_code_cell(checks.pop(text))
+            kernel.nb.cells.append(check)
+            kernel.execute_cell(check, len(kernel.nb.cells) - 1)
+            kernel.nb.cells.pop()
+    assert not checks, "a check belongs to a cell that is not there"
     book.cells = book.cells[len(before) :]
     printed = [out for cell in book.cells if cell.cell_type == "code" for out in cell.outputs]
     assert printed

@@ -241,8 +241,10 @@ class Meter:
         return [int(t) for t in midnights(first_days + (self.read_day - 1) * ONE_DAY, self.zone)]
 
     def _bill(self, start: int, end: int) -> _tariff.Bill:
-        main = self.readings(self.channels[0], start, end)
-        back = [self.readings(c, start, end) for c in self.channels if c.flow == "received" and c.unit == "kWh"]
+        # the utility bills the energy that flowed, even if interval readings were never sent
+        sent = replace(self, faults=tuple(f for f in self.faults_between(start, end) if f.kind != "gap"))
+        main = sent.readings(self.channels[0], start, end)
+        back = [sent.readings(c, start, end) for c in self.channels if c.flow == "received" and c.unit == "kWh"]
         received = sum(int(r.amount.sum()) for r in back)
         tou, cpp = _tariff.periods(_loads.moments(main.start, self.zone))
         unit, top = main.channel.unit, int(main.amount.argmax()) if len(main) and main.channel.unit == "kWh" else None

@@ -178,3 +178,11 @@ def test_random_numbers_are_uniform():
     assert abs(x.mean() - 0.5) < 0.005
     assert abs(np.histogram(x, 10, (0, 1))[0] / 10_000 - 1).max() < 0.05
     assert abs(np.corrcoef(x[1:], x[:-1])[0, 1]) < 0.01
+
+
+def test_bill_counts_energy_whose_readings_were_never_sent():
+    home = synthetic.household(3, faults=())
+    gap = home.plant("gap", "2024-05-03", "2024-05-04")
+    start, end = home.instant("2024-05-01"), home.instant("2024-07-01")
+    assert [bill.delivered for bill in gap.bills(start, end)] == [bill.delivered for bill in home.bills(start, end)]
+    assert gap.frame("2024-05-01", "2024-06-01")["value"].sum() < home.frame("2024-05-01", "2024-06-01")["value"].sum()
