@@ -91,7 +91,7 @@ class Labels(Base):
         self._count_unreadable(label, self.words(time.columns[0]))
         end = None
         if isinstance(self.table.label, End):
-            end = self._ends(self.table.label, label)
+            end = self._ends(self.table.label, label, offset)
         return label, end, offset
 
     def _count_unreadable(self, label: Ints, column: Words) -> None:
@@ -163,14 +163,17 @@ class Labels(Base):
             int(np.argmax(column.codes == int(np.argmax(differs)))),
         )  # fmt: skip
 
-    def _ends(self, spec: End, label: Ints) -> Ints:
-        """Return the exclusive local end of each row; NEVER if it has none."""
+    def _ends(self, spec: End, label: Ints, offset: npt.NDArray[np.int32] | None) -> Ints:
+        """Return the exclusive local end of each row, with the offset of its start; NEVER if it has none."""
         form = self.table.time.format
         names = spec.columns
         if form and len(names) == 1 and len(self.table.time.columns) == 2:
             form = time_format(form)[1] if not self._has_dates(names[0]) else form
-        end, _, has_time = self._stamps(names, form, ends=True)
+        end, own, has_time = self._stamps(names, form, ends=True)
         good = end != NEVER
+        if own is not None and offset is not None:
+            both = good & (own != NO_OFFSET) & (offset != NO_OFFSET)
+            end = np.where(both, end + (offset.astype(np.int64) - own) * MINUTE, end)
         if good.any() and (end[good] <= DAY).all():
             # times without dates: the day of the start, or the next one
             end = np.where(good & (label != NEVER), label // DAY * DAY + end, NEVER)

@@ -359,9 +359,12 @@ class Values(Labels):
         unit = part.spec.unit if part.spec.unit is not None else self.table.unit
         if unit is None:
             unit = numbers.unit_of(self.used.get(part.column, part.column)) or None
-        if isinstance(unit, Column):
+        if isinstance(unit, Column | WordsOf):
             column = self.words(unit.column)
-            found = [self._unit(word) for word in column.words] or [("kWh", 1.0, "energy", "electricity")]
+            meanings = {fold(k): v for k, v in getattr(unit, "words", {}).items()}
+            found = [self._unit(meanings.get(fold(word), word)) for word in column.words] or [
+                ("kWh", 1.0, "energy", "electricity")
+            ]
             distinct = list(dict.fromkeys(found))
             return column.map([distinct.index(f) for f in found], np.int64)[part.row], distinct
         if unit is None:
@@ -379,7 +382,7 @@ class Values(Labels):
         return numbers.UNITS.get(fold(unit), ("",))[0] if isinstance(unit, str) else ""
 
     def _unit(self, word: str) -> tuple[str, float, str, str]:
-        known = numbers.UNITS.get(fold(word))
+        known = numbers.UNITS.get(fold(word)) or numbers.UNITS.get(fold(numbers.unit_of(word)))
         if known is None:
             if word.strip() and word not in self._unknown:
                 self._unknown.add(word)

@@ -211,7 +211,15 @@ class CsvGrid:
         """Read columns of the rows from ``first``, counted from 0, on."""
         widths = Counter(len(row) for row in self.head(delimiter)[first : first + 50] if len(row) > 1)
         width = max(widths, key=lambda w: (widths[w], w), default=len(names))
-        collector = _Collector(self.name, names, words, numbers, [*MISSING, *missing], delimiter, width)
+        as_words: set[int] = set()
+        while True:
+            collector = _Collector(self.name, names, words, numbers, [*MISSING, *missing], delimiter, width, as_words)
+            self._collect(collector, first, advance)
+            if not (mixed := collector.mixed() - as_words):
+                return collector.columns()
+            as_words |= mixed
+
+    def _collect(self, collector: _Collector, first: int, advance: Advance) -> None:
         with self._source.open() as file:
             held, skip = b"", first
             for piece in read_pieces(file, self.name, advance):
@@ -225,7 +233,6 @@ class CsvGrid:
                 collector.add_text(text)
             if held:
                 collector.add_text(held)
-        return collector.columns()
 
     def iterate(self, delimiter: str) -> Iterator[list[str]]:
         """Yield every row, for formats whose rows differ in kind."""
@@ -265,13 +272,14 @@ class _Collector:
         missing: Sequence[str],
         delimiter: str,
         width: int,
+        as_words: Iterable[int] = (),
     ) -> None:
         self._file, self._delimiter, self._width = file, delimiter, max(width, 1)
         self._words = {names.index(name): name for name in dict.fromkeys(words)}
         self._numbers = {names.index(name): name for name in dict.fromkeys(numbers)}
         self._names = list(names)
         self._missing = list(dict.fromkeys(missing))
-        self._plain = {place for place in self._numbers if place < self._width}
+        self._plain = {place for place in self._numbers if place < self._width} - set(as_words)
         columns = {**self._words, **self._numbers}
         self._seen: dict[int, dict[bytes, int]] = {place: {} for place in columns}
         self._chunks: dict[int, list[Any]] = {place: [] for place in columns}
@@ -397,6 +405,20 @@ class _Collector:
             self._chunks[place].append(np.array(kept[place], dtype=np.int32))
         self._rows += count
 
+    def mixed(self) -> set[int]:
+        """Return the columns of which some pieces are numbers, and others are words such as ``0,5``.
+
+        1.234 was then read as a number, although it is 1234 where the comma is the decimal sign.
+        """
+        return {place for place in self._numbers if self._is_mixed(place)}
+
+    def _is_mixed(self, place: int) -> bool:
+        kinds = {chunk.dtype == np.float64 for chunk in self._chunks[place] if len(chunk)}
+        return len(kinds) > 1 and not self._are_plain(self._texts(place))
+
+    def _are_plain(self, words: Sequence[str]) -> bool:
+        return all(word in self._missing or parse_number(word) is not None for word in words)
+
     def columns(self) -> Columns:
         """Return what was added."""
         out = Columns(self._file, self._rows, left_out=self._left_out)
@@ -407,24 +429,16 @@ class _Collector:
             if all(chunk.dtype == np.float64 for chunk in chunks):
                 out.numbers[name] = np.concatenate(chunks) if chunks else np.empty(0)
                 continue
-            # Pieces read as numbers and pieces read as words come together as words, unless all words are plain.
             words = self._texts(place)
-            numbers = [parse_number(word) if word not in self._missing else None for word in words]
-            if all(n is not None or w in self._missing for n, w in zip(numbers, words, strict=True)):
-                values = np.array([np.nan if n is None else n for n in numbers])
+            if self._are_plain(words):
+                values = np.array([np.nan if w in self._missing else parse_number(w) for w in words], dtype=float)
                 out.numbers[name] = np.concatenate([c if c.dtype == np.float64 else values[c] for c in chunks])
             else:
-                coded = [c if c.dtype != np.float64 else self._as_texts(place, c) for c in chunks]
-                out.texts[name] = self._as_words(place, coded)
+                out.texts[name] = self._as_words(place, chunks)
         return out
 
     def _texts(self, place: int) -> list[str]:
         return [decode(text).strip() for text in self._seen[place]]
-
-    def _as_texts(self, place: int, values: Floats) -> Codes:
-        distinct, where = np.unique(values, return_inverse=True)
-        texts = [b"" if np.isnan(v) else repr(float(v)).encode() for v in distinct]
-        return self._coded(place, texts, where.reshape(-1))
 
     def _as_words(self, place: int, chunks: list[Codes]) -> Words:
         kind = np.min_scalar_type(max(len(self._seen[place]) - 1, 0))

@@ -301,12 +301,13 @@ class Table:
         Minutes; ``"period"`` for bills, whose rows have a start and an end date. Default: measured.
     meter, series : str or Column
         Name of the meter and series, or the column that has it.
-    unit : str or Column
-        Unit of all values without one.
+    unit : str, Column, or Words
+        Unit of all values without one; words that mean units.
     flow : Words or Blocks
         Column with the flow, or blocks that name it.
     quality : Words
-        Column with the quality of a reading: ``actual``, ``estimated``, ``missing``, or another word.
+        Column with the quality of a reading: ``actual``, ``estimated``, ``missing``, or another word. The word ``*``
+        is any other that is not empty.
     cost : Cost
         Cost of the energy in the first value column.
     tou : Words
@@ -361,7 +362,7 @@ class Table:
     interval: Annotated[float, above(0)] | Literal["period"] | Column | None = None
     meter: str | Column | None = None
     series: str | Column | None = None
-    unit: str | Column | None = None
+    unit: str | Column | Words | None = None
     flow: Words | Blocks | None = None
     quality: Words | None = None
     cost: Cost | None = None

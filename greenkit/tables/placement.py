@@ -112,7 +112,7 @@ def standard_offset(zone: str, first: int, last: int) -> int:
     for year in years:
         for month in (1, 7):
             moment = datetime(year, month, 1, tzinfo=tz)
-            offsets.add((moment.utcoffset() or moment - moment) - (moment.dst() or moment - moment))
+            offsets.add(moment.utcoffset() or moment - moment)  # Ireland's law calls summer time standard
     return int(min(offsets).total_seconds()) * US
 
 

@@ -874,7 +874,7 @@ def _qualities(arrays: Readings, engine: Engine) -> tuple[pd.Categorical, pd.Cat
         ), None
     column = engine.words(spec.column)
     meanings = {fold(k): v for k, v in spec.words.items()}
-    labels = [meanings.get(fold(word), "actual" if not word else "other") for word in column.words]
+    labels = [meanings.get(fold(word), meanings.get("*", "other") if word else "actual") for word in column.words]
     names = list(dict.fromkeys([*labels, "missing", "actual"]))
     lookup = np.array([names.index(label) for label in labels] or [names.index("actual")], dtype=np.int64)
     codes = lookup[column.codes[arrays.row]] if len(column.words) else np.zeros(len(arrays.row), dtype=np.int64)

@@ -757,6 +757,370 @@ unknown 2024-03-10 10:00 60 0.03 USD/kWh""",
 )  # fmt: skip
 
 
+# Hydro-Québec, and Philadelphia Water
+
+golden(
+    "hydro-quebec", "fall",
+    """Contrat;Date et heure;kWh;Code de consommation;Température moyenne (°C);Code de température
+7;2024-11-03 00:00:00;1,1;R;5;R
+7;2024-11-03 01:00:00;1,2;R;5;R
+7;2024-11-03 01:00:00;1,3;R;5;R
+7;2024-11-03 02:00:00;1,4;R;5;R
+""",
+    """delivered 2024-11-03 04:00 60 1.1 kWh
+delivered 2024-11-03 05:00 60 1.2 kWh
+delivered 2024-11-03 06:00 60 1.3 kWh
+delivered 2024-11-03 07:00 60 1.4 kWh""",
+)  # fmt: skip
+golden(
+    "hydro-quebec", "spring",  # two tariffs; Windows-1252 in the test of encodings
+    """Contrat;Date et heure;kWh bas;kWh Haut
+7;2024-03-10 01:00:00;1,1;0
+7;2024-03-10 03:00:00;1,2;0
+7;2024-03-10 04:00:00;0;1,3
+""",
+    """delivered 2024-03-10 06:00 60 0.0 kWh
+delivered 2024-03-10 07:00 60 0.0 kWh
+delivered 2024-03-10 08:00 60 1.3 kWh
+delivered 2024-03-10 06:00 60 1.1 kWh
+delivered 2024-03-10 07:00 60 1.2 kWh
+delivered 2024-03-10 08:00 60 0.0 kWh""",
+)  # fmt: skip
+golden(
+    "philadelphia-water", "fall",
+    "Access Code, Time Interval, Consumption, Units\n1, 11/02/2024, 61, Gallons\n1, 11/03/2024, 62, Gallons\n"
+    "1, 11/04/2024, 63, Gallons\n",
+    """delivered 2024-11-02 04:00 1440 61.0 gal
+delivered 2024-11-03 04:00 1500 62.0 gal
+delivered 2024-11-04 05:00 1440 63.0 gal""",
+)  # fmt: skip
+golden(
+    "philadelphia-water", "spring",
+    "Access Code, Time Interval, Consumption, Units\n1, 03/09/2024, 61, Gallons\n1, 03/10/2024, 62, Gallons\n",
+    """delivered 2024-03-09 05:00 1440 61.0 gal
+delivered 2024-03-10 05:00 1380 62.0 gal""",
+)  # fmt: skip
+
+# Europe: clocks change at 01:00 UTC on 2024-10-27 and 2024-03-31
+
+_ESB = "MPRN,Meter Serial Number,Read Value,Read Type,Read Date and End Time\r\n"
+golden(
+    "esb-hdf", "fall",  # newest first; the ends 01:00 and 01:30 come twice, since 02:00 becomes 01:00
+    _ESB + """10,20,0.700,Active Import Interval (kWh),27-10-2024 02:00
+10,20,0.600,Active Import Interval (kWh),27-10-2024 01:30
+10,20,0.500,Active Import Interval (kWh),27-10-2024 01:00
+10,20,0.400,Active Import Interval (kWh),27-10-2024 01:30
+10,20,0.300,Active Import Interval (kWh),27-10-2024 01:00
+10,20,0.200,Active Import Interval (kWh),27-10-2024 00:30
+""",
+    """delivered 2024-10-26 23:00 30 0.2 kWh
+delivered 2024-10-26 23:30 30 0.3 kWh
+delivered 2024-10-27 00:00 30 0.4 kWh
+delivered 2024-10-27 00:30 30 0.5 kWh
+delivered 2024-10-27 01:00 30 0.6 kWh
+delivered 2024-10-27 01:30 30 0.7 kWh""",
+    meter="10",
+)  # fmt: skip
+golden(
+    "esb-hdf", "spring",  # power before July 2024
+    _ESB + """10,20,0.400,Active Import Interval (kW),31-03-2024 02:30
+10,20,0.300,Active Import Interval (kW),31-03-2024 02:00
+10,20,0.200,Active Import Interval (kW),31-03-2024 00:30
+10,20,0.100,Active Export Interval (kW),31-03-2024 00:30
+""",
+    """delivered 2024-03-31 00:00 30 0.2 kW
+delivered 2024-03-31 00:30 30 0.3 kW
+delivered 2024-03-31 01:00 30 0.4 kW
+received 2024-03-31 00:00 30 0.1 kW""",
+)  # fmt: skip
+_LINKY = (
+    "Identifiant PRM;Type de donnees;Date de debut;Date de fin;Grandeur physique;Grandeur metier;Etape metier;Unite;Pas en minutes\n"
+    "90;Courbe de charge;26/10/2024;28/10/2024;Energie active;{0};Comptage Brut;W;\nHorodate;Valeur\n"
+)
+golden(
+    "enedis", "fall",  # the step changes from 30 to 60 minutes
+    _LINKY.format("Consommation") + """2024-10-27T02:00:00+02:00;100
+2024-10-27T02:30:00+02:00;200
+2024-10-27T02:00:00+01:00;300
+2024-10-27T02:30:00+01:00;
+2024-10-27T03:00:00+01:00;400
+2024-10-27T04:00:00+01:00;500
+2024-10-27T05:00:00+01:00;600
+2024-10-27T06:00:00+01:00;700
+""",
+    """delivered 2024-10-26 23:30 30 0.1 kW
+delivered 2024-10-27 00:00 30 0.2 kW
+delivered 2024-10-27 00:30 30 0.3 kW
+delivered 2024-10-27 01:00 30 nan kW
+delivered 2024-10-27 01:30 30 0.4 kW
+delivered 2024-10-27 02:00 60 0.5 kW
+delivered 2024-10-27 03:00 60 0.6 kW
+delivered 2024-10-27 04:00 60 0.7 kW""",
+    meter="90",
+)  # fmt: skip
+golden(
+    "enedis", "spring",
+    _LINKY.format("Production") + """2024-03-31T01:30:00+01:00;100
+2024-03-31T03:00:00+02:00;200
+2024-03-31T03:30:00+02:00;300
+""",
+    """received 2024-03-31 00:00 30 0.1 kW
+received 2024-03-31 00:30 30 0.2 kW
+received 2024-03-31 01:00 30 0.3 kW""",
+)  # fmt: skip
+_FLUVIUS = "From (date);From (time);Until (date);Until (time);EAN code;Meter;Meter type;Register;Volume;Unit;Validation status\n"
+golden(
+    "fluvius", "fall",  # the labels of the two hours alternate
+    _FLUVIUS + """27-10-2024;01:45:00;27-10-2024;02:00:00;="54";1;Digital;Offtake Night;0,1;kWh;Read
+27-10-2024;02:00:00;27-10-2024;02:15:00;="54";1;Digital;Offtake Night;0,2;kWh;Read
+27-10-2024;02:00:00;27-10-2024;02:15:00;="54";1;Digital;Offtake Night;0,6;kWh;Read
+27-10-2024;02:15:00;27-10-2024;02:30:00;="54";1;Digital;Offtake Night;0,3;kWh;Read
+27-10-2024;02:15:00;27-10-2024;02:30:00;="54";1;Digital;Offtake Night;0,7;kWh;Read
+27-10-2024;02:30:00;27-10-2024;02:45:00;="54";1;Digital;Offtake Night;0,4;kWh;Read
+27-10-2024;02:30:00;27-10-2024;02:45:00;="54";1;Digital;Offtake Night;0,8;kWh;Read
+27-10-2024;02:45:00;27-10-2024;02:00:00;="54";1;Digital;Offtake Night;0,5;kWh;Read
+27-10-2024;02:45:00;27-10-2024;03:00:00;="54";1;Digital;Offtake Night;0,9;kWh;Read
+27-10-2024;03:00:00;27-10-2024;03:15:00;="54";1;Digital;Offtake Night;;kWh;No consumption
+""",
+    "\n".join(
+        f"delivered 2024-10-{at} 15 {v} kWh"
+        for at, v in zip(
+            ("26 23:45", "27 00:00", "27 00:15", "27 00:30", "27 00:45", "27 01:00", "27 01:15", "27 01:30", "27 01:45"),
+            (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), strict=True,
+        )
+    ) + "\ndelivered 2024-10-27 02:00 15 nan kWh",
+    meter="54",
+)  # fmt: skip
+golden(
+    "fluvius", "spring",  # day and night are one flow; gas twice, as energy and as volume
+    """Van (datum);Van (tijdstip);Tot (datum);Tot (tijdstip);EAN-code;Meter;Metertype;Register;Volume;Eenheid;Validatiestatus;Omschrijving
+31-03-2024;01:45:00;31-03-2024;03:00:00;="54";1;Digitaal;Afname Nacht;0,1;kWh;Uitgelezen;
+31-03-2024;03:00:00;31-03-2024;03:15:00;="54";1;Digitaal;Afname Dag;0,2;kWh;Geschat;
+31-03-2024;03:15:00;31-03-2024;03:30:00;="54";1;Digitaal;Injectie Dag;0,3;kWh;Uitgelezen;
+""",
+    """delivered 2024-03-31 00:45 15 0.1 kWh
+delivered 2024-03-31 01:00 15 0.2 kWh
+received 2024-03-31 01:15 15 0.3 kWh""",
+)  # fmt: skip
+_DANISH = "Målepunkt id;Fra dato;Til dato;Mængde;Måleenhed;Kvalitet;Type;\n"
+golden(
+    "eloverblik", "fall",
+    _DANISH + """57;2024-10-27 01.00;2024-10-27 02.00;0,1;KWH;Målt;Tidsserie;
+57;2024-10-27 02.00;2024-10-27 02.00;0,2;KWH;Målt;Tidsserie;
+57;2024-10-27 02.00;2024-10-27 03.00;0,3;KWH;Målt;Tidsserie;
+57;2024-10-27 03.00;2024-10-27 04.00;0,4;KWH;Målt;Tidsserie;
+57;2024-10-01 00.00;2024-12-31 00.00;99;KWH;Målt;Måling;
+""",
+    """delivered 2024-10-26 23:00 60 0.1 kWh
+delivered 2024-10-27 00:00 60 0.2 kWh
+delivered 2024-10-27 01:00 60 0.3 kWh
+delivered 2024-10-27 02:00 60 0.4 kWh""",
+    answers={"flow": "delivered"}, meter="57",
+)  # fmt: skip
+golden(
+    "eloverblik", "spring",
+    """MålepunktsID;Fra_dato;Til_dato;Mængde;Måleenhed;Kvalitet;Type
+57;31-03-2024 01:00:00;31-03-2024 03:00:00;0,1;KWH;Målt;Tidsserie
+57;31-03-2024 03:00:00;31-03-2024 04:00:00;0,2;KWH;Målt;Tidsserie
+57;31-03-2024 04:00:00;31-03-2024 05:00:00;0,3;KWH;Målt;Tidsserie
+""",
+    """delivered 2024-03-31 00:00 60 0.1 kWh
+delivered 2024-03-31 01:00 60 0.2 kWh
+delivered 2024-03-31 02:00 60 0.3 kWh""",
+    answers={"flow": "delivered"},
+)  # fmt: skip
+_LINZ = "Datum von;Datum bis;Energiemenge in kWh;Ersatzwert\n"
+golden(
+    "linznetz", "fall",
+    _LINZ + """27.10.2024 02:30;27.10.2024 02:45;0,1;
+27.10.2024 02:45;27.10.2024 02:00;0,2;x
+27.10.2024 02:00;27.10.2024 02:15;0,3;
+27.10.2024 02:15;27.10.2024 02:30;0,4;
+27.10.2024 02:30;27.10.2024 02:45;0,5;
+27.10.2024 02:45;27.10.2024 03:00;0,6;
+27.10.2024 03:00;27.10.2024 03:15;0,7;
+""",
+    """delivered 2024-10-27 00:30 15 0.1 kWh
+delivered 2024-10-27 00:45 15 0.2 kWh
+delivered 2024-10-27 01:00 15 0.3 kWh
+delivered 2024-10-27 01:15 15 0.4 kWh
+delivered 2024-10-27 01:30 15 0.5 kWh
+delivered 2024-10-27 01:45 15 0.6 kWh
+delivered 2024-10-27 02:00 15 0.7 kWh""",
+    answers={"flow": "delivered"},
+)  # fmt: skip
+golden(
+    "linznetz", "spring",
+    _LINZ + "31.03.2024 01:45;31.03.2024 03:00;0,1;\n31.03.2024 03:00;31.03.2024 03:15;0,2;\n31.03.2024 03:15;31.03.2024 03:30;0,3;\n",
+    """delivered 2024-03-31 00:45 15 0.1 kWh
+delivered 2024-03-31 01:00 15 0.2 kWh
+delivered 2024-03-31 01:15 15 0.3 kWh""",
+    answers={"flow": "delivered"},
+)  # fmt: skip
+golden(
+    "octopus", "fall",
+    """Consumption (kWh), Start, End
+0.1, 2024-10-27T00:30:00+01:00, 2024-10-27T01:00:00+01:00
+0.2, 2024-10-27T01:30:00+01:00, 2024-10-27T01:00:00+00:00
+0.3, 2024-10-27T01:00:00+00:00, 2024-10-27T01:30:00+00:00
+""",
+    """delivered 2024-10-26 23:30 30 0.1 kWh
+delivered 2024-10-27 00:30 30 0.2 kWh
+delivered 2024-10-27 01:00 30 0.3 kWh""",
+)  # fmt: skip
+golden(
+    "octopus", "spring",
+    """Consumption (m³), Estimated Cost Inc. Tax (p), Standing Charge Inc. Tax (p), Start, End
+0.1, 1.5, 20, 2024-03-31T00:30:00+00:00, 2024-03-31T02:00:00+01:00
+0.2, 2.5, 20, 2024-03-31T02:00:00+01:00, 2024-03-31T02:30:00+01:00
+""",
+    """delivered 2024-03-31 00:30 30 0.1 m3
+delivered 2024-03-31 01:00 30 0.2 m3""",
+)  # fmt: skip
+golden(
+    "engie-nl", "fall",
+    '''"Datum","EAN","Verbruik","Type","Piek"
+"2024-10-27T02:00:00+02:00","87","0.1","Elektriciteit","Laag"
+"2024-10-27T02:00:00+01:00","87","0.2","Elektriciteit","Laag"
+"2024-10-27T02:00:00+01:00","87","0.3","Teruglevering","Laag"
+"2024-10-27T02:00:00+01:00","88","0.4","Gas",""
+''',
+    """delivered 2024-10-27 00:00 60 0.1 kWh
+delivered 2024-10-27 01:00 60 0.2 kWh
+received 2024-10-27 01:00 60 0.3 kWh
+delivered 2024-10-27 01:00 60 0.4 m3""",
+)  # fmt: skip
+golden(
+    "engie-nl", "spring",
+    '''"Datum","EAN","Verbruik","Type","Piek"
+"2024-03-31T01:00:00+01:00","87","0.1","Elektriciteit","Laag"
+"2024-03-31T03:00:00+02:00","87","0.2","Elektriciteit","Laag"
+''',
+    """delivered 2024-03-31 00:00 60 0.1 kWh
+delivered 2024-03-31 01:00 60 0.2 kWh""",
+)  # fmt: skip
+_GIORNO = "Giorno;" + ";".join(
+    f'"{t // 60:02}:{t % 60:02}-{(t + 15) // 60 % 24:02}:{(t + 15) % 60:02}"' for t in range(0, 1440, 15)
+)
+golden(
+    "e-distribuzione", "fall",
+    f"{_GIORNO}\n27/10/2024;{';'.join(['0,1'] * 8 + ['0,2'] * 4)};{ones(of=84).replace(',', ';')}\n",
+    "\n".join(f"delivered 2024-10-{at} 15 0.1 kWh" for at in ("26 22:00", "26 22:15", "26 22:30", "26 22:45", "26 23:00", "26 23:15", "26 23:30", "26 23:45"))
+    + "\n"
+    + "\n".join(f"delivered 2024-10-27 00:{m} 15 0.2 kWh" for m in ("00", "15", "30", "45")),
+    answers={"flow": "delivered", "repeated_hour": "lost"}, more=84, findings=("tables.time.hour-lost",),
+)  # fmt: skip
+golden(
+    "e-distribuzione", "spring",
+    f"{_GIORNO}\n31/03/2024;{';'.join(['0,1'] * 8 + [''] * 4)};{ones(of=84).replace(',', ';')}\n",
+    "\n".join(f"delivered 2024-03-{at} 15 0.1 kWh" for at in ("30 23:00", "30 23:15", "30 23:30", "30 23:45", "31 00:00", "31 00:15", "31 00:30", "31 00:45")),
+    answers={"flow": "delivered"}, more=84,
+)  # fmt: skip
+golden(
+    "datadis", "fall",  # hours ending: 03:00 comes twice
+    """CUPS;Fecha;Hora;Consumo_kWh;Metodo_obtencion;Energia_vertida_kWh
+ES1;2024/10/27;02:00;0,1;Real;0,5
+ES1;2024/10/27;03:00;0,2;Real;
+ES1;2024/10/27;03:00;0,3;Real;
+ES1;2024/10/27;04:00;0,4;Estimada;
+ES1;2024/10/27;24:00;0,5;Real;
+""",
+    """delivered 2024-10-26 23:00 60 0.1 kWh
+delivered 2024-10-27 00:00 60 0.2 kWh
+delivered 2024-10-27 01:00 60 0.3 kWh
+delivered 2024-10-27 02:00 60 0.4 kWh
+delivered 2024-10-27 22:00 60 0.5 kWh
+received 2024-10-26 23:00 60 0.5 kWh""",
+)  # fmt: skip
+golden(
+    "datadis", "spring",
+    "CUPS;Fecha;Hora;Consumo_kWh;Metodo_obtencion\nES1;31/03/2024;02:00;0,1;R\nES1;31/03/2024;04:00;0,2;R\nES1;31/03/2024;05:00;0,3;R\n",
+    """delivered 2024-03-31 00:00 60 0.1 kWh
+delivered 2024-03-31 01:00 60 0.2 kWh
+delivered 2024-03-31 02:00 60 0.3 kWh""",
+)  # fmt: skip
+golden(
+    "e-redes", "fall",  # 01:15 to 02:00 end in both hours, and alternate
+    "Dados Gerais\nCPE,PT1\n\nData,Hora,\"Consumo registado, Ativa (kW)\",Estado\n" + """2024/10/27,01:00,0.1,Real
+2024/10/27,01:15,0.2,Real
+2024/10/27,01:15,0.6,Real
+2024/10/27,01:30,0.3,Real
+2024/10/27,01:30,0.7,Real
+2024/10/27,01:45,0.4,Real
+2024/10/27,01:45,0.8,Real
+2024/10/27,02:00,0.5,Real
+2024/10/27,02:00,0.9,Estimada
+2024/10/27,02:15,1.1,Real
+""",
+    "\n".join(
+        f"delivered 2024-10-{at} 15 {v} kW"
+        for at, v in zip(
+            ("26 23:45", "27 00:00", "27 00:15", "27 00:30", "27 00:45", "27 01:00", "27 01:15", "27 01:30", "27 01:45",
+             "27 02:00"),
+            (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1), strict=True,
+        )
+    ),
+    sheet=True,
+)  # fmt: skip
+golden(
+    "e-redes", "spring",
+    "Data,Hora,\"Consumo registado, Ativa (kW)\",Estado\n2024/03/31,01:00,0.1,Real\n2024/03/31,02:15,0.2,Real\n"
+    "2024/03/31,02:30,0.3,Real\n2024/04/01,00:00,0.4,Real\n",
+    """delivered 2024-03-31 00:45 15 0.1 kW
+delivered 2024-03-31 01:00 15 0.2 kW
+delivered 2024-03-31 01:15 15 0.3 kW
+delivered 2024-03-31 22:45 15 0.4 kW""",
+    sheet=True,
+)  # fmt: skip
+
+# New Zealand changes at 14:00 UTC of the day before, and Victoria at 16:00 UTC
+
+_FLICK = "icp_number,meter_serial_number,channel_number,started_at,ended_at,value,unit_code,status\n"
+golden(
+    "flick", "fall",
+    _FLICK + """1,2,3,07/04/2024 01:30,07/04/2024 01:59,0.1,kWh,validated
+1,2,3,07/04/2024 02:00,07/04/2024 02:29,0.2,kWh,validated
+1,2,3,07/04/2024 02:30,07/04/2024 02:59,0.3,kWh,validated
+1,2,3,07/04/2024 02:00,07/04/2024 02:29,0.4,kWh,validated
+1,2,3,07/04/2024 02:30,07/04/2024 02:59,0.5,kWh,validated
+1,2,3,07/04/2024 03:00,07/04/2024 03:29,0.6,kWh,validated
+""",
+    """delivered 2024-04-06 12:30 30 0.1 kWh
+delivered 2024-04-06 13:00 30 0.2 kWh
+delivered 2024-04-06 13:30 30 0.3 kWh
+delivered 2024-04-06 14:00 30 0.4 kWh
+delivered 2024-04-06 14:30 30 0.5 kWh
+delivered 2024-04-06 15:00 30 0.6 kWh""",
+    answers={"flow": "delivered"},
+)  # fmt: skip
+golden(
+    "flick", "spring",
+    _FLICK + """1,2,3,29/09/2024 01:30,29/09/2024 01:59,0.1,kWh,validated
+1,2,3,29/09/2024 03:00,29/09/2024 03:29,0.2,kWh,validated
+""",
+    """delivered 2024-09-28 13:30 30 0.1 kWh
+delivered 2024-09-28 14:00 30 0.2 kWh""",
+    answers={"flow": "delivered"},
+)  # fmt: skip
+_JEMENA = "NMI,METER SERIAL NUMBER,CON/GEN,DATE,ESTIMATED?," + ",".join(
+    f"{t // 60:02}:{t % 60:02} - {(t + 30) // 60 % 24:02}:{(t + 30) % 60:02}" for t in range(0, 1440, 30)
+)
+golden(
+    "jemena", "fall",  # 48 cells of standard time, which is UTC+10
+    f"{_JEMENA}\n6,1,Consumption,07/04/2024,No,{ones(0.1, 0.2, of=48)}\n",
+    """delivered 2024-04-06 14:00 30 0.1 kWh
+delivered 2024-04-06 14:30 30 0.2 kWh""",
+    answers={"clock": "standard"}, more=46,
+)  # fmt: skip
+golden(
+    "jemena", "spring",
+    f"{_JEMENA}\n6,1,Generation,06/10/2024,No,{ones(0.1, 0.2, of=48)}\n",
+    """received 2024-10-05 14:00 30 0.1 kWh
+received 2024-10-05 14:30 30 0.2 kWh""",
+    answers={"clock": "standard"}, more=46,
+)  # fmt: skip
+
+
 def workbook(text):
     import csv
 

@@ -1,5 +1,6 @@
 """Hostile and odd tables: a typed error or the value, and bounded memory."""
 
+import functools
 import io
 import zipfile
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 import greenkit
 from greenkit.errors import FormatError, GreenkitError, LimitError
 from greenkit.findings import quiet
+from greenkit.tables import cells
 
 MAPPING = {
     "time": {"columns": ["Time"]},
@@ -230,3 +232,12 @@ def test_any_bytes_give_a_frame_or_a_typed_error(noise, at, drop):
     except (FormatError, GreenkitError):
         return
     greenkit.frame.check(df)
+
+
+def test_numbers_without_a_decimal_sign_before_others_with_a_comma_have_the_same_sign(monkeypatch):
+    # The first pieces of the file have thousands only, so that each can be read as numbers with a decimal point.
+    monkeypatch.setattr(cells, "read_pieces", functools.partial(cells.read_pieces, size=1 << 10))
+    rows = [f"2024-01-01 {h:02}:{m:02};1.230" for h in range(24) for m in range(60)]
+    data = ("Time;kWh\n" + "\n".join(rows) + "\n2024-01-02 00:00;0,5\n").encode()
+    df = load(data, MAPPING | {"interval": 1})
+    assert df["value"].tolist() == [1230] * 1440 + [0.5]

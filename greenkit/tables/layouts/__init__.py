@@ -9,6 +9,7 @@ Register a layout of your own with :func:`register`, before the first table is r
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ ANY: Final = "..."
 _ORDER: Final = (
     "greenkit", "opower", "opower-days", "opower-bills", "sdge", "sdge-net", "sce", "smarthub", "dte", "ppl", "aclara",
     "pge-commercial", "bc-hydro", "bc-hydro-net", "utilityapi", "duke", "xcel-bills", "portfolio-manager", "comed-wide",
-    "edi-867", "baltimore", "texas-wide",
+    "edi-867", "baltimore", "hydro-quebec", "philadelphia-water", "texas-wide", "datadis", "e-distribuzione",
+    "e-redes", "eloverblik", "enedis", "engie-nl", "esb-hdf", "flick", "fluvius", "jemena", "linznetz", "octopus",
 )  # fmt: skip
 
 
@@ -338,6 +340,10 @@ def _preamble(rows: Sequence[Sequence[str]]) -> dict[str, str]:
             cells = [name, value.strip()]
         if len(cells) == 2:
             out.setdefault(fold(cells[0]), cells[1])
+    for names, values in itertools.pairwise(rows):
+        if len(names) == len(values) > 2:  # a line of names above a line of values
+            for name, value in zip(names, values, strict=True):
+                out.setdefault(fold(name), value.strip())
     return out
 
 

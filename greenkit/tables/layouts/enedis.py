@@ -1,0 +1,20 @@
+"""Load curves of Enedis: the lines before the header name the direction and the meter."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from greenkit.tables.engine import Engine
+
+_FLOWS: Final = {"cons": "delivered", "prod": "received"}
+
+
+def prepare(engine: Engine) -> None:
+    """Set the flow from ``Grandeur metier`` (consumption or production), and the meter from ``Identifiant PRM``."""
+    direction = engine.preamble.get("grandeur metier", "").casefold()[:4]
+    spec = engine.table.values["Valeur"]
+    if direction in _FLOWS and spec.flow is None:
+        engine.change(values={"Valeur": dataclasses.replace(spec, flow=_FLOWS[direction])})
+    if engine.meter == "meter":
+        engine.meter = engine.preamble.get("identifiant prm") or engine.meter
