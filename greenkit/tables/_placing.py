@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from greenkit.errors import FormatError, SchemaError
 from greenkit.findings import Kind
+from greenkit.frame import zone_of
 from greenkit.tables import intervals
 from greenkit.tables._base import Part, runs, take
 from greenkit.tables._labels import ROW_UNREADABLE, minutes_of
@@ -132,6 +134,13 @@ class Placing(Values):
     ) -> tuple[Ints, Part, Ints, Ints | None]:
         zone_of_key = np.array([key[4] or self._zone() or "UTC" for key in keys])
         zones = list(dict.fromkeys(zone_of_key.tolist()))
+        for zone in zones:
+            if not _is_zone(zone):
+                raise FormatError(
+                    "A cell in the column of time zones is not a valid IANA time zone",
+                    source=self.file,
+                    next_step="Correct the column, or pass a mapping with zone.",
+                )
         start = np.zeros(len(part) if len(zones) > 1 else 0, dtype=np.int64)
         keep = np.ones(len(start), dtype=bool)
         ends = self._ends_are_labels()
@@ -412,6 +421,14 @@ class Placing(Values):
                 "day_start", "At which time do the days of the table begin?", ("00:00", "06:00"),
                 "The rows are days of gas, whose day begins at 06:00 in much of Europe", int(part.row[0]),
             )  # fmt: skip
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zone_of(name)
+    except SchemaError:
+        return False
+    return True
 
 
 def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ FLOW_UNKNOWN_WORD: Final = Kind(
 UNIT_UNKNOWN: Final = Kind(
     "tables.unit.unknown",
     "warning",
-    "The unit {unit} is not known to greenkit. Its values are unchanged.",
+    "The unit {unit} is not known to greenkit. Values in it are unchanged.",
     "Set the unit and a factor in the mapping.",
 )
 ENERGY_AGAIN: Final = Kind(
@@ -65,6 +66,7 @@ COST_CENTS: Final = Kind(
     "info",
     "The name of column {column} of {file} says cents or pence. greenkit divided its amounts by 100.",
 )
+_LIKE_A_UNIT: Final = re.compile(r"[^\W\d]{1,8}[\d²³]?(/[^\W\d]{1,4})?")
 _MOST_LABELED: Final = 1 << 22
 
 
@@ -362,7 +364,7 @@ class Values(Labels):
         if isinstance(unit, Column | WordsOf):
             column = self.words(unit.column)
             meanings = {fold(k): v for k, v in getattr(unit, "words", {}).items()}
-            found = [self._unit(meanings.get(fold(word), word)) for word in column.words] or [
+            found = [self._unit(meanings.get(fold(word), word), unit.column) for word in column.words] or [
                 ("kWh", 1.0, "energy", "electricity")
             ]
             distinct = list(dict.fromkeys(found))
@@ -381,14 +383,18 @@ class Values(Labels):
         unit = self.table.values[name].unit or self.table.unit or numbers.unit_of(self.used.get(name, name))
         return numbers.UNITS.get(fold(unit), ("",))[0] if isinstance(unit, str) else ""
 
-    def _unit(self, word: str) -> tuple[str, float, str, str]:
+    def _unit(self, word: str, column: str = "") -> tuple[str, float, str, str]:
+        """Return name, factor, kind, and commodity of a unit; a text in a column that is none is not repeated."""
         known = numbers.UNITS.get(fold(word)) or numbers.UNITS.get(fold(numbers.unit_of(word)))
-        if known is None:
-            if word.strip() and word not in self._unknown:
-                self._unknown.add(word)
-                self.findings.add(UNIT_UNKNOWN, unit=word[:40])
-            return (word.strip() or "unknown", 1.0, "", "")
-        return known
+        if known is not None:
+            return known
+        word = word.strip()
+        if column and word and not _LIKE_A_UNIT.fullmatch(word):
+            word = f"in column {column}"
+        if word and word not in self._unknown:
+            self._unknown.add(word)
+            self.findings.add(UNIT_UNKNOWN, unit=word[:40])
+        return ("unknown" if word.startswith("in column") else word or "unknown", 1.0, "", "")
 
     @staticmethod
     def _largest_row(part: Part) -> int:

@@ -143,14 +143,21 @@ def _draft(grid: Grid) -> str:
 
 def _header(grid: Grid) -> tuple[list[str], list[list[str]]] | None:
     """Return the names of the first row without numbers that is above rows with them."""
+    widest: tuple[list[str], list[list[str]]] | None = None
     for delimiter in grid.delimiters:
         head = grid.head(delimiter)
         for i, row in enumerate(head[:-1]):
             below = [r for r in head[i + 1 : i + 1 + _SAMPLE] if len(r) > 1]
             wide_enough = len([cell for cell in row if cell]) >= 2 and below and abs(len(below[0]) - len(row)) <= 1
-            if wide_enough and not _numbers(row[:2]) and any(_numbers(r) for r in below[:2]):
+            is_data = _numbers(row if len(row) < 24 else row[:2]) or any(_is_time([cell]) for cell in row[:2])
+            if not wide_enough or is_data or not any(_numbers(r) for r in below[:2]):
+                continue
+            # Lines of names and values before the table, such as a customer's, have no column of times.
+            if any(_is_time([r[j] for r in below[:2] if j < len(r)]) for j in range(min(len(row), 60))):
                 return unique_names(row), below
-    return None
+            if len(row) > 2 and (widest is None or len(row) > len(widest[0])):
+                widest = unique_names(row), below
+    return widest
 
 
 def _numbers(row: Sequence[str]) -> bool:

@@ -171,7 +171,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
                 "This is NEM13, which has no intervals", source=file, next_step="Ask the distributor for NEM12."
             )
         elif kind not in ("100", "900"):
-            raise FormatError(f"The record {kind[:8]!r} is not known", source=file, line=line, next_step=_AGAIN)
+            raise FormatError("The first field is not the number of a record", source=file, line=line, next_step=_AGAIN)
     if day is not None:
         yield _checked(day, file)
     if registers:
@@ -182,7 +182,9 @@ def _channel(row: Sequence[str], file: str, line: int, unit: str | None) -> _Cha
     row = [*row, *[""] * (10 - len(row))]
     minutes = int(row[8]) if row[8].isdigit() else 0
     if minutes not in _MINUTES:
-        raise FormatError(f"The interval length is {row[8][:8]!r} minutes", source=file, line=line, next_step=_AGAIN)
+        raise FormatError(
+            "The interval length is not 1, 5, 10, 15, 30, or 60 minutes", source=file, line=line, next_step=_AGAIN
+        )
     return _Channel(row[1].strip(), row[4].strip() or row[3].strip(), row[7].strip() or unit or "", minutes)
 
 
@@ -204,7 +206,7 @@ def _day(row: Sequence[str], channel: _Channel, file: str, line: int) -> _Day:
         ) from None
     quality = row[2 + count].strip().upper() if len(row) > 2 + count else ""
     if quality and quality[0] not in "ANSFEV":
-        raise FormatError(f"The quality {quality[:8]!r} is not known", source=file, line=line, next_step=_AGAIN)
+        raise FormatError("A day (300) has a quality that is not known", source=file, line=line, next_step=_AGAIN)
     updated = row[5 + count].strip() if len(row) > 5 + count else ""
     return _Day(channel, date.toordinal() - 719_163, values, [quality] * count, updated, line)
 

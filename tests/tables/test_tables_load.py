@@ -1,6 +1,8 @@
 """load(): tables beside Green Button and Smart Meter Texas files, in folders and archives."""
 
+import email.message
 import io
+import mailbox
 import zipfile
 
 import pandas as pd
@@ -140,3 +142,37 @@ def test_an_open_file_stays_usable():
 def test_unknown_errors_argument_raises():
     with pytest.raises(ValueError, match="'raise' or 'collect'"):
         load(opower(), errors="ignore")
+
+
+def mail(name, content, kind):
+    message = email.message.EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.com", "b@example.com", "Usage of PAT EXAMPLE"
+    message.set_content("Dear PAT EXAMPLE, your data is attached.")
+    main, _, sub = kind.partition("/")
+    message.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    return message
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/octet-stream", "application/zip"])
+def test_attachments_of_a_saved_email_are_read(kind, tmp_path):
+    content, name = opower(), "usage.csv"
+    if kind == "application/zip":
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr(name, content)
+        content, name = file.getvalue(), "usage.zip"
+    (tmp_path / "a.eml").write_bytes(mail(name, content, kind).as_bytes())
+    df = load(tmp_path / "a.eml", tz=PACIFIC)
+    assert df["value"].tolist() == [round(v, 2) for v in values(25)]
+    with quiet():
+        assert len(greenkit.load_table(tmp_path / "a.eml", tz=PACIFIC)) == 25
+
+
+def test_attachments_of_a_mailbox_are_read(tmp_path):
+    box = mailbox.mbox(tmp_path / "a.mbox")
+    box.add(mail("usage.csv", opower(), "text/csv"))
+    box.add(mail("later.csv", opower("2024-11-04"), "text/csv"))
+    box.close()
+    df = load(tmp_path / "a.mbox", tz=PACIFIC)
+    assert len(df) == 25 + 24
+    assert not any("PAT" in finding.text for finding in df.gk.findings)

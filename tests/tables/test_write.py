@@ -181,3 +181,75 @@ def test_tables_that_cannot_hold_a_frame_say_so():
         df[df["flow"] == "delivered"].gk.to_table("quarters")
     with pytest.raises(SchemaError, match="no column for received"):
         df.gk.to_table({"time": {"columns": ["T"]}, "values": {"V": {"flow": "delivered"}}})
+
+
+# named tables on both days when clocks change, by hand: 01:00 of 2024-11-03 comes twice, 02:00 of 2024-03-10 never
+
+
+def hours_of(date, values):
+    """Return a frame of the hours of a day in Chicago, one after another from midnight."""
+    start = pd.date_range(pd.Timestamp(date, tz="America/Chicago"), periods=len(values), freq="h")
+    return greenkit.frame.tidy(
+        pd.DataFrame(
+            {"meter": "m", "series": "usage", "flow": "delivered", "start": start, "end": start + pd.Timedelta(hours=1),
+             "value": [float(v) for v in values], "unit": "kWh", "zone": "America/Chicago", "quality": "actual"}
+        )
+    )  # fmt: skip
+
+
+FALL = hours_of("2024-11-03", range(1, 26))
+SPRING = hours_of("2024-03-10", range(1, 24))
+
+
+def test_hours_of_the_fall_back_day_are_in_order():
+    row = to_table(FALL, "hours").iloc[0]
+    assert row["Date"] == "2024-11-03"
+    assert row.iloc[2:].tolist() == list(range(1, 26))  # HE02 is 01:00 CDT, HE03 is 01:00 CST
+
+
+def test_hours_of_the_spring_forward_day_end_with_two_blanks():
+    row = to_table(SPRING, "hours").iloc[0]
+    assert row.iloc[2:25].tolist() == list(range(1, 24))  # HE03 is 03:00 CDT
+    assert row.iloc[25:].isna().all()
+
+
+def test_8760_has_the_hours_of_standard_time():
+    value = to_table(FALL, "8760").set_index("Hour")["Value"]
+    # 2024-11-03 is day 307 without February 29, so that its first hour of standard time is number 306 * 24 + 1.
+    # 00:00 CDT is 23:00 CST of the day before, and 01:00 CDT is 00:00 CST.
+    first = 306 * 24 + 1
+    assert [value[first - 1], value[first], value[first + 1], value[first + 2]] == [1, 2, 3, 4]
+    assert value.notna().sum() == 25
+    value = to_table(SPRING, "8760").set_index("Hour")["Value"]
+    first = 68 * 24 + 1  # March 10: 31 + 28 + 9 days are before it
+    assert [value[first], value[first + 1], value[first + 2], value[first + 3]] == [1, 2, 3, 4]
+    assert value.notna().sum() == 23
+
+
+def test_averages_count_both_repeated_hours_and_no_skipped_one():
+    november = to_table(FALL, "averages").set_index(["Month", "Day"]).loc[(11, "weekend")]
+    assert november[["0", "1", "2"]].tolist() == [1, 2.5, 4]  # 01:00 is the average of 2 and 3
+    march = to_table(SPRING, "averages").set_index(["Month", "Day"]).loc[(3, "weekend")]
+    assert march[["0", "1", "3"]].tolist() == [1, 2, 3]
+    assert np.isnan(march["2"])
+
+
+@pytest.mark.parametrize(
+    ("repeat", "cells"),
+    [
+        ("in order", [1, 2, 3, 4, 5, *range(6, 26)]),
+        ("slots 9-12", [1, 2, 3, 4, 5, *range(6, 26)]),
+        ("appended", [1, 2, 4, 5, *range(6, 26), 3]),
+    ],
+)
+def test_25_columns_on_both_days(repeat, cells):
+    mapping = {
+        "time": {"columns": ["Date"], "wide": "HE{n}"}, "clock": "local", "zone": "America/Chicago", "repeat": repeat,
+        "cells": {"flow": "delivered", "unit": "kWh"},
+    }  # fmt: skip
+    assert to_table(FALL, mapping).iloc[0, 1:].tolist() == cells
+    spring = to_table(SPRING, mapping).iloc[0, 1:]
+    gap = 3 if repeat == "slots 9-12" else 2  # columns HE1 and HE2, then a blank one for the hour that is skipped
+    assert spring.iloc[:2].tolist() == [1, 2]
+    assert spring.iloc[gap : gap + 1].isna().all()
+    assert spring.dropna().tolist() == list(range(1, 24))

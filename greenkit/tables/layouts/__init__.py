@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -362,15 +363,20 @@ def _near(row: Sequence[str], kind: str) -> Near | None:
     return best
 
 
+def _column(name: str) -> str:
+    """Return the name of a column for an error; one with a long number may be an account, and is not repeated."""
+    return "an additional column" if re.search(r"\d{5}", name) else f"column {name.strip()[:60]!r}"
+
+
 def _difference(header: Sequence[str], row: Sequence[str]) -> str:
     known_names = {fold(name.removesuffix("?")) for name in header}
     tokens = _tokens(row)
     missing = [n for n in header if not n.endswith("?") and n not in (CELLS, ANY) and fold(n) not in tokens]
-    other = [row[i].strip() for i, token in enumerate(tokens) if token and token not in known_names]
+    other = [_column(row[i]) for i, token in enumerate(tokens) if token and token not in known_names]
     if missing and other:
-        return f"column {other[0]!r} is there instead of {missing[0]!r}"
+        return f"{other[0]} is there instead of {missing[0]!r}"
     if missing:
         return f"column {missing[0]!r} is missing"
     if other:
-        return f"column {other[0]!r} is not part of it"
+        return f"{other[0]} is not part of it"
     return "the columns are in another order"

@@ -25,11 +25,15 @@ def read(grid: Grid, place: Recognized, answers: Mapping[str, Any], meter: str |
     floats = [name for name in names if frame.DTYPES.get(name) == "float64"]
     words = [name for name in names if name not in floats]
     found = grid.read(place.delimiter, place.header + 1, place.names, words, floats, [], lambda _: None)
-    columns = {name: _column(found, name) for name in names}
     try:
+        columns = {name: _column(found, name) for name in names}
         return frame.tidy(pd.DataFrame(columns)), Findings()
-    except ValueError as e:
-        raise FormatError(f"A column cannot be read ({e})", source=os.path.basename(grid.name)) from None
+    except ValueError:
+        raise FormatError(
+            "A cell cannot be read as a time or number",
+            source=os.path.basename(grid.name),
+            next_step="Write the frame again with greenkit.export.write_csv.",
+        ) from None
 
 
 def _column(found: Columns, name: str) -> Any:
