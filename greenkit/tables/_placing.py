@@ -104,7 +104,7 @@ class Placing(Values):
         """Return the instants of labels, and the rows that have one."""
         clock = self.table.clock
         fixed = offset_minutes(clock) if clock else None
-        if clock == "utc":
+        if clock == "utc" or self.table.time.epoch:  # seconds since 1970 are in UTC, whatever the clock
             return part.label, part, series, which
         if fixed is not None:
             return part.label - fixed * MINUTE, part, series, which

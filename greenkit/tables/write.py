@@ -179,7 +179,11 @@ def _by_mapping(df: pd.DataFrame, table: Table) -> pd.DataFrame:
     by_flow = isinstance(table.flow, Words)
     if by_flow:
         keys.append("flow")
-    rows = df[[*keys, "start", "end", "zone", "quality"]].drop_duplicates([*keys, "start"]).reset_index(drop=True)
+    extra = [name for name in ("commodity", "tou", "tou_name") if name in df]
+    rows = df[[*keys, "start", "end", "zone", "quality", *extra]]
+    # The quality of a row is that of a flow with a value; a missing one shows by its empty cell.
+    rows = pd.concat([rows[df["quality"] != "missing"], rows[df["quality"] == "missing"]])
+    rows = rows.drop_duplicates([*keys, "start"]).sort_index().reset_index(drop=True)
     out: dict[str, Any] = {}
     if isinstance(table.meter, Column):
         out[table.meter.column] = rows["meter"].astype(str)
@@ -202,7 +206,38 @@ def _by_mapping(df: pd.DataFrame, table: Table) -> pd.DataFrame:
     if table.quality is not None:
         words = {meaning: word for word, meaning in reversed(list(table.quality.words.items()))}
         out[table.quality.column] = rows["quality"].astype(str).map(words).fillna("")
-    return pd.DataFrame(out)
+    return pd.DataFrame(out | _costs(df, table, rows, keys, names) | _words(rows, table))
+
+
+def _costs(
+    df: pd.DataFrame, table: Table, rows: pd.DataFrame, keys: list[str], names: Mapping[str, tuple[Value, str | None]]
+) -> dict[str, Any]:
+    """Return the columns of money: that of the table is the cost of its first value column."""
+    costs = [(spec.cost, flow) for spec, flow in names.values()]
+    if table.cost is not None and costs and costs[0][0] is None:
+        costs[0] = (table.cost, costs[0][1])
+    out: dict[str, Any] = {}
+    for cost, flow in costs:
+        if cost is None:
+            continue
+        part = df if flow is None else df[df["flow"] == flow]
+        if "cost" not in part:
+            out[cost.column] = np.full(len(rows), np.nan)
+            continue
+        found = rows[[*keys, "start"]].merge(part[[*keys, "start", "cost"]], on=[*keys, "start"], how="left")["cost"]
+        out[cost.column] = found / (-cost.scale if cost.credit else cost.scale) + 0.0
+    return out
+
+
+def _words(rows: pd.DataFrame, table: Table) -> dict[str, Any]:
+    """Return the columns of commodities and of times of use."""
+    out: dict[str, Any] = {}
+    for spec, name in ((table.commodity, "commodity"), (table.tou, "tou_name" if "tou_name" in rows else "tou")):
+        if isinstance(spec, Words):
+            words = {meaning: word for word, meaning in reversed(list(spec.words.items()))}
+            texts = rows[name].astype(str) if name in rows else pd.Series([""] * len(rows))
+            out[spec.column] = texts.map(lambda text, words=words: words.get(text, text)).replace(["<NA>", "nan"], "")
+    return out
 
 
 def _flow_columns(df: pd.DataFrame, table: Table) -> dict[str, tuple[Value, str | None]]:
@@ -264,8 +299,14 @@ def _local(times: pd.Series[Any], zones: pd.Series[Any], table: Table) -> Any:
 def _times(rows: pd.DataFrame, table: Table) -> dict[str, Any]:
     """Return the time columns of rows."""
     time = table.time
-    if time.slots or time.between:
-        raise SettingsError("Counted intervals and ranges cannot be written", next_step="Use time columns.")
+    if time.slots:
+        raise SettingsError("Counted intervals cannot be written", next_step="Use time columns.")
+    if time.between:
+        both = [
+            _written(_local(rows[name], rows["zone"], table), time.columns, time.format, rows, table, name == "end")[0]
+            for name in ("start", "end")
+        ]
+        return {time.columns[0]: both[0] + time.between + both[1]}
     if time.epoch:
         scale = {"s": US, "ms": 1000, "us": 1}[time.unit]
         return {time.epoch: to_instants(rows["start" if table.label != "end" else "end"]) // scale}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Final, Literal
 
 from greenkit.tables.engine import Engine
 
-_FLOWS: Final = {"cons": "delivered", "prod": "received"}
+_FLOWS: Final[dict[str, Literal["delivered", "received"]]] = {"cons": "delivered", "prod": "received"}
 
 
 def prepare(engine: Engine) -> None:
