@@ -161,7 +161,7 @@ def _header(grid: Grid) -> tuple[list[str], list[list[str]]] | None:
 
 
 def _numbers(row: Sequence[str]) -> bool:
-    return any(parse_number(cell.strip("$ ")) is not None for cell in row)
+    return any(parse_number(cell.replace(",", ".").strip("$ ")) is not None for cell in row)
 
 
 def _is_time(cells: Sequence[str]) -> bool:

@@ -54,3 +54,10 @@ def test_command_prints_the_mapping(flag, tmp_path, capsys):
     (tmp_path / "a.csv").write_bytes(DUKE)
     assert main(["info", "--explain", *flag, str(tmp_path / "a.csv")]) == 0
     assert "schema = 1" in capsys.readouterr().out
+
+
+def test_draft_of_a_table_with_decimal_commas():
+    text = tables.explain_table(b"Building;Day;Hour;In\nS7;01.11.2024;00:00;4,0\nS7;01.11.2024;01:00;4,2\n")
+    mapping = read_mapping_text(text)
+    assert mapping.table.time.columns == ("Day", "Hour")
+    assert list(mapping.table.values) == ["In"]
