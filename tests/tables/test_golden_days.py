@@ -1064,8 +1064,8 @@ golden(
 )  # fmt: skip
 golden(
     "e-redes", "spring",
-    "Data,Hora,\"Consumo registado, Ativa (kW)\",Estado\n2024/03/31,01:00,0.1,Real\n2024/03/31,02:15,0.2,Real\n"
-    "2024/03/31,02:30,0.3,Real\n2024/04/01,00:00,0.4,Real\n",
+    "Contador,Data,Hora,\"Consumo registado, Ativa (kW)\",Estado\n5,2024/03/31,01:00,0.1,Real\n5,2024/03/31,02:15,0.2,Real\n"
+    "5,2024/03/31,02:30,0.3,Real\n5,2024/04/01,00:00,0.4,Real\n",
     """delivered 2024-03-31 00:45 15 0.1 kW
 delivered 2024-03-31 01:00 15 0.2 kW
 delivered 2024-03-31 01:15 15 0.3 kW
