@@ -224,11 +224,11 @@ class GreenkitAccessor:
         return totals.by_flow(totals.by_period(self._df, period, bills=bills, seasons=seasons))
 
     @_explained
-    def blocks(self, period: str = "month") -> pd.DataFrame:
+    def blocks(self, period: str = "month", *, bills: Bills | None = None) -> pd.DataFrame:
         """Add up each flow by the wholesale blocks 5x16, 2x16, and 7x8: :func:`greenkit.analysis.blocks.totals`."""
         from greenkit.analysis import blocks
 
-        return blocks.totals(self._df, period)
+        return blocks.totals(self._df, period, bills=bills)
 
     @_explained
     def reconcile(

@@ -83,6 +83,16 @@ def test_a_spreadsheet_finds_no_formula_in_a_csv(tmp_path, make_series):
     pd.testing.assert_frame_equal(export.read_csv(tmp_path / "a.csv"), df)
 
 
+def test_workbook_has_the_findings_of_the_load_and_of_the_data(tmp_path, make_series):
+    openpyxl = pytest.importorskip("openpyxl")
+    df = frame.concat(make_series([1.0, 2.0]).drop(index=0), make_series([1.0], meter="M2", zone="America/Denver"))
+    df = frame.concat(df, make_series([1.0, 2.0], "2024-07-02", meter="M2", zone="America/Denver"))
+    sheet = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))["findings"]
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0] == ("severity", "name", "finding")
+    assert {row[1] for row in rows[1:]} == {"frame.zones.mixed", "quality.gap"}
+
+
 def test_a_workbook_takes_any_name_and_any_column(tmp_path, make_series):
     openpyxl = pytest.importorskip("openpyxl")
     df = make_series([1.0], meter="a\x01b").assign(mine=[{"a": 1}])

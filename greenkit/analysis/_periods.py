@@ -181,7 +181,7 @@ def assign(found: Intervals, calendar: Calendar, window: Window | None = None) -
     code, here, where = _consecutive(found, number, edges)
     first, after = calendar.first(here), calendar.first(here + 1)
     zones = found.keys["zone"].to_numpy(dtype=str)[code]
-    start, end = _midnights(first, zones), _midnights(after, zones)
+    start, end = midnights_of(first, zones), midnights_of(after, zones)
     which, distinct = pd.factorize(first)
     return Periods(code, start, end, np.array(calendar.name(distinct), dtype=object)[which], where)
 
@@ -278,7 +278,8 @@ def _consecutive(found: Intervals, number: Ints, edges: tuple[Ints, Ints] | None
     return code, here, offset[found.code] + number - low[found.code]
 
 
-def _midnights(dates: Ints, zones: Any) -> Instants:
+def midnights_of(dates: Ints, zones: Any) -> Instants:
+    """Return the local midnight with which each date (days since 1970) begins in its zone."""
     out = np.empty(len(dates), dtype=np.int64)
     for zone in np.unique(zones):
         out[zones == zone] = midnights(_dates(dates[zones == zone]), str(zone))

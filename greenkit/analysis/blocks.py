@@ -10,20 +10,24 @@ and Christmas Day; a holiday on a Sunday is observed on the following Monday, on
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import DAY, DAYS, MONTHS, QUARTERS, WEEKS, YEARS, assign, holiday_dates
 from greenkit.analysis._periods import nerc_holidays as nerc_holidays
+from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, POWER, Intervals, checked, state
-from greenkit.analysis.totals import SPELLINGS
+from greenkit.analysis.totals import SPELLINGS, needed
 from greenkit.errors import SchemaError
 
 NAMES: Final = ("5x16", "2x16", "7x8")
 _ON_PEAK: Final = (6, 22)
 """Local hours between which the 16-hour blocks run."""
+_CALENDARS: Final = {"day": DAYS, "week": WEEKS, "month": MONTHS, "quarter": QUARTERS, "year": YEARS}
 
 
 def of(found: Intervals) -> pd.Categorical:
@@ -44,15 +48,17 @@ def of(found: Intervals) -> pd.Categorical:
     return made
 
 
-def totals(df: pd.DataFrame, period: str = "month") -> pd.DataFrame:
+def totals(df: pd.DataFrame, period: str = "month", *, bills: Bills | None = None) -> pd.DataFrame:
     """Add up each flow by wholesale block over periods of the local calendar.
 
     Parameters
     ----------
     df : DataFrame
         A tidy frame with intervals of an hour or less.
-    period : {"day", "week", "month", "quarter", "year"}
+    period : {"day", "week", "month", "quarter", "year", "bill"}
         Also the other spellings of :func:`greenkit.analysis.totals.by_period`. Default: ``"month"``.
+    bills : DataFrame or sequence of dates, optional
+        For ``"bill"``, as in :func:`greenkit.analysis.totals.by_period`.
 
     Returns
     -------
@@ -66,11 +72,11 @@ def totals(df: pd.DataFrame, period: str = "month") -> pd.DataFrame:
     SchemaError
         If the frame is not tidy, a series has intervals longer than an hour, or the period is not one of these.
     """
-    calendar = {"day": DAYS, "week": WEEKS, "month": MONTHS, "quarter": QUARTERS, "year": YEARS}.get(
-        SPELLINGS.get(period, "")
-    )
-    if calendar is None:
-        raise SchemaError(f"There are no blocks by {period!r}", next_step="Use one of day, week, month, quarter, year.")
+    name = SPELLINGS.get(period, "")
+    if name not in (*_CALENDARS, "bill"):
+        raise SchemaError(
+            f"There are no blocks by {period!r}", next_step=f"Use one of {', '.join([*_CALENDARS, 'bill'])}."
+        )
     found = checked(df)
     long = np.flatnonzero(found.interval > 3600)
     if len(long):
@@ -79,8 +85,21 @@ def totals(df: pd.DataFrame, period: str = "month") -> pd.DataFrame:
             next_step="Filter out the series.",
         )
     found = found.take(found.valid)
-    periods = assign(found, calendar)
-    group = periods.where * len(NAMES) + of(found).codes
+    if name == "bill":
+        periods, slices = _bills.windows(found, needed(bills))
+        # bills can overlap, so an interval is there once for each bill that contains it
+        count = np.array([b - a for a, b in slices], dtype=np.int64)
+        where = np.repeat(np.arange(len(slices)), count)
+        row = (
+            np.arange(len(where))
+            - np.repeat(np.cumsum(count) - count, count)
+            + np.repeat([a for a, _ in slices], count)
+        )
+        found = replace(found.take(row.astype(np.int64)), usual=found.interval)
+    else:
+        periods = assign(found, _CALENDARS[name])
+        where = periods.where
+    group = where * len(NAMES) + of(found).codes
     n = len(periods.code) * len(NAMES)
     present, hours = np.bincount(group, minlength=n), np.bincount(group, found.hours, n)
     kept = np.flatnonzero(present)

@@ -169,19 +169,30 @@ def attributes(df: pd.DataFrame, known: Collection[str] = frame.DTYPES) -> pd.Da
     names = [name for name in df.columns if name not in known]
     if not names or not len(df):
         return pd.DataFrame(index=pd.Index([], dtype="str"))
-    meter, meters = pd.factorize(df["meter"])
-    first = np.empty(len(meters), dtype=np.int64)
-    first[meter[::-1]] = np.arange(len(df))[::-1]
+    meter = df["meter"].astype("category").array.codes
     kept = {}
     for name in names:
-        # an attribute has one code for each meter, so there are as many pairs of meter and code as there are meters
-        try:
-            code, words = pd.factorize(df[name])
-        except TypeError:  # a column of lists or dictionaries, which no result can be grouped by
+        code = _codes(df[name])
+        if code is None:
             continue
-        if len(pd.unique(meter * (len(words) + 1) + code)) == len(meters):
-            kept[name] = df[name].array.take(first)
-    return pd.DataFrame(kept, index=pd.Index(meters.astype("str")))
+        # within a run of rows, neither changes. An attribute has one code for each meter, so there are as many pairs
+        # of meter and code as there are meters
+        run = np.flatnonzero(np.append(True, (meter[1:] != meter[:-1]) | (code[1:] != code[:-1])))
+        pairs = pd.DataFrame({"meter": meter[run], "code": code[run], "row": run}).drop_duplicates(["meter", "code"])
+        if not pairs["meter"].duplicated().any():
+            rows = pairs["row"].to_numpy()
+            kept[name] = pd.Series(df[name].array.take(rows), index=df["meter"].iloc[rows].astype("str"))
+    return pd.DataFrame(kept)
+
+
+def _codes(column: pd.Series[Any]) -> Ints | None:
+    """Return a number for each distinct value; None for lists or dictionaries, which no result can be grouped by."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.array.codes
+    try:
+        return pd.factorize(column)[0]
+    except TypeError:
+        return None
 
 
 def with_attributes(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from pandas.api.types import is_string_dtype
 from greenkit import times
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import DAY, Window
-from greenkit.analysis.intervals import Intervals, Ints, local
+from greenkit.analysis.intervals import Bools, Intervals, Ints, local
 from greenkit.errors import SchemaError
 
 PREFIX: Final = "roster_"
@@ -22,6 +22,9 @@ PREFIX: Final = "roster_"
 _OPEN: Final = np.iinfo(np.int64).max // (4 * DAY)
 """A date, in days since 1970, that no data reaches."""
 _KEY: Final = ["meter", "flow", "series", "unit"]
+_SPAN: Final = 2 * _OPEN + 1
+DAY_STATUS: Final = ("complete", "incomplete", "missing", "not ours", "unknown meter")
+"""Status of a meter on a local day."""
 _COUNTS: Final = ["expected", "received", "missing", "estimated", "not_ours"]
 
 
@@ -46,18 +49,31 @@ class Roster:
         names: pd.Index[str] = pd.Index(self.periods["meter"].unique())
         return names
 
-    def ours(self, meter: Any, date: Ints) -> Any:
+    @cached_property
+    def _key(self) -> tuple[Ints, Ints]:
+        # the meter of each period, and one number for each: its meter times a span that no date exceeds, plus its
+        # first day. They are sorted, so one search finds the period of a meter and a date
+        which = np.asarray(self.meters.get_indexer(pd.Index(self.periods["meter"])), dtype=np.int64)
+        return which, which * _SPAN + self.periods["first"].to_numpy() + _OPEN
+
+    def number(self, meters: Any) -> Ints:
+        """Return the position of some meters in :attr:`meters`; −1 for those that are not in the roster."""
+        return np.asarray(self.meters.get_indexer(pd.Index(meters, dtype="str")), dtype=np.int64)
+
+    def place(self, number: Ints, date: Ints) -> Ints:
+        """Return the last period of each meter that begins on or before a date; −1 if none does.
+
+        For a meter with periods from day 0 and from day 90, the days 10, 90, and 95 have the places 0, 1, and 1.
+        """
+        which, key = self._key
+        place = np.searchsorted(key, number * _SPAN + date + _OPEN, side="right") - 1
+        return np.where((number >= 0) & (place >= np.searchsorted(which, number)), place, -1)
+
+    def ours(self, number: Ints, date: Ints) -> Bools:
         """Return whether each meter is ours on each date."""
-        out = np.zeros(len(date), dtype=bool)
-        codes, names = pd.factorize(pd.Series(meter, dtype="str"))
-        of_meter = dict(iter(self.periods.groupby("meter")))
-        order = np.argsort(codes, kind="stable")
-        edges = np.searchsorted(codes[order], np.arange(len(names) + 1))
-        for i, name in enumerate(names):
-            here = order[edges[i] : edges[i + 1]]
-            for first, after in of_meter[name][["first", "after"]].to_numpy() if name in of_meter else ():
-                out[here] |= (date[here] >= first) & (date[here] < after)
-        return out
+        # a period that began earlier may end later than the last one, so the latest end so far counts
+        reach = np.append(self.periods.groupby("meter")["after"].cummax().to_numpy(), -_OPEN)
+        return np.asarray(date < reach[self.place(number, date)], dtype=bool)
 
     def days(self, found: Intervals, window: Window) -> pd.DataFrame:
         """Count the intervals of each meter, flow, and local day of the window.
@@ -66,82 +82,73 @@ class Roster:
         -------
         DataFrame
             meter, flow, series, unit, ``date``, ``expected``, ``received``, ``missing``, ``estimated``, ``not_ours``,
-            and ``status``. A meter without any interval has one row for each day on which it is ours, with the usual
-            interval length of the other meters, and without flow, series, and unit.
+            ``status``, and the attributes of the day. A meter without any interval has one row for each day on which
+            it is ours, with the usual interval length of the other meters, and without flow, series, and unit.
         """
-        periods = _periods.assign(found, _periods.DAYS, window)
-        sums = _periods.aggregate(found, periods, window=window)
-        date = local(periods.start, periods.code, found.keys["zone"]) // DAY
-        keys = found.keys[_KEY].iloc[periods.code].reset_index(drop=True)
-        table = keys.assign(day=date, expected=sums.expected, received=sums.present, estimated=sums.estimated)
-        absent = self._absent(found, window)
-        table = pd.concat([table, absent], ignore_index=True) if len(absent) else table
-        known = table["meter"].isin(self.meters).to_numpy(dtype=bool)
-        ours = self.ours(table["meter"], table["day"].to_numpy(dtype=np.int64))
-        received, estimated = table["received"].to_numpy(), table["estimated"].to_numpy()
+        held = set(found.keys["meter"])
+        absent = [m for m in self.meters if m not in held] if len(found.keys) else []
+        parts = [_counts(one, (window[0][a : a + len(one.keys)], window[1][a : a + len(one.keys)]), a)
+                 for a, one in found.batches()]  # fmt: skip
+        table = pd.concat([*parts, *self._absent(found, window, absent)], ignore_index=True)
+        keys = pd.concat([found.keys[_KEY], pd.DataFrame({"meter": absent}).reindex(columns=_KEY, fill_value="")])
+        code, day = table["code"].to_numpy(dtype=np.int64), table["day"].to_numpy(dtype=np.int64)
+        number = self.number(keys["meter"])[code]
+        ours, received = self.ours(number, day), table["received"].to_numpy()
         expected = np.where(ours, table["expected"], 0)
         missing = np.where(ours, np.maximum(expected - received, 0), 0)
-        status = np.select(
-            [~known, ~ours, received == 0, missing > 0],
-            ["unknown meter", "not ours", "missing", "incomplete"],
-            "complete",
-        )
-        out = table[_KEY].assign(
-            date=table["day"].to_numpy().astype("datetime64[D]").astype("datetime64[us]"),
+        status = np.select([number < 0, ~ours, received == 0, missing > 0], [4, 3, 2, 1], 0)
+        # days on which a meter is not ours and sent nothing say nothing
+        kept = np.flatnonzero((status < 3) | (received > 0))
+        names = {name: _category(keys[name])[code] for name in _KEY}
+        out = pd.DataFrame(names).assign(
+            date=day.astype("datetime64[D]").astype("datetime64[us]"),
             expected=expected,
             received=np.where(ours, received, 0),
             missing=missing,
-            estimated=np.where(ours, estimated, 0),
+            estimated=np.where(ours, table["estimated"], 0),
             not_ours=np.where(ours, 0, received),
-            status=status,
+            status=pd.Categorical.from_codes(status, DAY_STATUS),  # type: ignore[call-overload]
         )
-        # days on which a meter is not ours and sent nothing say nothing
-        silent = (status == "not ours") & (received == 0) | ((status == "unknown meter") & (received == 0))
-        kept: pd.DataFrame = out[~silent].sort_values([*_KEY, "date"], ignore_index=True)
-        return kept
+        order = kept[np.lexsort([day[kept], *(names[name].codes[kept] for name in reversed(_KEY))])]
+        return self.join(out.iloc[order].reset_index(drop=True), day[order])
 
-    def _absent(self, found: Intervals, window: Window) -> pd.DataFrame:
-        names = [m for m in self.meters if m not in set(found.keys["meter"])]
-        if not names or not len(found.keys):
-            return pd.DataFrame()
+    def _absent(self, found: Intervals, window: Window, names: list[str]) -> Iterator[pd.DataFrame]:
+        """Yield the days of the meters that have no intervals."""
+        if not names:
+            return
         length = found.interval[found.interval > 0]
         usual = int(np.bincount(length).argmax()) if len(length) else 900
         zone = str(found.keys["zone"].mode().iloc[0])
         first, last = (int(local(np.array([at]), np.zeros(1, np.int64), [zone])[0] // DAY)
                        for at in (window[0].min(), window[1].max() - 1))  # fmt: skip
         every = np.arange(first, last + 1)
-        dates = np.tile(every, len(names))
-        meter = np.repeat(np.array(names, dtype=object), len(every))
-        count = times.day_seconds(every.astype("datetime64[D]"), zone) // max(usual, 1)
-        table = pd.DataFrame({"meter": meter, "flow": "", "series": "", "unit": "", "day": dates,
-                              "expected": np.tile(count, len(names)), "received": 0, "estimated": 0})  # fmt: skip
-        kept: pd.DataFrame = table[self.ours(meter, dates)]
-        return kept
+        code, day = np.repeat(np.arange(len(names)), len(every)), np.tile(every, len(names))
+        count = np.tile(times.day_seconds(every.astype("datetime64[D]"), zone) // usual, len(names))
+        ours = self.ours(self.number(names)[code], day)
+        yield pd.DataFrame({"code": len(found.keys) + code, "day": day, "expected": count, "received": 0,
+                            "estimated": 0})[ours]  # fmt: skip
 
     def within(self, found: Intervals, window: Window) -> tuple[Intervals, Window]:
         """Keep the intervals of days on which their meter is ours, and limit the window of each series to them.
 
         The series of unknown meters keep their intervals, from the first to the last.
         """
-        meters = found.keys["meter"].to_numpy(dtype=str)
-        known = np.isin(meters, self.meters.to_numpy(dtype=str))
-        kept = found.take(self.ours(meters[found.code], found.date) | ~known[found.code])
-        first, last = window[0].copy(), window[1].copy()
-        own = _periods.span(found)
-        first[~known], last[~known] = own[0][~known], own[1][~known]
-        of_meter = self.periods.groupby("meter").agg(first=("first", "min"), after=("after", "max"))
-        for code in np.flatnonzero(known):
-            zone = str(found.keys["zone"].iloc[code])
-            begin, after = of_meter.loc[meters[code], ["first", "after"]]
-            if begin > -_OPEN:
-                first[code] = max(first[code], times.midnights(np.array([begin]).astype("datetime64[D]"), zone)[0])
-            if after < _OPEN:
-                last[code] = min(last[code], times.midnights(np.array([after]).astype("datetime64[D]"), zone)[0])
-        return kept, (first, np.maximum(first, last))
+        number = self.number(found.keys["meter"])
+        known = number >= 0
+        kept = [self.ours(number[a:][one.code], one.date) | ~known[a:][one.code] for a, one in found.batches()]
+        own, zones = _periods.span(found), found.keys["zone"].to_numpy(dtype=str)
+        grouped = self.periods.groupby("meter")
+        begin = np.append(grouped["first"].min().to_numpy(), -_OPEN)[number]
+        after = np.append(grouped["after"].max().to_numpy(), _OPEN)[number]
+        first, last = np.where(known, window[0], own[0]), np.where(known, window[1], own[1])
+        for bound, date, limit in ((first, begin, np.maximum), (last, after, np.minimum)):
+            stated = np.flatnonzero(np.abs(date) < _OPEN)
+            bound[stated] = limit(bound[stated], _periods.midnights_of(date[stated], zones[stated]))
+        return found.take(np.concatenate(kept)), (first, np.maximum(first, last))
 
     def problems(self, days: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the findings of the roster: its kind and its evidence."""
-        absent = days[(days["flow"] == "") & (days["status"] == "missing")]["meter"].unique()
+        absent = days[(days["flow"] == "") & (days["status"] == "missing")]["meter"].astype("str").unique()
         if len(absent):
             yield "absent", {"meters": len(absent), "first": str(absent[0])}
         unknown = days[days["status"] == "unknown meter"]["meter"].unique()
@@ -161,12 +168,12 @@ class Roster:
 
     def summary(self, days: pd.DataFrame) -> pd.DataFrame:
         """Sum the days of each meter and flow, with the attributes of the roster."""
-        grouped = days.groupby(_KEY, observed=True, sort=True)
-        out = grouped[_COUNTS].sum().reset_index()
-        lost = days[days["missing"] > 0].groupby(_KEY, observed=True)["date"].agg(["size", "min"])
-        place = pd.MultiIndex.from_frame(out[_KEY])
-        out["days_missing"] = lost["size"].reindex(place, fill_value=0).to_numpy()
-        out["first_missing"] = lost["min"].reindex(place).to_numpy()
+        lacks = days["missing"] > 0
+        counted = days[[*_KEY, *_COUNTS]].assign(days_missing=lacks, first_missing=days["date"].where(lacks))
+        grouped = counted.groupby(_KEY, observed=True, sort=True)
+        out = grouped[[*_COUNTS, "days_missing"]].sum()
+        out = out.assign(first_missing=grouped["first_missing"].min()).reset_index()
+        out[_KEY] = out[_KEY].astype("str")
         known = out["meter"].isin(self.meters)
         out["status"] = np.select(
             [~known, out["received"] == 0, out["missing"] > 0], ["unknown meter", "absent", "incomplete"], "complete"
@@ -175,20 +182,33 @@ class Roster:
 
     def join(self, table: pd.DataFrame, date: Ints | None = None) -> pd.DataFrame:
         """Add the attributes of each meter to a table: those of a local date, or else those of its last period."""
-        # key: one number for each period, its meter times a span that no date exceeds, plus its first day. Of the
-        # periods of a meter, the last one whose key is not above that of a row applies: for periods from day 0 and
-        # day 90 and rows on the days 10, 90, and 95, the places are 0, 1, and 1. Days before the first get the first
-        which = self.meters.get_indexer(pd.Index(self.periods["meter"]))
-        span = 2 * _OPEN + 1
-        key = which * span + self.periods["first"].to_numpy() + _OPEN
         meter = table["meter"].astype("category")
-        number = np.append(self.meters.get_indexer(meter.cat.categories.astype("str")), -1)[meter.cat.codes]
-        day = np.full(len(table), _OPEN) if date is None else date
-        place = np.searchsorted(key, number * span + day + _OPEN, side="right") - 1
-        place = np.maximum(place, np.searchsorted(which, number))
-        place[number < 0] = -1
+        which, codes = self._key[0], meter.cat.codes.to_numpy()
+        of_meter = self.number(meter.cat.categories.astype("str"))
+        if date is None:
+            last = np.searchsorted(which, of_meter, side="right") - 1
+            place = np.append(np.where(of_meter >= 0, last, -1), -1)[codes]
+        else:
+            number = np.append(of_meter, -1)[codes]
+            place = self.place(number, date)
+            # days before the first period have its attributes
+            place = np.where((place < 0) & (number >= 0), np.searchsorted(which, number), place)
         made = {name: _taken(self.details[name], place) for name in self.details.columns}
         return intervals.with_columns(table, made, prefix=PREFIX)
+
+
+def _counts(found: Intervals, window: Window, first: int) -> pd.DataFrame:
+    """Count the intervals of each local day of some series, of which the first one has the number ``first``."""
+    periods = _periods.assign(found, _periods.DAYS, window)
+    sums = _periods.aggregate(found, periods, window=window)
+    day = local(periods.start, periods.code, found.keys["zone"]) // DAY
+    return pd.DataFrame({"code": periods.code + first, "day": day, "expected": sums.expected,
+                         "received": sums.present, "estimated": sums.estimated})  # fmt: skip
+
+
+def _category(names: pd.Series[str]) -> pd.Categorical:
+    codes, words = pd.factorize(names, sort=True)
+    return pd.Categorical.from_codes(codes, categories=words)
 
 
 def _taken(column: pd.Series[Any], place: Ints) -> Any:
@@ -235,7 +255,9 @@ def with_roster(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(table, pd.DataFrame) or "meter" not in table.columns:
         raise SchemaError("The table has no column meter", next_step="Pass a frame, or a table with a column meter.")
-    return read_roster(roster).join(table, _dates_of(table))
+    listed = read_roster(roster)
+    # only a meter with several rows has attributes that depend on the date
+    return listed.join(table, _dates_of(table) if len(listed.periods) > len(listed.meters) else None)
 
 
 def _dates_of(table: pd.DataFrame) -> Ints | None:

@@ -242,13 +242,18 @@ def _currencies(found: Intervals, df: pd.DataFrame) -> pd.Series[str]:
     return pd.Series(one, index=seen.index, dtype="str")
 
 
-def _by_bill(found: Intervals, df: pd.DataFrame, bills: Bills | None) -> pd.DataFrame:
+def needed(bills: Bills | None) -> Bills:
+    """Return the bills that totals by bill need, or raise SchemaError."""
     if bills is None:
         raise SchemaError(
             'Totals by "bill" need bills',
             next_step="Pass bills=, a frame with start and end, or the dates between the bills.",
         )
-    periods, slices = _bills.windows(found, bills)
+    return bills
+
+
+def _by_bill(found: Intervals, df: pd.DataFrame, bills: Bills | None) -> pd.DataFrame:
+    periods, slices = _bills.windows(found, needed(bills))
     sums = _bills.aggregate(found, periods, slices)
 
     def add(amount: Any) -> Any:

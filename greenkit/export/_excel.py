@@ -14,6 +14,7 @@ import pandas as pd
 from greenkit import _files, frame
 from greenkit.analysis import intervals, quality, totals
 from greenkit.errors import SchemaError, SettingsError
+from greenkit.findings import Findings
 
 _EXCEL_ROWS: Final = 1_048_576
 # characters that XML 1.0 does not allow
@@ -21,7 +22,9 @@ _ILLEGAL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uf
 
 
 def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
-    """Write an Excel workbook (.xlsx) with three worksheets: intervals, daily totals, and quality findings.
+    """Write an Excel workbook (.xlsx) with three worksheets: intervals, daily totals, and findings.
+
+    The findings are those of the load, which the frame carries, and those of :func:`greenkit.analysis.quality.assess`.
 
     Excel does not support time zones, so times are local, with their offset from UTC in a separate column. Meter IDs
     are text, and no cell is a formula. Control characters, which a workbook cannot contain, become U+FFFD. Requires
@@ -50,8 +53,9 @@ def write_excel(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     coarse = intervals.from_frame(df)
     fine = df.iloc[coarse.row[(coarse.interval <= quality.DAILY)[coarse.code]]]
     _sheet(book, "days", _clock_times(totals.by_period(fine, "day")))
-    noted = [(f.severity, f.name, f.message) for f in quality.assess(df).findings.by_severity]
-    _sheet(book, "findings", pd.DataFrame(noted, columns=["severity", "name", "what"]))
+    every = Findings([*frame.findings_of(df), *quality.assess(df).findings]).by_severity
+    noted = [(f.severity, f.name, f.message) for f in every]
+    _sheet(book, "findings", pd.DataFrame(noted, columns=["severity", "name", "finding"]))
     buffer = io.BytesIO()
     book.save(buffer)
     with _files.atomic(path) as file:

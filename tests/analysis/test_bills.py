@@ -4,7 +4,7 @@ import pytest
 
 from greenkit import frame
 from greenkit.analysis import bills, quality, reconcile
-from greenkit.errors import SchemaError
+from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import GreenkitWarning
 
 ZONE = "America/Chicago"
@@ -209,21 +209,27 @@ def test_what_are_no_registers(make_series):
         quality.assess(month(make_series), registers=pd.DataFrame({"a": [1]}))
 
 
-@pytest.mark.parametrize(("last", "dates"), [(0, "exclusive"), (-1, "inclusive")])
-def test_convention_of_dates_that_most_bills_agree_with(make_series, last, dates):
-    """Three bills of ten days, whose end is the first day after them or their last day."""
+@pytest.mark.parametrize(
+    ("first", "last", "dates"),
+    [(0, 0, "exclusive"), (0, -1, "inclusive"), (1, 1, "earlier"), (-1, -1, "later")],
+)
+def test_convention_of_dates_that_most_bills_agree_with(make_series, first, last, dates):
+    """Three bills of ten days: their end is the first day after them or their last day, or both dates are a day off."""
     values = np.arange(720) % 24 / 10 + np.arange(720) // 24
-    # the data go on after the last bill
-    df = make_series(np.append(values, np.full(48, 9.0)), "2024-07-01")
+    # the data begin before the first bill, and go on after the last one
+    df = make_series(np.concatenate([np.full(48, 9.0), values, np.full(48, 9.0)]), "2024-06-29")
     starts = pd.to_datetime(["2024-07-01", "2024-07-11", "2024-07-21"])
-    ends = starts + pd.Timedelta(days=10 + last)
-    table = pd.DataFrame({"start": starts, "end": ends, "value": values.reshape(3, 240).sum(axis=1), "unit": "kWh"})
+    printed = {"start": starts + pd.Timedelta(days=first), "end": starts + pd.Timedelta(days=10 + last)}
+    table = pd.DataFrame({**printed, "value": values.reshape(3, 240).sum(axis=1), "unit": "kWh"})
     out = reconcile.compare_bills(df, table, dates=dates)
     assert out["status"].tolist() == ["match"] * 3
     counts = out.attrs["greenkit"]["dates"]
-    assert (counts[dates], counts["of"]) == (3, 3)
-    other = "inclusive" if dates == "exclusive" else "exclusive"
-    with pytest.warns(GreenkitWarning, match=f"As {dates}, 3 do. Pass dates='{dates}'"):
-        assert reconcile.compare_bills(df, table, dates=other).attrs["greenkit"]["dates"][other] == 0
-    with pytest.raises(ValueError, match="dates is 'both', but it must be one of exclusive, inclusive"):
-        reconcile.compare_bills(df, table, dates="both")
+    assert {name: counts[name] for name in reconcile.DATES} == dict.fromkeys(reconcile.DATES, 0) | {dates: 3}
+    for other in set(reconcile.DATES) - {dates}:
+        with pytest.warns(GreenkitWarning, match=f"As {dates}, 3 do. Pass dates='{dates}'"):
+            assert reconcile.compare_bills(df, table, dates=other).attrs["greenkit"]["dates"]["used"] == other
+
+
+def test_unknown_convention_of_dates_raises(make_series):
+    with pytest.raises(SettingsError, match="dates is 'both', but it must be one of exclusive, inclusive"):
+        reconcile.compare_bills(make_series([1.0]), ["2024-07-01", "2024-07-02"], dates="both")

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from greenkit import plot
@@ -25,6 +26,39 @@ def test_blocks_of_a_week_with_a_holiday(make_series):
     assert [(names == name).sum() for name in blocks.NAMES] == [4 * 16, 3 * 16, 7 * 8]
     assert names[:24].tolist() == ["7x8"] * 6 + ["5x16"] * 16 + ["7x8"] * 2
     assert set(names[72:96]) == {"2x16", "7x8"}
+
+
+@pytest.mark.parametrize(
+    ("date", "on_peak"),
+    [
+        ("2021-12-25", "2x16"),  # Christmas on a Saturday, which is not moved
+        ("2021-12-27", "5x16"),
+        ("2021-07-04", "2x16"),  # Independence Day on a Sunday, observed on Monday
+        ("2021-07-05", "2x16"),
+        ("2021-07-06", "5x16"),
+        ("2023-01-02", "2x16"),  # New Year's Day of a Sunday, observed on Monday
+        ("2024-11-29", "5x16"),  # the Friday after Thanksgiving is no holiday
+    ],
+)
+def test_holidays_on_weekends(make_series, date, on_peak):
+    out = blocks.totals(make_series([1.0] * 24, date), "day")
+    assert dict(zip(out["block"], out["hours"], strict=True)) == {on_peak: 16.0, "7x8": 8.0}
+
+
+def test_blocks_of_bills_add_up_to_their_totals(make_series):
+    df = make_series(np.arange(24 * 40) % 17 / 4, "2024-07-01")
+    bills = ["2024-07-03", "2024-07-20", "2024-08-04"]
+    out = blocks.totals(df, "bill", bills=bills)
+    assert out["period"].unique().tolist() == ["2024-07-03 – 2024-07-19", "2024-07-20 – 2024-08-03"]
+    sums = df.gk.totals("bill", bills=bills)
+    assert out.groupby("period")["value"].sum().tolist() == pytest.approx(sums["value"].tolist())
+    # 3 to 19 July 2024: twelve weekdays without the holiday, four days of weekends and the holiday
+    assert out["hours"].tolist()[:3] == [12 * 16, 5 * 16, 17 * 8]
+    # bills that overlap share intervals
+    twice = pd.DataFrame({"start": ["2024-07-03", "2024-07-03"], "end": ["2024-07-05", "2024-07-04"]})
+    assert blocks.totals(df, "bill", bills=twice)["hours"].sum() == 72
+    with pytest.raises(SchemaError, match='Totals by "bill" need bills'):
+        blocks.totals(df, "bill")
 
 
 def test_blocks_follow_the_local_clock_on_a_fall_back_day(make_series):

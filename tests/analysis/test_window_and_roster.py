@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greenkit import frame
+from greenkit import _intervals, frame
 from greenkit.analysis import quality
 from greenkit.errors import SchemaError, SettingsError
 
@@ -161,3 +161,28 @@ def test_findings_of_many_meters_are_a_table(make_series):
     assert "And 29 more series." in repr(report)
     assert len(report.findings.named("quality.gap")) == 30
     assert len(report._repr_html_()) < 20_000
+
+
+def test_days_of_a_roster_have_the_attributes_of_their_date(make_series):
+    listed = roster(("m", None, "2024-07-02", "old"), ("m", "2024-07-02", None, "new"))
+    days = quality.assess(make_series(varied(72), meter="m"), expected=listed).roster_days
+    assert days[["status", "TDSP"]].to_numpy().tolist() == [
+        ["complete", "old"],
+        ["complete", "new"],
+        ["complete", "new"],
+    ]
+
+
+def test_periods_of_a_meter_that_overlap_count_together(make_series):
+    listed = roster(("m", "2024-07-01", "2024-07-04", "x"), ("m", "2024-07-02", "2024-07-03", "x"))
+    found = quality.assess(make_series(varied(96), meter="m"), expected=listed).roster.iloc[0]
+    assert found[["expected", "received", "not_ours"]].tolist() == [72, 72, 24]
+
+
+def test_roster_of_meters_in_groups_equals_that_at_once(make_series, monkeypatch):
+    listed = roster(("complete", "2024-07-02", None, "a"), ("no tail", None, None, "b"), ("absent", None, None, "c"))
+    at_once = quality.assess(fleet(make_series), expected=listed)
+    monkeypatch.setattr(_intervals, "BATCH", 50)
+    report = quality.assess(fleet(make_series), expected=listed)
+    for name in ("table", "roster", "roster_days", "gaps"):
+        pd.testing.assert_frame_equal(getattr(report, name), getattr(at_once, name))

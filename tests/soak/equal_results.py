@@ -28,10 +28,12 @@ HERE = Path(__file__).resolve()
 ROOT = HERE.parent.parent.parent
 # name of 0.1 → name now
 RENAMED = {"repeated": "duplicates", "contradicting": "conflicting", "whole": "is_complete"}
-# analyses whose rule has changed, and for which frames: name → reason
+# rule that has changed since 0.1 → (analyses that it changes, "" for all, and why)
 REASONS = {
-    "relations": "series are combined to physical flows, or refused with their names",
-    "revisions": "of the revisions of a day, only the newest counts",
+    "relations": ("", "series are combined to physical flows, and copies are counted once"),
+    "revisions": ("", "of the revisions of a day, only the newest counts"),
+    "long": ("shape", "percentiles of a day are NaN for intervals longer than 3 hours"),
+    "duplicates": ("summary", "a duplicate start is counted once in the completeness"),
 }
 PERIODS = ("hour", "day", "week", "month", "season", "year")
 
@@ -39,16 +41,15 @@ PERIODS = ("hour", "day", "week", "month", "season", "year")
 # -- in the process of one checkout
 
 
-def load(files: list[str], folder: str) -> None:
-    """Load each file, and store its frame under its number."""
+def load(folder: str) -> None:
+    """Load each listed file, and store its frame under its number."""
     import greenkit
     from greenkit import store
-    from greenkit.errors import GreenkitError
 
-    for number, file in enumerate(files):
+    for number, file in enumerate(Path(folder, "files").read_text().split("\n")):
         try:
             df = greenkit.load(file)
-        except (GreenkitError, OSError, ValueError) as e:
+        except Exception as e:  # noqa: BLE001 the other checkout may fail in any way on a damaged file
             print(f"not loaded: {Path(file).name}: {type(e).__name__}", file=sys.stderr)
             continue
         if len(df):
@@ -109,7 +110,7 @@ def compute(folder: str, out: str) -> None:
     for path in sorted(Path(folder).glob("*.parquet")):
         df = store.read(path)
         df.attrs = {}
-        results[path.stem, "related"] = _related(df)
+        results[path.stem, "changed"] = _changed(df)
         for name, analysis in analyses(df).items():
             try:
                 made = analysis()
@@ -121,15 +122,20 @@ def compute(folder: str, out: str) -> None:
     Path(out).write_bytes(pickle.dumps(results))
 
 
-def _related(df: pd.DataFrame) -> str:
-    """Return which changed rule applies to a frame; "" in a checkout that has none of them."""
+def _changed(df: pd.DataFrame) -> list[str]:
+    """Return which changed rules apply to a frame; none in a checkout that has none of them."""
     from greenkit import frame
 
     if not hasattr(frame, "relations"):
-        return ""
-    if len(frame.relations(df)):
-        return "relations"
-    return "revisions" if len(frame.latest(df)) < len(df) else ""
+        return []
+    keys = [*frame.SERIES, "start"]
+    applies = {
+        "relations": len(frame.relations(df)) > 0,
+        "revisions": len(frame.latest(df)) < len(df),
+        "long": bool((df["end"] - df["start"] > pd.Timedelta(hours=3)).any()),
+        "duplicates": bool(df.duplicated(keys).any()),
+    }
+    return [name for name, so in applies.items() if so]
 
 
 # -- comparing
@@ -184,32 +190,33 @@ def main() -> int:
     equal: Counter[str] = Counter()
     differs: list[tuple[str, str, str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
-        run(options.before, "--load", folder, *files)
+        Path(folder, "files").write_text("\n".join(files))
+        run(options.before, "--load", folder)
         for name, checkout in (("then", options.before), ("now", ROOT)):
             run(checkout, "--compute", folder, f"{folder}/{name}.pickle")
         then, now = (pickle.loads(Path(folder, f"{name}.pickle").read_bytes()) for name in ("then", "now"))
     for (number, name), result in then.items():
-        if name == "related":
+        if name == "changed":
             continue
         text = difference(name, result, now[number, name])
+        reason = next((r for r in now[number, "changed"] if name.startswith(REASONS[r][0])), "")
         if text:
-            differs.append((files[int(number)], name, now[number, "related"], text))
+            differs.append((files[int(number)], name, reason, text))
         else:
             equal[name] += 1
-    unexplained = [row for row in differs if not row[2]]
     frames = len({number for number, _ in then})
     print(f"{frames} frames of {len(files)} files; {sum(equal.values())} results equal, {len(differs)} different")
     for reason, count in Counter(row[2] for row in differs).items():
-        print(f"  {count}: {REASONS.get(reason, 'unexplained')}")
+        print(f"  {count}: {REASONS[reason][1] if reason else 'unexplained'}")
     for file, name, reason, text in differs:
         print(f"{'-' if reason else '!'} {Path(file).name}: {name}: {text}")
-    return 1 if unexplained else 0
+    return 0 if all(row[2] for row in differs) else 1
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     if sys.argv[1:2] == ["--load"]:
-        load(sys.argv[3:], sys.argv[2])
+        load(sys.argv[2])
     elif sys.argv[1:2] == ["--compute"]:
         compute(*sys.argv[2:])
     else:
