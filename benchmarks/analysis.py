@@ -2,6 +2,9 @@
 
 python benchmarks/analysis.py            # one meter-year of 15-minute data, and 1,000 meter-years of hourly data
 python benchmarks/analysis.py --meters 100
+
+It also times the relations as a share of the quality checks, and the display of 10,000 meters. For ratios to another
+checkout, and for memory, see ``benchmarks/compare.py``.
 """
 
 from __future__ import annotations
@@ -14,16 +17,19 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from greenkit import plot
+from greenkit import _glance, frame, plot
 from greenkit.analysis import quality, shape, totals
 from greenkit.times import US, midnights, to_times
 
 ZONE = "America/Chicago"
+# charts of a frame that need nothing else
+CHARTS = ("average_day", "calendar", "completeness", "duration", "heatmap", "load", "monthly", "peak_days", "week")
 
 
-def frame_of(meters: int, minutes: int) -> pd.DataFrame:
+def frame_of(meters: int, minutes: int, days: int = 366) -> pd.DataFrame:
     """A year of seeded load of so many meters, built column by column."""
-    first, last = midnights(["2024-01-01", "2025-01-01"], ZONE)
+    first = midnights(["2024-01-01"], ZONE)[0]
+    last = midnights([np.datetime64("2024-01-01") + days], ZONE)[0]
     start = np.arange(first, last, minutes * 60 * US)
     hour = (start // (3600 * US)) % 24
     random = np.random.default_rng(1)
@@ -69,16 +75,29 @@ def measure(df: pd.DataFrame, pictures: bool, repeat: int) -> None:
         "shape": lambda: shape.summarize(df),
         "peaks": lambda: shape.peaks(df),
         "average day": lambda: shape.average_day(df),
+        "coincident": lambda: shape.coincident(df, ["2024-07-20 17:00-05:00", "2024-08-20 17:00-05:00"]),
+        "wide": lambda: frame.wide(df),
+        "summary": lambda: frame.summary(df),
+        "relations": lambda: frame.relations(df),
     }
     if pictures:
-        calls |= {name: lambda name=name: getattr(plot, name)(df) for name in plot.__all__ if name != "tou"}  # type: ignore[misc]
+        calls |= {name: lambda name=name: getattr(plot, name)(df) for name in CHARTS}  # type: ignore[misc]
     base = timed(lambda: df.groupby("meter", observed=True)["value"].sum(), repeat)
     print(f"{len(df):,} rows; pandas groupby sum: {base:.4f} CPU s")
+    taken = {}
     for name, call in calls.items():
-        took = timed(call, repeat)
+        took = taken[name] = timed(call, repeat)
         print(
             f"  {name:<16} {took:8.3f} CPU s   {took / base:8.1f} × the groupby   {len(df) / took / 1e6:6.2f} M rows/s"
         )
+    print(f"  relations are {taken['relations'] / taken['quality']:.1%} of quality")
+
+
+def display(meters: int) -> None:
+    """Time the text and the HTML of a frame of so many meters, a day each."""
+    df = frame_of(meters, 60, days=1)
+    for name, call in (("text", lambda: _glance.series_text(df)), ("HTML", lambda: _glance.series_html(df))):
+        print(f"  {name:<16} {timed(call, 3):8.3f} CPU s")
 
 
 if __name__ == "__main__":
@@ -90,4 +109,6 @@ if __name__ == "__main__":
     measure(frame_of(1, 15), pictures=True, repeat=3)
     print(f"{args.meters:,} meter-years of {args.minutes} minutes")
     measure(frame_of(args.meters, args.minutes), pictures=False, repeat=1)
+    print("display of 10,000 meters")
+    display(10_000)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
