@@ -257,6 +257,18 @@ def groups(first: Ints, rows: int) -> Iterator[tuple[int, int, slice]]:
         yield a, b, slice(int(edges[a]), int(edges[b]))
 
 
+def ranges(first: Ints, count: Ints) -> Ints:
+    """Return the consecutive numbers of several ranges, one range after another.
+
+    Examples
+    --------
+    >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = np.cumsum(count) - count
+    return np.asarray(np.arange(count.sum()) + np.repeat(first - before, count), dtype=np.int64)
+
+
 def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str]) -> Instants:
     """Return the local clock times (int64 microseconds) of instants, each in the time zone of its series."""
     names = np.asarray(zones, dtype=str)

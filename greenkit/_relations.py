@@ -15,17 +15,18 @@ Nothing here changes a frame or reads ``df.attrs``: relations are computed from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from greenkit._intervals import ADDITIVE, Bools, Floats, Intervals, Ints, Runs, is_duplicate
+from greenkit._intervals import ADDITIVE, BATCH, Bools, Floats, Intervals, Ints, Runs, is_duplicate, ranges
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
-from greenkit.times import midnights
+from greenkit.times import Instants, midnights
 
 COLUMNS: Final = {
     "relation": "part, copy, alternative, complement, successor, or separate",
@@ -175,6 +176,12 @@ class _Search:
     def __init__(self, found: Intervals, df: pd.DataFrame, resolution: str) -> None:
         self.found, self.df, self.resolution = found, df, resolution
         self.n = len(found.keys)
+        # first row of each series, and the number of its rows; what a message says about it
+        self.first = np.searchsorted(found.code, np.arange(self.n))
+        self.count = np.diff(np.append(self.first, len(found)))
+        self.names = {name: found.keys[name].tolist() for name in ("meter", "flow", "unit", "series")}
+        self.low = int(found.start.min()) if len(found) else 0
+        self.span = int(found.end.max()) - self.low + 1 if len(found) else 1
         self.used = np.ones(self.n, dtype=bool)
         # the series that stands for the flow of each series: at first each for itself
         self.leader = np.arange(self.n)
@@ -233,9 +240,9 @@ class _Search:
             return
         # rows of such series, sorted by cluster and start; clash: an interval that overlaps the one before it, which
         # is not the same interval with the same value
-        rows = np.flatnonzero(joined[found.code])
-        each = cluster[found.code[rows]]
-        order = rows[np.lexsort([found.end[rows], found.start[rows], each])]
+        series = np.flatnonzero(joined)
+        rows = ranges(self.first[series], self.count[series])
+        order = rows[_by_start(np.repeat(cluster[series], self.count[series]), found.start[rows], found.end[rows])]
         each = cluster[found.code[order]]
         start, end, value = found.start[order], found.end[order], found.value[order]
         tied = each[1:] == each[:-1]
@@ -246,37 +253,36 @@ class _Search:
         clash = tied & other & (start[1:] < end[:-1]) & ~alike
         clashes = np.bincount(each[1:][clash], minlength=len(count))
         shared = np.bincount(each[1:][alike], minlength=len(count))
-        for number in np.flatnonzero(np.bincount(cluster[joined], minlength=len(count)) > 0):
-            self._join(np.flatnonzero(joined & (cluster == number)), int(clashes[number]), int(shared[number]))
+        for number, series in _grouped(np.flatnonzero(joined), cluster[joined]):
+            self._join(series, int(clashes[number]), int(shared[number]))
 
     def _join(self, series: Ints, clashes: int, shared: int) -> None:
-        sizes = np.bincount(self.found.code, minlength=self.n)[series]
+        sizes = self.count[series]
         intervals = int(sizes.sum())
         if clashes:
-            for code in series:
-                text = f"Kept apart: {counted(clashes, 'interval')} of these series overlap with different values."
-                self._row("separate", int(code), int(code), intervals, intervals - clashes, text)
+            text = f"Kept apart: {counted(clashes, 'interval')} of these series overlap with different values."
+            for code in series.tolist():
+                self._row("separate", code, code, intervals, intervals - clashes, text)
             return
         leader = int(series[0])
         self.leader[series] = leader
         copies = self._copied(series, sizes) if shared else np.zeros(len(series), dtype=bool)
         kept = int((~copies).sum())
-        for code, copied in zip(series, copies, strict=True):
+        for code, copied, size in zip(series.tolist(), copies.tolist(), sizes.tolist(), strict=True):
             if copied:
-                self._row("copy", int(code), leader, int(sizes[series == code][0]), int(sizes[series == code][0]),
+                self._row("copy", code, leader, size, size,
                           "Counted once: all of its intervals are in the other series.")  # fmt: skip
             elif kept > 1:
                 text = f"One of {kept} parts of one flow: no interval overlaps another."
-                self._row("part", int(code), leader, intervals, intervals, text)
-        key = self.found.keys.iloc[leader]
+                self._row("part", code, leader, intervals, intervals, text)
         if kept > 1:
-            self._note(f"{kept} series of {key['flow']} [{key['unit']}] are parts of one flow")
+            self._note(f"{kept} series of {self._quantity(leader)} are parts of one flow")
         if copies.any():
             self._note(f"{counted(int(copies.sum()), 'series copy').replace('copys', 'copies')} counted once")
 
     def _copied(self, series: Ints, sizes: Ints) -> Bools:
         """Return which series of a cluster have all of their intervals in the series before them."""
-        edges = np.searchsorted(self.found.code, [series, series + 1])
+        edges = self.first[series], self.first[series] + self.count[series]
         seen: set[tuple[int, int]] = set()
         copied = np.zeros(len(series), dtype=bool)
         for i in np.argsort(-sizes, kind="stable"):
@@ -292,31 +298,40 @@ class _Search:
         """Leave out coarser series whose values equal the sums of finer ones."""
         # one flow of each interval length: a group in which series of one length stay apart has no alternatives
         units = self.found.keys["unit"].isin(ADDITIVE).to_numpy(dtype=bool)
-        leads = several & units & (self.leader == np.arange(self.n))
-        for number in np.unique(self.group[leads]):
-            series = np.flatnonzero(leads & (self.group == number))
-            if len(series) > 1 and len(set(self.length[series].tolist())) == len(series):
-                self._choose(series[np.argsort(self.length[series])])
+        leads = np.flatnonzero(several & units & (self.leader == np.arange(self.n)))
+        flows = [
+            series[np.argsort(self.length[series], kind="stable")]
+            for _, series in _grouped(leads, self.group[leads])
+            if len(series) > 1 and len(set(self.length[series].tolist())) == len(series)
+        ]
+        # most coarse series are the sums of the finest one, so all of these are compared at once
+        pairs = [(coarse, series[0]) for series in flows for coarse in series[1:].tolist()]
+        coarse, fine = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        compared, equal = self._compare(coarse, fine)
+        known = {int(c): (int(n), int(e)) for c, n, e in zip(coarse, compared, equal, strict=True)}
+        for series in flows:
+            self._choose(series, known)
 
-    def _choose(self, series: Ints) -> None:
-        """Compare each resolution of a flow with the finer ones, and keep the one that is asked for."""
+    def _choose(self, series: Ints, known: dict[int, tuple[int, int]]) -> None:
+        """Find the resolutions of one flow, and keep the one that is asked for; ``known`` compares with the finest."""
         proven = [int(series[0])]
         proof = {}
-        for coarse in series[1:]:
-            for fine in proven:
-                compared, equal = self._compare(int(coarse), fine)
+        for coarse in series[1:].tolist():
+            compared, equal = known[coarse]
+            for fine in proven[1:] if not compared else ():
+                compared, equal = (int(n[0]) for n in self._compare(np.array([coarse]), np.array([fine])))
                 if compared:
                     break
             if compared and equal >= _AGREE * compared:
-                proof[int(coarse)] = (compared, equal)
-                proven.append(int(coarse))
+                proof[coarse] = (compared, equal)
+                proven.append(coarse)
             else:
                 text = "Kept apart: " + (
                     f"{compared - equal:,} of {compared:,} values differ from the sum of the finer intervals."
                     if compared
                     else "no value can be compared with a complete sum of finer intervals."
                 )
-                self._row("separate", int(coarse), int(coarse), compared, equal, text)
+                self._row("separate", coarse, coarse, compared, equal, text)
         if len(proven) < 2:
             return
         chosen = self._resolution(proven)
@@ -328,10 +343,10 @@ class _Search:
                 text = f"Left out: the same energy at {other}, which is used."
                 self.used[self.leader == code] = False
             self._row("alternative", code, chosen, compared, equal, text)
-        key = self.found.keys.iloc[chosen]
-        self._note(f"{key['flow']} [{key['unit']}] at {_minutes(self.found.interval[chosen])}, the {self.resolution} "
-                   f"of {len(proven)} resolutions" if self.resolution in ("finest", "coarsest")
-                   else f"{key['flow']} [{key['unit']}] at {_minutes(self.found.interval[chosen])}")  # fmt: skip
+        of = (
+            f", the {self.resolution} of {len(proven)} resolutions" if self.resolution in ("finest", "coarsest") else ""
+        )
+        self._note(f"{self._quantity(chosen)} at {_minutes(self.found.interval[chosen])}{of}")
 
     def _resolution(self, proven: Sequence[int]) -> int:
         if self.resolution == "finest":
@@ -348,44 +363,71 @@ class _Search:
             next_step="Pass resolution='finest', or one of those.",
         )
 
-    def _rows_of(self, leader: int) -> Intervals:
-        """Return the intervals of a flow, sorted by start."""
-        one = self.found.take(np.flatnonzero((self.leader == leader)[self.found.code]))
-        return one.take(np.argsort(one.start, kind="stable"))
+    # -- comparing flows
 
-    def _compare(self, coarse: int, fine: int) -> tuple[int, int]:
-        """Count the coarse values that a complete set of fine intervals can be compared with, and those that agree.
+    def _chunks(self, *leaders: Ints) -> Iterator[slice]:
+        """Yield groups of flows with about BATCH rows, and few enough for :meth:`_flat`."""
+        most = max(int(2**62 // self.span), 1)
+        rows = np.cumsum(np.maximum.reduce([self.count[each] for each in leaders])) if len(leaders[0]) else np.zeros(0)
+        cuts = np.union1d(np.flatnonzero(np.diff(rows // BATCH)) + 1, np.arange(0, len(rows), most)).tolist()
+        for a, b in pairwise([*([0] if cuts[:1] != [0] else []), *cuts, len(rows)]):
+            yield slice(a, b)
+
+    def _flat(self, leaders: Ints) -> _Flat:
+        """Return the intervals with a value of some flows, one after another, each sorted by start and only once."""
+        if (self.leader == np.arange(self.n)).all():
+            series, flow = leaders, np.arange(len(leaders))
+        else:
+            # the series of each flow: those with the same leader are next to each other in order
+            order = np.argsort(self.leader, kind="stable")
+            begin, after = (np.searchsorted(self.leader[order], leaders, side=s) for s in ("left", "right"))
+            series, flow = order[ranges(begin, after - begin)], np.repeat(np.arange(len(leaders)), after - begin)
+        rows, flow = ranges(self.first[series], self.count[series]), np.repeat(flow, self.count[series])
+        start, end, value = self.found.start[rows], self.found.end[rows], self.found.value[rows]
+        if len(series) > len(leaders):
+            order = _by_start(flow, start, end)
+            start, end, value = start[order], end[order], value[order]
+        key = flow * self.span + (start - self.low)
+        kept = np.isfinite(value)
+        twice = np.append(False, (key[1:] == key[:-1]) & (end[1:] == end[:-1]) & kept[:-1]) if len(key) else kept
+        kept &= ~twice
+        if kept.all():
+            return _Flat(flow, key, end - start, value)
+        return _Flat(flow[kept], key[kept], (end - start)[kept], value[kept])
+
+    def _compare(self, coarse: Ints, fine: Ints) -> tuple[Ints, Ints]:
+        """Count the values of coarse flows that complete sets of fine intervals can be compared with, and that agree.
 
         The sums of the fine values come from a running sum: that of the intervals a to b is ``sums[b] - sums[a]``. A
         coarse hour with the fine quarters 1, 2, 3, 4 is compared with 10, and not at all if one of them is missing.
         """
-        big, small = self._rows_of(coarse), self._rows_of(fine)
-        big, small = big.take(big.valid), small.take(small.valid)
-        small = small.take(~_repeats(small))
-        sums = np.append(0.0, np.cumsum(small.value))
-        time = np.append(0, np.cumsum(small.end - small.start))
-        a, b = np.searchsorted(small.start, big.start), np.searchsorted(small.start, big.end)
-        complete = (time[b] - time[a] == big.end - big.start) & (b > a)
-        off = np.abs(sums[b] - sums[a] - big.value)
-        near = off <= _EQUAL * np.abs(big.value) + _ROUNDING * (b - a + 1)
-        return int(complete.sum()), int((complete & near).sum())
+        compared, equal = np.zeros(len(coarse), dtype=np.int64), np.zeros(len(coarse), dtype=np.int64)
+        for part in self._chunks(coarse, fine):
+            big, small = self._flat(coarse[part]), self._flat(fine[part])
+            sums, time = np.append(0.0, np.cumsum(small.value)), np.append(0, np.cumsum(small.length))
+            a, b = np.searchsorted(small.key, big.key), np.searchsorted(small.key, big.key + big.length)
+            complete = (time[b] - time[a] == big.length) & (b > a)
+            off = np.abs(sums[b] - sums[a] - big.value)
+            near = off <= _EQUAL * np.abs(big.value) + _ROUNDING * (b - a + 1)
+            n = part.stop - part.start
+            compared[part] = np.bincount(big.flow[complete], minlength=n)
+            equal[part] = np.bincount(big.flow[complete & near], minlength=n)
+        return compared, equal
 
     # -- copies across meters
 
     def copies(self) -> None:
         """Count a service once that is listed under several meters."""
-        found, keys = self.found, self.found.keys
-        if keys["meter"].nunique() < 2:
+        found, meters = self.found, self.names["meter"]
+        if len(set(meters)) < 2:
             return
-        first, n = found.first, self.n
-        last = np.append(first[1:], len(found)) - 1
-        code = found.code[first]
+        code = np.flatnonzero(self.count)
         table = pd.DataFrame(
             {
-                "count": last - first + 1,
-                "start": found.start[first],
-                "end": found.end[last],
-                "total": np.add.reduceat(found.value, first) if len(first) else [],
+                "count": self.count[code],
+                "start": found.start[self.first[code]],
+                "end": found.end[self.first[code] + self.count[code] - 1],
+                "total": np.add.reduceat(found.value, self.first[code]) if len(code) else [],
             },
             index=code,
         )
@@ -393,22 +435,23 @@ class _Search:
         alike = table[table.duplicated(keep=False)]
         if not len(alike):
             return
-        bounds = np.zeros((n, 2), dtype=np.int64)
-        bounds[code] = np.stack([first, last + 1], axis=1)
-        for _, part in alike.groupby(list(alike.columns)):
-            held: dict[tuple[str, ...], int] = {}
-            for number in sorted(part.index.tolist()):
-                a, b = bounds[number]
-                value = found.value[a:b]
-                if self.leader[number] != number or not self.used[number] or len(np.unique(value)) < _VARIED:
-                    continue
-                key = keys.iloc[number]
-                content = (str(key["flow"]), str(key["unit"]), found.start[a:b].tobytes().hex(), value.tobytes().hex())
-                of = held.setdefault(content, number)
-                if of != number and keys["meter"].iloc[of] != key["meter"]:
-                    self.used[number] = False
-                    text = f"Counted once: meter {keys['meter'].iloc[of]} has the same readings."
-                    self._row("copy", number, of, int(b - a), int(b - a), text)
+        held: dict[tuple[Any, ...], int] = {}
+        for number in alike.index.tolist():
+            a, b = self.first[number], self.first[number] + self.count[number]
+            value = found.value[a:b]
+            if self.leader[number] != number or not self.used[number] or len(np.unique(value)) < _VARIED:
+                continue
+            content = (
+                self.names["flow"][number],
+                self.names["unit"][number],
+                found.start[a:b].tobytes(),
+                value.tobytes(),
+            )
+            of = held.setdefault(content, number)
+            if of != number and meters[of] != meters[number]:
+                self.used[number] = False
+                text = f"Counted once: meter {meters[of]} has the same readings."
+                self._row("copy", number, of, int(b - a), int(b - a), text)
         copied = sum(row["relation"] == "copy" for row in self.rows)
         if copied:
             self._note("readings that several meters share are counted once")
@@ -417,27 +460,38 @@ class _Search:
 
     def complements(self) -> None:
         """Compare each net series with delivered − received, which also proves a received series that is negative."""
-        keys = self.found.keys
-        leads = self.used & (self.leader == np.arange(self.n))
-        for net in np.flatnonzero(leads & (keys["flow"] == "net").to_numpy(dtype=bool)):
-            key = keys.iloc[net]
-            mine = leads & ((keys["meter"] == key["meter"]) & (keys["unit"] == key["unit"])).to_numpy(dtype=bool)
-            sides = [np.flatnonzero(mine & (keys["flow"] == f).to_numpy(dtype=bool)) for f in ("delivered", "received")]
-            if all(len(side) == 1 for side in sides):
-                self._complement(int(net), int(sides[0][0]), int(sides[1][0]))
+        leads = np.flatnonzero(self.used & (self.leader == np.arange(self.n)))
+        keys = self.found.keys.iloc[leads]
+        place = _numbers(keys, ["meter", "unit"])
+        flow = keys["flow"].to_numpy(dtype=str)
+        # the only delivered and the only received flow of each meter and unit
+        sides = []
+        for name in ("delivered", "received"):
+            mine = flow == name
+            only = np.full(len(leads), -1, dtype=np.int64)
+            only[place[mine]] = leads[mine]
+            only[np.bincount(place[mine], minlength=len(leads)) != 1] = -1
+            sides.append(only)
+        nets = np.flatnonzero((flow == "net") & (sides[0][place] >= 0) & (sides[1][place] >= 0))
+        self._complement(leads[nets], sides[0][place[nets]], sides[1][place[nets]])
 
-    def _complement(self, net: int, delivered: int, received: int) -> None:
-        flows = [self._rows_of(code) for code in (net, delivered, received)]
-        values = [
-            pd.Series(one.value, index=pd.MultiIndex.from_arrays([one.start, one.end])) for one in flows
-        ]  # fmt: skip
-        table = pd.concat([v[~v.index.duplicated()] for v in values], axis=1, keys=["net", "out", "in"]).dropna()
-        compared = len(table)
-        off = _EQUAL * table["net"].abs() + 3 * _ROUNDING
-        minus = int(((table["out"] - table["in"] - table["net"]).abs() <= off).sum())
-        plus = int(((table["out"] + table["in"] - table["net"]).abs() <= off).sum())
-        negative = compared and (table["in"] <= 0).all() and (table["in"] < 0).any()
-        if negative and plus >= _AGREE * compared and plus > minus:
+    def _complement(self, net: Ints, delivered: Ints, received: Ints) -> None:
+        """Compare net flows with the difference of the two others, over the intervals that all three have."""
+        for part in self._chunks(net, delivered, received):
+            whole, out, back = (self._flat(each[part]) for each in (net, delivered, received))
+            (with_out, a), (with_back, b) = _matches(whole, out), _matches(whole, back)
+            both = with_out & with_back
+            flow, value, plus, minus = whole.flow[both], whole.value[both], out.value[a[both]], back.value[b[both]]
+            off = _EQUAL * np.abs(value) + 3 * _ROUNDING
+            tests = (np.ones(len(flow), dtype=bool), np.abs(plus - minus - value) <= off,
+                     np.abs(plus + minus - value) <= off, minus > 0, minus < 0)  # fmt: skip
+            counts = (np.bincount(flow[test], minlength=part.stop - part.start).tolist() for test in tests)
+            for i, count in enumerate(zip(*counts, strict=True)):
+                self._decide(int(net[part][i]), int(received[part][i]), *count)
+
+    def _decide(self, net: int, received: int, compared: int, minus: int, plus: int, above: int, below: int) -> None:
+        """Decide about a net flow: how many intervals equal d − r and d + r, and have r above and below 0."""
+        if below and not above and plus >= _AGREE * compared and plus > minus:
             self.sign[self.leader == received] = -1
             text = "Its sign is reversed: the net series proves that received is stored as negative values."
             self._row("complement", received, received, compared, plus, text)
@@ -450,18 +504,18 @@ class _Search:
             )  # fmt: skip
             self._row("complement", net, net, compared, minus, text)
 
+    def _quantity(self, code: int) -> str:
+        return f"{self.names['flow'][code]} [{self.names['unit'][code]}]"
+
     def _row(self, relation: str, code: int, of: int, compared: int, equal: int, decision: str) -> None:
-        key, lead = self.found.keys.iloc[code], self.found.keys.iloc[of]
+        names = self.names
         self.rows.append(
             {
                 "relation": relation,
-                "meter": key["meter"],
-                "flow": key["flow"],
-                "unit": key["unit"],
-                "series": key["series"],
+                **{name: names[name][code] for name in ("meter", "flow", "unit", "series")},
                 "minutes": float(self.found.interval[code] / 60),
-                "intervals": int(np.searchsorted(self.found.code, code + 1) - np.searchsorted(self.found.code, code)),
-                "of": f"{lead['meter']} / {lead['flow']} / {lead['series']}",
+                "intervals": int(self.count[code]),
+                "of": f"{names['meter'][of]} / {names['flow'][of]} / {names['series'][of]}",
                 "compared": compared,
                 "equal": equal,
                 "decision": decision,
@@ -496,11 +550,50 @@ def _minutes(seconds: Any) -> str:
     return f"{seconds / 60:g} min"
 
 
-def _repeats(one: Intervals) -> Bools:
-    """Return whether an interval has the start and end of the one before it, whatever its series."""
-    same = np.zeros(len(one), dtype=bool)
-    same[1:] = (one.start[1:] == one.start[:-1]) & (one.end[1:] == one.end[:-1])
-    return same
+def _grouped(items: Ints, group: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield each group number, and its items in their order."""
+    order = np.argsort(group, kind="stable")
+    numbers, first = np.unique(group[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(items[order], first[1:]), strict=True) if len(items) else ()
+
+
+def _by_start(group: Ints, start: Instants, end: Instants) -> Ints:
+    """Return the order by group, start, and end.
+
+    The series of a group are sorted, so a stable sort of one key has few runs to merge. The end matters to equal starts
+    only, and then all three are sorted.
+    """
+    span = int(start.max() - start.min()) + 1 if len(start) else 1
+    if not len(start) or int(group.max()) >= 2**62 // span:
+        return np.lexsort([end, start, group])
+    key = group * span + (start - start.min())
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    return np.lexsort([end, start, group]) if (key[1:] == key[:-1]).any() else order
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """The intervals with a value of several flows, one after another.
+
+    ``flow`` counts the flows from 0. ``key`` is one sorted number for flow and start: of two flows over 10 hours that
+    begin at 0:00, the intervals from 3:00 have the keys 3 and 13, so one search finds the starts of all flows.
+    """
+
+    flow: Ints
+    key: Ints
+    length: Ints
+    value: Floats
+
+
+def _matches(one: _Flat, other: _Flat) -> tuple[Bools, Ints]:
+    """Return which intervals of ``one`` are in ``other``, and their positions there."""
+    if np.array_equal(one.key, other.key):
+        return one.length == other.length, np.arange(len(one.key))
+    place = np.minimum(np.searchsorted(other.key, one.key), max(len(other.key) - 1, 0))
+    if not len(other.key):
+        return np.zeros(len(one.key), dtype=bool), place
+    return (other.key[place] == one.key) & (other.length[place] == one.length), place
 
 
 # -- physical flows
@@ -533,6 +626,11 @@ def apply(found: Intervals, relations: Relations) -> Intervals:
         keys.astype("str"), code[kept], found.start[kept], found.end[kept], value[kept], found.estimated[kept],
         found.row[kept], relations,
     )  # fmt: skip
+    if not others.any():
+        return made
+    order = _by_start(made.code, made.start, made.end)
+    if not is_duplicate(made.take(order)).any():
+        return made.take(order)
     # of an interval that two parts share, the one with a value is last, and the last is kept
     made = made.take(np.lexsort([made.valid, made.end, made.start, made.code]))
     return made.take(np.append(~is_duplicate(made)[1:], np.ones(min(len(made), 1), dtype=bool)))

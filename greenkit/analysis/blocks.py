@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from greenkit._intervals import ranges
 from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import DAY, DAYS, MONTHS, QUARTERS, WEEKS, YEARS, assign, holiday_dates
 from greenkit.analysis._periods import nerc_holidays as nerc_holidays
@@ -88,14 +89,10 @@ def totals(df: pd.DataFrame, period: str = "month", *, bills: Bills | None = Non
     if name == "bill":
         periods, slices = _bills.windows(found, needed(bills))
         # bills can overlap, so an interval is there once for each bill that contains it
+        first = np.array([a for a, _ in slices], dtype=np.int64)
         count = np.array([b - a for a, b in slices], dtype=np.int64)
         where = np.repeat(np.arange(len(slices)), count)
-        row = (
-            np.arange(len(where))
-            - np.repeat(np.cumsum(count) - count, count)
-            + np.repeat([a for a, _ in slices], count)
-        )
-        found = replace(found.take(row.astype(np.int64)), usual=found.interval)
+        found = replace(found.take(ranges(first, count)), usual=found.interval)
     else:
         periods = assign(found, _CALENDARS[name])
         where = periods.where

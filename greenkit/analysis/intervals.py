@@ -188,9 +188,9 @@ def attributes(df: pd.DataFrame, known: Collection[str] = frame.DTYPES) -> pd.Da
 def _codes(column: pd.Series[Any]) -> Ints | None:
     """Return a number for each distinct value; None for lists or dictionaries, which no result can be grouped by."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.array.codes
+        return np.asarray(column.array.codes)
     try:
-        return pd.factorize(column)[0]
+        return np.asarray(pd.factorize(column)[0])
     except TypeError:
         return None
 
