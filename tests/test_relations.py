@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import frame, plot, store
+from greenkit import _relations, frame, plot, store
 from greenkit.analysis import intervals, shape
 from greenkit.errors import SchemaError, SettingsError
 
@@ -209,6 +209,23 @@ def test_net_that_disagrees_is_reported(make_series):
     found = frame.relations(df)
     assert found["decision"].tolist() == ["Compared: net differs from delivered − received in 3 of 3 intervals."]
     assert frame.physical(df)["value"].min() == -29.5
+
+
+def test_relations_of_many_meters_equal_those_of_each(make_series, monkeypatch):
+    shapes = [by_time_of_use, hourly_and_daily, received_negative]
+    parts = [frame.tidy(shapes[i % 3](make_series).assign(meter=f"M{i}")) for i in range(7)]
+    # one meter with a daily value that is no sum, one with a net that disagrees, and one with a missing hour
+    parts[1].loc[parts[1]["series"] == "D1", "value"] = 99.0
+    parts[2].loc[parts[2]["flow"] == "net", "value"] = 1.0
+    parts[4] = without(parts[4], 80)
+    df = frame.concat(parts)
+    monkeypatch.setattr(_relations, "BATCH", 100)
+    order = ["meter", "relation", "series"]
+    found = frame.relations(df).sort_values(order, ignore_index=True)
+    alone = pd.concat([frame.relations(part) for part in parts]).sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(found, alone)
+    assert found["relation"].value_counts().to_dict() == {
+        "part": 9, "alternative": 2, "complement": 3, "separate": 1}  # fmt: skip
 
 
 # -- successors
