@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api.extensions import take
+from pandas.api.types import is_string_dtype
 
 from greenkit import _intervals, _relations, frame
 from greenkit._intervals import ESTIMATED as ESTIMATED
@@ -200,7 +201,14 @@ def with_attributes(table: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
     if not len(own.columns):
         return table
     place = own.index.get_indexer(pd.Index(table["meter"].astype("str")))
-    return with_columns(table, {name: take(own[name].array, place, allow_fill=True) for name in own.columns})
+    return with_columns(table, {name: taken(own[name], place) for name in own.columns})
+
+
+def taken(column: pd.Series[Any], place: Ints) -> Any:
+    """Return the values at some positions, empty for position −1; text becomes categories."""
+    column = column.astype("category") if is_string_dtype(column.dtype) else column
+    values = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+    return take(values, place, allow_fill=True)
 
 
 def with_columns(table: pd.DataFrame, columns: Mapping[str, Any], *, prefix: str = "") -> pd.DataFrame:

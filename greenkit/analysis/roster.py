@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_string_dtype
 
 from greenkit import times
 from greenkit.analysis import _periods, intervals
@@ -193,7 +192,7 @@ class Roster:
             place = self.place(number, date)
             # days before the first period have its attributes
             place = np.where((place < 0) & (number >= 0), np.searchsorted(which, number), place)
-        made = {name: _taken(self.details[name], place) for name in self.details.columns}
+        made = {name: intervals.taken(self.details[name], place) for name in self.details.columns}
         return intervals.with_columns(table, made, prefix=PREFIX)
 
 
@@ -209,12 +208,6 @@ def _counts(found: Intervals, window: Window, first: int) -> pd.DataFrame:
 def _category(names: pd.Series[str]) -> pd.Categorical:
     codes, words = pd.factorize(names, sort=True)
     return pd.Categorical.from_codes(codes, categories=words)
-
-
-def _taken(column: pd.Series[Any], place: Ints) -> Any:
-    """Return the values at some positions, empty for position −1; text becomes categories."""
-    values = column.astype("category") if is_string_dtype(column.dtype) else column
-    return pd.api.extensions.take(values.array, place, allow_fill=True)
 
 
 def with_roster(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:

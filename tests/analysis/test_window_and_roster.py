@@ -135,7 +135,12 @@ def test_meter_that_came_back_has_two_periods(make_series):
 def test_attributes_of_a_roster_can_be_grouped(make_series):
     listed = roster(*((m, None, None, m[:2]) for m in ("complete", "no head", "no tail", "switched", "unknown")))
     report = quality.assess(fleet(make_series), expected=listed)
-    assert report.table.groupby("TDSP")["missing"].sum().to_dict() == {"co": 0, "no": 48, "sw": 0, "un": 48}
+    assert report.table.groupby("TDSP", observed=True)["missing"].sum().to_dict() == {
+        "co": 0,
+        "no": 48,
+        "sw": 0,
+        "un": 48,
+    }
 
 
 @pytest.mark.parametrize(
