@@ -1,7 +1,7 @@
-"""Estimates for gaps, only on request, in columns of their own: what was measured is never touched.
+"""Estimates for gaps: made only on request, in separate columns, so that measured values never change.
 
-In the manner of UBP: a short gap is a straight line between its neighbours, a longer one the mean of like days. No
-estimate is made from another, and none from or next to an outage, where zero is the correct value.
+The methods are those of the UBP: a straight line between its neighbors fills a short gap, and the mean of similar days
+fills a longer one. No estimate is based on another estimate, or on an outage, where zero is the correct value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from greenkit.times import US, to_times
 SHORT: Final = 2.0
 """Longest gap, in hours, that a straight line crosses."""
 WEEKS: Final = 3
-"""Largest distance, in weeks, of like days from a gap."""
+"""Weeks before and after a gap in which similar days are used."""
 _DAY: Final = 24 * HOUR
 
 
@@ -32,10 +32,10 @@ def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, hol
     df : DataFrame
         A tidy frame of amounts or states.
     short : float
-        Hours up to which a gap is filled by a straight line between its neighbours.
+        Longest gap, in hours, that is filled by a straight line between its neighbors. Default: 2.
     weeks : int
-        Like days (weekday, weekend or holiday) up to so many weeks before and after give longer gaps their mean, by
-        local time of day.
+        Longer gaps are filled with the mean, by local time of day, of the days of the same type (weekday, weekend, or
+        holiday) within this number of weeks before and after. Default: 3.
     holidays : str, or iterable of dates, optional
         As in :func:`greenkit.analysis.shape.average_day`.
 
@@ -43,18 +43,18 @@ def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, hol
     -------
     DataFrame
         The frame with a row for every missing interval (``value`` NaN, quality "missing") and two more columns:
-        ``filled``, the value or its estimate in the same unit (NaN where none can be made), and ``filled_by``: ""
-        (measured), "line", "like-days" or "none". Duplicate rows are kept once. An empty frame returns an empty frame.
+        ``filled``, the value or its estimate in the same unit (NaN if no estimate is possible), and ``filled_by``: ""
+        (measured), "line", "like-days", or "none". Duplicate rows are kept once. An empty frame returns an empty frame.
 
     Raises
     ------
     SchemaError
-        If the frame is not tidy, or if the holidays are not known.
+        If the frame is not tidy, or if no holidays are known for the country or state.
 
     Notes
     -----
-    A line is drawn only between two measured values above zero. Like days give measured values only, and none of a
-    run of zeros that :func:`greenkit.analysis.checks.runs` reports.
+    A line needs two measured values above zero. The mean of similar days uses measured values only, without the runs
+    of zeros that :func:`greenkit.analysis.checks.runs` reports.
     """
     found = intervals.checked(df)
     whole = _with_missing(df, found)
@@ -109,7 +109,7 @@ def _in_outage(laid: Intervals) -> Bools:
 
 
 def _line(one: Intervals, measured: Bools, short: float) -> Floats:
-    """Draw a line over each short run of missing intervals that has measured neighbours above zero."""
+    """Interpolate each short run of missing intervals that has measured neighbors above zero."""
     out = np.full(len(one), np.nan)
     lacks = ~one.valid
     edge = np.diff(np.concatenate([[0], lacks.astype(np.int8), [0]]))
@@ -124,16 +124,16 @@ def _line(one: Intervals, measured: Bools, short: float) -> Floats:
 
 
 def _like_days(one: Intervals, measured: Bools, weeks: int, holidays: Holidays) -> Floats:
-    """Take the mean of the same time of day on like days near the gap."""
+    """Average the same time of day over similar days near the gap."""
     kind = _periods.day_types(one.date, holidays).codes.astype(np.int64)
     like = one.wall % _DAY * len(_periods.DAY_TYPES) + kind
     out = np.full(len(one), np.nan)
     for group in np.unique(like[~one.valid]):
-        givers = np.flatnonzero(measured & (like == group))
-        takers = np.flatnonzero(~one.valid & (like == group))
-        total = np.append(0.0, np.cumsum(one.value[givers]))
-        low = np.searchsorted(one.date[givers], one.date[takers] - 7 * weeks, side="left")
-        high = np.searchsorted(one.date[givers], one.date[takers] + 7 * weeks, side="right")
+        measured_rows = np.flatnonzero(measured & (like == group))
+        missing_rows = np.flatnonzero(~one.valid & (like == group))
+        total = np.append(0.0, np.cumsum(one.value[measured_rows]))
+        low = np.searchsorted(one.date[measured_rows], one.date[missing_rows] - 7 * weeks, side="left")
+        high = np.searchsorted(one.date[measured_rows], one.date[missing_rows] + 7 * weeks, side="right")
         some = high > low
-        out[takers[some]] = (total[high] - total[low])[some] / (high - low)[some]
+        out[missing_rows[some]] = (total[high] - total[low])[some] / (high - low)[some]
     return out

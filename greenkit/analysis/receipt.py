@@ -15,13 +15,19 @@ from greenkit.times import to_instants
 
 
 def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
-    """Describe the frame that a result came from, as small plain JSON.
+    """Describe the frame behind a result as small plain JSON.
 
     Returns
     -------
     dict
-        ``sha256`` of the frame's own columns (:func:`fingerprint`), ``rows``, ``series``, ``first`` and ``last``
-        instant in UTC, ``sources`` (the file names that the reader noted, without their folders) and ``versions``.
+        ``sha256`` of the columns of greenkit (:func:`fingerprint`), ``rows``, ``series`` (how many), ``first`` start
+        and ``last`` end in UTC, ``sources`` (names of the files, without their folders), and ``versions`` of greenkit,
+        pandas, numpy, and Python.
+
+    Raises
+    ------
+    SchemaError
+        If the frame is not tidy.
     """
     frame.check(df)
     return {
@@ -41,7 +47,7 @@ def make_receipt(df: pd.DataFrame) -> dict[str, Any]:
 
 
 def fingerprint(df: pd.DataFrame) -> str:
-    """Hash the rows: equal for equal data, whatever the pandas version, the dtypes of text, or the row order.
+    """Return a hash of the rows, whatever the pandas version, the dtypes of text, or the order of the rows.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Compare bills and registers with the intervals, and name what would explain a difference.
+"""Compare bills and registers with the intervals, and name what can explain a difference.
 
-Each bill is compared with each physical flow of its meter that has its unit and is not the other direction. The
-explanations are tried in a fixed order, and the first that brings both within the tolerance is named.
+Each bill is compared with each physical flow of its meter that has the same unit and is not of the other direction. The
+explanations are tested in a fixed order, and the first one that brings both figures within the tolerance is named.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from greenkit.times import to_times
 
 # status → what it means
 STATUSES: Final = {
-    "match": "the same to a thousandth of the unit",
+    "match": "equal to a thousandth of the unit",
     "rounding": "within the tolerance",
-    "power of ten": "the same except for a factor of 10, 100 …: a multiplier is missing or applied twice",
-    "net": "the bill is delivered minus received",
+    "power of ten": "equal except for a factor of 10, 100, …: a multiplier is missing or applied twice",
+    "net": "the bill equals delivered − received",
     "gaps": "the missing intervals can explain the difference",
     "estimated": "the estimated intervals can explain the difference",
-    "shifted": "the same if the bounds of the bill are moved by an hour or a day",
-    "differs": "none of these",
+    "shifted": "equal if the start or end of the bill is moved by an hour or a day",
+    "differs": "no explanation was found",
     "no amount": "the bill has no amount",
     "no intervals": "no interval in that period has a value",
 }
 # convention of a bill's dates → days to add to its start and to its end, so that both are midnights, the end exclusive
 DATES: Final = {"exclusive": (0, 0), "inclusive": (0, 1), "earlier": (-1, -1), "later": (1, 1)}
-"""Exclusive: the end is the first day after the bill. Inclusive: it is the last day. Earlier, later: by a day, both."""
+"""Exclusive: the end is the first day after the bill. Inclusive: the end is its last day. Earlier, later: the bill runs
+from a day before or after the printed dates."""
 CONVENTION: Final = Kind(
     "bill.dates.convention",
     "warning",
@@ -44,7 +45,7 @@ CONVENTION: Final = Kind(
 )
 UNITS: Final = 2.0
 SHARE: Final = 0.001
-"""Tolerance: two units (UBP 1.4.3, two meter multipliers), or a thousandth, whichever is more."""
+"""Tolerance: two units (UBP 1.4.3, two meter multipliers), or a thousandth, whichever is greater."""
 _SERIES: Final = ("meter", "flow", "series", "unit")
 _COLUMNS: Final = (
     "start", "end", "billed", "metered", "difference", "status", "detail", "present", "expected", "estimated",
@@ -74,16 +75,17 @@ def compare_bills(
         Bills with amounts, as :func:`greenkit.analysis.bills.tidy_bills` takes them: those of an ESPI feed or of SMT.
         A bill without bounds is compared with all of the data.
     units, share : float
-        Tolerance: this number of units or this share of the bill, whichever is more. Default: 2 and 0.001.
+        Tolerance: this number of units or this share of the bill, whichever is greater. Default: 2 and 0.001.
     dates : {"exclusive", "inclusive", "earlier", "later"}
-        How to read the dates of the bills: the end is the first day after the bill, or its last day; or both dates are
-        a day late or early. Default: ``"exclusive"``.
+        How to read the dates of the bills. Exclusive: the end is the first day after the bill. Inclusive: the end is
+        its last day. Earlier, later: both dates are exclusive, and the bill runs a day earlier or later than they say.
+        Default: ``"exclusive"``.
 
     Returns
     -------
     DataFrame
-        One row for each bill and series: meter, flow, series, unit, ``start``, ``end`` (in the site's zone; UTC when
-        there are several), ``billed``, ``metered``, ``difference`` (metered − billed), ``status`` (a key of
+        One row for each bill and flow: meter, flow, series, unit, ``start``, ``end`` (in the site's time zone; in UTC
+        if there are several), ``billed``, ``metered``, ``difference`` (metered − billed), ``status`` (a key of
         ``STATUSES``), ``detail``, ``present``, ``expected``, ``estimated``. Without bills, a table without rows.
         ``attrs["greenkit"]["dates"]`` says how many bills agree with each convention of dates.
 
@@ -265,7 +267,7 @@ def _explain(one: _BilledSeries, billed: float, tolerance: float) -> tuple[str, 
         return "match", ""
     if abs(off) <= tolerance:
         return "rounding", f"{off:+,.3f} of {billed:,.3f}"
-    # explanations that could be chance have to agree closely
+    # an explanation that could be coincidence must agree closely
     close = max(0.001, SHARE * abs(billed))
     for explain in (_power_of_ten, _net, _gaps, _estimated, _shifted):
         detail = explain(one, sums, billed, close)
