@@ -92,7 +92,7 @@ class Intervals:
     value : array of float64
         NaN if the source has no value.
     estimated : array of bool
-        Whether the quality says that the value was not measured.
+        Whether the value is estimated or projected, by its quality.
     row : array of int64
         Position in the frame.
     relations : Relations, optional
@@ -281,7 +281,7 @@ def local(instants: Instants, code: Ints, zones: Sequence[str] | pd.Series[str])
 
 _QUARTER: Final = HOUR // 4
 _FEW: Final = 20_000
-"""Up to so many instants, a table of offsets costs more than it saves."""
+"""Number of instants up to which a table of offsets costs more than it saves."""
 
 
 def _wall(instants: Instants, zone: str) -> Instants:

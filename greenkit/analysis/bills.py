@@ -27,7 +27,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "unit": "its unit",
     "cost": "in units of currency",
     "currency": "ISO 4217 code",
-    "field": "the column that the value came from",
+    "field": "column of the value",
 }
 Bills = pd.DataFrame | Sequence[Date] | pd.Index | pd.Series
 """A table with ``start`` and ``end``, or the dates on which one bill ends and the next begins."""

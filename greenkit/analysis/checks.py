@@ -179,22 +179,22 @@ def months(found: Intervals, limits: Limits = LIMITS, *, window: Window | None =
         compared with, or empty), and ``change`` (as a share). Months with less than ``limits.completeness`` of all
         their intervals are not compared.
     """
-    laid = _periods.assign(found, _periods.MONTHS, window)
-    sums = _periods.aggregate(found, laid)
+    periods = _periods.assign(found, _periods.MONTHS, window)
+    sums = _periods.aggregate(found, periods)
     reach = _periods.span(found) if window is None else window
-    within = sums.present + _periods.lacking(found, laid, sums.hours, reach)
-    table = pd.DataFrame({"code": laid.code, "month": laid.name, "value": sums.value, "present": sums.present})
+    within = sums.present + _periods.lacking(found, periods, sums.hours, reach)
+    table = pd.DataFrame({"code": periods.code, "month": periods.name, "value": sums.value, "present": sums.present})
     table["expected"], table["expected_in_month"] = within, sums.expected
     table["estimated"] = np.divide(sums.estimated, sums.present, out=np.zeros(len(table)), where=sums.present > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        daily = np.where(adding_series(found)[laid.code], sums.value / sums.hours * 24, np.nan)
+        daily = np.where(adding_series(found)[periods.code], sums.value / sums.hours * 24, np.nan)
     table["daily"] = daily
     fit = (sums.present >= limits.completeness * sums.expected) & (daily > 0)
     table["against"], table["change"] = "", np.nan
     place = np.arange(len(table))
-    for back in (1, 12):  # the year before, where there is one, overwrites the month before
+    for back in (1, 12):  # the year before, if it exists, overwrites the month before
         before = place - back
-        same = (before >= 0) & (laid.code[np.maximum(before, 0)] == laid.code)
+        same = (before >= 0) & (periods.code[np.maximum(before, 0)] == periods.code)
         usable = same & fit & fit[np.maximum(before, 0)]
         table.loc[usable, "against"] = table["month"].to_numpy()[before[usable]]
         table.loc[usable, "change"] = daily[usable] / daily[before[usable]] - 1
@@ -238,7 +238,7 @@ def placeholders(found: Intervals, limits: Limits = LIMITS) -> Bools:
 
 def registers(found: Intervals) -> Ints:
     """Return the series whose values only increase, as those of a register do."""
-    # most series decrease somewhere: only the others are looked at
+    # most series decrease somewhere, so only the others are checked
     down = np.append(False, found.value[1:] < found.value[:-1])
     down[found.first] = False
     never = np.zeros(len(found.keys), dtype=bool)
@@ -265,5 +265,5 @@ def whole_thousands(found: Intervals) -> Ints:
     if not large.any():
         return np.zeros(0, dtype=np.int64)
     one = one.take(large[one.code])
-    count, whole = np.bincount(one.code, minlength=n), np.bincount(one.code[one.value % 1 == 0], minlength=n)
-    return np.flatnonzero(large & (count >= 24) & (whole == count))
+    count, integers = np.bincount(one.code, minlength=n), np.bincount(one.code[one.value % 1 == 0], minlength=n)
+    return np.flatnonzero(large & (count >= 24) & (integers == count))

@@ -57,19 +57,19 @@ def fill_gaps(df: pd.DataFrame, *, short: float = SHORT, weeks: int = WEEKS, hol
     of zeros that :func:`greenkit.analysis.checks.runs` reports.
     """
     found = intervals.checked(df)
-    whole = _with_missing(df, found)
-    laid = intervals.from_frame(whole)
-    measured = laid.valid & ~laid.estimated & ~_in_outage(laid)
-    filled, by = laid.value.copy(), np.where(laid.valid, "", "none").astype(object)
-    for code in np.unique(laid.code[~laid.valid]):
-        here = np.flatnonzero(laid.code == code)
-        one = laid.take(here)
+    complete = _with_missing(df, found)
+    rows = intervals.from_frame(complete)
+    measured = rows.valid & ~rows.estimated & ~_in_outage(rows)
+    filled, by = rows.value.copy(), np.where(rows.valid, "", "none").astype(object)
+    for code in np.unique(rows.code[~rows.valid]):
+        here = np.flatnonzero(rows.code == code)
+        one = rows.take(here)
         line = _line(one, measured[here], short)
         like = _like_days(one, measured[here], weeks, holidays)
         for estimate, name in ((line, "line"), (like, "like-days")):
             use = np.isnan(filled[here]) & np.isfinite(estimate)
             filled[here[use]], by[here[use]] = estimate[use], name
-    out = whole.iloc[laid.row].reset_index(drop=True)
+    out = complete.iloc[rows.row].reset_index(drop=True)
     return out.assign(filled=filled, filled_by=pd.Categorical(by, categories=["", "line", "like-days", "none"]))
 
 
@@ -98,13 +98,13 @@ def _typed(more: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:
     return more.astype({n: df[n].dtype for n in df.columns if n not in frame.COLUMNS and n != "revision"})
 
 
-def _in_outage(laid: Intervals) -> Bools:
+def _in_outage(rows: Intervals) -> Bools:
     """Return which values belong to a reported run of zeros."""
-    runs = checks.runs(laid)
+    runs = checks.runs(rows)
     zero = runs[runs["kind"] == "zero"]
-    inside = np.zeros(len(laid), dtype=bool)
+    inside = np.zeros(len(rows), dtype=bool)
     for run in zero.to_dict("records"):
-        inside |= (laid.code == run["code"]) & (laid.start >= run["start"]) & (laid.start < run["end"])
+        inside |= (rows.code == run["code"]) & (rows.start >= run["start"]) & (rows.start < run["end"])
     return inside
 
 

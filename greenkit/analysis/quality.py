@@ -556,7 +556,7 @@ class QualityReport:
     def findings_table(self) -> pd.DataFrame:
         """One row for each kind of finding and severity: ``severity``, ``name``, ``series`` (how many), ``example``.
 
-        It shows at once what is wrong with many meters, and costs one text for each row.
+        It summarizes the findings of many meters without the text of each of them.
         """
         rows = []
         for flag in self._seen.flags:

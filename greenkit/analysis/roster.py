@@ -96,7 +96,7 @@ class Roster:
         expected = np.where(ours, table["expected"], 0)
         missing = np.where(ours, np.maximum(expected - received, 0), 0)
         status = np.select([number < 0, ~ours, received == 0, missing > 0], [4, 3, 2, 1], 0)
-        # days on which a meter is not ours and sent nothing say nothing
+        # days on which a meter is not ours and has no intervals are left out
         kept = np.flatnonzero((status < 3) | (received > 0))
         names = {name: _category(keys[name])[code] for name in _KEY}
         out = pd.DataFrame(names).assign(

@@ -1,6 +1,6 @@
 """Totals by period of the local calendar: quarter-hour to year, season, and bill.
 
-Each total comes with the hours that have data and with the number of intervals that are present and expected,
+Each total has the hours that have data and the number of intervals that are present and expected beside it,
 because the sum of an incomplete month is not the sum of the month. Flows, units, meters, and series are never added
 to each other.
 """
@@ -36,7 +36,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "power": "value over the hours that have data: kW for kWh, the mean for a rate",
     "hours": "hours that have data",
     "present": "intervals that have a value",
-    "expected": "intervals in the elapsed time of the whole period: those present, plus usual ones in the gaps",
+    "expected": "intervals in the elapsed time of the complete period: those present, plus usual ones in the gaps",
     "estimated": "intervals of present that are estimates",
 }
 # period → (its calendar, or None; the longest interval that fits, in hours)
