@@ -574,8 +574,8 @@ class QualityReport:
         if self.bounded or not len(self.table):
             return ""
         return (
-            "Each series is measured from its first to its last interval. To count missing intervals at its ends, pass "
-            "start= and end=, or expected=."
+            "Each series is measured from its first to its last interval, so it is not known whether intervals before "
+            "or after are missing. To count them, pass start= and end=, or expected=."
         )
 
     def _lines(self) -> list[tuple[str, str, str]]:

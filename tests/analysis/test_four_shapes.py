@@ -136,6 +136,7 @@ def test_report_has_the_figures(shape, tmp_path):
         assert flow in page
         assert f"{total:,.3f} kWh" in page
     assert "168 of 168 (100%)" in page
+    assert "it is not known whether" in page
 
 
 @pytest.mark.parametrize("name", SHAPES)

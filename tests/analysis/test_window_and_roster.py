@@ -23,7 +23,9 @@ def varied(hours, seed=1):
 def test_report_without_window_says_that_it_cannot_know(make_series):
     report = quality.assess(make_series(varied(24)))
     assert not report.bounded
-    assert "To count missing intervals at its ends, pass start= and end=, or expected=." in repr(report)
+    assert "so it is not known whether intervals before or after are missing. To count them, pass start= and" in repr(
+        report
+    )
     assert "pass start= and end=" in report._repr_html_()
     assert "pass start=" not in repr(quality.assess(make_series(varied(24)), start="2024-07-01"))
 
