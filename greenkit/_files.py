@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
-from greenkit.errors import BusyError, LimitError, SettingsError
+from greenkit.errors import BusyError, GreenkitError, LimitError, NotWritten, SettingsError
 
 StrPath = str | os.PathLike[str]
 
@@ -104,6 +104,39 @@ def touch_private(path: StrPath) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@contextlib.contextmanager
+def writing(path: StrPath) -> Iterator[None]:
+    """Translate an error of the disk while ``path`` is written into NotWritten."""
+    try:
+        yield
+    except GreenkitError:
+        raise
+    except OSError as e:
+        raise NotWritten(
+            f"{path} cannot be written ({e.strerror or type(e).__name__})",
+            next_step="Free disk space or use another folder.",
+        ) from None
+
+
+def how_to_protect(path: StrPath, place: str, *, owner: bool = False) -> str:
+    """Return the next step for a file or folder that others can use.
+
+    On file systems without permissions (WSL's Windows disks, many network drives) chmod changes nothing.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+    place : str
+        What to do where chmod does not help, as the end of a sentence.
+    owner : bool, optional
+        Whether it may also have the wrong owner. Default: False.
+    """
+    mode = "700" if Path(path).is_dir() else "600"
+    begin = "Make yourself its owner and run" if owner else "Run"
+    return f"{begin} chmod {mode} {path}. If the file system keeps no permissions (WSL, network drives), {place}."
 
 
 def private_folder(path: StrPath) -> Path:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import hmac
 import os
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
+from greenkit import _files
 from greenkit.errors import SettingsError
 
 _MASK = "Secret(***)"
@@ -60,8 +62,7 @@ class Secret:
             if os.name == "posix" and Path(path).stat().st_mode & 0o077:
                 raise SettingsError(
                     f"Other users can read the secret file {path}",
-                    next_step=f"Run chmod 600 {path}. If the file system keeps no permissions (WSL, network drives), "
-                    'move the file to one that does, or use {env = "NAME"}.',
+                    next_step=_files.how_to_protect(path, 'move the file to one that does, or use {env = "NAME"}'),
                 )
             return cls(Path(path).read_text(encoding="utf-8-sig").partition("\n")[0].rstrip("\r"))
         except (OSError, UnicodeDecodeError) as e:
@@ -98,8 +99,17 @@ class Secret:
 
     @classmethod
     def prompt(cls, label: str) -> Secret:
-        """Ask for a secret without showing the input."""
-        return cls(getpass.getpass(f"{label}: "))
+        """Ask for a secret without showing the input, or raise SettingsError if nobody can be asked."""
+        try:
+            with warnings.catch_warnings():
+                # without a terminal, getpass would echo the secret or read it from the program's standard input
+                warnings.simplefilter("error", getpass.GetPassWarning)
+                return cls(getpass.getpass(f"{label}: "))
+        except (EOFError, OSError, NotImplementedError, getpass.GetPassWarning):  # kernels raise a NotImplementedError
+            raise SettingsError(
+                f"{label} needs a prompt, but there is no terminal in which to answer it",
+                next_step='Store the secret as {env = "NAME"} or {keyring = "NAME"}.',
+            ) from None
 
     def reveal(self) -> str:
         """Return the text."""

@@ -20,9 +20,7 @@ otherwise silently have no effect.
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,24 +51,11 @@ Seconds = Annotated[float, _toml.above(0, at_most=86_400)]
 """Time to wait for one answer: more than zero, at most a day."""
 
 
-def _prompt(label: str) -> Secret:
-    try:
-        with warnings.catch_warnings():
-            # Without a terminal, getpass would echo the secret or read it from the standard input of the program.
-            warnings.simplefilter("error", getpass.GetPassWarning)
-            return Secret.prompt(label)
-    except (EOFError, getpass.GetPassWarning):
-        raise SettingsError(
-            f"{label} needs a prompt, but there is no terminal in which to answer it",
-            next_step='Store the secret as {env = "NAME"} or {keyring = "NAME"}.',
-        ) from None
-
-
 _READERS: Final[Mapping[str, Callable[[str], Secret]]] = {
     "env": Secret.env,
     "file": lambda where: Secret.file(Path(where).expanduser()),
     "keyring": lambda where: Secret.keyring(KEYRING_SERVICE, where),
-    "prompt": _prompt,
+    "prompt": Secret.prompt,
 }
 _WAYS: Final = '{env = "NAME"}, {file = "PATH"}, {keyring = "NAME"}, or {prompt = true}'
 
@@ -325,8 +310,7 @@ def read(path: str | os.PathLike[str] | None = None) -> Settings:
         raise SettingsError(
             f"There is no settings file {path}", next_step="Run greenkit doctor smt --new to create one."
         )
-    tables = _toml.parse(path, name=name[0].upper() + name[1:])
-    return parse(tables, path=path.expanduser().absolute())
+    return parse(_toml.parse(path, name=name[0].upper() + name[1:]), path=path.expanduser().absolute())
 
 
 def parse(tables: Mapping[str, Any], *, path: Path | None = None) -> Settings:
@@ -357,8 +341,16 @@ def parse(tables: Mapping[str, Any], *, path: Path | None = None) -> Settings:
     Traceback (most recent call last):
     greenkit.errors.SettingsError: [smt] known_host is not a known key. Did you mean known_hosts?
     """
-    found = _toml.convert(tables, Settings, name=str(path or ""), folder=path.parent if path else None)
-    return dataclasses.replace(found, path=path)
+    try:
+        found = _toml.convert(tables, Settings, name=str(path or ""), folder=path.parent if path else None)
+    except SettingsError as e:
+        fault = e.with_traceback(None)
+        fault.__cause__ = fault.__context__ = None
+    else:
+        return dataclasses.replace(found, path=path)
+    # raised without the frames that hold the values, among which may be a secret in clear text
+    tables = {}
+    raise fault
 
 
 def write_template(path: str | os.PathLike[str] | None = None) -> Path:
@@ -378,15 +370,18 @@ def write_template(path: str | os.PathLike[str] | None = None) -> Path:
     ------
     SettingsError
         If the file exists.
+    NotWritten
+        If the disk is full, or the folder is not writable.
     """
     path = Path(path).expanduser() if path is not None else default_path()
-    _files.private_folder(path.parent)
-    try:
-        _files.create_private(path, TEMPLATE.encode())
-    except FileExistsError:
-        raise SettingsError(
-            f"The settings file {path} already exists", next_step="Edit it, or pass another path."
-        ) from None
+    with _files.writing(path):
+        _files.private_folder(path.parent)
+        try:
+            _files.create_private(path, TEMPLATE.encode())
+        except FileExistsError:
+            raise SettingsError(
+                f"The settings file {path} already exists", next_step="Edit it, or pass another path."
+            ) from None
     return path
 
 

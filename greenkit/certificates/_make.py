@@ -236,7 +236,9 @@ def write_pair(
     from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
     kind = "crt" if isinstance(made, x509.Certificate) else "csr"
-    pair = Pair(_files.private_folder(folder) / f"{stem}.{kind}.pem", folder / f"{stem}.key.pem")
+    with _files.writing(folder):
+        _files.private_folder(folder)
+    pair = Pair(folder / f"{stem}.{kind}.pem", folder / f"{stem}.key.pem")
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption(password))
     create({pair.key: private, pair.certificate: b"".join(map(pem, (made, *chain)))})
     return pair

@@ -18,7 +18,7 @@ from greenkit.custodian._coverage import Received
 from greenkit.custodian._tokens import FileStore
 from greenkit.custodian._transport import PATIENCE
 from greenkit.custodian._windows import Moment, Pending, StrPath, Window, instant
-from greenkit.errors import AuthorizationExpired, GreenkitError, NotReady, NotWritten, RateLimited, SettingsError
+from greenkit.errors import AuthorizationExpired, GreenkitError, NotReady, RateLimited, SettingsError
 from greenkit.findings import counted, quiet
 from greenkit.settings import CustodianSettings, Settings
 
@@ -215,14 +215,12 @@ class Customers:
 
     def _keep(self, name: str, received: Received) -> None:
         path = self._path(name).with_suffix(".received")
-        try:
+        with _files.writing(path):
             _files.write_private(path, received.to_json().encode())
-        except OSError as e:
-            raise NotWritten(
-                f"{path} cannot be written ({e.strerror or type(e).__name__})", next_step="Free space on the disk."
-            ) from None
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_folder"):  # of a traceback, whose error left this half made
+            return f"<Customers of {self._utility!s}>"
         return f"<Customers of {self.profile.name}: {counted(len(self), 'grant')} in {self._folder}>"
 
 

@@ -422,7 +422,7 @@ def _check_private(path: Path) -> None:
     found = path.lstat()
     forbidden = 0o022 if path.is_dir() else 0o077
     if found.st_uid not in (os.geteuid(), 0) or found.st_mode & forbidden or path.is_symlink():
-        mode = "700" if path.is_dir() else "600"
+        place = 'set tokens to a folder on one that does, or to "keyring"'
         raise SettingsError(
-            f"Others could read or change {path}", next_step=f"Make yourself its owner and run chmod {mode} {path}."
+            f"Others could read or change {path}", next_step=_files.how_to_protect(path, place, owner=True)
         )

@@ -29,7 +29,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 
-from greenkit import _net, certificates
+from greenkit import _files, _net, certificates
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import CertificateError, HostRejected, LimitError, RateLimited, RemoteError, TransferError
 from greenkit.secret import Secret
@@ -262,7 +262,8 @@ class Tls:
         certificates.check_key(self.certificate, self.key, self.password)
         key = Path(self.key or self.certificate)
         if os.name == "posix" and key.stat().st_mode & 0o077:
-            raise CertificateError(f"The key {key} can be read by others", next_step=f"Run chmod 600 {key}.")
+            step = _files.how_to_protect(key, "move the key to one that does, and set key to its new path")
+            raise CertificateError(f"The key {key} can be read by others", next_step=step)
         return found.ends
 
 

@@ -116,9 +116,9 @@ class Listener:
         self._lock = threading.Lock()
         try:
             self._listener = _net.LoopbackListener(port, self._answer, longest=LONGEST)
-        except OSError as e:
+        except (OSError, OverflowError) as e:  # a port above 65535 overflows
             raise SettingsError(
-                f"Port {port} cannot be used ({e.strerror or type(e).__name__})",
+                f"Port {port} cannot be used ({getattr(e, 'strerror', None) or e})",
                 next_step="Pass another port, or 0 for a free one.",
             ) from None
         self.url = f"http://127.0.0.1:{self._listener.port}{path}"

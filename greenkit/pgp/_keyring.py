@@ -111,7 +111,8 @@ class Keyring:
         self._tried = False  # whether this passphrase, and not one that the agent remembers, has decrypted
         self._max_output, self._allow_unprotected = max_output, allow_unprotected
         self._held = contextlib.ExitStack()
-        if home is not None and not Path(home).is_dir():
+        self._home = home
+        if home is not None and not os.path.isdir(home):
             raise SettingsError(
                 f"The keyring folder {home} does not exist",
                 next_step="Create a key there with greenkit make-key pgp, or correct the name.",
@@ -244,8 +245,17 @@ class Keyring:
         ------
         DecryptError
             If the file cannot be decrypted; the subclass tells the cause, and ``into`` is unchanged.
+        SettingsError
+            If the file cannot be read.
         """
-        with open(path, "rb") as message:
+        try:
+            message = open(path, "rb")  # noqa: SIM115 closed below; an error of the block is not one of opening
+        except OSError as e:
+            raise SettingsError(
+                f"{path!s} cannot be read ({e.strerror})",
+                next_step=f"Check that {path!s} exists and that you may read it.",
+            ) from None
+        with message:
             try:
                 with _files.atomic(into) as file:
                     return self._decrypt(message, file, Path(path).name)
@@ -343,7 +353,7 @@ class Keyring:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Keyring({self._gpg.gnupghome or 'the user’s own'!s})"
+        return f"Keyring({self._home or 'the user’s own'!s})"
 
 
 class _Noted:
@@ -466,6 +476,8 @@ def new_key(
         If gpg would not accept the name or the passphrase.
     GpgTimedOut
         If gpg does not make the key within ten minutes.
+    NotWritten
+        If the folder cannot be made.
     """
     # they become lines of gpg's parameter file; no clear text is kept in a variable of this frame
     fields = {"name": Secret(name), "email": Secret(email), "passphrase": passphrase or Secret("")}
@@ -485,7 +497,8 @@ def new_key(
             "The new key has no passphrase", next_step="Pass passphrase=Secret.prompt(...), or unprotected=True."
         )
     if home is not None:
-        _files.private_folder(home)
+        with _files.writing(home):
+            _files.private_folder(home)
     with Keyring(home) as keyring:
         keyring._gpg.allowed = lambda: _gpg.NEW_KEY
         made = keyring._call("the new key", lambda: keyring._gpg.gen_key(_sheet(name, email, passphrase, years)))

@@ -46,6 +46,8 @@ class Faults:
         Bytes added to every size.
     no_size, no_time : bool
         The server does not report sizes (FTPS: no SIZE) or times (no MDTM).
+    hang_up_after : int
+        FTPS: each session is closed after this number of commands; 0 means never.
     """
 
     rate: int = 0
@@ -58,6 +60,7 @@ class Faults:
     size_off: int = 0
     no_size: bool = False
     no_time: bool = False
+    hang_up_after: int = 0
 
 
 class FileServer(abc.ABC):

@@ -160,11 +160,15 @@ def _ftps_handler(server: FtpsServer, authorizer_: Any, context: Any) -> Any:
         tls_control_required = tls_data_required = True
         banner = "greenkit sandbox"
         max_login_attempts, auth_failed_timeout = 3, 0
+        received = 0
 
         def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
             server.commands.append(cmd if cmd == "PASS" else line)
             faults = server.faults
-            if (cmd == "SIZE" and faults.no_size) or (cmd == "MDTM" and faults.no_time):
+            self.received += 1
+            if faults.hang_up_after and self.received > faults.hang_up_after:
+                FTPHandler.close(self)
+            elif (cmd == "SIZE" and faults.no_size) or (cmd == "MDTM" and faults.no_time):
                 self.respond(f'500 Command "{cmd}" not understood.')
             else:
                 super().pre_process_command(line, cmd, arg)

@@ -374,8 +374,7 @@ def _only_mine(path: Path) -> None:
     if os.name == "posix" and stat.S_IMODE(path.expanduser().stat().st_mode) & 0o077:
         raise _warning(
             f"{path} can be read by other users",
-            f"Run chmod 600 {path}. If the file system keeps no permissions (WSL, network drives), move the file to "
-            "one that does.",
+            _files.how_to_protect(path, "move the file to one that does"),
         )
 
 
@@ -610,7 +609,8 @@ def _check_openpgp(checks: CheckRunner, smt: SmtSettings) -> None:
             held.append(stack.enter_context(_account.smt_keyring(smt)))
             home = smt.pgp.home
             if home and os.name == "posix" and stat.S_IMODE(home.stat().st_mode) & 0o077:
-                raise _warning(f"{home} can be read by other users", f"Run chmod 700 {home}.")
+                step = _files.how_to_protect(home, "move the folder to one that does, and set home to it")
+                raise _warning(f"{home} can be read by other users", step)
             return f"gpg works with {home or 'your own keyring'}"
 
         checks.run("OpenPGP program", "start gpg", program)

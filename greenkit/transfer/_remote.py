@@ -171,13 +171,13 @@ class SessionRemote(abc.ABC, Generic[S]):
         proxy: str | None,
         proxy_password: Secret | None,
     ) -> None:
+        self._endpoint, self._timeout, self._backoff = endpoint, timeout, backoff
+        self._user, self._password = user, password
         self._proxy = _net.Proxy.parse(proxy, proxy_password) if proxy else None
         if not user:
             raise SettingsError(
                 f"No user name is set for {endpoint}", next_step="Set user to the name that SMT assigned."
             )
-        self._endpoint, self._timeout, self._backoff = endpoint, timeout, backoff
-        self._user, self._password = user, password
         self._session: S | None = None
         self._names = NameTable()
         self.stage = ""

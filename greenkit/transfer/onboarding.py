@@ -99,7 +99,8 @@ def write_onboarding(
         into=into, host_name=host_name, pgp=pgp, duns=duns, account=account, public_addresses=public_addresses,
     )  # fmt: skip
     target = Path(folder).expanduser()
-    target.mkdir(parents=True, exist_ok=True)
+    with _files.writing(target):
+        target.mkdir(parents=True, exist_ok=True)
     made: dict[str, Path | str] = {}
     parts: dict[str, Callable[[SmtSettings], bytes]] = {
         "client-certificate.cer": _certificate,
@@ -121,7 +122,7 @@ def _write(path: Path, data: bytes) -> Path:
             f"{path.name} would contain a private key, so greenkit did not write it",
             next_step="Check which file the settings name.",
         )
-    with _files.atomic(path) as file:
+    with _files.writing(path), _files.atomic(path) as file:
         file.write(data)
     return path
 

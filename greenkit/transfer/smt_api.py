@@ -381,56 +381,46 @@ class SmtApi:
         self._spent, self._spent_on = spent + share, today
 
     def _ask(self, kind: str, body: dict[str, Any]) -> Answer:
-        answer = self._post(PATHS[kind], body, token=self._access())
+        text = Secret(json.dumps(body))
+        answer = self._post(PATHS[kind], text, token=self._access())
         if answer.status_code == 401:
             # a token may expire early; a second refusal is final, because repeated ones lock an account
             self._token = None
-            answer = self._post(PATHS[kind], body, token=self._access())
+            answer = self._post(PATHS[kind], text, token=self._access())
         raw = answer.content
         self._check(answer.status_code, answer.headers, raw)
         return Answer(raw, body["trans_id"], datetime.now(UTC), kind)
 
     def _access(self) -> Secret:
         if self._token is None or time.monotonic() >= self._token_ends:
-            body = {"username": self.user, "password": self._password.reveal()}
-            answer = self._post(PATHS["token"], body)
+            # no variable of this frame, which an error would show, contains the password or the token in clear text
+            login = Secret(json.dumps({"username": self.user, "password": self._password.reveal()}))
+            answer = self._post(PATHS["token"], login)
             if answer.status_code in (400, 401, 403):
                 raise LoginRejected(
                     "SMT refuses the user or password of the API; greenkit does not try again",
                     next_step="Check user and password under [smt.api].",
                 )
             self._check(answer.status_code, answer.headers, answer.content)
-            found = _mapping(answer.content)
-            token, seconds = found.get("accessToken"), str(found.get("expiresIn", "")).strip()
-            if not (isinstance(token, str) and token and seconds.isdigit()):
+            token = _token_of(answer.content)
+            if token is None:
                 raise RemoteError(
                     "SMT's answer to the login contains no token", next_step="Report the answer to greenkit."
                 )
-            self._token = Secret(token)
-            self._token_ends = time.monotonic() + int(seconds) - _EARLY
+            self._token, seconds = token
+            self._token_ends = time.monotonic() + seconds - _EARLY
         return self._token
 
-    def _post(self, path: str, body: dict[str, Any], *, token: Secret | None = None) -> requests.Response:
+    def _post(self, path: str, body: Secret, *, token: Secret | None = None) -> requests.Response:
         """Send a request; its errors contain neither the address nor the headers, as those of requests would."""
         import requests
         import urllib3
 
         from greenkit.custodian import _transport
 
-        if self._session is None:
-            self._session = requests.Session()
-            _transport.configure(
-                self._session, _transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER, proxy=self._proxy
-            )
-        headers = {"Accept": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token.reveal()}"
         try:
             with _net.Deadline(_transport.TOTAL):
-                return self._session.post(
-                    self.url + path, json=body, headers=headers, timeout=(_transport.CONNECT, self.timeout),
-                    allow_redirects=False,
-                )  # fmt: skip
+                return self._send(path, body, token)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             host = urllib.parse.urlsplit(self.url).hostname or ""
             error: BaseException = _net.request_error(
@@ -439,6 +429,26 @@ class SmtApi:
         except BaseException as e:  # noqa: BLE001 Ctrl-C, too, must not leave the frames with the password behind
             error = _net.strip_traceback(e)
         raise error
+
+    def _send(self, path: str, body: Secret, token: Secret | None) -> requests.Response:
+        """Send a request; :meth:`_post` removes this frame, which has secrets in clear text, from each error."""
+        import requests
+
+        from greenkit.custodian import _transport
+
+        if self._session is None:
+            session = requests.Session()
+            _transport.configure(
+                session, _transport.Tls(ca_file=self._ca_file), limit=_LARGEST_ANSWER, proxy=self._proxy
+            )
+            self._session = session
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        return self._session.post(
+            self.url + path, data=body.reveal().encode(), headers=headers, timeout=(_transport.CONNECT, self.timeout),
+            allow_redirects=False,
+        )  # fmt: skip
 
     def _check(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:
         """Raise the error that a status means, or the error code, which a response with status 200 may contain too."""
@@ -489,6 +499,13 @@ def _address(url: str) -> str:
             next_step="Correct url under [smt.api].",
         )
     return url.rstrip("/")
+
+
+def _token_of(raw: bytes) -> tuple[Secret, int] | None:
+    """Return the token of an answer and the seconds that it is valid, or None if the answer has none."""
+    found = _mapping(raw)
+    token, seconds = found.get("accessToken"), str(found.get("expiresIn", "")).strip()
+    return (Secret(token), int(seconds)) if isinstance(token, str) and token and seconds.isdigit() else None
 
 
 def _mapping(raw: bytes) -> dict[str, Any]:

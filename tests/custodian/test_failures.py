@@ -24,6 +24,7 @@ from pretend import authorized, click
 
 import greenkit
 from greenkit import errors
+from greenkit.certificates import Pair
 from greenkit.custodian import FileStore, KeyringStore, MemoryStore, _transport, _windows, profiles
 from greenkit.custodian._tokens import Token
 from greenkit.findings import GreenkitWarning
@@ -167,6 +168,32 @@ def test_read_only_token_folder_is_reported(tmp_path):
                           env={**os.environ, "PYTHONPATH": str(Path(greenkit.__file__).parents[1])})  # fmt: skip
     assert "cannot be used" in done.stdout, done.stderr
     assert "make the folder writable" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_disk_without_permissions_has_a_way_out(utility, authority, tmp_path):
+    """K8: on WSL's Windows disks and many network drives every file has mode 0777, and chmod changes nothing."""
+    disk, home = tmp_path / "disk", tmp_path / "home"
+    for folder in (disk, home):
+        folder.mkdir(mode=0o700)
+    pair = authority.client("meter-pc", stem="on-disk")
+    key = disk / "key.pem"
+    key.write_bytes(pair.key.read_bytes())
+    for path in (disk, key):
+        path.chmod(0o777)
+    with pytest.raises(errors.SettingsError) as caught:
+        authorized(utility, tokens=disk)
+    assert (
+        "keeps no permissions (WSL, network drives), set tokens to a folder on one that does" in caught.value.next_step
+    )
+    assert len(authorized(utility, tokens=home).usage(*MARCH)) == 288
+    with pytest.raises(errors.CertificateError) as caught:
+        _transport.Tls(certificate=pair.certificate, key=key).check()
+    assert "move the key to one that does, and set key to its new path" in caught.value.next_step
+    moved = home / "key.pem"
+    moved.write_bytes(key.read_bytes())
+    moved.chmod(0o600)
+    assert _transport.Tls(certificate=pair.certificate, key=moved).check() is not None
 
 
 def test_private_folder_makes_its_parents_private(tmp_path):
@@ -540,27 +567,17 @@ def test_proxy_opens_every_connection(utility, tmp_path, how):
         client.close()
 
 
-def test_missing_intermediate_certificate_is_named(tmp_path):
-    import ssl
+def test_missing_intermediate_certificate_is_named_and_its_step_helps(authority, chain):
+    def status(sent, ca_file):
+        pair = Pair(sent, chain.key)
+        with custodian.start("pge", authority=authority, server_certificate=pair) as utility:
+            return utility.connect(ca_file=ca_file, grant="client_credentials").service_status()
 
-    from cryptography import x509
-
-    from greenkit.sandbox.authority import Authority
-
-    with Authority(tmp_path / "root") as root:
-        leaf = root.server(stem="leaf")
-        with custodian.start("pge", authority=root, server_certificate=leaf) as utility:
-            other = Authority(tmp_path / "other", name="other")
-            with other, pytest.raises(errors.HostRejected) as caught:
-                utility.connect(ca_file=other.file, grant="client_credentials").service_status()
-    assert isinstance(x509.load_pem_x509_certificate(leaf.certificate.read_bytes()), x509.Certificate)
-    assert "certificate" in caught.value.problem
-    assert "ca_file" in caught.value.next_step
-    from greenkit import _net
-
-    missing = ssl.SSLCertVerificationError()
-    missing.verify_code, missing.verify_message = 20, "unable to get local issuer certificate"
-    assert "leaves out an intermediate certificate" in _net.tls_error(missing, "x").problem
+    with pytest.raises(errors.HostRejected, match="leaves out an intermediate certificate") as caught:
+        status(chain.leaf, chain.root)
+    assert "missing intermediate certificate and its root into one PEM file, and set ca_file" in caught.value.next_step
+    assert status(chain.leaf, chain.complete) is True
+    assert status(chain.sent, chain.root) is True
 
 
 # -- which subscription

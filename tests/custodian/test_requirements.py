@@ -635,7 +635,21 @@ def test_r10_retry_after_is_respected_up_to_a_limit(utility):
     with pytest.raises(errors.RateLimited, match="fewer requests") as caught:
         client.usage(*MARCH)
     assert caught.value.retry_after == 9000
-    assert len(naps) == 4  # nothing was slept for the last one
+    utility.behavior.busy.append((503, "8000"))
+    with pytest.raises(errors.ServerUnavailable) as caught:
+        client.usage(*MARCH)
+    assert caught.value.retry_after == 8000
+    assert len(naps) == 4  # nothing was slept for the last two
+
+
+def test_r10_retry_after_of_the_token_endpoint_is_in_the_error(utility):
+    client = authorized(utility)
+    utility.register.expire_access()
+    busy = flask.Response("", 503, {"Retry-After": "120"})
+    utility.behavior.replace = lambda path: busy if path.endswith("token") else None
+    with pytest.raises(errors.ServerUnavailable) as caught:
+        client.usage(*MARCH)
+    assert caught.value.retry_after == 120
 
 
 def test_r10_token_request_is_never_repeated_automatically(utility):

@@ -326,6 +326,25 @@ def test_expired_or_misnamed_server_certificate_is_reported(on_ftps, authority):
         assert "has expired" in broken(on_ftps(port=port), "server certificate")
 
 
+@pytest.mark.parametrize("sends_it", [False, True], ids=["left-out", "sent"])
+def test_missing_intermediate_certificate_is_named_and_its_step_helps(on_ftps, authority, chain, monkeypatch, sends_it):
+    """K6: if the server sends its certificate without the intermediate one, the root alone does not help."""
+    pair = certificates.Pair(chain.sent if sends_it else chain.leaf, chain.key)
+    monkeypatch.setattr(authority, "server", lambda **options: pair)
+    with FtpsServer(authority=authority) as server:
+
+        def examine(ca_file):
+            return on_ftps(port=server.endpoint.port, password=server.password, ca_file=ca_file)
+
+        if not sends_it:
+            for ca_file in (None, chain.root):
+                found = broken(examine(ca_file), "server certificate")
+                assert "or the server leaves out an intermediate certificate" in found
+                assert "Download the intermediate certificate 'Intermediate 7' from http://ca.example/inter" in found
+                assert "put it and its root into one PEM file, and set ca_file to that file" in found
+        assert states(examine(chain.root if sends_it else chain.complete))["files of intervaldata"] == "ok"
+
+
 def test_server_with_old_tls_is_reported(on_ftps, authority):
     context = authority.server_context(authority.server(stem="tls12"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2

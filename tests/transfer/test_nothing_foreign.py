@@ -3,10 +3,10 @@
 import ftplib
 import socket
 import ssl
-import traceback
 
 import paramiko
 import pytest
+from secrets_in_tracebacks import TOOLS, from_greenkit
 
 from greenkit import Secret, errors, pgp
 from greenkit.sandbox.files import FtpsServer, SftpServer
@@ -56,24 +56,6 @@ def faults():
                 yield pytest.param(protocol, method, error, id=f"{protocol}-{method}-{type(error).__name__}")
 
 
-def shown(error):
-    """Return what a debugger shows of an error: its text, and the local variables of each frame but the test's own."""
-    text, seen = "", set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename != __file__]
-        text += f"{error!r} {error} " + " ".join(written(v) for frame in frames for v in frame.f_locals.values())
-        error = error.__cause__ or error.__context__
-    return text
-
-
-def written(value):
-    try:
-        return repr(value)
-    except AttributeError:  # of an object that the error left half made
-        return str(vars(value))
-
-
 @pytest.mark.parametrize(("protocol", "method", "error"), list(faults()))
 def test_only_documented_errors_come_out(servers, tmp_path, monkeypatch, protocol, method, error):
     server = servers[protocol]
@@ -94,7 +76,9 @@ def test_only_documented_errors_come_out(servers, tmp_path, monkeypatch, protoco
                 raised = e
         if raised is not None:
             assert raised.next_step.strip().endswith("."), f"{name}: {raised!r} has no next step"
-            assert server.password.reveal() not in shown(raised)
+            for tool, show in TOOLS.items():
+                if tool == "plain" or (name == "fetch_smt" and type(error) is EOFError):  # the others are slow
+                    assert server.password.reveal() not in show(from_greenkit(raised)), (name, tool)
         remote.close()
 
 
@@ -122,4 +106,5 @@ def test_wrong_arguments_have_a_next_step_and_show_no_secret(tmp_path, call):
     with pytest.raises(errors.GreenkitError) as caught:
         call(tmp_path)
     assert caught.value.next_step.strip().endswith(".")
-    assert SECRET not in shown(caught.value)
+    for show in TOOLS.values():
+        assert SECRET not in show(from_greenkit(caught.value))

@@ -172,3 +172,15 @@ def test_encrypted_file_becomes_a_frame(server, tmp_path):
     got, want = (greenkit.open_smt(source).readings for source in (tmp_path / "smt", sample))
     assert len(got) == len(want) > 0
     assert got["value"].sum() == want["value"].sum()
+
+
+@pytest.mark.parametrize("commands", [15, 9])
+def test_server_that_closes_sessions_early_gives_all_files_in_further_sessions(tmp_path, commands):
+    """M9: the server closes each session after some commands, of which a login takes seven and a file six."""
+    with FtpsServer() as server:
+        for n in range(12):
+            server.put(f"intervaldata/{n:02}.csv", b"ESIID")
+        server.misbehave(hang_up_after=commands)
+        with server.remote(backoff=0) as remote:
+            report = pull(remote, "intervaldata", into=tmp_path / "into")
+    assert [f.state for f in report.files] == ["copied"] * 12, report
