@@ -36,6 +36,8 @@ def compare_texas(seeds):
         return compare(seeds, patch)
 
 
+sys.path.pop(0)
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("format", choices=("espi", "smt"))
