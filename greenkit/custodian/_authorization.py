@@ -354,15 +354,13 @@ def _status_after(fault: GreenkitError | None) -> Status:
 
 def _ask(label: str) -> Secret:
     """Ask in a terminal; raise SettingsError if there is no terminal to answer."""
-    fault = None
     try:
         return Secret.prompt(label)
-    except (EOFError, OSError, NotImplementedError) as e:  # the last is a kernel's without a front end
-        fault = type(e).__name__
-    raise SettingsError(
-        f"greenkit cannot ask for the redirect URL here ({fault})",
-        next_step="Authorize once in a notebook or a terminal, and use the stored grant here.",
-    )
+    except SettingsError:
+        raise SettingsError(
+            "greenkit cannot ask for the redirect URL here",
+            next_step="Authorize once in a notebook or a terminal, and use the stored grant here.",
+        ) from None
 
 
 # -- the redirect
