@@ -26,7 +26,7 @@ from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import Intervals
 from greenkit.analysis.quality import QualityReport
 from greenkit.analysis.shape import SERIES
-from greenkit.findings import Finding, Findings, GreenkitWarning
+from greenkit.findings import Finding, Findings, GreenkitWarning, counted
 from greenkit.plot import _theme
 from greenkit.tariffs import PlanSource
 
@@ -73,7 +73,7 @@ h1 {{ font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; }}
 h2 {{ font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--line); }}
 .headline {{ font-size: 1.1rem; margin: .2rem 0; }}
 .about, .note {{ color: var(--muted); margin: .2rem 0; }}
-.figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }}
+.figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }}
 .figures > div {{ border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; }}
 .figures b {{ display: block; font-size: 1.6rem; line-height: 1.3; font-weight: 600; }}
 .figures span {{ color: var(--muted); font-size: .85rem; }}
@@ -441,7 +441,8 @@ def _strips(facts: _Facts) -> str:
     parts = []
     for name, row in zip(names, report.table.head(_STRIPS).to_dict("records"), strict=False):
         counts = (
-            f"{row['present']:,} of {row['expected']:,} intervals, {row['gaps']:,} gaps, {row['estimated']:,} estimated"
+            f"{row['present']:,} of {row['expected']:,} intervals, {counted(int(row['gaps']), 'gap')}, "
+            f"{row['estimated']:,} estimated"
         )
         part = days.get(tuple(row[k] for k in SERIES))
         strip = ""
