@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +122,9 @@ def main():
     size = sum(p.stat().st_size for p in inbox.iterdir())
     rows = arguments.meters * arguments.days * 96
     load = os.getloadavg()[0]
-    print(f"{rows:,} readings, {size / 1e6:,.0f} MB in {len(list(inbox.iterdir()))} files; load of the machine {load:.1f}")
+    print(
+        f"{rows:,} readings, {size / 1e6:,.0f} MB in {len(list(inbox.iterdir()))} files; load of the machine {load:.1f}"
+    )
     script = arguments.folder / "step.py"
     script.write_text(CODE)
     print("| step | workers | CPU s | µs a reading | wall s | peak MB |\n| --- | --- | --- | --- | --- | --- |")

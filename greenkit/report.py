@@ -209,14 +209,19 @@ def write_report(
         facts = _Facts.of(df, plan)
         head = _head(facts)
         sections = list(_sections(facts, noted, bills))
+    write_page(path, title=title, head=head, sections=sections)
+    if notebook:
+        _write_notebook(df, Path(path), title=title)
+    return Path(path)
+
+
+def write_page(path: str | os.PathLike[str], *, title: str, head: str, sections: Iterable[tuple[str, str]]) -> None:
+    """Write a page of sections; the names of sections are text, ``head`` and their content are HTML."""
     body = "\n".join(f"<section>\n<h2>{_html.text(name)}</h2>\n{html}\n</section>" for name, html in sections)
     scripts = _SCRIPT.format(library=_library()) if "class='chart'" in body else ""
     page = _PAGE.format(title=_html.text(title), style=_style_sheet(), head=head, body=body, scripts=scripts)
     with _files.atomic(path) as file:
         file.write(page.encode())
-    if notebook:
-        _write_notebook(df, Path(path), title=title)
-    return Path(path)
 
 
 @functools.lru_cache(maxsize=1)
@@ -542,14 +547,14 @@ def _charts(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
     shown, note = _shown(df)
     if not shown["value"].notna().any():
         return
-    yield "Load", note + _figure(plot.load(shown, theme="page"))
+    yield "Load", note + chart_html(plot.load(shown, theme="page"))
     fine, daily = _no_longer_than(shown, 1), _no_longer_than(shown, 25)
     if fine["value"].notna().any():
-        yield "Heatmap", note + _figure(plot.heatmap(fine, theme="page"))
-        yield "Average day", note + _figure(plot.average_day(fine, theme="page"))
+        yield "Heatmap", note + chart_html(plot.heatmap(fine, theme="page"))
+        yield "Average day", note + chart_html(plot.average_day(fine, theme="page"))
     if daily["value"].notna().any():
-        yield "Months", note + _figure(plot.monthly(daily, theme="page"))
-    yield "Load duration", note + "".join(_figure(plot.duration(one, theme="page")) for one in _by_unit(shown))
+        yield "Months", note + chart_html(plot.monthly(daily, theme="page"))
+    yield "Load duration", note + "".join(chart_html(plot.duration(one, theme="page")) for one in _by_unit(shown))
 
 
 def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:
@@ -570,7 +575,7 @@ def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
     return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
 
 
-def _figure(figure: go.Figure) -> str:
+def chart_html(figure: go.Figure) -> str:
     """Return a place for a chart with its data; a script of the page draws it."""
     data: str = figure.to_json()
     height = int(figure.layout.height)

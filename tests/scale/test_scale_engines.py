@@ -39,5 +39,7 @@ def test_engine_gives_the_sums_of_greenkit(usage, monkeypatch, engine):
     found = eval(last, scope)
     rows = dict(found.rows() if engine == "polars" else found.fetchall())
     want = greenkit.open_dataset("usage").frame().groupby("meter", observed=True)["value"].sum().to_dict()
-    assert {k: round(v, 9) for k, v in rows.items()} == {k: round(v, 9) for k, v in want.items()} == {"A": 10.0, "B": 6.0}
+    assert (
+        {k: round(v, 9) for k, v in rows.items()} == {k: round(v, 9) for k, v in want.items()} == {"A": 10.0, "B": 6.0}
+    )
     assert engine in sys.modules
