@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Literal
 
 from greenkit.cli._command import Exit, write_line
 from greenkit.cli._source import _time_zone, add_json, to_json
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         scan = greenkit.scan_espi(arguments.source, tz=arguments.tz)
     else:
         scan = greenkit.scan_tables(arguments.source, tz=arguments.tz)
-    client = "in order" if arguments.in_order else None
+    client: Literal["in order"] | None = "in order" if arguments.in_order else None
     report = greenkit.to_dataset(scan, arguments.dataset, client=client, progress=sys.stderr.isatty())
     replaced = greenkit.open_dataset(arguments.dataset).compact(client=client) if arguments.compact else 0
     if arguments.json:
