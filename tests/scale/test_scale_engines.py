@@ -31,8 +31,7 @@ def test_engine_gives_the_sums_of_greenkit(usage, monkeypatch, engine):
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"there is no module {engine}")
     (code,) = re.findall(rf"```python\n(import {engine}.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    body, _, last = code.rstrip().rpartition("\n" if engine == "polars" else '\nduckdb.sql("""')
-    last = last if engine == "polars" else 'duckdb.sql("""' + last
+    body, _, last = code.rstrip().rpartition("\n")
     monkeypatch.chdir(usage)
     scope = {}
     exec(body, scope)
