@@ -54,8 +54,7 @@ def _sections(
     load = ds.fleet("hour", by=by, start=start, end=end, client=client)
     yield "Fleet load", _chart(plot.fleet_load, load) + _chart(plot.fleet_band, load)
     table = ds.fleet_table(start=start, end=end, client=client)
-    charts = [plot.annual_energy, plot.load_factor, plot.ranking]
-    yield "Meters", "".join(_chart(chart, table) for chart in charts)
+    yield "Meters", "".join(_chart(chart, table) for chart in (plot.annual_energy, plot.load_factor, plot.ranking))
 
 
 def _chart(chart: Any, table: Any) -> str:
