@@ -391,21 +391,26 @@ def _panel(summary: str, html: str) -> str:
 
 
 def _cost(bill: tariffs.Bill) -> str:
-    """Return the bills of a plan: its charges, a total for each bill, and the findings."""
-    table = bill.frame.pivot_table(
-        index=["meter", "bill"], columns="kind", values="amount", aggfunc="sum", observed=True, sort=False
-    ).fillna(0.0)
+    """Return the bills of a plan: a chart, the charges and total of each bill, and the findings."""
+    lines = bill.frame
+    kinds = list(dict.fromkeys(lines["kind"].astype("str")))
+    amounts: dict[tuple[str, str, str], float] = {}
+    for meter, name, kind, amount in zip(lines["meter"], lines["bill"], lines["kind"], lines["amount"], strict=True):
+        key = str(meter), str(name), str(kind)
+        amounts[key] = amounts.get(key, 0.0) + float(amount)
     rows: list[list[object]] = []
     for info in bill.totals.to_dict("records"):
-        amounts = table.loc[(info["meter"], info["bill"])]
-        cells = [_html.Number(f"{amounts[k]:,.2f}") for k in table.columns]
+        of = str(info["meter"]), str(info["bill"])
+        cells = [_html.Number(f"{amounts.get((*of, k), 0.0):,.2f}") for k in kinds]
         whole = "yes" if info["whole"] else "no"
-        rows.append([info["meter"], info["bill"], *cells, _html.Number(f"{info['computed_total']:,.2f}"), whole])
+        rows.append([*of, *cells, _html.Number(f"{info['computed_total']:,.2f}"), whole])
     found: list[list[object]] = [[f.severity, f.name, f.message] for f in bill.findings.by_severity]
     more = _table(("severity", "name", "finding"), found) if found else ""
     total = f"{bill.total:,.2f} {bill.plan.currency}"
     head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bill{'s' * (len(bill) != 1)}.</p>"
-    return head + _table(("meter", "bill", *map(str, table.columns), "total", "complete"), rows) + more
+    shown = ["delivery" if k == "wires" else k for k in kinds]
+    chart = _figure(plot.bill(bill, theme="page")) if len(bill) else ""
+    return head + chart + _table(("meter", "bill", *shown, "total", "complete"), rows) + more
 
 
 def _wide(table: str) -> str:

@@ -203,6 +203,10 @@ def cost_by_hour(
         As in :func:`greenkit.plot.load`.
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end)
+    if isinstance(plan, pd.Series | pd.DataFrame):
+        unit = "cost per hour"
+    else:
+        unit = f"{tariffs.load_plan(plan).currency} per hour"
     made = tariffs.price_intervals(df, plan)
     made = made[made["computed_cost"].notna()]
     if not len(made):
@@ -218,14 +222,14 @@ def cost_by_hour(
     meters = made["meter"].nunique()
     subject = f"meter {_theme.plain(str(made['meter'].iloc[0]))}" if meters == 1 else f"{meters} meters"
     note = f"{_style.days(days.min(), days.max())}, {_style.zone_label([zone])}"
-    scale = _theme.color_scale(mean.to_numpy(), "cost per hour")
+    scale = _theme.color_scale(mean.to_numpy(), unit)
     sheet = Sheet.of(f"Average cost by hour of the week, {subject}", note, given=title, height=height, usual=380,
                      theme=theme)  # fmt: skip
     sheet.add(
         "heatmap", z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)],
         y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
         xgap=1, ygap=1, **scale.colors, colorbar=sheet.colorbar(scale.label, "y"),
-        hovertemplate="%{y} %{x}<br>%{z:.4f}<extra></extra>",
+        hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.4f}} {unit}<extra></extra>",
     )  # fmt: skip
     sheet.axis("xaxis", _style.time_title([zone]), showgrid=False, type="category",
                tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)])  # fmt: skip

@@ -292,8 +292,9 @@ class Comparison:
         a, b = (self._by_kind(self.plans[int(i)]) for i in order[:2])
         names = [self.plans[int(i)].name for i in order[:2]]
         step = {k: b.get(k, 0.0) - a.get(k, 0.0) for k in dict.fromkeys([*a, *b])}
+        currency = self.plans[0].currency
         words = [
-            f"{kind} {_words.money(abs(x), self.plans[0].currency)} {'less' if x > 0 else 'more'}"
+            f"{_words.KINDS.get(kind, kind)} {_words.money(abs(x), currency)} {'less' if x > 0 else 'more'}"
             for kind, x in sorted(step.items(), key=lambda s: -abs(s[1]))
             if abs(x) >= 0.01
         ]

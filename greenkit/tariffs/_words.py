@@ -30,6 +30,8 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SIGNS: Final = {"USD": "$", "CAD": "$", "EUR": "€", "GBP": "£"}
 _ROWS: Final = 40
+KINDS: Final = {"wires": "delivery"}
+"""Kinds of lines whose name in sentences differs from the key of a plan."""
 
 
 def number(value: Decimal | float) -> str:

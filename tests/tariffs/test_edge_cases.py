@@ -720,6 +720,8 @@ def test_parts_of_one_flow_are_priced_together(chicago):
 
 def test_report_has_the_cost_of_each_bill(chicago, tmp_path):
     df = chicago(np.ones(744))
-    page = df.gk.report(tmp_path / "r.html", plan=plan(energy=0.1, fixed=5)).read_text(encoding="utf-8")
+    one = plan(energy=0.1, fixed=5, wires={"month": 0})
+    page = df.gk.report(tmp_path / "r.html", plan=one).read_text(encoding="utf-8")
     assert "<h2>Cost</h2>" in page
     assert "Plan: 79.40 USD for 1 bill." in page
+    assert "<th>energy</th><th>fixed</th><th>delivery</th><th>total</th>" in page
