@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import numpy as np
@@ -685,13 +686,22 @@ def test_59_many_plans_take_one_pass_over_the_data(chicago, monkeypatch):
     assert few <= 3
 
 
-def test_60_partitions_by_meter_give_the_bills_of_the_whole(chicago):
+def test_60_partitions_by_meter_in_parallel_give_the_bills_of_the_whole(chicago):
     df = both(*(chicago(np.full(48, i + 1.0), meter=f"M{i}") for i in range(4)))
-    one = pickle.loads(pickle.dumps(plan(energy={"w": {"price": 0.3, "hours": "16-21"}, "rest": 0.1})))
-    parts = [price(frame.tidy(df[df["meter"].isin(m)]), one).frame for m in (["M0", "M1"], ["M2", "M3"])]
-    whole = price(df, one).frame
-    joined = pd.concat([p.astype({"meter": "str"}) for p in parts], ignore_index=True)
-    pd.testing.assert_frame_equal(joined, whole.astype({"meter": "str"}), check_dtype=False, check_categorical=False)
+    plans = [plan(energy={"w": {"price": 0.3, "hours": f"{h}-21"}, "rest": 0.1}) for h in range(20)]
+    plans = pickle.loads(pickle.dumps(plans))
+    parts = [frame.tidy(df[df["meter"].isin(m)]) for m in (["M0", "M1"], ["M2"], ["M3"])]
+
+    def work(part):
+        return price(part, plans[16]).frame, compare_plans(part, plans).by_bill
+
+    with ThreadPoolExecutor(3) as pool:
+        lines, costs = zip(*pool.map(work, parts), strict=True)
+    for found, whole in ((lines, price(df, plans[16]).frame), (costs, compare_plans(df, plans).by_bill)):
+        joined = pd.concat([f.astype({"meter": "str"}) for f in found], ignore_index=True)
+        pd.testing.assert_frame_equal(
+            joined, whole.astype({"meter": "str"}), check_dtype=False, check_categorical=False
+        )
 
 
 def test_interval_prices_add_up_to_the_energy_lines(chicago):
