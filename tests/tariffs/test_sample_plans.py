@@ -1,5 +1,8 @@
 """The sample plans: every kind, proven by their labels, and one golden bill of each worked out by hand."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,3 +77,19 @@ def test_golden_bill_of_general_service_with_a_ratchet():
     october = bill.frame[(bill.frame["bill"].str.startswith("2025-10")) & (bill.frame["kind"] == "energy")]
     assert october["quantity"].tolist() == [16_000.0, 4_000.0]
     assert "tariff.ratchet.unknown-history" in bill.findings.names
+
+
+GUIDES = Path(__file__).parents[2] / "docs" / "how-to"
+HEAD = 'name = "x"\nzone = "America/Chicago"\n'
+
+
+@pytest.mark.parametrize("page", ["tariff-plans", "texas-plans", "california-plans", "ontario-and-commercial-plans"])
+def test_plans_of_the_guides_load(page):
+    text = (GUIDES / f"{page}.md").read_text(encoding="utf-8")
+    found = [("" if "zone" in b else HEAD) + b for b in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    # a row of a table has one key, and may need energy to be a plan
+    for row in re.findall(r"^\| [^|]+ \| `([^`|]+ = [^`|]+)` \|$", text, re.MULTILINE):
+        found.append(HEAD + row + ("" if row.startswith("energy") else "\nenergy = 0.1"))
+    assert found
+    for one in found:
+        assert load_plan(one + "\n").terms
