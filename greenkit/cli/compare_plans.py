@@ -24,6 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
     from greenkit import tariffs
     from greenkit.findings import quiet
 
+    if arguments.source.lower().endswith(".toml"):
+        raise tariffs.PlanError(
+            f"{arguments.source} is a plan, but the first file must have the usage",
+            next_step="Write greenkit compare-plans FILE PLAN…",
+        )
     plans: list[tariffs.PlanSource] = []
     for path in arguments.plans:
         plans += tariffs.load_offers(path) if path.lower().endswith(".csv") else [tariffs.load_plan(path)]

@@ -247,6 +247,11 @@ def pick(records: Mapping[str, Any] | Sequence[Mapping[str, Any]], label: str | 
         return found
     if not known:
         raise PlanError(f"{name} has no rates", next_step="Choose another file, or check the request to the API.")
+    if not any(is_urdb(r) for r in known):
+        raise PlanError(
+            f"{name} is not a plan: it has no fields of the U.S. Utility Rate Database",
+            next_step="Pass a plan in TOML, or a URDB rate as JSON or CSV; interval data are a source of usage.",
+        )
     if len(known) > 1:
         shown = ", ".join(f"{r.get('label')} ({r.get('name')})" for r in known[:5])
         raise PlanError(

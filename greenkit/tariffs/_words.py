@@ -190,7 +190,7 @@ def tier_rule(schedule: Schedule) -> str:
         "period": "counted for each period apart",
         "day": f"counted anew each day, {schedule.share}",
     }[schedule.pool]
-    return f"{bound}; {pool}"
+    return bound if schedule.flat and schedule.pool == "all" else f"{bound}; {pool}"
 
 
 def _charge(plan: Plan, charge: Charge) -> str:

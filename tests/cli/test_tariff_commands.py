@@ -44,3 +44,15 @@ def test_wrong_plan_prints_its_error_and_next_step(capsys, tmp_path, command):
     err = capsys.readouterr().err
     assert "bad.toml, line 3: energy is 15.1 USD/kWh" in err
     assert "Next step: Write the price in USD: 0.151." in err
+
+
+def test_bill_refuses_interval_data_in_place_of_a_plan(capsys):
+    assert main(["bill", path("smt-interval"), "--plan", path("smt-interval")]) != 0
+    assert "is not a plan: it has no fields of the U.S. Utility Rate Database" in capsys.readouterr().err
+
+
+def test_compare_plans_says_that_the_usage_comes_first(capsys):
+    assert main(["compare-plans", path("plan-flat"), path("smt-interval")]) != 0
+    error = capsys.readouterr().err
+    assert "is a plan, but the first file must have the usage" in error
+    assert "greenkit compare-plans FILE PLAN" in error
