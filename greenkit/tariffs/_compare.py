@@ -268,7 +268,7 @@ class Comparison:
         first = ranking.iloc[0]
         made = [
             f"{first['plan']} is cheapest: {_words.money(first['computed_cost'], currency)} for "
-            f"{_words.counted(first['bills'], 'bill')}, of which it wins {int(first['bills_won'])}."
+            f"{_words.counted(first['bills'], 'bill')}, and the cheapest in {int(first['bills_won'])} of them."
         ]
         for _, row in ranking.iloc[1:10].iterrows():
             won = _words.counted(row["bills_won"], "bill")
@@ -280,7 +280,7 @@ class Comparison:
             made.append(f"… and {len(ranking) - 10:,} more plans.")
         made += self._reasons()
         if self.certain and self._filled:
-            made.append("Gaps cannot change the cheapest plan, if they have at most the usage of like days.")
+            made.append("Gaps cannot change the cheapest plan if they have at most the usage of similar days.")
         made += [f"Note: {f.message}" for f in self.findings if f.name.startswith("tariff.compare")]
         return "\n".join(made)
 

@@ -1,4 +1,4 @@
-"""The effect of gaps: a meter with its missing intervals filled from like days."""
+"""The effect of gaps: a meter with its missing intervals filled from similar days."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def doubtful(meter: Meter, infos: Sequence[BillInfo]) -> bool:
 
 
 def filled(meter: Meter, zone: str, bills: Sequence[BillPeriod], shares: Sequence[float] = (1.0,)) -> list[Meter]:
-    """Return meters whose missing delivered intervals have some shares of the energy of like days.
+    """Return meters whose missing delivered intervals have some shares of the energy of similar days.
 
     Returns
     -------

@@ -180,15 +180,15 @@ def _energy(plan: Plan, energy: Energy, name: str) -> list[str]:
 
 def tier_rule(schedule: Schedule) -> str:
     """Return in words how the tiers of a schedule count."""
-    bound = {"day": "bounds are per day of the bill"}.get(schedule.per, "bounds are per bill")
+    bound = {"day": "bounds are for each day of the bill"}.get(schedule.per, "bounds are for each bill")
     if any(t.to_hours is not None for p in schedule.periods for t in p.tiers):
         bound = "bounds are hours of use of the billed demand"
     if schedule.tier_month is not None:
-        bound = f"bounds are per {number(schedule.tier_month)} days"
+        bound = f"bounds are for {number(schedule.tier_month)} days"
     pool = {
         "all": f"counted over all periods, {schedule.share}",
-        "period": "counted for each period apart",
-        "day": f"counted anew each day, {schedule.share}",
+        "period": "counted for each period separately",
+        "day": f"counted for each day, {schedule.share}",
     }[schedule.pool]
     return bound if schedule.flat and schedule.pool == "all" else f"{bound}; {pool}"
 

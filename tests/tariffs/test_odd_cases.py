@@ -313,5 +313,5 @@ def test_table_of_offers_with_an_error_names_it(tmp_path, text, words):
 
 def test_one_bill_is_written_in_the_singular(flow):
     text = compare_plans(flow(np.ones(744)), [plan(energy=0.1), {"name": "Q", "zone": ZONE, "energy": 0.2}]).explain()
-    assert "P is cheapest: $74.40 for 1 bill, of which it wins 1." in text
+    assert "P is cheapest: $74.40 for 1 bill, and the cheapest in 1 of them." in text
     assert "cover 31 days" in text
