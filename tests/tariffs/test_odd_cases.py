@@ -149,6 +149,21 @@ def test_tiers_of_two_versions_count_their_own_days(flow):
     assert price(flow(np.ones(744)), one).frame["quantity"].tolist() == [100, 140, 210, 294]
 
 
+@pytest.mark.parametrize(
+    ("days", "total"),
+    [("sat-sun", 24), ("sun", 24), ("weekdays", 0), ("thu", 0), ("holidays", 24)],
+)
+@pytest.mark.parametrize("holidays", ["NERC", "US-TX", ["2025-12-25"]])
+def test_holiday_on_a_thursday_is_priced_as_a_sunday(flow, days, total, holidays):
+    one = plan(holidays=holidays, energy={"w": {"price": 1, "days": days}, "rest": 0})
+    assert price(flow(np.ones(24), "2025-12-25"), one).total == total
+
+
+def test_holidays_with_prices_of_their_own_are_no_sundays(flow):
+    energy = {"w": {"price": 1, "days": "sat-sun"}, "h": {"price": 2, "days": "holidays"}, "rest": 0}
+    assert price(flow(np.ones(24), "2025-12-25"), plan(holidays="NERC", energy=energy)).total == 48
+
+
 # -- negative prices, solar, and bills without usage
 
 
