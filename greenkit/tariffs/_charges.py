@@ -14,7 +14,7 @@ from greenkit.findings import Findings, Kind
 from greenkit.tariffs import _grammar, _load
 from greenkit.tariffs._bill import BillInfo, PlanSource, PriceSources, Pricing, price
 from greenkit.tariffs._layout import bill_period, wires_of
-from greenkit.tariffs._model import PlanError, Schedule
+from greenkit.tariffs._model import Charge, PlanError, Schedule
 from greenkit.tariffs._plan import Plan
 from greenkit.tariffs._series import SeriesBook, Steps, columns_of, prices_at
 from greenkit.tariffs._usage import Floats, meters
@@ -101,11 +101,16 @@ def _delivered(df: pd.DataFrame) -> Any:
     return (df["flow"].astype("str").isin(["delivered", "unknown"]) & (df["unit"].astype("str") == "kWh")).to_numpy()
 
 
+def _marginal(charge: Charge) -> bool:
+    """Return whether a charge is for each kWh, whatever the kWh of the bill."""
+    return charge.per == "kWh" and not charge.band.bounds
+
+
 def _not_included(plan: Plan) -> list[str]:
     made = []
     for terms in plan.terms:
-        made += [c.name for c in terms.charges if c.per != "kWh"]
-        made += [c.name for c in (terms.wires.charges if terms.wires else ()) if c.per != "kWh"]
+        made += [c.name for c in terms.charges if not _marginal(c)]
+        made += [c.name for c in (terms.wires.charges if terms.wires else ()) if not _marginal(c)]
         made += [d.name for d in (*terms.demand, *(terms.wires.demand if terms.wires else ()))]
         made += ["the minimum bill"] if terms.minimum else []
         made += [t.name for t in terms.taxes]
@@ -138,8 +143,12 @@ def _plan_prices(df: pd.DataFrame, plan: Plan, book: SeriesBook, found: Floats) 
             for source, factor in ((terms.energy, 1.0), (wires.energy if wires else None, float(terms.loss_factor))):
                 if source is not None:
                     total += factor * _row_prices(plan, source.of(part.season), of, here, s, book)
-            extra = [c for c in (*terms.charges, *(wires.charges if wires else ())) if c.per == "kWh"]
-            each[here] = total + sum(float(c.amount) for c in extra)
+            month = rows.date[here].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+            for charge in (*terms.charges, *(wires.charges if wires else ())):
+                if _marginal(charge):
+                    amount = float(charge.amount) * (float(terms.loss_factor) if charge.kind == "wires" else 1.0)
+                    total += amount * (np.isin(month, list(charge.months)) if charge.months else 1.0)
+            each[here] = total
         share = rows.share if rows.share is not None else np.ones(len(rows.source))
         # an interval in pieces has the mean price of its pieces, by their share of its energy
         good = np.isfinite(each)

@@ -720,6 +720,22 @@ def test_interval_prices_add_up_to_the_energy_lines(chicago):
     assert re.search("do not include Delivery, monthly charge", str(frame.findings_of(made)))
 
 
+def test_interval_prices_have_charges_per_kwh_only_in_their_months(chicago):
+    one = plan(
+        energy=0.1,
+        fees=[{"name": "Fuel", "amount": 0.01, "per": "kWh", "months": "jan"},
+              {"name": "Fuel", "amount": 0.03, "per": "kWh", "months": "feb"},
+              {"name": "High use", "amount": 0.5, "per": "kWh", "from": 5000}],
+        wires={"fees": [{"name": "Rider", "amount": 0.05, "per": "kWh"}]},
+        loss_factor=1.1,
+    )  # fmt: skip
+    df = chicago(np.ones(48), "2025-01-31")
+    made = price_intervals(df, one)
+    assert made["computed_price"].round(6).unique().tolist() == [0.165, 0.185]
+    assert made.attrs["greenkit"]["not_included"] == ["High use"]
+    assert float(price(df, one).total) == pytest.approx(made["computed_cost"].sum(), abs=0.02)
+
+
 def test_parts_of_one_flow_are_priced_together(chicago):
     peak, rest = chicago(np.ones(24)), chicago(np.ones(24))
     df = both(peak.iloc[16:21].assign(series="peak"), rest.drop(index=range(16, 21)).assign(series="rest"))
