@@ -409,7 +409,7 @@ def _cost(bill: tariffs.Bill) -> str:
     total = f"{bill.total:,.2f} {bill.plan.currency}"
     head = f"<p>{_html.text(bill.plan.name)}: {_html.text(total)} for {len(bill):,} bill{'s' * (len(bill) != 1)}.</p>"
     shown = ["delivery" if k == "wires" else k for k in kinds]
-    chart = _figure(plot.bill(bill, theme="page")) if len(bill) else ""
+    chart = chart_html(plot.bill(bill, theme="page")) if len(bill) else ""
     return head + chart + _table(("meter", "bill", *shown, "total", "complete"), rows) + more
 
 
