@@ -121,6 +121,8 @@ def _distributed(
     futures = {
         client.submit(function, task, *arguments, pure=False, retries=_RETRIES): i for i, task in enumerate(tasks)
     }
+    # asked before any worker dies, because a dead one has no limit to report
+    memory = _least_memory(client)
     done = as_completed(list(futures))
     try:
         for future in done:
@@ -128,16 +130,20 @@ def _distributed(
             try:
                 yield i, future.result()
             except KilledWorker:
-                yield i, _too_small(describe(tasks[i]), weights[i], client)
+                yield i, _too_small(describe(tasks[i]), weights[i], memory)
             advance(weights[i])
             future.release()
     finally:
         client.cancel(list(futures))
 
 
-def _too_small(what: str, weight: int, client: Client) -> WorkerTooSmall:
+def _least_memory(client: Client) -> int:
+    """Return the smallest memory limit of the workers in bytes; 0 if there is none."""
     limits = [w.get("memory_limit") or 0 for w in client.scheduler_info(n_workers=-1)["workers"].values()]
-    least = min(limits, default=0)
+    return int(min(limits, default=0))
+
+
+def _too_small(what: str, weight: int, least: int) -> WorkerTooSmall:
     has = f"; the smallest has a memory limit of {least / 1e9:.1f} GB" if least else ""
     return WorkerTooSmall(
         f"Workers died again and again while they worked on {what} ({weight / 1e6:,.0f} MB){has}",
