@@ -25,7 +25,7 @@ def categorical(number: npt.NDArray[np.integer[Any]], labels: Sequence[str | Non
     --------
     >>> made = categorical(np.array([2, 0, 2]), ["b", "x", "a"])
     >>> made.categories.tolist(), made.codes.tolist()
-    (['a', 'b'], [1, 0, 1])
+    (['a', 'b'], [0, 1, 0])
     """
     observed = np.zeros(len(labels), dtype=bool)
     observed[number] = True

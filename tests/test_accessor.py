@@ -100,7 +100,7 @@ def test_every_method_is_compared():
 
 
 # charts of a result, not of a frame, or with an argument that has no default
-OF_RESULTS = {"bill", "bill_change", "plans", "price_map"}
+OF_RESULTS = {"bill", "bill_change", "plans", "price_map", "findings_by_day", "fleet_band", "fleet_load"}
 
 
 def test_chart_of_a_plan_calls_the_function_behind_it(make_series):

@@ -29,7 +29,10 @@ MONDAY = 1767589200
 HOURS, DAYS = np.arange(168) * 3600 + MONDAY, np.arange(7) * 86400 + MONDAY
 CODES = {"delivered": 1, "received": 19, "net": 4}
 # charts of one frame, without those that need a plan
-CHARTS = sorted(set(plot.__all__) - {"bill", "bill_change", "plans", "price_map", "cost_by_hour"})
+CHARTS = sorted(
+    set(plot.__all__)
+    - {"bill", "bill_change", "plans", "price_map", "cost_by_hour", "findings_by_day", "fleet_band", "fleet_load"}
+)
 
 
 def by_time_of_use():

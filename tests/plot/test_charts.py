@@ -202,7 +202,8 @@ def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, n
 
 def test_every_public_chart_is_tested():
     of_results = {"bill", "bill_change", "cost_by_hour", "plans", "price_map"}  # tests/plot/test_tariff_charts.py
-    assert set(plot.__all__) == {*ALL, *FLEET, "tou", *of_results}
+    of_datasets = {"findings_by_day", "fleet_band", "fleet_load"}  # tests/scale
+    assert set(plot.__all__) == {*ALL, *FLEET, "tou", *of_results, *of_datasets}
 
 
 def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):

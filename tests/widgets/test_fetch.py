@@ -163,7 +163,7 @@ def test_a_person_authorizes_fetches_and_looks(utility):
     sums = want.groupby("flow", observed=True)["value"].sum()
     assert f"{sums['delivered']:,.3f} kWh" in hands.text(panel)
     (figure,) = hands.figures(panel)
-    assert len(figure["data"]) == 2
+    assert [trace["name"] for trace in figure["data"]] == ["delivered", "export", "net"]
     pd.testing.assert_frame_equal(panel.explore.frame, panel.frame)
     for secret in (store.load().access.reveal(), utility.client_secret.reveal()):
         assert secret not in hands.wire(panel.widget)

@@ -1,6 +1,6 @@
 """Long forms of the property tests of tables: parsing after writing, hostile bytes, and private text.
 
-    GREENKIT_SOAK_EXAMPLES=2000 python -m pytest -m real tests/soak/test_tables.py -s
+    GREENKIT_SOAK_EXAMPLES=2000 python -m pytest -m real tests/soak/test_table_soak.py -s
 
 GREENKIT_SOAK_SEED (default 1) and GREENKIT_SOAK_EXAMPLES (default 300) choose another run; both are printed.
 """
