@@ -143,8 +143,10 @@ def _changed(df: pd.DataFrame) -> list[str]:
 
 def difference(name: str, then: Any, now: Any) -> str:
     """Return the first difference between two results of an analysis, or ""."""
-    if type(then) is not type(now) or isinstance(then, str):
-        return "" if isinstance(then, str) and then == now else f"{_short(then)} → {_short(now)}"
+    if type(then) is not type(now):
+        return f"{_short(then)} → {_short(now)}"
+    if isinstance(then, str):
+        return "" if then == now else f"{then} → {now}"
     if isinstance(then, list):
         return "" if then == now else "another list"
     if isinstance(then, pd.Series):
