@@ -480,7 +480,7 @@ def _days(found: Intervals, window: Window) -> pd.DataFrame:
     sums = _periods.aggregate(fine, periods, window=window)
     which, distinct = pd.factorize(periods.name)
     date = pd.to_datetime(pd.Series(distinct, dtype="str")).to_numpy("datetime64[us]")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "code": periods.code,
             "date": date[which],
@@ -489,6 +489,8 @@ def _days(found: Intervals, window: Window) -> pd.DataFrame:
             "estimated": sums.estimated,
         }
     )
+    # a day in which only the rest of the last interval lies, as of daily values from 5:00 to 5:00, expects none
+    return table[(table["expected"] > 0) | (table["present"] > 0)].reset_index(drop=True)
 
 
 # -- the report

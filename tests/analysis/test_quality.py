@@ -292,3 +292,8 @@ def test_intervals_without_length_are_told_and_not_multiplied(make_series):
 
 def test_infinite_values_count_as_none(make_series):
     assert quality.assess(make_series([np.inf, np.inf, 1.0])).table["present"].tolist() == [1]
+
+
+def test_rest_of_the_last_interval_is_no_day_without_a_value(make_series):
+    report = quality.assess(make_series([24.0] * 3, "2024-07-01 05:00", every="24h"))
+    assert report.days[["expected", "present"]].to_numpy().tolist() == [[1, 1]] * 3

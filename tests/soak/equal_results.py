@@ -93,8 +93,6 @@ def analyses(df: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "wide": gk.wide,
         "series": gk.series,
         "summary": lambda: greenkit.frame.summary(df),
-        "home assistant": lambda: greenkit.export.home_assistant(df),
-        "opendsm": lambda: greenkit.export.opendsm_frame(df, pd.Series(60.0, df["start"].drop_duplicates()), period="day"),
     }  # fmt: skip
 
 
