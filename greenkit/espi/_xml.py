@@ -56,7 +56,7 @@ def document_pieces(
     OtherFormat
         If the file is not XML, or a web page.
     FormatError
-        If the document declares an encoding that is not for text.
+        If the document declares an encoding that its text cannot be in.
     LimitError
         If the document has a DOCTYPE.
     """
@@ -120,7 +120,7 @@ def _encoding(head: bytes, name: str) -> str:
     if found.name.startswith(("utf-16", "utf-32")):
         return "utf-8"
     raise FormatError(
-        f"The document declares the encoding {declared[1].decode()!r}, which is not an encoding of text",
+        f"The document declares the encoding {declared[1].decode()!r}, but its text is not in that encoding",
         source=name,
         next_step="Download the feed again from the utility.",
     )

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from greenkit import _intervals, frame
+from greenkit._categories import from_codes, smallest
 from greenkit._intervals import DAY
 from greenkit.findings import Kind
 from greenkit.times import to_instants, to_times
@@ -402,15 +403,7 @@ def flat_values(table: pa.Table) -> npt.NDArray[np.float64]:
 
 def _category(column: pa.ChunkedArray, count: Ints) -> pd.Categorical:
     code, words = ranks(column)
-    return _categorical(np.repeat(code.astype(_smallest(len(words))), count), words)
-
-
-def _categorical(code: Any, words: Sequence[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(code, categories=pd.Index(list(words), dtype="str"))
-
-
-def _smallest(n: int) -> np.dtype[Any]:
-    return np.dtype(np.int8 if n < 127 else np.int16 if n < 32767 else np.int32)
+    return from_codes(np.repeat(code.astype(smallest(len(words))), count), words)
 
 
 def _word_column(one: pa.ChunkedArray, many: pa.ChunkedArray, count: Ints) -> pd.Categorical:
@@ -425,7 +418,7 @@ def _word_column(one: pa.ChunkedArray, many: pa.ChunkedArray, count: Ints) -> pd
         flat = lookup[flat]
         flat[np.repeat(several, count)] = np.array([*(every.index(w) for w in more), -1], dtype=np.int64)[inner]
         words = every
-    return _categorical(flat.astype(_smallest(len(words))), words)
+    return from_codes(flat.astype(smallest(len(words))), words)
 
 
 def _flatten(lists: pa.ChunkedArray) -> pa.ChunkedArray:
