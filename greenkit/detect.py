@@ -15,7 +15,7 @@ from greenkit import _foreign, frame, tables
 from greenkit._left_out import Errors, check_errors
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
-from greenkit.sources import Limits, Source, copy_pipe, is_pipe, refuse, walk
+from greenkit.sources import Decrypt, Decrypts, Limits, Readable, Source, copy_pipe, is_pipe, refuse, walk
 from greenkit.text import decode_head
 
 _HEAD: Final = 1 << 16
@@ -24,11 +24,11 @@ _WORKBOOK: Final = b"PK\x03\x04"
 
 
 def load(
-    source: Any,
+    source: Readable,
     *,
     tz: str | None = None,
     epoch: str = "utc",
-    pgp: Any = None,
+    pgp: Decrypts | Decrypt | None = None,
     errors: Errors = "raise",
     progress: Progress = None,
     limits: Limits | None = None,
@@ -127,10 +127,10 @@ def _kind_of(source: Source) -> str:
 
 
 def _load_with_tables(
-    source: Any,
+    source: Readable,
     tz: str | None,
     epoch: str,
-    pgp: Any,
+    pgp: Decrypts | Decrypt | None,
     errors: Errors,
     progress: Progress,
     limits: Limits | None,

@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, Final, NamedTuple
+from typing import IO, Any, BinaryIO, Final, NamedTuple, Protocol
 
 from greenkit import _foreign
 from greenkit.errors import DamagedMessage, DecryptError, FormatError, GreenkitError, LimitError
@@ -33,7 +33,9 @@ from greenkit.text import decode_head, detect_encoding
 
 __all__ = [
     "Decrypt",
+    "Decrypts",
     "Limits",
+    "Readable",
     "Source",
     "copy_pipe",
     "foreign",
@@ -65,6 +67,15 @@ DAMAGED: Final = (
 
 Decrypt = Callable[[BinaryIO], BinaryIO]
 """Takes an open OpenPGP message and returns its decrypted stream, which the caller closes."""
+
+
+class Decrypts(Protocol):
+    """An object that decrypts OpenPGP messages, such as :class:`greenkit.pgp.Keyring`."""
+
+    def decrypt(self, message: BinaryIO) -> BinaryIO:
+        """Return the decrypted stream of an open message."""
+
+
 LeaveOut = Callable[[str, GreenkitError], object]
 """Takes the name of a file that cannot be unpacked, and the error."""
 
@@ -119,8 +130,12 @@ class Source:
             return _read_exactly(file, n)
 
 
+Readable = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Source | Iterable[Any]
+"""What ``load_*`` and ``open_*`` accept: a path, bytes, a binary file, or several of these."""
+
+
 def walk(
-    source: Any, *, limits: Limits | None = None, decrypt: Decrypt | None = None, leave_out: LeaveOut | None = None
+    source: Readable, *, limits: Limits | None = None, decrypt: Decrypt | None = None, leave_out: LeaveOut | None = None
 ) -> Iterator[Source]:
     """Yield every stream of a source in a stable order (folders and globs by name).
 

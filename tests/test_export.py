@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from greenkit import export, frame, store
 from greenkit.errors import FormatError, SchemaError, SettingsError
 from greenkit.export import _excel
-from greenkit.findings import Finding
 
 
 def full(make_series, **more):
@@ -147,18 +146,6 @@ def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
     ]
     days = list(book["days"].iter_rows(values_only=True))
     assert dict(zip(days[0], days[1], strict=True))["expected"] == 25
-
-
-def test_workbook_has_findings_of_the_load_and_of_quality(tmp_path, make_series):
-    openpyxl = pytest.importorskip("openpyxl")
-    shifted = Finding("espi.time.local-as-utc", "serious", "Timestamps look local.", {}, "Load the file again.")
-    df = frame.note(make_series([1, None, 3]), [shifted])
-    rows = list(openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))["findings"].values)
-    assert rows[:2] == [
-        ("severity", "name", "what"),
-        ("serious", "espi.time.local-as-utc", "Timestamps look local. Load the file again."),
-    ]
-    assert [name for _, name, _ in rows[2:]] == df.gk.quality().findings.names
 
 
 def test_a_sheet_has_its_limit(tmp_path, make_series, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from greenkit.espi._series import SeriesResolver
 from greenkit.espi._tables import Tables
 from greenkit.espi._xml import WebPage
 from greenkit.findings import Findings, Kind, counted
-from greenkit.sources import Limits, walk
+from greenkit.sources import Limits, Readable, walk
 
 SKIPPED: Final = Kind(
     "espi.file.passed-over",
@@ -53,7 +53,7 @@ _LISTED: Final = 20
 
 
 def load_espi(
-    source: Any,
+    source: Readable,
     *,
     tz: str | None = None,
     epoch: str = "utc",
@@ -137,7 +137,7 @@ def load_espi(
 
 
 def open_espi(
-    source: Any,
+    source: Readable,
     *,
     tz: str | None = None,
     epoch: str = "utc",
@@ -170,7 +170,7 @@ def open_espi(
 
 
 def _open(
-    source: Any,
+    source: Readable,
     tz: str | None,
     epoch: str,
     errors: Errors,
@@ -201,7 +201,7 @@ def _open(
 
 
 def _read_documents(
-    source: Any, left_out: LeftOut, progress: Progress, limits: Limits | None, *, recover: bool
+    source: Readable, left_out: LeftOut, progress: Progress, limits: Limits | None, *, recover: bool
 ) -> tuple[Feed, Findings]:
     feed, out = Feed(), Findings()
     for file in walk(source, limits=limits, leave_out=left_out.from_walk):

@@ -37,7 +37,7 @@ from greenkit.smt._findings import (
 )
 from greenkit.smt._names import parse_name
 from greenkit.smt._tables import BILLS, REGISTERS, ReadTargets, Table
-from greenkit.sources import Decrypt, Limits, Source, is_openpgp, walk
+from greenkit.sources import Decrypt, Decrypts, Limits, Readable, Source, is_openpgp, walk
 from greenkit.text import Advance, decode_head
 
 REVISIONS: Final = ("latest", "all")
@@ -252,7 +252,7 @@ class SmtBlocks:
     findings: Findings
 
 
-def read_blocks(source: Any, *, pgp: Any = None, limits: Limits | None = None) -> SmtBlocks:
+def read_blocks(source: Readable, *, pgp: Decrypts | Decrypt | None = None, limits: Limits | None = None) -> SmtBlocks:
     """Read the intervals of Smart Meter Texas files as blocks, in all revisions, for a dataset.
 
     A block costs a few numbers where a frame costs 50 bytes for each interval.
@@ -278,10 +278,10 @@ def read_blocks(source: Any, *, pgp: Any = None, limits: Limits | None = None) -
 
 
 def load_smt(
-    source: Any,
+    source: Readable,
     *,
     revisions: str = "latest",
-    pgp: Any = None,
+    pgp: Decrypts | Decrypt | None = None,
     strict: bool = False,
     errors: Errors = "raise",
     progress: Progress = None,
@@ -371,10 +371,10 @@ def load_smt(
 
 
 def open_smt(
-    source: Any,
+    source: Readable,
     *,
     revisions: str = "latest",
-    pgp: Any = None,
+    pgp: Decrypts | Decrypt | None = None,
     strict: bool = False,
     errors: Errors = "raise",
     progress: Progress = None,
@@ -585,7 +585,7 @@ def _age(name: str) -> str:
     return created.isoformat()
 
 
-def _decrypt_with(pgp: Any) -> Decrypt | None:
+def _decrypt_with(pgp: Decrypts | Decrypt | None) -> Decrypt | None:
     """Return the callable that decrypts a message."""
     if pgp is None:
         return None
