@@ -392,16 +392,18 @@ class _Records:
         channel = cached_channel(channel_name)
         revision = time_stamp(four)
         where = f"{meter} from {start}"
-        for kind, applies, example in (
-            (LSE_INTERVAL, second.step is None, where),
-            (LSE_MULTIPLIER, second.is_scaled, where),
-            (FLOW_OTHER, self._is_new(channel), where),
-            (UNIT_OTHER, second.unit != KWH, f"{masked(second.unit)} of {where}"),
-            (LSE_INVALID, invalid.strip().upper() == "Y", where),
-            (REVISION_UNREADABLE, revision is None, f"{masked(decode(four))} of {where}"),
+        # a cell that cannot be read is masked only for the few records that have one
+        for kind, applies, cell in (
+            (LSE_INTERVAL, second.step is None, None),
+            (LSE_MULTIPLIER, second.is_scaled, None),
+            (FLOW_OTHER, self._is_new(channel), None),
+            (UNIT_OTHER, second.unit != KWH, second.unit),
+            (LSE_INVALID, invalid.strip().upper() == "Y", None),
+            (REVISION_UNREADABLE, revision is None, four),
         ):
             if applies:
-                self.lines.report(kind, example, line=line)
+                text = decode(cell) if isinstance(cell, bytes) else cell
+                self.lines.report(kind, where if text is None else f"{masked(text)} of {where}", line=line)
         self.meter.append(self.store.meters[meter])
         self.channel.append(self.store.channels[channel])
         self.unit.append(self.store.units[second.unit])
