@@ -99,7 +99,7 @@ details {{ margin: .8rem 0; }}
 summary {{ cursor: pointer; font-weight: 600; }}
 code {{ white-space: normal; overflow-wrap: anywhere; }}
 .chart {{ margin: .6rem 0; break-inside: avoid; }}
-.chart .infolayer text, .chart .xtick text, .chart .ytick text, .chart .annotation text,
+.chart .infolayer text, .chart [class$="tick"] text, .chart .annotation text,
 .chart .xaxislayer-above text, .chart .yaxislayer-above text {{ fill: var(--ink) !important; }}
 @media print {{
  :root {{ color-scheme: light; {light} }}

@@ -153,3 +153,9 @@ def test_costs_of_a_plan_are_one_of_the_figures(tmp_path, make_series):
     plan = {"name": "Flat", "zone": "America/Chicago", "energy": 0.5}
     page = greenkit.write_report(make_series([1.0] * 48), tmp_path / "r.html", plan=plan).read_text(encoding="utf-8")
     assert "<b>24.00 USD</b><span>cost on Flat</span>" in page
+
+
+def test_every_axis_of_a_chart_has_the_color_of_the_page(tmp_path, make_series):
+    page = greenkit.write_report(make_series([1.0] * 24), tmp_path / "r.html").read_text(encoding="utf-8")
+    # plotly names the ticks of the first pane xtick and those of the others x2tick, x3tick, …
+    assert '[class$="tick"] text' in page

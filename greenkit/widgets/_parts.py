@@ -203,7 +203,7 @@ _STYLE: Final = (
     ".gk-panel .widget-toggle-buttons>.widget-label{width:auto}"
     ".gk-panel td,.gk-panel th{line-height:1.5}"
     # charts in panels are transparent, and the page sets the color of their text
-    ".gk-panel .infolayer text,.gk-panel .xtick text,.gk-panel .ytick text,.gk-panel .annotation text"
+    ".gk-panel .infolayer text,.gk-panel [class$='tick'] text,.gk-panel .annotation text"
     "{fill:var(--jp-ui-font-color1,#1f2328)!important}"
     ".gk-over{outline:2px dashed var(--jp-brand-color1,#1976d2);outline-offset:2px}"
 )
