@@ -37,6 +37,25 @@ def categorical(number: npt.NDArray[np.integer[Any]], labels: Sequence[str | Non
     return from_codes(codes[number], names)
 
 
+def of_series(names: pd.Series[str], code: npt.NDArray[np.integer[Any]]) -> pd.Categorical:
+    """Return the name of the series of each row as a categorical, with the names in alphabetical order.
+
+    Parameters
+    ----------
+    names : Series
+        One name for each series; names may repeat.
+    code : array of int
+        Number of the series of each row.
+
+    Examples
+    --------
+    >>> list(of_series(pd.Series(["b", "a"]), np.array([1, 1, 0])))
+    ['a', 'a', 'b']
+    """
+    codes, words = pd.factorize(names, sort=True)
+    return pd.Categorical.from_codes(codes[code], categories=words)
+
+
 def from_codes(codes: npt.NDArray[np.integer[Any]], names: Sequence[str]) -> pd.Categorical:
     """Return a categorical of codes that were checked: indexes into ``names``, -1 for an empty cell."""
     return pd.Categorical.from_codes(codes, dtype=_dtype(tuple(names)), validate=False)

@@ -46,26 +46,6 @@ def opened(file: StrPath | BinaryIO) -> contextlib.AbstractContextManager[Binary
     return atomic(file) if isinstance(file, str | os.PathLike) else contextlib.nullcontext(file)
 
 
-@contextlib.contextmanager
-def atomic_path(path: StrPath, *, private: bool = False) -> Iterator[Path]:
-    """Yield the path of a temporary file, which exists and is 0600, for programs that write by name.
-
-    It is renamed to ``path`` as in :func:`atomic`.
-    """
-    path = Path(path)
-    fd, part = _part(path)
-    os.close(fd)
-    try:
-        yield Path(part)
-        with open(part, "r+b") as file:
-            os.fsync(file.fileno())
-        _rename(part, path, private)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
-
-
 def _part(path: Path) -> tuple[int, str]:
     """Create a temporary file in the same folder, 0600."""
     try:

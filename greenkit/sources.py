@@ -203,39 +203,52 @@ def refuse(source: Any) -> None:
 
 
 def _paths(name: str | bytes, opened: _Opened) -> Iterator[Source]:
-    name = os.fsdecode(name)
+    for path, named in list_files(os.fsdecode(name)):
+        if named and is_pipe(path):
+            yield copy_pipe(path, opened.held, opened.budget.limits)
+        else:
+            yield _path(path, named=named)
+
+
+def list_files(name: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the file that a path names, the files below a folder, or those that a pattern matches, sorted by name.
+
+    Hidden files and folders are left out of a folder. The second value is whether the path names the file itself.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the path does not exist, or the pattern matches nothing.
+    FormatError
+        If the path is a URL.
+    TypeError
+        If it is the text of a file.
+    """
     if "\n" in name or name.lstrip("\ufeff \t").startswith("<"):
         raise TypeError("The argument is the text of a file, not a path. Pass text.encode().")
-    refuse_url(name)
-    if not name:
-        raise FileNotFoundError("The file name is empty. Pass a path, or '.' for the current folder.")
-    path = Path(name).expanduser()
-    if path.is_dir():
-        for below in sorted(p for p in path.rglob("*") if p.is_file()):
-            if not any(part.startswith(".") for part in below.relative_to(path).parts):
-                yield _path(below, named=False)
-    elif path.exists():
-        yield copy_pipe(path, opened.held, opened.budget.limits) if is_pipe(path) else _path(path, named=True)
-    else:
-        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(name) else []
-        if not matches:
-            raise FileNotFoundError(no_such(path))
-        for match in matches:
-            if Path(match).is_file():
-                yield _path(Path(match), named=False)
-
-
-def refuse_url(name: str) -> None:
-    """Raise FormatError if a path is a URL."""
     if "://" in name:
         raise FormatError(
             "greenkit does not load URLs",
             source=name.partition("?")[0],
             next_step="Download the file first, and then load the saved copy.",
         )
+    if not name:
+        raise FileNotFoundError("The file name is empty. Pass a path, or '.' for the current folder.")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        for below in sorted(p for p in path.rglob("*") if p.is_file()):
+            if not any(part.startswith(".") for part in below.relative_to(path).parts):
+                yield below, False
+    elif path.exists():
+        yield path, True
+    else:
+        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(name) else []
+        if not matches:
+            raise FileNotFoundError(_no_such(path))
+        yield from ((Path(match), False) for match in matches if Path(match).is_file())
 
 
-def no_such(path: Path) -> str:
+def _no_such(path: Path) -> str:
     """Return the message for a path that does not exist, with a similar name if there is one."""
     if glob.has_magic(str(path)):
         return f"No file matches {path}. Check the pattern."

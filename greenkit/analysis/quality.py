@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import _html, _intervals, _relations, _style, times
+from greenkit._categories import of_series
 from greenkit._html import Markup
 from greenkit.analysis import _periods, checks, intervals, reconcile
 from greenkit.analysis._periods import Date, Window
@@ -810,18 +811,13 @@ def _sum_findings(sums: pd.DataFrame) -> Findings:
 def _named(table: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     """Replace the code of the series by its names, and instants by times."""
     code = table["code"].to_numpy(dtype=np.int64)
-    keys = pd.DataFrame({name: _category(found.keys[name], code) for name in _SERIES})
+    keys = pd.DataFrame({name: of_series(found.keys[name], code) for name in _SERIES})
     rest = table.drop(columns="code").reset_index(drop=True)
     for name in {"start", "end"} & set(rest.columns):
         rest[name] = times.to_times(rest[name].to_numpy(dtype=np.int64), found.zone)
     if "date" in rest.columns and rest["date"].dtype.kind != "M":
         rest["date"] = rest["date"].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
     return pd.concat([keys, rest], axis=1)
-
-
-def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
-    codes, words = pd.factorize(names, sort=True)
-    return pd.Categorical.from_codes(codes[code], categories=words)
 
 
 # -- strips and cells

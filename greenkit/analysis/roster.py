@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import times
+from greenkit._categories import of_series
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis._periods import DAY, Window
 from greenkit.analysis.intervals import Bools, Intervals, Ints, local
@@ -98,7 +99,7 @@ class Roster:
         status = np.select([number < 0, ~ours, received == 0, missing > 0], [4, 3, 2, 1], 0)
         # days on which a meter is not ours and has no intervals are left out
         kept = np.flatnonzero((status < 3) | (received > 0))
-        names = {name: _category(keys[name])[code] for name in _KEY}
+        names = {name: of_series(keys[name], code) for name in _KEY}
         out = pd.DataFrame(names).assign(
             date=day.astype("datetime64[D]").astype("datetime64[us]"),
             expected=expected,
@@ -203,11 +204,6 @@ def _counts(found: Intervals, window: Window, first: int) -> pd.DataFrame:
     day = local(periods.start, periods.code, found.keys["zone"]) // DAY
     return pd.DataFrame({"code": periods.code + first, "day": day, "expected": sums.expected,
                          "received": sums.present, "estimated": sums.estimated})  # fmt: skip
-
-
-def _category(names: pd.Series[str]) -> pd.Categorical:
-    codes, words = pd.factorize(names, sort=True)
-    return pd.Categorical.from_codes(codes, categories=words)
 
 
 def with_roster(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from greenkit._categories import of_series
 from greenkit.analysis import _periods, intervals
 from greenkit.analysis import bills as _bills
 from greenkit.analysis._periods import SEASONS, Periods, Tally
@@ -195,7 +196,7 @@ def _frame(found: Intervals, df: pd.DataFrame, parts: list[_Part]) -> pd.DataFra
         power = np.where(states, value, np.where(hours > 0, value / hours, np.nan))
     out = pd.DataFrame(
         {
-            **{n: _category(found.keys[n], code) for n in intervals.KEY},
+            **{n: of_series(found.keys[n], code) for n in intervals.KEY},
             "period": pd.Series(name, dtype="str"),
             "start": to_times(start, found.zone),
             "end": to_times(end, found.zone),
@@ -213,11 +214,6 @@ def _frame(found: Intervals, df: pd.DataFrame, parts: list[_Part]) -> pd.DataFra
         if "currency" in df.columns:
             out["currency"] = _currencies(found, df).reindex(code).to_numpy()
     return intervals.state(out, df, found)
-
-
-def _category(names: pd.Series[str], code: Ints) -> pd.Categorical:
-    codes, words = pd.factorize(names, sort=True)
-    return pd.Categorical.from_codes(codes[code], categories=words)
 
 
 def _has_cost(df: pd.DataFrame) -> bool:

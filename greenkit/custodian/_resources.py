@@ -289,10 +289,3 @@ class Resources:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-
-
-def _not_written(path: Path | None, e: OSError) -> NotWritten:
-    return NotWritten(
-        f"{path} could not be written ({e.strerror or type(e).__name__})",
-        next_step="Free space on the disk, or pass another folder as into.",
-    )

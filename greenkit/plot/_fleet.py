@@ -6,7 +6,7 @@ frame computes its table first; a dataset of thousands of meters passes the tabl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,24 +41,26 @@ _PANES: Final = 400
 _CLASSES: Final = 60
 
 
-def _table(data: pd.DataFrame, columns: Mapping[str, Any] | set[str], meter: Names, flow: Names, start: Any, end: Any
+def _table(data: pd.DataFrame, columns: Sequence[str], meter: Names, flow: Names, start: Any, end: Any
            ) -> pd.DataFrame:  # fmt: skip
     """Return the table of a tidy frame, or the given one if it is a table already."""
     if "start" in data.columns and "value" in data.columns:
         made = fleet.fleet_table(_theme.choose(data, meter=meter, flow=flow, start=start, end=end))
     else:
-        missing = [name for name in columns if name not in data.columns]
-        if missing:
-            raise SchemaError(
-                f"The table has no column {', '.join(missing)}",
-                next_step="Pass a tidy frame, or the result of df.gk.fleet_table().",
-            )
+        _require(data, columns, "Pass a tidy frame, or the result of df.gk.fleet_table().")
         made = data
         for name, wanted in (("meter", meter), ("flow", flow)):
             if wanted is not None:
                 given = [wanted] if isinstance(wanted, str) else list(wanted)
                 made = made[made[name].isin([*given, *(["received"] if "export" in given else [])])]
     return made
+
+
+def _require(data: pd.DataFrame, columns: Sequence[str], next_step: str) -> None:
+    """Raise SchemaError if a table lacks one of these columns."""
+    missing = [name for name in columns if name not in data.columns]
+    if missing:
+        raise SchemaError(f"The table has no column {', '.join(missing)}", next_step=next_step)
 
 
 def _one_flow(table: pd.DataFrame) -> pd.DataFrame:
@@ -82,8 +84,7 @@ def _unit(table: pd.DataFrame, measure: str) -> str:
 
 
 def _flow_note(table: pd.DataFrame) -> str:
-    flow = str(table["flow"].iloc[0]) if "flow" in table.columns else ""
-    return f"{_style.flow_label(flow)}" if flow else ""
+    return _style.flow_label(str(table["flow"].iloc[0])) if "flow" in table.columns else ""
 
 
 def ranking(
@@ -117,7 +118,7 @@ def ranking(
         If there is no such measure.
     """
     _check_measure(measure)
-    table = _one_flow(_table(data, {"meter", measure}, meter, flow, start, end))
+    table = _one_flow(_table(data, ("meter", measure), meter, flow, start, end))
     table = table[np.isfinite(table[measure].to_numpy(dtype=np.float64))]
     if not len(table):
         raise _theme.nothing()
@@ -188,11 +189,7 @@ def small_multiples(
     """
     if "start" in data.columns and "value" in data.columns:
         data = shape.average_day(_theme.choose(data, meter=meter, flow=flow, start=start, end=end), ())
-    missing = [name for name in ("meter", "hour", "mean") if name not in data.columns]
-    if missing:
-        raise SchemaError(
-            f"The table has no column {', '.join(missing)}", next_step="Pass a tidy frame or df.gk.average_day(())."
-        )
+    _require(data, ("meter", "hour", "mean"), "Pass a tidy frame or df.gk.average_day(()).")
     table = _one_flow(data)
     days = [(str(name), part.sort_values("hour")) for name, part in table.groupby("meter", observed=True, sort=False)]
     if not days:
@@ -339,7 +336,7 @@ def annual_energy(
     The energy of a meter is its total ÷ hours with data × 8,766 hours. Data of a part of a year therefore includes the
     season of that part.
     """
-    table = _one_flow(_table(data, {"meter", "annual"}, meter, flow, start, end))
+    table = _one_flow(_table(data, ("meter", "annual"), meter, flow, start, end))
     value = table["annual"].to_numpy(dtype=np.float64)
     value = value[np.isfinite(value)]
     if not len(value):
@@ -385,7 +382,7 @@ def load_factor(
     meter, flow, start, end, title, height, theme
         As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
     """
-    table = _one_flow(_table(data, {"meter", "annual", "load_factor"}, meter, flow, start, end))
+    table = _one_flow(_table(data, ("meter", "annual", "load_factor"), meter, flow, start, end))
     table = table[(table["annual"] > 0) & table["load_factor"].notna()]
     if not len(table):
         raise _theme.nothing()

@@ -27,7 +27,7 @@ from greenkit.analysis.roster import read_roster, with_roster
 from greenkit.errors import GreenkitError, LimitError, SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, counted
 from greenkit.scale import _delta, _fleet, _query, _rows, _runner
-from greenkit.scale._ingest import findings_table
+from greenkit.scale._ingest import findings_html, findings_table
 from greenkit.scale._query import Day, Where
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ MOST: Final = 100_000_000
 _DAY_ROWS: Final = 200_000
 """Day rows of a task of the fleet."""
 _QUALITY_DAYS: Final = ("date", "meters", "complete", "expected", "present", "estimated")
-Where_ = Where
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ class DatasetQuality:
 
     def __repr__(self) -> str:
         share = self.days["present"].sum() / max(int(self.days["expected"].sum()), 1)
-        lines = [f"Quality of {counted(len(self.table), 'series')[:-1]}: {share:.2%} of intervals present"]
-        lines[0] = f"Quality of {len(self.table):,} series: {share:.2%} of the expected intervals have values"
+        lines = [f"Quality of {len(self.table):,} series: {share:.2%} of the expected intervals have values"]
         lines += [
             f"{r['severity']}: {r['name']}: {r['series']:,} series, such as {r['example']}"
             for r in self.findings.to_dict("records")
@@ -80,11 +78,7 @@ class DatasetQuality:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = [
-            [r["severity"], r["name"], _html.Number(f"{r['series']:,}"), r["example"]]
-            for r in self.findings.to_dict("records")
-        ]
-        body = _html.table(["severity", "name", "series", "example"], rows) if rows else "<p>No findings.</p>"
+        body = findings_html(self.findings, "series") or "<p>No findings.</p>"
         return _html.block(repr(self).partition("\n")[0], body, text=repr(self))
 
 
@@ -194,25 +188,22 @@ class Dataset:
     @functools.cached_property
     def meters(self) -> pd.DataFrame:
         """The roster: ``meter``, ``from``, ``to``, and attributes. Without one, the meters with readings."""
-        if _delta.deltalake().DeltaTable.is_deltatable(_delta.location(self.folder, "meters")):
-            return self._roster_table()
+        if self._roster is not None:
+            return self._roster
         found = _query.count_by(self._table, Where(), "meter")
         return pd.DataFrame({"meter": pd.Series(found.index, dtype="str")})
 
-    def _roster_table(self) -> pd.DataFrame:
-        table = _delta.deltalake().DeltaTable(_delta.location(self.folder, "meters")).to_pyarrow_table()
-        df: pd.DataFrame = table.to_pandas()
+    @functools.cached_property
+    def _roster(self) -> pd.DataFrame | None:
+        """The roster, if the dataset has one."""
+        tables, where = _delta.deltalake().DeltaTable, _delta.location(self.folder, "meters")
+        if not tables.is_deltatable(where):
+            return None
+        df: pd.DataFrame = tables(where).to_pyarrow_table().to_pandas()
         for name in ("from", "to"):
             if name in df.columns:
                 df[name] = pd.to_datetime(df[name])
         return df
-
-    @property
-    def _roster(self) -> pd.DataFrame | None:
-        """The roster, if the dataset has one."""
-        if _delta.deltalake().DeltaTable.is_deltatable(_delta.location(self.folder, "meters")):
-            return self.meters
-        return None
 
     def set_meters(self, table: pd.DataFrame) -> None:
         """Store the roster: the meters that are expected, and their attributes. It replaces the one before.
@@ -248,7 +239,7 @@ class Dataset:
             name="greenkit.meters",
             description=json.dumps({"schema": _delta.VERSION}),
         )
-        self.__dict__.pop("meters", None)
+        self._forget("meters", "_roster")
 
     def _with_attributes(self, table: pd.DataFrame) -> pd.DataFrame:
         roster = self._roster
@@ -760,7 +751,10 @@ class Dataset:
 
     def _reopen(self) -> None:
         self.__init__(self.folder)  # type: ignore[misc]
-        for name in ("files", "meters"):
+        self._forget("files", "meters", "_roster")
+
+    def _forget(self, *cached: str) -> None:
+        for name in cached:
             self.__dict__.pop(name, None)
 
     def unused_files(self, *, hours: float = 168, delete: bool = False) -> list[str]:
@@ -790,12 +784,16 @@ def _map(which: Where, folder: str, version: int, function: Callable[[pd.DataFra
     out = function(_read_frame(which, folder, version))
     out.attrs = {}
     # categories of one range are not those of another
-    texts = {n: "str" for n in out.columns if isinstance(out[n].dtype, pd.CategoricalDtype)}
-    out = out.astype(texts)
+    out = _plain(out)
     for name in out.columns:  # and neither is the time zone, if the meters have several
         if isinstance(out[name].dtype, pd.DatetimeTZDtype) and "zone" not in out.columns:
             out[name] = out[name].dt.as_unit("us")
     return out
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with text instead of categories."""
+    return table.astype({n: "str" for n in table.columns if isinstance(table[n].dtype, pd.CategoricalDtype)})
 
 
 def _price(df: pd.DataFrame, plans: Mapping[str, Any], names: Mapping[str, str] | None) -> pd.DataFrame:
@@ -849,9 +847,8 @@ def _quality_of(report: quality.QualityReport) -> DatasetQuality:
         ],
         ignore_index=True,
     )
-    plain = {n: "str" for n in report.table.columns if isinstance(report.table[n].dtype, pd.CategoricalDtype)}
     return DatasetQuality(
-        report.table.astype(plain), summed.reset_index()[list(_QUALITY_DAYS)], report.findings_table,
+        _plain(report.table), summed.reset_index()[list(_QUALITY_DAYS)], report.findings_table,
         by_day[["name", "date", "series"]], report.roster,
     )  # fmt: skip
 

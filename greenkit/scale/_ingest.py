@@ -97,10 +97,7 @@ class DatasetReport:
     def _repr_html_(self) -> str:
         refused = [[r["name"], r["reason"]] for r in self.refused.head(20).to_dict("records")]
         body = _html.table(["refused", "reason"], refused) if refused else ""
-        found = self.findings.to_dict("records")
-        if found:
-            rows = [[r["severity"], r["name"], _html.Number(f"{r['files']:,}"), r["example"]] for r in found]
-            body += _html.table(["severity", "name", "files", "example"], rows)
+        body += findings_html(self.findings, "files")
         return _html.block(repr(self).partition("\n")[0], body, text=repr(self))
 
 
@@ -347,6 +344,12 @@ class _Ingest:
             files[name] = pd.to_datetime(files[name]).astype("datetime64[us]")
         found = findings_table(zip(files["name"], files["findings"], strict=True))
         return DatasetReport(files[list(_REPORT)], len(self._skipped), found, self.version, self._errors)
+
+
+def findings_html(table: pd.DataFrame, what: str) -> str:
+    """Return a table of findings as HTML, empty if there are none; ``what`` is the column that counts them."""
+    rows = [[r["severity"], r["name"], _html.Number(f"{r[what]:,}"), r["example"]] for r in table.to_dict("records")]
+    return _html.table(["severity", "name", what, "example"], rows) if rows else ""
 
 
 def findings_table(files: Iterable[tuple[str, str]]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from greenkit import _html, plot, report
 from greenkit.errors import SchemaError
 from greenkit.findings import counted
+from greenkit.scale._ingest import findings_html
 from greenkit.scale._query import Day
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ def _sections(
     if len(refused):
         names = [[os.path.basename(r["name"]), r["reason"]] for r in refused.head(_ROWS).to_dict("records")]
         body += _html.table(["refused", "reason"], names)
-    yield "Files", body + _findings(ds.findings, "files")
+    yield "Files", body + _or_none(findings_html(ds.findings, "files"))
     if not len(ds.months):
         return
     quality = ds.quality(start=start, end=end, client=client)
     charts = _chart(plot.fleet_completeness, quality.days) if len(quality.days) else ""
     charts += _chart(plot.findings_by_day, quality.findings_by_day)
-    yield "Data quality", charts + _findings(quality.findings, "series") + _roster(quality.roster)
+    yield "Data quality", charts + _or_none(findings_html(quality.findings, "series")) + _roster(quality.roster)
     load = ds.fleet("hour", by=by, start=start, end=end, client=client)
     yield "Fleet load", _chart(plot.fleet_load, load) + _chart(plot.fleet_band, load)
     table = ds.fleet_table(start=start, end=end, client=client)
@@ -65,9 +66,8 @@ def _chart(chart: Any, table: Any) -> str:
         return f"<p>{_html.text(e)}</p>"
 
 
-def _findings(table: Any, what: str) -> str:
-    rows = [[r["severity"], r["name"], _html.Number(f"{r[what]:,}"), r["example"]] for r in table.to_dict("records")]
-    return _html.table(["severity", "name", what, "example"], rows) if rows else "<p>No findings.</p>"
+def _or_none(findings: str) -> str:
+    return findings or "<p>No findings.</p>"
 
 
 def _roster(roster: Any) -> str:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from greenkit import frame, store
+from greenkit._left_out import reason
 from greenkit.errors import FormatError, GreenkitError
 from greenkit.findings import Findings
 from greenkit.scale import _delta, _rows, _smt_rows
@@ -114,11 +115,9 @@ def run_task(task: Task, root: str) -> Done:
     return Done(task, read, parts, _joined(registers), _joined(bills))
 
 
-def _reason(error: Exception, file: File) -> str:
+def _reason(error: GreenkitError | OSError, file: File) -> str:
     """Return why a file was refused, without its folder."""
-    text = str(error) if isinstance(error, GreenkitError) else (getattr(error, "strerror", None) or str(error))
-    for name in (file.path, os.path.basename(file.path)):
-        text = text.removeprefix(f"{name}: ").removeprefix(f"{name}, ")
+    text = reason(error, file.path) if isinstance(error, GreenkitError) else error.strerror or str(error)
     return text.replace(os.path.dirname(file.path) + os.sep, "") or type(error).__name__
 
 

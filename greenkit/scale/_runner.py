@@ -18,7 +18,6 @@ from greenkit.errors import GreenkitError, SettingsError
 if TYPE_CHECKING:
     from distributed import Client
 
-Runner = "Client | Literal['in order'] | None"
 T = TypeVar("T")
 R = TypeVar("R")
 

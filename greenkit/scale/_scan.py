@@ -7,7 +7,6 @@ records are independent; a worker finds the first record of its range itself. Ot
 from __future__ import annotations
 
 import datetime as dt
-import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -253,19 +252,7 @@ def _checked(cut: int) -> int:
 
 def _listed(source: Paths) -> Iterator[File]:
     for one in [source] if isinstance(source, str | os.PathLike) else source:
-        name = os.fspath(one)
-        sources.refuse_url(name)
-        path = Path(name).expanduser()
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file())
-            yield from (_file(p) for p in found if not any(x.startswith(".") for x in p.relative_to(path).parts))
-        elif path.exists():
-            yield _file(path)
-        else:
-            matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(name) else []
-            if not matches:
-                raise FileNotFoundError(sources.no_such(path))
-            yield from (_file(Path(m)) for m in matches if Path(m).is_file())
+        yield from (_file(path) for path, _ in sources.list_files(os.fspath(one)))
 
 
 def _file(path: Path) -> File:

@@ -12,15 +12,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from greenkit._html import text
+from greenkit._style import MARKS
 from greenkit.widgets._model import PanelModel, StatusLine
 
 if TYPE_CHECKING:
     import ipywidgets as w
     import plotly.graph_objects as go
-if TYPE_CHECKING:
-    import ipywidgets as w
 
-_MARK: Final = {"idle": "○", "busy": "◔", "good": "●", "warn": "◆", "bad": "▲"}
+_MARK: Final = {
+    "idle": MARKS["info"], "busy": "◔", "good": MARKS[""], "warn": MARKS["warning"], "bad": MARKS["serious"],
+}  # fmt: skip
 _COLOR: Final = {
     "idle": "var(--jp-ui-font-color1, inherit)",
     "busy": "var(--jp-ui-font-color1, inherit)",

@@ -756,17 +756,6 @@ def test_hostile_times_do_not_exhaust_memory(utility):
 # -- secrets in the frames of errors
 
 
-def everything(error):
-    """Show an error as the most talkative tools do: with locals, and with causes and contexts that are suppressed."""
-    shown, todo = [], [error]
-    while todo:
-        one = todo.pop()
-        if one is not None:
-            shown += traceback.TracebackException.from_exception(one, capture_locals=True).format(chain=False)
-            todo += [one.__cause__, one.__context__]
-    return "".join(shown)
-
-
 def test_plain_secrets_passed_to_connect_are_hidden_in_its_frame(utility):
     plain = {"client_secret": "plain-text-1", "certificate_key_password": "plain-text-2",
              "registration_token": "plain-text-3", "proxy_password": "plain-text-4",

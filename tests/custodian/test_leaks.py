@@ -17,6 +17,7 @@ import nbclient
 import nbformat
 import pytest
 from pretend import authorized, click
+from secrets_in_tracebacks import plain
 
 from greenkit import Secret, errors
 
@@ -174,7 +175,7 @@ def test_r01_tracebacks_with_locals_contain_no_secret(utility, monkeypatch, tmp_
     secrets = {*codes, *refreshes, *(t.access for t in utility.register.tokens), utility.client_secret.reveal()}
     secrets |= {"reflected-secret-token", utility.registration_token.reveal()}
     for error in caught:
-        text = _everything(error)
+        text = plain(error)
         for secret in secrets:
             assert not any(shape in text for shape in _shapes(secret)), type(error)
 
@@ -193,7 +194,7 @@ def test_r01_interrupted_request_leaves_no_frame_with_secrets(utility, monkeypat
     monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", stop)
     with pytest.raises((broken, errors.FormatError)) as caught:
         client.usage("2024-03-01", "2024-03-02")
-    text = _everything(caught.value)
+    text = plain(caught.value)
     for secret in (token.access.reveal(), token.refresh.reveal(), utility.client_secret.reveal()):
         assert not any(shape in text for shape in _shapes(secret))
 
@@ -216,18 +217,6 @@ def _old(token):
 
 def _full(*args):
     raise OSError(28, "No space left on device")
-
-
-def _everything(error):
-    """Show an error with locals, causes, and contexts, even those that are suppressed."""
-    shown, todo = [], [error]
-    while todo:
-        one = todo.pop()
-        if one is not None:
-            shown += traceback.TracebackException.from_exception(one, capture_locals=True).format(chain=False)
-            shown.append(repr(one.args))
-            todo += [one.__cause__, one.__context__]
-    return "".join(shown)
 
 
 def test_r01_objects_do_not_reveal_secrets(utility):
