@@ -336,7 +336,7 @@ class Dataset:
         parts = self._run(_map, tasks, (self.folder, self.version, function), client, progress)
         if not parts:
             return function(frame.empty())
-        return self._with_attributes(pd.concat(parts, ignore_index=True))
+        return self._with_attributes(_joined(parts))
 
     def _ranges(self, which: Where) -> list[Where]:
         return _query.ranges(_query.count_by(self._table, which, "meter"), which)
@@ -783,11 +783,18 @@ def _read_frame(which: Where, folder: str, version: int) -> pd.DataFrame:
 def _map(which: Where, folder: str, version: int, function: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     out = function(_read_frame(which, folder, version))
     out.attrs = {}
-    # categories of one range are not those of another
-    out = _plain(out)
-    for name in out.columns:  # and neither is the time zone, if the meters have several
-        if isinstance(out[name].dtype, pd.DatetimeTZDtype) and "zone" not in out.columns:
-            out[name] = out[name].dt.as_unit("us")
+    out = _plain(out)  # categories of one range are not those of another
+    times = [n for n in out.columns if isinstance(out[n].dtype, pd.DatetimeTZDtype)]
+    return out.assign(**{n: out[n].dt.as_unit("us") for n in times})
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate the tables of ranges. Times of several zones are in UTC, as they are in one frame."""
+    for name in parts[0].columns:
+        zones = {str(kind.tz) for p in parts if isinstance(kind := p[name].dtype, pd.DatetimeTZDtype)}
+        if len(zones) > 1:
+            parts = [p.assign(**{name: p[name].dt.tz_convert("UTC")}) for p in parts]
+    out: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return out
 
 
@@ -865,7 +872,7 @@ def _joined_quality(parts: Sequence[DatasetQuality]) -> DatasetQuality:
     )
     by_day = pd.concat([p.findings_by_day for p in parts]).groupby(["name", "date"])["series"].sum().reset_index()
     return DatasetQuality(
-        pd.concat([p.table for p in parts], ignore_index=True), days[list(_QUALITY_DAYS)], findings, by_day,
+        _joined([p.table for p in parts]), days[list(_QUALITY_DAYS)], findings, by_day,
         pd.concat([p.roster for p in parts], ignore_index=True),
     )  # fmt: skip
 

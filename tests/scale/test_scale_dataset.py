@@ -413,3 +413,21 @@ def test_a_killed_driver_leaves_files_that_count_for_nothing(small, tmp_path):
     assert len(ds.files) == files
     assert ds.unused_files(hours=0) == ["month=2025-11/orphan.parquet"]
     assert place.endswith("days")
+
+
+def test_times_of_meters_in_several_zones_are_in_utc_as_in_a_frame(tmp_path, monkeypatch):
+    for n, zone in enumerate(("America/Chicago", "America/Los_Angeles")):
+        home = greenkit.synthetic.household(n + 1, zone=zone, faults=())
+        greenkit.synthetic.write_espi(tmp_path / f"{n}.xml", [home], "2024-11-02", "2024-11-04")
+    greenkit.to_dataset(greenkit.scan_espi(sorted(tmp_path.glob("*.xml"))), tmp_path / "usage", client="in order")
+    monkeypatch.setattr("greenkit.scale._query.ranges.__defaults__", (1,))  # one meter a range
+    ds = greenkit.open_dataset(tmp_path / "usage")
+    df = ds.frame()
+    assert len(ds._ranges(greenkit.scale._query.Where())) == 2
+    for mine, whole in (
+        (ds.totals("day"), df.gk.totals("day")),
+        (ds.peaks(2), df.gk.peaks(2)),
+        (ds.quality().table, df.gk.quality().table),
+    ):
+        assert str(mine["start"].dtype) == str(whole["start"].dtype) == "datetime64[us, UTC]"
+        assert sorted(mine["start"]) == sorted(whole["start"])
