@@ -80,3 +80,13 @@ def whole(*contents, local=EASTERN, service=0, more="", title="", **type_members
     """A linked feed of one usage point with these blocks."""
     parts = [usage_point(service), meter_reading(), reading_type(**type_members), blocks(*contents), more]
     return feed(*parts, *([local_time(local)] if local else []), title=title)
+
+
+def meters(start, *values, local=EASTERN):
+    """A linked feed of one usage point for each list of hourly values."""
+    parts = [reading_type()]
+    for n, own in enumerate(values):
+        path = f"UsagePoint/{n}/MeterReading/1"
+        parts += [usage_point(self_=f"UsagePoint/{n}", related=(path,)), meter_reading(path)]
+        parts += [entry(block(hourly(start, own)), f"{path}/IntervalBlock/1", related=(path,))]
+    return feed(*parts, *([local_time(local)] if local else []))

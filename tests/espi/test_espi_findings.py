@@ -21,6 +21,7 @@ from build import (
     hourly,
     local_time,
     meter_reading,
+    meters,
     reading,
     reading_type,
     resource,
@@ -93,15 +94,6 @@ def contradictory(own):
         b'rel="self" href="UsagePoint/1/MeterReading/2/IntervalBlock/0"/><link rel="up" href="UsagePoint/1/MeterReading/2',
         f'rel="self" href="UsagePoint/1/MeterReading/{own}/IntervalBlock/9"/><link rel="up" href="UsagePoint/1/MeterReading/1'.encode(),
     )
-
-
-def meters(*values):
-    parts = [reading_type()]
-    for n, own in enumerate(values):
-        path = f"UsagePoint/{n}/MeterReading/1"
-        parts += [usage_point(self_=f"UsagePoint/{n}", related=(path,)), meter_reading(path)]
-        parts += [entry(block(hourly(START, own)), f"{path}/IntervalBlock/1", related=(path,))]
-    return feed(*parts, local_time())
 
 
 def days(first, count=3, offset=0):
@@ -305,8 +297,8 @@ CASES = {
     ),
     "espi.resource.unknown": (whole(HOURS, more=entry(resource("Foo", {"a": 1}))), whole(HOURS, more=entry(resource("Foo", {"a": 1}, ns="urn:v")))),
     "espi.series.same": (
-        meters([100 + n for n in range(24)], [100 + n for n in range(24)]),
-        meters([100 + n for n in range(24)], [100 + n for n in range(24)][::-1]),
+        meters(START, [100 + n for n in range(24)], [100 + n for n in range(24)]),
+        meters(START, [100 + n for n in range(24)], [100 + n for n in range(24)][::-1]),
     ),
     "espi.time.dst-offset": (whole(HOURS, local=EASTERN | {"dstOffset": -18000}), whole(HOURS, local=EASTERN | {"dstOffset": 3600})),
     "espi.time.fractional": (texts(f"{START}.25"), texts(f"{START}")),

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from build import block, entry, feed, hourly, meter_reading, reading, reading_type, usage_point, utc, whole
+from build import block, entry, feed, hourly, meters, reading, usage_point, utc, whole
 
 START = utc("2024-01-05 05:00")
 
@@ -303,16 +303,10 @@ def test_a_price_a_thousand_times_too_high(opened):
 
 
 def test_one_service_under_several_meters(opened):
-    def meters(*values):
-        parts = [reading_type()]
-        for n, own in enumerate(values):
-            path = f"UsagePoint/{n}/MeterReading/1"
-            parts += [usage_point(self_=f"UsagePoint/{n}", related=(path,)), meter_reading(path)]
-            parts += [entry(block(hourly(START, own)), f"{path}/IntervalBlock/1", related=(path,))]
-        return feed(*parts)
-
     day = [100 + n for n in range(24)]
-    (finding,) = opened(meters(day, day, [*day[:-1], 0], day), tz="UTC").findings.named("espi.series.same")
+    (finding,) = opened(meters(START, day, day, [*day[:-1], 0], day, local=None), tz="UTC").findings.named(
+        "espi.series.same"
+    )
     assert (finding.severity, finding.evidence["series"]) == ("serious", ["0 / 1", "1 / 1", "3 / 1"])
     for fits in ([day, day[::-1]], [[5] * 24, [5] * 24], [[0] * 24, [0] * 24], [day[:23], day[:23]]):
-        assert not opened(meters(*fits), tz="UTC").findings.named("espi.series.same")
+        assert not opened(meters(START, *fits, local=None), tz="UTC").findings.named("espi.series.same")

@@ -195,7 +195,7 @@ def test_netting_within_the_hour_differs_from_netting_by_interval(flow, netting,
 
 
 def test_the_two_hours_of_the_repeated_hour_are_netted_apart(make_flow):
-    # 01:00 stands twice on this day: 06:00 and 07:00 UTC
+    # 01:00 occurs twice on this day, at 06:00 and 07:00 UTC
     imported, exported = (
         make_flow(v, "2025-11-02 06:00", zone="UTC", flow=f) for v, f in (([1, 0], "delivered"), ([0, 2], "received"))
     )
