@@ -235,18 +235,27 @@ class Front:
             found.append(tuple(self.page.evaluate(FOCUSED)))
         return found
 
-    def reachable(self):
-        """Tab through the panel from its first control; give the names of its controls, each of which was reached."""
+    def reachable(self, *names, others=False):
+        """Wait until the panel shows the named controls, and Tab through it until each was reached.
+
+        ``others`` allows further controls. JupyterLab builds a panel's controls one after another, so a status line
+        can stand before the last of them.
+        """
         panel = self.page.locator(".gk-panel").first
-        names = panel.evaluate(CONTROLS)
-        assert all(names), names
+        end = time.monotonic() + 15.0
+        while True:
+            shown = panel.evaluate(CONTROLS)
+            if all(shown) and (set(names) <= set(shown) if others else list(names) == shown):
+                break
+            assert time.monotonic() < end, f"the panel shows {shown}, and {names} are wanted"
+            self.page.wait_for_timeout(100)
         panel.locator("a[href], button:enabled, input:enabled, select:enabled").first.focus()
         reached = {self.page.evaluate(FOCUSED)[1]}
-        for _ in range(8 * len(names)):  # a date has four parts
-            if reached >= set(names):
-                return names
+        for _ in range(8 * len(shown)):  # a date has four parts
+            if reached >= set(shown):
+                return
             reached |= {name for _, name in self.tab_through(1)}
-        raise AssertionError(f"the keyboard does not reach {set(names) - reached}")
+        raise AssertionError(f"the keyboard does not reach {set(shown) - reached}")
 
     def choose_by_keys(self, label, *keys):
         """Press keys in a list; give what is chosen then, and see that the list still has the focus."""
