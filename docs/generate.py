@@ -11,17 +11,21 @@ import inspect
 import json
 import os
 import pkgutil
+import re
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import join_changes
+import tomli_w
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 import greenkit
 from greenkit import cli, findings
 from greenkit.cli._command import EXIT_CODES
+from greenkit.custodian import profiles
+from greenkit.espi import quirks
 from greenkit.tables import layouts
 from greenkit.tables.mapping import dump_mapping
 
@@ -29,6 +33,7 @@ DOCS = Path(__file__).parent
 GENERATED = DOCS / "reference" / "generated"
 NOTEBOOKS = DOCS / "tutorials" / "notebooks"
 STATIC = GENERATED / "static"
+_LITERAL = re.compile(r"``([^`]+)``|:\w+:`~?([^`]+)`")
 _NOT_PUBLIC = ("cli", "__main__")  # commands have a page of their own
 
 
@@ -121,6 +126,62 @@ def layouts_page() -> str:
     return "\n".join(lines)
 
 
+def utilities_page() -> str:
+    """Return the page of utilities: the profiles of Green Button Connect, and the senders whose files have quirks."""
+    lines = [
+        "# Utilities",
+        "",
+        "Facts about single utilities are in modules of their own, never in the rules that apply to every file. To add",
+        "one, see [Add a utility](../../how-to/add-a-utility.md).",
+        "",
+        "## Profiles of Green Button Connect",
+        "",
+        "`greenkit.connect(NAME, …)` uses these profiles. Each block shows what differs from the defaults of",
+        "{py:class}`greenkit.custodian.profiles.Profile`, in the form of a TOML file. Unverified facts come",
+        "from documents or from other clients, and only a registered account can confirm them.",
+        "",
+    ]
+    for name in profiles.SHIPPED:
+        profile = profiles.load(name)
+        facts = {key: value for key, value in profile.facts().items() if key not in ("name", "title", "unverified")}
+        facts |= (
+            {"meanings": {str(status): text for status, text in profile.meanings.items()}} if profile.meanings else {}
+        )
+        lines += [f"### {name}", "", f"{_plain(_sentence(profile.title))}", ""]
+        lines += ["```toml", tomli_w.dumps(facts).rstrip(), "```", ""]
+        lines += ["Unverified:", "", *(f"* {_plain(fact)}" for fact in profile.unverified), ""] * bool(
+            profile.unverified
+        )
+        lines += [*_sources(import_module(profiles.__name__ + f".{name}")), ""]
+    lines += [
+        "## Senders of Green Button files",
+        "",
+        "`greenkit.load_espi` recognizes these senders by text that only they write, and corrects what their files",
+        "state wrongly or do not state.",
+        "",
+    ]
+    for quirk in quirks.registered():
+        lines += [f"### {quirk.name}", "", _markdown(inspect.getdoc(type(quirk)) or ""), ""]
+        lines += ["Sources:", "", *(f"* {_plain(_sentence(source))}" for source in quirk.sources), ""]
+    return "\n".join(lines)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _sources(module: ModuleType) -> list[str]:
+    """Return the section of sources of a module's docstring as lines of Markdown."""
+    _, _, sources = (inspect.getdoc(module) or "").partition("Sources\n-------\n")
+    text = _markdown(sources)
+    return ["Sources:", "", text if text.startswith("* ") else f"* {text}"]
+
+
+def _markdown(text: str) -> str:
+    """Return the text of a docstring as Markdown: literals and roles become code."""
+    return _LITERAL.sub(lambda match: f"`{match[1] or match[2]}`", text).strip()
+
+
 def commands_page() -> str:
     """Return the page of commands, from their parsers, and of the exit codes."""
     lines = ["# Commands", "", "`python -m greenkit` is the same program as `greenkit`.", "", "## Exit codes", ""]
@@ -148,7 +209,7 @@ def write_all() -> None:
     GENERATED.mkdir(parents=True, exist_ok=True)
     pages = {f"{name}.rst": reference(name, members) for name, members in modules().items()}
     pages |= {"findings.md": findings_page(), "commands.md": commands_page(), "changelog.md": changelog_page()}
-    pages["layouts.md"] = layouts_page()
+    pages |= {"layouts.md": layouts_page(), "utilities.md": utilities_page()}
     for old in set(GENERATED.glob("*.*")) - {GENERATED / name for name in pages}:
         old.unlink()
     for name, text in pages.items():

@@ -11,6 +11,8 @@ import pytest
 
 from greenkit import cli, findings, frame, settings
 from greenkit.cli._command import EXIT_CODES
+from greenkit.custodian import profiles
+from greenkit.espi import quirks
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [
@@ -38,6 +40,22 @@ def test_findings_page_lists_every_kind(generate):
     for kind in kinds.values():
         assert f"`{kind.name}` ({kind.severity})" in page
     assert page.count("**What to do:**") == sum(bool(kind.what_to_do) for kind in kinds.values())
+
+
+def test_utilities_page_has_every_profile_and_every_sender(generate):
+    page = generate.utilities_page()
+    blocks = dict(re.findall(r"^### (\w+)\n.*?```toml\n(.*?)```", page, re.MULTILINE | re.DOTALL))
+    for name in profiles.SHIPPED:
+        profile = profiles.load(name)
+        kept = {"name": name, "title": profile.title, "unverified": profile.unverified}
+        facts = tomllib.loads(blocks[name])
+        facts["meanings"] = {int(status): text for status, text in facts.get("meanings", {}).items()}
+        shown = {key: value for key, value in facts.items() if value != {}}
+        assert json.loads(json.dumps({**shown, **kept})) == json.loads(
+            json.dumps({"unverified": (), **profile.facts()})
+        )
+    for quirk in quirks.registered():
+        assert f"\n### {quirk.name}\n" in page
 
 
 def test_commands_page_lists_every_command_and_exit_code(generate):

@@ -36,31 +36,94 @@ class Profile:
     """The facts of one utility's Green Button Connect service.
 
     Every field can be set in a TOML file of your own; see :func:`load`.
+
+    Attributes
+    ----------
+    name, title : str
+        Short name, and the utility's name for people.
+    authorize_url, token_url, resource_url : str
+        Sign-in page, token endpoint, and root of the resources, or paths if the profile is a platform's. Only what is
+        below ``resource_url`` receives the bearer token.
+    revoke_url : str or None
+        Revocation endpoint (RFC 7009), if the service has one.
+    hosts : tuple of str
+        Further ``host`` or ``host:port`` with resources under the same path.
+    zone : str
+        IANA time zone of dates without an offset.
+    grants : tuple of str
+        OAuth grants that the service offers.
+    client_auth : {"basic", "basic_raw", "post", "tls_client_auth"}
+        How the client authenticates at the token endpoint; the last one (RFC 8705) has no client secret.
+    scope, client_scope : str or None
+        Scope requested at the authorization, and with client credentials.
+    authorize_parameters : mapping
+        Further parameters of the sign-in link.
+    refresh_scope : {"omit", "granted", "fixed"}
+        Scope sent with a refresh: none, the granted one, or ``scope``.
+    client_token_field : str
+        Field of the token answer with the token of client credentials.
+    token_types : tuple of str
+        Accepted token types in lower case; gateways such as Apigee send the second.
+    token_lifetime : float
+        Lifetime of an access token [s] if the answer has no ``expires_in``.
+    pkce : bool
+        Send a code challenge (RFC 7636).
+    issuer : str or None
+        Issuer that the redirect must name (RFC 9207).
+    mutual_tls : bool
+        Send the client certificate.
+    certificate_phrases : tuple of str
+        Words of an answer that refuses the client certificate, in lower case.
+    dates : {"epoch", "iso"}
+        Format of the dates of a window.
+    window_parameters, bulk_window_parameters : tuple of str
+        Names of the parameters with the first and last instant of a window.
+    window_days : int or None
+        Longest window of one request [days].
+    clip_future : bool
+        The service refuses a window that ends in the future, so windows end now.
+    whole_days : bool
+        A start that moves begins a new job at the service each time, so windows begin at local midnight.
+    subscription_in_scope : bool
+        Without ``resourceURI``, a scope of digits is the subscription.
+    lists_usage_points : bool
+        ``Subscription/…/UsagePoint`` exists.
+    renew_on : tuple of int
+        Statuses that may mean that the access token has expired: greenkit renews it once.
+    pending_wait : float
+        Wait [s] before the same window is requested again, if the answer 202 names none.
+    meanings : mapping
+        Meaning of a status at this utility, for errors.
+    limits : tuple of pairs
+        Request limits: number of requests and seconds.
+    user_agent : str
+        User agent of each request.
+    unverified : tuple of str
+        What only a registered account can confirm.
     """
 
     name: str
     title: str = ""
-    # where things are: URLs, or paths if the profile is a platform's
     authorize_url: str
     token_url: str
-    resource_url: str  # only what is below it receives the bearer token
-    revoke_url: str | None = None  # RFC 7009, if the service has it
-    hosts: tuple[str, ...] = ()  # further "host" or "host:port" with resources under the same path
-    zone: str = "UTC"  # IANA time zone of dates without an offset
+    resource_url: str
+    revoke_url: str | None = None
+    hosts: tuple[str, ...] = ()
+    zone: str = "UTC"
     # OAuth
     grants: tuple[str, ...] = ("authorization_code",)
-    client_auth: Literal["basic", "basic_raw", "post", "tls_client_auth"] = "basic"  # the last: RFC 8705, no secret
-    scope: str | None = None  # requested at the authorization
-    authorize_parameters: Mapping[str, str] = field(default_factory=dict)  # further ones of the sign-in link
-    client_scope: str | None = None  # requested with client credentials
+    client_auth: Literal["basic", "basic_raw", "post", "tls_client_auth"] = "basic"
+    scope: str | None = None
+    authorize_parameters: Mapping[str, str] = field(default_factory=dict)
+    client_scope: str | None = None
     refresh_scope: Literal["omit", "granted", "fixed"] = "omit"
     client_token_field: str = "access_token"  # noqa: S105 a field's name
-    token_types: tuple[str, ...] = ("bearer", "bearertoken")  # in lower case; gateways such as Apigee send the second
-    token_lifetime: float = 3600.0  # [s] if the answer has no expires_in
+    token_types: tuple[str, ...] = ("bearer", "bearertoken")
+    token_lifetime: float = 3600.0
     pkce: bool = False
-    issuer: str | None = None  # RFC 9207: the redirect must name it
+    issuer: str | None = None
     mutual_tls: bool = True
-    certificate_phrases: tuple[str, ...] = (  # with these words an answer refuses the client certificate
+    certificate_phrases: tuple[str, ...] = (
         "invalid certificate",
         "no required ssl certificate was sent",
         "the ssl certificate error",
@@ -69,19 +132,18 @@ class Profile:
     dates: Literal["epoch", "iso"] = "iso"
     window_parameters: tuple[str, str] = ("published-min", "published-max")
     bulk_window_parameters: tuple[str, str] = ("published-min", "published-max")
-    window_days: int | None = None  # longest window of one request
-    clip_future: bool = False  # an end in the future is refused: request up to now
-    whole_days: bool = False  # a start that moves starts a new job each time: begin at local midnight
+    window_days: int | None = None
+    clip_future: bool = False
+    whole_days: bool = False
     # answers of the resources
-    subscription_in_scope: bool = False  # without resourceURI, a scope of digits is the subscription
-    lists_usage_points: bool = True  # Subscription/…/UsagePoint exists
-    renew_on: tuple[int, ...] = (401, 403)  # may mean that the access token has expired: renew it once
-    pending_wait: float = 60.0  # [s] before the same window is requested again, if a 202 does not say
-    meanings: Mapping[int, str] = field(default_factory=dict)  # status → its meaning at this utility, for errors
+    subscription_in_scope: bool = False
+    lists_usage_points: bool = True
+    renew_on: tuple[int, ...] = (401, 403)
+    pending_wait: float = 60.0
+    meanings: Mapping[int, str] = field(default_factory=dict)
     # limits
-    limits: tuple[tuple[int, float], ...] = ((1, 1.0),)  # (requests, seconds)
+    limits: tuple[tuple[int, float], ...] = ((1, 1.0),)
     user_agent: str = "greenkit"
-    # what only a registered account can tell
     unverified: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
