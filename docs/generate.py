@@ -12,6 +12,7 @@ import json
 import os
 import pkgutil
 import re
+import string
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,7 @@ DOCS = Path(__file__).parent
 GENERATED = DOCS / "reference" / "generated"
 NOTEBOOKS = DOCS / "tutorials" / "notebooks"
 STATIC = GENERATED / "static"
+_NUMBER = re.compile(r"[+,.\d]*[fg%]?")  # a format of numbers; other words of a slot are nouns
 _LITERAL = re.compile(r"``([^`]+)``|:\w+:`~?([^`]+)`")
 _NOT_PUBLIC = ("cli", "__main__")  # commands have a page of their own
 
@@ -81,7 +83,7 @@ def findings_page() -> str:
         "",
         "greenkit reports each problem in the data as a finding with a stable name. `info` needs no action, `warning`",
         "needs a check before you rely on the numbers, and `serious` means that results mislead until you fix the",
-        "problem. Words in braces are replaced by the evidence of the finding.",
+        "problem. The evidence of the finding takes the place of the words in italics.",
         "",
     ]
     area = ""
@@ -89,10 +91,29 @@ def findings_page() -> str:
         if kind.name.partition(".")[0] != area:
             area = kind.name.partition(".")[0]
             lines += [f"## {area}", ""]
-        lines += [f"`{kind.name}` ({kind.severity})", f": {_plain(kind.text)}"]
-        lines += [f"  **What to do:** {_plain(kind.what_to_do)}"] if kind.what_to_do else []
+        lines += [f"`{kind.name}` ({kind.severity})", f": {_template(kind.text)}"]
+        lines += [f"  **What to do:** {_template(kind.what_to_do)}"] if kind.what_to_do else []
         lines += [""]
     return "\n".join(lines)
+
+
+def _template(text: str) -> str:
+    """Return the text of a kind as Markdown, with its slots as a reader would name them.
+
+    Examples
+    --------
+    >>> _template("{count:reading} {count:has|have} no value; first at {first}.")
+    '*n* readings have no value; first at *first*.'
+    """
+    parts = string.Formatter().parse(text)
+    return "".join(_plain(literal) + (_slot(name, words or "") if name else "") for literal, name, words, _ in parts)
+
+
+def _slot(name: str, words: str) -> str:
+    _, agrees, plural = words.partition("|")
+    if agrees:
+        return _plain(plural)
+    return f"*{name.replace('_', ' ')}*" if _NUMBER.fullmatch(words) else f"*n* {_plain(words)}s"
 
 
 def _plain(text: str) -> str:

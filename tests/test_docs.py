@@ -39,6 +39,9 @@ def test_findings_page_lists_every_kind(generate):
     assert len(kinds) >= 1
     for kind in kinds.values():
         assert f"`{kind.name}` ({kind.severity})" in page
+    assert not re.search(r"\{\w+[:!}]", page)
+    text = "{count:reading} {count:has|have} no value_; first at {first_row:,}."
+    assert generate._template(text) == r"*n* readings have no value\_; first at *first row*."
     assert page.count("**What to do:**") == sum(bool(kind.what_to_do) for kind in kinds.values())
 
 

@@ -62,8 +62,8 @@ FOREIGN_FEED: Final = Kind(
 ESCAPED: Final = Kind(
     "espi.content.escaped",
     "serious",
-    "{count:entry has|entries have} XML that was written as text for {count:its|their} content. greenkit did not read "
-    "it.",
+    "{count:,} {count:entry has|entries have} XML that was written as text for {count:its|their} content. greenkit did "
+    "not read it.",
     "Convert &lt; to < and &gt; to > in the content, and load the file again.",
 )
 UNKNOWN_RESOURCE: Final = Kind(
