@@ -1,5 +1,6 @@
 """Fixtures of the tests of several folders."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from greenkit.synthetic import data_samples
 
 # the other modules of that folder are programs that are run by hand, some with packages of ring 2
 collect_ignore_glob = ["soak/[!t]*.py"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Return one worker more than cores for ``-n auto``, because many tests wait for a server or a program."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
