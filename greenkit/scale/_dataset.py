@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 MOST: Final = 100_000_000
 """Readings that :meth:`Dataset.frame` puts into one frame: about 6 GB."""
 _DAY_ROWS: Final = 200_000
-"""Day rows of a task of the fleet."""
+_DAYS: Final = 31
+"""Most day rows and local days of a task of the fleet; each interval of a day needs 9 kB for its quantiles."""
 _QUALITY_DAYS: Final = ("date", "meters", "complete", "expected", "present", "estimated")
 
 
@@ -590,14 +591,13 @@ class Dataset:
             )
         which = _query.where(meters, start, end)
         classes = None if by is None else self._classes(by)
-        days = _query.count_by(self._table, which, "day")
-        ranges = self._ranges(which)
-        arguments = (self.folder, self.version, ranges, classes)
+        days, of_meters, zones = _query.counts_by(self._table, which, ["day", "meter", "zone"])
+        arguments = (self.folder, self.version, _query.ranges(of_meters, which), classes)
         tasks = _day_tasks(days)
         table = _fleet.joined(self._run(_fleet.profile, tasks, arguments, client, progress))
         if not len(table):
             return table
-        zone = self._zone(which)
+        zone = str(zones.idxmax())
         if period != "interval":
             return _fleet.by_period(table, period, zone)
         return table.assign(start=pd.DatetimeIndex(table["start"]).tz_convert(zone))
@@ -644,10 +644,6 @@ class Dataset:
             )
         known = roster.dropna(subset=[by])
         return dict(zip(known["meter"].astype("str"), known[by].astype("str"), strict=True))
-
-    def _zone(self, which: Where) -> str:
-        zones = _query.count_by(self._table, which, "zone")
-        return str(zones.idxmax()) if len(zones) else "UTC"
 
     def report(
         self,
@@ -885,13 +881,13 @@ def _compact_range(which: Where, folder: str, version: int, root: str) -> list[_
 def _day_tasks(days: pd.Series[int]) -> list[Where]:
     """Return spans of local days that have some 200,000 day rows each, or one day."""
     out: list[Where] = []
-    held = 0
+    held, first = 0, None
     for day, count in zip(days.index.tolist(), days.tolist(), strict=True):
         after = day + dt.timedelta(days=1)
-        if out and held + count <= _DAY_ROWS:
-            out[-1] = Where(start=out[-1].start, end=after)
+        if first is not None and held + count <= _DAY_ROWS and after - first <= dt.timedelta(days=_DAYS):
+            out[-1] = Where(start=first, end=after)
             held += count
         else:
             out.append(Where(start=day, end=after))
-            held = count
+            held, first = count, day
     return out

@@ -2,7 +2,8 @@
 
 A task takes one or more local days of all meters, so a sum is exact, and only small tables return to the driver. The
 meters of a day are read range by range, which bounds the memory of a worker whatever the size of the fleet. Quantiles
-come from a histogram with bins of equal ratio, so they are within 1% of the exact ones; powers below 0.1 W count as 0.
+come from a histogram with 64 bins for each power of two, so they are within 1% of the exact ones; powers below 0.06 W
+count as 0.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from greenkit import frame
+from greenkit._days import breaks
 from greenkit._intervals import HOUR, adds_up
 from greenkit.scale import _query, _rows
 from greenkit.scale._query import Where
@@ -25,14 +27,19 @@ from greenkit.times import to_times
 
 QUANTILES: Final = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 COLUMNS: Final = ("class", "flow", "unit", "minutes", "start", "value", "power", "meters", *QUANTILES)
-_LOWEST: Final = 1e-4
-_RATIO: Final = 1.02
-_BINS: Final = 1200
-"""Bin 0 is everything below 0.1 W, bin 1 the next 2%, and so on; the last one begins at 2 GW."""
+_LOWEST, _HIGHEST = np.array([2.0**-14, 2.0**21], dtype=np.float32)
+"""Powers in kW at which bin 1 and the last bin begin: 0.06 W and 2 GW. Bin 0 is everything below."""
+_SHIFT: Final = 17
+"""Bits of a 32-bit float that a bin ignores. The exponent and 6 bits of the fraction remain."""
+_FIRST: Final = int(_LOWEST.view(np.int32) >> _SHIFT) - 1
+_BINS: Final = int(_HIGHEST.view(np.int32) >> _SHIFT) - _FIRST + 1
 _FINEST: Final = HOUR // 60
+_BLOCK: Final = 4096
+"""Day rows that are added at a time: their values stay in the cache of a core."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bins = npt.NDArray[np.int32]
 
 
 @dataclass
@@ -43,11 +50,11 @@ class _Sums:
     step: int
     value: Floats
     meters: Ints
-    bins: Ints
+    bins: Bins
 
     @classmethod
     def of(cls, first: int, step: int, n: int) -> _Sums:
-        return cls(first, step, np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros((n, _BINS), dtype=np.int64))
+        return cls(first, step, np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros((n, _BINS), dtype=np.int32))
 
     def reaching(self, first: int, end: int) -> _Sums:
         """Return sums that cover some more time."""
@@ -65,32 +72,47 @@ class _Sums:
         """Add ``values``, meters × times, that begin at ``start``."""
         at = (start - self.first) // self.step
         n = values.shape[1]
+        bins = bins_of(power) + np.arange(n, dtype=np.int64) * _BINS
         valid = np.isfinite(values)
-        self.value[at : at + n] += np.where(valid, values, 0.0).sum(axis=0)
-        self.meters[at : at + n] += valid.sum(axis=0)
-        bins = bins_of(power[valid])
-        slot = np.broadcast_to(np.arange(n), values.shape)[valid]
-        self.bins[at : at + n] += np.bincount(slot * _BINS + bins, minlength=n * _BINS).reshape(n, _BINS)
+        if valid.all():
+            self.value[at : at + n] += values.sum(axis=0)
+            self.meters[at : at + n] += len(values)
+        else:
+            self.value[at : at + n] += np.where(valid, values, 0.0).sum(axis=0)
+            self.meters[at : at + n] += valid.sum(axis=0)
+            bins = bins[valid]
+        self.bins[at : at + n] += np.bincount(bins.ravel(), minlength=n * _BINS).reshape(n, _BINS)
 
 
-def bins_of(power: Floats) -> Ints:
+def bins_of(power: Floats) -> Bins:
     """Return the bin of each power.
+
+    The bits of a positive float, read as a whole number, grow with it: sign, exponent, and fraction. Without the last
+    17 bits of the fraction, this number is the bin, which takes a tenth of the time of a logarithm::
+
+        power  bits of the 32-bit float            without 17 bits
+        0.25   0 01111101 000000 00000000000000000  8000
+        0.254  0 01111101 000001 00000110001001010  8001
+        0.5    0 01111110 000000 00000000000000000  8064
 
     Examples
     --------
-    >>> bins_of(np.array([0.0, -1.0, 1e-4, 1.0])).tolist()
-    [0, 0, 1, 466]
+    >>> bins_of(np.array([0.0, -1.0, 2.0**-14, 0.25, 0.254, 0.5])).tolist()
+    [0, 0, 1, 769, 770, 833]
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.log(np.maximum(power, 1e-300) / _LOWEST) / np.log(_RATIO)
-    return np.asarray(np.clip(np.floor(place).astype(np.int64) + 1, 0, _BINS - 1), dtype=np.int64)
+    with np.errstate(over="ignore"):
+        bins = power.astype(np.float32).view(np.int32)
+    bins >>= _SHIFT
+    bins -= _FIRST
+    return np.clip(bins, 0, _BINS - 1, out=bins)
 
 
-def quantiles(bins: Ints) -> dict[str, Floats]:
+def quantiles(bins: Bins) -> dict[str, Floats]:
     """Return the quantiles of each row of a histogram: the middle of the bin, NaN for a row without meters."""
     total = bins.sum(axis=1)
     reached = np.cumsum(bins, axis=1)
-    middle = np.append(0.0, _LOWEST * _RATIO ** (np.arange(_BINS - 1) + 0.5))
+    edge = ((np.arange(1, _BINS + 1, dtype=np.int32) + _FIRST) << _SHIFT).view(np.float32).astype(np.float64)
+    middle = np.append(0.0, (edge[1:] + edge[:-1]) / 2)
     out = {}
     for name, share in QUANTILES.items():
         # the first bin at which at least this share of the meters is reached
@@ -139,14 +161,14 @@ def physical(rows: pa.Table) -> pa.Table:
     """
     if not rows.num_rows:
         return rows
-    code = [_rows.ranks(rows[name])[0] for name in ("meter", "flow", "unit")]
-    series = _rows.ranks(rows["series"])[0]
-    table = pd.DataFrame({"meter": code[0], "flow": code[1], "unit": code[2], "series": series})
-    several = table.groupby(["meter", "flow", "unit"], sort=False)["series"].nunique()
-    meters = several.index.get_level_values("meter")[several.to_numpy() > 1]
-    if not len(meters):
+    meter, flow, unit, series = (_rows.rank(rows[name]) for name in ("meter", "flow", "unit", "series"))
+    each = breaks(meter, flow, unit, series)  # one row of each series, or some more
+    flows = pd.DataFrame({"meter": meter[each], "flow": flow[each], "unit": unit[each], "series": series[each]})
+    flows = flows.drop_duplicates()
+    several = flows.duplicated(["meter", "flow", "unit"])
+    if not several.any():
         return rows
-    mixed = np.isin(code[0], meters)
+    mixed = np.isin(meter, flows["meter"][several])
     made = [rows.filter(pa.array(~mixed))]
     part = rows.filter(pa.array(mixed))
     # meter by meter, because relations between meters would depend on how the meters are divided
@@ -168,9 +190,10 @@ def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: 
     flow, flows = _rows.ranks(rows["flow"])
     unit, units = _rows.ranks(rows["unit"])
     meter, meters = _rows.ranks(rows["meter"])
-    names = [("all" if classes is None else classes.get(m, "none")) for m in meters]
+    names = ["all" if classes is None else classes.get(m, "none") for m in meters]
     words = sorted(set(names))
-    group = np.array([words.index(n) for n in names], dtype=np.int64)[meter]
+    place = {word: i for i, word in enumerate(words)}
+    group = np.array([place[n] for n in names], dtype=np.int64)[meter]
     usable = (step >= _FINEST) & (count > 0)
     keys = np.stack([group, flow, unit, step, start, count])[:, usable]
     order = np.lexsort(keys[::-1])
@@ -180,15 +203,15 @@ def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: 
         g, f, u, length, begin, n = (int(x) for x in keys[:, a])
         # intervals that do not begin at a multiple of their length, such as days, are counted from their own start
         key = (words[g], flows[f], units[u], length)
-        values = flat[first[rows_of[a:b]][:, None] + np.arange(n)]
-        power = values / (length / HOUR) if adds_up(units[u]) else values
         held = sums.get(key)
         if held is None or (begin - held.first) % length:
             key = key if held is None else (*key[:3], length + begin % length)
             held = sums.get(key) or _Sums.of(begin, length, n)
-        held = held.reaching(begin, begin + n * length)
-        held.add(begin, values, power)
-        sums[key] = held
+        sums[key] = held = held.reaching(begin, begin + n * length)
+        at = np.lib.stride_tricks.sliding_window_view(flat, n)  # the n values from each position on
+        for c in range(a, b, _BLOCK):
+            values = at[first[rows_of[c : min(c + _BLOCK, b)]]]
+            held.add(begin, values, values / (length / HOUR) if adds_up(units[u]) else values)
 
 
 def _table(sums: Mapping[tuple[str, str, str, int], _Sums]) -> pd.DataFrame:

@@ -120,12 +120,22 @@ def raw(table: Any, which: Where, columns: Sequence[str] | None = None) -> pa.Ta
 
 def count_by(table: Any, which: Where, column: str) -> pd.Series[Any]:
     """Return the number of day rows of each value of a column, sorted by it, without reading the readings."""
-    scanner = table.to_pyarrow_dataset().scanner(filter=which.expression(), columns=[column])
-    parts: list[pa.Table] = []
+    return counts_by(table, which, [column])[0]
+
+
+def counts_by(table: Any, which: Where, columns: Sequence[str]) -> list[pd.Series[Any]]:
+    """Return what :func:`count_by` returns for each of the columns, which are read together."""
+    scanner = table.to_pyarrow_dataset().scanner(filter=which.expression(), columns=list(columns))
+    parts: list[list[pa.Table]] = [[] for _ in columns]
     for batch in scanner.to_batches():
         if batch.num_rows:
-            counted = pc.value_counts(batch.column(0))
-            parts.append(pa.table({"value": counted.field(0), "count": counted.field(1)}))
+            for held, column in zip(parts, batch.columns, strict=True):
+                counted = pc.value_counts(column)
+                held.append(pa.table({"value": counted.field(0), "count": counted.field(1)}))
+    return [_added(held) for held in parts]
+
+
+def _added(parts: Sequence[pa.Table]) -> pd.Series[Any]:
     if not parts:
         return pd.Series(np.zeros(0, dtype=np.int64), index=pd.Index([], dtype="str"))
     every = pa.concat_tables(parts).group_by("value").aggregate([("count", "sum")]).sort_by("value")

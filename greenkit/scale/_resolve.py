@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from greenkit._days import breaks
 from greenkit._intervals import newest
 from greenkit.scale import _rows
-from greenkit.scale._rows import KEY, LISTS, WORDS, Ints, counts, flat_values, numbers, places, ranks
+from greenkit.scale._rows import KEY, LISTS, WORDS, Ints, counts, flat_values, numbers, places, rank
 
 
 def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
@@ -35,7 +35,7 @@ def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
     table = _rows.sort(table.combine_chunks())
     if table.num_rows < 2:
         return table
-    key = [ranks(table[name])[0] if name != "day" else numbers(table[name]) for name in KEY]
+    key = [rank(table[name]) if name != "day" else numbers(table[name]) for name in KEY]
     revision = numbers(table["revision"])
     if not keep_all:
         kept = newest(breaks(*key), revision)
@@ -82,7 +82,7 @@ def _merge(table: pa.Table, key: list[Ints]) -> pa.Table:
     n = counts(table)
     # the order in which rows arrived: age of the file, its name, place in it
     arrival = np.empty(table.num_rows, dtype=np.int64)
-    arrival[np.lexsort([numbers(table["place"]), ranks(table["source"])[0], numbers(table["delivered"])])] = np.arange(
+    arrival[np.lexsort([numbers(table["place"]), rank(table["source"]), numbers(table["delivered"])])] = np.arange(
         table.num_rows
     )
     group = np.zeros(table.num_rows, dtype=np.int64)

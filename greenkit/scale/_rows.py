@@ -182,15 +182,32 @@ def sort(table: pa.Table) -> pa.Table:
     """
     names = ("meter", "flow", "series", "unit", "day", "start", "delivered", "source", "place")
     keys = [_sort_key(table[name]) for name in reversed(names)]
-    order = np.lexsort(keys)
-    if (order[1:] > order[:-1]).all():
+    if is_sorted(keys):
         return table
-    return table.take(pa.array(order))
+    return table.take(pa.array(np.lexsort(keys)))
+
+
+def is_sorted(keys: Sequence[Ints]) -> bool:
+    """Return whether rows are sorted by the keys, of which the last is the most important, as in numpy's lexsort.
+
+    Examples
+    --------
+    >>> is_sorted([np.array([5, 1, 2]), np.array([1, 2, 2])])
+    True
+    """
+    n = len(keys[0])
+    undecided = np.ones(max(n - 1, 0), dtype=bool)
+    for key in reversed(keys):
+        before, after = key[:-1], key[1:]
+        if (undecided & (after < before)).any():
+            return False
+        undecided &= after == before
+    return True
 
 
 def _sort_key(column: pa.ChunkedArray) -> Ints:
     if pa.types.is_string(column.type):
-        return ranks(column)[0]
+        return rank(column)
     return numbers(column)
 
 
@@ -202,17 +219,30 @@ def ranks(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, list[str]]:
     >>> ranks(pa.chunked_array([["b", None, "a", "b"]]))
     (array([ 1, -1,  0,  1]), ['a', 'b'])
     """
+    rank, words = _ranked(column)
+    return rank, words.to_pylist()
+
+
+def rank(column: pa.ChunkedArray | pa.Array) -> Ints:
+    """Return the alphabetical rank of each text; an empty cell has rank −1."""
+    return _ranked(column)[0]
+
+
+def _ranked(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
     encoded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(encoded, pa.ChunkedArray):
         encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else pa.array([], column.type)
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
-    words = encoded.dictionary.to_pylist()
+    words = encoded.dictionary
     code = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    order = sorted(range(len(words)), key=words.__getitem__)
+    # the rows of a dataset are sorted by meter, so its words are usually in order already
+    if len(words) < 2 or pc.all(pc.less(words[:-1], words[1:])).as_py():
+        return code, words
+    order = pc.sort_indices(words)
     place = np.empty(len(words) + 1, dtype=np.int64)
-    place[order], place[-1] = np.arange(len(words)), -1
-    return place[code], [words[i] for i in order]
+    place[order.to_numpy()], place[-1] = np.arange(len(words)), -1
+    return place[code], words.take(order)
 
 
 def numbers(column: pa.ChunkedArray) -> Ints:

@@ -299,8 +299,9 @@ def test_answers_are_those_of_the_whole_frame(small, monkeypatch):
     assert found.days.set_index("date")["present"].tolist() == by_day["present"].tolist()
 
 
-def test_the_fleet_is_the_sum_of_the_meters(small):
+def test_the_fleet_is_the_sum_of_the_meters(small, monkeypatch):
     root, _ = small
+    monkeypatch.setattr("greenkit.scale._fleet._BLOCK", 2)  # the three meters of a day are two blocks
     ds = greenkit.open_dataset(root / "usage")
     df = ds.frame()
     fleet = ds.fleet("interval")
@@ -323,7 +324,27 @@ def test_fleet_quantiles_are_within_one_percent():
     power = np.random.default_rng(0).lognormal(0, 2, 4001)
     bins = np.bincount(_fleet.bins_of(power), minlength=_fleet._BINS)[None, :]
     for name, q in _fleet.QUANTILES.items():
-        assert _fleet.quantiles(bins)[name][0] == pytest.approx(np.quantile(power, q), rel=0.011)
+        assert _fleet.quantiles(bins)[name][0] == pytest.approx(np.quantile(power, q), rel=0.01)
+
+
+def test_a_blank_value_is_no_meter_of_the_fleet(tmp_path):
+    day = [record("A", DAYS[0], [None, *[1.0] * 23]), record("B", DAYS[0], [4.0] * 24)]
+    to_dataset(greenkit.scan_smt(write(tmp_path / "a.lse", "".join(day), 0)), tmp_path / "usage")
+    fleet = greenkit.open_dataset(tmp_path / "usage").fleet("interval", client="in order")
+    assert fleet["meters"].tolist() == [1, *[2] * 23]
+    assert fleet["value"].tolist() == [4.0, *[5.0] * 23]
+    assert fleet["p10"].round(1).tolist() == [4.0, *[1.0] * 23]
+
+
+def test_days_of_a_small_fleet_are_divided_into_tasks_of_bounded_memory():
+    from greenkit.scale import _dataset
+
+    days = pd.date_range("2020-01-01", "2024-12-31").date
+    tasks = _dataset._day_tasks(pd.Series(3, index=days))
+    assert max(t.end - t.start for t in tasks) == dt.timedelta(days=_dataset._DAYS)
+    assert tasks[0].start == days[0]
+    assert tasks[-1].end == dt.date(2025, 1, 1)
+    assert all(a.end == b.start for a, b in itertools.pairwise(tasks))
 
 
 def test_a_fleet_counts_a_flow_in_two_series_once(tmp_path, make_series):
