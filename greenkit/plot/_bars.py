@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 _PANELS: Final = 6
 _LABELS: Final = 12
 """Most months that are all named on the axis; of more months, every second or third is named."""
+_MARKED: Final = 62
+"""Most periods whose values on a line have markers; a line over more is shown by a click on its name."""
+_EACH_DAY: Final = 21
+"""Most days for which greenkit sets the ticks on days; plotly would set them between days."""
 _DAY_MS: Final = 86_400_000.0
-_HATCH: Final = {"shape": "/", "fgcolor": "rgba(255,255,255,0.75)", "size": 5}
+# "overlay" keeps the color of the bar below the lines
+_HATCH: Final = {"shape": "/", "fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 5}
 _OTHER: Final = "other hours"
 _PANDAS: Final = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
@@ -96,6 +101,11 @@ def daily(
     sheet.axis("xaxis", _style.time_title(zones, "Local date"), type="date", showgrid=False,
                range=[str(first), str(last)], anchor="y",
                hoverformat="%a, %b %-d, %Y" if period == "day" else "%b %-d, %Y")  # fmt: skip
+    count = int((last - first) / np.timedelta64(1, "D"))
+    if period == "day" and count <= _EACH_DAY:
+        # in the middle of the bars
+        sheet.axis("xaxis", tick0=str(first + np.timedelta64(12, "h")), dtick=_DAY_MS * -(-count // 8),
+                   tickformat="%b %-d\n%Y")  # fmt: skip
     sheet.axis("yaxis", units[0] if (table["statistic"] == "sum").all() else f"mean {units[0]}", anchor="x")
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
     sides: dict[str, Floats] = {}
@@ -142,9 +152,11 @@ def _net_line(sheet: Sheet, table: pd.DataFrame, found: Intervals, sides: Mappin
     if any(side.index.has_duplicates for side in pair):
         return
     both = pair[0].join(pair[1]["value"].rename("other"), how="inner").reset_index()
+    few = len(both) <= _MARKED
     sheet.add(
         "scatter", x=_ms(both["start"]) + _widths(both) / 2, y=(both["value"] - both["other"]).to_numpy(), name="net",
-        mode="lines+markers", line={"width": 1.5, "color": _style.FLOWS["net"]}, marker={"size": 4},
+        visible=True if few else "legendonly", mode="lines+markers" if few else "lines",
+        line={"width": 1.5, "color": _style.FLOWS["net"]}, marker={"size": 4},
         hovertemplate=f"%{{y:,.4~g}} {both['unit'].iloc[0]}",
     )  # fmt: skip
 
@@ -158,7 +170,7 @@ def _demand(sheet: Sheet, rates: pd.DataFrame, period: str) -> None:
         return
     unit = str(one.keys["unit"].iloc[codes[0]])
     sheet.axis("yaxis2", f"highest demand [{unit}]", anchor="x", overlaying="y", side="right", showgrid=False,
-               rangemode="tozero")  # fmt: skip
+               rangemode="tozero", tickmode="auto")  # fmt: skip
     for code in codes:
         mine = one.take(one.code == code)
         dates = pd.Series(mine.wall.view("datetime64[us]"))
@@ -167,7 +179,8 @@ def _demand(sheet: Sheet, rates: pd.DataFrame, period: str) -> None:
         sheet.add(
             "scatter", ("x", "y2"), x=day.index.to_numpy("datetime64[ms]").astype(np.float64) + _DAY_MS / 2,
             y=day.to_numpy(), name=f"demand{'' if len(codes) == 1 else ' ' + str(one.keys['unit'].iloc[code])}",
-            mode="lines+markers", line={"width": 1.5, "color": _style.COLORS[3]}, marker={"size": 4},
+            mode="lines+markers" if len(day) <= _MARKED else "lines",
+            line={"width": 1.5, "color": _style.COLORS[3]}, marker={"size": 4},
             hovertemplate=f"%{{y:,.4~g}} {one.keys['unit'].iloc[code]}",
         )  # fmt: skip
 
@@ -264,7 +277,7 @@ def _months(
             showlegend=first, marker={"color": sheet.page.shade, "line": {"width": 0}},
             hovertemplate=f"a year before: %{{y:,.4~g}} {unit}<extra></extra>",
         )  # fmt: skip
-    names = [_label(p) for p in part["period"]]
+    names = [_theme.period_label(p) for p in part["period"]]
     sheet.add(
         "bar", axes, x=start + width * 0.12, y=part["value"].to_numpy(), width=width * 0.76, offset=0, name=name,
         showlegend=named, marker={"color": color, "line": {"width": 0}, "pattern": _pattern(whole)},
@@ -272,11 +285,6 @@ def _months(
         hovertemplate=f"%{{customdata[0]}}<br>%{{y:,.4~g}} {unit}<br>%{{customdata[1]}} of %{{customdata[2]}} intervals"
         "<extra></extra>",
     )  # fmt: skip
-
-
-def _label(period: str) -> str:
-    """Return the name of a period as people write it: ``2024-07`` is July 2024."""
-    return f"{pd.Timestamp(period + '-01'):%B %Y}" if len(period) == 7 and period[5:].isdigit() else period
 
 
 def _local(times: pd.Series[Any]) -> Any:
@@ -307,11 +315,12 @@ def _cost(sheet: Sheet, part: pd.DataFrame, axes: tuple[str, str], panels: int, 
     room = 0.08 * (high - low)
     sheet.axis(
         f"yaxis{number}", currency, anchor=axes[0], overlaying=axes[1], side="right", showgrid=False,
-        range=[low - room * (low < 0), high + room],
+        range=[low - room * (low < 0), high + room], tickmode="auto",
     )  # fmt: skip
     sheet.add(
         "scatter", (axes[0], f"y{number}"), x=_ms(part["start"]) + _widths(part) / 2, y=part["cost"].to_numpy(),
-        name="cost", legendgroup="cost", showlegend=first, mode="lines+markers", cliponaxis=False,
+        name="cost", legendgroup="cost", showlegend=first, cliponaxis=False,
+        mode="lines+markers" if len(part) <= _MARKED else "lines",
         line={"color": _style.COST, "width": 2}, marker={"size": 7, "line": {"width": 1, "color": "white"}},
         hovertemplate=f"%{{y:,.2f}} {currency}<extra>cost</extra>",
     )  # fmt: skip
@@ -336,6 +345,8 @@ def tou(
 ) -> go.Figure:
     """Draw each month's total by time-of-use period; one panel for each flow, and a switch to cost if there are costs.
 
+    Series that have no total, such as demand in kW, are not drawn.
+
     Parameters
     ----------
     df : DataFrame
@@ -355,7 +366,7 @@ def tou(
     Raises
     ------
     SchemaError
-        If there is neither a column ``tou`` nor a schedule, or if there are too many series.
+        If there is neither a column ``tou`` nor a schedule, if there are too many series, or if none has a total.
     SettingsError
         If the schedule is not one of these.
     """
@@ -367,7 +378,13 @@ def tou(
                             next_step=f"Use one of {', '.join(calendars)}.")  # fmt: skip
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end)
     found = _theme.few(intervals.checked(df), _PANELS)
-    one = found.take(found.valid)
+    sums = np.array([intervals.adds_up(str(unit)) for unit in found.keys["unit"]], dtype=bool)
+    one = found.take(found.valid & sums[found.code])
+    if not len(one):
+        raise SchemaError(
+            f"The series are in {' and '.join(dict.fromkeys(found.keys['unit']))}, which have no totals",
+            next_step="Pass a frame of energy or another amount.",
+        )
     words, code = _periods_of(df, one, names, schedule)
     laid = _periods.assign(one, calendar)
     amounts: dict[str, Floats] = {"value": one.amount}
@@ -378,7 +395,7 @@ def tou(
     sheet = Sheet.of(f"Time of use, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme,
                      barmode="stack", hovermode="x unified")  # fmt: skip
     if "cost" in amounts:
-        sheet.top += 30
+        sheet.top += 44
     axes = sheet.panels(len(codes), 1, labels, each=240, height=height)
     used = [i for i in range(len(words)) if (code == i).any()]
     for what, amount in amounts.items():
@@ -389,12 +406,14 @@ def tou(
                 total = np.bincount(laid.where[mine], amount[mine], len(laid.name))[rows]
                 unit = str(found.keys["unit"].iloc[c]) if what == "value" else _currency(df)
                 sheet.add(
-                    "bar", pair, x=[_label(laid.name[r]) for r in rows], y=total, name=_theme.plain(words[i]),
+                    "bar", pair, x=[_theme.period_label(laid.name[r]) for r in rows], y=total,
+                    name=_theme.plain(words[i]),
                     legendgroup=words[i], showlegend=panel == 0, visible=what == "value",
                     marker={"color": _style.COLORS[i % len(_style.COLORS)]}, hovertemplate=f"%{{y:,.4~g}} {unit}",
                 )  # fmt: skip
     for c, pair in zip(codes, axes, strict=True):
-        sheet.axis(f"xaxis{pair[0][1:]}", type="category", showgrid=False)
+        periods = [laid.name[r] for r in np.flatnonzero(laid.code == c)]
+        sheet.axis(f"xaxis{pair[0][1:]}", type="category", showgrid=False, **_theme.period_ticks(periods))
         sheet.axis(f"yaxis{pair[1][1:]}", str(found.keys["unit"].iloc[c]))
     if "cost" in amounts:
         _switch(sheet, [str(found.keys["unit"].iloc[c]) for c in codes], _currency(df), axes)
@@ -476,8 +495,10 @@ def _switch(sheet: Sheet, units: list[str], currency: str, axes: Sequence[tuple[
         {"label": label, "method": "update", "args": [{"visible": visible}, title]}
         for label, visible, title in zip((units[0], currency), show, titles, strict=True)
     ]
+    # plotly always draws the active button in almost white, so the text of the buttons is dark on every page
+    light = _style.PAGES["light"]
     sheet.layout["updatemenus"] = [{
         "type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "xanchor": "left", "y": 1.0,
-        "yanchor": "bottom", "pad": {"b": 6}, "bgcolor": sheet.page.shade,
-        "font": {"color": sheet.page.ink, "size": _style.SIZES["small"]},
+        "yanchor": "bottom", "pad": {"b": 6 if len(axes) == 1 else 28}, "bgcolor": light.shade,
+        "font": {"color": light.ink, "size": _style.SIZES["small"]},
     }]  # fmt: skip

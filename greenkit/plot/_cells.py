@@ -46,7 +46,7 @@ def calendar(
 ) -> go.Figure:
     """Draw a cell for each local day: a row for each weekday, a column for each week, a panel for each year.
 
-    Only the months of the data are drawn, each with its outline. A gray cell has no value. A dot marks a day with
+    Only the weeks of the data are drawn, with a line between months. A gray cell has no value. A dot marks a day with
     missing intervals.
 
     Parameters
@@ -82,11 +82,11 @@ def calendar(
 
 
 class _Weeks:
-    """The months of a calendar panel: every date, with its weekday as the row and its week as the column."""
+    """The dates of a calendar panel, each with its weekday as the row and its week as the column."""
 
     def __init__(self, first: Any, last: Any) -> None:
-        self.first = first.astype("datetime64[M]").astype("datetime64[D]")
-        self.every = np.arange(self.first, (last.astype("datetime64[M]") + 1).astype("datetime64[D]"))
+        self.first = first
+        self.every = np.arange(first, last + ONE_DAY)
         # 1970-01-01 was a Thursday; weeks begin on the Monday on or before the first date
         self.weekday = (self.every.astype(np.int64) + 3) % 7
         self.week = (np.arange(len(self.every)) + self.weekday[0]) // 7
@@ -147,8 +147,10 @@ def _year(
         colorbar=sheet.colorbar(scale.label if scale else unit, axes[1]), **base,
     )  # fmt: skip
     x, y = weeks.outlines()
-    sheet.add("scatter", axes, x=x, y=y, mode="lines", hoverinfo="skip", showlegend=False,
-              line={"width": 1.5, "color": sheet.page.ink})  # fmt: skip
+    # a line within a wider one of the page's color, which is visible between dark cells and between bright ones
+    for width, color in ((4, sheet.page.paper), (1.5, sheet.page.ink)):
+        sheet.add("scatter", axes, x=x, y=y, mode="lines", hoverinfo="skip", showlegend=False,
+                  line={"width": width, "color": color})  # fmt: skip
     partial = (share > 0) & (share < 1)
     sheet.add(
         "scatter", axes, x=weeks.week[partial], y=weeks.weekday[partial], mode="markers", hoverinfo="skip",

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-_KIND_COLOR: Final = dict(zip(_periods.DAY_TYPES, (_style.COLORS[0], _style.COLORS[3], _style.COLORS[1]), strict=True))
 _FACETS: Final = 6
 _CORNERS: Final = 2000
 """Number of points of a duration curve."""
@@ -71,10 +70,12 @@ def average_day(
     kinds = [k for k in (*_periods.DAY_TYPES, "every day") if k in seen]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
     parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
-    series = _theme.names(_theme.series_of(table)) if len(parts) > 1 else [""]
-    rows = [(part, f, name) for part, name in zip(parts, series, strict=True) for f in facets]
+    keys = _theme.series_of(table)
+    series = _theme.names(keys) if len(parts) > 1 else [""]
+    colors = _theme.colors(keys)
+    rows = [(part, f, name, color) for part, name, color in zip(parts, series, colors, strict=True) for f in facets]
     titles = [
-        " · ".join(filter(None, (name, "" if f is None else str(f), kind))) for _, f, name in rows for kind in kinds
+        " · ".join(filter(None, (name, "" if f is None else str(f), kind))) for _, f, name, _ in rows for kind in kinds
     ]
     sheet = Sheet.of(
         f"Average day, {_theme.subject(found.keys)}",
@@ -82,12 +83,12 @@ def average_day(
         hovermode="x unified",
     )  # fmt: skip
     axes = sheet.panels(len(rows), len(kinds), titles, each=220, height=height)
-    for i, (part, facet, _) in enumerate(rows):
+    for i, (part, facet, _, color) in enumerate(rows):
         unit = power_unit(str(part["unit"].iloc[0]))
         one = part if facet is None else part[part[others[0]] == facet]
         for j, kind in enumerate(kinds):
             pair = axes[i * len(kinds) + j]
-            _day(sheet, one[one["day_type"].astype("str") == kind], kind, unit, pair)
+            _day(sheet, one[one["day_type"].astype("str") == kind], kind, unit, color, pair)
             last = i == len(rows) - 1 and j == 0
             sheet.axis(f"xaxis{pair[0][1:]}", _style.time_title(list(found.keys["zone"]), "Local hour") if last else "",
                        tickvals=[0, 6, 12, 18, 24], range=[0, 24])  # fmt: skip
@@ -95,10 +96,9 @@ def average_day(
     return sheet.figure()
 
 
-def _day(sheet: Sheet, part: pd.DataFrame, kind: str, unit: str, axes: tuple[str, str]) -> None:
+def _day(sheet: Sheet, part: pd.DataFrame, kind: str, unit: str, color: str, axes: tuple[str, str]) -> None:
     if not len(part):
         return
-    color = _KIND_COLOR.get(kind, _style.COLORS[0])
     # extend the last slot to its end, so that a day reaches midnight
     last = part.iloc[[-1]].assign(hour=part["hour"].iloc[-1] + part["minutes"].iloc[-1] / 60)
     part = pd.concat([part, last])
@@ -193,7 +193,7 @@ def _marks(sheet: Sheet, row: pd.Series[Any], unit: str, *, fine: bool) -> None:
         sheet.layout.setdefault("annotations", []).append({
             "x": x, "xref": "paper", "y": row[name], "yref": "y", "text": f"{label} {_style.number(row[name], unit)}",
             "showarrow": False, "yanchor": "bottom", "xanchor": "left" if name == "base" else "right",
-            "font": {"size": _style.SIZES["small"]},
+            "font": {"size": _style.SIZES["small"]}, "bgcolor": sheet.page.paper, "borderpad": 0,
         })  # fmt: skip
 
 

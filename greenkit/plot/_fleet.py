@@ -18,6 +18,7 @@ from greenkit._style import Theme
 from greenkit.analysis import fleet, quality, shape
 from greenkit.analysis.intervals import power_unit
 from greenkit.errors import SchemaError, SettingsError
+from greenkit.findings import counted
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
 
@@ -126,39 +127,34 @@ def ranking(
     value, names = table[measure].to_numpy(dtype=np.float64), [_theme.plain(str(m)) for m in table["meter"]]
     what, unit = MEASURES[measure][0], _unit(table, measure)
     middle = float(np.median(value))
-    shown = _style.percent(middle) if measure == "completeness" else _style.number(middle, unit)
-    note = "; ".join(filter(None, [_flow_note(table), f"median {shown}"]))
-    sheet = Sheet.of(f"{what} of {len(table):,} meters", note, given=title, theme=theme, showlegend=False)
+    shown = {"completeness": _style.percent(middle), "load_factor": f"{middle:.2f}"}.get(
+        measure, _style.number(middle, unit)
+    )
     few = len(table) <= _NAMED
+    highest = "" if few else f"highest: {', '.join(str(m) for m in table['meter'].head(3))}"
+    note = "; ".join(filter(None, [_flow_note(table), f"median {shown}", highest]))
+    sheet = Sheet.of(f"{what} of {counted(len(table), 'meter')}", _theme.plain(note), given=title, theme=theme,
+                     showlegend=False)  # fmt: skip
     sheet.layout["height"] = height or (int(sheet.top + 70 + 18 * max(len(table), 6)) if few else 460)
     rank = np.arange(1, len(table) + 1)
-    label = f"%{{customdata}}<br>%{{{'x' if few else 'y'}:,.4~g}} {unit}<extra></extra>"
+    digits = ".1%" if measure == "completeness" else ",.4~g"
+    label = f"%{{customdata}}<br>%{{{'x' if few else 'y'}:{digits}}} {unit}<extra></extra>"
+    settings = {"tickformat": ".0%"} if measure == "completeness" else {}
     bars: dict[str, Any] = {"marker": {"color": _style.COLORS[0], "line": {"width": 0}}, "customdata": names,
                             "hovertemplate": label}  # fmt: skip
     line = {"type": "line", "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}
     if few:
         sheet.add("bar", x=value, y=names, orientation="h", **bars)
-        sheet.axis("xaxis", unit or what.lower(), anchor="y")
+        sheet.axis("xaxis", unit or what.lower(), anchor="y", **settings)
         sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
         sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
     else:
         sheet.add("bar", x=rank, y=value, **bars)
         sheet.axis("xaxis", "Rank", anchor="y", showgrid=False, range=[0, len(table) + 1])
-        sheet.axis("yaxis", unit or what.lower(), anchor="x")
+        sheet.axis("yaxis", unit or what.lower(), anchor="x", **settings)
         sheet.layout["shapes"] = [{**line, "x0": 0, "x1": 1, "xref": "paper", "y0": middle, "y1": middle}]
         sheet.layout["bargap"] = 0.05
-        _extremes(sheet, rank, value, names)
     return sheet.figure()
-
-
-def _extremes(sheet: Sheet, rank: Any, value: Any, names: list[str]) -> None:
-    """Name the three highest bars, with room between the names."""
-    for i in range(min(3, len(names))):
-        sheet.layout.setdefault("annotations", []).append({
-            "x": int(rank[i]), "y": float(value[i]), "text": f"{i + 1}. {names[i]}", "ax": 60, "ay": -4 + 20 * i,
-            "xanchor": "left", "showarrow": True, "arrowwidth": 1, "arrowcolor": sheet.page.line, "arrowhead": 0,
-            "font": {"size": _style.SIZES["small"]},
-        })  # fmt: skip
 
 
 def small_multiples(
@@ -212,15 +208,20 @@ def small_multiples(
         text += [*(f"{_theme.plain(name)}<br>{int(h):02d}:{round(h % 1 * 60):02d}: {_style.number(m)}"
                    for h, m in zip(hour, mean, strict=True)), ""]  # fmt: skip
     unit = power_unit(str(table["unit"].iloc[0])) if "unit" in table.columns else ""
-    note = "; ".join(filter(None, [_flow_note(table), "each pane: one day, from zero to its own highest value"]))
-    sheet = Sheet.of(f"Average day of {len(days):,} meters", note, given=title, theme=theme, showlegend=False)
+    prefix = _shared_prefix([name for name, _ in days])
+    note = "; ".join(filter(None, [
+        _flow_note(table), "each pane: one day, from zero to its own highest value",
+        f"names without {_theme.plain(prefix)}" if prefix else "",
+    ]))  # fmt: skip
+    sheet = Sheet.of(f"Average day of {counted(len(days), 'meter')}", note, given=title, theme=theme, showlegend=False)
     sheet.layout["height"] = height or int(sheet.top + 30 + (70 if columns <= 8 else 54) * max(rows, 2))
     sheet.layout["margin"] |= {"l": 16, "r": 16, "b": 16}
     sheet.add(
         "scatter", x=x, y=y, text=text, mode="lines", line={"width": 1.4, "color": _style.COLORS[0]},
         hovertemplate=f"%{{text}} {unit}<extra></extra>", connectgaps=False,
     )  # fmt: skip
-    short = [_theme.plain(_ending(name, 16 if columns <= 6 else 9)) for name, _ in days]
+    most = 16 if columns <= 6 else 9 if columns <= 10 else 5
+    short = [_theme.plain(_ending(name[len(prefix) :], most)) for name, _ in days]
     sheet.add(
         "scatter", x=[i % columns + 0.06 for i in range(len(days))],
         y=[-(i // columns) + 0.78 for i in range(len(days))],
@@ -235,6 +236,20 @@ def small_multiples(
     sheet.axis("xaxis", visible=False, range=[0, columns], anchor="y", fixedrange=True)
     sheet.axis("yaxis", visible=False, range=[-rows + 0.85, 1], anchor="x", fixedrange=True)
     return sheet.figure()
+
+
+def _shared_prefix(names: list[str]) -> str:
+    """Return what all names begin with, such as ``household-``, if it is long enough to leave out.
+
+    Examples
+    --------
+    >>> _shared_prefix(["household-0001", "household-0012"]), _shared_prefix(["M1", "M2"])
+    ('household-00', '')
+    """
+    first, last = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    prefix = first[:same]
+    return prefix if len(prefix) >= 4 else ""
 
 
 def _ending(name: str, most: int) -> str:
@@ -276,7 +291,7 @@ def fleet_completeness(
         data = quality.assess(_theme.choose(data, meter=meter, flow=flow, start=start, end=end)).days
     if not len(data):
         raise _theme.nothing()
-    count = f"{data['meter'].nunique():,} meters" if "meter" in data.columns else "meters"
+    count = counted(data["meter"].nunique(), "meter") if "meter" in data.columns else "meters"
     if by is not None:
         classes = dict(by.items())
         data = data.assign(**{"class": [classes.get(str(m), "no class") for m in data["meter"]]})
@@ -342,9 +357,11 @@ def annual_energy(
     if not len(value):
         raise _theme.nothing()
     unit, middle = _unit(table, "annual"), float(np.median(value))
-    count, edge = np.histogram(value, bins=min(40, max(6, int(np.sqrt(len(value)) * 1.8))))
+    low, high = float(value.min()), float(value.max())
+    span = (0.9 * low, 1.1 * low) if low == high > 0 else None
+    count, edge = np.histogram(value, bins=min(40, max(7, int(np.sqrt(len(value)) * 1.8))), range=span)
     note = "; ".join(filter(None, [_flow_note(table), f"median {_style.number(middle, unit)}"]))
-    sheet = Sheet.of(f"Energy per year of {len(value):,} meters", note, given=title, height=height, usual=380,
+    sheet = Sheet.of(f"Energy per year of {counted(len(value), 'meter')}", note, given=title, height=height, usual=380,
                      theme=theme, showlegend=False, bargap=0.03)  # fmt: skip
     labels = [f"{_style.number(a)} to {_style.number(b)}" for a, b in pairwise(edge.tolist())]
     sheet.add(
@@ -355,7 +372,7 @@ def annual_energy(
     sheet.layout["shapes"] = [{"type": "line", "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper",
                                "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}]  # fmt: skip
     sheet.axis("xaxis", unit, showgrid=False, anchor="y")
-    sheet.axis("yaxis", "meters", anchor="x", rangemode="tozero")
+    sheet.axis("yaxis", "meters", anchor="x", rangemode="tozero", **({"dtick": 1} if count.max() <= 5 else {}))
     return sheet.figure()
 
 
@@ -388,7 +405,7 @@ def load_factor(
         raise _theme.nothing()
     classes = {} if by is None else dict(by.items())
     group = np.array([str(classes.get(str(m), "no class")) if classes else "" for m in table["meter"]])
-    sheet = Sheet.of(f"Load factor of {len(table):,} meters", _flow_note(table), given=title, height=height,
+    sheet = Sheet.of(f"Load factor of {counted(len(table), 'meter')}", _flow_note(table), given=title, height=height,
                      theme=theme, hovermode="closest")  # fmt: skip
     unit = _unit(table, "annual")
     for i, name in enumerate(sorted(set(group))):
@@ -399,8 +416,10 @@ def load_factor(
             marker={"size": 8, "opacity": 0.75, "color": _style.COLORS[i % len(_style.COLORS)]},
             hovertemplate=f"%{{customdata}}<br>load factor %{{y:.2f}}, %{{x:,.4~g}} {unit}<extra></extra>",
         )  # fmt: skip
-    sheet.axis("xaxis", unit, type="log", anchor="y", dtick="D2" if table["annual"].max() < 30 * table["annual"].min()
-               else 1)  # fmt: skip
+    # on a logarithmic axis, plotly would label 2,000 as 2
+    low, high = np.floor(np.log10(table["annual"].min())), np.ceil(np.log10(table["annual"].max()))
+    ticks = [m * 10.0**e for e in np.arange(low, high + 1) for m in ((1, 2, 5) if high - low <= 3 else (1,))]
+    sheet.axis("xaxis", unit, type="log", anchor="y", tickvals=ticks, ticktext=[f"{t:,.10g}" for t in ticks])
     sheet.axis("yaxis", "load factor", anchor="x", rangemode="tozero")
     return sheet.figure()
 
@@ -474,7 +493,7 @@ def fleet_band(
     name = rows.groupby("class")["meters"].max().idxmax()
     rows = rows[rows["class"] == name]
     most = int(rows["meters"].max())
-    note = f"{_style.days(*_dates_of(rows))}; {most:,} meters" + ("" if name == "all" else f" of class {name}")
+    note = f"{_style.days(*_dates_of(rows))}; {counted(most, 'meter')}" + ("" if name == "all" else f" of class {name}")
     sheet = Sheet.of(f"Range of the meters, {_style.flow_label(flow)}", note, given=title, height=height, theme=theme,
                      showlegend=False, hovermode="x unified")  # fmt: skip
     x, color = _wall(rows), _style.COLORS[0]

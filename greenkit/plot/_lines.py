@@ -26,6 +26,8 @@ POINTS: Final = 40_000
 _DAY: Final = 24 * HOUR
 _LONG: Final = 62
 """Days from which a chart also shows daily means with their range."""
+_SLIDER: Final = 36
+"""Pixels of the margin below that a chart with a range slider does not need."""
 _BINS: Final = (900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400)
 # days that a button shows → the button
 _BUTTONS: Final = {
@@ -101,7 +103,7 @@ def load(
     notes += _repeats(axis, found)
     sheet = Sheet.of(
         f"Load, {_theme.subject(found.keys)}", _theme.notes(found, *notes), given=title, height=height,
-        usual=360 + 150 * len(panels), theme=theme, hovermode="x unified",
+        usual=360 - _SLIDER + 150 * len(panels), theme=theme, hovermode="x unified",
     )  # fmt: skip
     _axes(sheet, panels, axis, found)
     for code, (name, color) in enumerate(zip(_theme.names(found.keys), _theme.colors(found.keys), strict=True)):
@@ -113,8 +115,10 @@ def load(
 
 
 def _repeats(axis: Clock, found: Intervals) -> list[str]:
-    """Return a note if the repeated hour of a fall-back day is in the chart."""
+    """Return a note if the repeated hour of a fall-back day is in the chart, with intervals within it."""
     first, last = int(found.start.min()), int(found.end.max())
+    if found.interval.min() * US > HOUR:
+        return []
     if any(first < at + by and last > at - by for at, by in axis.back):
         return ["the repeated hour is drawn at half its width"]
     return []
@@ -141,6 +145,8 @@ def _axes(sheet: Sheet, panels: list[str], axis: Clock, found: Intervals) -> Non
             "buttons": [*buttons, {"step": "all", "label": "all"}], "bgcolor": sheet.page.shade, "x": 0, "y": 1.0,
             "activecolor": sheet.page.line, "yanchor": "bottom", "font": {"size": _style.SIZES["small"]},
         }  # fmt: skip
+    # plotly makes the room that the range slider needs below
+    sheet.layout["margin"]["b"] -= _SLIDER
     sheet.axis(
         "xaxis", axis.title, type="date", anchor="y" if len(panels) == 1 else f"y{len(panels)}",
         hoverformat="%a, %b %-d, %Y, %H:%M", rangeselector=selector, showspikes=False,
@@ -191,6 +197,11 @@ class _Line:
         size = next((b for b in _BINS if 2 * span / US / b <= points), _BINS[-1]) * US
         line = cls._steps_of(one, one.start // size if size <= HOUR else one.wall // size)
         length = f"{size // (60 * US)} min" if size < HOUR else f"{size // HOUR} h"
+        if days and size < _DAY:
+            note = (
+                f"thin: means of {length}; thick: mean of each day, with a band from its lowest to its highest interval"
+            )
+            return cls(line.start, line.end, line.power, line.estimated, None, days, note)
         note = f"means of {length}, with a band from the lowest to the highest interval"
         return cls(line.start, line.end, line.power, line.estimated, line.band, None, note)
 
@@ -303,6 +314,8 @@ def _net(sheet: Sheet, found: Intervals, lines: list[_Line], axis: Clock, panels
             continue
         line = _Line(start, sides[0].end[one], sides[0].power[one] - sides[1].power[other], np.zeros(len(one), bool))
         name = "net" if keys["meter"].nunique() == 1 else f"{_theme.plain(str(meter))} · net"
+        if len(panels) > 1:
+            name = f"{name} · {_theme.plain(str(unit))}"
         pen = _Pen(name, _style.FLOWS["net"], power_unit(str(unit)), _y(panels, power_unit(str(unit))), 1)
         _step_trace(sheet, line, axis, pen)
         sheet.data[-1]["visible"] = "legendonly"

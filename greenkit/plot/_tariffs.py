@@ -10,6 +10,7 @@ import pandas as pd
 from greenkit import _style, tariffs
 from greenkit._style import Theme
 from greenkit.errors import SchemaError
+from greenkit.findings import counted
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
 
@@ -63,7 +64,8 @@ def bill(
     if not len(totals):
         raise SchemaError(f"There is no bill of meter {chosen!r}", next_step="Use a meter of bill.totals.")
     lines = lines[lines["meter"] == chosen]
-    names = totals["bill"].tolist()
+    bills = totals["bill"].tolist()
+    names = [_theme.plain(_theme.period_label(b)) for b in bills]
     sheet = Sheet.of(
         f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
         "" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing",
@@ -72,7 +74,7 @@ def bill(
     table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
     for kind, name in _KINDS.items():
         if kind in table.index.get_level_values(0):
-            amounts = table.loc[kind].reindex(names).fillna(0.0)
+            amounts = table.loc[kind].reindex(bills).fillna(0.0)
             sheet.add(
                 "bar", x=names, y=amounts.to_numpy(), name=name, marker={"color": _COLORS[kind]},
                 hovertemplate=f"%{{x}}: {name} %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
@@ -82,8 +84,14 @@ def bill(
         marker={"color": sheet.page.ink, "size": 9, "symbol": "diamond", "line": {"width": 1, "color": "white"}},
         hovertemplate=f"%{{x}}: total %{{y:,.2f}} {bill.plan.currency}<extra></extra>",
     )  # fmt: skip
-    shown = [n if w else f"{n} *" for n, w in zip(names, totals["whole"], strict=True)]
-    sheet.axis("xaxis", type="category", showgrid=False, tickvals=names, ticktext=shown)
+    ticks = _theme.period_ticks(bills)
+    whole = dict(zip(names, totals["whole"], strict=True))
+    parted = [text.partition("<br>") for text in ticks["ticktext"]]
+    ticks["ticktext"] = [
+        f"{month}{'' if whole[name] else ' *'}{sep}{year}"
+        for name, (month, sep, year) in zip(ticks["tickvals"], parted, strict=True)
+    ]
+    sheet.axis("xaxis", type="category", showgrid=False, **ticks)
     sheet.axis("yaxis", bill.plan.currency)
     return sheet.figure()
 
@@ -99,15 +107,22 @@ def plans(
         What ``df.gk.compare_plans(plans)`` returns; at most 20 plans are drawn.
     title, height, theme
         As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If there is no plan or no bill.
     """
     ranking = comparison.ranking.head(_MOST_PLANS).iloc[::-1]
     if not len(ranking):
         raise SchemaError("There is no plan to draw", next_step="Compare at least one plan.")
+    if not ranking["bills"].any():
+        raise SchemaError("There is no bill to draw", next_step="Compare plans for a frame that has intervals.")
     currency = str(ranking["currency"].iloc[0])
     names = [_theme.plain(p) for p in ranking["plan"]]
     bills = int(ranking["bills"].iloc[0])
     sheet = Sheet.of(
-        f"Cost of {bills} bills by plan",
+        f"Cost of {counted(bills, 'bill')} by plan",
         "" if comparison.certain else "gaps in the data could change which plan is cheapest",
         given=title, height=height, usual=140 + 34 * len(names), theme=theme,
     )  # fmt: skip
@@ -219,8 +234,7 @@ def cost_by_hour(
     sums = made.groupby([local.dt.day_of_week.to_numpy(), local.dt.hour.to_numpy()])["computed_cost"].sum().unstack()
     sums = sums.reindex(index=range(7), columns=range(24)).fillna(0.0)
     mean = sums.div(count.reindex(range(7)), axis=0)
-    meters = made["meter"].nunique()
-    subject = f"meter {_theme.plain(str(made['meter'].iloc[0]))}" if meters == 1 else f"{meters} meters"
+    subject = _theme.subject(made)
     note = f"{_style.days(days.min(), days.max())}, {_style.zone_label([zone])}"
     scale = _theme.color_scale(mean.to_numpy(), unit)
     sheet = Sheet.of(f"Average cost by hour of the week, {subject}", note, given=title, height=height, usual=380,
@@ -261,11 +275,21 @@ def bill_change(
         Default: the first meter.
     title, height, theme
         As in :func:`greenkit.plot.load`.
+
+    Raises
+    ------
+    SchemaError
+        If there are fewer than two bills.
+    KeyError
+        If there is no such bill.
     """
+    if len(bill.totals) < 2:
+        raise SchemaError("A change needs two bills", next_step="Price a longer period, or choose shorter bills.")
     steps, a, b = bill.changes(before, after, meter=meter)
-    sheet = Sheet.of(f"From {_theme.plain(a[0])} to {_theme.plain(b[0])}, {_theme.plain(bill.plan.name)}", given=title,
+    first, last = (_theme.plain(_theme.period_label(name)) for name in (a[0], b[0]))
+    sheet = Sheet.of(f"From {first} to {last}, {_theme.plain(bill.plan.name)}", given=title,
                      height=height, theme=theme, showlegend=False)  # fmt: skip
-    names = [a[0], *(_theme.plain(_KINDS.get(k, k)) for k, _ in steps), b[0]]
+    names = [first, *(_theme.plain(_KINDS.get(k, k)) for k, _ in steps), last]
     sheet.add(
         "waterfall", x=names, y=[a[1], *(v for _, v in steps), b[1]],
         measure=["absolute", *["relative"] * len(steps), "total"],

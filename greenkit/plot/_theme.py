@@ -20,6 +20,7 @@ from greenkit.analysis import totals
 from greenkit.analysis.intervals import Intervals, adds_up
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError, SettingsError
+from greenkit.findings import counted
 from greenkit.times import US
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ Names = str | Sequence[str] | None
 Moment = "str | datetime.date | datetime.datetime | pd.Timestamp | None"
 _EACH_DAY: Final = 21
 """Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
+_TICKS: Final = 12
+"""Most periods that are all named on an axis."""
 _WRAP: Final = {"title": 62, "note": 82}
 """Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
 _LINE: Final = {"title": 21, "note": 16, "legend": 21}
 """Height of a line in pixels."""
-_PERCENTILE: Final = 99
-_FLATTENED: Final = 1.5
-"""A scale ends at the 99th percentile if the maximum is more than this many times as high."""
+_FLATTENED: Final = {99: 1.5, 95: 3.0, 90: 3.0}
+"""Percentile → a scale ends there if it would otherwise end more than this many times as high."""
 
 
 # -- the rows of a chart
@@ -149,8 +151,8 @@ def only(found: Intervals) -> tuple[Intervals, str]:
     ):
         if len(chosen) == 1:
             code = int(chosen.index[0])
-            flow = _style.flow_label(str(chosen["flow"].iloc[0]))
-            return single(found, code), f"{flow} only, of {len(keys)} flows" if len(keys) > 1 else ""
+            name = _names(keys)[keys.index.get_loc(code)]
+            return single(found, code), f"{name} only, of {len(keys)} series" if len(keys) > 1 else ""
     raise too_many(len(keys), 1, "series", keys)
 
 
@@ -205,33 +207,88 @@ def plain(text: str) -> str:
 
 def names(keys: pd.DataFrame) -> list[str]:
     """Return the shortest name that distinguishes each series from the others; the flow if there is only one."""
-    for parts in (["flow"], ["meter"], ["meter", "flow"], ["flow", "series"], ["flow", "unit"]):
+    return [plain(name) for name in _names(keys)]
+
+
+def _names(keys: pd.DataFrame) -> list[str]:
+    for parts in (["flow"], ["meter"], ["meter", "flow"], ["flow", "unit"], ["flow", "series"]):
         if not keys.duplicated(parts).any():
             break
     else:
         parts = ["meter", "flow", "series", "unit"]
     labeled = keys.assign(flow=[_style.flow_label(str(f)) for f in keys["flow"]])
-    return [plain(" · ".join(row)) for row in labeled[parts].itertuples(index=False)]
+    return [" · ".join(row) for row in labeled[parts].itertuples(index=False)]
 
 
 def colors(keys: pd.DataFrame) -> list[str]:
-    """Return the color of each series: that of its flow if all flows differ, or else the next color of the palette."""
+    """Return the color of each series: that of its flow for the first amount of a flow, and else an unused color.
+
+    Examples
+    --------
+    >>> colors(pd.DataFrame({"flow": ["delivered", "received"], "unit": "kWh"}))
+    ['#1f7fbf', '#009E73']
+    >>> colors(pd.DataFrame({"flow": ["delivered", "delivered", "received"], "unit": ["kW", "kWh", "kWh"]}))
+    ['#C77CA8', '#1f7fbf', '#009E73']
+    """
     flows = [str(f) for f in keys["flow"]]
-    if len(set(flows)) == len(flows) and set(flows) <= set(_style.FLOWS):
-        return [_style.FLOWS[f] for f in flows]
-    return [_style.COLORS[i % len(_style.COLORS)] for i in range(len(flows))]
+    own = {_style.FLOWS[f] for f in flows if f in _style.FLOWS}
+    # the colors of other flows come last, so that a second meter is not mistaken for export
+    rest = sorted((c for c in _style.COLORS if c not in own), key=lambda c: c in _style.FLOWS.values())
+    made = [""] * len(flows)
+    later = 0
+    amounts_first = sorted(range(len(flows)), key=lambda i: not adds_up(str(keys["unit"].iloc[i])))
+    for i in amounts_first:
+        color = _style.FLOWS.get(flows[i], "")
+        if not color or color in made:
+            color, later = rest[later % len(rest)], later + 1
+        made[i] = color
+    return made
 
 
 def subject(keys: pd.DataFrame) -> str:
     """Return the subject of a title: the meter if there is one, or else the number of meters."""
-    meters = keys["meter"].unique()
-    return f"meter {plain(str(meters[0]))}" if len(meters) == 1 else f"{len(meters)} meters"
+    known = keys["meter"].unique()
+    return f"meter {plain(str(known[0]))}" if len(known) == 1 else counted(len(known), "meter")
 
 
 def notes(found: Intervals, *texts: str) -> str:
     """Return the subtitle: the period and the time zone, then the notes of the chart and of its physical flows."""
     decided = found.relations.notes if found.relations is not None else []
     return plain("; ".join([*filter(None, [about(found), *texts]), *decided]))
+
+
+def period_label(period: str) -> str:
+    """Return the name of a period as people write it.
+
+    Examples
+    --------
+    >>> period_label("2024-07"), period_label("2024-W27")
+    ('July 2024', '2024-W27')
+    """
+    return f"{pd.Timestamp(period + '-01'):%B %Y}" if _is_month(period) else period
+
+
+def _is_month(period: str) -> bool:
+    return len(period) == 7 and period[4] == "-" and period[5:].isdigit()
+
+
+def period_ticks(periods: Sequence[str]) -> dict[str, Any]:
+    """Return the ticks of an axis whose categories are the labels of these periods; at most 12 have a name.
+
+    Examples
+    --------
+    >>> period_ticks(["2024-12", "2025-01", "2025-02"])["ticktext"]
+    ['Dec<br>2024', 'Jan<br>2025', 'Feb']
+    """
+    each = -(-len(periods) // _TICKS)
+    text = []
+    for i, period in enumerate(periods):
+        if _is_month(period):
+            month = pd.Timestamp(period + "-01")
+            text.append(f"{month:%b}<br>{month:%Y}" if i == 0 or month.month == 1 or each > 1 else f"{month:%b}")
+        else:
+            text.append(plain(period))
+    return {"tickvals": [plain(period_label(p)) for p in periods][::each], "ticktext": text[::each]}
 
 
 def about(found: Intervals) -> str:
@@ -318,6 +375,8 @@ class Sheet:
                 "gridcolor": self.page.grid, "zerolinecolor": self.page.line, "linecolor": self.page.line,
                 "tickcolor": self.page.line, "automargin": True,
                 "tickfont": {"size": _style.SIZES["small"], "color": self.page.muted},
+                # 10,000 rather than 10k
+                "separatethousands": True, "exponentformat": "none",
             },
         )  # fmt: skip
         if title:
@@ -391,8 +450,10 @@ class Sheet:
         """Return the color bar next to the panel with this y axis."""
         low, high = self.domain(y)
         return {
-            "title": {"text": unit, "font": {"size": _style.SIZES["small"]}},
+            # above the bar, the title would touch the highest tick
+            "title": {"text": unit, "side": "right", "font": {"size": _style.SIZES["small"]}},
             "tickfont": {"size": _style.SIZES["small"], "color": self.page.muted},
+            "separatethousands": True, "exponentformat": "none",
             "len": high - low, "y": (low + high) / 2, "thickness": 12, "outlinewidth": 0, "lenmode": "fraction",
         }  # fmt: skip
 
@@ -434,8 +495,8 @@ class Scale:
 def color_scale(values: Any, unit: str) -> Scale:
     """Return the color scale of some values: from zero to the highest, or centered on zero if any is negative.
 
-    If a few values are far above the others, such as those of a car charger, the scale ends at the 99th percentile, and
-    its label says so.
+    If a few values are far above the others, such as those of a car charger, the scale ends at the 99th, 95th, or 90th
+    percentile, and its label says so.
 
     Examples
     --------
@@ -443,15 +504,18 @@ def color_scale(values: Any, unit: str) -> Scale:
     (2.0, 'kW')
     >>> color_scale([1.0] * 999 + [11.0], "kW").label
     'kW, to the<br>99th percentile<br>(highest 11.0)'
+    >>> color_scale([1.0] * 93 + [11.0] * 7, "kW").label
+    'kW, to the<br>90th percentile<br>(highest 11.0)'
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     size = np.abs(known)
     highest = float(size.max(initial=0.0))
     top, label = highest, unit
-    usual = float(np.percentile(size, _PERCENTILE)) if len(size) else 0.0
-    if highest > _FLATTENED * usual > 0:
-        top, label = usual, f"{unit}, to the<br>99th percentile<br>(highest {_style.number(highest)})"
+    for percentile, times_as_high in _FLATTENED.items():
+        usual = float(np.percentile(size, percentile)) if len(size) else 0.0
+        if top > times_as_high * usual > 0:
+            top, label = usual, f"{unit}, to the<br>{percentile}th percentile<br>(highest {_style.number(highest)})"
     if len(known) and known.min() < 0:
         return Scale({"colorscale": _style.DIVERGING, "zmid": 0, "zmin": -top, "zmax": top}, label)
     return Scale({"colorscale": _style.SCALE, "zmin": 0.0, "zmax": top or 1.0}, label)

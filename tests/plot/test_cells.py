@@ -66,6 +66,10 @@ def test_one_charger_does_not_flatten_the_colors(make_series):
     cells = plot.heatmap(make_series(values)).data[-1]
     assert cells.zmax == 2.0
     assert cells.colorbar.title.text == "kW, to the<br>99th percentile<br>(highest 11.5)"
+    # two hours of charging each night
+    nights = plot.heatmap(make_series(([0.5, 1.0] * 11 + [7.5, 7.5]) * 30)).data[-1]
+    assert nights.zmax == 1.0
+    assert nights.colorbar.title.text == "kW, to the<br>90th percentile<br>(highest 7.5)"
 
 
 def test_unknown_zone_is_said_on_the_axis(make_series):

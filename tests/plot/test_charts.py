@@ -85,7 +85,7 @@ def test_a_peak_day_of_25_hours(make_series):
 def test_the_calendar_puts_each_day_in_its_cell(make_series):
     df = make_series([1.0] * 24 * 40, "2024-01-01").drop(index=range(24, 48)).drop(index=[50])
     figure = plot.calendar(frame.tidy(df))
-    grey, cells, outline, dots = figure.data
+    grey, cells, halo, outline, dots = figure.data
     # 1 January 2024 was a Monday: first row, first column; 2 January has no value; 3 January lacks an hour
     assert cells.z[0][0] == 24.0
     assert cells.text[0][0] == "Mon, Jan 1, 2024"
@@ -94,10 +94,13 @@ def test_the_calendar_puts_each_day_in_its_cell(make_series):
     assert (list(dots.x), list(dots.y)) == ([0], [2])
     assert list(figure.layout.yaxis.ticktext) == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     assert cells.colorbar.title.text == "kWh"
-    # two months of data are two months of calendar; 1 February was a Thursday, so the border goes around three days
+    # six weeks of data are six weeks of calendar; 1 February was a Thursday, so the border goes around three days
     assert figure.layout.xaxis.ticktext == ("Jan", "Feb")
-    assert np.shape(cells.z) == (7, 9)
-    assert figure.layout.xaxis.range == (-0.5, 8.5)
+    assert np.shape(cells.z) == (7, 6)
+    assert figure.layout.xaxis.range == (-0.5, 7.5)
+    # a light line around the dark one keeps it visible between dark cells
+    assert (halo.line.color, outline.line.color) == ("#ffffff", "#1f2328")
+    assert halo.line.width > outline.line.width
     assert list(outline.x[:4]) == [4.5, 4.5, 3.5, 3.5]
     assert list(outline.y[:4]) == [-0.5, 2.5, 2.5, 6.5]
     assert cells.zmin == 0
@@ -146,6 +149,10 @@ def test_months_with_the_year_before_and_the_cost(make_series):
     (total,), (before,), (cost,) = (traces(figure, n) for n in ("total", "a year before", "cost"))
     assert total.y[0] == 719
     assert total.marker.pattern.shape[0] == "/"
+    # without "overlay", plotly draws the hatched bar without its color
+    assert (total.marker.pattern.fillmode, total.marker.color) == ("overlay", "#1f7fbf")
+    # plotly would derive the ticks of the right axis from those of the left one, such as 5.53
+    assert figure.layout.yaxis2.tickmode == "auto"
     assert total.marker.pattern.shape[1] == ""
     assert before.y[12] == 719
     assert cost.y[1] == pytest.approx(74.4)
@@ -168,6 +175,9 @@ def test_months_by_time_of_use_and_cost(make_series):
         ("unknown", 1, False), ("on-peak", 12, False), ("time of use 2", 12, False),
     ]  # fmt: skip
     assert [b.label for b in figure.layout.updatemenus[0].buttons] == ["kWh", "USD"]
+    # plotly draws the active button in almost white on every page
+    dark = plot.tou(df, theme="dark").layout.updatemenus[0]
+    assert min(_style.contrast(dark.font.color, paper) for paper in ("#F4FAFF", dark.bgcolor)) >= 4.5
     with pytest.raises(SchemaError, match="no time-of-use codes"):
         plot.tou(make_series([1.0]))
 
@@ -297,6 +307,60 @@ def test_panes_of_day_types(make_series):
     assert [a.text for a in figure.layout.annotations] == ["weekday", "weekend", "holiday"]
     assert {t.xaxis for t in figure.data} == {"x", "x2", "x3"}
     assert figure.layout.yaxis2.matches == "y"
+
+
+def test_average_day_keeps_the_color_of_the_flow(make_series):
+    df = frame.concat([make_series([1.0] * 24 * 7, flow=flow) for flow in ("delivered", "received")])
+    lines = [t for t in plot.average_day(df).data if t.name]
+    assert {t.yaxis: t.line.color for t in lines} == dict.fromkeys(("y", "y2"), "#1f7fbf") | dict.fromkeys(
+        ("y3", "y4"), "#009E73"
+    )
+
+
+def test_second_series_of_a_flow_does_not_take_the_color_of_another_flow(make_series):
+    df = frame.concat([
+        make_series([1.0] * 24), make_series([1.0] * 24, unit="kW", series="2"),
+        make_series([1.0] * 24, flow="received"),
+    ])  # fmt: skip
+    lines = {t.name: t.line.color for t in plot.load(df).data}
+    assert (lines["delivered · kWh"], lines["export · kWh"]) == ("#1f7fbf", "#009E73")
+    assert lines["delivered · kW"] not in _style.FLOWS.values()
+
+
+def test_peak_days_name_the_series_that_they_draw(make_series):
+    df = frame.concat([make_series([1.0] * 24), make_series([9.0] * 24, unit="kW", series="demand")])
+    assert "delivered · kWh only, of 2 series" in plot.peak_days(df).layout.title.subtitle.text
+
+
+def test_time_of_use_does_not_sum_demand(make_series):
+    demand = make_series([9.0] * 24, unit="kW", series="demand")
+    figure = plot.tou(frame.concat([make_series([1.0] * 24), demand]), schedule={"on-peak": "16-21"})
+    assert sum(t.y[0] for t in figure.data) == 24
+    with pytest.raises(SchemaError, match="in kW, which have no totals"):
+        plot.tou(demand, schedule="wholesale")
+
+
+def test_many_months_of_time_of_use_have_short_names_within_their_panel(make_series):
+    df = make_series([1.0] * 14 * 31, every="24h", zone="UTC")
+    axis = plot.tou(df, schedule="wholesale").layout.xaxis
+    assert (axis.tickvals[:2], axis.ticktext[:2]) == (("July 2024", "September 2024"), ("Jul<br>2024", "Sep<br>2024"))
+    assert len(axis.ticktext) <= 12
+
+
+def test_net_of_many_days_is_shown_on_a_click(make_series):
+    df = frame.concat([make_series([1.0] * 90, every="24h", flow=flow) for flow in ("delivered", "received")])
+    net = plot.daily(df).data[-1]
+    assert (net.name, net.visible, net.mode) == ("net", "legendonly", "lines")
+    few = plot.daily(df, end="2024-07-05")
+    assert (few.data[-1].visible, few.data[-1].mode) == (True, "lines+markers")
+    assert (few.layout.xaxis.tick0, few.layout.xaxis.dtick) == ("2024-07-01T12:00:00.000", 86_400_000)
+
+
+def test_axes_write_ten_thousand_with_a_separator(make_series):
+    figure = plot.load(make_series([12_345.0]))
+    assert (figure.layout.yaxis.separatethousands, figure.layout.yaxis.exponentformat) == (True, "none")
+    bar = plot.heatmap(make_series([12_345.0] * 24)).data[-1].colorbar
+    assert (bar.separatethousands, bar.exponentformat, bar.title.side) == (True, "none", "right")
 
 
 def test_time_of_use_by_hours_of_a_dict_for_both_flows(make_series):

@@ -44,7 +44,10 @@ def test_ranking_goes_from_the_highest_down(three, table):
     assert list(many.data[0].y) == sorted(table["annual"], reverse=True)
     assert many.layout.height <= 600, "200 meters must fit on a screen"
     assert many.layout.title.text == "Energy per year of 200 meters"
-    assert [a.text[:2] for a in many.layout.annotations] == ["1.", "2.", "3."]
+    highest = table.sort_values("annual", ascending=False)["meter"].head(3)
+    assert f"highest: {', '.join(highest)}" in many.layout.title.subtitle.text.replace("<br>", " ")
+    complete = plot.ranking(table, "completeness").layout.yaxis
+    assert complete.tickformat == ".0%"
     with pytest.raises(SettingsError, match="There is no measure 'size'"):
         plot.ranking(table, "size")
     with pytest.raises(SchemaError, match=r"no column peak\. Pass a tidy frame, or the result"):
@@ -61,8 +64,16 @@ def test_small_multiples_have_a_pane_for_each_meter(make_series):
     # every pane reaches from its base to its own highest
     y = np.array(line.y, dtype=float).reshape(N, 25)[:, :24]
     assert np.ptp(y, axis=1) == pytest.approx(0.6)
-    one = plot.small_multiples(make_series([1.0, 2.0] * 24)).data[0]
-    assert one.text[1] == "M1<br>01:00: 2.0"
+    one = plot.small_multiples(make_series([1.0, 2.0] * 24))
+    assert one.data[0].text[1] == "M1<br>01:00: 2.0"
+    assert one.layout.title.text == "Average day of 1 meter"
+
+
+def test_small_multiples_leave_out_what_all_names_share():
+    table = pd.concat([pd.DataFrame({"meter": f"household-{i:04d}", "hour": [0.0], "mean": [1.0]}) for i in range(N)])
+    figure = plot.small_multiples(table)
+    assert figure.data[1].text[:2] == ("000", "001")
+    assert "names without household-0" in figure.layout.title.subtitle.text
 
 
 def test_fleet_completeness_adds_up_the_meters_of_a_class(make_series):
@@ -81,6 +92,8 @@ def test_annual_energy_counts_every_meter(table):
     assert sum(figure.data[0].y) == N
     assert figure.layout.shapes[0].x0 == pytest.approx(table["annual"].median())
     assert figure.layout.xaxis.title.text == "kWh/year"
+    one = plot.annual_energy(table.head(1))
+    assert (one.layout.title.text, one.layout.yaxis.dtick) == ("Energy per year of 1 meter", 1)
 
 
 def test_load_factor_over_energy_by_class(table):
@@ -89,6 +102,7 @@ def test_load_factor_over_energy_by_class(table):
     assert [t.name for t in figure.data] == ["A", "B", "C"]
     assert sum(len(t.x) for t in figure.data) == N
     assert figure.layout.xaxis.type == "log"
+    assert {"2,000", "10,000"} <= set(figure.layout.xaxis.ticktext)
 
 
 def test_meters_in_two_units_are_refused(three, make_series):

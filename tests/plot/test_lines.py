@@ -54,6 +54,9 @@ def test_both_repeated_hours_share_one_hour_and_are_named(make_series):
     assert at(line, -1) == "2024-11-04T00:00:00.000"
     assert "the repeated hour is drawn at half its width" in figure.layout.title.subtitle.text
     assert plot.load(make_series(range(24), "2024-11-02")).data[0].text is None
+    # the day of a daily reading is drawn as it is
+    daily = plot.load(make_series([1.0, 2.0], "2024-11-02", every="24h"))
+    assert "repeated hour" not in daily.layout.title.subtitle.text
 
 
 def test_skipped_hour_is_blank(make_series):
@@ -147,6 +150,22 @@ def test_half_a_year_has_daily_means_with_a_band_over_its_intervals(long):
     # the interval before each gap is drawn to its end
     ends = {str(np.datetime64(round(t), "ms"))[:16] for t in x[1::3]}
     assert {"2024-02-05T04:00", "2024-03-10T02:00"} <= ends
+
+
+def test_long_series_has_daily_means_over_longer_steps(make_series):
+    figure = plot.load(make_series(np.tile(np.arange(24.0), 100), "2024-01-01"), points=2000)
+    thin, days = figure.data[1], figure.data[-1]
+    note = figure.layout.title.subtitle.text.replace("<br>", " ")
+    assert "thin: means of 3 h; thick: mean of each day" in note
+    assert (days.name, days.y[0], thin.y[0], thin.dx) == ("delivered, mean of the day", 11.5, 1.0, 3 * 3_600_000)
+
+
+def test_net_lines_of_two_units_have_different_names(make_series):
+    df = frame.concat([
+        make_series([1.0], flow=flow, unit=unit, series=f"{flow} {unit}")
+        for flow in ("delivered", "received") for unit in ("kWh", "kvarh")
+    ])  # fmt: skip
+    assert [t.name for t in plot.load(df).data if "net" in t.name] == ["net · kWh", "net · kvarh"]
 
 
 def test_a_band_does_not_bridge_a_gap(make_series):

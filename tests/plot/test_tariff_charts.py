@@ -61,4 +61,16 @@ def test_bill_change_steps_add_up(year):
     assert sum(v for _, v in steps) == pytest.approx(after[1] - before[1], abs=0.011)
     water = plot.bill_change(made, "2025-02", "2025-07").data[0]
     assert water.type == "waterfall"
-    assert list(water.x)[:2] == ["2025-02", "energy used"]
+    assert list(water.x)[:2] == ["February 2025", "energy used"]
+
+
+def test_one_bill_and_no_bill_raise_schema_error(make_series):
+    month = make_series(np.full(24 * 31, 1.0), "2025-01-01")
+    plan = load_plan(samples.path("plan-flat"))
+    made = price(month, plan)
+    with pytest.raises(SchemaError, match="A change needs two bills"):
+        plot.bill_change(made)
+    assert plot.bill(made).layout.xaxis.ticktext == ("Jan<br>2025",)
+    assert plot.plans(compare_plans(month, [plan])).layout.title.text == "Cost of 1 bill by plan"
+    with pytest.raises(SchemaError, match="no bill to draw"):
+        plot.plans(compare_plans(month.iloc[:0], [plan]))
