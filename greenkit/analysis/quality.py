@@ -115,7 +115,7 @@ MIXED_LENGTHS: Final = Kind(
 NO_LENGTH: Final = Kind(
     "quality.interval.empty",
     "warning",
-    "{label}: {intervals:interval} {intervals:has|have} a length of zero, and so no power.",
+    "{label}: {intervals:interval} {intervals:has|have} a length of zero, and therefore no power.",
     "Check the end times in the source.",
 )
 REGISTER: Final = Kind(

@@ -29,8 +29,8 @@ EMPTY: Final = Kind(
 LESS: Final = Kind(
     "custodian.window.less",
     "warning",
-    "The answer covers less than the requested period, {asked}: {short:meter} {short:has|have} less data.",
-    "Request the rest later, and ask the utility if it does not arrive.",
+    "For {short:meter}, the answer covers only part of the requested period, {asked}.",
+    "Request the rest later, and ask the utility if it is still missing.",
 )
 MORE: Final = Kind(
     "custodian.window.more",
@@ -41,12 +41,12 @@ METER_MISSING: Final = Kind(
     "custodian.answer.meter-missing",
     "warning",
     "{count:usage point} of the subscription {count:is|are} missing from the answer, first {first}.",
-    "Request the usage point alone, and ask the utility if it has no data.",
+    "Request {count:this usage point|these usage points} separately, and ask the utility if there is no data.",
 )
 LOST: Final = Kind(
     "custodian.answer.lost",
     "warning",
-    "{count:day} of readings that an earlier fetch contained {count:is|are} missing from the answer, first {first}.",
+    "The answer lacks {count:day} of readings that an earlier fetch contained, first {first}.",
     "Request the period again, and ask the utility if the readings are still missing.",
 )
 DAYS_MISSING: Final = Kind(
@@ -58,13 +58,15 @@ DAYS_MISSING: Final = Kind(
 CHANGED: Final = Kind(
     "custodian.answer.changed",
     "info",
-    "Compared with the previous fetch, {new:day} {new:is|are} new and {revised:day} {revised:has|have} other values.",
+    "Compared with the previous fetch, {new:day} {new:is|are} new and {revised:day} {revised:has|have} different "
+    "values.",
 )
 PAGE_UNFOLLOWED: Final = Kind(
     "custodian.answer.page-unfollowed",
     "serious",
-    "The answer has a further page that greenkit did not fetch, because {reason}. Readings are missing.",
-    "Ask the utility for the next page, or, if its host is right, add the host to hosts in your own profile.",
+    "greenkit did not fetch the next page of the answer, because {reason}. Readings are missing.",
+    "If the host of the page belongs to the utility, add it to hosts in a profile of your own. Otherwise, ask the "
+    "utility for the page.",
 )
 NOT_COMPARED: Final = Kind(
     "custodian.answer.not-compared",

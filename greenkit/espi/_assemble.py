@@ -45,7 +45,7 @@ ASSUMED_REGISTER: Final = Kind(
 IN_TWO_FILES: Final = Kind(
     "espi.reading.in-two-files",
     "warning",
-    "{count:reading} {count:is|are} in more than one file, unchanged. greenkit kept one copy of each.",
+    "{count:reading} {count:is|are} identical in more than one file. greenkit kept one copy of each.",
     "Check whether the files are meant to overlap.",
 )
 CONFLICTING: Final = Kind(
@@ -77,7 +77,7 @@ MISSING: Final = Kind(
 NO_UNIT: Final = Kind(
     "espi.reading-type.no-unit",
     "serious",
-    "The ReadingType of series {series} has no unit (uom). Its values are as in the file.",
+    "The ReadingType of series {series} has no unit (uom). greenkit did not convert its values.",
     "Ask the utility for the unit.",
 )
 UNLIKELY_PRICE: Final = Kind(

@@ -31,7 +31,7 @@ MONEY_SCALE: Final = Kind(
 MONEY_UNSURE: Final = Kind(
     "espi.bill.money-unsure",
     "warning",
-    "The line items of a bill have multipliers of their own, and its total does not match any of them. greenkit read "
+    "The line items of a bill have their own multipliers, and its total fits none of them. greenkit read "
     "the total in 10^-5 of the currency.",
     "Compare the total with a paper bill.",
 )
@@ -44,20 +44,20 @@ TOTAL_ZERO: Final = Kind(
 SAME_PERIOD: Final = Kind(
     "espi.bill.same-period",
     "warning",
-    "{count:bill} {count:has|have} the same meter and period as another one, but different content. greenkit kept all "
+    "{count:bill} {count:has|have} the same meter and period as another bill, but different content. greenkit kept all "
     "of them, so a sum counts them more than once.",
-    "Keep the bill with the newest value in column updated, unless they are for different flows.",
+    "Keep the bill with the latest value in the column updated, unless the bills are for different flows.",
 )
 PER_FLOW: Final = Kind(
     "espi.bill.per-flow",
     "info",
-    "{count:bill} {count:has|have} the same meter and period as another one, but {count:is|are} for another flow: "
-    "{shown}. Each consumption is the sum of the readings of its flow.",
+    "{count:bill} {count:has|have} the same meter and period as another bill, but a different flow: {shown}. Each "
+    "consumption is the sum of the readings of its flow.",
 )
 OVERLAP: Final = Kind(
     "espi.bill.overlap",
     "warning",
-    "{count:bill} {count:begins|begin} before an earlier one of the same meter ends, so a sum counts some days twice.",
+    "{count:bill} {count:starts|start} before an earlier bill of the same meter ends, so a sum counts some days twice.",
     "Check the periods of the bills.",
 )
 PRICE: Final = Kind(

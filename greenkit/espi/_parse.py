@@ -62,9 +62,8 @@ FOREIGN_FEED: Final = Kind(
 ESCAPED: Final = Kind(
     "espi.content.escaped",
     "serious",
-    "{count:,} {count:entry has|entries have} XML that was written as text for {count:its|their} content. greenkit did "
-    "not read it.",
-    "Convert &lt; to < and &gt; to > in the content, and load the file again.",
+    "The content of {count:,} {count:entry|entries} is XML that was escaped as text. greenkit did not read it.",
+    "Replace &lt; with < and &gt; with > in the content, and load the file again.",
 )
 UNKNOWN_RESOURCE: Final = Kind(
     "espi.resource.unknown",

@@ -57,15 +57,15 @@ SHORT_DURATION: Final = Kind(
 WRONG_DURATION: Final = Kind(
     "espi.time.wrong-duration",
     "warning",
-    "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but start every "
-    "{length:,} seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
+    "{count:reading} of series {series} {count:has|have} a duration of {declared:,} seconds, but the readings start "
+    "every {length:,} seconds, which is the interval length of the ReadingType. greenkit used {length:,} seconds.",
     "Compare the peak demand with a bill.",
 )
 OTHER_LENGTH: Final = Kind(
     "espi.time.other-length",
     "info",
-    "{count:reading} {count:has|have} another duration than the interval length of {count:its|their} ReadingType, "
-    "first in series {series}, with {duration:,} instead of {length:,} seconds. greenkit kept the durations of the "
+    "The duration of {count:reading} differs from the interval length of {count:its|their} ReadingType, first in "
+    "series {series}, with {duration:,} instead of {length:,} seconds. greenkit kept the durations of the "
     "readings.",
 )
 REPEATED_HOUR: Final = Kind(

@@ -20,8 +20,8 @@ from greenkit.findings import Findings, Kind
 CONFLICT: Final = Kind(
     "espi.quirk.conflict",
     "serious",
-    "The document looks like one of several senders ({quirks}), whose quirks differ in {what}. greenkit applied none "
-    "of them.",
+    "The document matches the quirks of several senders ({quirks}), which differ in {what}. greenkit applied none of "
+    "them.",
     "Check the values and times, and report the document to the greenkit developers.",
 )
 

@@ -24,41 +24,45 @@ from greenkit.espi._xml import Tree
 from greenkit.findings import Findings, Kind
 from greenkit.times import US
 
-_JOINED: Final = "{count:,} {of} {count:entry is|entries are} joined to a {to}"
+_JOINED: Final = "greenkit joined {count:,} {of} {count:entry|entries} to"
 FALLBACKS: Final[Mapping[str, Kind]] = {
-    "path": Kind("espi.link.path", "info", f"{_JOINED} by the nesting of their paths, because no link joins them."),
-    "id": Kind("espi.link.same-id", "info", f"{_JOINED} by the ID in their paths, because no link joins them."),
+    "path": Kind(
+        "espi.link.path", "info", f"{_JOINED} a {{to}} by the nesting of their paths, because no link joins them."
+    ),
+    "id": Kind(
+        "espi.link.same-id", "info", f"{_JOINED} a {{to}} by the ID in their paths, because no link joins them."
+    ),
     "service": Kind(
         "espi.link.service",
         "info",
-        f"{_JOINED} as the only one of the usage point's service, because no link joins them.",
+        f"{_JOINED} the only {{to}} of the usage point's service, because no link joins them.",
     ),
     "only": Kind(
-        "espi.link.only-one", "info", f"{_JOINED} as the only one in the document, because no link joins them."
+        "espi.link.only-one", "info", f"{_JOINED} the only {{to}} in the document, because no link joins them."
     ),
     "fit": Kind(
         "espi.link.fitting",
         "warning",
-        f"{_JOINED} as the only one whose interval length or title fits, because more than one link joins them.",
+        f"{_JOINED} the only {{to}} whose interval length or title fits, because more than one link joins them.",
         "Check the unit and flow of each series.",
     ),
     "order": Kind(
         "espi.link.document-order",
         "warning",
-        f"{_JOINED} by the document order, because no link or more than one link joins them.",
+        f"{_JOINED} a {{to}} by document order, because no link or more than one link joins them.",
         "Check the unit and flow of each series.",
     ),
     "point": Kind(
         "espi.link.other-usage-point",
         "warning",
-        "{count:,} {of} {count:entry names|entries name} a {to} in {count:its path|their paths} that the feed does not "
-        "have. greenkit kept the ID of the path.",
+        "{count:,} {of} {count:entry names|entries name} a {to} in {count:its path|their paths} that the feed does "
+        "not contain. greenkit kept the ID in the path.",
         "If another file has the {to}, load both files as a list.",
     ),
     "none": Kind(
         "espi.link.none",
         "warning",
-        "{count:,} {of} {count:entry belongs|entries belong} to no {to}, because nothing joins them.",
+        "greenkit found no {to} for {count:,} {of} {count:entry|entries}, because nothing joins them.",
         "If another file has the {to}, load both files as a list.",
     ),
 }
@@ -66,21 +70,21 @@ FALLBACKS: Final[Mapping[str, Kind]] = {
 SAME_LINK: Final = Kind(
     "espi.link.same-self",
     "serious",
-    "{count:,} {of} {count:entry has|entries have} the self link of another one but different content. greenkit joined "
-    "them by interval length, title, or document order.",
+    "{count:,} {of} {count:entry has|entries have} the self link of another entry but different content. greenkit "
+    "joined them by interval length, title, or document order.",
     "Check the unit and flow of each series.",
 )
 CONTRADICTORY: Final = Kind(
     "espi.link.contradictory",
     "serious",
-    "The path of {count:block} is in one MeterReading, but a link joins {count:it|them} to another. greenkit used "
-    "{how}.",
+    "{count:block} {count:has|have} a path in one MeterReading but a link to another. greenkit used {how}.",
     "Check the unit and flow of each series.",
 )
 NO_READING_TYPE: Final = Kind(
     "espi.reading-type.missing",
     "serious",
-    "The feed has no ReadingType, so the unit, scale, and flow of its readings are unknown. Values are as in the file.",
+    "The feed has no ReadingType, so the unit, scale, and flow of its readings are unknown. greenkit did not convert "
+    "the values.",
     "If another file has the ReadingType, load both files as a list.",
 )
 NO_ZONE: Final = Kind(

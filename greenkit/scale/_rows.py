@@ -31,7 +31,7 @@ from greenkit.times import to_instants, to_times
 COLUMN_LEFT_OUT: Final = Kind(
     "scale.column.left-out",
     "warning",
-    "A dataset has no place for {names}. greenkit left {count:it|them} out.",
+    "A dataset cannot store {names}. greenkit left {count:it|them} out.",
     "Keep your own columns in a table with the columns meter and start.",
 )
 

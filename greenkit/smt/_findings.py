@@ -292,7 +292,7 @@ LSE_TIME: Final = Kind(
     "smt.lse.time",
     "serious",
     "{count:interval} {count:has|have} a time that cannot be read, first {first}. greenkit placed {count:it|them} "
-    "after the interval before.",
+    "after the previous interval.",
     "Check these times in the file.",
 )
 LSE_JOINED: Final = Kind(

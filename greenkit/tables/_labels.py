@@ -41,7 +41,7 @@ LABEL_INFERRED: Final = Kind(
 END_INCLUSIVE: Final = Kind(
     "tables.label.inclusive",
     "info",
-    "The ends of {file} belong to their rows, since the next row starts after them. greenkit made the ends exclusive.",
+    "The end times in {file} are inclusive, since the next row starts after them. greenkit made them exclusive.",
 )
 
 

@@ -38,7 +38,8 @@ TIME_SKIPPED_HOUR: Final = Kind(
 TIME_MOVED: Final = Kind(
     "tables.time.moved",
     "info",
-    "{count:label} {count:does|do} not exist on the day when clocks go forward, first {first}. No row has the time "
+    "{count:label} {count:is|are} in the hour that is skipped when clocks go forward, first {first}. No row has the "
+    "time "
     "one hour later, so greenkit read the {count:label as that time|labels as those times}.",
 )
 TIME_REPEATED_HOUR: Final = Kind(

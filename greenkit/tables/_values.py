@@ -47,7 +47,7 @@ FLOW_UNKNOWN_WORD: Final = Kind(
 UNIT_UNKNOWN: Final = Kind(
     "tables.unit.unknown",
     "warning",
-    "The unit {unit} is not known to greenkit. Values in it are unchanged.",
+    "greenkit does not know the unit {unit} and did not convert its values.",
     "Set the unit and a factor in the mapping.",
 )
 ENERGY_AGAIN: Final = Kind(
@@ -64,7 +64,7 @@ ENERGY_DISAGREES: Final = Kind(
 COST_CENTS: Final = Kind(
     "tables.cost.cents",
     "info",
-    "The name of column {column} of {file} says cents or pence. greenkit divided its amounts by 100.",
+    "Column {column} of {file} is in cents or pence, according to its name. greenkit divided its amounts by 100.",
 )
 _LIKE_A_UNIT: Final = re.compile(r"[^\W\d]{1,8}[\d²³]?(/[^\W\d]{1,4})?")
 _MOST_LABELED: Final = 1 << 22

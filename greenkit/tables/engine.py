@@ -28,8 +28,8 @@ Bools = npt.NDArray[np.bool_]
 REGISTER_FALLS: Final = Kind(
     "tables.register.falls",
     "warning",
-    "A register of {file} falls {count:time}, first {first}. The meter may have been replaced, or the register "
-    "rolled over. There is no usage across {count:that time|those times}.",
+    "A register of {file} decreases {count:time}, first {first}. The meter may have been replaced, or the register "
+    "rolled over. greenkit computed no usage across {count:that time|those times}.",
     "Add the usage of {count:that time|those times} by hand if you know it.",
 )
 REGISTER_GAP: Final = Kind(

@@ -30,9 +30,7 @@ MISSING: Final = Kind(
     "{count:interval} {count:has|have} no price, first {first}. greenkit left {count:it|them} out.",
     "Load the missing price files too.",
 )
-REPEATS: Final = Kind(
-    "tables.prices.repeats", "info", "greenkit left out {count:price} {count:that is a duplicate|that are duplicates}."
-)
+REPEATS: Final = Kind("tables.prices.repeats", "info", "greenkit left out {count:duplicate price}.")
 
 
 def load_prices(

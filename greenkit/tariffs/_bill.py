@@ -83,12 +83,12 @@ NOT_ELIGIBLE: Final = Kind(
     "tariff.not-eligible",
     "warning",
     "The plan is for {limit}, but meter {meter} has {seen}. greenkit priced it anyway.",
-    "Check whether the customer can have the plan.",
+    "Check whether the customer is eligible for the plan.",
 )
 PARTIAL: Final = Kind(
     "tariff.bill.partial",
     "info",
-    "{count:bill} of meter {meter} {count:covers|cover} only a part of a calendar month, first {first}.",
+    "{count:bill} of meter {meter} {count:covers|cover} only part of a calendar month, first {first}.",
 )
 LONG: Final = Kind(
     "tariff.bill.long",

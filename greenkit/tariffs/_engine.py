@@ -48,16 +48,16 @@ AT_THRESHOLD: Final = Kind(
     "tariff.credit.at-threshold",
     "warning",
     "{count:bill} of meter {meter} {count:has|have} {kwh} {unit}, within 1 {unit} of the threshold {threshold} of "
-    "{line}. First {first}.",
+    "{line}, first {first}.",
     "Compare the kWh with the printed bill: a rounded register can decide whether the line applies.",
 )
 RATCHET_UNKNOWN: Final = Kind(
     "tariff.ratchet.unknown-history",
     "warning",
-    "The ratchet of {line} looks back {months} bills, and the data of meter {meter} do not reach that far in "
+    "The ratchet of {line} looks back {months} bills, and the data of meter {meter} does not reach that far in "
     "{count:bill}. With the demand that is known, the line costs {low} in {first}; if the highest demand of the data "
     "occurred before, it costs {high}.",
-    "Add the earlier demand to the plan as ratchet.history, or use data that begin earlier.",
+    "Add the earlier demand to the plan as ratchet.history, or use data that begins earlier.",
 )
 RATCHET_GAP: Final = Kind(
     "tariff.ratchet.missing-month",
@@ -69,9 +69,9 @@ RATCHET_GAP: Final = Kind(
 LOAD_FACTOR: Final = Kind(
     "tariff.demand.short-load-factor",
     "info",
-    "{line} depends on the load factor of 12 bills, but the data of meter {meter} have fewer for {count:bill}. "
+    "{line} depends on the load factor of 12 bills, but the data of meter {meter} has fewer for {count:bill}. "
     "greenkit used the bills in the data.",
-    "Use data that begin a year earlier.",
+    "Use data that begins a year earlier.",
 )
 POWER_FACTOR: Final = Kind(
     "tariff.power-factor.unknown",
@@ -89,7 +89,7 @@ MOMENT_UNKNOWN: Final = Kind(
 YEAR_MINIMUM: Final = Kind(
     "tariff.minimum.incomplete-year",
     "info",
-    "The yearly minimum of the plan was not applied for meter {meter}, because no calendar year is complete.",
+    "greenkit did not apply the yearly minimum of the plan to meter {meter}, because no calendar year is complete.",
 )
 CENT: Final = Decimal("0.01")
 _ALL: Final = ("any", "all", "total", "subtotal")

@@ -88,7 +88,7 @@ KINDS: Final = {
         Kind(
             "tariff.urdb.no-export",
             "info",
-            "The record has no rules for distributed generation, so exported energy is worth nothing.",
+            "The record has no rules for distributed generation, so greenkit credits nothing for exported energy.",
         ),
         Kind(
             "tariff.urdb.export-assumed",

@@ -41,8 +41,8 @@ FLOW_NET: Final = Kind(
 SEVERAL: Final = Kind(
     "tariff.series.several",
     "info",
-    "Meter {meter} has {count} series of {flow} energy. greenkit priced one physical flow: parts are added, and of "
-    "alternatives the finest is used.",
+    "Meter {meter} has {count} series of {flow} energy. greenkit priced one physical flow: it added parts and used "
+    "the finest of the alternatives.",
     "See frame.relations(df) for the decision on each series.",
 )
 TWICE: Final = Kind(

@@ -38,8 +38,8 @@ _HANGS: Final = 3  # times that gpg may exceed its time before no more files are
 WRONG_SIZE: Final = Kind(
     "smt.fetch.wrong-size",
     "warning",
-    "{file}: The server reports {size:,} bytes, but sent {received:,} twice. greenkit kept the file, because it "
-    "decrypted, and never deletes it there.",
+    "{file}: The server reports {size:,} bytes, but sent {received:,} twice. greenkit decrypted and kept the file, "
+    "but never deletes it from the server.",
     "Ask SMT why the size differs.",
 )
 ADOPTED: Final = Kind(
@@ -47,7 +47,7 @@ ADOPTED: Final = Kind(
     "warning",
     "{count:original} in {place} {count:was|were} missing from the ledger, first {first}. greenkit kept "
     "{count:it|them} and added {count:it|them} to the ledger.",
-    "Check why the ledger was lost: it and the files must stay in one folder.",
+    "Check why the ledger was lost, and keep it in the same folder as the files.",
 )
 UNPROTECTED: Final = Kind(
     "smt.fetch.unprotected",
