@@ -116,7 +116,7 @@ def how_to_protect(path: StrPath, place: str, *, owner: bool = False) -> str:
     """
     mode = "700" if Path(path).is_dir() else "600"
     begin = "Make yourself its owner and run" if owner else "Run"
-    return f"{begin} chmod {mode} {path}. If the file system keeps no permissions (WSL, network drives), {place}."
+    return f"{begin} chmod {mode} {path}. If the file system does not store permissions (WSL, network drives), {place}."
 
 
 def private_folder(path: StrPath) -> Path:

@@ -66,11 +66,11 @@ _ALERTS: Final = {
         "Ask {who} to install the client certificate or its issuer",
     ),
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": (
-        "says that the client certificate has expired",
+        "reports that the client certificate has expired",
         "Make a new client certificate and send it to {who}",
     ),
     "SSLV3_ALERT_CERTIFICATE_REVOKED": (
-        "says that the client certificate was revoked",
+        "reports that the client certificate was revoked",
         "Make a new client certificate and send it to {who}",
     ),
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": (
@@ -112,7 +112,7 @@ _NO_COMMON_TLS: Final = {
 }
 # X509_V_ERR_…, of ssl.SSLCertVerificationError.verify_code: what is wrong with the server's certificate
 _CHAIN: Final = (
-    "is signed by an issuer that this machine does not trust, or the server leaves out an intermediate certificate",
+    "is signed by an issuer that this machine does not trust, or the server does not send an intermediate certificate",
     "Put the missing intermediate certificate and its root into one PEM file, and set ca_file to that file",
 )
 _VERIFY: Final = {
@@ -382,7 +382,7 @@ def _tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int) -> None:
     if not 200 <= status < 300:
         raise ServerUnavailable(
             f"The proxy {proxy} does not open a connection to {where} (status {status})",
-            next_step="Ask whoever runs the proxy to allow this host and port.",
+            next_step="Ask the administrator of the proxy to allow this host and port.",
         )
 
 
@@ -394,7 +394,7 @@ def _proxy_login(proxy: Proxy) -> RemoteError:
 
 
 def _through(error: RemoteError) -> RemoteError:
-    error.next_step = "Check the proxy setting, and ask whoever runs the proxy."
+    error.next_step = "Check the proxy setting, and ask the administrator of the proxy."
     return error
 
 
@@ -525,9 +525,9 @@ def http_error(
     """
     later = "Try again later." if wait is None else f"Try again in {wait:,.0f} s."
     if status == 429:
-        return RateLimited(f"{where} asks for fewer requests (status 429)", wait, next_step=later)
+        return RateLimited(f"{where} limits the rate of requests (status 429)", wait, next_step=later)
     if status in (408, 425) or status >= 500:
-        return ServerUnavailable(f"{where} cannot answer now (status {status})", wait, next_step=later)
+        return ServerUnavailable(f"{where} is not available now (status {status})", wait, next_step=later)
     if 300 <= status < 400:
         return HostRejected(
             f"{where} redirects to another address, which greenkit does not follow (status {status})",
@@ -603,7 +603,7 @@ def request_error(
             return _proxy_login(proxy) if proxy else LoginRejected("The proxy requires a login")
         return ServerUnavailable(
             f"The proxy {proxy or ''} does not open a connection to {where}".replace("  ", " "),
-            next_step="Check the proxy setting, and ask whoever runs the proxy.",
+            next_step="Check the proxy setting, and ask the administrator of the proxy.",
         )
     if any(isinstance(cause, requests.exceptions.TooManyRedirects) for cause in causes):
         return HostRejected(

@@ -669,7 +669,7 @@ def successors_of(stated: pd.DataFrame | Iterable[Successor | tuple[str, str, An
             )
         made.append(Successor(str(entry[0]), str(entry[1]), f"{date:%Y-%m-%d}"))
     if len({s.old for s in made}) < len(made):
-        raise SettingsError("A meter has two successors", next_step="State one successor for each old meter.")
+        raise SettingsError("A meter has two successors", next_step="Pass one successor for each old meter.")
     return made
 
 

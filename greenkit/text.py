@@ -184,8 +184,8 @@ def read_pieces(
             rest = text
             if len(rest) > _LONGEST:
                 raise LimitError(
-                    f"{name}: More than {_LONGEST:,} bytes have no end of a row",
-                    next_step="Check that this is the file you meant to load; no meter data file has such rows.",
+                    f"{name}: More than {_LONGEST:,} bytes contain no line end",
+                    next_step="Check that this is the file you meant to load; meter data files have shorter rows.",
                 )
             continue
         yield Piece(text[: at + 1], line, False)

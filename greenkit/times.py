@@ -204,7 +204,7 @@ def to_instants(times: pd.Series[Any] | pd.DatetimeIndex) -> Instants:
     """Return zone-aware times as microseconds since 1970 UTC, on any pandas and from any resolution."""
     index = pd.DatetimeIndex(times)
     if index.tz is None:
-        raise TypeError("Times without a zone are no instants.")
+        raise TypeError("The times have no time zone, so they do not identify instants.")
     return np.array(index.as_unit("us").asi8, dtype=np.int64)  # a copy, so that no caller changes the frame
 
 

@@ -170,7 +170,7 @@ def test_checks_name_the_fault_and_the_next_step(made, authority, tmp_path):
         certificates.check_dates(old)
     with pytest.raises(CertificateError, match="clock of this machine"):
         certificates.check_dates(new)
-    with pytest.raises(CertificateError, match="common name 'pc', but this machine is other-pc"):
+    with pytest.raises(CertificateError, match="common name 'pc', but the name of this machine is other-pc"):
         certificates.check_host(new, "other-pc")
     with pytest.raises(CertificateError, match="belongs to another certificate"):
         certificates.check_key(made.certificate, other.key)

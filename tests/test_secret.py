@@ -129,6 +129,6 @@ def test_readable_secret_file_names_a_way_out_for_file_systems_without_permissio
     path = tmp_path / "secret"
     path.write_text("xyzzy")
     path.chmod(0o777)
-    with pytest.raises(SettingsError, match="keeps no permissions") as caught:
+    with pytest.raises(SettingsError, match="does not store permissions") as caught:
         Secret.file(path)
     assert 'env = "NAME"' in caught.value.next_step

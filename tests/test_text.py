@@ -103,7 +103,7 @@ def test_pieces_end_where_a_record_begins():
 
 def test_line_without_end_is_refused(monkeypatch):
     monkeypatch.setattr(text, "_LONGEST", 5000)
-    with pytest.raises(LimitError, match="More than 5,000 bytes have no end of a row") as caught:
+    with pytest.raises(LimitError, match="More than 5,000 bytes contain no line end") as caught:
         pieces(b"9" * 10_000, size=1000)
     assert caught.value.next_step
 

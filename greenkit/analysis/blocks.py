@@ -82,7 +82,7 @@ def totals(df: pd.DataFrame, period: str = "month", *, bills: Bills | None = Non
     long = np.flatnonzero(found.interval > 3600)
     if len(long):
         raise SchemaError(
-            f"{found.label(int(long[0]))} has intervals longer than an hour, which reach over several blocks",
+            f"{found.label(int(long[0]))} has intervals longer than an hour, which span several blocks",
             next_step="Filter out the series.",
         )
     found = found.take(found.valid)

@@ -281,7 +281,7 @@ def read_roster(table: pd.DataFrame) -> Roster:
     first, after = _dates(table, "from", -_OPEN), _dates(table, "to", _OPEN)
     if (after < first).any():
         raise SchemaError(
-            f"The roster lists meter {meter[int(np.flatnonzero(after < first)[0])]} with a to before its from",
+            f"The roster has a row for meter {meter[int(np.flatnonzero(after < first)[0])]} in which to is before from",
             next_step="Correct its dates; to is the first day after the period.",
         )
     details = table.drop(columns=["meter", "from", "to"], errors="ignore").reset_index(drop=True)

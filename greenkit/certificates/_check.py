@@ -108,8 +108,8 @@ def check_host(certificate: Certificate, host: str) -> None:
     """Raise CertificateError if the certificate's common name is not the host name, as SMT requires."""
     if certificate.common_name.lower() != host.lower():
         raise CertificateError(
-            f"The certificate {certificate.path} has the common name {certificate.common_name!r}, but this machine is "
-            f"{host}",
+            f"The certificate {certificate.path} has the common name {certificate.common_name!r}, but the name of "
+            f"this machine is {host}",
             next_step="Make a certificate with this host name: greenkit make-key certificate.",
         )
 

@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.source.lower().endswith(".toml"):
         raise tariffs.PlanError(
-            f"{arguments.source} is a plan, but the first file must have the usage",
-            next_step="Write greenkit compare-plans FILE PLAN…",
+            f"{arguments.source} is a plan, but the first file must contain the usage",
+            next_step="Run greenkit compare-plans FILE PLAN…",
         )
     plans: list[tariffs.PlanSource] = []
     for path in arguments.plans:

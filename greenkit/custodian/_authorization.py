@@ -400,7 +400,7 @@ def code_from_redirect(
         )
     if any(len(values) > 1 for values in fields.values()) or ("code" in fields) == ("error" in fields):
         raise StateMismatch(
-            "The redirect is ambiguous, so greenkit does not use it",
+            "The redirect is ambiguous, so greenkit did not use it",
             next_step="Call authorize() again.",
         )
     if issuer is not None and fields.get("iss") != [issuer]:

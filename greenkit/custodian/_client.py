@@ -374,7 +374,7 @@ class Client:
         ids = sorted(set(found.loc[(found["bulk"] != "") & (found["status"] != "revoked"), "bulk"]))
         if len(ids) != 1:
             raise SettingsError(
-                f"The utility's list of authorizations contains {len(ids)} bulk IDs, not one",
+                f"The utility's list of authorizations contains {len(ids)} bulk IDs instead of one",
                 next_step="Pass bulk_id= from authorizations()['bulk'] or from the registration.",
             )
         return str(ids[0])
@@ -528,7 +528,7 @@ class Client:
         if len(found) != 1:
             raise FormatError(
                 "The utility's token answer contains no resourceURI, and its list of authorizations contains "
-                f"{len(found)} subscriptions, not one",
+                f"{len(found)} subscriptions instead of one",
                 next_step=step,
             )
         self._subscription_id = str(found[0])

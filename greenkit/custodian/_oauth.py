@@ -218,7 +218,7 @@ class TokenEndpoint:
             raise self._refusal(response, body, grant)
         if not isinstance(body, dict):
             raise FormatError(
-                f"{where} answered with something other than a JSON object",
+                f"{where} did not return a JSON object",
                 next_step="Check token_url in the profile.",
             )
         access = body.get("access_token") or (

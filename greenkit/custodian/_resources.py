@@ -238,7 +238,7 @@ class Resources:
         except OSError as e:  # of the disk; those of the network are translated already
             raise NotWritten(
                 f"{into} cannot be written ({e.strerror or type(e).__name__})",
-                next_step="Free space on the disk, or pass another folder as into.",
+                next_step="Free disk space, or pass another folder as into.",
             ) from None
         return into
 
@@ -282,7 +282,7 @@ class Resources:
                 f"{where} refused the request{hint}", next_step="Check the dates, the ID, and the client certificate."
             )
         return RemoteError(
-            f"{where} answered in a way that greenkit does not expect{hint}",
+            f"{where} returned an unexpected answer{hint}",
             next_step="Ask the utility about this answer.",
         )
 

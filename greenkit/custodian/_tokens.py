@@ -263,7 +263,7 @@ class FileStore:
         if fault:  # outside the handler, because the frames behind it contain the tokens
             raise SettingsError(
                 f"The token file {self.path} cannot be written ({fault})",
-                next_step="Free space on the disk, or set tokens to another folder.",
+                next_step="Free disk space, or set tokens to another folder.",
             )
 
     def delete(self) -> None:
@@ -294,7 +294,7 @@ class FileStore:
             if fault:
                 raise SettingsError(
                     f"The token folder {self.path.parent} cannot be used ({fault})",
-                    next_step="Free space on the disk and make the folder writable, or set tokens to another folder.",
+                    next_step="Free disk space and make the folder writable, or set tokens to another folder.",
                 )
             yield
 
@@ -369,7 +369,7 @@ class KeyringStore:
             if fault:
                 raise SettingsError(
                     f"The lock {self._lock} of the keyring cannot be used ({fault})",
-                    next_step="Free space on the disk and make its folder writable.",
+                    next_step="Free disk space and make its folder writable.",
                 )
             yield
 
@@ -424,5 +424,5 @@ def _check_private(path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0) or found.st_mode & forbidden or path.is_symlink():
         place = 'set tokens to a folder on one that does, or to "keyring"'
         raise SettingsError(
-            f"Others could read or change {path}", next_step=_files.how_to_protect(path, place, owner=True)
+            f"Other users could read or change {path}", next_step=_files.how_to_protect(path, place, owner=True)
         )

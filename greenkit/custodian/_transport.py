@@ -263,7 +263,7 @@ class Tls:
         key = Path(self.key or self.certificate)
         if os.name == "posix" and key.stat().st_mode & 0o077:
             step = _files.how_to_protect(key, "move the key to one that does, and set key to its new path")
-            raise CertificateError(f"The key {key} can be read by others", next_step=step)
+            raise CertificateError(f"Other users can read the key {key}", next_step=step)
         return found.ends
 
 

@@ -259,7 +259,7 @@ class Readings:
         if number is None:
             if len(self.quality_texts) >= _QUALITIES:
                 raise FormatError(
-                    f"The feed has more than {_QUALITIES:,} different quality codes, so it is not ESPI",
+                    f"The feed has more than {_QUALITIES:,} different quality codes, so it is not a valid ESPI feed",
                     next_step="Check that this is the file you meant to load.",
                 )
             number = self._quality_ids[text] = len(self.quality_texts)

@@ -96,8 +96,8 @@ def start(program: str, home: str | None) -> Any:
 def timed_out(work: str, seconds: float) -> GpgTimedOut:
     """Return the error for a gpg that was ended."""
     return GpgTimedOut(
-        f"gpg did not finish {work} within {seconds:,.0f} s, so greenkit ended it",
-        next_step="End gpg-agent with gpgconf --kill all, then try again.",
+        f"gpg did not finish {work} within {seconds:,.0f} s, so greenkit stopped it",
+        next_step="Stop gpg-agent with gpgconf --kill all, then try again.",
     )
 
 
@@ -305,7 +305,7 @@ def cause(status: Status, head: bytes, name: str, limit: int) -> DecryptError:
 
 
 def _damaged(name: str, problem: str) -> DamagedMessage:
-    return DamagedMessage(f"{name}: {problem}, and greenkit uses no part of it", next_step="Fetch the file again.")
+    return DamagedMessage(f"{name}: {problem}, so greenkit uses no part of it", next_step="Fetch the file again.")
 
 
 def _not_openpgp(head: bytes, name: str) -> DecryptError:

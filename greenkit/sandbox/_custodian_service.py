@@ -62,17 +62,21 @@ class Pages:
         except OAuth2Error as error:
             if error.redirect_uri:  # The redirect URI is registered, so the error goes there.
                 return self._provider.handle_error_response(None, error)  # type: ignore[no-any-return]
-            why = "This request is not right; nothing was shared. Tell the company that sent you here."
+            why = "This request is not valid, and no data was shared. Tell the company that sent you here."
             return self._page("Request refused", f"<p>{why}</p>"), 400
         form = flask.request.form
         if flask.request.method == "GET":
             return self._sign_in(), 200
         if "ticket" not in form:
             customer = self._customer(form.get("user", ""), form.get("password", ""))
-            return (self._choose(customer), 200) if customer else (self._sign_in("That is not right: try again."), 401)
+            return (
+                (self._choose(customer), 200)
+                if customer
+                else (self._sign_in("The user name or password is wrong. Try again."), 401)
+            )
         customer, until = self._tickets.pop(form["ticket"], (None, 0.0))
         if customer is None or time.monotonic() > until:
-            return self._sign_in("The page was used, or is too old: sign in again."), 401
+            return self._sign_in("This page was already used or has expired. Sign in again."), 401
         return self._decide(grant, customer, form)
 
     def _decide(self, grant: Any, customer: Customer, form: Any) -> flask.Response | tuple[str, int]:
@@ -80,7 +84,7 @@ class Pages:
         allowed: Authorization | None = None
         if form.get("decision") == "allow":
             if not chosen:
-                return self._choose(customer, "Choose at least one meter, or refuse."), 200
+                return self._choose(customer, "Select at least one meter, or deny access."), 200
             allowed = self._register.allow(customer, chosen, grant.request.payload.scope or "FB=1_3_4_5_13_14_39")
         return self._provider.create_authorization_response(grant_user=allowed, grant=grant)  # type: ignore[no-any-return]
 

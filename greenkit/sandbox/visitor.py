@@ -49,7 +49,7 @@ def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool
 
     if urlsplit(url).hostname not in LOOPBACK:
         raise SettingsError(
-            "The link is not that of a sandbox on this machine",
+            "The link does not belong to a sandbox on this machine",
             next_step="Pass the URL of an authorization of the sandbox.",
         )
     with requests.Session() as browser:

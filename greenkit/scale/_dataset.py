@@ -409,7 +409,7 @@ class Dataset:
         if not tasks and roster is not None:
             raise SchemaError(
                 "The dataset has no readings in this window, so its completeness cannot be computed",
-                next_step="Check start and end, or read the files of the night first.",
+                next_step="Check start and end, or add the new files to the dataset first.",
             )
         arguments = (self.folder, self.version, which.start, which.end, roster, limits)
         found = self._run(_quality, tasks, arguments, client, progress)

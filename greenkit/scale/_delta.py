@@ -366,7 +366,7 @@ def commit(
         days.update_incremental()
         return int(days.version())
     raise BusyError(
-        f"Other processes have committed to {os.fspath(folder)} {_TRIES} times meanwhile",
+        f"Other processes committed to {os.fspath(folder)} during each of {_TRIES} attempts",
         next_step="Run the same call again; it continues where this one stopped.",
     )
 

@@ -145,6 +145,6 @@ def _least_memory(client: Client) -> int:
 def _too_small(what: str, weight: int, least: int) -> WorkerTooSmall:
     has = f"; the smallest has a memory limit of {least / 1e9:.1f} GB" if least else ""
     return WorkerTooSmall(
-        f"Workers died again and again while they worked on {what} ({weight / 1e6:,.0f} MB){has}",
+        f"Workers died repeatedly while they processed {what} ({weight / 1e6:,.0f} MB){has}",
         next_step=f"Start workers with at least {PLANNED / 1e9:.0f} GB of memory each, or pass a smaller cut.",
     )

@@ -246,7 +246,9 @@ def scan_store(path: str | os.PathLike[str]) -> Scan:
 
 def _checked(cut: int) -> int:
     if cut < 1 << 10:
-        raise SettingsError(f"cut is {cut!r}, but it must be at least 1024", next_step="Pass the bytes of a task.")
+        raise SettingsError(
+            f"cut is {cut!r}, but it must be at least 1024", next_step="Pass the number of bytes for each task."
+        )
     return cut
 
 

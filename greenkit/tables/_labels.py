@@ -199,7 +199,7 @@ class Labels(Base):
             return True
         if self.table.interval == "period" and good.any():
             self.ask(
-                "bill_end", "Does the end date belong to the bill?", ("inclusive", "exclusive"),
+                "bill_end", "Is the end date part of the bill?", ("inclusive", "exclusive"),
                 "No bill begins on the end date of another bill, or on the day after", int(np.argmax(good)),
             )  # fmt: skip
         return False

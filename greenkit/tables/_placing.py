@@ -420,7 +420,7 @@ class Placing(Values):
         if self.asks_kind and gas and self.table.day_start is None and all(z.startswith("Europe/") for z in zones):
             self.ask(
                 "day_start", "At which time do the days of the table begin?", ("00:00", "06:00"),
-                "The rows are days of gas, whose day begins at 06:00 in much of Europe", int(part.row[0]),
+                "The rows are gas days, which begin at 06:00 in much of Europe", int(part.row[0]),
             )  # fmt: skip
 
 

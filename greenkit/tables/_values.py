@@ -304,9 +304,9 @@ class Values(Labels):
             part = part.take(np.zeros(len(part), dtype=bool))
         axes: list[tuple[Any, list[Any]]] = [(flow_codes, flow_list), (unit_codes, unit_list)]
         for item, default in ((self.table.meter, self.meter), (name, "usage"), (self.table.commodity, "")):
-            axes.append(self._axis(item, default, part, item is self.table.commodity))
+            axes.append(self._axis(item, default, part))
         zone = self.table.zone
-        axes.append(self._axis(zone, "", part, False) if isinstance(zone, Column) else (None, [zone or ""]))
+        axes.append(self._axis(zone, "", part) if isinstance(zone, Column) else (None, [zone or ""]))
         code: Any = None  # int32, one for each row: the number of its combination of values
         combos: list[tuple[Any, ...]] = [()]
         for axis_codes, values in axes:
@@ -337,7 +337,7 @@ class Values(Labels):
             part = dataclasses.replace(part, value=part.value * scale[code])
         return part, code, keys
 
-    def _axis(self, item: Any, default: str, part: Part, is_commodity: bool) -> tuple[Any, list[str]]:
+    def _axis(self, item: Any, default: str, part: Part) -> tuple[Any, list[str]]:
         if item is None:
             return None, [default]
         if isinstance(item, str):
@@ -455,7 +455,7 @@ class Values(Labels):
 
     def labels_of(self, item: Any, default: str, part: Part) -> Any:
         """Return the label of each row of a part: a fixed one, or that of a column."""
-        codes, labels = self._axis(item, default, part, False)
+        codes, labels = self._axis(item, default, part)
         return labels[0] if codes is None else np.array(labels, dtype=object)[codes]
 
     def cost_of(self, part: Part) -> Floats:

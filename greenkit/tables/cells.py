@@ -187,7 +187,7 @@ class CsvGrid:
         if widest >= MAX_COLUMNS:
             raise LimitError(
                 f"{self.name}: A row has more than {MAX_COLUMNS:,} columns",
-                next_step="Check that this is the file you meant to load; no meter data table is so wide.",
+                next_step="Check that this is the file you meant to load; meter data tables have fewer columns.",
             )
         self.delimiters = tuple(d for d in DELIMITERS if any(d in line for line in self._lines)) or (",",)
         self._heads: dict[str, list[list[str]]] = {}
@@ -579,7 +579,7 @@ def _check_workbook(data: bytes, name: str, limits: Limits) -> None:
             for info in infos:
                 if info.file_size > (32 << 20) and info.file_size > limits.ratio * max(info.compress_size, 1):
                     raise LimitError(
-                        f"{name}: Part of the workbook is packed more than {limits.ratio} times",
+                        f"{name}: Part of the workbook unpacks to more than {limits.ratio} times its size",
                         next_step="If you trust it, pass a larger limits.ratio.",
                     )
                 if info.filename.endswith((".xml", ".rels")):

@@ -188,7 +188,7 @@ class Engine(Placing):
             if kind is None and self.asks_kind and _looks_like_register(out, mine):
                 self.ask(
                     "kind", "Are the values usage, or readings of a register?", ("usage", "register"),
-                    f"The values of column {self.used.get(part.column, part.column)} never fall and are large",
+                    f"The values of column {self.used.get(part.column, part.column)} never decrease and are large",
                     int(out.row[np.argmax(mine)]),
                 )  # fmt: skip
             if kind == "register":
@@ -267,7 +267,7 @@ class Engine(Placing):
                 and (np.nan_to_num(out.value) >= 0).all()
             ):
                 self.ask(
-                    "gaps", "What are intervals without a row?", ("missing", "zero"),
+                    "gaps", "What do intervals without a row mean?", ("missing", "zero"),
                     f"{int(absent.sum()):,} intervals in {len(before):,} gaps have no row, and no value is zero",
                     int(out.row[before[0]]),
                 )  # fmt: skip

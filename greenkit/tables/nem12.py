@@ -206,7 +206,7 @@ def _day(row: Sequence[str], channel: _Channel, file: str, line: int) -> _Day:
         ) from None
     quality = row[2 + count].strip().upper() if len(row) > 2 + count else ""
     if quality and quality[0] not in "ANSFEV":
-        raise FormatError("A day (300) has a quality that is not known", source=file, line=line, next_step=_AGAIN)
+        raise FormatError("A day (300) has an unknown quality", source=file, line=line, next_step=_AGAIN)
     updated = row[5 + count].strip() if len(row) > 5 + count else ""
     return _Day(channel, date.toordinal() - 719_163, values, [quality] * count, updated, line)
 

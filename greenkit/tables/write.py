@@ -246,9 +246,11 @@ def _flow_columns(df: pd.DataFrame, table: Table) -> dict[str, tuple[Value, str 
         name: (spec, spec.flow) for name, spec in table.values.items() if spec.read
     }
     if any(spec.kind == "register" or spec.split for spec, _ in columns.values()):
-        raise SettingsError("Registers and split values cannot be written", next_step="Write usage instead.")
+        raise SettingsError(
+            "greenkit cannot write registers or split values to a table", next_step="Write usage instead."
+        )
     if table.flow is not None and not isinstance(table.flow, Words):
-        raise SettingsError("Blocks cannot be written", next_step="Use a column of flows.")
+        raise SettingsError("greenkit cannot write blocks to a table", next_step="Use a column of flows.")
     if isinstance(table.flow, Words):
         return {name: (spec, None) for name, (spec, _) in columns.items()}
     present = {str(flow) for flow in df["flow"].unique()}
@@ -300,7 +302,7 @@ def _times(rows: pd.DataFrame, table: Table) -> dict[str, Any]:
     """Return the time columns of rows."""
     time = table.time
     if time.slots:
-        raise SettingsError("Counted intervals cannot be written", next_step="Use time columns.")
+        raise SettingsError("greenkit cannot write numbered intervals to a table", next_step="Use time columns.")
     if time.between:
         both = [
             _written(_local(rows[name], rows["zone"], table), time.columns, time.format, rows, table, name == "end")[0]
@@ -345,7 +347,7 @@ def _wide(df: pd.DataFrame, table: Table) -> pd.DataFrame:
     patterns = table.patterns
     pattern, spec = next(iter(patterns.items()))
     if len(patterns) > 1:
-        raise SettingsError("A table with several patterns cannot be written", next_step="Use one pattern.")
+        raise SettingsError("greenkit cannot write a table with several column patterns", next_step="Use one pattern.")
     lengths = (df["end"] - df["start"]).unique()
     if len(lengths) != 1:
         raise SchemaError("The intervals have several lengths", next_step="Filter the frame to one length.")

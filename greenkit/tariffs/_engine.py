@@ -77,7 +77,7 @@ POWER_FACTOR: Final = Kind(
     "tariff.power-factor.unknown",
     "warning",
     "The plan bills demand by power factor, but meter {meter} has no reactive energy (kvarh). greenkit billed the kW.",
-    "Load the kvarh series, or state power_factor = {{value = 0.95, floor = 0.95}} in the plan.",
+    "Load the kvarh series, or set power_factor = {{value = 0.95, floor = 0.95}} in the plan.",
 )
 MOMENT_UNKNOWN: Final = Kind(
     "tariff.demand.moment-unknown",

@@ -113,7 +113,8 @@ def _excess_price(export: Export, schedule: Schedule, p: int) -> list[tuple[str,
     found = next(iter(named.values())) if len(named) == 1 else named.get(period.name)
     if found is None:
         raise PlanError(
-            f"The export prices have no period {period.name}", next_step="Name export periods as those of energy."
+            f"The export prices have no period {period.name}",
+            next_step="Use the names of the energy periods for the export periods.",
         )
     return _components(export, found.tiers[0].parts, found.tiers[0].price)
 

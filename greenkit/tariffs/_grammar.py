@@ -462,9 +462,9 @@ def _tiers(node: Node, context: Context, *, bounds: tuple[str, ...] = ("to", "to
         if before and not tier.open:
             a, b = (before.to, tier.to) if tier.to is not None else (before.to_hours, tier.to_hours)
             if a is None or b is None:
-                item.fail("has another kind of bound than the tier before it", "Use to or to_hours in all tiers.")
+                item.fail("has a different kind of bound than the previous tier", "Use to or to_hours in all tiers.")
             if b <= a:
-                item.fail(f"ends at {b}, but the tier before it ends at {a}", "List the tiers with increasing bounds.")
+                item.fail(f"ends at {b}, but the previous tier ends at {a}", "List the tiers with increasing bounds.")
         if not before and not tier.open and not (tier.to or tier.to_hours):
             item.fail("ends at 0, so it is empty", "Remove the tier.")
         made.append(tier)
@@ -532,7 +532,7 @@ def _when(node: Node, context: Context) -> When:
         months=(node / "months").words(_clock.months) if "months" in node else None,
     )
     if found.days == frozenset({HOLIDAY}) and not context.has_holidays:
-        (node / "days").fail("is holidays, but the plan names none", 'Add holidays, such as holidays = "NERC".')
+        (node / "days").fail('is "holidays", but the plan has none', 'Add holidays, such as holidays = "NERC".')
     return found
 
 
@@ -582,7 +582,7 @@ def _charge(node: Node, key: str, name: str) -> Charge:
     high = min((b for b in (band.high, band.below) if b is not None), default=None)
     for one, other in (("from", "above"), ("to", "below")):
         if one in node and other in node:
-            node.fail(f"has both {one} and {other}", f"Keep {one} if the threshold itself counts, else {other}.")
+            node.fail(f"has both {one} and {other}", f"Keep {one} if the threshold itself counts, otherwise {other}.")
     if low is not None and high is not None and (high < low or (high == low and not (band.low and band.high))):
         node.fail(f"applies from {low} to {high} kWh, which no bill can have")
     return Charge(

@@ -123,11 +123,11 @@ def prove(plan: Plan) -> list[Proof]:
         computed = ", ".join(f"{p.rounded} at {p.kwh:f} kWh" for p in averages)
         printed = ", ".join(f"{p.printed}" for p in averages)
         raise PlanError(
-            f"{plan.name}: [efl] prints {printed} cents/kWh, but the plan gives {computed}",
+            f"{plan.name}: [efl] prints {printed} cents/kWh, but the plan results in {computed}",
             next_step="Compare every price of the plan with the label, and its delivery charges with their date.",
         )
     wrong = next(p for p in found if not p.agrees)
     raise PlanError(
-        f"{plan.name}: [efl] prints {wrong.printed} for {wrong.kwh:f} kWh, but the plan gives {wrong.rounded}",
+        f"{plan.name}: [efl] prints {wrong.printed} for {wrong.kwh:f} kWh, but the plan results in {wrong.rounded}",
         next_step="Compare every line of the plan with the printed bill.",
     )

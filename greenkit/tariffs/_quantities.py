@@ -335,7 +335,7 @@ class MeterQuantities:
             if stated is None:
                 raise PlanError(
                     f"{demand.name} is priced per kVA, but meter {self.name} has no reactive energy (kvarh)",
-                    next_step="Load the kvarh series, or state power_factor = {value = 0.95} in the plan.",
+                    next_step="Load the kvarh series, or set power_factor = {value = 0.95} in the plan.",
                 )
             return found, found.power / stated
         return found, found.power
@@ -641,7 +641,7 @@ class RegisterQuantities:
             if stated is None:
                 raise PlanError(
                     f"{demand.name} is priced per kVA, and the bills have kW",
-                    next_step="State power_factor = {value = 0.95} in the plan.",
+                    next_step="Set power_factor = {value = 0.95} in the plan.",
                 )
             value /= stated
         return Peak(value)

@@ -82,7 +82,7 @@ def _meter(
     stated = dict(mix) if mix else {k: float(v) for k, v in plan.assumed_mix}
     total = sum(float(v) for v in stated.values())
     if stated and abs(total - 1) > 0.005:
-        raise PlanError(f"The assumed mix adds up to {total:g}", next_step="State shares that add up to 1.")
+        raise PlanError(f"The assumed mix adds up to {total:g}", next_step="Pass shares that add up to 1.")
     of = RegisterQuantities(plan, meter, bills, parts, rows["kwh"].to_list(), kw, received, stated)
     notes = Notes(meter)
     pricer = Pricer(plan, of, notes, rounded=rounded)

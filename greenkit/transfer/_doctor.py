@@ -50,7 +50,8 @@ _PATIENCE: Final = 30.0  # seconds, at most, for one step
 _DATED: Final = 200  # files of a folder whose age is read
 _GREETING: Final = 512  # bytes at most of the first line of a server
 _ADD_ADDRESS: Final = (
-    "Ask SMT whether the public IP address of this machine is on its list. Ping does not tell: SMT drops it."
+    "Ask SMT whether the public IP address of this machine is on its list. A ping does not show this, because SMT "
+    "drops it."
 )
 
 # The steps of logging in, in their order. An error belongs to one of them; those before it have passed.
@@ -446,7 +447,7 @@ def _greeting(wire: socket.socket, endpoint: Endpoint, timeout: float) -> str:
     if line.startswith("421"):
         raise CheckFailed(
             f"{reply}: too many sessions, or the server is shutting down",
-            "Run greenkit doctor smt again in a few minutes, and end other programs that are logged in to SMT.",
+            "Run greenkit doctor smt again in a few minutes, and close other programs that are logged in to SMT.",
         )
     if kind == endpoint.protocol:
         return reply

@@ -613,7 +613,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
             return ServerUnavailable(failed, next_step="Try again later.")
         if refused:
             return AccessRefused(failed, next_step="Ask SMT for permission.")
-        return RemoteError(failed, next_step="Send this message to SMT's support.")
+        return RemoteError(failed, next_step="Send this message to SMT support.")
 
     def _leave(self, session: FtpSession, *, politely: bool) -> None:
         with contextlib.suppress(*self._ERRORS), _net.Deadline(min(self._timeout, 2.0)):

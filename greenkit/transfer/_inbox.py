@@ -384,7 +384,7 @@ def refusal(name: str, folder: Path) -> str:
         _files.inside(folder, name)
         length = len(name.encode())
     except LimitError:
-        return "The name would leave the folder."
+        return "The name points outside the folder."
     except UnicodeEncodeError:
         return "The name is not valid text."
     if name.startswith("."):

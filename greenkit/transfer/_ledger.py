@@ -84,7 +84,7 @@ class Home:
                 stack.enter_context(_files.locked(self.inner / "lock.db", timeout=0))
             except BusyError:
                 raise BusyError(
-                    f"Another fetch works on {self.into}", next_step="Wait until it ends, then try again."
+                    f"Another fetch is using {self.into}", next_step="Wait until it ends, then try again."
                 ) from None
             yield
 
@@ -181,7 +181,7 @@ class Ledger:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise FormatError(
-                f"The ledger has version {version}, which a newer greenkit wrote",
+                f"The ledger has version {version}, written by a newer greenkit",
                 source=str(self._path),
                 next_step="Install the newest greenkit.",
             )
@@ -297,7 +297,7 @@ class Ledger:
 def unusable(path: Path, e: sqlite3.DatabaseError) -> GreenkitError:
     """Translate an error of SQLite."""
     if e.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-        return BusyError(f"Another fetch has {path} open", next_step="Wait until it ends, then try again.")
+        return BusyError(f"Another fetch is using {path}", next_step="Wait until it ends, then try again.")
     if isinstance(e, sqlite3.OperationalError):
         return NotWritten(f"{path} cannot be written ({e})", next_step="Free disk space or use another folder.")
     return _not_a_ledger(path, str(e))

@@ -347,7 +347,7 @@ class SftpSession:
             if not 0 < count <= _MOST_NAMES:
                 raise RemoteError(
                     f"The listing of {folder.decode(errors='replace')!r} is not valid ({count} names at once)",
-                    next_step="Send this message to SMT's support.",
+                    next_step="Send this message to SMT support.",
                 )
             for _ in range(count):
                 name, _long = answer.get_string(), answer.get_string()

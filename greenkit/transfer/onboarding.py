@@ -130,7 +130,7 @@ def _write(path: Path, data: bytes) -> Path:
 def _certificate(smt: SmtSettings) -> bytes:
     if smt.certificate is None:
         raise SettingsError(
-            "The settings name no certificate, which FTPS needs", next_step="Set certificate under [smt]."
+            "The settings contain no certificate, which FTPS requires", next_step="Set certificate under [smt]."
         )
     return certificates.public_pem(smt.certificate)
 
@@ -152,7 +152,7 @@ def _openpgp_key(smt: SmtSettings) -> bytes:
 def _ssh_key(smt: SmtSettings) -> bytes:
     """Derive the public key, because a ``.pub`` file beside the private key may belong to another."""
     if smt.ssh_key is None:
-        raise SettingsError("The settings name no SSH key, which SFTP accepts", next_step="Set ssh_key under [smt].")
+        raise SettingsError("The settings contain no SSH key for SFTP", next_step="Set ssh_key under [smt].")
     return certificates.public_ssh(smt.ssh_key, _account.secret(smt.ssh_key_passphrase)).encode()
 
 

@@ -249,7 +249,7 @@ class SmtApi:
         api = smt.api
         if not (api.user and api.password and smt.duns):
             raise SettingsError(
-                "The settings lack the account of the API",
+                "The settings contain no account for the API",
                 next_step="Add user and password under [smt.api], and duns under [smt].",
             )
         return cls(
@@ -405,7 +405,8 @@ class SmtApi:
             token = _token_of(answer.content)
             if token is None:
                 raise RemoteError(
-                    "SMT's answer to the login contains no token", next_step="Report the answer to greenkit."
+                    "SMT's answer to the login contains no token",
+                    next_step="Report the answer to the greenkit developers.",
                 )
             self._token, seconds = token
             self._token_ends = time.monotonic() + seconds - _EARLY
@@ -514,5 +515,7 @@ def _mapping(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise RemoteError("SMT's answer is not JSON; it may be an error page", next_step="Try again later.") from None
     if not isinstance(found, dict):
-        raise RemoteError("SMT's answer is JSON with another structure", next_step="Report the answer to greenkit.")
+        raise RemoteError(
+            "SMT's answer is JSON with an unknown structure", next_step="Report the answer to the greenkit developers."
+        )
     return found

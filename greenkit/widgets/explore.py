@@ -214,7 +214,7 @@ class View(PanelModel):
             content = path.read_bytes()
         if len(content) > _DOWNLOAD:
             raise SettingsError(
-                f"The file has {len(content) / 1e6:.0f} MB, too large for a download from a notebook",
+                f"The file is {len(content) / 1e6:.0f} MB, too large for a download from a notebook",
                 next_step="Choose fewer days, or write it with df.gk.write_csv().",
             )
         return path.name, content
@@ -234,7 +234,7 @@ class View(PanelModel):
         """Load the waiting table with answers to its questions, such as ``{"tz": "America/Chicago"}``."""
         files = self._waiting
         if not files:
-            raise SettingsError("No table waits for an answer", next_step="Open a file first.")
+            raise SettingsError("No table has an open question", next_step="Open a file first.")
         given = {question.argument: question.values[0] for question in self.questions} | dict(answers)
         self.start("Loading", lambda: self._load(files, given))
 

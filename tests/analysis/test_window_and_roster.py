@@ -151,7 +151,7 @@ def test_attributes_of_a_roster_can_be_grouped(make_series):
         (["m"], "must be a table with the column meter"),
         (pd.DataFrame({"esi": ["m"]}), "must be a table with the column meter"),
         (pd.DataFrame({"meter": ["m"], "from": ["soon"]}), "Column from of the roster has values that are not dates"),
-        (roster(("m", "2024-07-02", "2024-07-01", "x")), "lists meter m with a to before its from"),
+        (roster(("m", "2024-07-02", "2024-07-01", "x")), "row for meter m in which to is before from"),
     ],
 )
 def test_wrong_roster_raises(make_series, table, text):

@@ -95,7 +95,7 @@ def test_second_fetch_at_the_same_time_exits_with_4(file, tmp_path, capsys):
     home.make()
     with home.locked():
         assert fetch(file) == Exit.BUSY
-    assert f"Another fetch works on {tmp_path / 'files'}" in capsys.readouterr().err
+    assert f"Another fetch is using {tmp_path / 'files'}" in capsys.readouterr().err
 
 
 @GPG

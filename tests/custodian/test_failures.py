@@ -147,7 +147,7 @@ def test_token_folder_that_cannot_be_locked_is_reported(utility, tmp_path, monke
     unusable(monkeypatch)
     with pytest.raises(errors.SettingsError, match=r"token folder .* cannot be used \(OperationalError\)") as caught:
         getattr(client, method)(*(MARCH if method == "usage" else ()))
-    assert caught.value.next_step.startswith("Free space")
+    assert caught.value.next_step.startswith("Free disk space")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to become a user without rights")
@@ -184,7 +184,8 @@ def test_disk_without_permissions_has_a_way_out(utility, authority, tmp_path):
     with pytest.raises(errors.SettingsError) as caught:
         authorized(utility, tokens=disk)
     assert (
-        "keeps no permissions (WSL, network drives), set tokens to a folder on one that does" in caught.value.next_step
+        "does not store permissions (WSL, network drives), set tokens to a folder on one that does"
+        in caught.value.next_step
     )
     assert len(authorized(utility, tokens=home).usage(*MARCH)) == 288
     with pytest.raises(errors.CertificateError) as caught:

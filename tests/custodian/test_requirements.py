@@ -428,7 +428,7 @@ def test_r09_file_that_others_can_read_is_refused(utility, tmp_path):
     (file,) = (tmp_path / "tokens").glob("*.json")
     for path, mode, right in ((file, 0o640, 0o600), (file, 0o602, 0o600), (file.parent, 0o770, 0o700)):
         path.chmod(mode)
-        with pytest.raises(errors.SettingsError, match=r"Others could read or change .*chmod"):
+        with pytest.raises(errors.SettingsError, match=r"Other users could read or change .*chmod"):
             client.usage(*MARCH)
         path.chmod(right)
     assert len(client.usage(*MARCH)) == 288
@@ -439,7 +439,7 @@ def test_r09_symbolic_link_is_refused(utility, tmp_path):
     (file,) = (tmp_path / "tokens").glob("*.json")
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(errors.SettingsError, match="Others could read or change"):
+    with pytest.raises(errors.SettingsError, match="Other users could read or change"):
         client.usage(*MARCH)
 
 

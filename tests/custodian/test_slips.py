@@ -168,7 +168,7 @@ def test_each_status_of_a_resource_has_an_error_and_next_step(utility):
     for status, error, says in (
         (400, errors.ClientRejected, "Check the dates, the ID, and the client certificate"),
         (404, errors.RemoteError, "Check the ID"),
-        (418, errors.RemoteError, "does not expect"),
+        (418, errors.RemoteError, "unexpected answer"),
     ):
         utility.behavior.replace = lambda path, s=status: None if path.endswith("token") else flask.Response("", s)
         with pytest.raises(error, match=says):

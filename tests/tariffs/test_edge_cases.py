@@ -594,7 +594,7 @@ def test_52_bills_in_another_currency_are_refused(chicago):
 
 
 def test_53_label_that_differs_by_a_tenth_of_a_cent_is_refused():
-    with pytest.raises(PlanError, match=r"gives 12\.8 at 500 kWh, 12\.4 at 1000 kWh, 12\.2 at 2000 kWh"):
+    with pytest.raises(PlanError, match=r"results in 12\.8 at 500 kWh, 12\.4 at 1000 kWh, 12\.2 at 2000 kWh"):
         plan(energy=0.12, fixed=4, efl={"average_cents": {"500": 12.8, "1000": 12.4, "2000": 12.1}})
 
 

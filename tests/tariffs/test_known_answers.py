@@ -98,7 +98,9 @@ def test_label_that_does_not_fit_raises_an_error_with_the_computed_prices(case):
     load_plan(plan_of_label(case), check=False)
     for printed in case["printed"].values():
         assert str(printed) in caught.value.problem
-    assert re.search(r"the plan gives [\d.]+ at \d+ kWh, [\d.]+ at \d+ kWh, [\d.]+ at \d+ kWh", caught.value.problem)
+    assert re.search(
+        r"the plan results in [\d.]+ at \d+ kWh, [\d.]+ at \d+ kWh, [\d.]+ at \d+ kWh", caught.value.problem
+    )
 
 
 # -- PySAM
@@ -331,5 +333,5 @@ def test_label_average_rounds_half_up():
     }
     assert proofs(load_plan(plan))[0].computed.quantize(Decimal("0.1"), ROUND_HALF_UP) == Decimal("10.1")
     plan["efl"] = {"average_cents": {"500": Decimal("10.0")}}
-    with pytest.raises(PlanError, match=r"prints 10.0 cents/kWh, but the plan gives 10.1 at 500 kWh"):
+    with pytest.raises(PlanError, match=r"prints 10.0 cents/kWh, but the plan results in 10.1 at 500 kWh"):
         load_plan(plan)

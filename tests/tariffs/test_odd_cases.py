@@ -296,7 +296,7 @@ HEAD = 'name = "x"\nzone = "America/Chicago"\n'
         ('energy = {n = {price = 0.1, hours = "1-2"}, rest = 0.2}\n'
          "efl = {average_cents = {500 = 10}, shares = {nite = 0.4, rest = 0.6}}",
          "share for nite, which is not a period of the plan. Use the periods of the plan: n, rest"),
-        ("energy = 0.1\nefl = {average_cents = {500 = 0.10}}", r"prints 0\.10 cents/kWh, but the plan gives 10\.00"),
+        ("energy = 0.1\nefl = {average_cents = {500 = 0.10}}", r"prints 0\.10 cents/kWh, but the plan results in 10\.00"),
         ("energy = nan", "finite number"),
         ("energy = 0,12", "line 3"),
         ("valid = {from = 2025-02-01, to = 2025-01-01}\nenergy = 0.1", "before it begins"),

@@ -339,7 +339,7 @@ def test_missing_intermediate_certificate_is_named_and_its_step_helps(on_ftps, a
         if not sends_it:
             for ca_file in (None, chain.root):
                 found = broken(examine(ca_file), "server certificate")
-                assert "or the server leaves out an intermediate certificate" in found
+                assert "or the server does not send an intermediate certificate" in found
                 assert "Download the intermediate certificate 'Intermediate 7' from http://ca.example/inter" in found
                 assert "put it and its root into one PEM file, and set ca_file to that file" in found
         assert states(examine(chain.root if sends_it else chain.complete))["files of intervaldata"] == "ok"
@@ -411,7 +411,7 @@ def test_running_fetch_is_a_warning(on_sftp, tmp_path, monkeypatch):
     with ledger.Ledger(home.ledger) as held:
         held.see("intervaldata", ["a.asc"])
         found = on_sftp(into=tmp_path / "into")
-    assert "Another fetch has" in broken(found, "files of intervaldata", "warning")
+    assert "Another fetch is using" in broken(found, "files of intervaldata", "warning")
 
 
 def test_missing_gpg_is_reported(on_sftp, monkeypatch, tmp_path):

@@ -580,7 +580,7 @@ def test_unchanged_call_writes_nothing_to_the_ledger(server, into):
 def test_second_call_on_the_same_folder_is_busy_at_once(server, into):
     class Nested(DirectoryRemote):
         def names(self, folder):
-            with pytest.raises(BusyError, match=r"Another fetch works on .*into\. Wait until it ends"):
+            with pytest.raises(BusyError, match=r"Another fetch is using .*into\. Wait until it ends"):
                 run(server, into)
             return super().names(folder)
 
@@ -800,7 +800,7 @@ def test_ledger_of_a_newer_version_is_refused_by_name(server, into):
     with sqlite3.connect(Home(into).ledger) as newer:
         newer.execute("PRAGMA user_version=2")
     newer.close()
-    with pytest.raises(FormatError, match="version 2, which a newer greenkit wrote"):
+    with pytest.raises(FormatError, match="version 2, written by a newer greenkit"):
         run(server, into)
 
 

@@ -224,7 +224,7 @@ ANSWERS = [
     (READS, 302, {"Location": "https://localhost:1/"}, b"", RemoteError, "does not follow"),
     (READS, 200, {}, b"<html>busy</html>", RemoteError, "is not JSON"),
     (READS, 200, {}, b"[" * 100_000, RemoteError, "is not JSON"),
-    (READS, 200, {}, [1], RemoteError, "another structure"),
+    (READS, 200, {}, [1], RemoteError, "unknown structure"),
     (READS, 404, {}, b"", RemoteError, "404: no reason given"),
     ("/v2/token/", 401, {}, {"errorMessage": PASSWORD}, LoginRejected, "refuses the user or password of the API"),
     ("/v2/token/", 200, {}, {"accessToken": ""}, RemoteError, "contains no token"),

@@ -239,7 +239,7 @@ def register(quirk: Quirk) -> Quirk:
             next_step="Register quirks at the start of the program.",
         )
     if not quirk.name or quirk.name in {other.name for other in (*_built_in(), *_added)}:
-        raise SettingsError(f"A quirk cannot have the name {quirk.name!r}", next_step="Use a name that is not taken.")
+        raise SettingsError(f"A quirk cannot have the name {quirk.name!r}", next_step="Use a name that is not in use.")
     _added.append(quirk)
     return quirk
 

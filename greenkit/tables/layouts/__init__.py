@@ -156,7 +156,7 @@ def register(source: str | os.PathLike[str] | Mapping[str, Any] | Layout) -> Lay
         )
     layout = source if isinstance(source, Layout) else _convert(source)
     if layout.name in {one.name for one in known()}:
-        raise SettingsError(f"A layout {layout.name!r} exists", next_step="Choose another name.")
+        raise SettingsError(f"There is already a layout {layout.name!r}", next_step="Choose another name.")
     _registered.append(layout)
     return layout
 
@@ -374,7 +374,7 @@ def _difference(header: Sequence[str], row: Sequence[str]) -> str:
     missing = [n for n in header if not n.endswith("?") and n not in (CELLS, ANY) and fold(n) not in tokens]
     other = [_column(row[i]) for i, token in enumerate(tokens) if token and token not in known_names]
     if missing and other:
-        return f"{other[0]} is there instead of {missing[0]!r}"
+        return f"it has {other[0]} instead of {missing[0]!r}"
     if missing:
         return f"column {missing[0]!r} is missing"
     if other:
