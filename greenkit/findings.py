@@ -77,17 +77,9 @@ class Kind:
     severity: str
     text: str
     what_to_do: str = ""
-    wording_of: Kind | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_severity(self.severity)
-
-    def reworded(self, text: str, what_to_do: str = "", *, severity: str | None = None) -> Kind:
-        """Return this kind with other words, for a case that needs another sentence under the same name.
-
-        The catalogue lists the kind itself; its name is declared once.
-        """
-        return Kind(self.name, severity or self.severity, text, what_to_do, self)
 
 
 def catalogue() -> dict[str, Kind]:
@@ -113,7 +105,7 @@ def catalogue() -> dict[str, Kind]:
             held = (
                 value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
             )
-            kinds |= {k.name: k for k in held if isinstance(k, Kind) and k.wording_of is None}
+            kinds |= {k.name: k for k in held if isinstance(k, Kind)}
     return dict(sorted(kinds.items()))
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -402,8 +402,3 @@ def _date(days: int) -> dt.date:
 def _names(files: Iterable[File]) -> str:
     names = [os.path.basename(f.path) for f in files]
     return names[0] if len(names) == 1 else f"{names[0]} and {counted(len(names) - 1, 'more file')}"
-
-
-def iter_findings(text: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the findings that a row of ``files`` has as JSON."""
-    yield from json.loads(text)

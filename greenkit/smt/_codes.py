@@ -64,13 +64,6 @@ TDSPS: Final[Mapping[str, str]] = {
     "10204049": "AEP Texas North",
     "10400511": "TNMP",
 }
-DUNS: Final[Mapping[str, str]] = {
-    "1039940674000": "Oncor",
-    "957877905": "CenterPoint",
-    "007924772": "AEP Texas Central",
-    "007923311": "AEP Texas North",
-    "007929441": "TNMP",
-}
 
 
 @lru_cache(1 << 12)

@@ -57,11 +57,10 @@ class IntervalCsv:
 
 
 PORTAL: Final = IntervalCsv()
-# layouts of 2012 and of about 2015
+# the layout of 2012
 LEGACY_2012: Final = IntervalCsv(
     id_guard="none", dates="iso", leading_space=True, columns=(*INTERVAL[:2], *INTERVAL[3:7]), short_numbers=True
 )
-LEGACY_2015: Final = IntervalCsv(columns=(*INTERVAL[:2], *INTERVAL[3:]), short_numbers=True)
 SPREADSHEET: Final = IntervalCsv(dates="spreadsheet", short_numbers=False)
 
 

@@ -18,7 +18,6 @@ HOLIDAY: Final = 7
 REST: Final = "rest"
 """Name of the period or season that covers all time that no other one names."""
 ALL_DAYS: Final = frozenset(range(8))
-ALL_MONTHS: Final = frozenset(range(1, 13))
 ZERO: Final = Decimal(0)
 # What a tax, rider, minimum, or export credit can refer to besides the names of single lines.
 KINDS: Final = (
