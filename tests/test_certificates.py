@@ -264,7 +264,7 @@ def test_private_key_is_read_in_every_format(tmp_path, form, password):
             certificates.public_ssh(path, Secret("wrong"))
 
 
-def test_putty_key_says_how_to_export_it(tmp_path):
+def test_putty_key_error_explains_how_to_export_it(tmp_path):
     (tmp_path / "key.ppk").write_bytes(b"PuTTY-User-Key-File-3: ssh-rsa\r\nEncryption: none\r\n")
     with pytest.raises(CertificateError, match=r"PuTTY's format\. Open it in PuTTYgen"):
         certificates.public_ssh(tmp_path / "key.ppk")

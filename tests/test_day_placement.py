@@ -191,7 +191,7 @@ def test_second_of_equal_labels_is_the_later_one():
     assert placed.end.tolist() == [75, 135, 90, 150]
 
 
-def test_groups_are_told_apart_by_their_keys():
+def test_groups_are_distinguished_by_their_keys():
     start, end = np.array([60, 60, 60, 60]), np.array([75, 75, 75, 75])
     placed = place(CHICAGO, FALL, start, end, keys=(np.array([1, 2, 2, 1]),))
     assert placed.start.tolist() == [60, 60, 120, 120]

@@ -21,7 +21,7 @@ LSE += "00000004,20240702063000,M\n10000000," + "0.25,A,," * 96 + "\n"
     ("name", "meter_is_esi_id"), [("espi", False), ("smt-interval", True), ("smt-lse", True), ("smt-api", True)]
 )
 @pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
-def test_every_format(name, meter_is_esi_id):
+def test_every_format_is_detected(name, meter_is_esi_id):
     path = samples.path(name)
     df = greenkit.load(path)
     greenkit.frame.check(df, exact=True)
@@ -32,7 +32,7 @@ def test_every_format(name, meter_is_esi_id):
 
 
 @pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
-def test_what_can_be_read_only_once():
+def test_stream_that_can_be_read_only_once_is_loaded():
     class Once(io.RawIOBase):
         def __init__(self, data):
             self._file = io.BytesIO(data)
@@ -50,7 +50,7 @@ def test_what_can_be_read_only_once():
 
 
 @pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
-def test_both_kinds_in_one_folder(tmp_path):
+def test_both_kinds_in_one_folder_are_loaded(tmp_path):
     (tmp_path / "a.txt").write_text(LSE)
     (tmp_path / "b.txt").write_bytes(samples.path("espi").read_bytes())
     df = greenkit.load(tmp_path)
@@ -59,14 +59,14 @@ def test_both_kinds_in_one_folder(tmp_path):
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\r\n  "])
-def test_marks_and_blanks_before_xml(mark):
+def test_marks_and_blanks_before_xml_are_accepted(mark):
     feed = b"<feed xmlns='http://www.w3.org/2005/Atom'></feed>"
     with pytest.raises(FormatError) as raised:
         greenkit.load(mark + feed[:-3])
     assert "Smart Meter Texas" not in str(raised.value)
 
 
-def test_what_is_neither():
+def test_unknown_format_raises_format_error():
     with pytest.raises(FormatError, match="No known layout has these columns"):
         greenkit.load(b"a,b,c\n1,2,3\n")
     with pytest.raises(DecryptError, match=r"(?i)pass pgp="):
@@ -86,11 +86,11 @@ def test_what_is_neither():
         ("84 5E", False), ("84", False), ("", False),
     ],
 )  # fmt: skip
-def test_openpgp_is_told_by_its_first_packet(head, message):
+def test_openpgp_is_detected_by_its_first_packet(head, message):
     assert is_openpgp(bytes.fromhex(head)) is message
 
 
-def test_an_empty_name_is_not_this_folder(tmp_path, monkeypatch):
+def test_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"file name is empty. Pass a path, or '\.' for the current folder"):
         greenkit.load("")
@@ -117,19 +117,19 @@ READERS = [greenkit.load, greenkit.load_espi, greenkit.load_smt]
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "an image"),
     ],
 )
-def test_what_is_often_taken_for_data_is_named(load, head, says):
+def test_common_other_formats_are_named(load, head, says):
     with pytest.raises(FormatError, match=f"(?i)this is {says}"):
         load(head)
 
 
-def test_a_workbook_without_a_known_layout_is_refused_as_a_table(tmp_path):
+def test_workbook_without_a_known_layout_is_refused_as_a_table(tmp_path):
     pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "book.xlsx")
     with pytest.raises(FormatError, match=r"book\.xlsx: No known layout has these columns"):
         greenkit.load(tmp_path / "book.xlsx")
 
 
 @pytest.mark.parametrize("load", READERS[1:])
-def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
+def test_workbook_is_not_an_archive_of_feeds(load, tmp_path):
     book = tmp_path / "book.xlsx"
     pd.DataFrame({"kWh": [1.0]}).to_excel(book)
     with pytest.raises(
@@ -138,7 +138,7 @@ def test_a_workbook_is_no_archive_of_feeds(load, tmp_path):
         load(book)
 
 
-def test_a_workbook_beside_the_data_is_passed_over(tmp_path):
+def test_workbook_beside_the_data_is_skipped(tmp_path):
     pd.DataFrame({"kWh": [1.0]}).to_excel(tmp_path / "notes.xlsx")
     (tmp_path / "feed.xml").write_bytes(samples.path("espi").read_bytes())
     for load in READERS:
@@ -147,7 +147,7 @@ def test_a_workbook_beside_the_data_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("load", READERS)
-def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
+def test_zip_with_a_password_is_reported(load, tmp_path):
     path = zipped(tmp_path / "a.zip", feed__xml=b"<feed/>")
     data = bytearray(path.read_bytes())
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -172,14 +172,14 @@ def test_a_zip_with_a_password_says_so_in_plain_words(load, tmp_path):
     ],
     ids=["XML", "CSV", "frame", "frames", "response"],
 )
-def test_what_is_no_source_says_what_to_pass(load, source, says):
+def test_invalid_source_raises_with_what_to_pass(load, source, says):
     with pytest.raises(TypeError, match=says):
         load(source)
     with pytest.raises(TypeError, match="A GreenButton is already loaded"):
         load(greenkit.open_espi(b"<feed xmlns='http://www.w3.org/2005/Atom'/>"))
 
 
-def test_the_zone_and_the_clock_reach_a_feed():
+def test_zone_and_the_clock_reach_a_feed():
     path = samples.path("espi-local-as-utc")
     df = greenkit.load(path, tz="America/Chicago", epoch="local")
     assert df.equals(greenkit.load_espi(path, tz="America/Chicago", epoch="local"))
@@ -196,13 +196,13 @@ def test_the_zone_and_the_clock_reach_a_feed():
         ("CST", "Use a name such as"),
     ],
 )
-def test_a_mistyped_zone_is_told_the_nearest(tz, says):
+def test_mistyped_zone_gets_a_suggestion(tz, says):
     with pytest.raises(ValueError, match=f"tz='{tz}' is not a valid IANA time zone. {says}"):
         greenkit.load_espi(b"", tz=tz)
 
 
 @pytest.mark.parametrize("load", READERS)
-def test_a_folder_without_files_gives_no_rows_and_a_word(load, tmp_path):
+def test_folder_without_files_returns_no_rows_and_a_warning(load, tmp_path):
     zipped(tmp_path / "empty.zip")
     (tmp_path / "below").mkdir()
     for source in (tmp_path / "empty.zip", tmp_path / "below", []):
@@ -212,7 +212,7 @@ def test_a_folder_without_files_gives_no_rows_and_a_word(load, tmp_path):
             assert load(source).empty
 
 
-def test_a_warning_names_the_line_of_the_caller(make_series):
+def test_warning_names_the_line_of_the_caller(make_series):
     doubled = pd.concat([make_series([1.0])] * 2)
     for warns in (
         lambda: greenkit.load(samples.path("espi-local-as-utc")),

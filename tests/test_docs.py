@@ -91,7 +91,7 @@ def test_text_is_escaped_for_markdown(generate):
 
 
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda p: p.stem)
-def test_examples_of_a_page_print_what_is_shown(path):
+def test_examples_of_a_page_print_the_output_shown(path):
     if path.stem == "sandbox":
         pytest.importorskip("flask")
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
@@ -109,7 +109,7 @@ def test_settings_in_the_pages_are_valid():
     assert custodian.custodian["pge"].client_secret.kind == "prompt"
 
 
-def test_the_page_on_schedules_names_every_exit_code():
+def test_page_on_schedules_names_every_exit_code():
     page = (DOCS / "how-to" / "schedule.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == [str(code.value) for code in EXIT_CODES]
 
@@ -120,7 +120,7 @@ def test_every_page_has_one_title():
         assert len(re.findall(r"^# ", prose, re.MULTILINE)) == 1, path
 
 
-def test_the_page_of_the_frame_has_every_column():
+def test_page_of_the_frame_has_every_column():
     page = (DOCS / "reference" / "frame.md").read_text(encoding="utf-8")
     for name, (dtype, meaning) in {**frame.COLUMNS, **frame.EXTRAS}.items():
         assert f"| `{name}` | {dtype} | {meaning} |" in page

@@ -229,7 +229,7 @@ def check(call, *, tools=("plain",)):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_file_that_is_not_what_it_should_be_is_an_error_of_greenkit(name, tmp_path, monkeypatch):
+def test_unexpected_file_raises_an_error_of_greenkit(name, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     raised = 0
     for fault in PATHS:
@@ -243,7 +243,7 @@ def test_file_that_is_not_what_it_should_be_is_an_error_of_greenkit(name, tmp_pa
 
 @pytest.mark.parametrize("name", WRITE)
 @pytest.mark.parametrize("fault", ["below a file", "disk full"])
-def test_place_that_cannot_be_written_is_an_error_of_greenkit(name, fault, tmp_path, monkeypatch):
+def test_place_that_cannot_be_written_raises_an_error_of_greenkit(name, fault, tmp_path, monkeypatch):
     if fault == "below a file":
         (tmp_path / "file").write_bytes(b"")
         assert check(lambda: WRITE[name](tmp_path / "file" / "x"), tools=TOOLS)
@@ -258,7 +258,7 @@ def test_place_that_cannot_be_written_is_an_error_of_greenkit(name, fault, tmp_p
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_wrong_argument_is_an_error_of_greenkit(name, monkeypatch):
+def test_wrong_argument_raises_an_error_of_greenkit(name, monkeypatch):
     def nobody(*args, **kwargs):
         raise EOFError
 

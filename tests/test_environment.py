@@ -24,5 +24,5 @@ def test_environment_matches_pyproject():
     assert found["python"] == project["requires-python"]
 
 
-def test_the_project_itself_is_installed_last():
+def test_project_is_installed_last():
     assert (ROOT / "environment.yml").read_text().rstrip().endswith("- -e .")

@@ -27,7 +27,7 @@ def full(make_series, **more):
     return frame.concat([df, make_series([5.0], meter="=1+1", flow="received")])
 
 
-def test_csv_comes_back_whole(tmp_path, make_series):
+def test_csv_is_read_back_unchanged(tmp_path, make_series):
     df = full(make_series)
     export.write_csv(df, tmp_path / "a.csv")
     pd.testing.assert_frame_equal(export.read_csv(tmp_path / "a.csv"), df)
@@ -37,7 +37,7 @@ def test_csv_comes_back_whole(tmp_path, make_series):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_or_device_is_written_to_and_stays_one(tmp_path, make_series):
+def test_pipe_or_device_is_written_to_and_stays_one(tmp_path, make_series):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -74,7 +74,7 @@ def test_csv_keeps_every_digit(tmp_path_factory, make_series, values):
     pd.testing.assert_frame_equal(export.read_csv(path), df)
 
 
-def test_a_spreadsheet_finds_no_formula_in_a_csv(tmp_path, make_series):
+def test_spreadsheet_finds_no_formula_in_a_csv(tmp_path, make_series):
     names = ['=cmd|"/c calc"!A1', "@SUM(1)", "+1", "-1", "\t=1", "'quoted", "plain"]
     df = frame.concat([make_series([-1.0], meter=name) for name in names])
     with open(export.write_csv(df, tmp_path / "a.csv"), encoding="utf-8", newline="") as file:
@@ -93,7 +93,7 @@ def test_workbook_has_the_findings_of_the_load_and_of_the_data(tmp_path, make_se
     assert {row[1] for row in rows[1:]} == {"frame.zones.mixed", "quality.gap"}
 
 
-def test_a_workbook_takes_any_name_and_any_column(tmp_path, make_series):
+def test_workbook_accepts_any_name_and_any_column(tmp_path, make_series):
     openpyxl = pytest.importorskip("openpyxl")
     df = make_series([1.0], meter="a\x01b").assign(mine=[{"a": 1}])
     sheet = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))["intervals"]
@@ -102,7 +102,7 @@ def test_a_workbook_takes_any_name_and_any_column(tmp_path, make_series):
     assert (told["meter"], told["mine"]) == ("a\ufffdb", "{'a': 1}")
 
 
-def test_a_workbook_without_openpyxl_says_how_to_get_it(tmp_path, make_series, monkeypatch):
+def test_workbook_without_openpyxl_has_a_next_step(tmp_path, make_series, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(
         SettingsError, match=r'need openpyxl, which is not installed\. Run pip install "greenkit\[excel\]"'
@@ -130,7 +130,7 @@ def test_another_csv_is_refused(tmp_path):
         export.read_csv(tmp_path / "a.csv")
 
 
-def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
+def test_workbook_is_valid_for_excel(tmp_path, make_series):
     openpyxl = pytest.importorskip("openpyxl")
     df = full(make_series)
     book = openpyxl.load_workbook(export.write_excel(df, tmp_path / "a.xlsx"))
@@ -148,14 +148,14 @@ def test_a_workbook_that_excel_can_trust(tmp_path, make_series):
     assert dict(zip(days[0], days[1], strict=True))["expected"] == 25
 
 
-def test_a_sheet_has_its_limit(tmp_path, make_series, monkeypatch):
+def test_sheet_has_its_limit(tmp_path, make_series, monkeypatch):
     monkeypatch.setattr(_excel, "_EXCEL_ROWS", 3)
     with pytest.raises(SchemaError, match="4 rows do not fit in an Excel worksheet"):
         export.write_excel(full(make_series), tmp_path / "a.xlsx")
     assert not list(tmp_path.iterdir())
 
 
-def test_home_assistants_rules(make_series):
+def test_home_assistant_files_follow_its_rules(make_series):
     df = frame.concat([make_series([0.25] * 10, every="15min"), make_series([1, 1], every="30min", flow="received")])
     delivered, received = export.home_assistant(df, before=100)
     assert delivered["type"] == "recorder/import_statistics"
@@ -174,7 +174,7 @@ def test_home_assistants_rules(make_series):
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2024-03-10", 23), ("2024-11-03", 25)])
-def test_home_assistant_has_each_true_hour_once(make_series, day, hours):
+def test_home_assistant_has_each_hour_once(make_series, day, hours):
     (made,) = export.home_assistant(make_series([1.0] * hours, day))
     starts = [s["start"] for s in made["stats"]]
     assert len(set(starts)) == hours
@@ -184,12 +184,12 @@ def test_home_assistant_has_each_true_hour_once(make_series, day, hours):
     assert sums[-1] == hours
 
 
-def test_a_hole_leaves_the_sum_level(make_series):
+def test_gap_leaves_the_sum_constant(make_series):
     (made,) = export.home_assistant(make_series([1, np.nan, 3]))
     assert [(s["state"], s["sum"]) for s in made["stats"]] == [(1, 1), (3, 4)]
 
 
-def test_what_home_assistant_does_not_take(make_series):
+def test_frames_that_home_assistant_does_not_accept_raise(make_series):
     for df in (make_series([1.0], unit="V"), make_series([1.0], every="24h"), make_series([1.0], unit="therm")):
         with pytest.raises(SchemaError, match=r"needs intervals of an hour or less in .*\. Filter out the series"):
             export.home_assistant(df)
@@ -228,7 +228,7 @@ def test_shapes_of_the_two_common_importers_of_home_assistant(tmp_path, make_ser
         export.home_assistant(df, form="rest")
 
 
-def test_opendsms_input(make_series):
+def test_opendsm_input_has_its_columns_and_index(make_series):
     df = make_series([0.25] * 95 + [np.nan], every="15min")
     hours = pd.date_range("2024-07-01", periods=48, freq="30min", tz="America/Chicago")
     made = export.opendsm_frame(df, pd.Series(np.arange(48.0), index=hours))
@@ -264,7 +264,7 @@ def test_opendsms_index_has_every_hour_once(make_series, day, hours):
     assert made["temperature"].notna().sum() == 1
 
 
-def test_what_opendsm_does_not_take(make_series):
+def test_frames_that_opendsm_does_not_accept_raise(make_series):
     temperature = pd.Series([70.0], index=pd.DatetimeIndex(["2024-07-01"]))
     with pytest.raises(SchemaError, match="index of times with a time zone"):
         export.opendsm_frame(make_series([1.0]), temperature)
@@ -272,7 +272,7 @@ def test_what_opendsm_does_not_take(make_series):
         export.opendsm_frame(full(make_series), temperature)
 
 
-def test_a_redacted_copy_tells_no_names(make_series):
+def test_redacted_copy_contains_no_names(make_series):
     df = full(make_series).assign(customer="Ada Example", note="12 Main St")
     df = frame.note(df, [])
     out = export.redact(df, "a salt of my very own")
@@ -293,7 +293,7 @@ def test_a_redacted_copy_tells_no_names(make_series):
 
 @pytest.mark.real
 @pytest.mark.filterwarnings("default")
-def test_opendsm_itself_takes_the_input(make_series):
+def test_opendsm_accepts_the_input(make_series):
     opendsm = pytest.importorskip("opendsm.eemeter", reason="needs greenkit[mv], which needs pandas below 3")
     df = make_series(2 + np.sin(np.arange(8784)), "2024-01-01")
     index = pd.date_range("2024-01-01", periods=8784, freq="h", tz="America/Chicago")
@@ -305,13 +305,13 @@ def test_opendsm_itself_takes_the_input(make_series):
         assert not [w.qualified_name for w in taken.warnings if "timezone" in w.qualified_name]
 
 
-def test_a_csv_of_pandas_is_read_back_too(make_series, tmp_path):
+def test_csv_written_by_pandas_is_read_back(make_series, tmp_path):
     df = make_series([1.0, 2.0])
     df.to_csv(tmp_path / "usage.csv")
     pd.testing.assert_frame_equal(export.read_csv(tmp_path / "usage.csv"), df)
 
 
-def test_a_folder_that_is_not_there_is_named(make_series, tmp_path):
+def test_missing_folder_is_named(make_series, tmp_path):
     df = make_series([1.0, 2.0])
     with pytest.raises(
         FileNotFoundError, match=rf"^There is no folder {re.escape(str(tmp_path / 'no'))}\. Create it first\.$"

@@ -41,7 +41,7 @@ def test_findings_are_shown_most_severe_first_and_kept_as_reported(mixed):
     assert html.index("May 9") < html.index("May 3") < html.index("All values")
 
 
-def test_a_slot_with_braces_from_a_file_is_not_formatted_again():
+def test_slot_with_braces_from_a_file_is_not_formatted_again():
     found = Findings()
     found.add(Kind("demo.name", "info", "Column {name} was left out."), name="{0.__class__}")
     assert found[0].text == "Column {0.__class__} was left out."
@@ -54,13 +54,13 @@ def test_unknown_severity_is_refused():
         Kind("a.b", "bad", "x")
 
 
-def test_a_finding_of_version_0_1_is_read_from_its_json():
+def test_finding_of_version_0_1_is_read_from_its_json():
     old = {"name": "espi.time.no-zone", "severity": "warning", "text": "No zone.", "evidence": {"count": 1}}
     assert Finding(**old).message == "No zone."
     assert Finding(**Finding(**old).as_dict()) == Finding(**old)
 
 
-def test_the_catalogue_is_sorted_and_has_every_kind_once():
+def test_catalogue_is_sorted_and_has_every_kind_once():
     names = list(catalogue())
     assert names == sorted(set(names))
     assert "frame.zones.mixed" in names

@@ -38,7 +38,7 @@ def back(df, **options):
         lambda df: df[list(reversed(df.columns))],
     ],
 )
-def test_tidy_restores_it(df, change):
+def test_tidy_restores_a_frame(df, change):
     pd.testing.assert_frame_equal(frame.check(frame.tidy(change(df)), exact=True), df)
 
 
@@ -49,7 +49,7 @@ def test_readers_keep_the_order_of_the_columns(df):
         frame.check(turned, exact=True)
 
 
-def test_one_site_of_several_zones_is_used_without_further_ado(make_series):
+def test_one_site_of_several_zones_is_used_directly(make_series):
     both = frame.concat([make_series([1.0, 2.0]), make_series([4.0], meter="M2", zone="America/New_York")])
     assert both.gk.findings.names == ["frame.zones.mixed"]
     one = both[both["meter"] == "M1"]
@@ -60,7 +60,7 @@ def test_one_site_of_several_zones_is_used_without_further_ado(make_series):
         frame.check(one, exact=True)
 
 
-def test_ids_that_pandas_took_for_numbers_are_text_again(df):
+def test_ids_that_pandas_read_as_numbers_are_converted_to_text(df):
     text = df.assign(meter="10443720000000042")
     out = frame.tidy(back(text))
     assert list(out["meter"].cat.categories) == ["10443720000000042"]
@@ -96,7 +96,7 @@ def test_ids_that_pandas_took_for_numbers_are_text_again(df):
         (lambda df: df.assign(unit=df["unit"].where(df.index > 3)), "unit has empty cells. Fill or drop those rows"),
     ],
 )
-def test_what_is_no_frame_says_what_to_do(df, change, text):
+def test_invalid_frame_raises_with_a_next_step(df, change, text):
     with pytest.raises(SchemaError, match=text):
         frame.check(change(df))
 
@@ -123,7 +123,7 @@ def test_one_series_in_order_and_the_reasons_when_it_is_not_one(df):
             getattr(twice.gk, verb)()
 
 
-def test_the_summary_counts_time_not_rows(make_series):
+def test_summary_counts_time_not_rows(make_series):
     mixed = frame.concat([make_series([1.0] * 24), make_series([1.0] * 96, "2024-07-02", every="15min")])
     row = frame.summary(mixed).iloc[0]
     assert (row["rows"], row["interval"], row["complete"], row["total"]) == (120, 900, 1.0, 120.0)

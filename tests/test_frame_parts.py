@@ -5,7 +5,7 @@ import pandas as pd
 from greenkit import frame
 
 
-def test_a_frame_without_revisions_joins_one_with(make_series):
+def test_frame_without_revisions_joins_one_with(make_series):
     smt = make_series(
         [1.0], revision=pd.Timestamp("2024-08-01", tz="America/Chicago"), usage_date=pd.Timestamp("2024-07-01")
     )

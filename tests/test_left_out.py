@@ -32,7 +32,7 @@ def found(name="a.csv"):
         (BadPassphrase("The passphrase is wrong"), True, "collect"),
     ],
 )
-def test_file_is_left_out_and_what_it_added_is_undone(error, named, errors):
+def test_file_is_left_out_and_its_additions_are_undone(error, named, errors):
     rows, reported = [1], []
     left_out = LeftOut(errors, lambda name, e: reported.append((name, e)))
     with left_out.reading(Source("a.csv", io.BytesIO, named=named), undo=rows.clear):

@@ -97,7 +97,7 @@ def answering(answer, seen):
     return talk
 
 
-def test_proxy_opens_a_tunnel_and_takes_no_byte_of_the_greeting():
+def test_proxy_opens_a_tunnel_and_consumes_no_byte_of_the_greeting():
     seen = []
     with serving(answering(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n220 hello\r\n", seen)) as port:
         proxy = _net.Proxy.parse(f"http://me@127.0.0.1:{port}", Secret("pass word"))
@@ -166,7 +166,7 @@ def test_proxy_of_the_environment_is_mentioned_only_if_it_would_be_used(monkeypa
         (EOFError(), "closed the connection"),
     ],
 )
-def test_connection_errors_are_told_apart(error, text):
+def test_connection_errors_are_distinguished(error, text):
     found = _net.connection_error(error, "ftps://host:21", timeout=5)
     assert text in found.problem
     assert found.next_step.endswith(".")
@@ -236,7 +236,7 @@ def asked(url, **options):
     return caught.value
 
 
-def test_request_errors_are_told_apart_by_their_cause(monkeypatch):
+def test_request_errors_are_distinguished_by_their_cause(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -253,7 +253,7 @@ def test_request_errors_are_told_apart_by_their_cause(monkeypatch):
     assert all(e.next_step and "secret" not in str(e) for e in found)
 
 
-def test_failure_of_a_proxy_is_not_taken_for_the_servers():
+def test_failure_of_a_proxy_is_not_attributed_to_the_server():
     with serving(answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", [])) as port:
         error = asked("https://host.example/", proxies={"https": f"http://127.0.0.1:{port}"})
         assert "requires a login" in str(_net.request_error(error, "The service", proxy=_net.Proxy("127.0.0.1", port)))

@@ -9,7 +9,7 @@ from greenkit import frame, samples
 from greenkit.errors import SettingsError
 
 
-def test_preview_of_a_frame_has_what_a_person_reads(make_series):
+def test_preview_of_a_frame_has_its_main_columns(make_series):
     df = make_series([1.0, np.nan, 1234.5678], "2024-11-03", flow="received", cost=0.5, currency="USD")
     shown = df.gk.preview(2)
     assert shown.title == "First 2 of 3 rows, America/Chicago"
@@ -25,7 +25,7 @@ def test_preview_of_a_frame_has_what_a_person_reads(make_series):
     assert repr(shown).startswith("First 2 of 3 rows, America/Chicago\nmeter")
 
 
-def test_preview_of_two_zones_has_a_column_and_an_unknown_one_is_said(make_series):
+def test_preview_of_two_zones_has_a_column_and_an_unknown_one_is_stated(make_series):
     two = frame.concat([make_series([1.0]), make_series([2.0], meter="M2", zone="America/New_York")])
     assert two.gk.preview().table["zone"].tolist() == ["America/Chicago", "America/New_York"]
     assert two.gk.preview().table["start"].tolist() == ["Jul 1, 2024 00:00"] * 2

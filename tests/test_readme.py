@@ -25,7 +25,7 @@ def examples():
 
 @pytest.mark.parametrize("block", list(examples()))
 @pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
-def test_examples(block, tmp_path, monkeypatch):
+def test_examples_print_the_output_shown(block, tmp_path, monkeypatch):
     (tmp_path / "data-samples").symlink_to(ROOT / "data-samples")
     monkeypatch.chdir(tmp_path)
     test = doctest.DocTestParser().get_doctest(block, {"greenkit": greenkit, "os": os}, "README", "README.md", 0)
@@ -36,18 +36,18 @@ def test_examples(block, tmp_path, monkeypatch):
     assert not said, "".join(said)
 
 
-def test_the_readme_is_short():
+def test_readme_is_short():
     assert len(README.split()) <= 1_200
     assert README.count("```python") >= 3
 
 
-def test_links_lead_somewhere():
+def test_links_have_targets():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (ROOT / target).exists(), target
 
 
-def test_every_dotted_name_is_there_after_the_one_import():
+def test_every_dotted_name_exists_after_one_import():
     pages = [
         README,
         *(p.read_text(encoding="utf-8") for p in (*(ROOT / "docs").glob("[!r]*/*.md"), ROOT / "CONTRIBUTING.md")),

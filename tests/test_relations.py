@@ -88,7 +88,7 @@ def test_series_by_bill_are_parts_and_net_agrees(make_series):
     assert df.gk.wide().shape == (2159, 3)
 
 
-def test_series_that_overlap_with_other_values_stay_apart(make_series):
+def test_series_that_overlap_with_other_values_stay_separate(make_series):
     df = frame.concat(make_series([1, 2, 3], series="a"), make_series([1, 2, 4], series="b"))
     found = frame.relations(df)
     assert found["relation"].tolist() == ["separate"] * 2
@@ -143,7 +143,7 @@ def test_alternatives_with_a_missing_hour_are_proven_by_the_other_days(make_seri
     assert found.loc["D1", ["relation", "compared", "equal"]].tolist() == ["alternative", 2, 2]
 
 
-def test_daily_values_that_are_no_sums_stay_apart(make_series):
+def test_daily_values_that_are_not_sums_stay_separate(make_series):
     df = hourly_and_daily(make_series)
     df.loc[df["series"] == "D1", "value"] = 99.0
     found = frame.relations(df)
@@ -172,7 +172,7 @@ def test_one_service_under_several_meters_is_counted_once(make_series):
     assert "M2" in df["meter"].unique()
 
 
-def test_equal_readings_by_chance_are_no_copies(make_series):
+def test_equal_readings_by_chance_are_not_copies(make_series):
     few = np.arange(23) / 10
     flat = [0.2, 0.3] * 24
     for values in (few, flat, np.zeros(48)):
@@ -265,7 +265,7 @@ def test_wrong_successors_raise(make_series, stated, text):
 
 
 @pytest.mark.parametrize("build", [by_time_of_use, by_bill, hourly_and_daily, received_negative])
-def test_relations_come_from_the_rows_alone(make_series, build, tmp_path):
+def test_relations_depend_on_the_rows_alone(make_series, build, tmp_path):
     df = build(make_series)
     want = frame.relations(df)
     assert len(want)
@@ -287,7 +287,7 @@ def pickled(df, folder):
     return folder / "a.pkl"
 
 
-def test_a_filtered_frame_has_its_own_relations(make_series):
+def test_filtered_frame_has_its_own_relations(make_series):
     df = by_time_of_use(make_series)
     assert len(frame.relations(df[df["series"] == "1"])) == 0
     assert len(frame.relations(df[df["series"] != "1"])) == 2
@@ -330,7 +330,7 @@ def test_latest_keeps_the_newest_revision_completely(make_series):
     assert frame.latest(new) is new
 
 
-def test_latest_keeps_days_and_meters_apart(make_series):
+def test_latest_keeps_days_and_meters_separate(make_series):
     parts = [
         make_series([1.0] * 24, revision=pd.Timestamp("2024-08-01", tz="UTC")),
         make_series([2.0] * 24, "2024-07-02", revision=pd.Timestamp("2024-07-05", tz="UTC")),

@@ -11,7 +11,7 @@ from greenkit.errors import SchemaError
 from greenkit.findings import Finding
 
 
-def test_the_page_holds_the_facts_and_needs_no_network(tmp_path, make_series):
+def test_page_contains_the_facts_and_needs_no_network(tmp_path, make_series):
     df = frame.concat([make_series([1.25] * 24), make_series([2] * 24, flow="received")])
     path = greenkit.write_report(df, tmp_path / "report.html", findings=[Finding("a.b", "warning", "It is odd.")])
     page = path.read_text(encoding="utf-8")
@@ -33,17 +33,17 @@ def test_names_from_files_are_escaped(tmp_path, make_series):
 
 
 @pytest.mark.parametrize("values", [[], [np.nan, np.nan]])
-def test_a_frame_without_values_gives_a_page_that_says_so(tmp_path, make_series, values):
+def test_frame_without_values_has_a_page_that_states_it(tmp_path, make_series, values):
     page = greenkit.write_report(make_series(values), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "It contains no intervals" in page or "no value" in page
 
 
-def test_daily_and_fine_series_stand_in_one_report(tmp_path, make_series):
+def test_daily_and_fine_series_are_in_one_report(tmp_path, make_series):
     df = frame.concat([make_series([1] * 24), make_series([30, 31], every="24h", series="daily")])
     assert greenkit.write_report(df, tmp_path / "r.html").exists()
 
 
-def test_a_frame_of_another_kind_is_refused(tmp_path, make_series):
+def test_other_frame_is_refused(tmp_path, make_series):
     with pytest.raises(SchemaError, match="no column"):
         greenkit.write_report(make_series([1]).drop(columns="zone"), tmp_path / "r.html")
     assert not list(tmp_path.iterdir())
@@ -53,7 +53,7 @@ def headings(page):
     return re.findall(r"<h2>(.*?)</h2>", page)
 
 
-def test_the_sections_stand_in_the_order_of_the_questions(tmp_path, make_series):
+def test_sections_are_in_the_order_of_the_questions(tmp_path, make_series):
     df = make_series([1.0] * 24 * 40).drop(index=[5])
     bills = pd.DataFrame({"start": ["2024-07-02"], "end": ["2024-08-01"], "value": [720.0], "unit": ["kWh"]})
     page = greenkit.write_report(frame.tidy(df), tmp_path / "r.html", bills=bills).read_text(encoding="utf-8")
@@ -67,21 +67,21 @@ def test_the_sections_stand_in_the_order_of_the_questions(tmp_path, make_series)
     assert page.count('id="library"') == 1
 
 
-def test_intervals_that_stand_twice_count_once_and_are_told(tmp_path, make_series):
+def test_duplicate_intervals_are_counted_once_and_reported(tmp_path, make_series):
     df = make_series([1.0, 2.0])
     page = greenkit.write_report(frame.concat([df, df]), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "3.0 kWh delivered" in page
     assert "2 duplicate intervals have the same value" in page
 
 
-def test_many_series_are_told_and_few_are_drawn(tmp_path, make_series):
+def test_many_series_are_counted_and_few_are_drawn(tmp_path, make_series):
     df = frame.concat([make_series([1.0, 2.0], meter=f"M{i}", unit="kWh" if i else "therm") for i in range(7)])
     page = greenkit.write_report(df, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "The first 4 of 7 series are drawn" in page
     assert "therm" in page
 
 
-def test_the_notebook_beside_the_page_runs(tmp_path, make_series, monkeypatch):
+def test_notebook_beside_the_page_runs(tmp_path, make_series, monkeypatch):
     df = make_series([1.0, 2.0, 4.0] * 16)
     page = greenkit.write_report(df, tmp_path / "r.html", notebook=True, title="Line\nbreak {data}")
     assert {p.name for p in tmp_path.iterdir()} == {"r.html", "r.ipynb", "r.parquet"}
@@ -98,7 +98,7 @@ def test_the_notebook_beside_the_page_runs(tmp_path, make_series, monkeypatch):
     assert (tmp_path / "report-again.html").exists()
 
 
-def test_a_page_does_not_take_the_name_of_its_notebook(tmp_path, make_series):
+def test_page_does_not_take_the_name_of_its_notebook(tmp_path, make_series):
     with pytest.raises(ValueError, match=r"must not be r\.ipynb\. Name it report\.html"):
         greenkit.write_report(make_series([1.0]), tmp_path / "r.ipynb", notebook=True)
     assert not list(tmp_path.iterdir())
@@ -143,7 +143,7 @@ def test_unknown_zone_is_not_called_local(tmp_path, make_series):
     assert "Local" not in re.sub(r'<script id="library".*?</script>', "", page, flags=re.S)
 
 
-def test_empty_frame_says_so_and_has_no_library(tmp_path, make_series):
+def test_empty_frame_is_stated_and_has_no_library(tmp_path, make_series):
     page = greenkit.write_report(make_series([]), tmp_path / "r.html").read_text(encoding="utf-8")
     assert "The frame is empty. It contains no intervals." in page
     assert len(page) < 10_000

@@ -106,7 +106,7 @@ def public_functions():
                         yield path, f"{node.name}.{inner.name}", inner
 
 
-def test_every_module_says_what_it_is():
+def test_every_module_has_a_docstring_of_its_concept():
     for path, tree in modules().items():
         doc = ast.get_docstring(tree)
         assert doc, path
@@ -133,7 +133,7 @@ def docstrings(tree):
             yield body[0].value
 
 
-def test_the_core_names_no_utility():
+def test_core_names_no_utility():
     found = []
     for path, tree in modules().items():
         if set(path.parts) & set(NAMED_HERE):

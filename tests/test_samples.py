@@ -25,7 +25,7 @@ def test_names_are_unique():
     assert len(files) == len(samples.names())
 
 
-def test_the_readme_lists_every_sample():
+def test_readme_lists_every_sample():
     readme = (samples.folder() / "README.md").read_text(encoding="utf-8")
     for name in samples.names():
         assert f"`{samples.path(name).name}`" in readme

@@ -16,7 +16,7 @@ from greenkit.errors import SettingsError
 TEXT = "correct horse %+/"
 
 
-def test_it_is_masked_wherever_text_is_made(caplog):
+def test_secret_is_masked_wherever_text_is_made(caplog):
     caplog.set_level(1)
     secret = Secret(TEXT)
     logging.getLogger("x").debug("%s %r %s", secret, [secret], {"k": secret})
@@ -27,7 +27,7 @@ def test_it_is_masked_wherever_text_is_made(caplog):
         json.dumps(secret)
 
 
-def test_tracebacks_with_locals_and_pickles_hold_nothing():
+def test_tracebacks_and_pickles_contain_no_secret():
     secret = Secret(TEXT)
     try:
         secret.reveal, 1 / 0  # noqa: B018
@@ -43,7 +43,7 @@ def test_tracebacks_with_locals_and_pickles_hold_nothing():
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
 
 
-def test_it_does_not_change_and_is_made_from_text_only():
+def test_secret_is_immutable_and_made_from_text_only():
     secret = Secret(Secret(TEXT))
     assert secret.reveal() == TEXT
     assert secret == Secret(TEXT) != Secret("other")
@@ -59,7 +59,7 @@ def test_it_does_not_change_and_is_made_from_text_only():
             Secret(wrong)
 
 
-def test_it_comes_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path):
+def test_secret_is_read_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path):
     monkeypatch.setenv("GREENKIT_TEST_SECRET", TEXT)
     assert Secret.env("GREENKIT_TEST_SECRET").reveal() == TEXT
     with pytest.raises(errors.SettingsError, match=r"GREENKIT_NOT_SET is not set\. Set GREENKIT_NOT_SET"):
@@ -73,7 +73,7 @@ def test_it_comes_from_the_environment_a_file_or_a_prompt(monkeypatch, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
-def test_a_file_that_others_may_read_or_that_cannot_be_read_is_refused(tmp_path):
+def test_file_that_others_can_read_or_that_cannot_be_read_is_refused(tmp_path):
     file = tmp_path / "secret"
     file.write_text(TEXT)
     file.chmod(0o640)
@@ -90,7 +90,7 @@ def test_a_file_that_others_may_read_or_that_cannot_be_read_is_refused(tmp_path)
     assert caught.value.__context__ is None  # a decoding error holds the bytes
 
 
-def test_the_keyring_is_asked_by_name(monkeypatch):
+def test_keyring_is_read_by_name(monkeypatch):
     class Backend:
         class errors:  # noqa: N801 the module's name
             class KeyringError(Exception):

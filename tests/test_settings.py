@@ -227,7 +227,7 @@ def test_settings_written_by_version_0_1_are_read(path):
         assert found.smt.into == FIXTURES / "smt-files"
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_written_settings_are_read_again(tmp_path):
     found = settings.read(write(tmp_path, COMPLETE))
     again = settings.parse(tomllib.loads(_toml.dumps(found, schema=1)), path=found.path)
     assert again.show() == found.show()

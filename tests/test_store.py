@@ -25,7 +25,7 @@ def df():
 
 
 @pytest.mark.parametrize("name", ["usage.parquet", "usage"])
-def test_a_frame_comes_back_as_it_was(df, tmp_path, name):
+def test_frame_is_read_back_unchanged(df, tmp_path, name):
     path = store.write(df, tmp_path / name)
     got = frame.check(store.read(path), exact=True)
     pd.testing.assert_frame_equal(got, df)
@@ -34,7 +34,7 @@ def test_a_frame_comes_back_as_it_was(df, tmp_path, name):
 
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_any_part_of_a_frame_comes_back(df, tmp_path_factory, data):
+def test_any_part_of_a_frame_is_read_back(df, tmp_path_factory, data):
     rows = data.draw(st.lists(st.integers(0, len(df) - 1), max_size=30, unique=True))
     dropped = data.draw(st.lists(st.sampled_from([n for n in df.columns if n in frame.EXTRAS]), unique=True))
     part = df.iloc[rows].drop(columns=dropped)
@@ -44,7 +44,7 @@ def test_any_part_of_a_frame_comes_back(df, tmp_path_factory, data):
     pd.testing.assert_frame_equal(frame.check(store.read(path), exact=True), part)
 
 
-def test_several_zones_and_missing_values_come_back(tmp_path):
+def test_several_zones_and_missing_values_are_read_back(tmp_path):
     two = frame.concat(
         [
             synthetic.household(1).frame("2024-11-01", "2024-11-02"),
@@ -58,7 +58,7 @@ def test_several_zones_and_missing_values_come_back(tmp_path):
         pd.testing.assert_frame_equal(got, two)
 
 
-def test_findings_and_columns_of_the_users_own_come_back(df, tmp_path):
+def test_findings_and_columns_of_the_user_are_read_back(df, tmp_path):
     found = Findings()
     found.add(Kind("smt.day.incomplete", "warning", "A day is incomplete."), day="2024-11-01")
     mine = frame.note(df.assign(site="north", rank=np.arange(len(df)))[[*df.columns, "site", "rank"]], found)
@@ -70,14 +70,14 @@ def test_findings_and_columns_of_the_users_own_come_back(df, tmp_path):
     assert frame.findings_of(mine).names == ["smt.day.incomplete"]
 
 
-def test_an_empty_frame_keeps_its_dtypes(tmp_path):
+def test_empty_frame_keeps_its_dtypes(tmp_path):
     empty = frame.empty(["cost", "tou"], "America/New_York")
     for name in ("d.parquet", "d"):
         got = store.read(store.write(empty, tmp_path / name))
         assert got.dtypes.astype(str).tolist() == empty.dtypes.astype(str).tolist()
 
 
-def test_a_window_opens_its_months_alone(df, tmp_path):
+def test_window_opens_only_its_months(df, tmp_path):
     path = store.write(df, tmp_path / "usage")
     assert sorted(p.name for p in path.glob("month=*")) == ["month=2024-10", "month=2024-11", "month=2024-12"]
     (december,) = path.glob("month=2024-12/*.parquet")
@@ -95,7 +95,7 @@ def test_a_window_opens_its_months_alone(df, tmp_path):
         store.read(path)
 
 
-def test_a_second_write_replaces_the_first_whole(df, tmp_path):
+def test_second_write_replaces_the_first_completely(df, tmp_path):
     path = store.write(df, tmp_path / "usage")
     november = frame.tidy(df[df["start"].dt.month == 11])
     store.write(november, path)
@@ -103,7 +103,7 @@ def test_a_second_write_replaces_the_first_whole(df, tmp_path):
     pd.testing.assert_frame_equal(store.read(path), november)
 
 
-def test_a_write_that_fails_leaves_what_was(df, tmp_path, monkeypatch):
+def test_failed_write_leaves_the_previous_store(df, tmp_path, monkeypatch):
     paths = [store.write(df, tmp_path / name) for name in ("e.parquet", "e")]
     calls = []
 
@@ -122,7 +122,7 @@ def test_a_write_that_fails_leaves_what_was(df, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_killed_write_leaves_what_was(df, tmp_path):
+def test_killed_write_leaves_the_previous_store(df, tmp_path):
     path = store.write(df, tmp_path / "usage")
     code = """
         import os, sys
@@ -145,7 +145,7 @@ def test_a_killed_write_leaves_what_was(df, tmp_path):
     assert len(list(path.rglob("part-*.parquet"))) == 3
 
 
-def test_a_reader_that_meets_a_replacement_reads_the_new_one(df, tmp_path, monkeypatch):
+def test_reader_during_a_replacement_reads_the_new_store(df, tmp_path, monkeypatch):
     path = store.write(df, tmp_path / "usage")
     november = frame.tidy(df[df["start"].dt.month == 11])
     listed = store._files_of
@@ -160,7 +160,7 @@ def test_a_reader_that_meets_a_replacement_reads_the_new_one(df, tmp_path, monke
     pd.testing.assert_frame_equal(store.read(path), november)
 
 
-def test_two_writers_at_once_leave_one_whole_store(df, tmp_path):
+def test_two_writers_at_once_leave_one_complete_store(df, tmp_path):
     code = """
         import sys
         from greenkit import store, synthetic
@@ -177,7 +177,7 @@ def test_two_writers_at_once_leave_one_whole_store(df, tmp_path):
     assert len(list(tmp_path.rglob("part-*.parquet"))) == 3
 
 
-def test_what_is_no_store_says_so(df, tmp_path):
+def test_other_files_are_not_a_store(df, tmp_path):
     with pytest.raises(FileNotFoundError):
         store.read(tmp_path / "none.parquet")
     with pytest.raises(errors.FormatError, match=r"contains no store. Write one with greenkit\.store\.write"):
@@ -201,7 +201,7 @@ def test_what_is_no_store_says_so(df, tmp_path):
         store.write(df, tmp_path)
 
 
-def test_a_newer_layout_is_refused(df, tmp_path, monkeypatch):
+def test_newer_layout_is_refused(df, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "VERSION", 2)
     paths = [store.write(df, tmp_path / name) for name in ("f.parquet", "f")]
     monkeypatch.setattr(store, "VERSION", 1)
@@ -210,7 +210,7 @@ def test_a_newer_layout_is_refused(df, tmp_path, monkeypatch):
             store.read(path)
 
 
-def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(df, tmp_path):
+def test_list_of_files_outside_the_folder_is_refused(df, tmp_path):
     path = store.write(df, tmp_path / "usage")
     for name in ("../../secret.parquet", "month=2024-11/../../x", "/etc/passwd"):
         (path / store.MANIFEST).write_text(json.dumps({"version": 1, "files": [name]}))
@@ -225,7 +225,7 @@ def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(df, tmp_path):
             store.read(path)
 
 
-def test_a_file_where_a_folder_should_be_is_kept(df, tmp_path):
+def test_file_where_a_folder_should_be_is_kept(df, tmp_path):
     (tmp_path / "notes").write_text("mine")
     (tmp_path / "usage.parquet").mkdir()
     for name in ("notes", "usage.parquet"):

@@ -163,7 +163,7 @@ def test_scanned_numbers_end_where_their_digits_end():
     assert end.tolist() == [4, 9, 13, 14, 31, 34]  # "3." ends before its point
 
 
-def test_numbers_without_whole_digits_are_read_and_places_stay_as_they_are():
+def test_numbers_without_integer_digits_are_read_and_places_are_unchanged():
     raw = np.frombuffer(b".5,.25\n", dtype=np.uint8)
     at = np.array([0, 3])
     number, end = text.scan_decimals(raw, at)
@@ -187,7 +187,7 @@ def test_no_places_give_no_numbers():
 
 
 @pytest.mark.parametrize("character", string.printable)
-def test_bulk_parser_takes_only_digits_point_and_leading_minus(character):
+def test_bulk_parser_accepts_only_digits_point_and_leading_minus(character):
     raw = np.frombuffer(f"1{character}2\n".encode(), dtype=np.uint8)
     values, odd = text.parse_decimals(raw, np.array([0]), np.array([3]))
     plain = character.isdigit() or character == "."

@@ -234,7 +234,7 @@ def test_profile_written_by_version_0_1_is_read():
     assert len(profile.unverified) == 4
 
 
-def test_a_file_gives_its_name_and_folder(tmp_path):
+def test_file_provides_its_name_and_folder(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_bytes(b'\xef\xbb\xbfname = "p"\r\n\tfile = "x/y"\r\n')
     found = _toml.load(path, Plan)
@@ -251,18 +251,18 @@ def test_a_file_gives_its_name_and_folder(tmp_path):
             _toml.load(name, Plan)
 
 
-def test_a_base_fills_the_keys_that_are_not_set():
+def test_base_fills_the_keys_that_are_not_set():
     base = Plan("base", port=2222)
     assert _toml.load("factor = 2", Plan, base=base) == Plan("base", port=2222, factor=2.0)
 
 
-def test_a_dictionary_is_converted_as_a_file_is():
+def test_dictionary_is_converted_as_a_file_is():
     assert _toml.convert({"name": "p", "energy": 0.1, "pair": ("a", 1)}, Plan) == plan('energy = 0.1\npair = ["a", 1]')
     with pytest.raises(SettingsError, match="The content is a list, but it must be a table"):
         _toml.convert([1], Plan)
 
 
-def test_what_is_written_is_read_again():
+def test_written_toml_is_read_again():
     for text in (
         "energy = 0.1519\nfile = 'a'\nvalid = {from = 2026-01-01, to = 2026-02-01}\ncents = {500 = 1.5}",
         "energy = {tiers = [{to = 500, price = 0.1}, {price = 2}]}\npair = ['a', 1]\nmode = 1\nat = 07:30:00",

@@ -62,7 +62,7 @@ def rows(df, *more):
 
 
 @pytest.mark.parametrize("name", ESPI)
-def test_green_button(name, sample_path):
+def test_green_button_equals_the_true_values(name, sample_path):
     truth, got = synthetic.truth(name), load(sample_path(name))
     if name in NO_TYPE:
         got = got.assign(value=got["value"] / 1000)
@@ -85,7 +85,7 @@ def test_green_button(name, sample_path):
         assert got["cost"].sum() == pytest.approx(truth["cost"].sum())
 
 
-def test_bills_and_their_money(sample_path):
+def test_bills_equal_the_true_money(sample_path):
     (home,) = data_samples.SAMPLES["espi.xml"].meters()
     window = (home.instant(data_samples.SAMPLES["espi.xml"].start), home.instant(data_samples.SAMPLES["espi.xml"].end))
     (bill,) = home.bills(*window)
@@ -104,7 +104,7 @@ def test_bills_and_their_money(sample_path):
     assert data.power_quality["long_interruptions"].tolist() == [0]
 
 
-def test_the_register_is_the_dial(sample_path):
+def test_register_equals_the_meter_reading(sample_path):
     (home,) = data_samples.SAMPLES["espi-hourly-and-register.xml"].meters()
     at, dial, _ = home.registers(home.instant("2024-11-02"), home.instant("2024-11-05"))
     registers = greenkit.open_espi(sample_path("espi-hourly-and-register")).registers
@@ -118,7 +118,7 @@ def test_the_register_is_the_dial(sample_path):
     "name",
     [n for n in NAMES if n.startswith("smt") and n not in {"smt-daily", "smt-monthly", "smt-api-daily"}],
 )
-def test_smart_meter_texas(name, sample_path):
+def test_smart_meter_texas_equals_the_true_values(name, sample_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GreenkitWarning)
         got = frame.check(greenkit.load_smt(sample_path(name)), exact=True)

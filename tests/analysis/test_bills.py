@@ -40,7 +40,7 @@ def test_dates_are_local_midnights():
         bills.tidy_bills(bill(1, end="2024-06-01"), ZONE)
 
 
-def test_an_espi_summary_says_what_its_period_used():
+def test_espi_summary_is_compared_with_the_intervals_of_its_period():
     when = pd.to_datetime(["2024-07-01"]).tz_localize("UTC")
     last, current = "overall_consumption_last_period", "current_billing_period_over_all_consumption"
     espi = pd.DataFrame({
@@ -69,12 +69,12 @@ def test_an_espi_summary_says_what_its_period_used():
         (np.nan, "no amount"),
     ],
 )
-def test_what_a_bill_says_of_whole_data(make_series, value, expected):
+def test_status_of_bills_over_complete_data(make_series, value, expected):
     df = make_series([1.0] * 24 * 40, "2024-06-25")
     assert status(df, bill(value)) == expected
 
 
-def test_a_tolerance_of_a_thousandth_for_large_bills(make_series):
+def test_tolerance_of_a_thousandth_for_large_bills(make_series):
     df = make_series([100.0] * 720)
     assert status(df, bill(72_050.0)) == "rounding"
     assert status(df, bill(72_050.0), share=0.0) != "rounding"
@@ -93,19 +93,19 @@ def test_gaps_explain_a_shortfall(make_series):
     assert status(df[~df["start"].dt.day.eq(9)], bill(900.0)) == "differs"
 
 
-def test_a_net_bill(make_series):
+def test_net_bill(make_series):
     df = frame.concat([month(make_series), make_series([0.4] * 720, flow="received")])
     assert status(df, bill(720 - 288.0)) == "net"
     assert status(df, bill(288.0, flow="received")) == "match"
 
 
-def test_estimates_explain_what_they_amount_to(make_series):
+def test_estimates_explain_a_difference_up_to_their_sum(make_series):
     df = month(make_series, quality=["estimated"] * 100 + ["actual"] * 620)
     assert status(df, bill(650.0)) == "estimated"
     assert status(df, bill(500.0)) == "differs"
 
 
-def test_a_bill_of_another_time_unit_or_meter(make_series):
+def test_bill_of_another_time_unit_or_meter(make_series):
     df = month(make_series)
     nothing = reconcile.compare_bills(df, bill(720.0, start="2023-07-01", end="2023-07-31")).iloc[0]
     assert (nothing["status"], nothing["present"]) == ("no intervals", 0)
@@ -115,7 +115,7 @@ def test_a_bill_of_another_time_unit_or_meter(make_series):
     assert len(reconcile.compare_bills(frame.empty(), bill(720.0))) == 0
 
 
-def test_a_bill_without_bounds_is_for_all_of_the_data(make_series):
+def test_bill_without_bounds_is_for_all_of_the_data(make_series):
     assert status(month(make_series), bill(720.0, start=None, end=None)) == "match"
 
 
@@ -136,13 +136,13 @@ def test_daily_registers_are_the_sum_check(make_series):
     assert out["status"].tolist() == ["match", "match", "differs"]
 
 
-def test_a_dial_read_now_and_then(make_series):
+def test_register_read_at_irregular_times(make_series):
     dial = make_series([1000.0, 1024.0, 1048.0], every="24h")
     out = reconcile.compare_registers(month(make_series), dial)
     assert out[["billed", "status"]].to_numpy().tolist() == [[24, "match"], [24, "match"]]
 
 
-def test_the_sum_check_is_part_of_quality(make_series):
+def test_sum_check_is_part_of_quality(make_series):
     df = month(make_series)
     right = make_series([1000.0, 1024.0, 1048.0], every="24h")
     assert quality.assess(df, registers=right).findings.named("quality.sum-check").names == []
@@ -178,7 +178,7 @@ def test_months_of_bills_by_the_shape_of_intervals(make_series):
     assert bills.bills_to_months(bill(500.0, "2024-01-22", "2024-02-21"), ZONE, df=hole)["by"].tolist() == ["days"] * 2
 
 
-def test_a_month_of_a_bill_with_shape_and_one_without_is_mixed(make_series):
+def test_month_of_a_bill_with_shape_and_one_without_is_mixed(make_series):
     df = make_series([3.0] * 24 * 10 + [1.0] * 24 * 20, "2024-01-22").drop(index=24 * 25)
     two = pd.concat([bill(500.0, "2024-01-22", "2024-02-06"), bill(150.0, "2024-02-06", "2024-02-21")])
     out = bills.bills_to_months(two, ZONE, df=df)
@@ -190,21 +190,21 @@ def test_bills_without_amounts_give_no_months():
     assert len(bills.bills_to_months(bill(np.nan), ZONE)) == 0
 
 
-def test_the_shift_that_fits_best_is_named(make_series):
+def test_shift_that_fits_best_is_named(make_series):
     df = make_series(np.arange(1000) / 100, "2024-06-25")
     out = reconcile.compare_bills(df, bill(np.arange(168, 864).sum() / 100))
     assert out[["status", "detail"]].to_numpy().tolist() == [["shifted", "start moved by +24 h, end by +0 h"]]
 
 
 @pytest.mark.parametrize("wrong", ["2024-07-01", 3])
-def test_what_are_no_bills(make_series, wrong):
+def test_invalid_bills_raise_schema_error(make_series, wrong):
     with pytest.raises(
         SchemaError, match=f"bills is a {type(wrong).__name__}, but it must be a frame or a list of dates"
     ):
         reconcile.compare_bills(month(make_series), wrong)
 
 
-def test_what_are_no_registers(make_series):
+def test_invalid_registers_raise_schema_error(make_series):
     with pytest.raises(SchemaError, match="registers must be a table with the columns"):
         quality.assess(month(make_series), registers=pd.DataFrame({"a": [1]}))
 

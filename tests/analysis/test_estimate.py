@@ -9,7 +9,7 @@ def hole(df, *rows):
     return df.drop(index=list(rows)).reset_index(drop=True)
 
 
-def test_a_short_gap_is_a_line(make_series):
+def test_short_gap_is_filled_by_a_line(make_series):
     df = hole(make_series([1.0, 2, 3, 4, 5, 6]), 2, 3)
     out = estimate.fill_gaps(df)
     assert out["filled"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -19,7 +19,7 @@ def test_a_short_gap_is_a_line(make_series):
     frame.check(out)
 
 
-def test_what_was_measured_is_never_touched(make_series):
+def test_measured_values_are_never_changed(make_series):
     df = hole(make_series(np.random.default_rng(1).uniform(1, 2, 24 * 28)), *range(100, 130))
     out = estimate.fill_gaps(df)
     kept = out[out["filled_by"] == ""]
@@ -27,7 +27,7 @@ def test_what_was_measured_is_never_touched(make_series):
     assert len(out) == 24 * 28
 
 
-def test_a_long_gap_is_the_mean_of_like_days(make_series):
+def test_long_gap_is_the_mean_of_similar_days(make_series):
     # four weeks: each weekday is its week's number, weekends are ten times that
     week = np.repeat(np.arange(1, 5), 7 * 24) * np.where(np.arange(28 * 24) // 24 % 7 < 5, 1, 10)
     tuesday = range(7 * 24 + 24, 7 * 24 + 48)  # the second week's
@@ -44,7 +44,7 @@ def test_no_line_from_zero_or_from_an_estimate(make_series):
     assert estimate.fill_gaps(hole(guessed, 2))["filled_by"].tolist()[2] == "none"
 
 
-def test_an_outage_is_no_like_day(make_series):
+def test_outage_is_not_used_as_a_similar_day(make_series):
     values = np.random.default_rng(1).uniform(1, 2, 24 * 14)
     values[24:48] = 0.0  # a day without power
     out = estimate.fill_gaps(hole(make_series(values), *range(48, 72)))
@@ -60,12 +60,12 @@ def test_rows_without_a_value_are_filled_too_and_extras_stay(make_series):
     assert list(out.columns) == [*df.columns, "filled", "filled_by"]
 
 
-def test_series_are_filled_apart(make_series):
+def test_series_are_filled_separately(make_series):
     df = frame.concat([hole(make_series([1.0, 2, 3]), 1), hole(make_series([10.0, 20, 30], meter="M2"), 1)])
     assert estimate.fill_gaps(df)["filled"].tolist() == [1, 2, 3, 10, 20, 30]
 
 
-def test_nothing_to_fill(make_series):
+def test_frame_without_gaps_is_unchanged(make_series):
     df = make_series([1.0, 2.0])
     out = estimate.fill_gaps(df)
     pd.testing.assert_frame_equal(out[list(df.columns)], df)

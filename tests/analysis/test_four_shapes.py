@@ -109,7 +109,7 @@ def plain():
     return frames
 
 
-def test_quality_and_flows_are_right(shape):
+def test_quality_and_flows_are_correct(shape):
     df, relations, flows = shape
     assert frame.relations(df)["relation"].value_counts().to_dict() == relations
     report = df.gk.quality()
@@ -126,7 +126,7 @@ def test_quality_and_flows_are_right(shape):
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_every_chart_draws_what_it_draws_of_plain_series(shape, plain, name):
+def test_every_chart_equals_that_of_a_plain_series(shape, plain, name):
     df, _, flows = shape
     more = {"schedule": "wholesale"} if name == "tou" else {}
     figure, want = (getattr(plot, name)(of, **more) for of in (df, plain[len(flows)]))
@@ -142,7 +142,7 @@ def test_report_has_the_figures(shape, tmp_path):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_deleted_interval_is_a_named_gap_and_changes_no_relation(name):
+def test_deleted_interval_is_a_named_gap_and_changes_no_relation(name):
     series, relations, _ = SHAPES[name]
     # without the hour from 10:00 of Tuesday
     lost = [(key, flow, seconds, [row for row in rows if flow != "delivered" or seconds != 3600 or row[0] != HOURS[34]])

@@ -37,14 +37,14 @@ def test_power_is_value_over_hours_and_a_state_stays(make_series):
     assert found.amount.tolist() == [1.5, 3.0, 60.0, 60.25]
 
 
-def test_an_unsorted_frame_is_sorted_and_its_rows_are_known(make_series):
+def test_unsorted_frame_is_sorted_and_its_rows_are_known(make_series):
     df = make_series([1, 2, 3]).iloc[[2, 0, 1]].reset_index(drop=True)
     found = intervals.from_frame(df)
     assert found.value.tolist() == [1, 2, 3]
     assert found.row.tolist() == [1, 2, 0]
 
 
-def test_an_interval_that_stands_twice_is_used_once_with_a_warning(make_series):
+def test_duplicate_interval_is_used_once_with_a_warning(make_series):
     df = make_series([1, 2, 3])
     twice = frame.concat([df, df.iloc[[1]]])
     with pytest.warns(GreenkitWarning, match="1 duplicate interval left out"):
@@ -77,19 +77,19 @@ def test_overlaps_are_seen_within_a_series_only(make_series):
         assert len(intervals.checked(df)) == 6
 
 
-def test_an_empty_frame_has_no_series():
+def test_empty_frame_has_no_series():
     found = intervals.from_frame(frame.empty())
     assert (len(found), len(found.keys), found.interval.tolist(), found.overlap.tolist()) == (0, 0, [], [])
 
 
-def test_the_usual_interval_of_each_series(make_series):
+def test_usual_interval_of_each_series(make_series):
     df = frame.concat(
         [make_series([1, 2, 3], every="15min"), make_series([1], "2024-07-02"), make_series([1, 1], meter="M2")]
     )
     assert intervals.from_frame(df).interval.tolist() == [900, 3600]
 
 
-def test_the_fingerprint_is_of_the_data_alone(make_series):
+def test_fingerprint_is_of_the_data_alone(make_series):
     df = make_series([1, 2, np.nan])
     assert receipt.fingerprint(df) == receipt.fingerprint(df.astype({"meter": "str"}).iloc[::-1])
     other = df.copy()
@@ -99,7 +99,7 @@ def test_the_fingerprint_is_of_the_data_alone(make_series):
     assert receipt.fingerprint(df) != receipt.fingerprint(make_series([1, 2, np.nan], meter="M2"))
 
 
-def test_the_receipt_says_what_was_used(make_series):
+def test_receipt_lists_what_was_used(make_series):
     made = receipt.make_receipt(make_series([1, 2], source="a.xml"))
     assert (made["rows"], made["series"], made["sources"]) == (2, 1, ["a.xml"])
     assert (made["first"], made["last"]) == ("2024-07-01T05:00:00+00:00", "2024-07-01T07:00:00+00:00")
@@ -112,7 +112,7 @@ def test_the_receipt_says_what_was_used(make_series):
     assert receipt.make_receipt(paths)["sources"] == ["a.xml", "b.xml"]
 
 
-def test_a_mask_that_keeps_all_copies_nothing(make_series):
+def test_mask_that_keeps_all_rows_makes_no_copy(make_series):
     found = intervals.from_frame(make_series([1.0, np.nan, 3.0]))
     assert found.take(found.code == 0) is found
     assert found.take(found.valid).value.tolist() == [1, 3]

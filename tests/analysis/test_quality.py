@@ -18,7 +18,7 @@ def without(df, *rows):
     return df.drop(index=list(rows)).reset_index(drop=True)
 
 
-def test_a_whole_series_is_whole(make_series):
+def test_complete_series_is_complete(make_series):
     report = quality.assess(make_series(wave(48)))
     row = report.table.iloc[0]
     assert (row["expected"], row["present"], row["missing"], row["completeness"], row["measured"]) == (48, 48, 0, 1, 1)
@@ -31,7 +31,7 @@ def test_a_whole_series_is_whole(make_series):
     ("day", "every", "count"),
     [("2024-03-10", "1h", 23), ("2024-11-03", "1h", 25), ("2024-03-10", "15min", 92), ("2024-11-03", "15min", 100)],
 )
-def test_a_day_of_change_is_whole_with_its_own_count(make_series, day, every, count):
+def test_day_when_clocks_change_is_complete_with_its_own_count(make_series, day, every, count):
     report = quality.assess(make_series(range(1, count + 1), day, every=every, flow="net"))
     assert report.days[["expected", "present"]].to_numpy().tolist() == [[count, count]]
     assert report.table["completeness"].tolist() == [1.0]
@@ -61,7 +61,7 @@ def test_missing_values_at_the_ends_are_gaps_too(make_series):
     assert report.findings[0].severity == "warning"
 
 
-def test_repeats_and_contradictions_are_told_apart(make_series):
+def test_duplicates_and_conflicts_are_counted_separately(make_series):
     df = make_series([1, 2, 3, 4])
     other = df.iloc[[2]].assign(value=9.0)
     report = quality.assess(frame.concat([df, df.iloc[[0, 1]], other]))
@@ -70,7 +70,7 @@ def test_repeats_and_contradictions_are_told_apart(make_series):
     assert report.table["completeness"].tolist() == [1.0]
 
 
-def test_an_overlap_is_serious(make_series):
+def test_overlap_is_serious(make_series):
     report = quality.assess(frame.concat([make_series([1, 2]), make_series([5], "2024-07-01 00:30")]))
     assert report.findings[0].name == "quality.overlap"
     assert report.table["worst"].tolist() == ["serious"]
@@ -103,7 +103,7 @@ def test_runs_of_zeros_and_of_one_value(make_series):
     ]
 
 
-def test_zeros_every_night_are_no_finding_but_a_long_run_is(make_series):
+def test_zeros_every_night_are_not_a_finding_but_a_long_run_is(make_series):
     night_and_day = np.tile([0.0] * 12 + list(range(1, 13)), 40)
     report = quality.assess(make_series(night_and_day, flow="received"))
     assert len(report.runs) == 0
@@ -111,13 +111,13 @@ def test_zeros_every_night_are_no_finding_but_a_long_run_is(make_series):
     assert quality.assess(make_series(night_and_day, flow="received")).runs["intervals"].tolist() == [40]
 
 
-def test_a_run_does_not_bridge_a_gap(make_series):
+def test_run_does_not_span_a_gap(make_series):
     values = np.random.default_rng(1).uniform(0.2, 2, 240)
     values[100:108] = 0
     assert len(quality.assess(without(make_series(values), 104)).runs) == 0
 
 
-def test_the_spike_check_of_a_day(make_series):
+def test_spike_check_of_a_day(make_series):
     values = [1.0] * 21 + [2.0, 2.0, 5.7]  # third highest 2.0: (5.7 − 2)/2 = 1.85
     report = quality.assess(make_series(values, flow="net"))
     assert report.spikes[["value", "third"]].to_numpy().tolist() == [[5.7, 2.0]]
@@ -128,12 +128,12 @@ def test_the_spike_check_of_a_day(make_series):
     assert len(quality.assess(make_series(values)).spikes) == 0
 
 
-def test_the_third_highest_counts_equal_values(make_series):
+def test_third_highest_counts_equal_values(make_series):
     report = quality.assess(make_series([9.0, 9.0, 9.0] + [0.1] * 21))
     assert len(report.spikes) == 0
 
 
-def test_a_month_of_estimates(make_series):
+def test_month_of_estimates(make_series):
     quality_of = ["estimated"] * 100 + ["actual"] * 644
     report = quality.assess(make_series(wave(744), quality=quality_of))
     found = report.findings.named("quality.estimated")[0]
@@ -144,7 +144,7 @@ def test_a_month_of_estimates(make_series):
     assert report.findings.named("quality.estimated")[0].severity == "info"
 
 
-def test_an_estimated_zero_is_a_placeholder(make_series):
+def test_estimated_zero_is_a_placeholder(make_series):
     day = list(wave(24))
     guessed = make_series([0.0, *day], quality=["estimated"] + ["actual"] * 24)
     report = quality.assess(guessed)
@@ -155,7 +155,7 @@ def test_an_estimated_zero_is_a_placeholder(make_series):
     assert quality.assess(solar).table["placeholders"].tolist() == [0]
 
 
-def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_series):
+def test_month_is_compared_with_the_previous_year_or_else_the_previous_month(make_series):
     hours = 24 * (366 + 31)
     values = np.ones(hours) + np.arange(hours) % 7 / 100
     values[24 * 366 :] *= 1.5
@@ -169,7 +169,7 @@ def test_a_month_is_compared_with_the_year_before_else_the_month_before(make_ser
     assert cut["against"].iloc[-1] == "2024-12"
 
 
-def test_days_at_the_ends_expect_what_is_within_the_data(make_series):
+def test_first_and_last_day_expect_only_intervals_within_the_data(make_series):
     report = quality.assess(make_series([1.0] * 42, "2024-07-01 12:00"))
     assert report.days[["expected", "present"]].to_numpy().tolist() == [[12, 12], [24, 24], [6, 6]]
 
@@ -181,13 +181,13 @@ def test_values_that_only_rise_are_a_register(make_series):
     assert quality.assess(make_series(idle)).findings.named("quality.unit.register")
 
 
-def test_watt_hours_taken_for_kwh(make_series):
+def test_watt_hours_declared_as_kwh_are_reported(make_series):
     values = np.random.default_rng(3).integers(200, 900, 48)
     assert "quality.unit.watt-hours" in quality.assess(make_series(values)).findings.names
     assert "quality.unit.watt-hours" not in quality.assess(make_series(values / 1000)).findings.names
 
 
-def test_a_ceiling_is_checked_when_given(make_series):
+def test_ceiling_is_checked_when_given(make_series):
     df = make_series([2.0, 3.0], every="15min")
     assert "quality.ceiling" in quality.assess(df, limits=Limits(ceiling=10)).findings.names
     assert "quality.ceiling" not in quality.assess(df).findings.names
@@ -200,7 +200,7 @@ def test_mixed_and_empty_intervals(make_series):
     assert {"quality.interval.mixed", "quality.interval.empty"} <= set(report.findings.names)
 
 
-def test_daily_and_monthly_series_have_sane_counts(make_series):
+def test_daily_and_monthly_series_have_plausible_counts(make_series):
     daily = make_series(range(1, 31), every="24h", series="daily")
     month = make_series([1, 2, 3], every="720h", series="monthly")
     report = quality.assess(frame.concat([daily, month]))
@@ -208,7 +208,7 @@ def test_daily_and_monthly_series_have_sane_counts(make_series):
     assert set(report.days["series"]) == {"daily"}
 
 
-def test_a_frame_without_values_and_an_empty_one(make_series):
+def test_frame_without_values_and_an_empty_one(make_series):
     report = quality.assess(make_series([np.nan, np.nan]))
     assert report.findings.names == ["quality.empty"]
     assert report.table["completeness"].tolist() == [0.0]
@@ -218,14 +218,14 @@ def test_a_frame_without_values_and_an_empty_one(make_series):
     assert "No findings." in none._repr_html_()
 
 
-def test_series_are_judged_apart(make_series):
+def test_series_are_checked_separately(make_series):
     good, bad = make_series(wave(24)), without(make_series(wave(24), meter="M2"), 3)
     report = quality.assess(frame.concat([good, bad]))
     assert report.table["gaps"].tolist() == [0, 1]
     assert report.findings[0].evidence["meter"] == "M2"
 
 
-def test_the_repr_is_escaped_and_small(make_series):
+def test_repr_is_escaped_and_small(make_series):
     report = quality.assess(make_series(wave(24 * 366), meter="<b>"))
     html = report._repr_html_()
     assert "<b>" not in html
@@ -248,7 +248,7 @@ def test_present_and_missing_always_make_the_expected(make_series, holes, day):
     assert row["completeness"] == pytest.approx(row["present"] / 100)
 
 
-def test_the_strip_shows_the_worst_day(make_series):
+def test_strip_shows_the_worst_day(make_series):
 
     status = quality.day_status(np.array([24, 20, 24, 0]), np.array([24] * 4), np.array([0, 0, 3, 0]))
     assert status.tolist() == [0, 2, 1, 3]
@@ -271,7 +271,7 @@ def test_times_are_utc_when_zones_differ(make_series):
     assert isinstance(quality.assess(df).table["start"].iloc[0], pd.Timestamp)
 
 
-def test_intervals_of_two_lengths_can_be_whole(make_series):
+def test_intervals_of_two_lengths_can_be_complete(make_series):
     both = frame.concat([make_series(wave(96), every="15min"), make_series(wave(24), "2024-07-02")])
     report = quality.assess(both)
     row = report.table.iloc[0]
@@ -280,7 +280,7 @@ def test_intervals_of_two_lengths_can_be_whole(make_series):
     assert report.findings.names == ["quality.interval.mixed"]
 
 
-def test_intervals_without_length_are_told_and_not_multiplied(make_series):
+def test_intervals_without_length_are_reported_and_not_multiplied(make_series):
     df = make_series(wave(48))
     row = quality.assess(df.assign(end=df["start"])).table.iloc[0]
     assert (row["expected"], row["missing"], row["completeness"]) == (48, 47, 0.0)
@@ -294,6 +294,6 @@ def test_infinite_values_count_as_none(make_series):
     assert quality.assess(make_series([np.inf, np.inf, 1.0])).table["present"].tolist() == [1]
 
 
-def test_rest_of_the_last_interval_is_no_day_without_a_value(make_series):
+def test_rest_of_the_last_interval_is_not_a_day_without_a_value(make_series):
     report = quality.assess(make_series([24.0] * 3, "2024-07-01 05:00", every="24h"))
     assert report.days[["expected", "present"]].to_numpy().tolist() == [[1, 1]] * 3

@@ -29,20 +29,20 @@ def test_completeness(report):
     assert str(row["end"]) == "2012-01-31 00:00:00-08:00"
 
 
-def test_the_two_gaps(report):
+def test_two_gaps(report):
     assert report.gaps[["start", "end", "intervals"]].astype(str).to_numpy().tolist() == [
         ["2011-02-08 16:00:00-08:00", "2011-02-09 00:00:00-08:00", "8"],
         ["2011-11-06 01:00:00-08:00", "2011-11-06 02:00:00-08:00", "1"],
     ]
 
 
-def test_the_days_of_change(report):
+def test_days_when_clocks_change(report):
     days = report.days.set_index(report.days["date"].dt.strftime("%Y-%m-%d"))
     assert days.loc["2011-03-13", ["expected", "present"]].tolist() == [23, 23]
     assert days.loc["2011-11-06", ["expected", "present"]].tolist() == [25, 24]
 
 
-def test_the_zero_runs(report):
+def test_zero_runs(report):
     zero = report.runs[report.runs["kind"] == "zero"]
     assert zero[["start", "end"]].astype(str).to_numpy().tolist() == [
         ["2011-04-06 16:00:00-07:00", "2011-04-07 00:00:00-07:00"],
@@ -51,12 +51,12 @@ def test_the_zero_runs(report):
     ]
 
 
-def test_the_spike_check(report):
+def test_spike_check(report):
     assert len(report.spikes) == 5
     assert round(report.spikes["excess"].max(), 2) == 2.44
 
 
-def test_the_sum_is_the_bill(feed):
+def test_sum_is_the_bill(feed):
     assert feed.readings["value"].sum() == pytest.approx(5089.595, abs=1e-9)
     assert totals.by_period(feed.readings, "M")["value"].sum() == pytest.approx(5089.595, abs=1e-9)
     out = reconcile.compare_bills(feed.readings, feed.bills)
@@ -64,13 +64,13 @@ def test_the_sum_is_the_bill(feed):
     assert billed[["billed", "status"]].to_numpy().tolist() == [[5089.595, "match"]]
 
 
-def test_the_top_day(feed):
+def test_top_day(feed):
     days = totals.by_period(feed.readings, "D")
     top = days.iloc[int(np.nanargmax(days["value"]))]
     assert (top["period"], round(top["value"], 2)) == ("2011-10-12", 35.36)
 
 
-def test_the_shape(feed):
+def test_shape(feed):
     row = shape.summarize(feed.readings).iloc[0]
     assert (row["intervals"], row["peak"], str(row["peak_at"])) == (8727, 5.18, "2011-09-07 19:00:00-07:00")
     assert round(row["load_factor"], 4) == 0.1126
@@ -79,7 +79,7 @@ def test_the_shape(feed):
     assert (round(row["near_base"], 4), round(row["near_peak"], 4)) == (0.2703, 1.5892)
 
 
-def test_the_percentiles(feed):
+def test_percentiles(feed):
     power = feed.readings["value"]
     assert np.percentile(power, [2.5, 5, 10, 97.5]) == pytest.approx([0.255, 0.265, 0.275, 1.73], abs=5e-4)
     curve = shape.at_percent(shape.duration(feed.readings), (2.5, 90, 95, 97.5)).iloc[0]

@@ -90,7 +90,7 @@ def test_attributes_change_on_the_local_day_of_the_roster(make_series):
         "time of use", pytest.approx(float("nan"), nan_ok=True)]  # fmt: skip
 
 
-def test_columns_that_change_within_a_meter_are_no_attributes(df):
+def test_columns_that_change_within_a_meter_are_not_attributes(df):
     own = df.assign(temperature=range(len(df)), site="here")
     assert set(totals.by_period(own, "month").columns) - set(totals.COLUMNS) == {"TDSP", "roster_zone", "kW", "site"}
 

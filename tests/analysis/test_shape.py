@@ -24,12 +24,12 @@ def test_one_row_for_a_series(make_series):
     assert out["high_hours"] == 1.0
 
 
-def test_a_state_has_no_division(make_series):
+def test_state_is_not_divided(make_series):
     out = shape.summarize(make_series([3.0, 5.0], every="15min", unit="kW")).iloc[0]
     assert (out["power_unit"], out["mean"], out["peak"], out["load_factor"]) == ("kW", 4.0, 5.0, 0.8)
 
 
-def test_missing_values_are_left_out_and_said(make_series):
+def test_missing_values_are_left_out_and_reported(make_series):
     out = shape.summarize(make_series([1, np.nan, 3]))
     assert (out["hours"].iloc[0], out["mean"].iloc[0]) == (2, 2)
     assert out.attrs["greenkit"] == {
@@ -40,7 +40,7 @@ def test_missing_values_are_left_out_and_said(make_series):
     }
 
 
-def test_each_day_by_itself(make_series):
+def test_each_day_is_computed_separately(make_series):
     out = shape.daily(make_series(list(range(24)) + [1.0] * 24))
     assert out["date"].astype(str).tolist() == ["2024-07-01", "2024-07-02"]
     assert out[["total", "lowest", "highest", "night"]].to_numpy().tolist() == [[276, 0, 23, 1], [24, 1, 1, 1]]
@@ -48,7 +48,7 @@ def test_each_day_by_itself(make_series):
     assert out["near_peak"].iloc[0] == pytest.approx(np.percentile(range(24), 97.5))
 
 
-def test_the_duration_curve_falls_and_its_area_is_the_energy(make_series):
+def test_duration_curve_falls_and_its_area_is_the_energy(make_series):
     df = frame.concat([make_series([1, 5, 3, 2]), make_series([7, 9], meter="M2")])
     curve = shape.duration(df)
     first = curve[curve["meter"] == "M1"]
@@ -58,7 +58,7 @@ def test_the_duration_curve_falls_and_its_area_is_the_energy(make_series):
 
 @settings(deadline=None, max_examples=30)
 @given(values=st.lists(st.floats(0, 1e3), min_size=1, max_size=60))
-def test_the_area_is_always_the_energy(make_series, values):
+def test_area_is_always_the_energy(make_series, values):
     curve = shape.duration(make_series(values, every="15min"))
     steps = np.diff(np.append(0, curve["percent"])) / 100
     assert (curve["power"] * steps).sum() * len(values) / 4 == pytest.approx(sum(values))
@@ -114,7 +114,7 @@ def test_daily_data_has_no_shape_within_the_day(make_series):
     assert row["mean"] == 1.5
 
 
-def test_the_average_day_by_day_type(make_series):
+def test_average_day_by_day_type(make_series):
     # Thursday 4 July 2024 to Sunday: holiday, weekday, weekend, weekend
     df = make_series([10.0] * 24 + [1.0] * 24 + [2.0] * 24 + [4.0] * 24, "2024-07-04")
     out = shape.average_day(df, holidays="US-TX")
@@ -126,7 +126,7 @@ def test_the_average_day_by_day_type(make_series):
     assert set(shape.average_day(df, holidays=["2024-07-05"])["day_type"]) == {"weekday", "weekend", "holiday"}
 
 
-def test_the_average_day_in_other_groups(make_series):
+def test_average_day_in_other_groups(make_series):
     df = make_series([1.0] * 24 * 200, "2024-01-01")
     assert len(shape.average_day(df, ())) == 24
     assert set(shape.average_day(df, ("season",))["season"]) == {"winter", "spring", "summer"}
@@ -140,7 +140,7 @@ def test_the_average_day_in_other_groups(make_series):
         shape.average_day(make_series([1, 2], every="24h"))
 
 
-def test_the_repeated_hour_counts_at_its_time(make_series):
+def test_repeated_hour_counts_at_its_time(make_series):
     out = shape.average_day(make_series(range(25), "2024-11-03"), ()).set_index("time")
     assert out["count"].to_dict()["01:00"] == 2
     assert out.loc["01:00", "mean"] == 1.5
@@ -176,13 +176,13 @@ def test_series_are_never_mixed(make_series):
     assert pd.isna(out.loc["M3", "peak_at"])
 
 
-def test_a_single_grouping_needs_no_brackets(make_series):
+def test_single_grouping_needs_no_brackets(make_series):
     df = make_series(range(48))
     pd.testing.assert_frame_equal(shape.average_day(df, "weekday"), shape.average_day(df, ("weekday",)))
 
 
 @pytest.mark.parametrize("span", ["2024-07-01", ("2024-07-02", "2024-07-01"), ("2024-07-01",), (1, "x"), 3])
-def test_a_span_is_two_dates_in_order(make_series, span):
+def test_span_is_two_dates_in_order(make_series, span):
     with pytest.raises(SchemaError, match=r"before is .*, but it must be two dates in order"):
         shape.compare(make_series(range(48)), span, ("2024-07-02", "2024-07-03"))
 

@@ -17,7 +17,7 @@ def rows(out, *names):
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2024-03-10", 23), ("2024-07-04", 24), ("2024-11-03", 25)])
-def test_a_day_holds_its_own_hours(make_series, day, hours):
+def test_day_contains_its_own_hours(make_series, day, hours):
     df = make_series([0.25] * hours * 4, day, every="15min")
     out = totals.by_period(df, "D")
     assert rows(out, "period", "value", "hours", "present", "expected", "power") == [
@@ -26,7 +26,7 @@ def test_a_day_holds_its_own_hours(make_series, day, hours):
     assert list(out.columns) == list(totals.COLUMNS)
 
 
-def test_the_repeated_hour_is_two_hours(make_series):
+def test_repeated_hour_is_two_hours(make_series):
     out = totals.by_period(make_series(range(100), "2024-11-03", every="15min"), "h")
     assert len(out) == 25
     assert out["period"].tolist()[:4] == [f"2024-11-03 0{h}:00" for h in (0, 1, 1, 2)]
@@ -52,7 +52,7 @@ def test_weeks_months_years_and_seasons(make_series):
     assert rows(out, "period", "value")[1] == ["summer 2024", 122 * 24]
 
 
-def test_a_period_without_data_is_there_and_empty(make_series):
+def test_period_without_data_is_present_and_empty(make_series):
     df = make_series([1.0] * 72)
     out = totals.by_period(df[~df["start"].dt.day.eq(2)], "D")
     assert rows(out, "period", "present", "expected") == [
@@ -65,7 +65,7 @@ def test_a_period_without_data_is_there_and_empty(make_series):
     assert out["hours"].iloc[1] == 0
 
 
-def test_a_missing_value_is_no_zero(make_series):
+def test_missing_value_is_not_zero(make_series):
     out = totals.by_period(make_series([1, np.nan, 3], quality=["actual", "missing", "estimated"]), "D")
     assert rows(out, "value", "hours", "present", "estimated", "power") == [[4, 2, 2, 1, 2]]
 
@@ -83,7 +83,7 @@ def test_flows_units_and_meters_are_never_added(make_series):
     assert len(out.drop_duplicates(["meter", "flow", "series", "unit"])) == 5
 
 
-def test_a_state_is_averaged_over_hours(make_series):
+def test_state_is_averaged_over_hours(make_series):
     df = frame.concat(
         [make_series([240] * 4, every="15min", unit="V"), make_series([250, 250], "2024-07-01 01:00", unit="V")]
     )
@@ -121,7 +121,7 @@ def test_bill_periods_from_dates_and_from_frames(make_series):
         totals.by_period(df, "bill")
 
 
-def test_costs_are_carried(make_series):
+def test_costs_are_added_up(make_series):
     df = make_series([1.0] * 48, cost=0.25, currency="USD")
     df.loc[24:, "cost"] = np.nan
     out = totals.by_period(df, "D")
@@ -131,7 +131,7 @@ def test_costs_are_carried(make_series):
     assert "cost" not in totals.by_period(make_series([1.0]), "D").columns
 
 
-def test_currencies_that_differ_are_said(make_series):
+def test_different_currencies_are_reported(make_series):
     df = make_series([1.0] * 2, cost=0.25, currency=["USD", "CAD"])
     other = make_series([1.0], meter="M2", cost=1.0, currency="CAD")
     out = totals.by_period(frame.concat([df, other]), "D")
@@ -157,7 +157,7 @@ def test_intervals_longer_than_the_period_are_refused(make_series):
         totals.by_period(make_series([1]), "decade")
 
 
-def test_intervals_that_reach_into_the_next_period_are_said(make_series):
+def test_intervals_that_reach_into_the_next_period_are_reported(make_series):
     df = make_series([24, 24], "2024-07-01 18:00", every="24h")
     with pytest.warns(GreenkitWarning, match="2 intervals reach beyond the end of the day"):
         assert totals.by_period(df, "D")["value"].tolist() == [24, 24]
@@ -165,7 +165,7 @@ def test_intervals_that_reach_into_the_next_period_are_said(make_series):
     assert len(totals.by_period(make_series([1], "2024-03-10", every="24h"), "D")) == 1
 
 
-def test_an_empty_frame_has_no_totals():
+def test_empty_frame_has_no_totals():
     for period in ("h", "D", "W", "M", "season", "Y"):
         assert len(totals.by_period(frame.empty(), period)) == 0
     assert list(totals.by_period(frame.empty(), "D").columns) == list(totals.COLUMNS)
@@ -207,7 +207,7 @@ def test_every_calendar_adds_up_to_the_same_sum(make_series, values, first, zone
 
 @settings(deadline=None, max_examples=10)
 @given(shift=st.integers(0, 24 * 366))
-def test_the_zone_never_changes_a_sum(make_series, shift):
+def test_zone_never_changes_a_sum(make_series, shift):
     values = np.arange(200.0)
     utc = make_series(values, pd.Timestamp("2024-01-01") + pd.Timedelta(hours=shift), zone="UTC")
     for zone in ("America/Chicago", "America/Los_Angeles", "America/Havana", "UTC"):
@@ -224,7 +224,7 @@ def test_the_zone_never_changes_a_sum(make_series, shift):
         ("2024-10-06", [["01:00", 1.0], ["02:00", 0.5], ["03:00", 1.0]]),
     ],
 )
-def test_the_clock_of_lord_howe_moves_by_half_an_hour(make_series, day, hours):
+def test_clock_of_lord_howe_moves_by_half_an_hour(make_series, day, hours):
     df = make_series([1.0] * 96, day, zone="Australia/Lord_Howe", every="30min")
     out = totals.by_period(df, "h")
     seen = out.assign(period=out["period"].str[11:])
@@ -235,7 +235,7 @@ def test_the_clock_of_lord_howe_moves_by_half_an_hour(make_series, day, hours):
     assert set(seen["period"].str[3:]) == {"00"}
 
 
-def test_an_interval_of_another_length_counts_as_one(make_series):
+def test_interval_of_another_length_counts_as_one(make_series):
     fine, coarse = make_series([0.25] * 96, every="15min"), make_series([1.0] * 24, "2024-07-02")
     out = totals.by_period(frame.concat([fine, coarse.drop(index=[3, 4])]), "D")
     # two hours are missing, for which the series' usual interval is a quarter

@@ -20,7 +20,7 @@ def varied(hours, seed=1):
     return np.random.default_rng(seed).uniform(0.2, 2, hours).round(3)
 
 
-def test_report_without_window_says_that_it_cannot_know(make_series):
+def test_report_without_window_states_what_it_cannot_know(make_series):
     report = quality.assess(make_series(varied(24)))
     assert not report.bounded
     assert "so it is not known whether intervals before or after are missing. To count them, pass start= and" in repr(
@@ -127,7 +127,7 @@ def test_days_of_a_roster(make_series):
     ]  # fmt: skip
 
 
-def test_meter_that_came_back_has_two_periods(make_series):
+def test_meter_that_returned_has_two_periods(make_series):
     df = make_series(varied(72), meter="m")
     listed = roster(("m", "2024-07-01", "2024-07-02", "x"), ("m", "2024-07-03", None, "x"))
     found = quality.assess(df, expected=listed).roster.iloc[0]

@@ -270,7 +270,7 @@ PAGE = b"<html><body>Your usage</body></html>"
 
 
 @pytest.mark.parametrize("page", [PAGE, b"<!DOCTYPE html>\n" + PAGE, b"<!-- saved -->" + PAGE])
-def test_web_page_beside_the_feed_in_an_archive_is_no_warning(opened, tmp_path, page):
+def test_web_page_beside_the_feed_in_an_archive_causes_no_warning(opened, tmp_path, page):
     feed_ = whole(block(hourly(START, [7])))
     found = opened(archive(tmp_path / "a.zip", usage__xml=feed_, usage__html=page))
     assert [f.severity for f in found.findings.named("espi.file.passed-over")] == ["info"]
@@ -379,7 +379,7 @@ def test_feed_from_a_pipe_is_read(tmp_path):
     writer.join()
 
 
-def test_web_page_in_the_archive_of_the_trial_is_no_warning(opened):
+def test_web_page_in_the_archive_of_the_trial_causes_no_warning(opened):
     found = opened(trial("03-smarthub-zip-with-html.zip"))
     assert [f.severity for f in found.findings.named("espi.file.passed-over")] == ["info"]
     sums = found.readings.groupby("flow", observed=True)["value"].sum().to_dict()
@@ -506,7 +506,7 @@ def test_newest_first_does_not_matter_to_the_clock(opened, first, local, want):
 
 
 @pytest.mark.parametrize(("month", "zone", "local"), [(7, "America/Chicago", CENTRAL), (9, "America/New_York", EASTERN), (5, "America/Los_Angeles", PACIFIC)])  # fmt: skip
-def test_standard_time_in_blocks_cut_at_its_midnight(opened, month, zone, local):
+def test_standard_time_in_blocks_that_start_at_its_midnight(opened, month, zone, local):
     # local days of summer begin at 23:00 standard time; the blocks are cut at 00:00 of what is stored
     first = utc(f"2024-{month:02}-10 23:00")
     times = [first + 3600 * n for n in range(24 * 4)]
@@ -520,7 +520,7 @@ def test_standard_time_in_blocks_cut_at_its_midnight(opened, month, zone, local)
 
 
 @pytest.mark.parametrize(("first", "local"), [("2024-07-05 04:00", EASTERN), ("2024-01-05 08:00", PACIFIC)])
-def test_right_times_in_blocks_cut_at_midnight_utc_are_right(opened, first, local):
+def test_correct_times_in_blocks_that_start_at_midnight_utc_are_kept(opened, first, local):
     times = [utc(first) + 3600 * n for n in range(24 * 3)]
     cut = utc(first[:10] + " 00:00") + 86400
     parts = [[t for t in times if t < cut], *([t for t in times if cut + 86400 * n <= t < cut + 86400 * (n + 1)] for n in range(3))]  # fmt: skip

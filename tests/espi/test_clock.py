@@ -182,7 +182,7 @@ def test_every_reading_with_the_same_start(opened):  # D9
     assert found.findings.worst.severity == "serious"
 
 
-def test_days_of_change_in_true_hours(opened):  # D10
+def test_days_when_clocks_change_have_their_hours(opened):  # D10
     spring = block(hourly(utc("2024-03-10 05:00"), range(23)))
     autumn = block(hourly(utc("2024-11-03 04:00"), range(25)))
     df = opened(whole(spring, autumn)).readings
@@ -190,26 +190,26 @@ def test_days_of_change_in_true_hours(opened):  # D10
     assert df["start"].is_unique
 
 
-def test_days_of_change_as_daily_readings(opened):  # D10
+def test_days_when_clocks_change_as_daily_readings(opened):  # D10
     readings = reading(utc("2024-03-10 05:00"), 1, 82800) + reading(utc("2024-11-03 04:00"), 1, 90000)
     df = opened(whole(block(readings), intervalLength=86400)).readings
     assert [e.isoformat() for e in df["end"]] == ["2024-03-11T00:00:00-04:00", "2024-11-04T00:00:00-05:00"]
 
 
-def test_a_doubled_hour_as_a_pair(opened):  # D10: 7200 s and 0 s at one start
+def test_doubled_hour_is_read_as_a_pair(opened):  # D10: 7200 s and 0 s at one start
     start = utc("2024-11-03 05:00")
     found = opened(whole(block(reading(start - 3600, 1) + reading(start, 900, 7200) + reading(start, 0, 0))))
     assert found.readings["value"].tolist() == [0.001, 0.9, 0]
     assert "espi.reading.conflicting" in found.findings.names
 
 
-def test_the_readings_own_time_wins_over_the_block_and_the_type(opened):  # D12, D13
+def test_readings_own_time_wins_over_the_block_and_the_type(opened):  # D12, D13
     df = opened(whole(block(hourly(utc("2024-01-05 05:00"), [1, 2], 900), 10, 99), intervalLength=2678400)).readings
     assert instants(df) == ["01-05 05:00", "01-05 05:15"]
     assert (df["end"] - df["start"]).dt.total_seconds().tolist() == [900, 900]
 
 
-def test_a_foreign_timezone_element(opened):  # D14
+def test_foreign_timezone_element(opened):  # D14
     feed = whole(block(hourly(utc("2024-01-05 05:00"), [1]))).replace(
         b"</start>", b"</start><timezone>-0500</timezone>"
     )
@@ -248,13 +248,13 @@ def test_readings_without_any_time_are_reported(opened):
     assert found.findings.named("espi.time.none")[0].evidence == {"count": 1, "raw_sum": 5.0}
 
 
-def test_milliseconds_and_dates_in_words(opened):  # C9
+def test_milliseconds_and_iso_dates_are_converted(opened):  # C9
     found = opened(whole(block(reading(utc("2024-01-05 05:00") * 1000, 1) + reading("2024-01-05T06:00:00Z", 1))))
     assert instants(found.readings) == ["01-05 05:00", "01-05 06:00"]
     assert {"espi.time.milliseconds", "espi.time.iso"} <= set(found.findings.names)
 
 
-def test_meters_of_two_zones_come_in_utc(opened, tmp_path):
+def test_meters_of_two_zones_are_in_utc(opened, tmp_path):
     (tmp_path / "1.xml").write_bytes(whole(block(hourly(utc("2024-01-05 05:00"), [1]))))
     west = whole(block(hourly(utc("2024-01-05 08:00"), [1])), local=PACIFIC).replace(b"UsagePoint/1", b"UsagePoint/9")
     (tmp_path / "2.xml").write_bytes(west.replace(b"LocalTimeParameters/4", b"LocalTimeParameters/5"))
@@ -288,7 +288,7 @@ def test_smart_meter_texas_day_blocks(opened):
     assert opened(feed).findings.names == ["espi.quirk.smt-day-blocks"]
 
 
-def test_load_espi_warns_once_and_loudly_apart():
+def test_load_espi_warns_once_for_each_serious_finding():
     feed = whole(*days("2024-07-05", 3), block(reading(utc("2024-07-09 00:00"), "x")), local=EASTERN)
     with pytest.warns(GreenkitWarning) as caught:
         df = load_espi(feed)
@@ -307,7 +307,7 @@ def test_load_espi_warns_once_and_loudly_apart():
     power=st.integers(-9, 6),
     zone=st.sampled_from(clock.ZONES),
 )
-def test_every_reading_comes_out_once_at_its_instant(start, values, length, power, zone):
+def test_every_reading_is_returned_once_at_its_instant(start, values, length, power, zone):
     with quiet():
         df = load_espi(whole(block(hourly(start, values, length)), powerOfTenMultiplier=power, uom=169), tz=zone)
     starts = df["start"].dt.tz_convert("UTC").to_numpy("datetime64[s]").astype("int64")

@@ -53,7 +53,7 @@ BELONGS = {"nested paths": NESTED, "links": FLAT, "collections": COLLECTIONS, "o
 
 @pytest.mark.parametrize("sent", BELONGS)
 @pytest.mark.parametrize("backwards", [False, True])
-def test_who_belongs_to_whom(opened, sent, backwards):
+def test_customers_accounts_and_agreements_are_linked(opened, sent, backwards):
     entries = BELONGS[sent][:: -1 if backwards else 1]
     found = opened(feed(usage_point(), *entries))
     tables = {
@@ -81,7 +81,7 @@ def test_accounts_without_links_have_no_customer(opened):
     assert found.accounts["customer"].isna().all()
 
 
-def test_a_customer_feed_joins_the_readings_of_its_usage_points(opened):
+def test_customer_feed_joins_the_readings_of_its_usage_points(opened):
     ids = {"espi": f"RetailCustomer/9/{UP}", "other": "RetailCustomer/9/UsagePoint/2"}
     people = feed(cust("ServiceLocation", location(*ids.values()), "L/1"), cust("ServiceLocation", location(), "L/2"))
     found = opened([whole(block(hourly(MAY, [1, 2]))), people])
@@ -91,7 +91,7 @@ def test_a_customer_feed_joins_the_readings_of_its_usage_points(opened):
     assert joined["id"].tolist() == ["L/1".rpartition("/")[2]] * 2
 
 
-def test_a_feed_of_its_own_prefixes_zone_and_order(opened):
+def test_feed_of_its_own_prefixes_zone_and_order(opened):
     text = f"""<a:feed xmlns:a="http://www.w3.org/2005/Atom" xmlns:q="{NS}"><a:entry>
       <a:link href="LocalTimeParameters/1" rel="self"/><a:content><q:TimeConfiguration><q:dstEndRule>B40E2000</q:dstEndRule>
       <q:dstOffset>3600</q:dstOffset><q:dstStartRule>360E2000</q:dstStartRule><q:tzOffset>-21600</q:tzOffset>
@@ -185,7 +185,7 @@ ADDRESS = {
 }  # fmt: skip
 
 
-def test_a_customer_with_all_its_addresses(opened):
+def test_customer_with_all_its_addresses(opened):
     organisation = {"organisationName": "Example & Co", "streetAddress": ADDRESS, "postalAddress": ADDRESS, "phone1": PHONE,
                     "phone2": PHONE, "electronicAddress": {"email1": "a@mail.example", "userID": "a", "password": "hush"}}  # fmt: skip
     members = {"customerName": "Ada", "kind": "residential", "vip": "1", "status": "active", "locale": "en_US",
@@ -220,7 +220,7 @@ def test_hostile_names_are_kept_in_the_table_and_shown_by_no_repr(opened):
     assert "Ada" not in shown
 
 
-def test_an_authorization_that_was_refused_and_the_tokens_it_came_with(opened):
+def test_authorization_that_was_refused_and_the_tokens_it_came_with(opened):
     members = {"status": "2", "error": "invalid_scope", "error_description": "no", "error_uri": "https://u.example/e",
                "expires_at": 253402300799, "access_token": "hush", "refresh_token": "hush", "customerResourceURI": "C/1",
                "publishedPeriod": {"duration": DAY, "start": MAY}}  # fmt: skip
@@ -242,7 +242,7 @@ def test_status_words(opened, code, word):
     assert found.authorizations["status"].tolist() == [word]
 
 
-def test_a_registration_in_words(opened):
+def test_registration_in_words(opened):
     members = {"dataCustodianApplicationStatus": 2, "thirdPartyApplicationStatus": 3, "thirdPartyApplicationType": 1,
                "thirdPartyApplicationUse": 2, "contacts": ["a@mail.example", "b@mail.example"]}  # fmt: skip
     row = opened(feed(entry(resource("ApplicationInformation", members)))).application_information.iloc[0]
@@ -261,7 +261,7 @@ def test_repr_is_bounded_and_names_the_tables(opened):
     assert "1 usage point, 1 reading type, 1 local time, 1,234 customers" in repr(found)
 
 
-def test_a_feed_of_many_series_shows_the_first(opened):
+def test_feed_of_many_series_shows_the_first(opened):
     points = "".join(usage_point(self_=f"UsagePoint/{i}", related=()) for i in range(30))
     blocks = "".join(
         entry(block(hourly(MAY, [1])), f"UsagePoint/{i}/MeterReading/1/IntervalBlock/1") for i in range(30)

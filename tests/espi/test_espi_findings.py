@@ -425,7 +425,7 @@ def with_customer(data):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.usefixtures("rival")
-def test_no_finding_quotes_a_customer_and_a_load_warns_once_and_for_each_serious_one(name, tmp_path):
+def test_findings_quote_no_customer_and_a_load_warns_for_each_serious_one(name, tmp_path):
     raises, _, *options = CASES[name]
     if isinstance(raises, dict):
         raises = {n: with_customer(data) for n, data in raises.items()}

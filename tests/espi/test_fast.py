@@ -79,7 +79,7 @@ def compare(seeds, monkeypatch):
     return Counting.total
 
 
-def test_mutants_read_alike(monkeypatch):
+def test_mutants_are_read_the_same_by_both_parsers(monkeypatch):
     total = compare(range(250), monkeypatch)
     # the comparison would prove nothing if the fast path stood aside
     assert total["documents"] > 125
@@ -88,7 +88,7 @@ def test_mutants_read_alike(monkeypatch):
 
 
 @pytest.mark.real
-def test_more_mutants_read_alike(monkeypatch):
+def test_more_mutants_are_read_the_same_by_both_parsers(monkeypatch):
     compare(range(600, 4_600), monkeypatch)  # tests/soak/read_mutants.py reads many more
 
 
@@ -112,12 +112,12 @@ def assert_same(source, monkeypatch):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_samples_read_alike(monkeypatch, name, sample_path):
+def test_samples_are_read_the_same_by_both_parsers(monkeypatch, name, sample_path):
     assert_same(sample_path(name), monkeypatch)
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public documents is not beside the checkout")
-def test_the_corpus_reads_alike():
+def test_corpus_is_read_the_same_by_both_parsers():
     files = sorted(CORPUS.rglob("*.xml"))
     assert len(files) == 84
     for path in files:
@@ -126,7 +126,7 @@ def test_the_corpus_reads_alike():
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_frames_of_mutants_are_alike(monkeypatch, seed):
+def test_frames_of_mutants_are_equal(monkeypatch, seed):
     assert_same(mutant(seed), monkeypatch)
 
 
@@ -195,7 +195,7 @@ def test_readings_that_fit_a_template(readings, taken):
         lambda t: t.replace("<IntervalReading>", "\x0b<IntervalReading>"),
     ],
 )
-def test_a_document_that_it_cannot_vouch_for_is_read_plainly(damage):
+def test_document_that_does_not_fit_is_read_by_the_plain_parser(damage):
     text = whole(block(hourly(START, range(20)), START, 72000)).decode()
     assert proved(damage(text).encode()) == (0, 0)
 
@@ -274,7 +274,7 @@ def test_entries_that_fit_a_template(change, taken):
         lambda t: "<!--" + t.replace("Day 1<", "Day -->"),
     ],
 )
-def test_entries_that_it_cannot_vouch_for_are_read_plainly(change):
+def test_entries_that_do_not_fit_are_read_by_the_plain_parser(change):
     parts = daily()
     text = whole(more=parts[0] + change("".join(parts[1:]))).decode()
     proved(text.encode())
@@ -300,7 +300,7 @@ def test_templates_are_learned_from_any_reading():
     assert proved(whole(block(odd + hourly(START, range(30)))))[0] == 30
 
 
-def test_a_feed_of_which_little_is_proved_is_left_to_the_parser():
+def test_feed_with_few_proved_readings_is_left_to_the_parser():
     odd = "".join(reading(START + i, f"{i}e0") for i in range(fast._ENOUGH * 2))
     assert proved(whole(block(hourly(START, range(9)) + odd)))[0] == 9
 
@@ -362,7 +362,7 @@ def test_readings_between_similar_entries_keep_their_order(monkeypatch):
     assert state(data, Counting) == state(data, None)
 
 
-def test_a_document_that_fails_twice_counts_its_odd_texts_once():
+def test_document_that_fails_twice_counts_its_odd_texts_once():
     """The fast path gives up, then UTF-8 does: both go back to the same mark."""
     reading = b"<IntervalReading><timePeriod><duration>900</duration><start>17000001%02d.5</start></timePeriod><value>1</value></IntervalReading>"
     body = b"".join(reading % n for n in range(20, 40))

@@ -100,7 +100,7 @@ def test_reading_type_missing(opened):  # B7
     "form",
     [HOST, "/espi/1_1/resource/", "espi/1_1/resource/", "", "http://other.sandbox.example:8443/espi/1_1/resource/"],
 )
-def test_absolute_rooted_and_relative_links_meet(opened, form):  # B8
+def test_absolute_rooted_and_relative_links_are_joined(opened, form):  # B8
     mr = meter_reading(self_=form + MR, related=(f" {MR}/IntervalBlock/ ", form + RT))
     found = opened(feed(usage_point(related=(form + "UsagePoint/1/MeterReading",)),
                         mr.replace("</entry>", f'<link rel="up" href="{UP}/MeterReading"/></entry>'),
@@ -165,7 +165,7 @@ def test_meter_reading_with_two_reading_types_is_reported(opened):
     assert "more than one link" in found.findings.named("espi.link.document-order")[0].text
 
 
-def test_a_reading_type_with_the_id_of_the_meter_reading(opened):
+def test_reading_type_with_the_id_of_the_meter_reading(opened):
     """Elexicon: no MeterReading, and no link from the blocks to usage and dial but the id in their paths."""
     base = "Subscription/5/UsagePoint/1/MeterReading"
     types = reading_type("ReadingType/S01-KWH"), reading_type("ReadingType/S02-KWH", accumulationBehaviour=1)
@@ -182,7 +182,7 @@ def test_a_reading_type_with_the_id_of_the_meter_reading(opened):
 
 
 @pytest.mark.parametrize("with_meter_readings", [True, False])
-def test_the_only_type_of_the_usage_points_service(opened, with_meter_readings):
+def test_only_type_of_the_usage_points_service(opened, with_meter_readings):
     """DTE Energy: electricity and gas of one customer, and nothing that joins their types but what they are of."""
     points = [usage_point(kind, f"UsagePoint/{kind}", related=()) for kind in (0, 1)]
     types = [reading_type("ReadingType/8", commodity=1), reading_type("ReadingType/9", commodity=7, uom=169)]
@@ -206,7 +206,7 @@ def test_one_reading_type_for_several_series(opened):  # B10
     assert series(opened(feed(*parts))) == [("1", "x", "delivered", "kWh"), ("2", "x", "delivered", "kWh")]
 
 
-def test_hourly_and_daily_series_of_one_name_stay_apart(opened):
+def test_hourly_and_daily_series_of_one_name_stay_separate(opened):
     second = meter_reading("other/2", ("other/2/IntervalBlock", "ReadingType/d"))
     parts = [usage_point(related=(MR, "other/2")), meter_reading(), reading_type(), blocks(DAY), second]
     parts += [reading_type("ReadingType/d", intervalLength=86400)]
@@ -214,7 +214,7 @@ def test_hourly_and_daily_series_of_one_name_stay_apart(opened):
     assert series(opened(feed(*parts))) == [("1", "2", "delivered", "kWh"), ("1", "2 (2)", "delivered", "kWh")]
 
 
-def test_answers_saved_apart_are_joined(opened, tmp_path):
+def test_answers_in_separate_files_are_joined(opened, tmp_path):
     """A usage point, its reading, its type and its blocks, each saved from its own request."""
     parts = {"1": usage_point(), "2": meter_reading(), "3": reading_type(), "4": blocks(DAY)}
     for name, part in parts.items():

@@ -32,7 +32,7 @@ def long_feed(rows=ROWS):
 
 
 @pytest.mark.parametrize("tz", ["America/New_York", None])
-def test_a_frame_is_built_in_little_more_than_its_own_memory(tz):
+def test_frame_is_built_in_little_more_than_its_own_memory(tz):
     found, codes = long_feed(), Codes()
     index = SeriesResolver(found, codes, tz).resolve()
     tracemalloc.start()

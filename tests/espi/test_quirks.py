@@ -60,7 +60,7 @@ def smarthub(uom, power, start, *values, duration=86400):
     return entry(resource("IntervalBlock", inner=interval + xml("IntervalReading", readings)))
 
 
-def test_an_interval_that_names_the_unit_and_readings_that_name_the_multiplier(opened):
+def test_interval_that_names_the_unit_and_readings_that_name_the_multiplier(opened):
     """SmartHub: usage and demand of one meter, and no ReadingType to tell them apart."""
     start = utc("2026-08-03 05:00")
     blocks = [
@@ -82,14 +82,14 @@ def test_an_interval_that_names_the_unit_and_readings_that_name_the_multiplier(o
     assert not others & set(found.findings.names)
 
 
-def test_a_unit_in_the_interval_alone(opened):
+def test_unit_in_the_interval_alone(opened):
     start = utc("2026-08-03 05:00")
     found = opened(feed(smarthub(72, None, start, 250, duration=900)), tz="America/Chicago")
     assert found.readings[["value", "unit"]].iloc[0].tolist() == [0.25, "kWh"]
     assert [f.severity for f in found.findings.named("espi.quirk.interval-terms")] == ["info"]
 
 
-def test_a_multiplier_of_a_reading_does_not_count_beside_a_reading_type(opened):
+def test_multiplier_of_a_reading_does_not_count_beside_a_reading_type(opened):
     start = utc("2026-08-03 05:00")
     odd = "".join(reading(start + 900 * n, 250, 900, powerOfTenMultiplier=3) for n in range(300))
     found = opened(whole(block(odd + hourly(start + 300 * 900, [1500]))))
@@ -126,7 +126,7 @@ def test_small_first_letters_and_units_in_links(opened):
     assert opened(typed, tz="America/New_York").readings["value"].tolist() == [0.25]
 
 
-def test_a_capital_too_many(opened):
+def test_capital_too_many(opened):
     data = whole(block(hourly(utc("2026-08-13 04:00"), [7, 8])))
     assert b"<IntervalBlock" in data
     found = opened(data.replace(b"IntervalBlock", b"IntervalBLock"))
@@ -134,7 +134,7 @@ def test_a_capital_too_many(opened):
     assert "espi.resource.unknown" not in found.findings.names
 
 
-def test_the_multiplier_of_opowers_batch_feeds(opened):
+def test_multiplier_of_opowers_batch_feeds(opened):
     """Con Edison's by Opower: kWh by uom and multiplier, which stand as they are said; but they may be Wh."""
     start = utc("2024-01-05 05:00")
     titled = "Opower ESPI Third Party Batch Feed v1"

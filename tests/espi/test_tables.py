@@ -118,7 +118,7 @@ def test_summary_times_in_milliseconds(opened):  # C9
     assert "espi.time.milliseconds" in found.findings.names
 
 
-def test_a_feed_of_bills_only(opened):  # B6: usage point and summaries, no readings
+def test_feed_of_bills_only(opened):  # B6: usage point and summaries, no readings
     found = opened(feed(usage_point(kind=1, related=(f"{UP}/UsageSummary",)), bill(SUMMARY)))
     assert found.readings.empty
     assert found.bills["meter"].tolist() == ["1"]
@@ -235,7 +235,7 @@ def test_no_repr_shows_personal_data(opened):
     assert "hush" not in found.accounts.to_string()
 
 
-def test_the_repr_shows_what_is_in_it_escaped(opened):
+def test_repr_escapes_what_it_shows(opened):
     bad = whole(block(hourly(START, [1, 2])), flowDirection=77).replace(b'"UsagePoint/1"', b'"UsagePoint/&lt;b&gt;"')
     html = opened(bad)._repr_html_()
     assert "<b>" not in html

@@ -187,7 +187,7 @@ def test_measurements(opened, sent):
         assert row["overall_consumption_last_period_reading_type_ref"] == members["readingTypeRef"]
 
 
-def test_a_line_item_and_all_its_members_important_ones_first(opened):
+def test_line_item_and_all_its_members_important_ones_first(opened):
     item = {"itemPeriod": period(MAY, 15), "unitCost": 12345, "itemKind": 2, "note": "Tier 1", "dateTime": JUNE,
             "rounding": -3, "measurement": kwh(250), "amount": 3086250}  # fmt: skip
     items = opened(bills_of(summary(items=[item]))).line_items
@@ -218,7 +218,7 @@ def test_line_items_of_the_misspelt_name(opened):
         (utc("2024-11-01 04:00"), 30 + 1 / 24, "2024-12-01 00:00:00-05:00"),
     ],
 )
-def test_billing_periods_over_days_of_change(opened, start, days, end):
+def test_billing_periods_across_clock_changes(opened, start, days, end):
     row = opened(bills_of(summary(billingPeriod={"duration": round(days * DAY), "start": start}))).bills.iloc[0]
     assert f"{row['start']:%d %H:%M}" == "01 00:00"
     assert row["end"] == pd.Timestamp(end)
@@ -305,7 +305,7 @@ def test_several_bills_of_a_meter(opened, sent):
     assert found.findings.names == names
 
 
-def test_a_bill_in_two_files_counts_once_and_so_do_its_line_items(opened):
+def test_bill_in_two_files_is_counted_once_with_its_line_items(opened):
     members = {"billLastPeriod": 500000, "items": [line(500000)]}
     found = opened([bills_of(summary(**members)), bills_of(summary(f"{UP}/UsageSummary/x7", **members))])
     assert found.bills["bill_last_period"].tolist() == [5]
@@ -328,18 +328,18 @@ WHOSE = {
 
 
 @pytest.mark.parametrize("sent", WHOSE)
-def test_whose_bill_it_is(opened, sent):
+def test_bill_has_the_meter_of_its_usage_point(opened, sent):
     entries, meters = WHOSE[sent]
     points = () if meters == ["77"] else TWO
     assert opened(feed(*points, *entries)).bills["meter"].tolist() == meters
 
 
-def test_a_bill_alone_is_of_an_unknown_meter(opened):
+def test_bill_alone_is_of_an_unknown_meter(opened):
     found = opened(resource("UsageSummary", {"billLastPeriod": 5, "currency": USD}).encode())
     assert found.bills[["meter", "bill_last_period", "currency"]].iloc[0].tolist() == ["unknown", 0.00005, "USD"]
 
 
-def test_bills_in_one_content_keep_their_line_items_apart_by_period(opened):
+def test_bills_in_one_content_keep_their_line_items_separate_by_period(opened):
     content = "".join(
         resource("UsageSummary", {"billingPeriod": period(start), "costAdditionalDetailLastPeriod": line(amount)})
         for start, amount in ((MAY, 100000), (JUNE, 200000))
@@ -349,7 +349,7 @@ def test_bills_in_one_content_keep_their_line_items_apart_by_period(opened):
     assert items["amount"].tolist() == [1, 2]
 
 
-def test_an_old_summary_with_new_members_empty_ones_and_any_order_and_case(opened):
+def test_old_summary_with_new_members_empty_ones_and_any_order_and_case(opened):
     content = (
         "<e:ElectricPowerUsageSummary xmlns:e='http://naesb.org/espi'><e:readCycle> 07 </e:readCycle><e:peakDemand/>"
         "<e:currency/><e:billLastPeriod/><e:TariffProfile>E-1</e:TariffProfile><e:billingPeriod/>"
@@ -404,14 +404,14 @@ def test_invalid_member_is_empty_and_reported(opened):
     }  # fmt: skip
 
 
-def test_a_member_that_is_words_here_and_a_measurement_there_is_words(opened):
+def test_member_that_is_words_here_and_a_measurement_there_is_words(opened):
     one = resource("UsageSummary", {"exported": kwh(12)})
     other = resource("UsageSummary", {"exported": "none"})
     found = opened(bills_of(entry(one, f"{UP}/UsageSummary/1"), entry(other, f"{UP}/UsageSummary/2")))
     assert found.bills["exported"].tolist() == ["12.0", "none"]
 
 
-def test_a_flood_of_unknown_members_is_bounded(opened):
+def test_flood_of_unknown_members_is_bounded(opened):
     found = opened(bills_of(entry(resource("UsageSummary", {f"m{i}": i for i in range(1000)}), f"{UP}/UsageSummary/1")))
     assert found.bills.shape[1] < 300
     assert found.findings.named("espi.member.too-many")[0].evidence["count"] == 800

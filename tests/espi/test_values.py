@@ -167,7 +167,7 @@ def quality(*codes):
         (("quality1",), None, "code quality1", "quality1"), ((99,), None, "code 99", "99"), ((12,), None, "projected", "12"),
     ],
 )  # fmt: skip
-def test_quality_from_the_reading_else_the_type(opened, own, default, word, code):  # C11
+def test_quality_is_that_of_the_reading_or_else_of_the_type(opened, own, default, word, code):  # C11
     feed_ = whole(block(hourly(START, [5], ReadingQuality=quality(*own))), defaultQuality=default)
     df = opened(feed_).readings
     assert df["quality"].tolist() == [word]
@@ -179,7 +179,7 @@ def test_quality_without_its_inner_element(opened):
     assert found.readings["quality_code"].tolist() == ["8+14"]
 
 
-def test_tou_cpp_tier_from_the_reading_else_the_type(opened):  # C12
+def test_tou_cpp_and_tier_are_those_of_the_reading_or_else_of_the_type(opened):  # C12
     readings = (
         reading(START, 1, tou=2) + reading(START + 3600, 1, tou=0, cpp=1, consumptionTier=3) + reading(START + 7200, 1)
     )
@@ -203,7 +203,7 @@ def test_commodity(opened, kind, members, commodity):  # C13
     ]
 
 
-def test_a_reading_without_a_number_is_missing(opened):
+def test_reading_without_a_number_is_missing(opened):
     found = opened(whole(block(hourly(START, [None, "", "abc", 5]))))
     assert found.readings["quality"].tolist() == ["missing"] * 3 + ["actual"]
     assert {"espi.value.missing", "espi.value.not-a-number"} <= set(found.findings.names)
@@ -246,14 +246,14 @@ def test_newest_first_is_sorted(opened):  # D11
     assert found.readings["value"].tolist() == [i / 1000 for i in range(24)]
 
 
-def test_a_feed_without_readings_is_an_empty_frame(opened):
+def test_feed_without_readings_is_an_empty_frame(opened):
     found = opened(feed(usage_point()))
     assert found.readings.empty
     assert found.readings.dtypes["cost"] == "float64"
     assert found.readings["value"].sum() == 0
 
 
-def test_a_block_without_readings_is_nothing_to_warn_of(opened):
+def test_block_without_readings_causes_no_warning(opened):
     found = opened(feed(entry(block("", START, 86400))))
     assert found.readings.empty
     assert found.findings.names == []
@@ -295,7 +295,7 @@ def test_decimals_of_a_watt_hour(opened):
     assert not scaled.findings
 
 
-def test_a_price_a_thousand_times_too_high(opened):
+def test_price_a_thousand_times_too_high(opened):
     dear = whole(block(hourly(START, [1, 2], cost=15_000)), currency=840)
     (finding,) = opened(dear).findings.named("espi.value.unlikely-price")
     assert finding.evidence["price"] == pytest.approx(100)

@@ -168,7 +168,7 @@ def test_sources(opened, tmp_path, wrap):  # A8
     assert opened(sources[wrap]).readings["value"].tolist() == [0.1, 0.2, 0.3]
 
 
-def test_stranger_in_a_folder_is_skipped_with_a_finding(opened, tmp_path):
+def test_other_file_in_a_folder_is_skipped_with_a_finding(opened, tmp_path):
     (tmp_path / "feed.xml").write_bytes(PLAIN)
     (tmp_path / "notes.txt").write_text("nothing here")
     found = opened(tmp_path)
@@ -282,7 +282,7 @@ def test_readings_in_a_wrapper_of_their_block(opened):
     assert found.findings.names == plain.findings.names
 
 
-def test_a_quality_without_its_wrapper(opened):
+def test_quality_without_its_wrapper(opened):
     odd = PLAIN.replace(b"<value>", b"<quality>8</quality><value>", 1)
     assert sorted(opened(odd).readings["quality_code"].dropna()) == ["8"]
 

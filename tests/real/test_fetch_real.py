@@ -144,14 +144,14 @@ def told(found, name):
     return f"{check.found} | {check.next_step}"
 
 
-def test_the_doctor_finds_nothing_wrong(server, gnupg):
+def test_doctor_finds_no_problem(server, gnupg):
     found = examine(server, gnupg)
     assert failed(found) == [], str(found)
     assert {c.state for c in found.checks} <= {"ok", "warning"}
     assert {c.name for c in found.checks if c.state == "warning"} <= {"certificate dates"}
 
 
-def test_the_doctor_on_folders_and_ages(server, gnupg):
+def test_doctor_on_folders_and_ages(server, gnupg):
     path = server.put("intervaldata/old.asc", b"x")
     when = time.time() - 8 * 86400
     os.utime(path, (when, when))
@@ -161,7 +161,7 @@ def test_the_doctor_on_folders_and_ages(server, gnupg):
     assert "has no" in told(found, "folder intervaldat")
 
 
-def test_the_doctor_on_a_refused_login(server, gnupg, tmp_path):
+def test_doctor_on_a_refused_login(server, gnupg, tmp_path):
     wrong = {"user": "nobody-here", "password": Secret("hunter2")}
     if isinstance(server, Sshd):
         certificates.new_ssh_key(tmp_path / "other", password=None)
@@ -172,19 +172,19 @@ def test_the_doctor_on_a_refused_login(server, gnupg, tmp_path):
     assert "hunter2" not in str(found)
 
 
-def test_the_doctor_on_a_stranger(server, gnupg, tmp_path):
+def test_doctor_reports_a_server_of_another_kind(server, gnupg, tmp_path):
     is_sftp = server.protocol == "sftp"
     changes = {"host_key": None, "known_hosts": tmp_path / "none"} if is_sftp else {"ca_file": None}
     found = examine(server, gnupg, **changes)
     assert failed(found) == ["host key" if is_sftp else "server certificate"]
 
 
-def test_the_doctor_on_the_wrong_protocol(ftps, sshd, gnupg):
+def test_doctor_on_the_wrong_protocol(ftps, sshd, gnupg):
     assert 'protocol = "sftp"' in told(examine(ftps, gnupg, port=sshd.port), "greeting")
     assert 'protocol = "ftps"' in told(examine(sshd, gnupg, port=ftps.port), "greeting")
 
 
-def test_the_doctor_on_client_certificates(ftps, gnupg, tmp_path):
+def test_doctor_on_client_certificates(ftps, gnupg, tmp_path):
     found = examine(ftps, gnupg, certificate=None, certificate_key=None)
     assert "client certificate" in failed(found), str(found)
     mine = certificates.new_certificate(tmp_path, "meter-pc", password=None)
@@ -202,19 +202,19 @@ def test_the_doctor_on_client_certificates(ftps, gnupg, tmp_path):
         assert failed(found) == ["certificate key"]
 
 
-def test_the_doctor_on_a_server_without_common_tls(start, gnupg):
+def test_doctor_on_a_server_without_common_tls(start, gnupg):
     with start(Proftpd, protocol="TLSv1.2") as server:
         assert failed(examine(server, gnupg)) == []
         assert failed(examine(server, gnupg, minimum_tls="1.3")) == ["TLS"]
 
 
-def test_the_doctor_on_a_blocked_data_channel(start, gnupg):
+def test_doctor_on_a_blocked_data_channel(start, gnupg):
     with start(Vsftpd, cmds_denied="PASV,EPSV") as server:
         found = examine(server, gnupg)
         assert failed(found) == ["folder intervaldata"], str(found)
 
 
-def test_the_doctor_on_too_many_sessions(start, gnupg):
+def test_doctor_on_too_many_sessions(start, gnupg):
     with start(Vsftpd, max_clients=1) as server, contextlib.ExitStack() as stack:
         for _ in range(50):  # it takes a moment to forget the connection that saw it start
             with contextlib.suppress(ServerUnavailable):
@@ -224,7 +224,7 @@ def test_the_doctor_on_too_many_sessions(start, gnupg):
         assert "again in a few minutes" in told(examine(server, gnupg), "greeting")
 
 
-def test_the_doctor_on_openpgp(sshd, gnupg, tmp_path):
+def test_doctor_on_openpgp(sshd, gnupg, tmp_path):
     found = examine(sshd, gnupg, pgp=PgpSettings(home=gnupg, passphrase=Secret("wrong")))
     assert failed(found) == ["OpenPGP passphrase"]
     (tmp_path / "e").mkdir(mode=0o700)
@@ -232,7 +232,7 @@ def test_the_doctor_on_openpgp(sshd, gnupg, tmp_path):
     assert failed(found) == ["OpenPGP key"]
 
 
-def test_the_doctor_on_a_server_that_is_down(sshd, gnupg):
+def test_doctor_on_a_server_that_is_down(sshd, gnupg):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         found = examine(sshd, gnupg, port=free.getsockname()[1])

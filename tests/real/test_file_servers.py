@@ -29,7 +29,7 @@ def fetched(remote, path=PATH, offset=0):
     return bytes(got)
 
 
-def test_the_four_questions(server):
+def test_four_questions(server):
     server.put(PATH, DATA)
     with server.remote() as remote:
         assert remote.names("intervaldata") == ["a.asc"]
@@ -191,7 +191,7 @@ def test_growing_file_shows_by_its_stat(server):
         assert before == Stat(300_000, before.modified)
 
 
-def test_no_right_is_told_from_not_there(ftps):
+def test_missing_permission_is_distinguished_from_a_missing_file(ftps):
     path = ftps.put(PATH, DATA)
     os.chmod(path, 0o600)  # the server's account is not the owner
     with ftps.remote() as remote:
@@ -311,7 +311,7 @@ def test_wrong_user_is_tried_once(ftps):
         ftps.remote(user="somebody").open()
 
 
-def test_wrong_password(proftpd):
+def test_wrong_password_is_refused(proftpd):
     with pytest.raises(errors.LoginRejected, match="530") as caught:
         proftpd.remote(password=Secret("wrong-4711")).open()
     assert "4711" not in str(caught.value)

@@ -119,7 +119,7 @@ def test_two_machines_at_once(inbox, keyring, tmp_path):
     check_all_here_once(inbox, *folders)
 
 
-def test_damaged_message_stays_and_comes_again(server, keyring, messages, tmp_path):
+def test_damaged_message_stays_and_is_fetched_again(server, keyring, messages, tmp_path):
     name, whole = next(iter(messages.items()))
     server.put(f"intervaldata/{name}", whole[: len(whole) // 2])
     with server.remote() as remote:

@@ -110,7 +110,7 @@ def drive(step, folder, inbox):
     )  # fmt: skip
 
 
-def test_a_driver_killed_at_every_step_loses_nothing(inbox, want, tmp_path):
+def test_driver_killed_at_every_step_loses_nothing(inbox, want, tmp_path):
     chance = random.Random(SEED)
     steps = ["digest", "before", "files", "after", "part0", "part1", "part5"]
     steps += [f"at{chance.uniform(0.8, 3.0):.2f}" for _ in range(max(KILLS - len(steps), 0))]
@@ -199,7 +199,7 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_task_that_kills_every_worker_is_an_error_with_numbers(client):
+def test_task_that_kills_every_worker_is_an_error_with_numbers(client):
     from greenkit.scale import _runner
 
     found = list(_runner.run(die, ["x"], client=client, weights=[64 << 20], describe=lambda t: "night00.lse"))

@@ -120,7 +120,7 @@ def test_ranges_are_disjoint_and_cover_the_file_wherever_it_is_cut(tmp_path, new
 # -- scan and report
 
 
-def test_a_scan_opens_no_file(small, monkeypatch):
+def test_scan_opens_no_file(small, monkeypatch):
     root, _ = small
     scans = []
 
@@ -135,7 +135,7 @@ def test_a_scan_opens_no_file(small, monkeypatch):
     assert len(list(dataclasses.replace(scans[0], cut=1500).tasks())) > 2
 
 
-def test_an_empty_folder_gives_an_empty_dataset(tmp_path):
+def test_empty_folder_gives_an_empty_dataset(tmp_path):
     (tmp_path / "in").mkdir()
     report = to_dataset(greenkit.scan_smt(tmp_path / "in"), tmp_path / "usage")
     ds = greenkit.open_dataset(tmp_path / "usage")
@@ -166,7 +166,7 @@ def test_each_bad_file_is_one_row_and_the_rest_is_read(tmp_path):
     assert (again.known, len(again.refused)) == (1, len(bad)), "a refused file is tried again"
 
 
-def test_the_same_bytes_under_another_name_are_skipped(small, tmp_path):
+def test_same_bytes_under_another_name_are_skipped(small, tmp_path):
     root, _ = small
     copy = tmp_path / "usage"
     shutil.copytree(root / "usage", copy)
@@ -176,7 +176,7 @@ def test_the_same_bytes_under_another_name_are_skipped(small, tmp_path):
     assert report.version == greenkit.open_dataset(copy).version
 
 
-def test_a_corrected_file_of_the_same_name_counts(small, tmp_path):
+def test_corrected_file_of_the_same_name_counts(small, tmp_path):
     root, _ = small
     copy = tmp_path / "usage"
     shutil.copytree(root / "usage", copy)
@@ -186,7 +186,7 @@ def test_a_corrected_file_of_the_same_name_counts(small, tmp_path):
     assert set(found["value"]) == {9.0}
 
 
-def test_a_late_older_revision_does_not_come_back_after_compaction(small, tmp_path):
+def test_late_older_revision_does_not_come_back_after_compaction(small, tmp_path):
     root, _ = small
     copy = tmp_path / "usage"
     shutil.copytree(root / "usage", copy)
@@ -272,7 +272,7 @@ def test_espi_and_tables_go_into_one_dataset(tmp_path):
 # -- answers
 
 
-def test_answers_are_those_of_the_whole_frame(small, monkeypatch):
+def test_answers_equal_those_of_the_complete_frame(small, monkeypatch):
     root, _ = small
     monkeypatch.setattr("greenkit.scale._query.ranges.__defaults__", (4,))  # one meter a range
     ds = greenkit.open_dataset(root / "usage")
@@ -299,7 +299,7 @@ def test_answers_are_those_of_the_whole_frame(small, monkeypatch):
     assert found.days.set_index("date")["present"].tolist() == by_day["present"].tolist()
 
 
-def test_the_fleet_is_the_sum_of_the_meters(small, monkeypatch):
+def test_fleet_is_the_sum_of_the_meters(small, monkeypatch):
     root, _ = small
     monkeypatch.setattr("greenkit.scale._fleet._BLOCK", 2)  # the three meters of a day are two blocks
     ds = greenkit.open_dataset(root / "usage")
@@ -327,7 +327,7 @@ def test_fleet_quantiles_are_within_one_percent():
         assert _fleet.quantiles(bins)[name][0] == pytest.approx(np.quantile(power, q), rel=0.01)
 
 
-def test_a_blank_value_is_no_meter_of_the_fleet(tmp_path):
+def test_blank_value_is_not_a_meter_of_the_fleet(tmp_path):
     day = [record("A", DAYS[0], [None, *[1.0] * 23]), record("B", DAYS[0], [4.0] * 24)]
     to_dataset(greenkit.scan_smt(write(tmp_path / "a.lse", "".join(day), 0)), tmp_path / "usage")
     fleet = greenkit.open_dataset(tmp_path / "usage").fleet("interval", client="in order")
@@ -347,7 +347,7 @@ def test_days_of_a_small_fleet_are_divided_into_tasks_of_bounded_memory():
     assert all(a.end == b.start for a, b in itertools.pairwise(tasks))
 
 
-def test_a_fleet_counts_a_flow_in_two_series_once(tmp_path, make_series):
+def test_fleet_counts_a_flow_in_two_series_once(tmp_path, make_series):
     hourly = make_series([1.0] * 48, "2025-07-01", series="hourly")
     daily = make_series([24.0] * 2, "2025-07-01", every="24h", series="daily")
     store.write(frame.concat(hourly, daily), tmp_path / "a.parquet")
@@ -356,7 +356,7 @@ def test_a_fleet_counts_a_flow_in_two_series_once(tmp_path, make_series):
     assert fleet["value"].sum() == 48.0
 
 
-def test_the_roster_is_joined_in_every_answer(small, tmp_path):
+def test_roster_is_joined_in_every_answer(small, tmp_path):
     root, _ = small
     shutil.copytree(root / "usage", tmp_path / "usage")
     ds = greenkit.open_dataset(tmp_path / "usage")
@@ -380,7 +380,7 @@ def test_the_roster_is_joined_in_every_answer(small, tmp_path):
     assert list(greenkit.open_dataset(tmp_path / "usage").meters.columns) == ["meter", "class"]
 
 
-def test_map_gives_each_meter_whole_and_each_month_apart(small):
+def test_map_passes_each_meter_complete_and_each_month_separately(small):
     root, _ = small
     ds = greenkit.open_dataset(root / "usage")
 
@@ -414,7 +414,7 @@ def test_arguments_are_checked(small, monkeypatch):
         ds.frame()
 
 
-def test_a_killed_driver_leaves_files_that_count_for_nothing(small, tmp_path):
+def test_killed_driver_leaves_files_that_are_not_part_of_the_dataset(small, tmp_path):
     root, _ = small
     shutil.copytree(root / "usage", tmp_path / "usage")
     ds = greenkit.open_dataset(tmp_path / "usage")

@@ -24,7 +24,7 @@ def ds(tmp_path_factory):
     return found
 
 
-def test_the_page_has_files_quality_load_and_meters(ds, tmp_path):
+def test_page_has_files_quality_load_and_meters(ds, tmp_path):
     ds.report(tmp_path / "page.html", by="tdsp", client="in order")
     page = (tmp_path / "page.html").read_text()
     for text in ("Files", "Data quality", "Fleet load", "Meters", "bad.txt", "absent", "ONCOR"):
@@ -50,7 +50,7 @@ def test_charts_of_the_fleet_show_the_sums(ds):
             chart(load[:0] if chart is not plot.findings_by_day else days[:0])
 
 
-def test_the_fleet_table_is_that_of_the_frame(ds):
+def test_fleet_table_is_that_of_the_frame(ds):
     table = ds.fleet_table(client="in order")
     assert len(table) == 12
     assert table["tdsp"].notna().all()

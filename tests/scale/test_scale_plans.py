@@ -13,7 +13,7 @@ pytest.importorskip("deltalake", reason="the extra scale is not installed: no mo
 
 
 @pytest.mark.filterwarnings("ignore")  # distributed warns while it stops
-def test_plans_priced_by_tasks_of_dask_give_the_bills_of_the_whole(tmp_path, monkeypatch):
+def test_plans_priced_by_dask_tasks_equal_those_priced_at_once(tmp_path, monkeypatch):
     meters = [greenkit.synthetic.household(n, tdsp="oncor", faults=()) for n in range(1, 6)]
     days = (dt.date(2024, 11, 1), dt.date(2024, 11, 8))
     greenkit.synthetic.write_lse(tmp_path / "week.lse", meters, *days)

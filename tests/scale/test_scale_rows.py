@@ -85,7 +85,7 @@ def series(values, revision, quality="actual", start="2025-07-01"):
     }))  # fmt: skip
 
 
-def test_a_shorter_newer_revision_replaces_the_whole_day():
+def test_shorter_newer_revision_replaces_the_complete_day():
     old, new = series([0.1] * 96, "2025-07-02"), series([0.2] * 92, "2025-07-03")
     rows = pa.concat_tables([_rows.from_frame(old, delivered=9), _rows.from_frame(new, delivered=1)])
     found = _rows.to_frame(_resolve.resolve(rows))

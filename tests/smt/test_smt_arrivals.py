@@ -94,7 +94,7 @@ def mail(*attachments, text="Your report is attached."):
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-def test_stranger_in_a_folder_is_left_out_and_listed(tmp_path, name):
+def test_other_file_in_a_folder_is_left_out_and_listed(tmp_path, name):
     folder_with(tmp_path, {"IntervalData.csv": CSV, name: STRANGERS[name]})
     found = read(tmp_path)
     assert total(found) == DAY
@@ -107,14 +107,14 @@ def test_stranger_in_a_folder_is_left_out_and_listed(tmp_path, name):
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred], ids=["zip", "tar"])
-def test_strangers_in_an_archive_are_left_out(pack):
+def test_other_files_in_an_archive_are_left_out(pack):
     found = read(pack({"a.csv": CSV, "b.lse": LSE, **STRANGERS}))
     assert total(found) == pytest.approx(DAY + FALL_BACK)
     (finding,) = found.findings
     assert finding.evidence["count"] == len(finding.evidence["files"]) == len(STRANGERS)
 
 
-def test_strangers_beside_a_green_button_feed_are_left_out(tmp_path, sample_path):
+def test_other_files_beside_a_green_button_feed_are_left_out(tmp_path, sample_path):
     folder_with(tmp_path, {**STRANGERS, "feed.xml": sample_path("espi").read_bytes()})
     rows = len(greenkit.open_espi(sample_path("espi")).readings)
     for load in (greenkit.load, greenkit.load_espi):
@@ -131,7 +131,7 @@ def test_report_in_the_folder_does_not_break_the_next_load(tmp_path):
     assert total(read(tmp_path)) == DAY
 
 
-def test_stranger_that_the_caller_names_is_an_error(tmp_path):
+def test_other_file_that_the_caller_names_is_an_error(tmp_path):
     folder_with(tmp_path, STRANGERS)
     for name in STRANGERS:
         with pytest.raises(FormatError) as caught:
@@ -152,7 +152,7 @@ def test_source_without_a_readable_file_raises_and_names_each_file(tmp_path, loa
         assert "This is a web page" in caught.value.problem
 
 
-def test_error_for_many_strangers_lists_the_first_ones(tmp_path):
+def test_error_for_many_other_files_lists_the_first_ones(tmp_path):
     folder_with(tmp_path, {f"{i:03}.png": STRANGERS["photo.png"] for i in range(30)})
     with pytest.raises(OtherFormat, match=r"019\.png: This is an image.*\n  and 10 more"):
         greenkit.load_smt(tmp_path)
@@ -313,7 +313,7 @@ def test_compressed_bombs_are_refused():
             read(data, limits=limits)
 
 
-def test_deflate64_says_what_to_do():
+def test_deflate64_error_has_a_next_step():
     data = bytearray(zipped({"a.csv": CSV}))
     for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         place = data.index(mark) + at
@@ -419,7 +419,7 @@ def test_forwarded_email_is_read():
     assert total(read(bytes(message))) == DAY
 
 
-def test_email_without_attachments_says_what_to_load():
+def test_email_without_attachments_has_a_next_step():
     with pytest.raises(OtherFormat, match=r"This is an e-mail without attachments. Load the file that was attached"):
         read(mail())
 

@@ -129,7 +129,7 @@ def test_dates(date):
     assert df["usage_date"].unique().tolist() == [pd.Timestamp("2025-07-06").to_datetime64()]
 
 
-def test_repeated_hour_with_its_true_label():
+def test_repeated_hour_with_its_correct_label():
     lines = csv_rows(AUTUMN)
     lines[8] = lines[8].replace(",02:00,01:15,", ",01:00,01:15,")
     same(read(csv(lines)).readings, read(csv(csv_rows(AUTUMN))).readings)
@@ -150,7 +150,7 @@ def test_value_in_the_skipped_hour_is_left_out_and_reported():
     assert found.findings.worst.evidence["kwh"] == 0.75
 
 
-def test_a_day_several_times_in_a_row():
+def test_day_several_times_in_a_row():
     for day in (PLAIN, SPRING, AUTUMN):
         found = read(csv(csv_rows(day), csv_rows(day), csv_rows(day)))
         same(found.readings, read(csv(csv_rows(day))).readings)
@@ -276,7 +276,7 @@ def fallback(monkeypatch):
 
 
 @pytest.mark.parametrize("day", [PLAIN, SPRING, AUTUMN])
-def test_row_by_row_gives_the_same(monkeypatch, day):
+def test_reading_row_by_row_returns_the_same_frame(monkeypatch, day):
     kwh = values({PLAIN: 96, SPRING: 92, AUTUMN: 100}[day])
     kwh[20] = ""
     text = csv(csv_rows(day, kwh), csv_rows(day, revision="", flow="Surplus Generation"), [HEADER])

@@ -536,7 +536,7 @@ def test_34_header_without_rows(text):
         (b"\0\0", "The file contains only zero bytes"),
     ],
 )
-def test_34_nothing_in_the_file(text, message):
+def test_34_empty_file(text, message):
     with pytest.raises(FormatError, match=f"{message}. Download the file again"):
         read(text)
 

@@ -258,7 +258,7 @@ def test_surplus_on_days_when_clocks_change(day, intervals):
     assert len(found.readings) == 2 * intervals
 
 
-def test_blank_surplus_column_is_no_flow():
+def test_blank_surplus_column_is_not_a_flow():
     rows = ["07/01/2025,00:00,00:15,0.5,", "07/01/2025,00:15,00:30,0.25,"]
     assert sums(read(own_column(rows))) == {"delivered": 0.5 + 0.25}
 

@@ -100,7 +100,7 @@ def test_missing_rows_lose_only_their_values(meter, day, data):
 
 @QUICK
 @given(METERS, DAYS, st.integers(0, 10_000), st.binary(max_size=3))
-def test_damage_gives_a_finding_or_a_greenkit_error(meter, day, place, junk):
+def test_damage_causes_a_finding_or_a_greenkit_error(meter, day, place, junk):
     last = day + dt.timedelta(days=1)
     for whole in (csv_of(meter, day, last), lse_of(meter, day, last), _smt_json.intervals(meter, day, last)):
         at = place % len(whole)

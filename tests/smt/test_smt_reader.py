@@ -26,7 +26,7 @@ MONTHLY = "Esi Id,Start Date,End Date,ACTL_KWH_USG,Bill Status\n"
 # what comes back
 
 
-def test_the_frame_is_the_same_from_every_format():
+def test_frame_is_the_same_from_every_format():
     slots = [f"{v}-A" for v in values(96)]
     doc = {"esiid": ID, "energyData": [
         {"DT": "07/06/2025", "RevTS": "07/07/2025 09:40:14", "RT": "C",
@@ -365,7 +365,7 @@ def test_damaged_entries_of_the_portal():
     assert found.findings.named("smt.row.unreadable")[0].evidence["count"] == 5
 
 
-def test_the_token_and_trans_id_are_not_shown():
+def test_token_and_trans_id_are_not_shown():
     body = {"errorCode": "2076", "errorMessage": "API Integration is not done.", "accessToken": "abc.def"}
     with pytest.raises(FormatError, match=r"API Integration is not done\. \(error 2076\)") as raised:
         read(json.dumps(body))

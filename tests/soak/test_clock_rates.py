@@ -113,7 +113,7 @@ def measure(seeds, longest):
     return counts, wrong
 
 
-def test_clock_checks_of_short_feeds_are_right():
+def test_clock_checks_of_short_feeds_are_correct():
     counts, wrong = measure(range(20), longest=14)
     wrong += measure([271], longest=1096)[1]  # a year whose edges and most of whose days are in winter
     assert wrong == []
@@ -121,7 +121,7 @@ def test_clock_checks_of_short_feeds_are_right():
 
 
 @pytest.mark.real
-def test_clock_checks_of_feeds_up_to_three_years_are_right():
+def test_clock_checks_of_feeds_up_to_three_years_are_correct():
     """A few; ``python tests/soak/test_clock_rates.py --first 100 --count 200`` measures more."""
     counts, wrong = measure(range(100, 160), longest=1096)
     assert wrong == []

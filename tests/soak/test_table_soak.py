@@ -37,7 +37,7 @@ def tell_the_run():
 @seed(SEED)
 @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(frames_and_mappings(), st.sampled_from(FORMS), st.booleans())
-def test_parse_after_write_gives_the_frame_for_any_mapping(made, form, reverse):
+def test_parse_after_write_returns_the_frame_for_any_mapping(made, form, reverse):
     df, mapping = made
     with quiet():
         back = greenkit.load_table(written(df, mapping, *form, reverse=reverse), mapping)

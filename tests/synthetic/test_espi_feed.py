@@ -116,7 +116,7 @@ def test_shipped_samples_equal_the_generated_ones(name):
     assert data_samples.content(name) == (FOLDER / name).read_bytes(), "run python -m greenkit.synthetic"
 
 
-def test_the_folder_contains_the_shipped_samples_only(tmp_path):
+def test_folder_contains_the_shipped_samples_only(tmp_path):
     # plans and their table are written by hand
     meter_files = [p.name for p in FOLDER.iterdir() if p.suffix != ".md" and not p.name.startswith(("plan-", "wires-"))]
     assert sorted(data_samples.SHIPPED) == sorted(meter_files)

@@ -36,7 +36,7 @@ def reasons(bill, number):
     return [t for t in tail if not t.startswith(("Rule", "Data", "Note"))]
 
 
-def test_explanation_says_when_demand_was_highest_and_what_a_ratchet_bills(peaks):
+def test_explanation_states_the_time_of_the_peak_and_the_ratchet(peaks):
     one = plan(
         demand=[
             {"name": "Facility", "price": 10, "window": 60, "minimum": 20,

@@ -98,7 +98,7 @@ def test_04_bill_across_a_season_is_split_by_day(make_flow):
     assert base["quantity"].round(6).tolist() == [147.0, 145.5]
 
 
-def test_04_prices_of_the_whole_year_count_over_a_change_of_season(chicago):
+def test_04_prices_of_all_year_apply_across_a_change_of_season(chicago):
     one = plan(
         seasons={"summer": "06-01/09-30", "winter": "rest"},
         energy={"tiers": [{"to": 500, "price": 0.1}, {"price": 0.2}]},
@@ -232,7 +232,7 @@ def test_16_credit_from_1000_is_given_at_1000():
     assert credit(998.0).total == 0
 
 
-def test_17_total_near_a_threshold_is_reported_and_rounded_as_the_plan_says():
+def test_17_total_near_a_threshold_is_reported_and_rounded_as_in_the_plan():
     assert credit(999.996).total == 0
     assert credit(999.996, rounding={"kwh": 0}).total == -125
     found = credit(999.996).findings.named("tariff.credit.at-threshold")
@@ -282,14 +282,14 @@ def test_19_gap_below_and_above_the_break_even_changes_the_answer(chicago, usage
     assert ("Gaps could change the ranking" in result.explain()) is not certain
 
 
-def test_20_a_third_missing_ranks_over_whole_bills(chicago):
+def test_20_a_third_missing_ranks_over_complete_bills(chicago):
     df = with_gap(chicago(np.ones(hours("2025-01-01", "2026-01-01"))), "2025-03-01", "2025-07-01")
     result = compare_plans(df, [plan(energy=0.1), load_plan({"name": "B", "zone": CHICAGO, "energy": 0.2})])
     assert result.ranking["bills"].tolist() == [8, 8]
     assert result.findings.named("tariff.compare.partial-bills")[0].evidence == {"count": 12, "whole": 8}
 
 
-def test_21_estimated_intervals_are_priced_and_their_share_is_said(chicago):
+def test_21_estimated_intervals_are_priced_and_their_share_is_reported(chicago):
     df = chicago(np.ones(48), quality=["estimated"] * 12 + ["actual"] * 36)
     bill = price(df, plan(energy=1))
     assert bill.total == 48
@@ -342,7 +342,7 @@ def test_27_unknown_flow_is_taken_as_delivered(chicago):
     assert "tariff.flow.unknown" in names(bill)
 
 
-def test_28_meters_are_billed_apart_unless_asked(chicago):
+def test_28_meters_are_billed_separately_unless_asked(chicago):
     df = both(chicago(np.ones(24), meter="A"), chicago(np.ones(24), meter="B"))
     one = plan(energy=1, fixed=[{"amount": 10}])
     assert price(df, one).total == 68
@@ -375,7 +375,7 @@ def test_30_delivered_and_received_of_one_interval_are_both_kept(chicago):
     assert price(df, plan(energy=0.2, export=netted)).total == Decimal("0.40")
 
 
-def test_31_export_without_terms_is_worth_nothing_and_said(chicago):
+def test_31_export_without_terms_is_not_credited_and_is_reported(chicago):
     bill = price(solar(chicago, np.ones(24), np.ones(24)), plan(energy=1))
     assert bill.total == 24
     assert bill.findings.named("tariff.export.no-terms")[0].evidence["kwh"] == 24.0
@@ -475,7 +475,7 @@ def peaks(chicago, kws, start="2025-01-01"):
     return chicago(np.concatenate(values), start)
 
 
-def test_40_ratchet_without_history_gives_two_figures(chicago):
+def test_40_ratchet_without_history_has_two_figures(chicago):
     bill = price(
         peaks(chicago, [50, 100]), plan(demand=[{"price": 1, "window": 60, "ratchet": {"share": 0.8, "months": 11}}])
     )
@@ -538,7 +538,7 @@ def test_46_bill_of_61_days_has_two_months_of_allowance():
     assert "tariff.bill.long" in names(bill)
 
 
-def test_47_first_bill_of_9_days_is_prorated_as_the_plan_says():
+def test_47_first_bill_of_9_days_is_prorated_as_in_the_plan():
     rows = pd.DataFrame({"start": ["2025-01-01"], "end": ["2025-01-10"], "kWh": [100.0]})
     one = plan(
         energy=0,
@@ -686,7 +686,7 @@ def test_59_many_plans_take_one_pass_over_the_data(chicago, monkeypatch):
     assert few <= 3
 
 
-def test_60_partitions_by_meter_in_parallel_give_the_bills_of_the_whole(chicago):
+def test_60_partitions_by_meter_in_parallel_have_the_same_bills(chicago):
     df = both(*(chicago(np.full(48, i + 1.0), meter=f"M{i}") for i in range(4)))
     plans = [plan(energy={"w": {"price": 0.3, "hours": f"{h}-21"}, "rest": 0.1}) for h in range(20)]
     plans = pickle.loads(pickle.dumps(plans))

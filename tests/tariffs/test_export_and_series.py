@@ -105,7 +105,7 @@ def test_year_table_prices_by_month_kind_of_day_and_hour(make_flow, tmp_path):
         price(df, plan)
 
 
-def test_ercot_prices_are_per_mwh_and_the_flag_tells_the_repeated_hour(make_flow, tmp_path):
+def test_ercot_prices_are_per_mwh_and_the_flag_marks_the_repeated_hour(make_flow, tmp_path):
     rows = []
     for hour in range(1, 25):
         for flag in ("N", "Y") if hour == 2 else ("N",):
@@ -145,7 +145,7 @@ def test_urdb_trap_is_refused(keys, words):
         load_plan(urdb(**keys))
 
 
-def test_urdb_says_what_it_cannot_price(make_flow):
+def test_urdb_fields_that_are_not_priced_are_reported(make_flow):
     record = urdb(
         name="R [URDB cannot correctly model this rate]", servicetype="Delivery", description="See Rider PCA.",
         demandreactivepowercharge=0.3, flatdemandstructure=[[{"rate": 5}]], startdate=1262304000,

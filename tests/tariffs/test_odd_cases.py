@@ -60,7 +60,7 @@ def test_base_charge_fee_and_credits_apply_at_their_edges(kwh, total):
      ({"to": 800}, 800, True), ({"below": 800}, 800, False), ({"above": 999}, 999.4, True),
      ({"from": 500, "below": 1000}, 500, True), ({"from": 500, "below": 1000}, 1000, False)],
 )  # fmt: skip
-def test_band_is_inclusive_or_exclusive_as_it_says(band, kwh, applies):
+def test_band_is_inclusive_or_exclusive_as_written(band, kwh, applies):
     assert cost({"energy": 0, "fees": [{"amount": 5, **band}]}, kwh) == (5 if applies else 0)
 
 
@@ -87,7 +87,7 @@ def test_band_that_no_bill_can_have_is_refused(band, words):
     ("days", "thirtieths", "of_month", "short"),
     [(27, 27.0, 28.07, 1.97), (28, 28.0, 29.18, 2.19), (31, 31.0, 32.5, 2.19), (35, 35.0, 36.93, 2.19)],
 )
-def test_bills_of_27_to_35_days_are_prorated_as_each_charge_says(days, thirtieths, of_month, short):
+def test_bills_of_27_to_35_days_are_prorated_by_the_rule_of_each_charge(days, thirtieths, of_month, short):
     """From 15 January: 17 days of January at 1/31 and the rest of February at 1/28, 31 $ a month."""
     one = plan(
         fixed=[{"name": "a", "amount": 30, "prorate": "days/30"}, {"name": "b", "amount": 31, "prorate": "days/month"},
@@ -159,7 +159,7 @@ def test_holiday_on_a_thursday_is_priced_as_a_sunday(flow, days, total, holidays
     assert price(flow(np.ones(24), "2025-12-25"), one).total == total
 
 
-def test_holidays_with_prices_of_their_own_are_no_sundays(flow):
+def test_holidays_with_prices_of_their_own_are_not_sundays(flow):
     energy = {"w": {"price": 1, "days": "sat-sun"}, "h": {"price": 2, "days": "holidays"}, "rest": 0}
     assert price(flow(np.ones(24), "2025-12-25"), plan(holidays="NERC", energy=energy)).total == 48
 
@@ -194,7 +194,7 @@ def test_netting_within_the_hour_differs_from_netting_by_interval(flow, netting,
     assert float(price(df, plan(energy=0.1, export={"price": 0.05, "netting": netting, "carry": "pay"})).total) == total
 
 
-def test_the_two_hours_of_the_repeated_hour_are_netted_apart(make_flow):
+def test_both_repeated_hours_are_netted_separately(make_flow):
     # 01:00 occurs twice on this day, at 06:00 and 07:00 UTC
     imported, exported = (
         make_flow(v, "2025-11-02 06:00", zone="UTC", flow=f) for v, f in (([1, 0], "delivered"), ([0, 2], "received"))
@@ -203,7 +203,7 @@ def test_the_two_hours_of_the_repeated_hour_are_netted_apart(make_flow):
     assert price(frame.tidy(pd.concat([imported, exported])), one).total == 0
 
 
-def test_registers_of_other_intervals_cannot_be_netted_but_priced_apart(flow):
+def test_registers_of_other_intervals_cannot_be_netted_but_priced_separately(flow):
     df = frame.tidy(pd.concat([flow(np.full(24, 1.0)), flow(np.full(96, 1.0), every="15min", flow="received")]))
     apart = {"price": 0.05, "carry": "pay"}
     assert price(df, plan(energy=0.1, export=apart)).total == Decimal("-2.40")
@@ -308,7 +308,7 @@ def test_plan_with_a_typing_error_is_refused_with_its_next_step(text, words):
 
 
 @pytest.mark.parametrize("source", [None, ["a.toml"], 5])
-def test_source_that_is_no_plan_is_refused(source):
+def test_source_that_is_not_a_plan_is_refused(source):
     with pytest.raises(PlanError, match="A plan cannot be read from a"):
         load_plan(source)
 

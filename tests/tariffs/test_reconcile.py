@@ -118,7 +118,7 @@ def test_match_with_a_typing_error_is_refused(feed, match, words):
         reconcile_charges(feed.readings, E_TOU_C, feed.bills, line_items=feed.line_items, match=match)
 
 
-def test_bills_and_lines_of_other_meters_stay_apart(make_flow):
+def test_bills_and_lines_of_other_meters_stay_separate(make_flow):
     df = frame.tidy(pd.concat([make_flow(np.ones(24), meter="A"), make_flow(np.full(24, 2.0), meter="B")]))
     bills = pd.DataFrame({"meter": ["A", "B"], "start": "2024-01-01", "end": "2024-01-02", "cost": [24.0, 50.0]})
     items = pd.DataFrame({"meter": ["A", "B", "B"], "start": "2024-01-01", "note": ["Energy", "Energy", "Days"],
