@@ -19,31 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit.times import US, Instants, to_instants, to_wall_clock
+from greenkit._series import KEY, adds_up
+from greenkit.times import US, Instants, to_instants, to_wall_clock, view_instants
 
 if TYPE_CHECKING:
     from greenkit._relations import Relations
 
-SERIES: Final = ("meter", "flow", "series", "unit")
-"""The columns that identify a series."""
-KEY: Final = (*SERIES, "zone")
 HOUR: Final = 3600 * US
 DAY: Final = 24 * HOUR
-# fmt: off
-ADDITIVE: Final = frozenset({
-    "kWh", "kVAh", "kvarh", "Ah", "V2h", "A2h", "Qh", "Q45h", "Q60h", "therm", "Btu", "J", "m3", "m3 (compensated)",
-    "m3 (uncompensated)", "ft3", "ft3 (compensated)", "gal", "imperial gal", "L", "L (compensated)",
-    "L (uncompensated)", "currency", "count", "rev",
-})
-# fmt: on
-"""Units of quantities that can be summed over time, unlike kW, V, A, or °C."""
-# The rate that the value of an interval over its hours is, for units that can be summed. All others (kW, V, °C …) are
-# rates themselves: for a longer time, only their mean weighted by hours is meaningful.
-_RATE: Final = {
-    "kWh": "kW", "kVAh": "kVA", "kvarh": "kvar", "Ah": "A", "V2h": "V2", "A2h": "A2", "Qh": "Q", "Q45h": "Q45",
-    "Q60h": "Q60",
-}  # fmt: skip
-POWER: Final = {unit: _RATE.get(unit, f"{unit}/h") for unit in sorted(ADDITIVE)}
 ESTIMATED: Final = frozenset({"estimated", "projected"})
 """Qualities of values that were not measured."""
 
@@ -53,28 +36,6 @@ BATCH: Final = 1 << 19
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-
-def adds_up(unit: str) -> bool:
-    """Return whether intervals of this unit may be summed over time.
-
-    Examples
-    --------
-    >>> adds_up("kWh"), adds_up("therm"), adds_up("kW"), adds_up("V")
-    (True, True, False, False)
-    """
-    return unit in POWER
-
-
-def power_unit(unit: str) -> str:
-    """Return the unit of a value divided by its hours; a rate keeps its own.
-
-    Examples
-    --------
-    >>> power_unit("kWh"), power_unit("m3"), power_unit("V")
-    ('kW', 'm3/h', 'V')
-    """
-    return POWER.get(unit, unit)
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # arrays do not compare as one, and each generated method costs import
@@ -338,15 +299,6 @@ def _category(column: pd.Series[Any]) -> pd.Series[Any]:
     return column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
 
 
-def instants(column: pd.Series[Any]) -> Instants:
-    """Return zone-aware times as microseconds since 1970 UTC: a read-only view of the column if it can be one."""
-    if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
-        view = np.asarray(column.array.view("i8")).view()
-        view.flags.writeable = False
-        return view
-    return to_instants(column)
-
-
 class Runs(NamedTuple):
     """A frame in which each series is one run of rows whose starts increase, so that there are no duplicates."""
 
@@ -366,19 +318,19 @@ def plain(df: pd.DataFrame) -> Runs | None:
     first, code, keys = runs(df)
     if len(code) != len(keys):
         return None
-    start = instants(df["start"])
+    start = view_instants(df["start"])
     follows = start[1:] > start[:-1]
     follows[first[1:] - 1] = True
     if not follows.all():
         return None
-    return Runs(first, code, keys, start, instants(df["end"]), df["value"].to_numpy(dtype=np.float64))
+    return Runs(first, code, keys, start, view_instants(df["end"]), df["value"].to_numpy(dtype=np.float64))
 
 
 def of(df: pd.DataFrame) -> Intervals:
     """Return all rows of a tidy frame, sorted by series and start. The frame is not checked."""
     first, code, keys = runs(df)
     each = np.repeat(code, np.diff(np.append(first, len(df))))
-    start, end = instants(df["start"]), instants(df["end"])
+    start, end = view_instants(df["start"]), view_instants(df["end"])
     quality = _category(df["quality"])
     words = np.append(quality.cat.categories.isin(ESTIMATED), False)
     value = df["value"].to_numpy(dtype=np.float64)

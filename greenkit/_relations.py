@@ -23,7 +23,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from greenkit._intervals import ADDITIVE, BATCH, Bools, Floats, Intervals, Ints, Runs, is_duplicate, ranges
+from greenkit._intervals import BATCH, Bools, Floats, Intervals, Ints, Runs, is_duplicate, ranges
+from greenkit._series import ADDITIVE
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
 from greenkit.times import Instants, midnights

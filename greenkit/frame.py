@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype, is_string_dtype, union_categoricals
 
-from greenkit import _intervals
-from greenkit._intervals import ADDITIVE as ADDITIVE
-from greenkit._intervals import SERIES as SERIES
+from greenkit._series import ADDITIVE as ADDITIVE
+from greenkit._series import SERIES as SERIES
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, Count, Finding, Findings, Kind
-from greenkit.times import US, to_times
+from greenkit.times import US, to_times, view_instants
 
 if TYPE_CHECKING:
+    from greenkit._intervals import Intervals
     from greenkit._preview import Preview
 
 MIXED_ZONES: Final = Kind(
@@ -140,7 +140,7 @@ def _has_empty(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return bool(column.array.codes.min() < 0)
     if column.dtype.kind == "M":
-        return bool(_intervals.instants(column).min() == np.iinfo(np.int64).min)
+        return bool(view_instants(column).min() == np.iinfo(np.int64).min)
     return bool(column.isna().any())
 
 
@@ -178,7 +178,7 @@ def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
         # the rows of one site, filtered from a frame of several zones, are still in UTC: correct, though not local
         if len(df) and found != want and (exact or found != "UTC"):
             raise SchemaError(f"Column {name} is in {found}, but column zone is {want}", next_step=f"{_TIDY}.")
-    backwards = _intervals.instants(df["end"]) < _intervals.instants(df["start"])
+    backwards = view_instants(df["end"]) < view_instants(df["start"])
     if backwards.any():
         row = int(np.flatnonzero(backwards)[0])
         raise SchemaError(f"Row {row} ends before it starts", next_step="Correct its start and end.")
@@ -370,6 +370,8 @@ def latest(df: pd.DataFrame) -> pd.DataFrame:
     SchemaError
         If the frame is not tidy.
     """
+    from greenkit import _intervals
+
     check(df)
     if "revision" not in df.columns or not len(df) or df["revision"].isna().all():
         return df
@@ -401,7 +403,7 @@ def relations(df: pd.DataFrame) -> pd.DataFrame:
     >>> relations(empty())["relation"].tolist()
     []
     """
-    from greenkit import _relations
+    from greenkit import _intervals, _relations
 
     check(df)
     runs = _intervals.plain(df)
@@ -452,7 +454,7 @@ def physical(
     >>> len(physical(empty()))
     0
     """
-    from greenkit import _relations
+    from greenkit import _intervals, _relations
 
     check(df)
     found = _intervals.deduplicate(_intervals.latest(_intervals.of(df), df), df)
@@ -472,9 +474,9 @@ def physical(
     return tidy(out)
 
 
-def _flows(df: pd.DataFrame) -> _intervals.Intervals:
+def _flows(df: pd.DataFrame) -> Intervals:
     """Return the physical flows of a checked frame; duplicates raise an error, because a pivot would lose one."""
-    from greenkit import _relations
+    from greenkit import _intervals, _relations
 
     found = _intervals.latest(_intervals.of(df), df)
     twice = _intervals.is_duplicate(found)
@@ -582,6 +584,8 @@ def summary(df: pd.DataFrame) -> pd.DataFrame:
     >>> len(summary(empty()))
     0
     """
+    from greenkit import _intervals
+
     check(df)
     found = _intervals.plain(df)
     if found is None:

@@ -208,6 +208,15 @@ def to_instants(times: pd.Series[Any] | pd.DatetimeIndex) -> Instants:
     return np.array(index.as_unit("us").asi8, dtype=np.int64)  # a copy, so that no caller changes the frame
 
 
+def view_instants(column: pd.Series[Any]) -> Instants:
+    """Return zone-aware times as microseconds since 1970 UTC: a read-only view of the column if it can be one."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
+        view = np.asarray(column.array.view("i8")).view()
+        view.flags.writeable = False
+        return view
+    return to_instants(column)
+
+
 def to_times(instants: Instants, zone: str = "UTC") -> pd.DatetimeIndex:
     """Return microseconds since 1970 UTC as times in a zone (datetime64[us, zone])."""
     # a ZoneInfo, since pandas 2 would make a pytz zone of the name; its dtype differs from what Parquet returns

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "greenkit"
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
     {"errors", "findings", "secret", "settings", "_files", "_html", "_preview", "_progress", "_style", "_toml"},
-    {"times", "text"},
+    {"times", "text", "_series"},
     {"frame", "sources", "_categories", "_days", "_foreign", "_glance", "_intervals", "_left_out", "_relations"},
     {"espi", "smt", "tables", "pgp"},
     {"detect", "store"},
@@ -98,7 +98,7 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
-        "greenkit._intervals",
+        "greenkit._series",
         "greenkit.accessor",
         "greenkit.errors",
         "greenkit.findings",

@@ -18,18 +18,18 @@ from pandas.api.types import is_string_dtype
 from greenkit import _intervals, _relations, frame
 from greenkit._intervals import ESTIMATED as ESTIMATED
 from greenkit._intervals import HOUR as HOUR
-from greenkit._intervals import KEY as KEY
-from greenkit._intervals import POWER as POWER
 from greenkit._intervals import Bools as Bools
 from greenkit._intervals import Floats as Floats
 from greenkit._intervals import Intervals as Intervals
 from greenkit._intervals import Ints as Ints
-from greenkit._intervals import adds_up as adds_up
 from greenkit._intervals import deduplicate as deduplicate
 from greenkit._intervals import duplicates as duplicates
 from greenkit._intervals import is_duplicate as is_duplicate
 from greenkit._intervals import local as local
-from greenkit._intervals import power_unit as power_unit
+from greenkit._series import KEY as KEY
+from greenkit._series import POWER as POWER
+from greenkit._series import adds_up as adds_up
+from greenkit._series import power_unit as power_unit
 from greenkit.findings import counted, warn
 from greenkit.times import to_times
 

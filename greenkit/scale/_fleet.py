@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from greenkit import frame
 from greenkit._days import breaks
-from greenkit._intervals import HOUR, adds_up
+from greenkit._intervals import HOUR
+from greenkit._series import adds_up
 from greenkit.scale import _query, _rows
 from greenkit.scale._query import Where
 from greenkit.times import to_times

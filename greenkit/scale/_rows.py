@@ -26,7 +26,7 @@ from greenkit import _intervals, frame
 from greenkit._categories import from_codes, smallest
 from greenkit._intervals import DAY
 from greenkit.findings import Kind
-from greenkit.times import to_instants, to_times
+from greenkit.times import to_instants, to_times, view_instants
 
 COLUMN_LEFT_OUT: Final = Kind(
     "scale.column.left-out",
@@ -118,7 +118,7 @@ def from_frame(df: pd.DataFrame, *, delivered: int | None = None, place: int = 0
         return empty()
     first, code, keys = _intervals.runs(df)
     series = np.repeat(code, np.diff(np.append(first, len(df))))
-    start, end = _intervals.instants(df["start"]), _intervals.instants(df["end"])
+    start, end = view_instants(df["start"]), view_instants(df["end"])
     filed = _dates(df["usage_date"]) if "usage_date" in df.columns else np.full(len(df), _NEVER)
     day = _intervals.local(start, series, keys["zone"]) // DAY
     day = np.where(filed == _NEVER, day, filed)

@@ -225,7 +225,7 @@ def test_doctor_shows_and_creates_settings(file, capsys, tmp_path, server):
 def test_onboarding_lists_what_is_missing(file, capsys, tmp_path):
     assert cli.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
     out = capsys.readouterr().out
-    assert "client-certificate.cer: The settings name no certificate" in out
+    assert "client-certificate.cer: The settings contain no certificate" in out
     page = (tmp_path / "on" / "onboarding.md").read_text()
     assert "DUNS number: ____" in page
     assert "NOT ENCLOSED" in page

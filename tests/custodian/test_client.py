@@ -377,7 +377,7 @@ def test_answer_that_covers_less_or_more_is_reported_and_kept(utility):
         utility.behavior.replace = lambda path, b=bodies[name]: flask.Response(b, 200)
         asked = ("2024-03-01", "2024-03-10")
         if name == "less":
-            with pytest.warns(GreenkitWarning, match="covers less than the requested period"):
+            with pytest.warns(GreenkitWarning, match="covers only part of the requested period"):
                 df = client.usage(*asked)
         else:
             df = client.usage(*asked)

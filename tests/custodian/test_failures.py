@@ -574,7 +574,7 @@ def test_missing_intermediate_certificate_is_named_and_its_step_helps(authority,
         with custodian.start("pge", authority=authority, server_certificate=pair) as utility:
             return utility.connect(ca_file=ca_file, grant="client_credentials").service_status()
 
-    with pytest.raises(errors.HostRejected, match="leaves out an intermediate certificate") as caught:
+    with pytest.raises(errors.HostRejected, match="does not send an intermediate certificate") as caught:
         status(chain.leaf, chain.root)
     assert "missing intermediate certificate and its root into one PEM file, and set ca_file" in caught.value.next_step
     assert status(chain.leaf, chain.complete) is True
@@ -608,7 +608,7 @@ def test_unknown_subscription_is_an_error_with_a_next_step(generic, monkeypatch)
     without_resource_uri(generic, monkeypatch, authorization=False)
     client = authorized(generic)
     authorized(generic, user="Grace")
-    with pytest.raises(errors.FormatError, match=r"2 subscriptions, not one\. Pass subscription= to connect"):
+    with pytest.raises(errors.FormatError, match=r"2 subscriptions instead of one\. Pass subscription= to connect"):
         client.usage(*MARCH)
 
 

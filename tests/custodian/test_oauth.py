@@ -91,7 +91,7 @@ def test_link_contains_the_parameters_of_the_profile_escaped(authority):
         (400, '"Invalid Certificate"', errors.CertificateRejected, "does not accept the client certificate"),
         (403, "", errors.ClientRejected, "status 403"),
         (404, "No listener for endpoint: /x", errors.ClientRejected, "status 404"),
-        (429, "", errors.RateLimited, "fewer requests"),
+        (429, "", errors.RateLimited, "limits the rate of requests"),
         (500, "<html>", errors.ServerUnavailable, "Try again later"),
         (302, "", errors.HostRejected, "does not follow"),
         (200, "<html>", errors.FormatError, "did not return a JSON object"),

@@ -632,7 +632,7 @@ def test_r10_retry_after_is_respected_up_to_a_limit(utility):
     assert len(utility.behavior.busy) == 6  # three attempts
     utility.behavior.busy.clear()
     utility.behavior.busy.append((429, "9000"))
-    with pytest.raises(errors.RateLimited, match="fewer requests") as caught:
+    with pytest.raises(errors.RateLimited, match="limits the rate of requests") as caught:
         client.usage(*MARCH)
     assert caught.value.retry_after == 9000
     utility.behavior.busy.append((503, "8000"))

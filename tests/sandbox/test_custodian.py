@@ -156,7 +156,7 @@ def test_page_refuses_unknown_client_redirect_and_customer(utility):
     for wrong in ({"client_id": "x"}, {"redirect_uri": "https://evil.example/"}):
         page = requests.get(base, params={**sent, **wrong}, allow_redirects=False, timeout=5)
         assert page.status_code == 400
-        assert "nothing was shared" in page.text
+        assert "no data was shared" in page.text
     other = requests.get(base, params={**sent, "response_type": "token"}, allow_redirects=False, timeout=5)
     assert other.status_code in (302, 400)
     form = {"user": "Ada", "password": "wrong"}

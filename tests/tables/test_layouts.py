@@ -556,7 +556,7 @@ def test_near_miss_names_the_layout_and_the_difference_and_no_preamble():
     with pytest.raises(OtherFormat) as caught:
         load(text)
     assert "opower" in str(caught.value)
-    assert "it has 'UNIT' instead of 'UNITS'" in str(caught.value)
+    assert "it has column 'UNIT' instead of 'UNITS'" in str(caught.value)
     assert "PAT" not in str(caught.value)
     assert "layout=" in caught.value.next_step
 

@@ -219,7 +219,7 @@ ANSWERS = [
     (READS, 400, {}, {"errorCode": "2076", "errorMessage": "API Integration is not done."}, ClientRejected, "2076"),
     (READS, 200, {}, ECHO, RemoteError, r"code 9: bad"),
     (READS, 403, {}, b"<html>", LoginRejected, "user, requester, and duns"),
-    (READS, 429, {"Retry-After": "7"}, b"", RateLimited, "fewer requests"),
+    (READS, 429, {"Retry-After": "7"}, b"", RateLimited, "limits the rate of requests"),
     (READS, 503, {}, b"", ServerUnavailable, "503"),
     (READS, 302, {"Location": "https://localhost:1/"}, b"", RemoteError, "does not follow"),
     (READS, 200, {}, b"<html>busy</html>", RemoteError, "is not JSON"),
