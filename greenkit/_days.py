@@ -1,6 +1,6 @@
 """Rows labeled with a local date and clock times → their true place in the day, also when clocks change.
 
-On two days of the year a clock label does not tell when an interval was. On the fall-back day one hour of labels
+On two days of the year a clock label does not show when an interval was. On the fall-back day one hour of labels
 repeats; on the spring-forward day one hour of labels does not exist. Each group of rows of such a day (one meter,
 channel and version) is placed
 
@@ -168,7 +168,7 @@ def place_rows(
     zone : str
         IANA time zone.
     keys : sequence of arrays of int
-        What tells series apart, such as meter, channel and version. Rows with equal keys on one day form a group.
+        What distinguishes series, such as meter, channel, and version. Rows with equal keys on one day form a group.
         Their order is that of the file.
     filled : array of bool, optional
         Whether a row has a value. Rows without one in the skipped hour are not reported. Default: all rows.
@@ -364,7 +364,7 @@ def _by_order(rows: _Rows) -> Minutes:
     change, step, label = rows.change, rows.step, rows.stated.copy()
     second = np.zeros(len(rows), dtype=bool)
     if rows.label == "start":
-        # A row from 02:00 to 01:15 begins the second hour: its end tells it.
+        # A row from 02:00 to 01:15 begins the second hour: its end proves it.
         second = (label == change.end) & (rows.end <= label) & (rows.end > change.begin)
         label[second] = change.begin
         for i in range(1, len(label)):  # rows that follow it without a gap are in the second hour too

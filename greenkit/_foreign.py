@@ -1,8 +1,8 @@
-"""What people take for meter data: files of other kinds, recognized by their first bytes.
+"""Files that users mistake for meter data: other kinds, recognized by their first bytes.
 
-One table says what each is and what to do. A reader asks :func:`recognize` before it parses anything, and raises
+One table states what each is and what to do. A reader asks :func:`recognize` before it parses anything, and raises
 ``OtherFormat(f"This is {it.what}", next_step=it.next_step)``. A format that another reader of greenkit reads is not
-foreign; :mod:`greenkit.detect` tells those apart.
+foreign; :mod:`greenkit.detect` distinguishes those.
 """
 
 from __future__ import annotations

@@ -277,7 +277,7 @@ def runs(df: pd.DataFrame) -> tuple[Ints, Ints, pd.DataFrame]:
 
     Examples
     --------
-    Rows with the meters A A A B B A give the runs ``first`` [0, 3, 5] and ``code`` [0, 1, 0], and two rows of ``keys``.
+    Rows with the meters A A A B B A have the runs ``first`` [0, 3, 5] and ``code`` [0, 1, 0], and two rows of ``keys``.
     """
     columns = [_category(df[name]) for name in KEY]
     codes = [column.array.codes for column in columns]

@@ -115,7 +115,7 @@ class LeftOut:
 
 
 def reason(error: GreenkitError, name: str, *, brief: bool = False) -> str:
-    """Return what an error says, without the name of its file, and without its next step if ``brief``.
+    """Return the text of an error, without the name of its file, and without its next step if ``brief``.
 
     Examples
     --------

@@ -55,7 +55,8 @@ TLS_VERSIONS: Final = {
     "1.3": ssl.TLSVersion.TLSv1_3,
 }
 
-# ssl.SSLError.reason: what the server says of our certificate, and what the user does next. {who} runs the server.
+# ssl.SSLError.reason: what the server reports about the client certificate, and what the user does next. {who} runs the
+# server.
 _ALERTS: Final = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
         "requires a client certificate",
@@ -464,7 +465,7 @@ def _proxy_hint(where: str) -> str:
 
 
 def tls_error(e: BaseException, where: object, *, who: str = "its operator") -> RemoteError | None:
-    """Translate a failed TLS handshake; return None if the exception does not tell the cause.
+    """Translate a failed TLS handshake; return None if the exception does not state the cause.
 
     Parameters
     ----------
@@ -667,7 +668,7 @@ def ssh_error(
     import paramiko
 
     if isinstance(e, paramiko.AuthenticationException):
-        # after a time-out or a lost connection nothing was refused, and paramiko says so only in words
+        # after a time-out or a lost connection nothing was refused, and paramiko reports this only as text
         if "timeout" in str(e).lower():
             return ServerUnavailable(
                 f"{where} did not answer the login within {timeout:g} s", next_step="Try again later."
@@ -685,7 +686,7 @@ def ssh_error(
         )
     if isinstance(e, socket.gaierror | OSError):
         return connection_error(e, where, timeout=timeout, who=who, proxy=proxy)
-    if "banner" in str(e) or "No existing session" in str(e):  # the latter when its own time-out came first
+    if "banner" in str(e) or "No existing session" in str(e):  # the latter when its own time-out was first
         return ServerUnavailable(
             f"{where} did not greet as an SSH server within {timeout:g} s",
             next_step=f"Check the port, and ask {who} whether the public IP address of this machine is allowed.",

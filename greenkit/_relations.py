@@ -177,7 +177,7 @@ class _Search:
     def __init__(self, found: Intervals, df: pd.DataFrame, resolution: str) -> None:
         self.found, self.df, self.resolution = found, df, resolution
         self.n = len(found.keys)
-        # first row of each series, and the number of its rows; what a message says about it
+        # first row of each series, and the number of its rows; what a message states about it
         self.first = np.searchsorted(found.code, np.arange(self.n))
         self.count = np.diff(np.append(self.first, len(found)))
         self.names = {name: found.keys[name].tolist() for name in ("meter", "flow", "unit", "series")}
@@ -610,7 +610,7 @@ def physical(found: Intervals, df: pd.DataFrame, *, resolution: str = "finest") 
 
 
 def apply(found: Intervals, relations: Relations) -> Intervals:
-    """Combine the series of a frame as its relations say."""
+    """Combine the series of a frame according to its relations."""
     value = found.value
     if relations.sign is not None:
         value = value * relations.sign[found.code]
@@ -675,7 +675,7 @@ def successors_of(stated: pd.DataFrame | Iterable[Successor | tuple[str, str, An
 
 
 def succeed(found: Intervals, successors: Sequence[Successor]) -> tuple[Intervals, list[dict[str, Any]]]:
-    """Give the intervals of each old meter before the date to its successor, whose earlier ones are left out.
+    """Assign the intervals of each old meter before the date to its successor, whose earlier ones are left out.
 
     Returns
     -------

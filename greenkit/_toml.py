@@ -422,7 +422,7 @@ def _required(field: dataclasses.Field[Any]) -> bool:
 
 
 def _value(hint: Any, value: Any, place: Place) -> Any:
-    """Convert one value, or raise the error that says what it must be."""
+    """Convert one value, or raise the error that states what it must be."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _annotated(inside[0], inside[1:], value, place)

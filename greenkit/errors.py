@@ -207,7 +207,7 @@ class RemoteError(GreenkitError):
 
 
 class ServerUnavailable(RemoteError):
-    """The server does not answer, or says that it cannot now; ``retry_after`` is in seconds if it said so."""
+    """The server does not answer, or reports that it cannot now; ``retry_after`` is in seconds if it stated a time."""
 
     def __init__(self, problem: str, retry_after: float | None = None, *, next_step: str = "") -> None:
         super().__init__(problem, next_step=next_step)
@@ -215,7 +215,7 @@ class ServerUnavailable(RemoteError):
 
 
 class RateLimited(ServerUnavailable):
-    """The server asks for fewer requests; ``retry_after`` is in seconds if it said so."""
+    """The server limits the rate of requests; ``retry_after`` is in seconds if it stated a time."""
 
 
 class CertificateRejected(RemoteError):

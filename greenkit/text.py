@@ -54,7 +54,7 @@ Positions = npt.NDArray[np.int64]
 
 
 def detect_encoding(head: bytes) -> str:
-    r"""Return the codec of a file whose first bytes tell it: a byte-order mark, or the zero bytes of UTF-16.
+    r"""Return the codec of a file whose first bytes prove it: a byte-order mark, or the zero bytes of UTF-16.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def _next_character(file: BinaryIO, decoder: codecs.IncrementalDecoder | None) -
 def split_row(line: str, delimiter: str) -> list[str]:
     """Return the cells of one line of a CSV, without surrounding blanks; a blank line has no cells.
 
-    Each line is split by itself: no cell of meter data contains a line end, and a stray quotation mark must not
+    Each line is split separately: no cell of meter data contains a line end, and a stray quotation mark must not
     swallow the lines below it.
 
     Examples

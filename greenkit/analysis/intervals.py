@@ -160,7 +160,7 @@ def attributes(df: pd.DataFrame, known: Collection[str] = frame.DTYPES) -> pd.Da
     df : DataFrame
         A frame, or a result with a column ``meter``.
     known : collection of str
-        Columns that are no attributes. Default: those of frames.
+        Columns that are not attributes. Default: those of frames.
 
     Returns
     -------

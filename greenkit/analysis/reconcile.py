@@ -87,7 +87,7 @@ def compare_bills(
         One row for each bill and flow: meter, flow, series, unit, ``start``, ``end`` (in the site's time zone; in UTC
         if there are several), ``billed``, ``metered``, ``difference`` (metered − billed), ``status`` (a key of
         ``STATUSES``), ``detail``, ``present``, ``expected``, ``estimated``. Without bills, a table without rows.
-        ``attrs["greenkit"]["dates"]`` says how many bills agree with each convention of dates.
+        ``attrs["greenkit"]["dates"]`` states how many bills agree with each convention of dates.
 
     Raises
     ------

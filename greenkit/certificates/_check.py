@@ -67,7 +67,7 @@ def read(path: _files.StrPath) -> Certificate:
     Raises
     ------
     CertificateError
-        If the file is missing or is not PEM; the next step says how to convert it.
+        If the file is missing or is not PEM; the next step explains how to convert it.
     """
     from cryptography import x509
 
@@ -204,7 +204,7 @@ def read_private_key(path: _files.StrPath, password: Secret | None = None, what:
     except UnsupportedAlgorithm:
         fault, step = "is of a type that greenkit does not support", "Use an RSA or EC key."
     except ValueError as e:
-        # cryptography says so only in words for an OpenSSH key; nothing of a password is in them
+        # cryptography reports this only as text for an OpenSSH key, and the text contains no password
         if ssh and not password and "password" in str(e).lower():
             fault, step = "is encrypted, and no password is set", _SET_IT
         elif password:

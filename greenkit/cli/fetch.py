@@ -1,6 +1,6 @@
 """Fetch files, decrypt them, and store them in a folder.
 
-For cron, service managers, and people at a terminal. Exit codes 3, 4, and 5 tell a scheduler what happened: some files
+For cron, service managers, and people at a terminal. Exit codes 3, 4, and 5 show a scheduler what happened: some files
 are missing, another fetch is running, or the server does not answer. A process that is killed loses no file.
 """
 

@@ -470,7 +470,7 @@ class Client:
         with quiet():
             if documents:
                 df = load_espi([as_source(d.body) for d in documents], tz=tz, epoch=epoch)
-                # this client follows pages, and says of an empty answer what was requested
+                # this client follows pages, and reports for an empty answer what was requested
                 known = {"espi.feed.more-pages"} | ({"espi.reading.none"} if asked is not None else set())
                 findings.extend(f for f in frame.findings_of(df) if f.name not in known)
             else:

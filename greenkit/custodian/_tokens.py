@@ -1,7 +1,7 @@
 """Grants and where they are stored: in memory, in a private file, or in the system's keyring.
 
 A refresh token may serve only once. Therefore a store is locked, between threads and processes, from before a refresh
-until after its save, and the new token is on disk before it is used. Whoever comes second finds the new one.
+until after its save, and the new token is on disk before it is used. The second process finds the new one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Token:
     extra : mapping
         Further fields of the answer, each as JSON.
     ended : bool
-        Whether the utility has said that the grant has ended.
+        Whether the utility has reported that the grant has ended.
     """
 
     access: Secret

@@ -37,7 +37,7 @@ EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
 MOST_PAGES: Final = 1000
 """Largest number of pages of one answer."""
 _LONGEST_WAIT: Final = 86_400.0
-"""Longest time [s] before a request is sent again, whatever a 202 says."""
+"""Longest time [s] before a request is sent again, whatever a 202 specifies."""
 _EDGE: Final = 1 << 16
 """Bytes at each end of a large document that are searched for the link to the next page."""
 
@@ -218,7 +218,7 @@ class Pending:
         return f"{self.problem}. {self.next_step}"
 
     def error(self) -> NotReady:
-        """Return the error that says the same."""
+        """Return this answer as an error."""
         return NotReady(self.problem, self.retry_after, next_step=self.next_step)
 
     def __str__(self) -> str:

@@ -221,7 +221,7 @@ def _unexplained_falls(value: Floats) -> int:
 
 
 def _sort(rows: Rows) -> Findings:
-    """Sort by meter, flow, series, and start; of equal starts, the newest ``updated`` comes last."""
+    """Sort by meter, flow, series, and start; of equal starts, the newest ``updated`` is last."""
     out = Findings()
     if not len(rows):
         return out

@@ -24,7 +24,8 @@ Why it is safe:
   parser unchanged.
 * The name of the marker's attribute is random, so no document can contain it. If a marker does not appear as a reading
   in a block or as an entry of the feed (because it was in a comment, in CDATA, or in a foreign element), or if the
-  document has any fault, everything is discarded and :class:`~greenkit.espi._parse.DocumentReader` reads it plainly.
+  document has any fault, everything is discarded and :class:`~greenkit.espi._parse.DocumentReader` reads it without
+  templates.
 
 Without this module everything works as before, only slower: ``_reader`` passes :class:`FastReader` to
 :func:`greenkit.espi._parse.read`, and no other module uses it.
@@ -200,7 +201,7 @@ _SLOT_PATTERNS: Final = {
     NOTHING: rb"[0-9]++",
 }
 _MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
-_FEW: Final = 64  # entries to read plainly before learning a template, which takes as long
+_FEW: Final = 64  # entries to read without a template before learning one, which takes as long
 _ENTRY_TEMPLATES: Final = 8
 _ENTRY_FAILURES: Final = 8
 _ENOUGH_ENTRIES: Final = 1024  # after these, the parser reads the rest of a document if less than half of them fit
@@ -316,7 +317,7 @@ def _entry_template(sample: bytes, slots: dict[Span, str], model: EntryAndBlock)
 
 
 def _read_plainly(sample: bytes, root: bytes) -> EntryAndBlock | None:
-    """Read one entry plainly; None unless it is one block with one run, and nothing is reported."""
+    """Read one entry without a template; None unless it is one block with one run, and nothing is reported."""
     name, run, feed = _ROOT.fullmatch(root), _RUN.search(sample), Feed()
     if name is None or run is None or sample.count(b"IntervalReading") != 1:
         return None
@@ -404,7 +405,7 @@ class EntryCutter:
         return group, at
 
     def _learn(self, text: bytes, at: int) -> None:
-        """Learn a template from an entry that fits none, if a run was cut out of it. It is still read plainly."""
+        """Learn a template from an entry that fits none, if a run was cut out of it. It is still read without one."""
         end = text.find(self.closing, at) + len(self.closing)
         if text.find(self.attribute, at, end) < 0:
             return

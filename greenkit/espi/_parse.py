@@ -512,7 +512,7 @@ class EntryReader:
         if all(kinds.count(kind) < 2 for kind in _SINGLE):
             self._append(entry, found, blocks)
             return
-        # the links belong to the first of each kind; the document order then tells what belongs to what
+        # the links belong to the first of each kind; the document order then decides what belongs to what
         seen, left = set[str](), iter(blocks)
         for kind, element in found:
             alone = replace(entry, number=len(self.feed.entries))

@@ -266,7 +266,7 @@ class GreenButton:
         ``service_location`` contain the ``id`` of what a row belongs to; ``meter`` is the usage point that a service
         location and its meters serve, by which they join the readings.
     authorizations, application_information, service_status, batch : DataFrame
-        What a data custodian says about itself and about the third party, without tokens and secrets.
+        Information of a data custodian about itself and about the third party, without tokens and secrets.
     findings : Findings
         Findings on the readings and on all tables.
 

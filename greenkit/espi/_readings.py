@@ -104,7 +104,7 @@ FIRST, LAST = -62135510400 * US, 253402214400 * US
 _MILLISECONDS: Final = 631152000 * US
 """1990. No older time is in milliseconds, so that 9999-12-31 for "never" does not become a day of 1978."""
 _FAR: Final = 10**17
-_GROUPED: Final = re.compile(r"\s*-?[0-9]{1,3}(,[0-9]{3})+\s*", re.A)  # an Int48, where a comma is no decimal sign
+_GROUPED: Final = re.compile(r"\s*-?[0-9]{1,3}(,[0-9]{3})+\s*", re.A)  # an Int48, where a comma is not a decimal sign
 _QUALITIES: Final = 1 << 15
 
 Mark = tuple[int, int, int, Counter[tuple[str, str]]]

@@ -1,7 +1,7 @@
 """Recognition of senders, and the calls of their quirks: once for a document, a block, a series, or an array of rows.
 
 Two quirks can apply to one document if they set different things. If they set the same thing, neither of them applies,
-because nothing tells which is right.
+because nothing proves which one is correct.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def redact(df: pd.DataFrame, salt: str | bytes | None = None) -> pd.DataFrame:
 
     Notes
     -----
-    A year of intervals can identify a household by itself. This function removes the names, not the habits.
+    A year of intervals can identify a household even without its name. This function removes the names, not the habits.
     """
     key = secrets.token_bytes(32) if salt is None else salt.encode() if isinstance(salt, str) else salt
     if len(key) < _SALT_LENGTH:

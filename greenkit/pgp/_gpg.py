@@ -225,7 +225,7 @@ class Status:
     def unprotected(self) -> bool:
         """Whether the message has no integrity protection: neither an MDC nor authenticated encryption (AEAD)."""
         # gpg 2.2 writes the same DECRYPTION_INFO for a message without protection and for a truncated AEAD message;
-        # only its sentence tells them apart
+        # only its sentence distinguishes them
         return "not integrity protected" in self.text or "decryption forced to fail" in self.text
 
     def complete(self, count: int) -> bool:

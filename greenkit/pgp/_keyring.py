@@ -221,7 +221,7 @@ class Keyring:
         Raises
         ------
         DecryptError
-            If the message cannot be decrypted; the subclass tells the cause.
+            If the message cannot be decrypted; the subclass states the cause.
         """
         name = getattr(message, "name", None)
         plain = tempfile.TemporaryFile(prefix="gk-")  # noqa: SIM115 the caller closes it
@@ -244,7 +244,7 @@ class Keyring:
         Raises
         ------
         DecryptError
-            If the file cannot be decrypted; the subclass tells the cause, and ``into`` is unchanged.
+            If the file cannot be decrypted; the subclass states the cause, and ``into`` is unchanged.
         SettingsError
             If the file cannot be read.
         """
@@ -281,7 +281,7 @@ class Keyring:
         # kept here, because python-gnupg raises instead of returning it if gpg stops before it has read everything
         gpg.result_map = {**gpg.result_map, "crypt": lambda _: result}
         try:
-            with contextlib.suppress(BrokenPipeError, GpgTimedOut):  # told below, from the status and the limit
+            with contextlib.suppress(BrokenPipeError, GpgTimedOut):  # reported below, from the status and the limit
                 self._call(
                     "the decryption",
                     lambda: gpg.decrypt_file(read, passphrase=self._reveal(), extra_args=options),

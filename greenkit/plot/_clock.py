@@ -1,9 +1,9 @@
 """The time axis of charts: local time, on the days when clocks change too.
 
-plotly ignores time zones, so an axis shows what it is given. greenkit gives it local time, so that ticks are at local
-midnight all year and a reader never has to add an hour. Local time has one hour twice on the fall-back day; the line
-would run backwards there. Both hours are therefore drawn within the one hour of the axis, each at half its width, and
-the hover text names the hour. On the spring-forward day, the skipped hour is blank.
+plotly ignores time zones, so an axis shows times as they are passed. greenkit passes local time, so that ticks are at
+local midnight all year and a reader never has to add an hour. Local time has one hour twice on the fall-back day; the
+line would run backwards there. Both hours are therefore drawn within the one hour of the axis, each at half its width,
+and the hover text names the hour. On the spring-forward day, the skipped hour is blank.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CLEAR: Final = "rgba(0,0,0,0)"
 MOST: Final = 12
-"""Most series in one chart; readers cannot tell more apart."""
+"""Most series in one chart; readers cannot distinguish more."""
 Names = str | Sequence[str] | None
 Moment = "str | datetime.date | datetime.datetime | pd.Timestamp | None"
 _EACH_DAY: Final = 21

@@ -213,7 +213,7 @@ class Dataset:
         ----------
         table : DataFrame
             ``meter``; optionally ``from`` and ``to`` (local days; ``to`` is exclusive), ``plan``, and any attributes,
-            such as the TDSP or a class. A meter that left and came back has several rows. The attributes are joined in
+            such as the TDSP or a class. A meter that left and returned has several rows. The attributes are joined in
             every table that the dataset returns.
 
         Raises
@@ -712,7 +712,7 @@ class Dataset:
         Returns
         -------
         int
-            Files that were replaced. If another process changes the month meanwhile, it is left as it is.
+            Files that were replaced. If another process changes the month during the call, it is left as it is.
         """
         table = self.months
         chosen = list(table["month"][table["files"] > 1]) if month is None else month
@@ -737,7 +737,8 @@ class Dataset:
 
         def choose(days: Any) -> _delta.Change | None:
             now = {p["path"] for p in _delta.files_in(days, month)}
-            # files that were added meanwhile stay beside the new ones; if any was removed, another compaction was first
+            # files that were added during the call stay beside the new ones; if any was removed, another compaction was
+            # first
             return _delta.Change([], new, old) if paths <= now else None
 
         if _delta.commit(self.folder, choose) is None:

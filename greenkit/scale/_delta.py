@@ -209,7 +209,7 @@ def append(folder: str | os.PathLike[str], name: str, table: pa.Table) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of ``days`` that a worker wrote, and what the commit says of it."""
+    """One Parquet file of ``days`` that a worker wrote, and its entry in the commit."""
 
     path: str
     size: int

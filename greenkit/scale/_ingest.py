@@ -324,7 +324,7 @@ class _Ingest:
             _delta.append(self.folder, name, pa.concat_tables([getattr(d, name) for d in results]))
 
     def _drop_known(self, results: list[Done]) -> None:
-        """Drop files that another process has added meanwhile, and read the other files of their tasks again."""
+        """Drop files that another process has added in between, and read the other files of their tasks again."""
         if not results:
             return
         known = _known(self.folder, _delta.open_table(self.folder)).digests

@@ -37,7 +37,7 @@ _MOST_FINDINGS: Final = 50
 
 @dataclass
 class Read:
-    """What there is to say of one piece of a file that was read."""
+    """Report on one piece of a file that was read."""
 
     piece: Piece
     reason: str = ""
@@ -75,7 +75,7 @@ class _Content:
 
 
 def digest(file: File) -> str:
-    """Return the SHA-256 of a file; empty if it cannot be read, which its reader will say."""
+    """Return the SHA-256 of a file; empty if it cannot be read, which its reader will report."""
     try:
         with open(file.path, "rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()

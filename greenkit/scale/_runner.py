@@ -1,6 +1,6 @@
 """Run tasks in order, or on the workers of Dask, with the same results.
 
-Dask is used as a task runner only: workers read and write, and small objects come back. A worker that dies is started
+Dask is used as a task runner only: workers read and write, and return small objects. A worker that dies is started
 again by its nanny, and its task runs again elsewhere.
 """
 

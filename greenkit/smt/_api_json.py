@@ -323,7 +323,7 @@ def _place_slots(
 
 
 def places_of_slots(slots: int, blank: list[bool], intervals: int) -> list[int]:
-    """Return the interval of the day that each slot is, or -1 for a slot that is none.
+    """Return the interval of the day that each slot is, or -1 for a slot outside the day.
 
     A day without 100 slots, but with as many slots as it has intervals, is in order. One with 96 slots on a day when
     clocks change is by the clock.

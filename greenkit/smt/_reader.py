@@ -296,7 +296,7 @@ def load_smt(
         folder or glob, all its files. Never a URL.
     revisions : {"latest", "all"}
         When SMT has better data for a day, it sends the day again. ``"latest"`` keeps only the newest revision of each
-        ESI ID, day and channel. ``"all"`` keeps every revision; the column ``revision`` tells them apart.
+        ESI ID, day and channel. ``"all"`` keeps every revision; the column ``revision`` distinguishes them.
     pgp : Keyring or callable, optional
         For files encrypted with OpenPGP: a :class:`greenkit.pgp.Keyring`, or a callable that takes the open message
         and returns the open decrypted file.

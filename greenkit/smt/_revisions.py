@@ -30,7 +30,7 @@ _DAY: Final = ("meter", "channel", "unit", "day")
 _VERSION: Final = (*_DAY, "revision")
 
 # In this module a "day" is the blocks of one meter, channel, unit and day; a "version" is those of one revision of it.
-# ``first`` is the position of the first block of each. np.logical_or.reduceat(x, first) tells for each day whether x
+# ``first`` is the position of the first block of each. np.logical_or.reduceat(x, first) returns for each day whether x
 # holds for any of its blocks: x = [T, F, F, F], first = [0, 2] → [T, F].
 
 

@@ -1,6 +1,6 @@
 """Dialects of Green Button feeds: the differences between utilities, as switches of one writer.
 
-Each dialect is named after what it does, not after who does it. The comment beside it says where it is found.
+Each dialect is named after what it does, not after who does it. The comment beside it states where it is found.
 """
 
 from __future__ import annotations

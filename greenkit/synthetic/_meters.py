@@ -359,7 +359,7 @@ def household(
     Parameters
     ----------
     seed : int
-        The same seed always gives the same household.
+        The same seed always builds the same household.
     zone : str
         IANA time zone, which also sets the climate.
     solar : float

@@ -149,7 +149,7 @@ class Labels(Base):
 
     def _ask_date_order(self, column: Words, stamps: Stamps) -> None:
         read = {order: parse_stamps(column.words, "", order) for order in stamps.orders}
-        # If one order only gives consecutive days, and there are enough of them, it is the right one.
+        # If only one order makes the days consecutive, and there are enough of them, it is the right one.
         consecutive = [order for order, one in read.items() if _are_consecutive(one)]
         if len(consecutive) == 1:
             stamps.value[:] = read[consecutive[0]].value

@@ -125,7 +125,7 @@ class Placing(Values):
                 "tz", "Which time zone is the site in?", ZONES, "The file does not name a time zone",
                 int(part.row[0]),
             )  # fmt: skip
-            if clock is None:  # so that both questions come together; most zones change their clocks
+            if clock is None:  # so that both questions are asked together; most zones change their clocks
                 self._infer_clock(part.label, series, ZONES[1], ~np.isnan(part.value), part.row)
                 clock = "local"
         return self._in_zones(part, series, keys, clock, which)
@@ -456,7 +456,7 @@ def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints) -> str
         if part.any():
             sums.append(float(np.nansum(value[part])))
     if here == 0 and all(s == 0 for s in sums):
-        return "lost"  # nothing can be told, and both ways have the same energy
+        return "lost"  # nothing can be proven, and both ways have the same energy
     if len(sums) < 3:
         return None
     low, high = min(sums) * 0.9, max(sums) * 1.1

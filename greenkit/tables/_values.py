@@ -384,7 +384,7 @@ class Values(Labels):
         return numbers.UNITS.get(fold(unit), ("",))[0] if isinstance(unit, str) else ""
 
     def _unit(self, word: str, column: str = "") -> tuple[str, float, str, str]:
-        """Return name, factor, kind, and commodity of a unit; a text in a column that is none is not repeated."""
+        """Return name, factor, kind, and commodity of a unit; text in a column that is not a unit is not repeated."""
         known = numbers.UNITS.get(fold(word)) or numbers.UNITS.get(fold(numbers.unit_of(word)))
         if known is not None:
             return known

@@ -373,7 +373,7 @@ def _split(out: Readings, mine: Bools) -> None:
 
 def _looks_like_register(out: Readings, mine: Bools) -> bool:
     """Return whether the values of each series never fall, rise, and are large compared with their differences."""
-    # One fall is enough to tell, and the first rows mostly have one.
+    # One decrease is proof enough, and the first rows mostly have one.
     first = np.flatnonzero(mine[:5_000] & ~np.isnan(out.value[:5_000]))
     if ((np.diff(out.value[first]) < 0) & (out.series[first][1:] == out.series[first][:-1])).any():
         return False

@@ -204,10 +204,10 @@ class Cost:
     currency : str
         ISO 4217 code. Default: that of a euro or pound sign in the column; otherwise, greenkit asks.
     factor : float
-        Factor to multiply the amounts by. Default: 0.01 if the name of the column says cents or pence, else 1.
+        Factor to multiply the amounts by. Default: 0.01 if the name of the column contains cents or pence, else 1.
     credit : bool
         Whether amounts are credits that the column has without a minus sign, so their cost is negative. Default:
-        greenkit asks if the name of the column says credit, and no amount is negative.
+        greenkit asks if the name of the column contains credit, and no amount is negative.
     """
 
     column: Text

@@ -1,7 +1,7 @@
 """NEM12, the interval data of the Australian market operator (AEMO Meter Data File Format).
 
-Records are told apart by their first field: 100 begins a file, 200 a channel (meter, suffix, unit, minutes), 300 is a
-day of a channel, 400 divides the quality of that day, 500 is a register, and 900 ends the file. Portals leave 100 and
+Records are distinguished by their first field: 100 begins a file, 200 a channel (meter, suffix, unit, minutes), 300 is
+a day of a channel, 400 divides the quality of that day, 500 is a register, and 900 ends the file. Portals leave 100 and
 900 out. Days are those of market time, UTC+10 in every state, so each has the same number of intervals.
 
 Directions are seen from the grid: suffix ``E…`` is energy that leaves the grid (delivered), ``B…`` energy that enters

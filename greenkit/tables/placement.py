@@ -14,8 +14,9 @@ f     extra columns                            blank cells            EDI tables
 g     nothing: standard time                   nothing                NEM12
 ====  =======================================  =====================  ==============================
 
-A repeated label is placed by how often it has come in its series, never by "time must advance", which breaks at b. The
-direction is found first, because a file may be newest first. d and e are told apart by the values, or asked.
+A repeated label is placed by how often it has occurred in its series, never by "time must advance", which breaks at b.
+The direction is found first, because a file may be newest first. d and e are distinguished by the values, or greenkit
+asks.
 
 :mod:`greenkit._days` places the rows of Smart Meter Texas, whose interval length, clock, and label the format fixes:
 a complete day goes by position. A table proves these only after its labels are placed (its clock by the repeated hour,

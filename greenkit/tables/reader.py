@@ -173,7 +173,7 @@ def load_table(
     unit, flow, label, clock, date_order, decimal, kind, interval, repeat, repeated_hour, date_system, blank, gaps, \
 multiplier, meters, currency, credit, day_start, bill_end : optional
         Answers to what a table leaves open, as in :class:`greenkit.tables.mapping.Table`. ``unit`` and ``flow`` are
-        those of values that have none, ``interval`` is in minutes, and ``credit`` says whether amounts are credits.
+        those of values that have none, ``interval`` is in minutes, and ``credit`` states whether amounts are credits.
     meter : str, optional
         Name of the meter if the table has none. Default: ``"meter"``.
     errors : {"raise", "collect"}

@@ -26,7 +26,7 @@ from greenkit.tariffs._usage import Channel, Meter, meters
 
 BillPeriods = Literal["month"] | pd.DataFrame | Sequence[Any]
 PriceSources = Mapping[str, pd.Series | pd.DataFrame | str | os.PathLike[str]]
-"""Price series by the name that a plan gives them."""
+"""Price series by their name in a plan."""
 PlanSource = Plan | str | os.PathLike[str] | Mapping[str, Any]
 """Sources that :func:`greenkit.load_plan` accepts."""
 COLUMNS: Final = {
@@ -610,14 +610,14 @@ def price(
     ----------
     df : DataFrame
         A tidy frame. Each meter is billed apart. Intervals are priced as they are: gaps cost nothing, and a finding
-        says what they could change.
+        states what they could change.
     plan : Plan, path, or mapping
         What :func:`greenkit.load_plan` takes.
     periods : "month", DataFrame, or sequence of dates
         Calendar months in local time, the bills of a feed (``start`` and ``end``, half-open), or the dates of meter
         reads. A month that the data cover only in part is marked ``whole = False``.
     prices : mapping, optional
-        Price series by the name that the plan gives them: a Series or DataFrame with zone-aware times, or a path.
+        Price series by their name in the plan: a Series or DataFrame with zone-aware times, or a path.
     aggregate : bool
         Add all meters up and bill them as one. Default: False.
     power_as_energy : bool

@@ -97,7 +97,7 @@ _ALL: Final = ("any", "all", "total", "subtotal")
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """How the quantity of a demand line came about: what was metered, and what raised it to the billed demand.
+    """How the quantity of a demand line was computed: what was metered, and what raised it to the billed demand.
 
     ``at`` is the start of the window of the metered demand, microseconds since 1970 UTC. ``share``, ``highest``, and
     ``of`` are the ratchet: its share, the demand that it goes by, and the bill of that demand.
@@ -119,7 +119,7 @@ class Line:
     """One line of a bill, with its exact amount.
 
     ``quantity`` is in ``unit``, ``price`` in the plan's currency per unit. ``present``, ``expected``, and ``estimated``
-    count the intervals that the line is based on. ``basis`` is how the quantity of a demand line came about.
+    count the intervals that the line is based on. ``basis`` is how the quantity of a demand line was computed.
     """
 
     meter: str

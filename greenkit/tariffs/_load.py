@@ -90,7 +90,7 @@ def load_plan(
 
 @dataclass(frozen=True)
 class _Found:
-    """The tables of a source, its name and folder, what finds lines in it, and what it could not say."""
+    """The tables of a source, its name and folder, what finds lines in it, and what it does not contain."""
 
     tables: dict[str, Any]
     name: str = ""
@@ -170,7 +170,7 @@ def _check_references(plan: Plan, root: Node) -> None:
     for one in plan.terms:
         held = [(t.name, t.on) for t in one.taxes] + [(c.name, c.on) for c in (*one.charges, *one.rebates)]
         held += [("minimum", one.minimum.on)] if one.minimum else []
-        # a credit by component may name components that the prices do not have: a finding says so when it prices
+        # a credit by component may name components that the prices do not have: a finding reports this when it prices
         parts = {component.lower() for component, _ in one.export.offsets} if one.export else set()
         held += [("export.offsets", words) for _, words in one.export.offsets] if one.export else []
         for name, words in held:

@@ -131,7 +131,7 @@ class LayoutCache:
     def get(
         self, plan: Plan, channel: Channel, zone: str, key: Any, bills: Sequence[BillPeriod], parts: Sequence[Segment]
     ) -> Layout:
-        """Return the layout of a channel on bills; ``key`` tells bills apart."""
+        """Return the layout of a channel on bills; ``key`` distinguishes bills."""
         for held, z, k, layout in self._held:
             if z == zone and k == key and held.same_times(channel):
                 return layout

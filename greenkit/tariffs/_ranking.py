@@ -7,7 +7,7 @@ the same shape (as many seasons, periods, tiers, and charges) are stacked, and t
     q[plan, bill, season, period]  kWh        price[plan, season, period, tier]        bound[plan, season, tier]
 
 Demand charges, price series, export, tiers in order of time, and changing versions need the rows. Such plans are priced
-by the engine itself, one after another; a test holds that both give the same costs.
+by the engine itself, one after another; a test holds that both return the same costs.
 """
 
 from __future__ import annotations

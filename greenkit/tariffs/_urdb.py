@@ -284,7 +284,7 @@ def _renamed(record: Mapping[str, Any]) -> Record:
 
 
 class _Record:
-    """One record under translation, with the findings that it gives rise to."""
+    """One record under translation, with its findings."""
 
     def __init__(self, record: Record) -> None:
         self.record = record

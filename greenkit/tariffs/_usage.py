@@ -137,8 +137,8 @@ def meters(
     Raises
     ------
     PlanError
-        If no series has the unit, one flow of a meter has several series that cannot be told apart, or delivered energy
-        is negative.
+        If no series has the unit, one flow of a meter has several series that cannot be distinguished, or delivered
+        energy is negative.
     """
     units = {plan_unit, *(("kW",) if power_as_energy and plan_unit == "kWh" else ())}
     reactive = _IMPORT_UNITS.get(plan_unit, "")

@@ -348,7 +348,7 @@ def explain(bill: Bill, info: BillInfo) -> str:
 
 
 def basis(line: Line, zone: str) -> str:
-    """Return how the quantity of a demand line came about, in words."""
+    """Return how the quantity of a demand line was computed, in words."""
     of, unit = line.basis, line.unit
     assert of is not None  # noqa: S101 called for lines with a basis
     if of.moments:

@@ -79,7 +79,7 @@ def smt_remote(
     minimum_tls: str | None = None,
     folders: tuple[str, ...] | None = None,
 ) -> Remote:
-    """Return the file server of Smart Meter Texas: SFTP, or FTPS if the settings say so.
+    """Return the file server of Smart Meter Texas: SFTP, or FTPS if the settings specify it.
 
     It does not connect yet; ``with`` or the first call does.
 

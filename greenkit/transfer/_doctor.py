@@ -1,7 +1,7 @@
 """Diagnose why files are not fetched: every step of a connection to Smart Meter Texas, one after another.
 
 It replaces the troubleshooting page of SMT's integration guide (ping, telnet, the certificate's name, verbose logs).
-Each check reports what was tried, what came back, and what to do. A check that depends on a failed one is skipped.
+Each check reports what was tried, the answer, and what to do. A check that depends on a failed one is skipped.
 Nothing is fetched or deleted, and the password is sent once at most.
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 STATES: Final = ("ok", "warning", "failed", "skipped")
 _MARKS: Final = {"ok": "ok", "warning": "warning", "failed": "serious", "skipped": "not tried"}
-_SOON: Final = 30.0  # days before it expires at which a certificate or key gives a warning
+_SOON: Final = 30.0  # days before it expires at which a certificate or key causes a warning
 _PATIENCE: Final = 30.0  # seconds, at most, for one step
 _DATED: Final = 200  # files of a folder whose age is read
 _GREETING: Final = 512  # bytes at most of the first line of a server
@@ -461,7 +461,7 @@ def _greeting(wire: socket.socket, endpoint: Endpoint, timeout: float) -> str:
 
 
 def _check_login(checks: CheckRunner, smt: SmtSettings, endpoint: Endpoint) -> Remote | None:
-    """Connect once, and tell from the error how far that came."""
+    """Connect once, and conclude from the error which steps passed."""
     stages = _STAGES[smt.protocol]
     needs = ["settings", "greeting", "certificate file", "certificate dates", "certificate key"]
     made: list[Remote] = []

@@ -51,7 +51,7 @@ _MOST_NAMES: Final = 64 << 20  # bytes of one listing
 UNKNOWN_COMMAND: Final = ("500", "501", "502", "504")
 """Replies to a command that the server does not support."""
 _LOST: Final = ("421", "425", "522")  # closing; no data connection; TLS session not reused: a new session may succeed
-# A 550 to a listing means an empty folder on some servers and a refusal on others; only its words tell which.
+# A 550 to a listing means an empty folder on some servers and a refusal on others; only its words show which.
 _REFUSAL: Final = re.compile(r"denied|permission|not allowed|forbidden|privilege|not authorized|access", re.IGNORECASE)
 _ADD_ADDRESS: Final = "Ask SMT whether the public IP address of this machine is on its list."
 
@@ -373,7 +373,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
 
     def _probe(self, session: FtpSession, folder: str) -> None:
         """Distinguish an empty folder from a missing one: vsftpd lists both alike."""
-        # a server that never grants CWD tells nothing by refusing it
+        # from a server that never grants CWD, a refusal means nothing
         if self._enter(session, folder) == "550":
             raise NotOnServer(
                 f"{self._endpoint} has no folder {folder!r}, or the account may not enter it",
@@ -465,7 +465,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
             ) from None
 
     def _is_listed(self, session: FtpSession, path: str) -> bool:
-        """Tell "not there" from "not permitted", both 550, by the listing."""
+        """Distinguish "not there" from "not permitted", both 550, by the listing."""
         folder, _, name = path.rpartition("/")
         try:
             return name in self._list(session, folder)

@@ -248,7 +248,7 @@ class Inbox:
         self.ledger.drop(row)
 
     def store(self, row: Row, stat: Stat, proof: str, sha256: str, count: int) -> Row:
-        """Give the complete part its name; a version that is stored already is not stored twice."""
+        """Rename the complete part to its final name; a version that is stored already is not stored twice."""
         for twin in [*self.ledger.versions(row.folder, row.name), *self.ledger.rows(UNKNOWN_FOLDER)]:
             if twin.id != row.id and twin.sha256 == sha256 and self.is_here(twin):
                 self.part(row).unlink()
@@ -275,7 +275,7 @@ class Inbox:
         return not os.path.lexists(path) or name == row.stored or (path.is_file() and digest(path) == sha256)
 
     def open(self, row: Row) -> Row:
-        """Decrypt, or copy what is not encrypted, into a part, and give it its name only if it verified."""
+        """Decrypt a file, or copy it if it is not encrypted, into a part, and rename the part only if it verified."""
         self.opened.add(row.id)
         original = self.original(row)
         first = head(original)

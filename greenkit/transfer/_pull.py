@@ -451,7 +451,7 @@ class _Pull:
                 raise
             except (TransferError, ServerUnavailable):
                 row = next(r for r in self.ledger.versions(row.folder, row.name) if r.id == row.id)
-                # without a size and a date nothing tells that the rest is of the same file
+                # without a size and a date nothing proves that the rest is of the same file
                 can_continue = None not in (stat.size, stat.modified)
                 progress = row.part_bytes - before
                 if not can_continue or progress <= 0 or (progress < _PIECE and row.part_bytes != stat.size):

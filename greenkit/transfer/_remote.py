@@ -85,10 +85,10 @@ SMT_FTPS: Final = Endpoint("ftps", "ftp.smartmetertexas.biz", 21, SMT_FOLDERS)
 class Remote(Protocol):
     """A file server. A method connects if necessary, and again after a failure.
 
-    Methods raise :class:`~greenkit.errors.RemoteError`, whose subclass tells what to do next: ``ServerUnavailable``
-    (try later), ``TransferError`` (fetch this file again), ``AccessRefused`` (the account has no permission),
-    ``LoginRejected``, ``CertificateRejected`` and ``HostRejected`` (someone must act). A missing file or folder is
-    :class:`~greenkit.errors.NotOnServer`, which is also a FileNotFoundError.
+    Methods raise :class:`~greenkit.errors.RemoteError`, whose subclass determines what to do next:
+    ``ServerUnavailable`` (try later), ``TransferError`` (fetch this file again), ``AccessRefused`` (the account has no
+    permission), ``LoginRejected``, ``CertificateRejected`` and ``HostRejected`` (someone must act). A missing file or
+    folder is :class:`~greenkit.errors.NotOnServer`, which is also a FileNotFoundError.
     """
 
     @property

@@ -533,7 +533,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
 
     @contextlib.contextmanager
     def _answers(self, session: SftpSession, path: str) -> Iterator[None]:
-        """Tell the server's refusals (an error without a lost connection) from the network's errors."""
+        """Distinguish the server's refusals (an error without a lost connection) from the network's errors."""
         try:
             yield
         except FileNotFoundError:

@@ -21,7 +21,7 @@ ELEMENTS: Final = ("UsagePoint", "MeterReading", "ReadingType", "IntervalBlock",
 
 
 class ConEdison(Quirk):
-    """The kvarh of a meter are in one entry and its kWh in the next, told apart by the names in their links.
+    """The kvarh of a meter are in one entry and its kWh in the next, distinguished by the names in their links.
 
     Element names of its API begin with a small letter: ``intervalBlock``.
     """

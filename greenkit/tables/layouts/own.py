@@ -16,7 +16,7 @@ from greenkit.tables.cells import Columns, Grid
 from greenkit.tables.layouts import Recognized
 
 _GUARD: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r", "''")
-"""Text that a spreadsheet would take for a formula was written with an apostrophe before it."""
+"""Text that a spreadsheet would treat as a formula was written with an apostrophe before it."""
 
 
 def read(grid: Grid, place: Recognized, answers: Mapping[str, Any], meter: str | None) -> tuple[pd.DataFrame, Findings]:

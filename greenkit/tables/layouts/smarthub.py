@@ -93,7 +93,7 @@ def _lanes(engine: Engine, label: Ints) -> Ints:
 
 
 def _by_time(label: Ints, values: Floats) -> _Block:
-    """Return the values of a block by label, and by how often the label has come, since an hour repeats in fall."""
+    """Return the values of a block by label, and by how often the label has occurred, since an hour repeats in fall."""
     return dict(zip(zip(label.tolist(), occurrence(label).tolist(), strict=True), values.tolist(), strict=True))
 
 
