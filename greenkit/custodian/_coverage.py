@@ -99,22 +99,22 @@ class Received:
         return max((max(d) for d in self.days.values() if d), default=None)
 
     def of_meter(self, meter: str) -> Received:
-        """Return what has arrived of one meter."""
+        """Return the readings received for one meter."""
         return Received({key: days for key, days in self.days.items() if key[0] == meter})
 
     def joined(self, newer: Received) -> Received:
-        """Return both, the newer days in place of the older ones."""
+        """Return the days of both; newer days replace older ones."""
         keys = {**self.days, **newer.days}
         return Received({key: {**self.days.get(key, {}), **newer.days.get(key, {})} for key in keys})
 
     def to_json(self) -> str:
-        """Write it as JSON."""
+        """Return the record as JSON."""
         days = [[*key, {day: list(held) for day, held in d.items()}] for key, d in self.days.items()]
         return json.dumps({"schema": _SCHEMA, "days": days})
 
     @classmethod
     def from_json(cls, text: str) -> Received:
-        """Read the JSON of :meth:`to_json`; FormatError if it is anything else."""
+        """Read the JSON of :meth:`to_json`; raise FormatError for anything else."""
         try:
             held = json.loads(text)
             if held["schema"] != _SCHEMA:
@@ -334,7 +334,7 @@ def coverage(rows: Readings, asked: Window | None, zone: str) -> Coverage:
 
     Notes
     -----
-    It is part of every fetch, so it makes no frame: three ``bincount`` over one number per reading.
+    It runs in every fetch, so it builds no frame: it calls ``bincount`` three times over one number per reading.
     """
     starts, ends, codes = rows.starts, rows.ends, rows.codes
     first, last = _span(starts, ends, asked)

@@ -153,7 +153,7 @@ class Rows:
 
 
 def all_by_series(rows: Rows, hit: Bools) -> Bools:
-    """Return, for each row, whether all rows of its series are hit."""
+    """Return, for each row, whether all rows of its series are marked."""
     if not hit.any():
         return hit
     counts = np.bincount(rows.series, minlength=len(rows.index.series))
@@ -253,7 +253,7 @@ def _place(start: Ints, duration: Ints, here: Ints, begin: int, interval: int) -
 
 
 def correct_off_by_one_seconds(rows: Rows) -> Findings:
-    """Floor starts that are one second late and complete durations that are one second short, if a whole series is."""
+    """Floor starts one second late, and complete durations one second short, where all of a series are."""
     out = Findings()
     start, duration = rows.columns["start"], rows.columns["duration"]
     late = all_by_series(rows, start % _MINUTE == US)
@@ -309,7 +309,7 @@ def correct_durations(rows: Rows) -> Findings:
 
 
 def fix_by_quirks(rows: Rows, tz: str | None) -> Findings:
-    """Let the quirks of each sender correct the rows of its documents."""
+    """Apply the corrections of each sender's quirks to the rows of its documents."""
     out = Findings()
     applied = {quirk for document in rows.feed.documents for quirk in document.quirks if "fix_rows" in quirk.sets}
     if not applied or not len(rows):

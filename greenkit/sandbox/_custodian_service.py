@@ -84,7 +84,7 @@ class Pages:
         allowed: Authorization | None = None
         if form.get("decision") == "allow":
             if not chosen:
-                return self._choose(customer, "Select at least one meter, or deny access."), 200
+                return self._choose(customer, "Select at least one meter, or select Refuse."), 200
             allowed = self._register.allow(customer, chosen, grant.request.payload.scope or "FB=1_3_4_5_13_14_39")
         return self._provider.create_authorization_response(grant_user=allowed, grant=grant)  # type: ignore[no-any-return]
 

@@ -30,7 +30,7 @@ def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
     table : pyarrow.Table
         Day rows of any number of files, in any order.
     keep_all : bool
-        Keep every revision, and remove only what is repeated within each. Default: False.
+        Keep every revision, and remove only duplicates within each. Default: False.
     """
     table = _rows.sort(table.combine_chunks())
     if table.num_rows < 2:

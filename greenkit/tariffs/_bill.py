@@ -612,7 +612,7 @@ def price(
         A tidy frame. Each meter is billed apart. Intervals are priced as they are: gaps cost nothing, and a finding
         states what they could change.
     plan : Plan, path, or mapping
-        What :func:`greenkit.load_plan` takes.
+        A plan, or a source that :func:`greenkit.load_plan` accepts.
     periods : "month", DataFrame, or sequence of dates
         Calendar months in local time, the bills of a feed (``start`` and ``end``, half-open), or the dates of meter
         reads. A month that the data cover only in part is marked ``whole = False``.

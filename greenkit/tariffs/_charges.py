@@ -218,7 +218,7 @@ def reconcile_charges(
     df : DataFrame
         A tidy frame.
     plan : Plan, path, or mapping
-        What :func:`greenkit.load_plan` takes.
+        A plan, or a source that :func:`greenkit.load_plan` accepts.
     bills : DataFrame
         Printed bills: ``start``, ``end``, and ``cost``, such as the ``bills`` of :func:`greenkit.open_espi`.
     line_items : DataFrame, optional

@@ -31,7 +31,7 @@ def price_bills(plan: PlanSource, bills: pd.DataFrame, *, assumed_mix: Mix | Non
     Parameters
     ----------
     plan : Plan, path, or mapping
-        What :func:`greenkit.load_plan` takes.
+        A plan, or a source that :func:`greenkit.load_plan` accepts.
     bills : DataFrame
         One row for each bill: ``start``, ``end`` (the first day after it), ``kWh``, and optionally ``kW``, ``received``
         (kWh), and ``meter``. The bills of :func:`greenkit.open_espi` and :func:`greenkit.open_smt` are accepted.
@@ -108,7 +108,7 @@ def _meter(
 
 
 def register_rows(bills: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Bring rows of bills into one form: meter, start and end (microseconds UTC), kwh, kw, received.
+    """Convert bills to the columns meter, start and end (microseconds UTC), kwh, kw, and received.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def register_rows(bills: pd.DataFrame, zone: str) -> pd.DataFrame:
     if made["kwh"].isna().any() or (made["kwh"] < 0).any():
         raise PlanError("A bill has no kWh, or less than 0", next_step="Correct or remove that bill.")
     if (made["end"] <= made["start"]).any():
-        raise PlanError("A bill has no length", next_step="Set end to the first day after the bill.")
+        raise PlanError("A bill ends on or before its first day", next_step="Set end to the first day after the bill.")
     return made
 
 

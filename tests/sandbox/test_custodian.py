@@ -166,7 +166,7 @@ def test_page_refuses_unknown_client_redirect_and_customer(utility):
     page = requests.post(base, params=sent, data={"user": "Ada", "password": "sandbox"}, timeout=5).text
     ticket = re.search(r"name='ticket' value='([^']+)'", page)[1]
     no_meter = requests.post(base, params=sent, data={"ticket": ticket, "decision": "allow"}, timeout=5)
-    assert "Choose at least one meter" in no_meter.text
+    assert "Select at least one meter" in no_meter.text
     used = requests.post(base, params=sent, data={"ticket": ticket, "decision": "allow"}, timeout=5)
     assert used.status_code == 401
 
