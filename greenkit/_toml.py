@@ -50,7 +50,6 @@ import re
 import tomllib
 import types
 import typing
-import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -58,6 +57,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from greenkit.errors import SettingsError
+from greenkit.times import is_zone
 
 T = TypeVar("T")
 
@@ -121,15 +121,7 @@ def above(low: float, *, at_most: float | None = None) -> Rule:
     return Rule(lambda value: value > low and (at_most is None or value <= at_most), f"greater than {low:,}{limit}")
 
 
-def _is_time_zone(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
-
-
-TIME_ZONE: Final = Rule(_is_time_zone, "an IANA time zone such as America/Chicago")
+TIME_ZONE: Final = Rule(is_zone, "an IANA time zone such as America/Chicago")
 NOT_EMPTY: Final = Rule(bool, "text that is not empty")
 
 

@@ -33,6 +33,21 @@ Repeated = Literal["daylight", "standard", "first is daylight"]
 """Which of the two hours a label means on the fall-back day."""
 
 
+def is_zone(name: str) -> bool:
+    """Return whether a name is that of an IANA time zone.
+
+    Examples
+    --------
+    >>> is_zone("America/Chicago"), is_zone("CST"), is_zone("../etc/passwd")
+    (True, False, False)
+    """
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 # -- local days
 
 

@@ -16,8 +16,20 @@ PACKAGE = ROOT / "greenkit"
 
 # Each floor imports from its own and those above it in this list, never from below.
 FLOORS = [
-    {"errors", "findings", "secret", "settings", "_files", "_html", "_preview", "_progress", "_style", "_toml"},
-    {"times", "text", "_series"},
+    {
+        "errors",
+        "findings",
+        "secret",
+        "settings",
+        "times",
+        "_files",
+        "_html",
+        "_preview",
+        "_progress",
+        "_style",
+        "_toml",
+    },
+    {"text", "_series"},
     {"frame", "sources", "_categories", "_days", "_foreign", "_glance", "_intervals", "_left_out", "_relations"},
     {"espi", "smt", "tables", "pgp"},
     {"detect", "store"},

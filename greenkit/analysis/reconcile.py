@@ -18,7 +18,7 @@ from greenkit.analysis.bills import Bills
 from greenkit.analysis.intervals import HOUR, Intervals
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import Findings, Kind, warn
-from greenkit.times import to_times
+from greenkit.times import from_wall_clock, to_instants, to_times, to_wall_clock
 
 # status → what it means
 STATUSES: Final = {
@@ -202,7 +202,9 @@ def _pairs(
     table = _bills.tidy_bills(bills, zone)
     for name, shift in zip(("start", "end"), DATES[dates], strict=True):
         if shift:
-            table[name] = (table[name].dt.tz_convert(zone) + pd.DateOffset(days=shift)).dt.tz_convert("UTC")
+            given = table[name].notna()
+            wall = to_wall_clock(to_instants(table.loc[given, name]), zone) + shift * _periods.DAY
+            table.loc[given, name] = to_times(from_wall_clock(wall, zone))
     for bill in table.to_dict("records"):
         mine = here.index if not bill["meter"] else here.index[of_meter.get(bill["meter"], [])]
         for code in mine:

@@ -16,7 +16,7 @@ from greenkit import frame
 from greenkit.synthetic import _loads, _tariff
 from greenkit.synthetic._channels import DELIVERED, GAS, QUARTER, RECEIVED, TDSPS, WATER, Channel, Readings
 from greenkit.synthetic._loads import DAY_US, HOUR_US, Ints, one
-from greenkit.times import ONE_DAY, US, local_dates, midnights, to_instants, to_times
+from greenkit.times import ONE_DAY, US, is_zone, local_dates, midnights, to_instants, to_times
 
 # kind → (probability in a month, minimum and maximum hours, effect on the readings)
 KINDS: Final[Mapping[str, tuple[float, int, int, str]]] = {
@@ -117,6 +117,21 @@ class Meter:
     installed: str = "2020-01-01"
     tdsp: str | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.solar < 1e6:  # false for NaN too
+            raise ValueError(f"solar is {self.solar}, but it must be the rated power in kW, 0 or more")
+        if not 1 <= self.read_day <= 31:
+            raise ValueError(f"read_day is {self.read_day}, but it must be from 1 to 31")
+        for channel in self.channels:
+            if channel.interval < 60 or 86_400 % channel.interval:
+                raise ValueError(f"interval is {channel.interval}, but it must be 60 or more, and divide a day's 86400")
+        if not is_zone(self.zone):
+            raise ValueError(f"zone is {self.zone!r}, but it must be an IANA time zone such as 'America/Chicago'")
+        try:
+            self.instant(self.installed)
+        except ValueError:
+            raise ValueError(f"installed is {self.installed!r}, but it must be a date such as '2020-01-01'") from None
+
     @property
     def electric(self) -> bool:
         """Whether the meter measures electricity."""
@@ -137,7 +152,15 @@ class Meter:
         return int(to_instants(pd.DatetimeIndex([time]))[0])
 
     def plant(self, kind: str, start: Any, end: Any) -> Meter:
-        """Return the same meter with one more fault, and without the faults of the seed."""
+        """Return the same meter with one more fault, and without the faults of the seed.
+
+        Parameters
+        ----------
+        kind : {"outage", "gap", "estimated", "spike", "meter change"}
+            What goes wrong. A ``"gap"`` has no rows, and an ``"outage"`` has readings of 0.
+        start, end : date or time
+            Without an offset, in the zone of the meter; ``end`` is exclusive.
+        """
         return replace(self, faults=(*(self.faults or ()), Fault(kind, self.instant(start), self.instant(end))))
 
     def faults_between(self, start: int, end: int) -> list[Fault]:

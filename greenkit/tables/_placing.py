@@ -8,9 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from greenkit.errors import FormatError, SchemaError
+from greenkit.errors import FormatError
 from greenkit.findings import Kind
-from greenkit.frame import zone_of
 from greenkit.tables import intervals
 from greenkit.tables._base import Part, runs, take
 from greenkit.tables._labels import ROW_UNREADABLE, minutes_of
@@ -24,6 +23,7 @@ from greenkit.tables.mapping import (
 )
 from greenkit.tables.placement import HOUR, Once, Placed, changes, place, standard_offset, to_utc
 from greenkit.tables.stamps import DAY, NEVER, NO_OFFSET
+from greenkit.times import is_zone
 
 Ints = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -136,7 +136,7 @@ class Placing(Values):
         zone_of_key = np.array([key[4] or self._zone() or "UTC" for key in keys])
         zones = list(dict.fromkeys(zone_of_key.tolist()))
         for zone in zones:
-            if not _is_zone(zone):
+            if not is_zone(zone):
                 raise FormatError(
                     "A cell in the column of time zones is not a valid IANA time zone",
                     source=self.file,
@@ -422,14 +422,6 @@ class Placing(Values):
                 "day_start", "At which time do the days of the table begin?", ("00:00", "06:00"),
                 "The rows are gas days, which begin at 06:00 in much of Europe", int(part.row[0]),
             )  # fmt: skip
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        zone_of(name)
-    except SchemaError:
-        return False
-    return True
 
 
 def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints) -> str | None:

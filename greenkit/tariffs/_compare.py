@@ -51,6 +51,13 @@ NONE_WHOLE: Final = Kind(
     "bills that are priced in every plan.",
     "Load complete data before you choose.",
 )
+EXPORT_UNPRICED: Final = Kind(
+    "tariff.compare.export-unpriced",
+    "warning",
+    "{count:plan} of {of:,} {count:defines|define} no price for exported energy, so {kwh:,.0f} {unit} of export earn "
+    "nothing there: {names}.",
+    "Add [export] to a plan if its label or tariff sheet has a price.",
+)
 LESS_THAN_YEAR: Final = Kind(
     "tariff.compare.less-than-a-year",
     "info",
@@ -105,11 +112,19 @@ class Comparison:
         days = keys[self._used].groupby("meter", observed=True)["days"].sum()
         if len(days) and days.max() < 350:
             self.findings.add(LESS_THAN_YEAR, days=int(days.max()))
+        self._report_export(float(keys["received"][self._used].sum()))
         change = self._change
         if change is not None:
             self.findings.add(
                 UNCERTAIN, best=self.best, other=change[1], share=round(100 * change[0]), missing_share=change[0]
             )
+
+    def _report_export(self, kwh: float) -> None:
+        unpriced = [p.name for p in self.plans if any(t.export is None for t in p.terms)]
+        if kwh > 0 and unpriced:
+            names = ", ".join(unpriced[:5]) + (", …" if len(unpriced) > 5 else "")
+            words = {"of": len(self.plans), "unit": self.plans[0].unit, "names": names}
+            self.findings.add(EXPORT_UNPRICED, count=len(unpriced), kwh=round(kwh, 6), words=words)
 
     @cached_property
     def _totals(self) -> Floats:
@@ -470,6 +485,7 @@ def _keys(infos: Sequence[BillInfo]) -> pd.DataFrame:
             "bill": [i.bill for i in infos],
             "days": np.array([i.days for i in infos], dtype=np.int64),
             "delivered": np.array([i.delivered for i in infos], dtype=np.float64),
+            "received": np.array([i.received for i in infos], dtype=np.float64),
             "whole": np.array([i.whole for i in infos], dtype=bool),
             "full": np.array([i.full for i in infos], dtype=bool),
         }

@@ -172,11 +172,13 @@ class Notes:
     held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
 
-    def add(self, kind: Kind, key: str = "", **words: Any) -> None:
-        """Count one more bill; the words of the first one are kept."""
+    def add(self, kind: Kind, key: str = "", *, kwh: float | None = None, **words: Any) -> None:
+        """Count one more bill, and add up its energy; the words of the first one are kept."""
         self.kinds[kind.name] = kind
         seen = self.held.setdefault((kind.name, key), {"count": 0, **words})
         seen["count"] += 1
+        if kwh is not None:
+            seen["kwh"] = round(seen.get("kwh", 0.0) + kwh, 6)
 
     def report(self, findings: Findings) -> None:
         """Add one finding for each kind and key."""

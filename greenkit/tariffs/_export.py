@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_EXPORT: Final = Kind(
     "tariff.export.no-terms",
     "warning",
-    "Meter {meter} exported {kwh} {unit}, but the plan defines no price for exported energy. greenkit credited "
+    "Meter {meter} exported {kwh:,.3f} {unit}, but the plan defines no price for exported energy. greenkit credited "
     "nothing in {count:bill}.",
     "Add [export] to the plan if the label or tariff sheet has a price.",
 )
@@ -132,7 +132,7 @@ def settle(bill: _OneBill) -> None:
     if export is None:
         exported = bill.of.received(bill.b)
         if exported > 0:
-            bill.p.notes.add(NO_EXPORT, kwh=round(exported, 3), unit=bill.plan.unit)
+            bill.p.notes.add(NO_EXPORT, kwh=exported, unit=bill.plan.unit)
         return
     ledger = bill.p.history.export
     _year_begins(bill, export)

@@ -51,6 +51,7 @@ from greenkit.tariffs._model import (
     WiresTable,
 )
 from greenkit.tariffs._plan import Plan
+from greenkit.times import is_zone
 
 T = TypeVar("T")
 SCHEMA: Final = 1
@@ -268,11 +269,7 @@ class Context:
 
 
 def _check_zone(zone: Node) -> None:
-    import zoneinfo
-
-    try:
-        zoneinfo.ZoneInfo(zone.text())
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    if not is_zone(zone.text()):
         zone.fail(f"is {zone.value!r}, but it must be an IANA time zone such as America/Chicago")
 
 

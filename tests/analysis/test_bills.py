@@ -233,3 +233,11 @@ def test_convention_of_dates_that_most_bills_agree_with(make_series, first, last
 def test_unknown_convention_of_dates_raises(make_series):
     with pytest.raises(SettingsError, match="dates is 'both', but it must be one of exclusive, inclusive"):
         reconcile.compare_bills(make_series([1.0]), ["2024-07-01", "2024-07-02"], dates="both")
+
+
+def test_bill_that_begins_and_ends_on_a_time_of_a_clock_change_is_compared(make_series):
+    """01:30 of the days before and after November 3 is shifted by a day to the hour that occurs twice."""
+    df = make_series(np.ones(24 * 6), "2024-11-01")
+    for start, end in (("2024-11-02 01:00", "2024-11-04 01:00"), ("2024-11-03 01:00", "2024-11-05 01:00")):
+        table = pd.DataFrame({"start": [pd.Timestamp(start)], "end": [pd.Timestamp(end)], "value": 49.0, "unit": "kWh"})
+        assert reconcile.compare_bills(df, table)["status"].tolist() == ["match"]

@@ -186,3 +186,20 @@ def test_bill_counts_energy_whose_readings_were_never_sent():
     start, end = home.instant("2024-05-01"), home.instant("2024-07-01")
     assert [bill.delivered for bill in gap.bills(start, end)] == [bill.delivered for bill in home.bills(start, end)]
     assert gap.frame("2024-05-01", "2024-06-01")["value"].sum() < home.frame("2024-05-01", "2024-06-01")["value"].sum()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"solar": -1.0}, "solar is -1.0, but it must be the rated power"),
+        ({"solar": float("nan")}, "solar is nan"),
+        ({"interval": 7}, "interval is 7, but it must be 60 or more"),
+        ({"interval": 0}, "interval is 0"),
+        ({"read_day": 32}, "read_day is 32, but it must be from 1 to 31"),
+        ({"zone": "CST"}, "zone is 'CST', but it must be an IANA time zone"),
+        ({"installed": "soon"}, "installed is 'soon', but it must be a date"),
+    ],
+)
+def test_household_rejects_invalid_arguments(arguments, problem):
+    with pytest.raises(ValueError, match=problem):
+        synthetic.household(1, **arguments)

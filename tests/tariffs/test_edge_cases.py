@@ -381,6 +381,25 @@ def test_31_export_without_terms_is_not_credited_and_is_reported(chicago):
     assert bill.findings.named("tariff.export.no-terms")[0].evidence["kwh"] == 24.0
 
 
+def test_31_export_without_terms_is_added_up_over_the_bills(chicago):
+    hours = 24 * (31 + 29)  # January and February
+    bill = price(solar(chicago, np.ones(hours), np.full(hours, 0.5), start="2024-01-01"), plan(energy=1))
+    (found,) = bill.findings.named("tariff.export.no-terms")
+    assert (found.evidence["count"], found.evidence["kwh"]) == (2, 0.5 * hours)
+    assert "exported 720.000 kWh" in found.message
+
+
+def test_31_comparison_names_the_plans_without_an_export_price(chicago):
+    df = solar(chicago, np.ones(24), np.full(24, 0.5))
+    without, paid = plan(name="without", energy=1), plan(name="paid", energy=2, export={"price": 0.1, "carry": "pay"})
+    (found,) = compare_plans(df, [without, paid]).findings.named("tariff.compare.export-unpriced")
+    assert (found.evidence["count"], found.evidence["kwh"]) == (1, 12.0)
+    assert "earn nothing there: without." in found.message
+    assert "tariff.compare.export-unpriced" not in compare_plans(df, [paid]).findings.names
+    delivered = chicago(np.ones(24))
+    assert "tariff.compare.export-unpriced" not in compare_plans(delivered, [without]).findings.names
+
+
 @pytest.mark.parametrize(("carry", "totals"), [("money", [10, 10]), ("none", [10, 20]), ("pay", [-10, 20])])
 def test_32_credit_beyond_the_bill_is_carried_lost_or_paid(chicago, carry, totals):
     n = hours("2025-01-01", "2025-02-01")

@@ -12,7 +12,6 @@ import difflib
 import math
 import os
 import pkgutil
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 from greenkit import _toml
 from greenkit.errors import SettingsError
+from greenkit.times import is_zone
 
 SHIPPED: Final[tuple[str, ...]] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 """Names of the profiles that come with greenkit."""
@@ -155,7 +155,7 @@ class Profile:
             raise _invalid(self.name, "authorize_parameters", f"contains {reserved[0]}, which greenkit sets itself")
         if not self.resource_url.endswith("/"):
             raise _invalid(self.name, "resource_url", "must end with a slash, as in …/resource/")
-        if not _is_zone(self.zone):
+        if not is_zone(self.zone):
             raise _invalid(
                 self.name, "zone", f"is {self.zone!r}, but it must be an IANA time zone such as America/Chicago"
             )
@@ -288,14 +288,6 @@ def _convert(facts: Mapping[str, Any], where: str, seen: tuple[Path, ...]) -> Pr
         near = seen[-1].parent / based_on if seen and based_on.endswith(".toml") and based_on[0] != "~" else based_on
         base = _load(near, seen)
     return _toml.convert(facts, Profile, name=where, base=base)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _check_url(profile: str, name: str, url: str, *, is_page: bool) -> None:
