@@ -29,12 +29,41 @@ def categorical(number: npt.NDArray[np.integer[Any]], labels: Sequence[str | Non
     """
     observed = np.zeros(len(labels), dtype=bool)
     observed[number] = True
-    names = sorted({label for label, seen in zip(labels, observed, strict=True) if seen and label is not None})
-    place = {name: n for n, name in enumerate(names)}
-    codes = np.array([-1 if label is None else place.get(label, -1) for label in labels], dtype=smallest(len(names)))
+    codes, names = _coded([label if seen else None for label, seen in zip(labels, observed, strict=True)])
     if len(codes) == 1:  # the usual case of most columns
         return from_codes(np.full(len(number), codes[0]), names)
     return from_codes(codes[number], names)
+
+
+def in_runs(labels: Sequence[str | None], counts: npt.NDArray[np.integer[Any]]) -> pd.Categorical:
+    """Return a categorical whose rows are sorted by series, so that each label is repeated for the rows of its series.
+
+    Parameters
+    ----------
+    labels : sequence of str or None
+        One for each series; may repeat. None is an empty cell.
+    counts : array of int
+        Rows of each series, none of them 0.
+
+    Examples
+    --------
+    >>> made = in_runs(["b", "a"], np.array([2, 1]))
+    >>> made.categories.tolist(), made.codes.tolist()
+    (['a', 'b'], [1, 1, 0])
+    """
+    codes, names = _coded(labels)
+    if len(set(codes.tolist())) == 1:
+        return from_codes(np.full(counts.sum(), codes[0]), names)
+    return from_codes(np.repeat(codes, counts), names)
+
+
+def _coded(labels: Sequence[str | None]) -> tuple[npt.NDArray[np.integer[Any]], list[str]]:
+    """Return the code of each label, and the labels that the codes number, in alphabetical order."""
+    names = sorted({label for label in labels if label is not None})
+    place = {name: n for n, name in enumerate(names)}
+    return np.array(
+        [-1 if label is None else place[label] for label in labels], dtype=smallest(len(names))
+    ), names
 
 
 def of_series(names: pd.Series[str], code: npt.NDArray[np.integer[Any]]) -> pd.Categorical:

@@ -74,9 +74,49 @@ def take(array: npt.NDArray[Any], which: Any) -> npt.NDArray[Any]:
     return np.concatenate([array[part] for part in which]) if which else array[:0]
 
 
+def squeeze(array: npt.NDArray[Any], which: Any) -> npt.NDArray[Any]:
+    """Return what :func:`take` returns, in the memory of the array itself if the elements are slices.
+
+    Only for an array that nothing else uses: its contents change.
+
+    Examples
+    --------
+    >>> squeeze(np.arange(6), [slice(0, 2), slice(3, 6)])
+    array([0, 1, 3, 4, 5])
+    """
+    if not isinstance(which, list):
+        return take(array, which)
+    size = 0
+    for part in which:
+        count = part.stop - part.start
+        if part.start != size:
+            array[size : size + count] = array[part]
+        size += count
+    return array[:size]
+
+
 @dataclass
 class Part:
-    """Rows of one value column, or of the cells of a wide table."""
+    """Rows of one value column, or of the cells of a wide table.
+
+    Attributes
+    ----------
+    row : array of int
+        Row of the table that each is from.
+    label : array of int64
+        Local time in microseconds.
+    value : array of float64
+    spec : Value
+    column : str
+        The column, or the pattern of the columns of a wide table.
+    fold : array of int8, optional
+        1 in the second of two equal hours, 0 in the first; -1 if only the order tells.
+    end : array of int64, optional
+        Local end in microseconds; NEVER if there is none.
+    lines : tuple of two arrays, optional
+        Rows of a wide table, and how many cells of each follow one another: all that is equal in the cells of a row is
+        then computed once for the row.
+    """
 
     row: Ints
     label: Ints
@@ -85,6 +125,7 @@ class Part:
     column: str
     fold: npt.NDArray[np.int8] | None = None
     end: Ints | None = None
+    lines: tuple[Ints, Ints] | None = None
 
     def __len__(self) -> int:
         return len(self.row)

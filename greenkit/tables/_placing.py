@@ -11,7 +11,7 @@ import numpy.typing as npt
 from greenkit.errors import FormatError
 from greenkit.findings import Kind
 from greenkit.tables import intervals
-from greenkit.tables._base import Part, runs, take
+from greenkit.tables._base import Part, runs, squeeze, take
 from greenkit.tables._labels import ROW_UNREADABLE, minutes_of
 from greenkit.tables._values import Values
 from greenkit.tables.intervals import MINUTE
@@ -21,7 +21,7 @@ from greenkit.tables.mapping import (
     Column,
     offset_minutes,
 )
-from greenkit.tables.placement import HOUR, Once, Placed, changes, place, standard_offset, to_utc
+from greenkit.tables.placement import HOUR, Change, Once, Placed, between, changes, place, standard_offset, to_utc
 from greenkit.tables.stamps import DAY, NEVER, NO_OFFSET
 from greenkit.times import is_zone
 
@@ -167,7 +167,11 @@ class Placing(Values):
             part.label = part.label[:0]
         if not keep.all():
             kept = runs(keep)
-            part, series, start = part.take(kept), take(series, kept), take(start, kept)
+            if self.table.is_wide:  # these arrays were made of the cells, and nothing else uses them
+                part.row, part.value = squeeze(part.row, kept), squeeze(part.value, kept)
+                series, start = squeeze(series, kept), squeeze(start, kept)
+            else:
+                part, series, start = part.take(kept), take(series, kept), squeeze(start, kept)
             which = None if which is None else take(which, kept)
         return start, part, series, which
 
@@ -263,11 +267,16 @@ class Placing(Values):
 
     def _settle_once(self, placed: Placed, part: Part, mine: Any, series: Ints, label: Ints, text: Any) -> None:
         """Decide whether the one value of the repeated hour is one hour or both."""
-        value = part.value[mine].copy()
+        value = part.value[mine]
         decided: dict[str, list[Once]] = {"lost": [], "summed": []}
         reason = "The mapping specifies this." if self.table.repeated_hour else "Its value is as usual for that hour."
+        around: dict[Change, tuple[Ints, Ints]] = {}
         for once in placed.once:
-            verdict = self.table.repeated_hour or _lost_or_summed(once, value, series, label)
+            verdict: str | None = self.table.repeated_hour
+            if verdict is None:
+                if once.change not in around:
+                    around[once.change] = _days_around(once.change, series, label)
+                verdict = _lost_or_summed(once, value, series, label, around[once.change])
             if verdict is None:
                 amount = float(np.nansum(value[once.rows]))
                 self.ask(
@@ -278,13 +287,13 @@ class Placing(Values):
                 )  # fmt: skip
                 verdict = "lost"
             decided[verdict].append(once)
-        for once in decided["summed"]:
-            rows = once.rows
-            total = np.nansum(value[rows]) if not np.isnan(value[rows]).all() else np.nan
-            value[rows[0]] = total
-            placed.keep[rows[1:]] = False
-            self._long[int(placed.start[rows[0]])] = 2 * (once.change.before - once.change.after)
         if decided["summed"]:
+            value = value.copy()
+            for once in decided["summed"]:
+                rows = once.rows
+                value[rows[0]] = np.nansum(value[rows]) if not np.isnan(value[rows]).all() else np.nan
+                placed.keep[rows[1:]] = False
+                self._long[int(placed.start[rows[0]])] = 2 * (once.change.before - once.change.after)
             if isinstance(mine, slice):
                 part.value = value
             else:
@@ -424,21 +433,30 @@ class Placing(Values):
             )  # fmt: skip
 
 
-def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints) -> str | None:
+def _days_around(change: Change, series: Ints, label: Ints) -> tuple[Ints, Ints]:
+    """Return the rows of the days around a change of the clock, sorted by series, and the series of each."""
+    day = change.window[0] // DAY * DAY
+    rows = between(label, day - _NEIGHBOR_DAYS * DAY, day + (_NEIGHBOR_DAYS + 1) * DAY)
+    rows = rows[np.argsort(series[rows], kind="stable")]
+    return rows, series[rows]
+
+
+def _lost_or_summed(once: Once, value: Floats, series: Ints, label: Ints, around: tuple[Ints, Ints]) -> str | None:
     """Return what the one value of a repeated hour is, from the same hour of the days around it; None if unclear.
 
     The value of one hour lies between the least and the most of its neighbors, and that of two hours between twice
     these. A value that fits one of the two only is decided.
     """
-    rows = once.rows
-    here = float(np.nansum(value[rows]))
-    if np.isnan(value[rows]).all():
+    here = float(np.nansum(value[once.rows]))
+    if np.isnan(value[once.rows]).all():
         return "lost"
     a, b = once.change.window
     day = a // DAY
-    mine = (series == series[rows[0]]) & (np.abs(label // DAY - day) <= _NEIGHBOR_DAYS)
-    hour = mine & (label % DAY >= a % DAY) & (label % DAY < a % DAY + (b - a))
-    beside = mine & (((label >= a - (b - a)) & (label < a)) | ((label >= b) & (label < b + (b - a))))
+    own = series[once.rows[0]]
+    mine = around[0][slice(*np.searchsorted(around[1], [own, own + 1]))]
+    value, label = value[mine], label[mine]
+    hour = (label % DAY >= a % DAY) & (label % DAY < a % DAY + (b - a))
+    beside = ((label >= a - (b - a)) & (label < a)) | ((label >= b) & (label < b + (b - a)))
     sums = []
     for at in np.unique(label[hour] // DAY):
         if at != day:

@@ -68,6 +68,8 @@ COST_CENTS: Final = Kind(
 )
 _LIKE_A_UNIT: Final = re.compile(r"[^\W\d]{1,8}[\d²³]?(/[^\W\d]{1,4})?")
 _MOST_LABELED: Final = 1 << 22
+_CACHED_ROWS: Final = 4096
+"""Rows of a wide table whose columns become rows together, which stay in the cache of the processor."""
 
 
 class Values(Labels):
@@ -198,17 +200,13 @@ class Values(Labels):
 
     def _wide_parts(self, rows: Ints, date: Ints) -> list[Part]:
         parts = []
-        everything = len(rows) == self.columns.rows
         zone = self._zone() or "UTC"
         multiplier = self._multiplier()
         for pattern, spec in self.table.patterns.items():
             slots = wide.find_slots(self.names, pattern, self.table.time.extra)
             if not slots.names:
                 continue
-            # rows by columns; each column is copied once
-            values = np.empty((len(rows), len(slots.names)))
-            for i, name in enumerate(slots.names):
-                values[:, i] = self.numbers(name) if everything else self.numbers(name)[rows]
+            values = self._cells(slots.names, rows)
             if spec.factor != 1:
                 values = values * spec.factor + 0.0
             if multiplier is not None:
@@ -229,8 +227,10 @@ class Values(Labels):
                     )  # fmt: skip
                     repeat = "in order"
             cells = wide.expand(date[rows], values, slots, label, zone, repeat)
-            row = cells.row if everything else rows[cells.row]
-            part = Part(row, cells.label, cells.value, spec, pattern, cells.fold)
+            part = Part(
+                np.repeat(rows, cells.counts), cells.label, cells.value, spec, pattern, cells.fold,
+                lines=(rows, cells.counts),
+            )  # fmt: skip
             if spec.blank == "absent":
                 part = part.take(~np.isnan(part.value))
             self._step = slots.step
@@ -242,6 +242,18 @@ class Values(Labels):
             )
         self.time_given = True
         return parts
+
+    def _cells(self, names: Sequence[str], rows: Ints) -> Floats:
+        """Return columns of numbers as an array of rows by columns."""
+        columns = [self.numbers(name) for name in names]
+        if len(rows) < self.columns.rows:
+            columns = [column[rows] for column in columns]
+        values = np.empty((len(rows), len(columns)))
+        for low in range(0, len(rows), _CACHED_ROWS):
+            block = values[low : low + _CACHED_ROWS]
+            for i, column in enumerate(columns):
+                block[:, i] = column[low : low + _CACHED_ROWS]
+        return values
 
     def _wide_label(self, slots: wide.Slots) -> str:
         if slots.number.any():
@@ -296,17 +308,21 @@ class Values(Labels):
         """Return the rows that have a flow, and the series of each."""
         unit_codes, unit_list = unit
         flow_codes, flow_list = flow
-        if "skip" in flow_list and flow_codes is not None:
-            which = flow_codes != flow_list.index("skip")
-            part, flow_codes = part.take(which), flow_codes[which]
-            unit_codes = None if unit_codes is None else unit_codes[which]
-        elif flow_list == ["skip"]:
-            part = part.take(np.zeros(len(part), dtype=bool))
+        # Row of the table for each code: in a wide table, one code serves all cells of a row.
+        lines, counts = part.lines or (part.row, None)
+        if "skip" in flow_list:
+            which = (
+                np.zeros(len(lines), dtype=bool)
+                if flow_codes is None
+                else self._of(flow_codes, lines) != flow_list.index("skip")
+            )
+            part = part.take(which if counts is None else np.repeat(which, counts))
+            lines, counts = lines[which], None if counts is None else counts[which]
         axes: list[tuple[Any, list[Any]]] = [(flow_codes, flow_list), (unit_codes, unit_list)]
         for item, default in ((self.table.meter, self.meter), (name, "usage"), (self.table.commodity, "")):
-            axes.append(self._axis(item, default, part))
+            axes.append(self._axis(item, default))
         zone = self.table.zone
-        axes.append(self._axis(zone, "", part) if isinstance(zone, Column) else (None, [zone or ""]))
+        axes.append(self._axis(zone, "") if isinstance(zone, Column) else (None, [zone or ""]))
         code: Any = None  # int32, one for each row: the number of its combination of values
         combos: list[tuple[Any, ...]] = [()]
         for axis_codes, values in axes:
@@ -315,11 +331,11 @@ class Values(Labels):
                 code = code.astype(np.int64) if len(combos) > 1 << 30 else code
                 code *= len(values)
             if axis_codes is not None and code is None:
-                code = axis_codes.astype(np.int32)
+                code = self._of(axis_codes, lines).astype(np.int32)
             elif axis_codes is not None:
-                code += axis_codes.astype(code.dtype, copy=False)
+                code += self._of(axis_codes, lines).astype(code.dtype, copy=False)
         if code is None:
-            code = np.zeros(len(part), dtype=np.int32)
+            code = np.zeros(len(lines), dtype=np.int32)
         present = np.bincount(code, minlength=len(combos)) > 0 if len(combos) <= _MOST_LABELED else None
         if present is None:
             places, code = np.unique(code, return_inverse=True)
@@ -333,11 +349,13 @@ class Values(Labels):
             flow_, (unit_name, factor, kind, commodity), meter, series, stated, zone_name = combos[place_]
             scale[i] = factor
             keys.append((meter, flow_, series, unit_name, zone_name, stated or commodity, kind))
+        code = code if counts is None else np.repeat(code, counts)
         if (scale != 1).any():
             part = dataclasses.replace(part, value=part.value * scale[code])
         return part, code, keys
 
-    def _axis(self, item: Any, default: str, part: Part) -> tuple[Any, list[str]]:
+    def _axis(self, item: Any, default: str) -> tuple[Any, list[str]]:
+        """Return the label of each row of the table as a code, or None if all have one label; and the labels."""
         if item is None:
             return None, [default]
         if isinstance(item, str):
@@ -349,15 +367,14 @@ class Values(Labels):
         else:
             labels = [clean_id(word) or default for word in column.words]
         distinct = list(dict.fromkeys(labels)) or [default]
-        lookup = [distinct.index(label) for label in labels]
-        return self._per_row(column, lookup, part), distinct
+        return column.map([distinct.index(label) for label in labels], np.int32), distinct
 
-    def _per_row(self, column: Words, values: Sequence[int], part: Part) -> Any:
-        """Return a number for the word of each row of a part."""
-        codes = column.map(values, np.int32)
-        return codes if len(part.row) == self.columns.rows and not self.table.is_wide else codes[part.row]
+    def _of(self, codes: Any, rows: Ints) -> Any:
+        """Return the codes of some rows of the table, which are in its order."""
+        return codes if len(rows) == self.columns.rows else codes[rows]
 
     def _unit_of(self, part: Part) -> tuple[Any, list[tuple[str, float, str, str]]]:
+        """Return the unit of each row of the table as a code, or None if all have one; and the units."""
         unit = part.spec.unit if part.spec.unit is not None else self.table.unit
         if unit is None:
             unit = numbers.unit_of(self.used.get(part.column, part.column)) or None
@@ -368,7 +385,7 @@ class Values(Labels):
                 ("kWh", 1.0, "energy", "electricity")
             ]
             distinct = list(dict.fromkeys(found))
-            return column.map([distinct.index(f) for f in found], np.int64)[part.row], distinct
+            return column.map([distinct.index(f) for f in found], np.int32), distinct
         if unit is None:
             self.ask(
                 "unit", "What is the unit of the values?", ("kWh", "kW", "Wh", "W", "MWh"),
@@ -402,19 +419,20 @@ class Values(Labels):
         return int(part.row[filled[np.argmax(np.abs(part.value[filled]))]]) if len(filled) else -1
 
     def _flow_of(self, part: Part) -> tuple[Any, list[str]]:
+        """Return the flow of each row of the table as a code, or None if all have one; and the flows."""
         if part.spec.flow is not None:
             return None, [part.spec.flow]
         flow = self.table.flow
         if isinstance(flow, Blocks):
-            return self._block_flows(flow, part)
+            return self._block_flows(flow)
         if flow is not None:
             column = self.words(flow.column)
             meanings = {fold(k): v for k, v in flow.words.items()}
             labels = [meanings.get(fold(word), "?") for word in column.words]
             distinct = list(dict.fromkeys(labels)) or ["unknown"]
-            codes = column.map([distinct.index(label) for label in labels], np.int64)[part.row]
+            codes = column.map([distinct.index(label) for label in labels], np.int32)
             if "?" in distinct:
-                count = int((codes == distinct.index("?")).sum())
+                count = int((codes[part.row] == distinct.index("?")).sum())
                 if count:
                     self._report(FLOW_UNKNOWN_WORD, count=count)
                 distinct = ["unknown" if d == "?" else d for d in distinct]
@@ -428,7 +446,7 @@ class Values(Labels):
         self.ask("flow", "Which direction does the energy flow?", FLOWS[:3], evidence, self._largest_row(part))
         return None, ["delivered"]
 
-    def _block_flows(self, flow: Blocks, part: Part) -> tuple[Any, list[str]]:
+    def _block_flows(self, flow: Blocks) -> tuple[Any, list[str]]:
         """Return the flow of the block that each row is in, from the header lines between the blocks."""
         column = self.words(self.table.time.columns[0])
         meanings = {fold(k): v for k, v in flow.header.items()}
@@ -438,7 +456,7 @@ class Values(Labels):
         first = next((meanings[h] for h in self.header if h in meanings), distinct[0])
         place_ = np.maximum.accumulate(np.where(marks > 0, np.arange(len(marks)), -1))
         codes = np.where(place_ >= 0, marks[place_] - 1, distinct.index(first))
-        return codes[part.row], list(distinct)
+        return codes, list(distinct)
 
     def _series_names(self, parts: list[Part], flows: list[Any], units: list[Any]) -> list[Any]:
         """Return the name of each part's series: its column, where several columns have one flow and unit."""
@@ -455,8 +473,8 @@ class Values(Labels):
 
     def labels_of(self, item: Any, default: str, part: Part) -> Any:
         """Return the label of each row of a part: a fixed one, or that of a column."""
-        codes, labels = self._axis(item, default, part)
-        return labels[0] if codes is None else np.array(labels, dtype=object)[codes]
+        codes, labels = self._axis(item, default)
+        return labels[0] if codes is None else np.array(labels, dtype=object)[codes[part.row]]
 
     def cost_of(self, part: Part) -> Floats:
         """Return the money of the rows of a part."""
@@ -524,9 +542,9 @@ class Values(Labels):
             flow_codes, flows = self._flow_of(part)
             scale = np.array([u[1] for u in units])
             names = np.array([u[0] for u in units], dtype=object)
-            part.value = part.value * (scale[0] if unit_codes is None else scale[unit_codes])
-            unit = names[0] if unit_codes is None else names[unit_codes]
-            flow = flows[0] if flow_codes is None else np.array(flows, dtype=object)[flow_codes]
+            part.value = part.value * (scale[0] if unit_codes is None else scale[unit_codes[part.row]])
+            unit = names[0] if unit_codes is None else names[unit_codes[part.row]]
+            flow = flows[0] if flow_codes is None else np.array(flows, dtype=object)[flow_codes[part.row]]
             made.append((part, flow, unit))
         return start, end, made
 

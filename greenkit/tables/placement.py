@@ -39,7 +39,8 @@ from greenkit.tables.stamps import DAY, US
 
 HOUR: Final = 3600 * US
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 12
+"""Labels that are examined together; they stay in the cache of the processor."""
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -146,28 +147,49 @@ def to_utc(label: Ints, zone: str, second: Bools | None = None) -> Ints:
     """
     if not len(label):
         return label.copy()
-    low, high = int(label.min()), int(label.max())
-    found = changes(zone, low, high)
+    lows, highs = _bounds(label)
+    found = changes(zone, int(lows.min()), int(highs.max()))
     if not found:
         tz = zoneinfo.ZoneInfo(zone)
-        moment = datetime.fromtimestamp(low / US, UTC).replace(tzinfo=tz)
+        moment = datetime.fromtimestamp(int(lows.min()) / US, UTC).replace(tzinfo=tz)
         return np.asarray(label - int((moment.utcoffset() or moment - moment).total_seconds()) * US)
     offsets = np.array([found[0].before, *(c.after for c in found)], dtype=np.int64)
     first_at = np.array([c.at + max(c.before, c.after) for c in found], dtype=np.int64)
-    if len(found) <= 8:
-        out = np.empty_like(label)
-        for low in range(0, len(label), _BLOCK):  # parts that stay in the cache of the processor
-            own = label[low : low + _BLOCK]
-            part = own - offsets[0]
-            for at, before, after in zip(first_at, offsets[:-1], offsets[1:], strict=True):
-                part -= (own >= at) * (after - before)
-            out[low : low + _BLOCK] = part
-    else:
-        out = label - offsets[np.searchsorted(first_at, label, side="right")]
+    out = np.empty_like(label)
+    # Most blocks are between two changes of the clock, so that all their labels have one offset.
+    for i, (low, high) in enumerate(np.searchsorted(first_at, [lows, highs], side="right").T.tolist()):
+        block = slice(i * _BLOCK, (i + 1) * _BLOCK)
+        own = label[block]
+        offset = offsets[low] if low == high else offsets[np.searchsorted(first_at, own, side="right")]
+        np.subtract(own, offset, out=out[block])
     if second is not None and second.any():
         second_at = np.array([c.at + (c.after if c.is_fall else max(c.before, c.after)) for c in found], dtype=np.int64)
         out[second] = label[second] - offsets[np.searchsorted(second_at, label[second], side="right")]
     return np.asarray(out, dtype=np.int64)
+
+
+def _bounds(label: Ints) -> tuple[Ints, Ints]:
+    """Return the least and the greatest label of each block of ``_BLOCK`` labels.
+
+    Tables are sorted within a series, so few blocks are near a change of the clock, and only these are searched.
+    """
+    whole = len(label) // _BLOCK * _BLOCK
+    blocks, rest = label[:whole].reshape(-1, _BLOCK), label[whole:]
+    lows, highs = blocks.min(axis=1), blocks.max(axis=1)
+    if len(rest):
+        lows, highs = np.append(lows, rest.min()), np.append(highs, rest.max())
+    return lows, highs
+
+
+def between(label: Ints, low: int, high: int, bounds: tuple[Ints, Ints] | None = None) -> Ints:
+    """Return the rows whose labels are from ``low`` to before ``high``."""
+    lows, highs = bounds or _bounds(label)
+    blocks = np.flatnonzero((highs >= low) & (lows < high)).tolist()
+    found = []
+    for at in (block * _BLOCK for block in blocks):
+        own = label[at : at + _BLOCK]
+        found.append(np.flatnonzero((own >= low) & (own < high)) + at)
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
 @dataclass
@@ -252,10 +274,10 @@ def place(
     if not len(label):
         return out
     second = np.zeros(len(label), dtype=bool)
-    fold = np.full(len(label), -1, dtype=np.int8) if fold is None else fold
-    for change in changes(zone, int(label.min()), int(label.max())):
+    bounds = _bounds(label)
+    for change in changes(zone, int(bounds[0].min()), int(bounds[1].max())):
         a, b = change.window
-        near = np.flatnonzero((label >= a - 3 * HOUR) & (label < b + 3 * HOUR))
+        near = between(label, a - 3 * HOUR, b + 3 * HOUR, bounds)
         inside = near[(label[near] >= a) & (label[near] < b)]
         if not len(inside):
             continue
@@ -289,7 +311,7 @@ def _place_fall(
     rows: Ints,
     around: Ints,
     change: Change,
-    fold: Folds,
+    fold: Folds | None,
     backward: Bools | None,
 ) -> None:
     """Separate the two hours that have the same labels.
@@ -301,8 +323,9 @@ def _place_fall(
     steps = np.sign(np.diff(label[around]))
     if (steps < 0).sum() > (steps > 0).sum():
         rows, around = rows[::-1], around[::-1]
-    known = fold[rows] >= 0
-    second[rows[known]] = fold[rows[known]] == 1
+    known = np.zeros(len(rows), dtype=bool) if fold is None else fold[rows] >= 0
+    if fold is not None:
+        second[rows[known]] = fold[rows[known]] == 1
     rows = rows[~known]
     if not len(rows):
         return

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
-from greenkit._categories import categorical
+from greenkit._categories import categorical, from_codes, in_runs
 from greenkit._left_out import Errors, LeftOut, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
@@ -783,22 +783,26 @@ def build_frame(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:
     """Build the tidy frame of one table."""
     if not len(arrays.row):
         return frame.empty(["source"], _one_zone(arrays, engine))
-    used = np.flatnonzero(np.bincount(arrays.series, minlength=len(arrays.keys)))
-    place = np.zeros(len(arrays.keys), dtype=np.int64)
-    place[used] = np.arange(len(used))
-    keys = [arrays.keys[i] for i in used]
-    series = place[arrays.series] if len(used) != len(arrays.keys) else arrays.series
+    # Readings are sorted by series, so each series is one run of rows: labels repeat, and no row is looked up.
+    bounds = np.searchsorted(arrays.series, np.arange(len(arrays.keys) + 1, dtype=arrays.series.dtype))
+    counts = np.diff(bounds)
+    keys = [key for key, count in zip(arrays.keys, counts, strict=True) if count]
+    counts = counts[counts > 0]
+
+    def labels(at: int, default: str = "") -> pd.Categorical:
+        return in_runs([key[at] or default or None for key in keys], counts)
+
     zones = [key[4] or "UTC" for key in keys]
     zone = zones[0] if len(set(zones)) == 1 else "UTC"
     columns: dict[str, Any] = {
-        "meter": _categories([k[0] for k in keys], series),
-        "series": _categories([k[2] for k in keys], series),
-        "flow": _categories([k[1] for k in keys], series),
+        "meter": labels(0),
+        "series": labels(2),
+        "flow": labels(1),
         "start": to_times(arrays.start, zone),
         "end": to_times(arrays.end, zone),
         "value": arrays.value,
-        "unit": _categories([k[3] for k in keys], series),
-        "zone": _categories(zones, series),
+        "unit": labels(3),
+        "zone": labels(4, "UTC"),
     }
     quality, code = _qualities(arrays, engine)
     columns["quality"] = quality
@@ -811,8 +815,8 @@ def build_frame(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:
     columns |= {name: column for name, column in tou.items() if name == "tou"}
     for at, name in ((5, "commodity"), (6, "kind")):
         if any(k[at] for k in keys):
-            columns[name] = _categories([k[at] for k in keys], series)
-    columns["source"] = _categories([file], np.zeros(len(series), dtype=np.int8))
+            columns[name] = labels(at)
+    columns["source"] = in_runs([file], np.array([len(arrays.row)]))
     columns |= {name: column for name, column in tou.items() if name != "tou"}
     return pd.DataFrame(columns, copy=False)
 
@@ -869,9 +873,9 @@ def _qualities(arrays: Readings, engine: Engine) -> tuple[pd.Categorical, pd.Cat
     spec = engine.table.quality
     missing = np.isnan(arrays.value)
     if spec is None:
-        return _categories(["actual", "missing"], missing.view(np.int8)) if missing.any() else _categories(
-            ["actual"], missing.view(np.int8)
-        ), None
+        present = [name for name, here in (("actual", not missing.all()), ("missing", missing.any())) if here]
+        codes = missing.view(np.int8) if len(present) == 2 else np.zeros(len(missing), dtype=np.int8)
+        return from_codes(codes, present), None
     column = engine.words(spec.column)
     meanings = {fold(k): v for k, v in spec.words.items()}
     labels = [meanings.get(fold(word), meanings.get("*", "other") if word else "actual") for word in column.words]

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit.errors import SettingsError
-from greenkit.tables._base import runs, take
+from greenkit.tables._base import runs, squeeze
 from greenkit.tables.cells import fold
 from greenkit.tables.placement import Change, changes
 from greenkit.tables.stamps import DAY, NEVER, US, parse_stamps
@@ -153,18 +153,18 @@ class Expanded:
 
     Attributes
     ----------
-    row : array of int32
-        Which row each is from.
+    counts : array of int64
+        Cells of each row; those of a row follow one another.
     label : array of int64
         Local start in microseconds.
-    fold : array of int8
-        1 in the second of the two hours from the same label; -1 if only the order tells.
+    fold : array of int8 or None
+        1 in the second of the two hours from the same label; -1 if only the order tells, as in every row if None.
     value : array of float64
     """
 
-    row: npt.NDArray[np.int32]
+    counts: Ints
     label: Ints
-    fold: Folds
+    fold: Folds | None
     value: Floats
 
 
@@ -176,6 +176,7 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     date : array of int64
         Local date of each row, in microseconds.
     values : array of float64, rows by slots
+        Becomes part of the result.
     slots : Slots
     label : {"start", "end"}
         What the names of columns mark, if they are times.
@@ -210,13 +211,14 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
             start = labels[i] - date[i]
             _change_day(start, folds[i], keep[i], filled[i], slots, days[int(date[i])], repeat, extra, step)
             labels[i] = start + date[i]
-    row = np.repeat(np.arange(n, dtype=np.int32), k)
-    fold_of = np.full(n * k, -1, dtype=np.int8) if folds is None else folds.reshape(-1)
-    out = Expanded(row, labels.reshape(-1), fold_of, values.reshape(-1))
+    out = Expanded(np.full(n, k), labels.reshape(-1), None if folds is None else folds.reshape(-1), values.reshape(-1))
     if keep is None or keep.all():
         return out
     kept = runs(keep.reshape(-1))
-    return Expanded(*(take(array, kept) for array in (out.row, out.label, out.fold, out.value)))
+    return Expanded(
+        keep.sum(axis=1), squeeze(out.label, kept), None if out.fold is None else squeeze(out.fold, kept),
+        squeeze(out.value, kept),
+    )  # fmt: skip
 
 
 def _date_of(change: Change) -> int:
