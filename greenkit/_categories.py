@@ -61,9 +61,7 @@ def _coded(labels: Sequence[str | None]) -> tuple[npt.NDArray[np.integer[Any]], 
     """Return the code of each label, and the labels that the codes number, in alphabetical order."""
     names = sorted({label for label in labels if label is not None})
     place = {name: n for n, name in enumerate(names)}
-    return np.array(
-        [-1 if label is None else place[label] for label in labels], dtype=smallest(len(names))
-    ), names
+    return np.array([-1 if label is None else place[label] for label in labels], dtype=smallest(len(names))), names
 
 
 def of_series(names: pd.Series[str], code: npt.NDArray[np.integer[Any]]) -> pd.Categorical:

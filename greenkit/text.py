@@ -178,19 +178,21 @@ def read_pieces(
     """
     line, rest = 1, b""
     for chunk in _utf8_chunks(file, size, advance):
-        text = rest + chunk if rest else chunk
-        at = text.rfind(cut)
+        if len(cut) > 1:  # a record may begin where two chunks meet
+            chunk, rest = rest + chunk, b""
+        at = chunk.rfind(cut)
         if at < 0:
-            rest = text
+            rest += chunk
             if len(rest) > _LONGEST:
                 raise LimitError(
                     f"{name}: More than {_LONGEST:,} bytes contain no line end",
                     next_step="Check that this is the file you meant to load; meter data files have shorter rows.",
                 )
             continue
-        yield Piece(text[: at + 1], line, False)
-        line += int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8, count=at + 1) == 10))
-        rest = text[at + 1 :]
+        text = b"".join((rest, memoryview(chunk)[: at + 1]))
+        yield Piece(text, line, False)
+        line += int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == 10))
+        rest = chunk[at + 1 :]
     rest = rest.rstrip(b"\x1a\0")
     if rest:
         ended = rest.endswith(b"\n")

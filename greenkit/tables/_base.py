@@ -60,10 +60,13 @@ def runs(keep: Bools) -> Bools | list[slice]:
     >>> runs(np.array([True] * 200 + [False] + [True] * 99))
     [slice(0, 200, None), slice(201, 300, None)]
     """
-    edges = np.flatnonzero(np.diff(keep.view(np.int8), prepend=np.int8(0), append=np.int8(0)))
-    if len(edges) > len(keep) // 64:
+    dropped = np.flatnonzero(~keep)
+    if len(dropped) > len(keep) // 64:
         return keep
-    return [slice(int(low), int(high)) for low, high in edges.reshape(-1, 2)]
+    # rows 200 and 201 of 300 are left out: runs begin at 0, 201, and 202 and end at 200, 201, and 300
+    begins, ends = np.append(0, dropped + 1), np.append(dropped, len(keep))
+    some = ends > begins
+    return [slice(low, high) for low, high in zip(begins[some].tolist(), ends[some].tolist(), strict=True)]
 
 
 def take(array: npt.NDArray[Any], which: Any) -> npt.NDArray[Any]:

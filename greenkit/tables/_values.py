@@ -15,7 +15,7 @@ from greenkit.findings import Kind
 from greenkit.tables import numbers, wide
 from greenkit.tables._base import Part
 from greenkit.tables._labels import Labels
-from greenkit.tables.cells import MISSING, Words, clean_id, fold
+from greenkit.tables.cells import MISSING, clean_id, fold
 from greenkit.tables.mapping import (
     BLANKS,
     FLOWS,
@@ -200,7 +200,9 @@ class Values(Labels):
 
     def _wide_parts(self, rows: Ints, date: Ints) -> list[Part]:
         parts = []
-        zone = self._zone() or "UTC"
+        clock = self.table.clock
+        # Standard time and UTC have no days when clocks change.
+        zone = (self._zone() if clock in (None, "local") else None) or "UTC"
         multiplier = self._multiplier()
         for pattern, spec in self.table.patterns.items():
             slots = wide.find_slots(self.names, pattern, self.table.time.extra)

@@ -147,7 +147,11 @@ def to_utc(label: Ints, zone: str, second: Bools | None = None) -> Ints:
     """
     if not len(label):
         return label.copy()
-    lows, highs = _bounds(label)
+    return _to_utc(label, zone, second, _bounds(label))
+
+
+def _to_utc(label: Ints, zone: str, second: Bools | None, bounds: tuple[Ints, Ints]) -> Ints:
+    lows, highs = bounds
     found = changes(zone, int(lows.min()), int(highs.max()))
     if not found:
         tz = zoneinfo.ZoneInfo(zone)
@@ -270,11 +274,11 @@ def place(
     >>> (np.diff(found.start) / 3600e6).tolist()
     [1.0, 1.0]
     """
-    out = Placed(to_utc(label, zone), np.ones(len(label), dtype=bool))
     if not len(label):
-        return out
-    second = np.zeros(len(label), dtype=bool)
+        return Placed(label.copy(), np.ones(0, dtype=bool))
     bounds = _bounds(label)
+    out = Placed(_to_utc(label, zone, None, bounds), np.ones(len(label), dtype=bool))
+    second = np.zeros(len(label), dtype=bool)
     for change in changes(zone, int(bounds[0].min()), int(bounds[1].max())):
         a, b = change.window
         near = between(label, a - 3 * HOUR, b + 3 * HOUR, bounds)

@@ -873,9 +873,9 @@ def _qualities(arrays: Readings, engine: Engine) -> tuple[pd.Categorical, pd.Cat
     spec = engine.table.quality
     missing = np.isnan(arrays.value)
     if spec is None:
-        present = [name for name, here in (("actual", not missing.all()), ("missing", missing.any())) if here]
-        codes = missing.view(np.int8) if len(present) == 2 else np.zeros(len(missing), dtype=np.int8)
-        return from_codes(codes, present), None
+        if not missing.any() or missing.all():
+            return in_runs(["missing" if missing.any() else "actual"], np.array([len(missing)])), None
+        return from_codes(missing.view(np.int8), ["actual", "missing"]), None
     column = engine.words(spec.column)
     meanings = {fold(k): v for k, v in spec.words.items()}
     labels = [meanings.get(fold(word), meanings.get("*", "other") if word else "actual") for word in column.words]

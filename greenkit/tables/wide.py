@@ -189,30 +189,32 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     starts = np.where(slots.number > 0, (slots.number - 1) * step, slots.minute - (step if label == "end" else 0))
     if label == "end" and not slots.number.any():
         starts[starts < 0] += DAY  # the column 00:00 at the end of a row
-    filled = ~np.isnan(values)
     count, extra = slots.per_day, int(slots.number.max(initial=0)) - slots.per_day if slots.number.any() else 0
     is_extra = slots.extra | (slots.number > count)
-    # rows by columns: local label, and which of two equal hours it is in
+    # rows by columns: local label, and, if a column is of the repeated hour, which of two equal hours it is in
     labels = date[:, None] + starts[None, :]
     folds = np.full((n, k), -1, dtype=np.int8) if is_extra.any() else None
-    keep = filled | ~is_extra if is_extra.any() else None
     found = changes(zone, int(date.min()), int(date.max()) + DAY) if n else ()
     days = {_date_of(change): change for change in found}
     special = np.flatnonzero(np.isin(date, list(days)))
-    if len(special) or folds is not None:
-        folds = np.full((n, k), -1, dtype=np.int8) if folds is None else folds
-        keep = np.ones((n, k), dtype=bool) if keep is None else keep
+    keep = np.ones((n, k), dtype=bool)
+    if folds is not None:
         folds[:, slots.extra] = 1
+        filled = ~np.isnan(values)
+        keep &= filled | ~is_extra
         if extra > 0 and repeat == "slots 9-12":
             start = labels - date[:, None]
             _third_hour(start, folds, keep, filled, slots, date, zone, extra)
             labels = start + date[:, None]
-        for i in special:
-            start = labels[i] - date[i]
-            _change_day(start, folds[i], keep[i], filled[i], slots, days[int(date[i])], repeat, extra, step)
-            labels[i] = start + date[i]
+    for i in special:
+        start = labels[i] - date[i]
+        _change_day(
+            start, None if folds is None else folds[i], keep[i], ~np.isnan(values[i]), slots, days[int(date[i])],
+            repeat, extra, step,
+        )  # fmt: skip
+        labels[i] = start + date[i]
     out = Expanded(np.full(n, k), labels.reshape(-1), None if folds is None else folds.reshape(-1), values.reshape(-1))
-    if keep is None or keep.all():
+    if keep.all():
         return out
     kept = runs(keep.reshape(-1))
     return Expanded(
@@ -246,7 +248,7 @@ def _third_hour(
 
 
 def _change_day(
-    start: Ints, folds: Folds, keep: npt.NDArray[np.bool_], filled: npt.NDArray[np.bool_], slots: Slots,
+    start: Ints, folds: Folds | None, keep: npt.NDArray[np.bool_], filled: npt.NDArray[np.bool_], slots: Slots,
     change: Change, repeat: str | None, extra: int, step: int,
 ) -> None:  # fmt: skip
     """Set the labels of one row on a day when clocks change."""
@@ -254,6 +256,8 @@ def _change_day(
     number, count = slots.number, slots.per_day
     hour = b - a
     if change.is_fall:
+        if folds is None:
+            return  # no column is of the repeated hour
         if extra > 0 and repeat == "appended":
             late = number > count
             start[late] = a + (number[late] - count - 1) * step
