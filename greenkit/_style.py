@@ -94,8 +94,14 @@ def rgba(color: str, alpha: float) -> str:
 
 
 def flow_label(flow: str) -> str:
-    """Return the label of a flow: ``export`` for received energy, and else the flow itself."""
-    return "export" if flow == "received" else flow
+    """Return the label of a flow as people say it, or else the flow itself.
+
+    Examples
+    --------
+    >>> flow_label("received"), flow_label("unknown"), flow_label("net")
+    ('export', 'direction not stated', 'net')
+    """
+    return {"received": "export", "unknown": "direction not stated"}.get(flow, flow)
 
 
 def zone_label(zones: Sequence[str]) -> str:

@@ -320,12 +320,13 @@ def _completeness(facts: _Facts) -> float:
 
 
 def _totals_by_flow(facts: _Facts) -> list[tuple[str, str, float]]:
-    """Return the verb, the unit, and the total of each flow that can be summed, such as ("exported", "kWh", 227.5)."""
+    """Return the verb, the unit, and the total of each flow that has one, such as ("exported", "kWh", 227.5)."""
     used, found = facts.used, []
     sums = np.bincount(used.code, used.amount, len(used.keys))
     table = used.keys.assign(total=sums)[[intervals.adds_up(u) for u in used.keys["unit"]]]
     for (flow, unit), part in table.groupby(["flow", "unit"], observed=True, sort=False):
-        found.append(("exported" if flow == "received" else str(flow), str(unit), float(part["total"].sum())))
+        verb = {"received": "exported", "unknown": "of unstated direction"}.get(str(flow), str(flow))
+        found.append((verb, str(unit), float(part["total"].sum())))
     return found
 
 
@@ -364,7 +365,7 @@ def _total_cost(facts: _Facts) -> tuple[str, str]:
         words = facts.once["currency"].dropna().astype("str").unique().tolist() if "currency" in facts.once else []
         unit = words[0] if len(words) == 1 else ""
         return f"{facts.once['cost'].sum():,.2f} {unit}".rstrip(), "cost, from the utility"
-    return "unknown", "cost: the data has none, and no plan was passed"
+    return "–", "cost: none in the data, and no plan was passed"
 
 
 # -- the sections
@@ -443,13 +444,20 @@ def _finding(f: Finding) -> str:
 
 
 def _strips(facts: _Facts) -> str:
-    """Return a strip of the days of each series, as wide as the page, with its counts."""
+    """Return a strip of the days of each series, as wide as the page, with its counts.
+
+    Of many series, those with the largest share of missing intervals come first.
+    """
     report = facts.quality
     assert report is not None  # noqa: S101 a frame with intervals has a report
-    names = _theme.names(report.table)
+    table = report.table.assign(
+        name=_theme.names(report.table), share=report.table["present"] / report.table["expected"]
+    )
+    if len(table) > _STRIPS:
+        table = table.sort_values("share", kind="stable")
     days = dict(iter(report.days.groupby(list(SERIES), observed=True, sort=False)))
     parts = []
-    for name, row in zip(names, report.table.head(_STRIPS).to_dict("records"), strict=False):
+    for row in table.head(_STRIPS).to_dict("records"):
         counts = (
             f"{row['present']:,} of {row['expected']:,} intervals, {counted(int(row['gaps']), 'gap')}, "
             f"{row['estimated']:,} estimated"
@@ -461,9 +469,12 @@ def _strips(facts: _Facts) -> str:
                 *(part[n].to_numpy(dtype=np.int64) for n in ("present", "expected", "estimated"))
             )
             strip = quality.strip_svg(status).replace("<svg ", "<svg preserveAspectRatio='none' ")
-        parts.append(f"<div class='strip'><p class='note'>{name}: {_html.text(counts)}</p>{strip}</div>")
+        parts.append(f"<div class='strip'><p class='note'>{row['name']}: {_html.text(counts)}</p>{strip}</div>")
     legend = " ".join(f"<span style='color:{color}'>■</span> {meaning}" for color, meaning in _style.DAYS)
-    more = f"<p>{len(report.table) - _STRIPS:,} more series are not shown.</p>" if len(report.table) > _STRIPS else ""
+    rest = table.iloc[_STRIPS:]
+    gaps = int((rest["share"] < 1).sum())
+    which = f"{gaps:,} of them have missing intervals" if gaps else "all of them are complete"
+    more = f"<p>{len(rest):,} more series are not shown; {which}.</p>" if len(rest) else ""
     bounded = "" if report.bounded else (
         "<p class='note'>Each series is measured from its first to its last interval, so it is not known whether "
         "intervals before or after are missing.</p>"

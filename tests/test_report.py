@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import greenkit
-from greenkit import _style, frame
+from greenkit import _style, frame, plot
 from greenkit.errors import SchemaError
 from greenkit.findings import Finding
 
@@ -79,6 +79,21 @@ def test_many_series_are_counted_and_few_are_drawn(tmp_path, make_series):
     page = greenkit.write_report(df, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "The first 4 of 7 series are drawn" in page
     assert "therm" in page
+
+
+def test_strips_of_many_series_begin_with_the_least_complete(tmp_path, make_series):
+    parts = [make_series([1.0] * 4, meter=f"M{i:02d}") for i in range(44)]
+    parts[43] = frame.tidy(parts[43].drop(index=1))
+    page = greenkit.write_report(frame.concat(parts), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert re.findall(r"<p class='note'>(M\d+):", page)[0] == "M43"
+    assert "4 more series are not shown; all of them are complete." in page
+
+
+def test_energy_of_unknown_direction_and_missing_cost_are_said_plainly(tmp_path, make_series):
+    page = greenkit.write_report(make_series([1.0, 2.0], flow="unknown"), tmp_path / "r.html").read_text("utf-8")
+    assert "3.0 kWh of unstated direction" in page
+    assert "<b>–</b><span>cost: none in the data, and no plan was passed</span>" in page
+    assert "direction not stated" in plot.load(make_series([1.0], flow="unknown")).data[0].name
 
 
 def test_notebook_beside_the_page_runs(tmp_path, make_series, monkeypatch):

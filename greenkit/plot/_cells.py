@@ -29,6 +29,8 @@ _ROWS: Final = 200
 _SHORT: Final = tuple(d[:3] for d in _periods.WEEKDAYS)
 _SLOTS: Final = tuple(m * 60 * US for m in (1, 5, 10, 15, 20, 30, 60))
 """Lengths of a row in microseconds: those that divide an hour."""
+_AGAIN: Final = " again"
+"""Ending of the name of a row for the second occurrence of a repeated time."""
 _DATE: Final = "%{x|%a, %b %-d, %Y}"
 
 
@@ -299,8 +301,8 @@ def heatmap(
     """Draw a heatmap (carpet plot) of power: a column for each local day, a row for each time of day.
 
     On a spring-forward day, the skipped hour is blank. On a fall-back day, the second occurrence of the repeated hour
-    is in separate rows above midnight. Times without a value are gray. Horizontal bands show habits; vertical bands
-    show weather or absence.
+    is in separate rows above the day, such as "01:00 again". Times without a value are gray. Horizontal bands show
+    habits; vertical bands show weather or absence.
 
     Parameters
     ----------
@@ -350,7 +352,7 @@ def _carpet(sheet: Sheet, one: Intervals, code: int, label: str, axes: tuple[str
         "heatmap", z=grid.astype(np.float32), **scale.colors, colorbar=sheet.colorbar(scale.label, axes[1]),
         hovertemplate=f"{moment}%{{z:,.4~g}} {unit}<extra>{label}</extra>", **base,
     )  # fmt: skip
-    each = len([s for s in slots if not s.startswith("2nd")]) // 24
+    each = len([s for s in slots if not s.endswith(_AGAIN)]) // 24
     ticks = [*slots[: 24 * each : 3 * each], *slots[24 * each :: each]]
     sheet.axis(f"xaxis{axes[0][1:]}", **axis)
     sheet.axis(f"yaxis{axes[1][1:]}", _style.time_title([str(one.keys["zone"].iloc[code])], "Local time"),
@@ -365,7 +367,7 @@ def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
     dates : array of datetime64[D]
         Every date from the first to the last.
     slots : list of str
-        Times of day, ``00:00`` …; after them ``2nd 01:00`` … when an hour is repeated on one of the dates.
+        Times of day, ``00:00`` …; after them ``01:00 again`` … when an hour is repeated on one of the dates.
     grid : array of float64, slots × dates
         Mean power; NaN if there is no value.
     exists : array of bool, slots × dates
@@ -389,7 +391,9 @@ def carpet(one: Intervals, code: int) -> tuple[Any, list[str], Floats, Any]:
     grid, exists = np.full((height, len(dates)), np.nan), np.zeros((height, len(dates)), dtype=bool)
     grid[slot, column] = mean
     exists[slot, column] = (true >= one.start.min()) & (true < one.end.max())
-    names = [_clock_text(i * size) for i in range(DAY // size)] + [f"2nd {_clock_text(int(e) * size)}" for e in extra]
+    names = [_clock_text(i * size) for i in range(DAY // size)] + [
+        f"{_clock_text(int(e) * size)}{_AGAIN}" for e in extra
+    ]
     return dates.astype("datetime64[D]"), names, grid, exists
 
 

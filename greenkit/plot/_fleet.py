@@ -40,6 +40,9 @@ _NAMED: Final = 60
 """Most meters whose names fit beside their bars."""
 _PANES: Final = 400
 _CLASSES: Final = 60
+_WORST: Final = 20
+"""Most meters below the row of all meters."""
+_ALL: Final = "all meters"
 
 
 def _table(data: pd.DataFrame, columns: Sequence[str], meter: Names, flow: Names, start: Any, end: Any
@@ -278,7 +281,7 @@ def fleet_completeness(
         such as ``df.gk.quality().days``.
     by : mapping of str to str, optional
         Meter → class, such as its rate, utility, or read cycle: ``roster.set_index("meter")["rate"]``. Default: the
-        column ``class``, or all meters as one class.
+        column ``class``, or all meters as one class with the 20 least complete meters below it.
     meter, flow, start, end, title, height, theme
         As in :func:`greenkit.plot.load`.
 
@@ -291,20 +294,25 @@ def fleet_completeness(
         data = quality.assess(_theme.choose(data, meter=meter, flow=flow, start=start, end=end)).days
     if not len(data):
         raise _theme.nothing()
+    worst: list[str] = []
     count = counted(data["meter"].nunique(), "meter") if "meter" in data.columns else "meters"
     if by is not None:
         classes = dict(by.items())
         data = data.assign(**{"class": [classes.get(str(m), "no class") for m in data["meter"]]})
     elif "class" not in data.columns:
-        data = data.assign(**{"class": "all meters"})
+        worst = _least_complete(data)
+        below = data[data["meter"].astype("str").isin(worst)] if worst else None
+        data = data.assign(**{"class": _ALL})
+        if below is not None:
+            data = pd.concat([data, below.assign(**{"class": below["meter"].astype("str")})])
     sums = data.groupby(["class", "date"], observed=True)[["present", "expected"]].sum().reset_index()
-    names = sorted(sums["class"].astype("str").unique())
+    names = [_ALL, *worst] if worst else sorted(sums["class"].astype("str").unique())
     if len(names) > _CLASSES:
         raise SchemaError(f"There are {len(names):,} classes, but this chart shows at most {_CLASSES}",
                           next_step="Combine some of the classes.")  # fmt: skip
     date = sums["date"].to_numpy().astype("datetime64[D]")
     every = np.arange(date.min(), date.max() + np.timedelta64(1, "D"))
-    row = np.searchsorted(names, sums["class"].astype("str"))
+    row = sums["class"].astype("str").map({name: i for i, name in enumerate(names)}).to_numpy(dtype=np.int64)
     share = np.full((len(names), len(every)), np.nan, dtype=np.float32)
     counts = np.full((*share.shape, 2), np.nan, dtype=np.float32)
     place = (date - every[0]).astype(np.int64)
@@ -312,6 +320,10 @@ def fleet_completeness(
         share[row, place] = 100 * sums["present"].to_numpy() / sums["expected"].to_numpy()
     counts[row, place] = sums[["present", "expected"]].to_numpy()
     note = _style.days(every[0], every[-1])
+    if worst:
+        note += (
+            f"; below: {'the least complete meter' if len(worst) == 1 else f'the {len(worst)} least complete meters'}"
+        )
     sheet = Sheet.of(f"Completeness of {count} by day", note, given=title, theme=theme)
     sheet.layout["height"] = height or int(sheet.top + 80 + 26 * max(len(names), 4))
     places, axis = _theme.dates(every)
@@ -324,6 +336,15 @@ def fleet_completeness(
         "<extra></extra>",
     )  # fmt: skip
     return sheet.figure()
+
+
+def _least_complete(days: pd.DataFrame) -> list[str]:
+    """Return the meters with the largest share of missing intervals, worst first; none if all are complete."""
+    if "meter" not in days.columns or days["meter"].nunique() < 2:
+        return []
+    sums = days.assign(meter=days["meter"].astype("str")).groupby("meter")[["present", "expected"]].sum()
+    share = (sums["present"] / sums["expected"]).sort_values(kind="stable")
+    return [str(name) for name in share[share < 1].head(_WORST).index]
 
 
 def annual_energy(

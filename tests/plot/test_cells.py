@@ -21,7 +21,7 @@ def test_the_repeated_hour_has_a_row_of_its_own(make_series):
     values, grey = cells(plot.heatmap(make_series(range(49), "2024-11-02")))
     assert values[("00:00", "2024-11-03")] == 24
     assert values[("01:00", "2024-11-03")] == 25
-    assert values[("2nd 01:00", "2024-11-03")] == 26
+    assert values[("01:00 again", "2024-11-03")] == 26
     assert values[("02:00", "2024-11-03")] == 27
     assert values[("23:00", "2024-11-03")] == 48
     assert len(values) == 49

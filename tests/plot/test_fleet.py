@@ -84,7 +84,12 @@ def test_fleet_completeness_adds_up_the_meters_of_a_class(make_series):
     assert list(cells.y) == ["A", "B"]
     assert np.asarray(cells.z).tolist() == [[100, 75], [100, 100]]
     assert cells.customdata[0][1].tolist() == [36, 48]
-    assert np.asarray(plot.fleet_completeness(df.gk.quality().days).data[0].z)[0] == pytest.approx([100, 100 * 60 / 72])
+    # without classes, meters with gaps are not hidden in the row of all meters
+    every = plot.fleet_completeness(df.gk.quality().days)
+    assert list(every.data[0].y) == ["all meters", "M2"]
+    assert np.asarray(every.data[0].z).tolist() == [pytest.approx([100, 100 * 60 / 72]), [100, 50]]
+    assert "below: the least complete meter" in every.layout.title.subtitle.text
+    assert list(plot.fleet_completeness(frame.tidy(df[df["meter"] != "M2"])).data[0].y) == ["all meters"]
 
 
 def test_annual_energy_counts_every_meter(table):
