@@ -177,7 +177,7 @@ def test_months_by_time_of_use_and_cost(make_series):
     assert [b.label for b in figure.layout.updatemenus[0].buttons] == ["kWh", "USD"]
     # plotly draws the active button in almost white on every page
     dark = plot.tou(df, theme="dark").layout.updatemenus[0]
-    assert min(_style.contrast(dark.font.color, paper) for paper in ("#F4FAFF", dark.bgcolor)) >= 4.5
+    assert min(contrast(dark.font.color, paper) for paper in ("#F4FAFF", dark.bgcolor)) >= 4.5
     with pytest.raises(SchemaError, match="no time-of-use codes"):
         plot.tou(make_series([1.0]))
 
