@@ -49,6 +49,16 @@ html_theme_options = {
 }
 
 
+def _link_notebooks(app: object, page: str, source: list[str]) -> None:
+    """Point links to the repository's notebooks, which work in a checkout, to the tutorials."""
+    source[0] = (
+        source[0]
+        .replace("(../notebooks/", "(tutorials/notebooks/")
+        .replace("(../../notebooks/", "(../tutorials/notebooks/")
+    )
+
+
 def setup(app: object) -> None:
     """Write the generated pages before Sphinx looks for sources."""
     app.connect("config-inited", lambda *_: generate.write_all())
+    app.connect("source-read", _link_notebooks)

@@ -114,6 +114,14 @@ def test_page_on_schedules_names_every_exit_code():
     assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == [str(code.value) for code in EXIT_CODES]
 
 
+def test_links_of_pages_lead_to_files_of_a_checkout():
+    for path in [*PAGES, DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"]:
+        prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)#]+)", prose):
+            if "://" not in link and "generated/" not in link:  # the site generates these
+                assert (path.parent / link).exists(), f"{path}: {link}"
+
+
 def test_every_page_has_one_title():
     for path in PAGES:
         prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
