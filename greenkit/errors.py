@@ -34,6 +34,7 @@
     │   ├── AuthorizationExpired   authorize again
     │   └── NotReady               the utility is still preparing the data: request it again later
     ├── BusyError              another greenkit process uses the same folder: wait until it ends
+    ├── NotReadable            the user may not read the file or folder (also an OSError): get the permission
     ├── NotWritten             the disk is full or the folder is not writable (also an OSError)
     └── SchemaError            the DataFrame is not a greenkit frame: use greenkit.frame.tidy
 
@@ -280,6 +281,10 @@ class NotReady(RemoteError):
 
 class BusyError(GreenkitError):
     """Another process holds the lock."""
+
+
+class NotReadable(GreenkitError, OSError):
+    """A local file or folder could not be read, because this user has no permission."""
 
 
 class NotWritten(GreenkitError, OSError):

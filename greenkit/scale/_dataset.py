@@ -26,7 +26,7 @@ from greenkit.analysis.checks import Limits
 from greenkit.analysis.roster import read_roster, with_roster
 from greenkit.errors import GreenkitError, LimitError, SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, counted
-from greenkit.scale import _delta, _fleet, _query, _rows, _runner
+from greenkit.scale import _delta, _faults, _fleet, _query, _rows, _runner
 from greenkit.scale._ingest import findings_html, findings_table
 from greenkit.scale._query import Day, Where
 
@@ -98,7 +98,10 @@ def open_dataset(folder: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     FormatError
-        If the folder contains no dataset, or one of a newer greenkit.
+        If the folder contains no dataset, a damaged one, or one of a newer greenkit. A damaged file of readings is
+        found when it is read.
+    NotReadable
+        If this user may not read it.
     SettingsError
         If the extra ``scale`` is not installed.
     """
@@ -198,9 +201,10 @@ class Dataset:
     def _roster(self) -> pd.DataFrame | None:
         """The roster, if the dataset has one."""
         tables, where = _delta.deltalake().DeltaTable, _delta.location(self.folder, "meters")
-        if not tables.is_deltatable(where):
-            return None
-        df: pd.DataFrame = tables(where).to_pyarrow_table().to_pandas()
+        with _faults.reading(where):
+            if not tables.is_deltatable(where):
+                return None
+            df: pd.DataFrame = tables(where).to_pyarrow_table().to_pandas()
         for name in ("from", "to"):
             if name in df.columns:
                 df[name] = pd.to_datetime(df[name])
@@ -220,6 +224,8 @@ class Dataset:
         ------
         SchemaError
             If it has no column ``meter``, or a date cannot be read.
+        NotWritten
+            If the disk is full, or this user may not write the folder.
         """
         read_roster(table)
         columns = {}
@@ -232,14 +238,16 @@ class Dataset:
                 )
             else:
                 columns[str(name)] = pa.array(table[name])
-        _delta.deltalake().write_deltalake(
-            _delta.location(self.folder, "meters"),
-            pa.table(columns),
-            mode="overwrite",
-            schema_mode="overwrite",
-            name="greenkit.meters",
-            description=json.dumps({"schema": _delta.VERSION}),
-        )
+        where = _delta.location(self.folder, "meters")
+        with _faults.writing(where):
+            _delta.deltalake().write_deltalake(
+                where,
+                pa.table(columns),
+                mode="overwrite",
+                schema_mode="overwrite",
+                name="greenkit.meters",
+                description=json.dumps({"schema": _delta.VERSION}),
+            )
         self._forget("meters", "_roster")
 
     def _with_attributes(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -764,9 +772,10 @@ class Dataset:
         delete : bool
             Also delete them. Default: False.
         """
-        found: list[str] = self._table.vacuum(
-            retention_hours=int(hours), dry_run=not delete, enforce_retention_duration=False, full=True
-        )
+        with (_faults.writing if delete else _faults.reading)(_delta.location(self.folder, "days")):
+            found: list[str] = self._table.vacuum(
+                retention_hours=int(hours), dry_run=not delete, enforce_retention_duration=False, full=True
+            )
         return found
 
 

@@ -11,6 +11,7 @@ since the table was read, so of two processes that commit at once, one looks aga
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -24,8 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from greenkit.errors import BusyError, FormatError, SettingsError
-from greenkit.scale import _rows
+from greenkit.errors import BusyError, FormatError, GreenkitError, SettingsError
+from greenkit.scale import _faults, _rows
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -104,7 +105,9 @@ def location(folder: str | os.PathLike[str], table: str) -> str:
 
 def exists(folder: str | os.PathLike[str]) -> bool:
     """Return whether a folder contains a dataset."""
-    return bool(deltalake().DeltaTable.is_deltatable(location(folder, "days")))
+    where = location(folder, "days")
+    with _faults.reading(where):
+        return bool(deltalake().DeltaTable.is_deltatable(where))
 
 
 def open_table(folder: str | os.PathLike[str], name: str = "days") -> DeltaTable:
@@ -113,17 +116,21 @@ def open_table(folder: str | os.PathLike[str], name: str = "days") -> DeltaTable
     Raises
     ------
     FormatError
-        If the folder contains no dataset, or one of a newer greenkit.
+        If the folder contains no dataset, a damaged one, or one of a newer greenkit.
+    NotReadable
+        If this user may not read it.
     """
     module = deltalake()
     where = location(folder, name)
-    try:
-        table = module.DeltaTable(where)
-    except module.exceptions.TableNotFoundError:
-        raise FormatError(
-            "The folder contains no dataset", source=os.fspath(folder), next_step="Write one with greenkit.to_dataset."
-        ) from None
-    found = _layout(table.metadata().description)
+    with _faults.reading(where):
+        try:
+            table = module.DeltaTable(where)
+        except module.exceptions.TableNotFoundError:
+            raise _no_table(os.fspath(folder), where, name) from None
+        if not is_url(where):
+            _faults.check_log(Path(where))
+        found = _layout(table.metadata().description)
+        columns = {field.name for field in table.schema().fields}
     if found is None:
         raise FormatError(
             "The Delta table was not written by greenkit",
@@ -136,7 +143,21 @@ def open_table(folder: str | os.PathLike[str], name: str = "days") -> DeltaTable
             source=os.fspath(folder),
             next_step="Upgrade greenkit.",
         )
+    for column in SCHEMAS[name].names:
+        if column not in columns:
+            raise _faults.incomplete(where, f"the table has no column {column}")
     return table
+
+
+def _no_table(folder: str, where: str, name: str) -> GreenkitError:
+    """Return the error of a table that was not found."""
+    if not is_url(folder):
+        path = Path(folder).expanduser()
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            return _faults.not_readable(folder, os.strerror(errno.EACCES))
+    if name != "days":
+        return _faults.incomplete(where, "the table is missing")
+    return FormatError("The folder contains no dataset", source=folder, next_step="Write one with greenkit.to_dataset.")
 
 
 def _layout(description: str | None) -> int | None:
@@ -155,9 +176,15 @@ def create(folder: str | os.PathLike[str]) -> None:
     ------
     FormatError
         If the folder contains other files.
+    NotWritten
+        If the disk is full, or this user may not write the folder.
     """
+    with _faults.writing(os.fspath(folder)):
+        _create(os.fspath(folder))
+
+
+def _create(text: str) -> None:
     module = deltalake()
-    text = os.fspath(folder)
     if not is_url(text):
         path = Path(text).expanduser()
         path.mkdir(parents=True, exist_ok=True)
@@ -171,7 +198,7 @@ def create(folder: str | os.PathLike[str]) -> None:
     # days is created last: a dataset exists once it does
     for name, schema in reversed(list(SCHEMAS.items())):
         module.DeltaTable.create(
-            location(folder, name),
+            location(text, name),
             module.Schema.from_arrow(schema),
             mode="ignore",
             partition_by=["month"] if name == "days" else None,
@@ -192,7 +219,9 @@ def rows_of(
     folder: str | os.PathLike[str], name: str, days: DeltaTable, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """Return the rows of ``files``, ``registers``, or ``bills`` whose commit counts."""
-    table = open_table(folder, name).to_pyarrow_table(columns=None if columns is None else ["commit", *columns])
+    found = open_table(folder, name)
+    with _faults.reading(location(folder, name), found):
+        table = found.to_pyarrow_table(columns=None if columns is None else ["commit", *columns])
     commits = pc.unique(table["commit"]).to_pylist()
     held = [c for c, done in zip(commits, committed(days, commits), strict=True) if done]
     return table.filter(pc.is_in(table["commit"], pa.array(held, pa.string())))
@@ -201,7 +230,9 @@ def rows_of(
 def append(folder: str | os.PathLike[str], name: str, table: pa.Table) -> None:
     """Append rows to a table other than ``days``. They count once a commit to ``days`` names their commit."""
     if table.num_rows:
-        deltalake().write_deltalake(open_table(folder, name), table, mode="append")
+        found = open_table(folder, name)
+        with _faults.writing(location(folder, name)):
+            deltalake().write_deltalake(found, table, mode="append")
 
 
 # -- Parquet files
@@ -228,13 +259,19 @@ def write_parts(root: str, table: pa.Table) -> list[Part]:
         Location of the table ``days``.
     table : pyarrow.Table
         Day rows, sorted.
+
+    Raises
+    ------
+    NotWritten
+        If the disk is full, or this user may not write the folder.
     """
     months = pc.unique(table["month"]).to_pylist()
     out = []
     for month in sorted(months):
         part = table.filter(pc.equal(table["month"], month)) if len(months) > 1 else table
         # a name of its own for each attempt: a task that runs twice never touches a file that was committed
-        out.append(_write_part(root, f"month={month}/{uuid.uuid4().hex}.parquet", month, part))
+        with _faults.writing(root):
+            out.append(_write_part(root, f"month={month}/{uuid.uuid4().hex}.parquet", month, part))
     return out
 
 
@@ -257,10 +294,14 @@ def _write_part(root: str, name: str, month: str, part: pa.Table) -> Part:
     else:
         path = Path(root) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            pq.write_table(plain, file, **options)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with path.open("xb") as file:
+                pq.write_table(plain, file, **options)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # a full disk gets back what was written
+            path.unlink(missing_ok=True)
+            raise
         size = path.stat().st_size
     readings = int(pc.sum(pc.list_value_length(part["values"])).as_py() or 0)
     return Part(name, size, month, part.num_rows, readings, _statistics(part))
@@ -325,6 +366,8 @@ def commit(
     ------
     BusyError
         If other processes commit all the time.
+    NotWritten
+        If the disk is full, or this user may not write the folder.
     """
     from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError
@@ -356,13 +399,16 @@ def commit(
             app_transactions=[Transaction(_COMMITS, number), *(Transaction(name, 1) for name in chosen.names)],
             max_commit_retries=0,
         )
-        try:
-            days.create_write_transaction(
-                actions, "append", days.schema(), partition_by=["month"], commit_properties=properties
-            )
-        except CommitFailedError:
-            wait(min(0.05 * 2 ** min(attempt, 5), 1.0))
-            continue
+        with _faults.writing(location(folder, "days")):
+            try:
+                days.create_write_transaction(
+                    actions, "append", days.schema(), partition_by=["month"], commit_properties=properties
+                )
+            except CommitFailedError as e:
+                if _faults.is_of_the_disk(e):
+                    raise
+                wait(min(0.05 * 2 ** min(attempt, 5), 1.0))
+                continue
         days.update_incremental()
         return int(days.version())
     raise BusyError(

@@ -132,11 +132,14 @@ def to_dataset(
     Raises
     ------
     FormatError
-        If the folder contains something else, or a dataset of a newer greenkit.
+        If the folder contains something else, a damaged dataset, or one of a newer greenkit.
     SettingsError
         If the extra ``scale`` is not installed.
-    OSError
-        If the dataset cannot be written, such as on a full disk. What was committed before stays.
+    NotWritten
+        If the disk is full, or this user may not write the folder. What was committed before stays, and the same call
+        reads the other files.
+    NotReadable
+        If this user may not read the dataset.
 
     Notes
     -----

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from greenkit.errors import SettingsError
-from greenkit.scale import _delta, _resolve, _rows
+from greenkit.scale import _delta, _faults, _resolve, _rows
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -114,7 +116,10 @@ def read(table: Any, which: Where, *, keep_all: bool = False) -> pa.Table:
 
 def raw(table: Any, which: Where, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the day rows as they are stored, of all revisions and deliveries."""
-    found = table.to_pyarrow_dataset().to_table(filter=which.expression(), columns=list(columns or _rows.SCHEMA.names))
+    with _faults.reading(_path(table), table):
+        found = table.to_pyarrow_dataset().to_table(
+            filter=which.expression(), columns=list(columns or _rows.SCHEMA.names)
+        )
     return found if columns else found.select(_rows.SCHEMA.names).cast(_rows.SCHEMA)
 
 
@@ -125,13 +130,14 @@ def count_by(table: Any, which: Where, column: str) -> pd.Series[Any]:
 
 def counts_by(table: Any, which: Where, columns: Sequence[str]) -> list[pd.Series[Any]]:
     """Return what :func:`count_by` returns for each of the columns, which are read together."""
-    scanner = table.to_pyarrow_dataset().scanner(filter=which.expression(), columns=list(columns))
     parts: list[list[pa.Table]] = [[] for _ in columns]
-    for batch in scanner.to_batches():
-        if batch.num_rows:
-            for held, column in zip(parts, batch.columns, strict=True):
-                counted = pc.value_counts(column)
-                held.append(pa.table({"value": counted.field(0), "count": counted.field(1)}))
+    with _faults.reading(_path(table), table):
+        scanner = table.to_pyarrow_dataset().scanner(filter=which.expression(), columns=list(columns))
+        for batch in scanner.to_batches():
+            if batch.num_rows:
+                for held, column in zip(parts, batch.columns, strict=True):
+                    counted = pc.value_counts(column)
+                    held.append(pa.table({"value": counted.field(0), "count": counted.field(1)}))
     return [_added(held) for held in parts]
 
 
@@ -168,5 +174,12 @@ def at_version(folder: str, version: int) -> Any:
     """Open ``days`` as it was at a version, so that all workers read the same."""
     table = _delta.open_table(folder)
     if table.version() != version:
-        table.load_as_version(version)
+        with _faults.reading(_path(table)):
+            table.load_as_version(version)
     return table
+
+
+def _path(table: Any) -> str:
+    """Return the folder or URL of a table."""
+    found = urlsplit(table.table_uri)
+    return url2pathname(found.path).rstrip("/") if found.scheme in ("", "file") else str(table.table_uri)

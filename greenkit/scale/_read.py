@@ -93,7 +93,7 @@ def run_task(task: Task, root: str) -> Done:
 
     Raises
     ------
-    OSError
+    NotWritten
         If the day rows cannot be written, such as on a full disk.
     """
     tables, read = [], []

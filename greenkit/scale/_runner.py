@@ -118,7 +118,7 @@ def _distributed(
     from distributed import KilledWorker, as_completed
 
     futures = {
-        client.submit(function, task, *arguments, pure=False, retries=_RETRIES): i for i, task in enumerate(tasks)
+        client.submit(call, function, task, *arguments, pure=False, retries=_RETRIES): i for i, task in enumerate(tasks)
     }
     # asked before any worker dies, because a dead one has no limit to report
     memory = _least_memory(client)
@@ -134,6 +134,19 @@ def _distributed(
             future.release()
     finally:
         client.cancel(list(futures))
+
+
+def call(function: Callable[..., R], task: T, *arguments: Any) -> R:
+    """Return the result of a task; an error of greenkit is raised without the error that it translates.
+
+    Dask sends an error together with its context, and the errors of deltalake cannot be sent.
+    """
+    try:
+        return function(task, *arguments)
+    except GreenkitError as e:
+        failed = e
+    failed.__context__ = None
+    raise failed
 
 
 def _least_memory(client: Client) -> int:
