@@ -1,6 +1,7 @@
 """Fixtures of the tests of several folders."""
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def sample_path(tmp_path_factory):
         return file
 
     return path
+
+
+@pytest.fixture(scope="session")
+def closed_port():
+    """Return a port that refuses connections and is held, so that no other program takes it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

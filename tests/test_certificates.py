@@ -229,7 +229,7 @@ def self_signed(folder, key, name="pc"):
     ("make", "fault"),
     [
         (lambda: rsa.generate_private_key(65537, 1024), "RSA key of 1024 bits, which is too weak"),
-        (lambda: dsa.generate_private_key(2048), "DSA key, which TLS no longer supports"),
+        (lambda: dsa.generate_private_key(1024), "DSA key, which TLS no longer supports"),
     ],
 )
 def test_key_that_openssl_refuses_is_reported_before_any_connection(tmp_path, make, fault):

@@ -52,19 +52,15 @@ def drip(data, every=0.05):
 def test_deadline_ends_a_read_that_drips():
     with serving(drip(b"x" * 200)) as port:
         sock = _net.connect("127.0.0.1", port, timeout=5)
-        began = time.monotonic()
-        with sock, sock.makefile("rb") as file, pytest.raises(TimeoutError), _net.Deadline(0.4):
+        with sock, sock.makefile("rb") as file, pytest.raises(TimeoutError), _net.Deadline(0.2):
             file.read(200)
-        assert time.monotonic() - began < 2
 
 
 def test_deadline_ends_a_tls_handshake_that_drips():
     with serving(drip(b"\x16\x03\x03\x40\x00" + b"\x02" * 500)) as port:
         sock = _net.connect("127.0.0.1", port, timeout=5)
-        began = time.monotonic()
-        with pytest.raises(TimeoutError), _net.Deadline(0.4):
+        with pytest.raises(TimeoutError), _net.Deadline(0.2):
             _net.tls_context().wrap_socket(sock, server_hostname="localhost")
-        assert time.monotonic() - began < 2
 
 
 def test_time_out_of_the_socket_is_restored_after_a_deadline():
@@ -236,12 +232,11 @@ def asked(url, **options):
     return caught.value
 
 
-def test_request_errors_are_distinguished_by_their_cause(monkeypatch):
+def test_request_errors_are_distinguished_by_their_cause(monkeypatch, closed_port):
     monkeypatch.setenv("NO_PROXY", "*")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        slow = asked(f"http://127.0.0.1:{port}/?secret")
-    closed = asked(f"http://127.0.0.1:{port}/?secret")
+        slow = asked(f"http://127.0.0.1:{silent.getsockname()[1]}/?secret")
+    closed = asked(f"http://127.0.0.1:{closed_port}/?secret")
     with serving(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", [])) as cutting:
         cut = asked(f"http://127.0.0.1:{cutting}/")
     nowhere = asked("http://nowhere.invalid/")
@@ -287,11 +282,12 @@ def test_loopback_listener_passes_requests_on_and_bounds_their_bodies():
 
 def test_loopback_listener_ends_a_request_that_drips(monkeypatch):
     monkeypatch.setattr(_net._LoopbackHandler, "timeout", 0.2)
-    with listener(lambda request: _net.Reply(200)) as at, socket.create_connection(("127.0.0.1", at.port)) as sock:
-        began = time.monotonic()
-        with pytest.raises(OSError, match=r"reset|Broken pipe"):
-            drip(b"G" * 100)(sock)
-        assert time.monotonic() - began < 4
+    with (
+        listener(lambda request: _net.Reply(200)) as at,
+        socket.create_connection(("127.0.0.1", at.port)) as sock,
+        pytest.raises(OSError, match=r"reset|Broken pipe"),
+    ):
+        drip(b"G" * 1_000)(sock)
 
 
 def test_port_of_a_loopback_listener_is_not_shared():

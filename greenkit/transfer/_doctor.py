@@ -434,7 +434,7 @@ def _greeting(wire: socket.socket, endpoint: Endpoint, timeout: float) -> str:
                 data += piece
     except TimeoutError:
         raise CheckFailed(
-            "The server sends no complete greeting",
+            f"The server sends no complete greeting within {timeout:g} s",
             "Check port: a server for implicit FTPS (990) and a proxy wait for the client to send first.",
         ) from None
     except OSError:

@@ -580,6 +580,11 @@ class FtpsRemote(SessionRemote[FtpSession]):
         )
 
     def _not_private(self, e: Exception, session: FtpSession) -> RemoteError:
+        if isinstance(e, TimeoutError):
+            return ServerUnavailable(
+                f"{self._endpoint} accepts the login but did not answer within {self._timeout:g} s",
+                next_step="Try again later.",
+            )
         reply = self._words(e) if isinstance(e, ftplib.Error) else _cause(e)
         return RemoteError(
             f"{self._endpoint} does not encrypt the data channel ({reply}), so greenkit fetches nothing",

@@ -673,6 +673,11 @@ class SftpRemote(SessionRemote["SftpSession"]):
         try:
             return SftpSession(client, self._timeout)
         except self._ERRORS as e:
+            if isinstance(e, TimeoutError) or "Timeout" in str(e):  # paramiko has no class for the channel's
+                raise ServerUnavailable(
+                    f"{self._endpoint} accepts the login but did not start SFTP within {self._timeout:g} s",
+                    next_step="Try again later.",
+                ) from None
             reply = self._words(e) or "it closed the connection"
             raise RemoteError(
                 f"{self._endpoint} accepts the login but provides no SFTP ({reply})",

@@ -191,11 +191,9 @@ def test_readable_private_key_is_a_warning(on_ftps, authority):
     assert "chmod 600" in broken(found, "certificate key", "warning")
 
 
-def test_unknown_host_and_closed_port_are_reported(on_sftp):
+def test_unknown_host_and_closed_port_are_reported(on_sftp, closed_port):
     assert "cannot be resolved" in broken(on_sftp(host="no-such-host.invalid"), "name")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        found = on_sftp(port=free.getsockname()[1])
+    found = on_sftp(port=closed_port)
     assert "refuses connections" in broken(found, "port")
     assert {states(found)[n] for n in ("greeting", "SSH", "host key", "login", "folder intervaldata")} == {"skipped"}
 
@@ -251,7 +249,7 @@ def test_greeting_of_another_server_is_reported(on_ftps, words, text):
 
 def test_silent_server_and_wrong_protocol_are_reported(on_ftps, on_sftp):
     with speaking(b"", wait=2) as port:
-        assert "implicit FTPS" in broken(on_ftps(port=port, timeout=0.3), "greeting")
+        assert "implicit FTPS" in broken(on_ftps(port=port, timeout=0.5), "greeting")
     with speaking(b"220 ready\r\n") as port:
         assert 'Set protocol = "ftps"' in broken(on_sftp(port=port), "greeting")
 
@@ -265,9 +263,7 @@ def test_dripped_greeting_is_read_to_its_end_and_within_the_deadline(on_ftps):
     with answering(drip) as port:
         assert states(on_ftps(port=port))["greeting"] == "ok"
     with answering(lambda wire: [wire.sendall(b"2") or time.sleep(0.05) for _ in range(40)]) as port:
-        began = time.monotonic()
-        assert "no complete greeting" in broken(on_ftps(port=port, timeout=0.2), "greeting")
-        assert time.monotonic() - began < 2
+        assert "no complete greeting within 0.5 s" in broken(on_ftps(port=port, timeout=0.5), "greeting")
 
 
 def test_server_without_tls_gets_no_password(on_ftps):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import socket
 import ssl
 import stat
 import time
@@ -98,7 +97,7 @@ class World:
             return self.on_ftps(port=port, **changes)
 
 
-def faults(w: World) -> list[Fault]:
+def faults(w: World, closed: int) -> list[Fault]:
     """The table: settings and certificates, the network, the server, then OpenPGP."""
     now, new, made = datetime.now(UTC), w.authority.client, w.folder
     old = new(HOST, stem="old", begins=now - timedelta(days=9), days=2)
@@ -108,9 +107,6 @@ def faults(w: World) -> list[Fault]:
     locked = new(HOST, stem="locked", password=Secret("open sesame"))
     own = certificates.new_certificate(made / "own", HOST, password=None)
     public = certificates.new_ssh_key(made / "id", password=None)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        closed = free.getsockname()[1]
 
     def renewed(_):
         return w.with_pair(new(HOST, stem=f"renewed-{time.monotonic_ns()}", days=90))
@@ -185,7 +181,7 @@ def faults(w: World) -> list[Fault]:
         Fault("A firewall that drops the connection", "port",
               lambda: patched(_net, "connect", dropped, on_sftp), lambda _: on_sftp()),
         Fault("A server that closes the connection at once", "greeting", lambda: w.speaking(b"")),
-        Fault("A server that sends no greeting", "greeting", lambda: w.speaking(b"", wait=2, timeout=0.3),
+        Fault("A server that sends no greeting", "greeting", lambda: w.speaking(b"", wait=1, timeout=0.5),
               lambda _: on_ftps(port=w.ftps.endpoint.port)),
         Fault("Too many sessions", "greeting", lambda: w.speaking(b"421 Too many sessions\r\n"),
               lambda _: on_ftps()),
@@ -234,9 +230,9 @@ def world(quick, tmp_path_factory):
 
 
 @GPG
-def test_page_lists_each_fault_with_a_step_that_helps(world):
+def test_page_lists_each_fault_with_a_step_that_helps(world, closed_port):
     lines, wrong, followed = [HEAD], [], 0
-    for fault in faults(world):
+    for fault in faults(world, closed_port):
         with pytest.MonkeyPatch.context() as patch:
             if not fault.check.startswith("OpenPGP"):
                 patch.setenv("PATH", "")  # without gpg, which takes half of the time of each diagnosis

@@ -24,7 +24,7 @@ def kill(seed, count, delete, lose):
 
 
 def test_pull_killed_at_some_lines_loses_nothing():
-    kill(1, 10, "decrypted", "sometimes")
+    kill(1, 6, "decrypted", "sometimes")
 
 
 @pytest.mark.real

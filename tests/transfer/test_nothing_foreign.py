@@ -14,9 +14,10 @@ from greenkit.transfer import _ftps, _sftp, check_smt, fetch_smt, smt_remote
 
 SECRET = "hunter2-4711"
 RAISED = [
-    OSError(5, "Input/output error"), ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe"), EOFError(),
-    TimeoutError("timed out"), ssl.SSLError(1, "[SSL] odd"), socket.gaierror(-3, "temporary"),
+    OSError(5, "Input/output error"), EOFError(), TimeoutError("timed out"), ssl.SSLError(1, "[SSL] odd"),
+    socket.gaierror(-3, "temporary"),
 ]  # fmt: skip
+LIKE_OSERROR = [ConnectionResetError(104, "reset"), BrokenPipeError(32, "pipe")]
 FTP = [
     ftplib.error_temp("451 later"),
     ftplib.error_perm("550 no"),
@@ -54,6 +55,9 @@ def faults():
         for method in methods:
             for error in RAISED + (FTP if protocol == "ftps" else SSH):
                 yield pytest.param(protocol, method, error, id=f"{protocol}-{method}-{type(error).__name__}")
+            for error in LIKE_OSERROR:
+                name = f"{protocol}-{method}-{type(error).__name__}"
+                yield pytest.param(protocol, method, error, id=name, marks=pytest.mark.real)
 
 
 @pytest.mark.parametrize(("protocol", "method", "error"), list(faults()))

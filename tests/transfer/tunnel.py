@@ -8,7 +8,10 @@ import time
 
 
 class Tunnel:
-    """``drip(number, sent)`` returns the seconds to wait before the next byte of a connection; 0 passes all at once."""
+    """``drip(number, sent)`` returns the seconds to wait before the next byte of a connection; 0 passes all at once.
+
+    ``number`` counts the connections, and ``sent`` the server's bytes; it is -1 in the proxy's answer.
+    """
 
     def __init__(self, drip=lambda number, sent: 0.0, login=None):
         self.drip, self.login = drip, login
@@ -41,7 +44,9 @@ class Tunnel:
             number = len(self.targets)
             self.targets.append((host.decode(), int(port)))
             with socket.create_connection((host.decode(), int(port))) as server:
-                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for byte in b"HTTP/1.1 200 OK\r\n\r\n":
+                    time.sleep(self.drip(number, -1))
+                    client.sendall(bytes([byte]))
                 threading.Thread(target=self._copy, args=(client, server), daemon=True).start()
                 self._answer(server, client, number)
 
@@ -53,11 +58,10 @@ class Tunnel:
 
     def _answer(self, server, client, number):
         sent = 0
-        while True:
-            wait = self.drip(number, sent)
-            data = server.recv(1 if wait else 1 << 10)
-            if not data:
-                return
-            time.sleep(wait)
-            client.sendall(data)
-            sent += len(data)
+        while data := server.recv(1 << 10):
+            while data:
+                wait = self.drip(number, sent)
+                piece, data = (data[:1], data[1:]) if wait else (data, b"")
+                time.sleep(wait)
+                client.sendall(piece)
+                sent += len(piece)
