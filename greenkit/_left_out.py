@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal
 
 from greenkit.errors import DecryptError, FormatError, GreenkitError, LimitError, OtherFormat
+from greenkit.findings import Findings, Kind, counted
 from greenkit.sources import Source
 
 Errors = Literal["raise", "collect"]
@@ -15,12 +16,44 @@ Errors = Literal["raise", "collect"]
 ERRORS: Final = ("raise", "collect")
 _SHOWN: Final = 20
 """Files that an error lists."""
+NO_INTERVALS: Final = Kind(
+    "load.intervals.none",
+    "warning",
+    "The source has {what} and no intervals.",
+    "Call greenkit.{call}(FILE).{table}.",
+)
 
 
 def check_errors(errors: str) -> None:
     """Raise ValueError if ``errors`` is not one of the two words that every ``load_*`` accepts."""
     if errors not in ERRORS:
         raise ValueError(f"errors is {errors!r}, but it must be 'raise' or 'collect'")
+
+
+def no_intervals(call: str, *, bills: int = 0, registers: int = 0) -> Findings:
+    """Return the finding of a source that has only bills or register readings; none if it has neither.
+
+    Parameters
+    ----------
+    call : str
+        Function of greenkit that returns them, ``"open_smt"``.
+    bills, registers : int
+        How many the source has.
+
+    Examples
+    --------
+    >>> print(no_intervals("open_table", bills=4))
+    warning: load.intervals.none: The source has 4 bills and no intervals. Call greenkit.open_table(FILE).bills.
+    """
+    parts = [counted(n, what) for n, what in ((bills, "bill"), (registers, "register reading")) if n]
+    found = Findings()
+    if parts:
+        table = "bills" if bills else "registers"
+        found.add(
+            NO_INTERVALS, bills=bills, registers=registers,
+            words={"what": " and ".join(parts), "call": call, "table": table},
+        )  # fmt: skip
+    return found
 
 
 class NothingRead(OtherFormat):

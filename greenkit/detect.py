@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from greenkit import _foreign, frame, tables
-from greenkit._left_out import Errors, check_errors
+from greenkit._left_out import Errors, check_errors, no_intervals
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
+from greenkit.findings import Findings
 from greenkit.sources import Decrypt, Decrypts, Limits, Readable, Source, copy_pipe, is_pipe, refuse, walk
 from greenkit.text import decode_head
+
+if TYPE_CHECKING:
+    from greenkit.espi import GreenButton
+    from greenkit.smt import SmtData
 
 _HEAD: Final = 1 << 16
 _WORKBOOK: Final = b"PK\x03\x04"
@@ -59,14 +66,16 @@ def load(
     -------
     DataFrame
         A tidy frame, as returned by :func:`greenkit.load_espi`, :func:`greenkit.load_smt`, or
-        :func:`greenkit.load_table`, which have more options.
+        :func:`greenkit.load_table`, which have more options. A source with only bills or register readings returns an
+        empty frame with the finding ``load.intervals.none``, which names the call for them.
 
     Raises
     ------
     AmbiguousTable
         If a table can be read in several ways.
     FormatError
-        If the file is damaged or has another format, or if ``tz`` or ``epoch`` is passed for a file that needs none.
+        If the file is damaged or has another format, if ``tz`` or ``epoch`` is passed for a file that needs none, or
+        if a folder or archive has no files.
         If the source has several files and none of them can be read, the error names each file and the reason.
     DecryptError
         If the file is encrypted, and ``pgp`` is missing or cannot decrypt it.
@@ -83,50 +92,145 @@ def load(
     >>> load(samples.path("espi"))["unit"].iloc[0]
     'kWh'
     """
+    found = open_contents(source, tz=tz, epoch=epoch, pgp=pgp, errors=errors, progress=progress, limits=limits)
+    frame.findings_of(found.readings).warn(tables.source_name(source))
+    return found.readings
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything in files of any kind. Create it with :func:`open_contents`.
+
+    Attributes
+    ----------
+    readings : DataFrame
+        A tidy frame, as returned by :func:`load`, with its findings.
+    parts : tuple
+        What each reader returned, with its registers and bills: at most one of each kind.
+    """
+
+    readings: pd.DataFrame
+    parts: tuple[GreenButton | SmtData | tables.TableData, ...]
+
+    @property
+    def findings(self) -> Findings:
+        """Findings of the readings, and of all other tables."""
+        found = frame.findings_of(self.readings)
+        known = {(f.name, f.text) for f in found}
+        found.extend(f for part in self.parts for f in part.findings if (f.name, f.text) not in known)
+        return found
+
+
+def open_contents(
+    source: Readable,
+    *,
+    tz: str | None = None,
+    epoch: str = "utc",
+    pgp: Decrypts | Decrypt | None = None,
+    errors: Errors = "raise",
+    progress: Progress = None,
+    limits: Limits | None = None,
+    layout: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    answers: Mapping[str, Any] = MappingProxyType({}),
+) -> Contents:
+    """Read everything in Green Button and Smart Meter Texas files, and in utility tables. It issues no warnings.
+
+    Parameters
+    ----------
+    source, tz, epoch, pgp, errors, progress, limits
+        As in :func:`load`.
+    layout, answers
+        Mapping of the tables, and arguments of :func:`greenkit.load_table` by name. They apply only to tables. With a
+        mapping, every file is a table that is not Green Button XML.
+
+    Returns
+    -------
+    Contents
+        The readings, and what each reader returned.
+
+    Raises
+    ------
+    FormatError, DecryptError, LimitError, ValueError, FileNotFoundError
+        As in :func:`load`.
+    """
     check_errors(errors)
     with contextlib.ExitStack() as held:
         marks: list[tuple[Any, int]] = []
-        source = _rereadable(source, marks, held, limits)
-        leave_out = (lambda name, error: None) if errors == "collect" else None  # the reader reports it
-        kinds = {_kind_of(one) for one in walk(source, limits=limits, leave_out=leave_out)}
+        name, source = source, _rereadable(source, marks, held, limits)
+        damaged: list[str] = []
+        leave_out = (lambda file, error: damaged.append(file)) if errors == "collect" else None  # the reader reports it
+        kinds = {_kind_of(one, layout) for one in walk(source, limits=limits, leave_out=leave_out)}
         for file, start in marks:
             file.seek(start)
+        if not kinds and not damaged:
+            raise _no_files(name)
+        has_tables = "known table" in kinds or ("table" in kinds and not kinds & {"espi", "smt"})
+        if (layout is not None or answers) and not has_tables:
+            given = [*(["layout"] if layout is not None else []), *answers]
+            raise FormatError(
+                f"{given[0]}= applies only to tables, and the source contains none",
+                next_step=f"Leave {given[0]}= out.",
+            )
         if kinds & {"espi"} and not kinds & {"smt", "known table"}:
-            from greenkit.espi import load_espi
+            from greenkit.espi._reader import open_for_load
 
-            return load_espi(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
-        if "known table" in kinds or ("table" in kinds and not kinds & {"espi", "smt"}):
-            return _load_with_tables(source, tz, epoch, pgp, errors, progress, limits)
+            feed = open_for_load(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
+            return Contents(feed.readings, (feed,))
+        if has_tables:
+            if tz is not None:
+                frame.zone_of(tz)
+                answers = {"zone": tz, **answers}
+            return _open_with_tables(source, tz, epoch, pgp, errors, progress, limits, layout, dict(answers))
         if tz is not None or epoch != "utc":
             raise FormatError(
                 "tz= and epoch= apply only to Green Button feeds and tables, and the source contains other files",
                 next_step="Load the Green Button feeds separately.",
             )
-        from greenkit.smt import load_smt
+        from greenkit.smt import open_smt
 
-        return load_smt(source, pgp=pgp, errors=errors, progress=progress, limits=limits)
+        data = open_smt(source, pgp=pgp, errors=errors, progress=progress, limits=limits)
+        if not len(data.readings):
+            data.findings.extend(no_intervals("open_smt", bills=len(data.bills), registers=len(data.registers)))
+            frame.note(data.readings, data.findings)
+        return Contents(data.readings, (data,))
 
 
-def _kind_of(source: Source) -> str:
-    """Return which reader a file is for: ``espi``, ``smt``, ``known table``, ``table``, or ``other``."""
+def _no_files(source: Any) -> FormatError:
+    """Return the error for a folder, an archive, or a list without files."""
+    what = "source"
+    if isinstance(source, str | os.PathLike):
+        path = Path(os.fsdecode(source)).expanduser()
+        what = f"{'folder' if path.is_dir() else 'archive'} {source}"
+    return FormatError(
+        f"The {what} has no files",
+        next_step="greenkit reads .xml, .csv, .xlsx, .json, .lse, .zip, and .gz files, and encrypted .asc files. "
+        "Check the path.",
+    )
+
+
+def _kind_of(source: Source, layout: object = None) -> str:
+    """Return which reader a file is for: ``espi``, ``smt``, ``known table``, ``table``, or ``other``.
+
+    With a mapping of the caller, every table is known.
+    """
     head = source.head(_HEAD)
     if head.startswith(_WORKBOOK):
-        return "known table" if tables.is_known(source) else "table"
+        return "known table" if layout is not None or tables.is_known(source) else "table"
     text = decode_head(head).lstrip("\0 \t\r\n\x1a")
     if not text or _foreign.recognize(head) or _foreign.recognize(text[:4096].encode()):
         return "other"
     from greenkit.smt import is_smt
 
-    if is_smt(head):
+    if is_smt(head) and layout is None:
         return "smt"
     if text.startswith("<"):
         return "espi"
     if b"\0\0\0\0" in head:
         return "other"
-    return "known table" if tables.is_known(source) else "table"
+    return "known table" if layout is not None or tables.is_known(source) else "table"
 
 
-def _load_with_tables(
+def _open_with_tables(
     source: Readable,
     tz: str | None,
     epoch: str,
@@ -134,12 +238,15 @@ def _load_with_tables(
     errors: Errors,
     progress: Progress,
     limits: Limits | None,
-) -> pd.DataFrame:
-    """Load tables, and the feeds and Smart Meter Texas files beside them; energy that two files have counts once."""
-    reading = tables.TableReading(None, {} if tz is None else {"zone": tz}, None, limits or Limits(), errors=errors)
+    layout: str | os.PathLike[str] | Mapping[str, Any] | None,
+    answers: dict[str, Any],
+) -> Contents:
+    """Read tables, and the feeds and Smart Meter Texas files beside them; energy that two files have counts once."""
+    meter = answers.pop("meter", None)
+    reading = tables.TableReading(layout, answers, meter, limits or Limits(), errors=errors)
     others: dict[str, list[Source]] = {"espi": [], "smt": []}
     for one in walk(source, limits=limits, leave_out=reading.left_out.from_walk):
-        kind = _kind_of(one)
+        kind = _kind_of(one, layout)
         if kind in others:
             others[kind].append(_lasting(one))
         elif kind == "other":
@@ -156,22 +263,26 @@ def _load_with_tables(
     findings = found.findings
     frames = [found.readings] if len(found.readings) else []
     before: list[pd.DataFrame] = []
+    parts: list[GreenButton | SmtData | tables.TableData] = [found]
     if others["espi"]:
         from greenkit.espi import open_espi
 
         feed = open_espi(others["espi"], tz=tz, epoch=epoch, errors=errors, limits=limits)
         before.append(feed.readings)
         findings.extend(feed.findings)
+        parts.append(feed)
     if others["smt"]:
         from greenkit.smt import open_smt
 
         data = open_smt(others["smt"], pgp=pgp, errors=errors, limits=limits)
         before.append(data.readings)
         findings.extend(data.findings)
+        parts.append(data)
     kept = tables.drop_repeats([df for df in [*before, *frames] if len(df)], findings)
     readings = kept[0] if len(kept) == 1 else frame.concat(kept)
-    findings.warn(tables.source_name(source))
-    return frame.note(readings, findings)
+    if not len(readings):
+        findings.extend(no_intervals("open_table", bills=len(found.bills), registers=len(found.registers)))
+    return Contents(frame.note(readings, findings), tuple(parts))
 
 
 def _lasting(source: Source) -> Source:

@@ -1,6 +1,7 @@
 """load(): which reader, told by the bytes."""
 
 import io
+import re
 import zipfile
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import requests
 
 import greenkit
-from greenkit import samples
+from greenkit import detect, samples
 from greenkit.errors import DecryptError, FormatError
 from greenkit.findings import GreenkitWarning
 from greenkit.sources import is_openpgp
@@ -201,7 +202,55 @@ def test_mistyped_zone_gets_a_suggestion(tz, says):
         greenkit.load_espi(b"", tz=tz)
 
 
-@pytest.mark.parametrize("load", READERS)
+def test_load_of_a_source_without_files_raises_and_names_it(tmp_path):
+    zipped(tmp_path / "empty.zip")
+    (tmp_path / "below").mkdir()
+    for source, what in (
+        (tmp_path / "empty.zip", "archive .*empty.zip"),
+        (tmp_path / "below", "folder .*below"),
+        ([], "source"),
+    ):
+        with pytest.raises(FormatError, match=f"The {what} has no files. greenkit reads .xml, .csv, .xlsx,"):
+            greenkit.load(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("espi-bills-only", "The source has 3 bills and no intervals. Call greenkit.open_espi(FILE).bills."),
+        ("smt-monthly", "The source has 26 bills and no intervals. Call greenkit.open_smt(FILE).bills."),
+        ("smt-daily", "The source has 122 register readings and no intervals. Call greenkit.open_smt(FILE).registers."),
+    ],
+)
+def test_source_without_intervals_has_one_finding_from_every_loader(name, sentence):
+    path = samples.path(name)
+    for load in (greenkit.load, greenkit.load_espi if name.startswith("espi") else greenkit.load_smt):
+        with pytest.warns(GreenkitWarning, match=re.escape(sentence)):
+            df = load(path)
+        assert df.empty
+        assert [f.message for f in df.gk.findings if f.name == "load.intervals.none"] == [sentence]
+
+
+def test_table_of_bills_has_the_same_finding_from_load_and_load_table():
+    bills = b"Read Date,kWh,End\n2025-07-01,450,2025-07-31\n"
+    mapping = {
+        "time": {"columns": ["Read Date"]}, "label": {"end": "End"}, "interval": "period", "zone": "America/Denver",
+        "bill_end": "inclusive", "date_order": "year first", "values": {"kWh": {"flow": "delivered", "unit": "kWh"}},
+    }  # fmt: skip
+    sentence = "The source has 1 bill and no intervals. Call greenkit.open_table(FILE).bills."
+    with pytest.warns(GreenkitWarning, match=re.escape(sentence)):
+        assert greenkit.load_table(bills, mapping).empty
+    found = detect.open_contents(bills, layout=mapping)
+    assert [f.message for f in found.findings] == [sentence]
+    assert found.parts[0].bills["value"].tolist() == [450.0]
+
+
+def test_answers_apply_to_tables_only():
+    with pytest.raises(FormatError, match="unit= applies only to tables, and the source contains none"):
+        detect.open_contents(samples.path("espi"), answers={"unit": "kWh"})
+
+
+@pytest.mark.parametrize("load", READERS[1:])
 def test_folder_without_files_returns_no_rows_and_a_warning(load, tmp_path):
     zipped(tmp_path / "empty.zip")
     (tmp_path / "below").mkdir()

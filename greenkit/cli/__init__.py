@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import functools
 import pkgutil
 import sys
@@ -58,6 +59,23 @@ def parser() -> argparse.ArgumentParser:
     return program
 
 
+def _names() -> list[str]:
+    """Return the names of all commands, also their other names."""
+    return [name for own, module in commands().items() for name in (own, *getattr(module, "ALIASES", ()))]
+
+
+def _options(program: argparse.ArgumentParser, command: str) -> list[str]:
+    """Return the options of a command."""
+    subparsers = next(a for a in program._actions if isinstance(a, argparse._SubParsersAction))
+    return [*subparsers.choices[command]._option_string_actions]
+
+
+def _near(word: str, known: Sequence[str], otherwise: str) -> str:
+    """Return a question with the known word that is nearest, or else another sentence."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"Did you mean {near[0]}?" if near else otherwise
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -72,7 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         An exit code; see :data:`greenkit.cli._command.EXIT_CODES`. Wrong arguments raise SystemExit with code 2.
     """
     program = parser()
-    arguments = program.parse_args(argv)
+    given = [*(sys.argv[1:] if argv is None else argv)]  # list is a command of this package
+    name = next((word for word in given if not word.startswith("-")), None)
+    if name is not None and name not in _names():
+        program.error(f"There is no command {name!r}. {_near(name, _names(), 'greenkit --help lists the commands.')}")
+    arguments, unknown = program.parse_known_args(given)
+    if unknown:
+        options = [word for word in _options(program, arguments.command) if word.startswith("--")]
+        hint = _near(unknown[0].partition("=")[0], options, f"greenkit {arguments.command} --help lists the options.")
+        program.error(f"unrecognized arguments: {' '.join(unknown)}. {hint}")
     if arguments.command is None:
         program.print_help(sys.stderr)
         return Exit.USAGE

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from greenkit.cli import _answers
 from greenkit.errors import BusyError, GreenkitError, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Exit(IntEnum):
     INCOMPLETE = 3
     BUSY = 4
     LATER = 5
+    SERIOUS = 6
     INTERRUPTED = 130
 
 
@@ -47,6 +49,7 @@ EXIT_CODES: Final = {
     Exit.INCOMPLETE: "Some files were not fetched or not decrypted. The output names each one.",
     Exit.BUSY: "Another greenkit process works on the same folder. Wait until it ends.",
     Exit.LATER: "The server does not answer. Try again later.",
+    Exit.SERIOUS: "The data has a serious finding (greenkit quality only). The output names it.",
     Exit.INTERRUPTED: "The command was interrupted from the keyboard. Fetched files are safe.",
 }
 """Meaning of each exit code: the help of the program and the documentation print this table."""
@@ -85,21 +88,58 @@ def write_error(error: GreenkitError | OSError, *, subject: str = "") -> None:
     else:
         problem, next_step = str(error) or type(error).__name__, ""
     closing = "" if problem.endswith((".", "?", "!")) else "."
-    write_line(f"Error: {f'{subject}: ' if subject else ''}{problem}{closing}", error=True)
+    write_line(f"Error: {f'{subject}: ' if subject else ''}{as_options(problem)}{closing}", error=True)
     if next_step:
         write_line(f"Next step: {as_options(next_step)}", error=True)
 
 
 def as_options(text: str) -> str:
-    """Write the advice of a finding or an error as the options that a command accepts.
+    """Write the advice of a finding or an error as the options and commands of the program.
+
+    Advice is written for Python: it names arguments, as in ``tz=``, and functions.
 
     Examples
     --------
     >>> as_options("Load the file again with epoch='local'.")
     'Load the file again with --epoch local.'
+    >>> as_options("Pass the answers to load_table, such as date_order='day first'.")
+    'Pass the answers, such as --date-order "day first".'
     """
-    text = re.sub(r"\b(tz|epoch)=(?:'([^']*)'|(?=[ .,);]|$))", r"--\1 \2", text)
-    return re.sub(r"(--(?:tz|epoch)) (?=[ .,);]|$)", r"\1", text)
+    for pattern, words in _CALLS:
+        text = pattern.sub(words, text)
+    return _ARGUMENT.sub(_option, text)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found["name"], found["text"] or found["number"] or ""
+    if name == "tz" and not value:
+        value = "ZONE"
+    if " " in value:
+        value = f'"{value}"'
+    return f"--{name.replace('_', '-')} {value}".rstrip()
+
+
+TO_INFO: Final = "To see them, run greenkit info FILE."
+_NAMES: Final = ("tz", "epoch", "layout", "start", "end", "expected", "dates", *(a.name for a in _answers.ANSWERS))
+_ARGUMENT: Final = re.compile(
+    rf"\b(?P<name>{'|'.join(_NAMES)})=(?:'(?P<text>[^']*)'|(?P<number>\d+(?:\.\d+)?)|(?=[ .,:;)]|$))"
+)
+"""An argument of a function in a sentence, with or without a value."""
+_CALLS: Final = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r" (to|of) load_table\b", ""),
+        (r"Call greenkit\.open_\w+\(FILE\)\.(bills|registers)\.", TO_INFO),
+        (r", or call open_espi to see everything in the feed", ""),
+        (r" (It is|They are) in open_\w+\(…\)\.registers and \.bills\.", ""),
+        (r"Call load_smt if it is .*?, and load_table if it is from another portal",
+         "Run greenkit info with this file alone"),
+        (r"Read it with greenkit\.(store\.read|export\.read_csv|load|load or greenkit\.load_table)\.",
+         "Run greenkit info with this file alone."),
+        (r"read it with greenkit\.load_table", "run greenkit info --explain FILE"),
+    )
+)  # fmt: skip
+"""Advice that names a function → the same advice at the command line."""
 
 
 def write_findings(findings: Findings) -> None:

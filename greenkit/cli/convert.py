@@ -2,6 +2,9 @@
 
 The ending of the output file chooses its format. CSV and Parquet load back without loss; Parquet also keeps the
 findings. Excel needs the extra greenkit[excel].
+
+example:
+  greenkit convert usage.xml -o usage.csv
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in arguments.source:
         if output.exists() and Path(name).exists() and output.samefile(name):
             raise SettingsError(f"{output} is also an input", next_step="Choose another output file.")
-    df = _source.load(arguments)
+    df = _source.load(arguments)  # nothing is written if there are no intervals
     _WRITERS[output.suffix.lower()](df, output)
     write_line(f"Wrote {len(df):,} rows to {output}.")
     write_findings(df.gk.findings)

@@ -1,13 +1,30 @@
-"""Summarize a Green Button file, a Smart Meter Texas file, or a utility table."""
+"""Summarize a Green Button file, a Smart Meter Texas file, or a utility table.
+
+For a table that greenkit does not know, ``--explain`` prints a mapping to start from; pass it to any command with
+``--layout``.
+
+example:
+  greenkit info usage.csv --tz America/Chicago
+"""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+from typing import TYPE_CHECKING, Final
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, as_options, write_line
+from greenkit.cli._command import TO_INFO, Exit, as_options, write_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from greenkit.detect import Contents
 
 ALIASES = ("load",)
+_MOST: Final = 5
+"""Most bills and register readings that are printed."""
+_REGISTERS: Final = ("meter", "flow", "usage_date", "start", "time", "start_reading", "end_reading", "value", "unit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,22 +40,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
-    import pandas as pd
-
     from greenkit import frame, tables
 
     if arguments.explain:
         for source in arguments.source:
-            write_line(tables.explain_table(source, tz=arguments.tz))
+            write_line(tables.explain_table(source, arguments.layout, tz=arguments.tz))
         return Exit.DONE
-    df = _source.load(arguments)
-    summary = frame.summary(df)
+    found = _source.open_files(arguments)
+    df = found.readings
+    bills = _source.bills_of(found, _source.zone_of(df, arguments))
     if arguments.json:
-        write_line(_source.to_json(series=summary, rows=len(df), findings=df.gk.findings.as_list()))
+        parts = {"bills": bills} if bills is not None else {}
+        summary = frame.summary(df)
+        write_line(_source.to_json(series=summary, rows=len(df), findings=found.findings.as_list(), **parts))
         return Exit.DONE
+    _print(found, bills, _source.zone_of(df, arguments))
+    if len(found.findings):
+        own = f" {TO_INFO}"  # the advice to run this command
+        write_line(f"\n{as_options(str(found.findings)).replace(own, '')}")
+    else:
+        write_line("\nNo problems while reading.")
+    if len(df):
+        file = shlex.quote(arguments.source[0]) if len(arguments.source) == 1 else "FILE…"
+        write_line(f"For gaps, estimates, and implausible values, run greenkit quality {file}.")
+    return Exit.DONE
+
+
+def _print(found: Contents, bills: pd.DataFrame | None, zone: str) -> None:
+    """Print the series, the first rows, and what else the files have."""
+    import pandas as pd
+
+    from greenkit import frame
+    from greenkit.findings import counted
+
+    df = found.readings
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_colwidth", 40):
-        write_line(summary.to_string(index=False) if len(df) else "no interval readings")
+        write_line(_summary(df).to_string(index=False) if len(df) else "There are no interval readings.")
         if len(df):
             write_line(f"\nthe first of {len(df):,} rows:\n{df[list(frame.COLUMNS)].head().to_string(index=False)}")
-    write_line(f"\n{as_options(str(df.gk.findings))}")
-    return Exit.DONE
+        if bills is not None:
+            shown = _source.printable_bills(bills.head(_MOST), zone)
+            write_line(f"\n{counted(len(bills), 'bill')}{_first(bills)}:\n{shown.to_string(index=False, na_rep='')}")
+        for part in found.parts:
+            if len(part.registers):
+                table = part.registers.head(_MOST)
+                shown = table[[name for name in _REGISTERS if name in table.columns]]
+                count = counted(len(part.registers), "register reading")
+                write_line(
+                    f"\n{count}, which must never be added to usage{_first(part.registers)}:\n"
+                    f"{shown.to_string(index=False, na_rep='')}"
+                )
+
+
+def _first(table: pd.DataFrame) -> str:
+    return f"; the first {_MOST}" if len(table) > _MOST else ""
+
+
+def _summary(df: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary with headings that state their units: minutes, and percent of the time with values."""
+    from greenkit import frame
+
+    table = frame.summary(df)
+    table["interval"] = (table["interval"] / 60).map("{:g}".format)
+    table["complete"] = (table["complete"] * 100).map("{:.2f}".format)
+    headings = {"first": "start", "last": "end (exclusive)", "interval": "minutes", "complete": "complete %"}
+    return table.rename(columns=headings)

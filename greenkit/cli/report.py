@@ -1,6 +1,10 @@
-"""Write an HTML report of meter data: quality, totals, load shape, and charts.
+"""Write an HTML report of meter data: quality, totals, bills, load shape, and charts.
 
-The page needs no network. To get a PDF, open the page in a browser and print it.
+The bills in the files, or those of ``--bills``, are compared with the intervals. The page needs no network. To get a
+PDF, open the page in a browser and print it.
+
+example:
+  greenkit report usage.xml -o january.html --title "January"
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from greenkit.cli import _source
-from greenkit.cli._command import Exit, write_line
+from greenkit.cli._command import Exit, write_findings, write_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="page to write (default: %(default)s)",
     )
     parser.add_argument("--title", default="Meter data report", help="headline of the page (default: %(default)s)")
+    _source.add_bills(parser)
     parser.add_argument("--notebook", action="store_true", help="also write a notebook and the data next to the page")
 
 
@@ -36,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"A report is an HTML page, but {arguments.output.name} does not end in .html",
             next_step="Name the output report.html, and print that page from a browser for a PDF.",
         )
-    df = _source.load(arguments)
-    page = df.gk.report(arguments.output, title=arguments.title, notebook=arguments.notebook)
+    df, bills = _source.load_with_bills(arguments)
+    page = df.gk.report(arguments.output, title=arguments.title, bills=bills, notebook=arguments.notebook)
     write_line(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB).")
+    write_findings(df.gk.findings)
     return Exit.DONE

@@ -1,4 +1,8 @@
-"""Print the totals of each series by hour, day, week, month, or year of the local calendar."""
+"""Print the totals of each series by hour, day, week, month, or year of the local calendar.
+
+example:
+  greenkit totals usage.xml --period day
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--period",
         default="month",
         metavar="PERIOD",
-        help="15min, 30min, hour, day, week, month, quarter, season, or year (default: %(default)s)",
+        help="15min, 30min, hour, day, week, month, quarter, season, or year; also as adverbs, such as monthly "
+        "(default: %(default)s)",
     )
     _source.add_json(parser)
 
@@ -30,6 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_line(_source.to_json(totals=table, findings=df.gk.findings.as_list()))
         return Exit.DONE
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 10_000):
-        write_line(table.to_string(index=False) if len(table) else "no interval readings")
+        write_line(table.to_string(index=False))
     write_findings(df.gk.findings)
     return Exit.DONE

@@ -471,7 +471,8 @@ class Client:
             if documents:
                 df = load_espi([as_source(d.body) for d in documents], tz=tz, epoch=epoch)
                 # this client follows pages, and reports for an empty answer what was requested
-                known = {"espi.feed.more-pages"} | ({"espi.reading.none"} if asked is not None else set())
+                nothing = {"espi.reading.none", "load.intervals.none"} if asked is not None else set()
+                known = {"espi.feed.more-pages", *nothing}
                 findings.extend(f for f in frame.findings_of(df) if f.name not in known)
             else:
                 df = load_espi(EMPTY_FEED, tz=tz or self.profile.zone, epoch=epoch)

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from greenkit import _glance, _html, frame
-from greenkit._left_out import Errors, LeftOut, reason
+from greenkit._left_out import Errors, LeftOut, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import OtherFormat
 from greenkit.espi import _clock, _fast, _parse, _senders, _series
@@ -48,6 +48,7 @@ NO_READINGS: Final = Kind(
     "Check the path, or call open_espi to see everything in the feed.",
 )
 
+_BILLS: Final = ("UsageSummary", "ElectricPowerUsageSummary")
 _LISTED: Final = 20
 """Files that a finding lists."""
 
@@ -91,7 +92,7 @@ def load_espi(
         interval and ``end`` is exclusive, both in the time zone of the site. Electric values are in kWh, kW, kVA,
         kvar, kVAh, or kvarh, and others in the unit of the feed. Register readings are not included; see
         :func:`open_espi`. A feed without readings returns an empty frame with the same dtypes, and the finding
-        ``espi.reading.none``.
+        ``load.intervals.none`` if it has bills, else ``espi.reading.none``.
 
     Raises
     ------
@@ -128,12 +129,27 @@ def load_espi(
     >>> df[["flow", "start", "value", "unit"]].iloc[0].astype(str).tolist()
     ['delivered', '2023-11-14 16:15:00-06:00', '0.25', 'kWh']
     """
+    readings = open_for_load(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits).readings
+    frame.findings_of(readings).warn("load_espi")
+    return readings
+
+
+def open_for_load(
+    source: Readable,
+    *,
+    tz: str | None,
+    epoch: str,
+    errors: Errors,
+    progress: Progress,
+    limits: Limits | None,
+) -> GreenButton:
+    """Read a feed as :func:`open_espi` does; its readings have the findings of :func:`load_espi`."""
     opened = _open(source, tz, epoch, errors, progress, limits, recover=False)
     findings = frame.findings_of(opened.readings)
     if opened.readings.empty and not findings.named("espi.register.apart"):
         findings.extend(opened._nothing_read())
-    findings.warn("load_espi")
-    return frame.note(opened.readings, findings)
+        frame.note(opened.readings, findings)
+    return opened
 
 
 def open_espi(
@@ -341,6 +357,9 @@ class GreenButton:
         """Return the finding that lists what a feed without readings contains."""
         out, feed = Findings(), self._tables.feed
         contents = Counter(r.kind for r in feed.resources)
+        bills = sum(contents[kind] for kind in _BILLS)
+        if bills:
+            return no_intervals("open_espi", bills=bills)
         reason = "the feed contains nothing that greenkit recognizes"
         if not feed.documents:
             reason = "the source contains no file"

@@ -19,7 +19,7 @@ import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._foreign import Foreign
-from greenkit._left_out import Errors, LeftOut, NothingRead, check_errors, reason
+from greenkit._left_out import Errors, LeftOut, NothingRead, check_errors, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings
@@ -320,13 +320,14 @@ def load_smt(
         is the ESI ID, ``series`` the SMT channel (``"4"`` load, ``"1"`` generation), and ``flow`` is ``delivered`` for
         consumption and ``received`` for surplus generation. ``start`` labels the interval and ``end`` is exclusive;
         both are in America/Chicago. ``value`` is in kWh, and NaN if the file has no value. A file without readings
-        returns an empty frame with the same dtypes.
+        returns an empty frame with the same dtypes, and the finding ``load.intervals.none`` if it has register reads or
+        bills.
 
     Raises
     ------
     FormatError
-        If the source is not a Smart Meter Texas file, is an error message of SMT, or has only register reads or bills;
-        if it has several files and none of them can be read, the error names each file and the reason.
+        If the source is not a Smart Meter Texas file, or is an error message of SMT; if it has several files and none
+        of them can be read, the error names each file and the reason.
     DecryptError
         If the source is encrypted, and ``pgp`` is missing or cannot decrypt it.
     LimitError
@@ -358,16 +359,12 @@ def load_smt(
     data = open_smt(
         source, revisions=revisions, pgp=pgp, strict=strict, errors=errors, progress=progress, limits=limits
     )
-    if not len(data.readings) and (len(data.registers) or len(data.bills)):
-        kind = "registers" if len(data.registers) else "bills"
-        what = "daily register reads" if kind == "registers" else "monthly bills"
-        raise FormatError(
-            f"The source contains {what} but no intervals",
-            source=_name_of(source),
-            next_step=f"Use greenkit.open_smt(…).{kind}.",
-        )
+    if len(data.readings):
+        data.findings.warn(_name_of(source))
+        return data.readings
+    data.findings.extend(no_intervals("open_smt", bills=len(data.bills), registers=len(data.registers)))
     data.findings.warn(_name_of(source))
-    return data.readings
+    return frame.note(data.readings, data.findings)
 
 
 def open_smt(
@@ -395,7 +392,7 @@ def open_smt(
     Raises
     ------
     FormatError, DecryptError, LimitError, FileNotFoundError
-        As in :func:`load_smt`, except that files with only register reads or bills are accepted.
+        As in :func:`load_smt`.
     """
     if revisions not in REVISIONS:
         raise ValueError(f"revisions is {revisions!r}, but it must be one of {', '.join(map(repr, REVISIONS))}")

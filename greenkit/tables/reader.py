@@ -13,7 +13,7 @@ import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._categories import categorical, from_codes, in_runs
-from greenkit._left_out import Errors, LeftOut, reason
+from greenkit._left_out import Errors, LeftOut, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
 from greenkit.findings import Findings, Kind
@@ -65,7 +65,9 @@ FILE_KINDS: Final = {
         ),
     )
 }
-_DESCRIBE: Final = "Describe the table with layout=; `greenkit info --explain FILE` prints a mapping to start from."
+_DESCRIBE: Final = (
+    "Describe the table with layout= of load_table; `greenkit info --explain FILE` prints a mapping to start from."
+)
 COLUMN_UNREAD: Final = Kind(
     "tables.column.unread",
     "info",
@@ -191,7 +193,8 @@ multiplier, meters, currency, credit, day_start, bill_end : optional
         ``kind`` where the table has them, and ``source``. ``start`` labels the interval and ``end`` is exclusive, both
         in the zone of the site.
         ``value`` is in ``unit`` (kWh, kW, therm, …), NaN if the table has no value. A table without readings returns
-        an empty frame with the same dtypes.
+        an empty frame with the same dtypes, and the finding ``load.intervals.none`` if it has bills or register
+        readings.
 
     Raises
     ------
@@ -235,14 +238,12 @@ multiplier, meters, currency, credit, day_start, bill_end : optional
         gaps=gaps, multiplier=multiplier, meters=meters, currency=currency, credit=credit, day_start=day_start,
         bill_end=bill_end, meter=meter, errors=errors, progress=progress, limits=limits,
     )  # fmt: skip
-    if not len(found.readings) and len(found.bills):
-        raise FormatError(
-            "The table has bills but no intervals",
-            source=source_name(source),
-            next_step="Use greenkit.open_table(…).bills.",
-        )
+    if len(found.readings):
+        found.findings.warn(source_name(source))
+        return found.readings
+    found.findings.extend(no_intervals("open_table", bills=len(found.bills), registers=len(found.registers)))
     found.findings.warn(source_name(source))
-    return found.readings
+    return frame.note(found.readings, found.findings)
 
 
 def open_table(
@@ -290,7 +291,7 @@ date_system, blank, gaps, multiplier, meters, currency, credit, day_start, bill_
     Raises
     ------
     AmbiguousTable, OtherFormat, FormatError, SettingsError, LimitError, FileNotFoundError
-        As in :func:`load_table`; tables of bills are accepted.
+        As in :func:`load_table`.
     """
     answers = {
         "zone": tz, "unit": unit, "flow": flow, "label": label, "clock": clock, "date_order": date_order,
@@ -711,13 +712,17 @@ def _ambiguous(engine: Engine, place: _Place, meter: str, file: str) -> Ambiguou
 def _question_error(choices: Sequence[Choice], source: str | None) -> AmbiguousTable:
     lines = [f"{choice.question} {choice.evidence} ({choice.argument}=)" for choice in choices]
     arguments = dict.fromkeys(choice.argument for choice in choices)
-    examples = ", ".join(f"{c.argument}={c.values[0]!r}" for c in {c.argument: c for c in choices}.values())
+    named = {c.argument: c for c in choices if c.argument != "tz"}
+    examples = ", ".join(f"{c.argument}={c.values[0]!r}" for c in named.values())
+    zone = "tz=, the IANA time zone of the site" if "tz" in arguments else ""  # an example would be wrong for most sites
+    step = f"{zone}, and the other answers" if zone else "the answers"
+    step = f"{step} to load_table, such as {examples}" if examples else zone
     count = len(arguments)
     return AmbiguousTable(
         f"The table leaves {'one question' if count == 1 else f'{count} questions'} open: " + "; ".join(lines),
         choices,
         source=source,
-        next_step=f"Pass the answers, for example {examples}.",
+        next_step=f"Pass {step}.",
     )
 
 

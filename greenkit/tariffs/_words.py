@@ -60,7 +60,8 @@ def counted(count: float, noun: str) -> str:
 def price_map(plan: Plan) -> list[tuple[str, list[tuple[str, str]], dict[str, str]]]:
     """Return the 12 × 24 map of each kind of day: title, (month, 24 letters) rows, and letter → period in words.
 
-    A letter is the period of the first price of an hour; an hour that two periods share has a lowercase letter.
+    A letter is the period of the first price of an hour; an hour that two periods share has a lowercase letter. A plan
+    with one price at all hours has no map.
     """
     terms = plan.terms[-1]
     if terms.energy is None:
@@ -91,6 +92,8 @@ def price_map(plan: Plan) -> list[tuple[str, list[tuple[str, str]], dict[str, st
                 text += letter if (held == held[0]).all() else letter.lower()
             rows.append((_MONTHS[month - 1], text))
         made.append((title, rows, legend))
+    if len(legend) == 1:
+        return []
     same = [r for _, r, _ in made]
     if all(r == same[0] for r in same):
         return [("every day", same[0], legend)]

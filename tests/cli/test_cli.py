@@ -21,7 +21,14 @@ ROOT = Path(__file__).parents[2]
 def test_info_prints_summary_rows_and_findings(capsys):
     assert cli.main(["info", str(samples.path("espi"))]) == 0
     out = capsys.readouterr().out
-    for shown in ("household-0001", "delivered", "received", "kWh", "the first of 2,672 rows", "No findings"):
+    for shown in (
+        "household-0001",
+        "delivered",
+        "received",
+        "kWh",
+        "the first of 2,672 rows",
+        "No problems while reading",
+    ):
         assert shown in out
 
 
@@ -38,7 +45,7 @@ def test_info_prints_findings(capsys):
 def test_info_takes_the_arguments_that_a_finding_names(capsys):
     path = str(samples.path("espi-local-as-utc"))
     assert cli.main(["info", path, "--tz", "America/Chicago", "--epoch", "local"]) == 0
-    assert "local-as-utc" not in capsys.readouterr().out
+    assert "espi.time.local-as-utc" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         cli.main(["info", path, "--tz", "America/Chicag"])
     assert "did you mean 'America/Chicago'?" in capsys.readouterr().err.lower().replace(
@@ -50,10 +57,13 @@ def test_info_takes_the_arguments_that_a_finding_names(capsys):
     ("text", "shown"),
     [
         ("Load it again with epoch='standard'.", "Load it again with --epoch standard."),
-        ("with tz= (the time zone of the site) and epoch='local'.", "with --tz (the time zone of the site) and --epoch local."),
-        ("Load the file again with tz=.", "Load the file again with --tz."),
+        ("with tz= (the time zone of the site) and epoch='local'.", "with --tz ZONE (the time zone of the site) and --epoch local."),
+        ("Load the file again with tz=.", "Load the file again with --tz ZONE."),
         ("as in tz='America/Los_Angeles'.", "as in --tz America/Los_Angeles."),
-        ("Pass unit='kWh', or call open_espi.", "Pass unit='kWh', or call open_espi."),
+        ("Pass the answers to load_table, such as unit='kWh'.", "Pass the answers, such as --unit kWh."),
+        ("date_order='day first', interval=15; label=", '--date-order "day first", --interval 15; --label'),
+        ("Check the path, or call open_espi to see everything in the feed.", "Check the path."),
+        ("pass start= and end=, or expected=.", "pass --start and --end, or --expected."),
     ],
 )  # fmt: skip
 def test_advice_names_the_options_of_the_command(text, shown):
@@ -63,10 +73,11 @@ def test_advice_names_the_options_of_the_command(text, shown):
 @pytest.mark.parametrize("command", ["info", "quality", "convert"])
 def test_command_prints_advice_as_options_and_the_worst_finding_first(command, capsys, tmp_path):
     output = ["-o", str(tmp_path / "a.csv")] if command == "convert" else []
-    assert cli.main([command, str(samples.path("espi-local-as-utc")), *output]) == 0
+    code = Exit.SERIOUS if command == "quality" else Exit.DONE
+    assert cli.main([command, str(samples.path("espi-local-as-utc")), *output]) == code
     captured = capsys.readouterr()
     shown = captured.out + captured.err
-    assert "Load the file again with --tz (the time zone of the site) and --epoch local." in shown
+    assert "Load the file again with --tz ZONE (the time zone of the site) and --epoch local." in shown
     assert "epoch='" not in shown
     lines = [line.partition(":")[0] for line in shown.splitlines() if ": espi." in line]
     assert lines == sorted(lines, key=["serious", "warning", "info"].index)
@@ -83,7 +94,8 @@ def test_error_of_a_command_names_its_options(capsys):
 def test_info_of_a_file_without_intervals_prints_no_empty_table(capsys):
     assert cli.main(["info", str(samples.path("espi-bills-only"))]) == 0
     out = capsys.readouterr().out
-    assert "espi.reading.none" in out
+    assert "The source has 3 bills and no intervals.\n" in out
+    assert "gas-0006 2024-09-01 2024-10-01  71.751   m3" in out
     assert "Empty DataFrame" not in out
 
 

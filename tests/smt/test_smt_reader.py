@@ -211,10 +211,10 @@ def test_daily_registers():
     assert df["usage_date"].tolist() == [pd.Timestamp("2025-07-06"), pd.Timestamp("2025-07-07")]
     assert df["METER_NUMBER"].tolist() == ["M-77", "M-77"]
     assert str(df["revision"].dtype) == "datetime64[us, America/Chicago]"
-    with pytest.raises(
-        FormatError, match=r"daily register reads but no intervals. Use greenkit\.open_smt\(…\)\.registers"
+    with pytest.warns(
+        GreenkitWarning, match=r"2 register readings and no intervals. Call greenkit\.open_smt\(FILE\)\.registers"
     ):
-        greenkit.load_smt(daily(*rows).encode())
+        assert greenkit.load_smt(daily(*rows).encode()).empty
 
 
 def test_daily_registers_under_other_names():
@@ -254,8 +254,8 @@ def test_monthly_bills():
     assert df["value"].tolist() == pytest.approx([1234.5, np.nan], nan_ok=True)
     assert df["Bill Status"].tolist() == ["Final", "Open"]
     assert found.findings.names == ["smt.file.other-reads"]
-    with pytest.raises(FormatError, match=r"monthly bills but no intervals. Use greenkit\.open_smt\(…\)\.bills"):
-        greenkit.load_smt(text.encode())
+    with pytest.warns(GreenkitWarning, match=r"2 bills and no intervals. Call greenkit\.open_smt\(FILE\)\.bills"):
+        assert greenkit.load_smt(text.encode()).empty
 
 
 def test_strict_names_the_file_and_the_line(tmp_path):

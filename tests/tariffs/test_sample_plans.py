@@ -24,6 +24,11 @@ def test_sample_plan_loads_and_is_written_and_read_again(name):
     assert "<Plan" not in plan._repr_html_().split("<pre class")[0]
 
 
+def test_plan_with_one_price_has_no_map_of_prices():
+    assert "Jan" not in repr(load_plan(samples.path("plan-flat")))
+    assert "  Jan AAAAAA" in repr(load_plan(samples.path("plan-california-tou")))
+
+
 def test_labels_of_samples_have_three_prices_each():
     assert {n: len(proofs(load_plan(samples.path(n)))) for n in PLANS if load_plan(samples.path(n)).label} == {
         "plan-flat": 3, "plan-usage-credit": 3, "plan-free-nights": 3,
