@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from greenkit import cli, findings, frame, settings
+from greenkit.analysis import reconcile
 from greenkit.cli._command import EXIT_CODES
 from greenkit.custodian import profiles
 from greenkit.espi import quirks
@@ -144,3 +145,8 @@ def test_charts_of_tutorials_are_html_without_other_hosts(generate):
     assert 'src="../../_static/plotly.min.js"' in chart["text/html"]
     assert "https://cdn" not in chart["text/html"]
     assert panel == {"text/plain": "Panel"}
+
+
+def test_page_on_quality_lists_every_status_of_a_bill():
+    page = (DOCS / "how-to" / "check-quality.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z ]+)` \| .+ \| .+ \|$", page, re.MULTILINE) == list(reconcile.STATUSES)

@@ -61,6 +61,7 @@ def open_files(arguments: argparse.Namespace) -> Contents:
     source: Any = arguments.source
     if isinstance(source, list) and len(source) == 1:
         source = source[0]
+    _refuse_toml(source)
     with quiet():
         kept = _frame_of(source)
         if kept is not None:
@@ -73,6 +74,18 @@ def open_files(arguments: argparse.Namespace) -> Contents:
             layout=arguments.layout,
             answers=_answers.given(arguments),
         )
+
+
+def _refuse_toml(source: Any) -> None:
+    """Raise FormatError for a plan or a mapping in place of a file with readings."""
+    from greenkit.errors import FormatError
+
+    for name in source if isinstance(source, list) else [source]:
+        if name.lower().endswith(".toml"):
+            raise FormatError(
+                f"{name} is a TOML file, which has no readings",
+                next_step="Pass the file with the readings first, then a plan with --plan or a mapping with --layout.",
+            )
 
 
 def load(arguments: argparse.Namespace) -> pd.DataFrame:

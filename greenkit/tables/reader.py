@@ -714,7 +714,8 @@ def _question_error(choices: Sequence[Choice], source: str | None) -> AmbiguousT
     arguments = dict.fromkeys(choice.argument for choice in choices)
     named = {c.argument: c for c in choices if c.argument != "tz"}
     examples = ", ".join(f"{c.argument}={c.values[0]!r}" for c in named.values())
-    zone = "tz=, the IANA time zone of the site" if "tz" in arguments else ""  # an example would be wrong for most sites
+    # an example of a time zone would be wrong for most sites
+    zone = "tz=, the IANA time zone of the site" if "tz" in arguments else ""
     step = f"{zone}, and the other answers" if zone else "the answers"
     step = f"{step} to load_table, such as {examples}" if examples else zone
     count = len(arguments)

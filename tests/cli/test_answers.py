@@ -140,6 +140,12 @@ def test_files_written_by_convert_are_read_back(tmp_path, capsys):
         assert round(sum(row["value"] for row in json.loads(out)["totals"]), 3) == 845.316
 
 
+def test_plan_in_place_of_readings_is_named(capsys):
+    code, _, err = run(["totals", samples.path("plan-flat")], capsys)
+    assert code == Exit.FAILED
+    assert "plan-flat.toml is a TOML file, which has no readings.\nNext step: Pass the file with the readings" in err
+
+
 # -- quality
 
 

@@ -63,6 +63,10 @@ def test_info_takes_the_arguments_that_a_finding_names(capsys):
         ("Pass the answers to load_table, such as unit='kWh'.", "Pass the answers, such as --unit kWh."),
         ("date_order='day first', interval=15; label=", '--date-order "day first", --interval 15; --label'),
         ("Check the path, or call open_espi to see everything in the feed.", "Check the path."),
+        ("Call df.gk.drop_duplicates() to keep the last of each.",
+         "In Python, df.gk.drop_duplicates() keeps the last of each."),
+        ("greenkit put 3 register readings in open_espi(…).registers, separate from usage. To use them, call open_espi.",
+         "greenkit kept 3 register readings separate from usage."),
         ("pass start= and end=, or expected=.", "pass --start and --end, or --expected."),
     ],
 )  # fmt: skip

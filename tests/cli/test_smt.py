@@ -216,7 +216,7 @@ def test_convert_certificate_writes_pem_and_compares_the_name(authority, tmp_pat
     ]
     assert run(*plain, "--host", "other-pc") == Exit.FAILED
     assert b"ENCRYPTED" not in (tmp_path / "plain" / "store.key.pem").read_bytes()
-    assert "but this machine is other-pc" in capsys.readouterr().err
+    assert "name of this machine is other-pc" in capsys.readouterr().err
     monkeypatch.setenv("GK_P12", "wrong")
     assert run(*convert, "--into", tmp_path / "again") == Exit.FAILED
     assert "the password is wrong" in capsys.readouterr().err

@@ -54,5 +54,5 @@ def test_bill_refuses_interval_data_in_place_of_a_plan(capsys):
 def test_compare_plans_says_that_the_usage_comes_first(capsys):
     assert main(["compare-plans", path("plan-flat"), path("smt-interval")]) != 0
     error = capsys.readouterr().err
-    assert "is a plan, but the first file must have the usage" in error
+    assert "is a plan, but the first file must contain the usage" in error
     assert "greenkit compare-plans FILE PLAN" in error
