@@ -6,20 +6,18 @@ stateless, because pandas 3 creates a new one at each access.
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from greenkit import frame
+from greenkit import _help, frame
 from greenkit.findings import Finding, Findings
 
 if TYPE_CHECKING:
     import datetime
-    from inspect import Signature
 
     import plotly.graph_objects as go
 
@@ -34,52 +32,6 @@ if TYPE_CHECKING:
     from greenkit.plot._theme import Names
     from greenkit.tables.mapping import TableMapping
     from greenkit.tariffs import Bill, BillPeriods, Comparison, Plan, Plans, PlanSource, Prices, PriceSources
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-# What users of other libraries try, and the argument that they want.
-_ALSO_CALLED: Final[Mapping[str, str]] = {
-    "aggregate": "period", "freq": "period", "frequency": "period", "interval": "period", "resolution": "period",
-    "rule": "period", "count": "n", "number": "n", "top": "n", "times": "moments", "file": "path", "filename": "path",
-    "holiday": "holidays", "group_by": "by", "groupby": "by", "tolerance": "units",
-}  # fmt: skip
-
-
-def _explained(method: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a method so that a wrong argument raises TypeError with the arguments that the method takes."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except TypeError:
-            # looked up only now: the signatures of all methods would be a tenth of the time that the import takes
-            import inspect
-
-            signature = inspect.signature(method)
-            try:
-                signature.bind(*args, **kwargs)
-            except TypeError as e:
-                raise TypeError(_usage(method, signature, kwargs, e)) from None
-            raise
-
-    return call
-
-
-def _usage(method: Callable[..., Any], signature: Signature, given: Mapping[str, Any], e: TypeError) -> str:
-    import difflib
-
-    takes = [p.name for p in signature.parameters.values() if p.name != "self"]
-    where = "df.gk.plot" if method.__qualname__.startswith("PlotAccessor") else "df.gk"
-    unknown = next((name for name in given if name not in takes), None)
-    problem = str(e) if unknown is None else f"there is no argument {unknown!r}"
-    near = _ALSO_CALLED.get(unknown or "", "")
-    if unknown and near not in takes:
-        near = next(iter(difflib.get_close_matches(unknown, takes, n=1)), "")
-    hint = f" Did you mean {near!r}?" if near else ""
-    listed = f"Its arguments are {', '.join(takes)}." if takes else "It takes no arguments."
-    return f"{where}.{method.__name__}(): {problem}.{hint} {listed}"
 
 
 @pd.api.extensions.register_dataframe_accessor("gk")
@@ -101,32 +53,32 @@ class GreenkitAccessor:
 
     # -- the frame
 
-    @_explained
+    @_help.method
     def check(self, *, exact: bool = False) -> pd.DataFrame:
         """Return the frame if it is tidy. See :func:`greenkit.frame.check`."""
         return frame.check(self._df, exact=exact)
 
-    @_explained
+    @_help.method
     def summary(self) -> pd.DataFrame:
         """Summarize the frame, with one row per series. See :func:`greenkit.frame.summary`."""
         return frame.summary(self._df)
 
-    @_explained
+    @_help.method
     def preview(self, n: int = 10) -> Preview:
         """Show the first rows as a person reads them. See :func:`greenkit.frame.preview`."""
         return frame.preview(self._df, n)
 
-    @_explained
+    @_help.method
     def series(self, *, flow: str | None = None) -> pd.Series[float]:
         """Return the only physical flow, indexed by local time. See :func:`greenkit.frame.series`."""
         return frame.series(self._df, flow=flow)
 
-    @_explained
+    @_help.method
     def relations(self) -> pd.DataFrame:
         """Return how the series relate: parts, copies, resolutions, net. See :func:`greenkit.frame.relations`."""
         return frame.relations(self._df)
 
-    @_explained
+    @_help.method
     def physical(
         self,
         *,
@@ -136,17 +88,17 @@ class GreenkitAccessor:
         """Return one row for each physical flow and time. See :func:`greenkit.frame.physical`."""
         return frame.physical(self._df, resolution=resolution, successors=successors)
 
-    @_explained
+    @_help.method
     def latest(self) -> pd.DataFrame:
         """Keep only the newest revision of each day. See :func:`greenkit.frame.latest`."""
         return frame.latest(self._df)
 
-    @_explained
+    @_help.method
     def wide(self) -> pd.DataFrame:
         """Pivot to one column per physical flow, indexed by local time. See :func:`greenkit.frame.wide`."""
         return frame.wide(self._df)
 
-    @_explained
+    @_help.method
     def with_roster(self, roster: pd.DataFrame) -> pd.DataFrame:
         """Add the attributes of a roster, as columns. See :func:`greenkit.analysis.roster.with_roster`."""
         from greenkit.analysis import roster as rosters
@@ -160,7 +112,7 @@ class GreenkitAccessor:
 
     # -- quality
 
-    @_explained
+    @_help.method
     def quality(
         self,
         *,
@@ -178,14 +130,14 @@ class GreenkitAccessor:
 
         return quality.assess(self._df, registers=registers, limits=limits, start=start, end=end, expected=expected)
 
-    @_explained
+    @_help.method
     def drop_duplicates(self) -> pd.DataFrame:
         """Keep each interval once. See :func:`greenkit.analysis.intervals.unique`."""
         from greenkit.analysis import intervals
 
         return intervals.unique(self._df)
 
-    @_explained
+    @_help.method
     def fill_gaps(self, *, short: float = 2.0, weeks: int = 3, holidays: Holidays = None) -> pd.DataFrame:
         """Estimate missing intervals, in columns of their own. See :func:`greenkit.analysis.estimate.fill_gaps`."""
         from greenkit.analysis import estimate
@@ -194,7 +146,7 @@ class GreenkitAccessor:
 
     # -- totals
 
-    @_explained
+    @_help.method
     def totals(
         self,
         period: str = "day",
@@ -207,7 +159,7 @@ class GreenkitAccessor:
 
         return totals.by_period(self._df, period, bills=bills, seasons=seasons)
 
-    @_explained
+    @_help.method
     def flows(
         self,
         period: str = "day",
@@ -223,14 +175,14 @@ class GreenkitAccessor:
 
         return totals.by_flow(totals.by_period(self._df, period, bills=bills, seasons=seasons))
 
-    @_explained
+    @_help.method
     def blocks(self, period: str = "month", *, bills: Bills | None = None) -> pd.DataFrame:
         """Add up each flow by the wholesale blocks 5x16, 2x16, and 7x8: :func:`greenkit.analysis.blocks.totals`."""
         from greenkit.analysis import blocks
 
         return blocks.totals(self._df, period, bills=bills)
 
-    @_explained
+    @_help.method
     def reconcile(
         self, bills: Bills, *, units: float = 2.0, share: float = 0.001, dates: str = "exclusive"
     ) -> pd.DataFrame:
@@ -244,42 +196,42 @@ class GreenkitAccessor:
 
     # -- load shape
 
-    @_explained
+    @_help.method
     def shape(self) -> pd.DataFrame:
         """Return mean, peak, load factor, and base load. See :func:`greenkit.analysis.shape.summarize`."""
         from greenkit.analysis import shape
 
         return shape.summarize(self._df)
 
-    @_explained
+    @_help.method
     def duration(self) -> pd.DataFrame:
         """Return the load duration curve. See :func:`greenkit.analysis.shape.duration`."""
         from greenkit.analysis import shape
 
         return shape.duration(self._df)
 
-    @_explained
+    @_help.method
     def peaks(self, n: int = 10, *, one_a_day: bool = True) -> pd.DataFrame:
         """Return the ``n`` highest intervals, one per day. See :func:`greenkit.analysis.shape.peaks`."""
         from greenkit.analysis import shape
 
         return shape.peaks(self._df, n, one_a_day=one_a_day)
 
-    @_explained
+    @_help.method
     def coincident(self, moments: Moments, *, label: str = "start") -> pd.DataFrame:
         """Return the load at given times, such as the 4CP peaks. See :func:`greenkit.analysis.shape.coincident`."""
         from greenkit.analysis import shape
 
         return shape.coincident(self._df, moments, label=label)
 
-    @_explained
+    @_help.method
     def average_day(self, by: str | Sequence[str] = ("day_type",), *, holidays: Holidays = None) -> pd.DataFrame:
         """Average the load by time of day and day type. See :func:`greenkit.analysis.shape.average_day`."""
         from greenkit.analysis import shape
 
         return shape.average_day(self._df, by, holidays=holidays)
 
-    @_explained
+    @_help.method
     def compare(
         self, before: tuple[Date, Date], after: tuple[Date, Date], *, holidays: Holidays = None
     ) -> pd.DataFrame:
@@ -288,7 +240,7 @@ class GreenkitAccessor:
 
         return shape.compare(self._df, before, after, holidays=holidays)
 
-    @_explained
+    @_help.method
     def fleet_table(self, *, roster: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return one row for each meter, for charts of many. See :func:`greenkit.analysis.fleet.fleet_table`."""
         from greenkit.analysis import fleet
@@ -297,7 +249,7 @@ class GreenkitAccessor:
 
     # -- tariffs
 
-    @_explained
+    @_help.method
     def price(
         self,
         plan: PlanSource,
@@ -314,14 +266,14 @@ class GreenkitAccessor:
             self._df, plan, periods=periods, prices=prices, aggregate=aggregate, power_as_energy=power_as_energy
         )
 
-    @_explained
+    @_help.method
     def price_intervals(self, plan: Prices, *, prices: PriceSources | None = None) -> pd.DataFrame:
         """Add the marginal price and cost of each interval: :func:`greenkit.tariffs.price_intervals`."""
         from greenkit import tariffs
 
         return tariffs.price_intervals(self._df, plan, prices=prices)
 
-    @_explained
+    @_help.method
     def compare_plans(
         self,
         plans: Plans,
@@ -338,7 +290,7 @@ class GreenkitAccessor:
             self._df, plans, periods=periods, prices=prices, aggregate=aggregate, power_as_energy=power_as_energy
         )
 
-    @_explained
+    @_help.method
     def reconcile_charges(
         self,
         plan: PlanSource,
@@ -358,7 +310,7 @@ class GreenkitAccessor:
 
     # -- exports
 
-    @_explained
+    @_help.method
     def to_table(self, layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping) -> pd.DataFrame:
         """Return a table that a mapping describes, or a named one. See :func:`greenkit.tables.write.to_table`.
 
@@ -368,28 +320,28 @@ class GreenkitAccessor:
 
         return write.to_table(self._df, layout)
 
-    @_explained
+    @_help.method
     def redact(self, salt: str | bytes | None = None) -> pd.DataFrame:
         """Return a copy without IDs and file names. See :func:`greenkit.export.redact`."""
         from greenkit import export
 
         return export.redact(self._df, salt)
 
-    @_explained
+    @_help.method
     def write_csv(self, path: str | os.PathLike[str]) -> Path:
         """Write a CSV file that can be read back without loss. See :func:`greenkit.export.write_csv`."""
         from greenkit import export
 
         return export.write_csv(self._df, path)
 
-    @_explained
+    @_help.method
     def write_excel(self, path: str | os.PathLike[str]) -> Path:
         """Write an Excel workbook. See :func:`greenkit.export.write_excel`."""
         from greenkit import export
 
         return export.write_excel(self._df, path)
 
-    @_explained
+    @_help.method
     def home_assistant(
         self, *, form: Form = "websocket", source: str = "greenkit", before: float = 0.0
     ) -> list[dict[str, Any]]:
@@ -398,7 +350,7 @@ class GreenkitAccessor:
 
         return export.home_assistant(self._df, form=form, source=source, before=before)
 
-    @_explained
+    @_help.method
     def write_home_assistant(
         self,
         path: str | os.PathLike[str],
@@ -412,14 +364,14 @@ class GreenkitAccessor:
 
         return export.write_home_assistant(self._df, path, form=form, source=source, before=before)
 
-    @_explained
+    @_help.method
     def opendsm_frame(self, temperature: pd.Series[float], *, period: str = "hour") -> pd.DataFrame:
         """Return the input of OpenDSM's models. See :func:`greenkit.export.opendsm_frame`."""
         from greenkit import export
 
         return export.opendsm_frame(self._df, temperature, period=period)
 
-    @_explained
+    @_help.method
     def report(
         self,
         path: str | os.PathLike[str],
@@ -459,7 +411,7 @@ class PlotAccessor:
     def __repr__(self) -> str:
         return f"df.gk.plot: {_methods(type(self))}"
 
-    @_explained
+    @_help.method
     def load(
         self,
         *,
@@ -489,7 +441,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def daily(
         self,
         *,
@@ -517,7 +469,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def heatmap(
         self,
         *,
@@ -545,7 +497,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def calendar(
         self,
         *,
@@ -573,7 +525,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def week(
         self,
         *,
@@ -601,7 +553,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def average_day(
         self,
         by: str | Sequence[str] = ("day_type",),
@@ -633,7 +585,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def duration(
         self,
         *,
@@ -661,7 +613,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def peak_days(
         self,
         n: int = 5,
@@ -693,7 +645,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def monthly(
         self,
         *,
@@ -723,7 +675,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def tou(
         self,
         names: Mapping[int, str] | None = None,
@@ -755,7 +707,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def cost_by_hour(
         self,
         plan: Prices,
@@ -783,7 +735,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def completeness(
         self,
         *,
@@ -811,7 +763,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def ranking(
         self,
         measure: str = "total",
@@ -839,7 +791,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def small_multiples(
         self,
         *,
@@ -865,7 +817,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def fleet_completeness(
         self,
         by: Mapping[str, str] | None = None,
@@ -893,7 +845,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def annual_energy(
         self,
         *,
@@ -919,7 +871,7 @@ class PlotAccessor:
             theme=theme,
         )
 
-    @_explained
+    @_help.method
     def load_factor(
         self,
         by: Mapping[str, str] | None = None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from greenkit import _foreign, frame, tables
+from greenkit._help import explained
 from greenkit._left_out import Errors, check_errors, no_intervals
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import FormatError
@@ -30,6 +31,7 @@ _WORKBOOK: Final = b"PK\x03\x04"
 """First bytes of an Excel workbook; sources opens every other zip."""
 
 
+@explained
 def load(
     source: Readable,
     *,

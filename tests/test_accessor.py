@@ -154,6 +154,35 @@ def test_unknown_argument_raises_with_the_arguments_of_the_method(make_series):
         df.gk.peaks(1, 2, 3)
 
 
+def test_help_of_a_method_shows_the_parameters_of_the_function_behind_it(make_series):
+    df = make_series([1.0])
+    text = inspect.getdoc(df.gk.fill_gaps)
+    assert text.startswith("Estimate missing intervals")
+    assert "short : float\n    Longest gap" in text
+    assert "Returns\n-------\nDataFrame" in text
+    assert "df :" not in text
+    assert "aggregate : " in inspect.getdoc(df.gk.plot.monthly)
+    assert inspect.ismethod(df.gk.price)
+    for method in (df.gk.price, df.gk.reconcile, df.gk.report, df.gk.plot.load):
+        assert all(name in method.__doc__ for name in inspect.signature(method).parameters), method
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong"),
+    [
+        (
+            greenkit.load,
+            r"greenkit\.load\(\): there is no argument 'timezone'\. Did you mean 'tz'\? Its arguments are source",
+        ),
+        (greenkit.load_table, r"greenkit\.load_table\(\): there is no argument 'timezone'\. Did you mean 'tz'\?"),
+        (greenkit.load_espi, r"greenkit\.load_espi\(\): there is no argument 'timezone'\. Did you mean 'tz'\?"),
+    ],
+)
+def test_unknown_argument_of_a_loader_raises_with_a_suggestion(call, wrong):
+    with pytest.raises(TypeError, match=wrong):
+        call(b"", timezone="America/Chicago")
+
+
 def test_plot_itself_is_not_a_chart(make_series):
     with pytest.raises(TypeError, match=r"df\.gk\.plot is not a chart\. Call one of its charts: load, daily, heatmap"):
         make_series([1.0]).gk.plot()
@@ -167,8 +196,9 @@ def test_count_of_peaks_is_a_whole_number(make_series, n):
 
 def test_no_public_method_takes_arbitrary_arguments():
     for accessor_class in (accessor.GreenkitAccessor, accessor.PlotAccessor):
-        for name, method in vars(accessor_class).items():
-            if not name.startswith("_") and callable(method):
+        for name in vars(accessor_class):
+            method = getattr(accessor_class, name)
+            if not name.startswith("_") and inspect.isfunction(method):
                 kinds = {p.kind for p in inspect.signature(method).parameters.values()}
                 assert not kinds & {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
 

@@ -23,6 +23,7 @@ FLOORS = [
         "settings",
         "times",
         "_files",
+        "_help",
         "_html",
         "_preview",
         "_progress",
@@ -110,6 +111,7 @@ print(json.dumps([mine, other, warnings.filters == filters, logging.getLogger("g
     mine, other, filters_same, no_handlers = json.loads(out.stdout)
     assert mine == [
         "greenkit",
+        "greenkit._help",
         "greenkit._series",
         "greenkit.accessor",
         "greenkit.errors",

@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from greenkit import _glance, _html, frame
+from greenkit._help import explained
 from greenkit._left_out import Errors, LeftOut, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import OtherFormat
@@ -53,6 +54,7 @@ _LISTED: Final = 20
 """Files that a finding lists."""
 
 
+@explained
 def load_espi(
     source: Readable,
     *,
@@ -152,6 +154,7 @@ def open_for_load(
     return opened
 
 
+@explained
 def open_espi(
     source: Readable,
     *,

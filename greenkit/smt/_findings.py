@@ -138,8 +138,8 @@ VALUE_UNREADABLE: Final = Kind(
 VALUE_MISSING: Final = Kind(
     "smt.value.missing",
     "warning",
-    "{count:interval} {count:has|have} no value, first {first}. Sums leave {count:it|them} out.",
-    "Check these days before you use their totals.",
+    "{count:interval} {count:is|are} in the file without a value, first {first}. Sums leave {count:it|them} out.",
+    "Call df.gk.quality() to count them together with the intervals that the file lacks.",
 )
 VALUE_NEGATIVE: Final = Kind(
     "smt.value.negative",

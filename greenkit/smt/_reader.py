@@ -19,6 +19,7 @@ import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._foreign import Foreign
+from greenkit._help import explained
 from greenkit._left_out import Errors, LeftOut, NothingRead, check_errors, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import DecryptError, FormatError, GreenkitError, OtherFormat
@@ -277,6 +278,7 @@ def read_blocks(source: Readable, *, pgp: Decrypts | Decrypt | None = None, limi
     return reading.blocks()
 
 
+@explained
 def load_smt(
     source: Readable,
     *,
@@ -367,6 +369,7 @@ def load_smt(
     return frame.note(data.readings, data.findings)
 
 
+@explained
 def open_smt(
     source: Readable,
     *,

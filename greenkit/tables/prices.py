@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from greenkit._help import explained
 from greenkit.errors import AmbiguousTable, Choice, FormatError
 from greenkit.findings import Findings, Kind
 from greenkit.sources import Limits, walk
@@ -33,6 +34,7 @@ MISSING: Final = Kind(
 REPEATS: Final = Kind("tables.prices.repeats", "info", "greenkit left out {count:duplicate price}.")
 
 
+@explained
 def load_prices(
     source: Tables,
     layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping | None = None,

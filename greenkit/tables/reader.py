@@ -13,6 +13,7 @@ import pandas as pd
 
 from greenkit import _foreign, _glance, _html, frame
 from greenkit._categories import categorical, from_codes, in_runs
+from greenkit._help import explained
 from greenkit._left_out import Errors, LeftOut, no_intervals, reason
 from greenkit._progress import Progress, progress_bar
 from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, OtherFormat
@@ -131,6 +132,7 @@ class TableData:
         return _html.block(f"Tables: {len(self.readings):,} readings", body, text=repr(self))
 
 
+@explained
 def load_table(
     source: Tables,
     layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping | None = None,
@@ -246,6 +248,7 @@ multiplier, meters, currency, credit, day_start, bill_end : optional
     return frame.note(found.readings, found.findings)
 
 
+@explained
 def open_table(
     source: Tables,
     layout: str | os.PathLike[str] | Mapping[str, Any] | TableMapping | None = None,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from greenkit._help import explained
 from greenkit._toml import Place
 from greenkit.tariffs import _grammar, _label, _urdb
 from greenkit.tariffs._grammar import Context, Node
@@ -29,6 +30,7 @@ _OWN: Final = ("efl", "source")
 """Keys that a plan does not inherit from the plan that it extends."""
 
 
+@explained
 def load_plan(
     source: str | bytes | os.PathLike[str] | Mapping[str, Any] | Plan,
     *,

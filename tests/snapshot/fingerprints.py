@@ -152,7 +152,8 @@ def names():
                     found[f"{name}.{inner}"] = _signatures(member)
     df = greenkit.frame.empty()
     for prefix, accessor in (("df.gk", type(df.gk)), ("df.gk.plot", type(df.gk.plot))):
-        found |= {f"{prefix}.{name}": signature(f) for name, f in vars(accessor).items() if not name.startswith("_")}
+        public = [name for name in vars(accessor) if not name.startswith("_")]
+        found |= {f"{prefix}.{name}": signature(getattr(accessor, name)) for name in public}
     return found
 
 
