@@ -40,27 +40,45 @@ def fragments(folder: Path) -> dict[Path, str]:
 
 def section(title: str, texts: dict[Path, str]) -> str:
     """Return the section of a release: one list for each kind, one bullet for each fragment."""
-    lines = [f"## {title}"]
+    return f"## {title}\n{lists(texts)}"
+
+
+def lists(texts: dict[Path, str]) -> str:
+    """Return one list for each kind, one bullet for each fragment."""
+    lines = []
     for kind in KINDS:
         bullets = [text for path, text in texts.items() if path.name.split(".")[1] == kind]
         if bullets:
             lines += ["", f"### {kind.capitalize()}", ""]
             lines += ["- " + text.replace("\n", "\n  ").replace("\n  \n", "\n\n") for text in bullets]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def join(version: str, root: Path = ROOT, today: datetime.date | None = None) -> None:
-    """Add the section of a version above the newest one of the changelog, and delete the fragments."""
+    """Add the section of a version above the newest one of the changelog, and delete the fragments.
+
+    If the changelog already has the section as "unreleased", with a text by topic, its heading gets the date, and the
+    fragments since then follow the text.
+    """
     texts = fragments(root / "changes")
-    if not texts:
-        raise SystemExit("There are no fragments in changes/.")
     path = root / "CHANGELOG.md"
     changelog = path.read_text(encoding="utf-8")
-    if f"\n## {version} " in changelog:
+    title = f"{version} ({today or datetime.date.today():%Y-%m-%d})"
+    written = f"\n## {version} (unreleased)\n"
+    if written in changelog:
+        start = changelog.index(written)
+        end = changelog.find("\n## ", start + 1)
+        body = changelog[start + len(written) : None if end < 0 else end].rstrip("\n")
+        older = "" if end < 0 else changelog[end:]
+        changelog = f"{changelog[:start]}\n## {title}\n{body}\n{lists(texts)}{older}"
+    elif f"\n## {version} " in changelog:
         raise SystemExit(f"CHANGELOG.md has a section {version}. Choose another version.")
-    start = changelog.index("\n## ") + 1
-    new = section(f"{version} ({today or datetime.date.today():%Y-%m-%d})", texts)
-    path.write_text(f"{changelog[:start]}{new}\n{changelog[start:]}", encoding="utf-8")
+    elif not texts:
+        raise SystemExit("There are no fragments in changes/.")
+    else:
+        start = changelog.index("\n## ") + 1
+        changelog = f"{changelog[:start]}{section(title, texts)}\n{changelog[start:]}"
+    path.write_text(changelog, encoding="utf-8")
     for fragment in texts:
         fragment.unlink()
 

@@ -37,6 +37,24 @@ def test_fragments_are_joined_above_the_newest_version(tmp_path):
         join_changes.join("0.2.0", tmp_path)
 
 
+def test_fragments_follow_the_text_of_a_section_that_is_already_written(tmp_path):
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "a.added.md").write_text("`a` is new.\n")
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 (unreleased)\n\nText.\n\n## 0.1.0\n\n- first\n")
+    join_changes.join("0.2.0", tmp_path, datetime.date(2026, 12, 1))
+    assert (tmp_path / "CHANGELOG.md").read_text() == (
+        "# Changelog\n\n## 0.2.0 (2026-12-01)\n\nText.\n\n### Added\n\n- `a` is new.\n\n## 0.1.0\n\n- first\n"
+    )
+    assert list((tmp_path / "changes").iterdir()) == []
+
+
+def test_written_section_is_released_without_fragments(tmp_path):
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 (unreleased)\n\nText.\n\n## 0.1.0\n\n- first\n")
+    join_changes.join("0.2.0", tmp_path, datetime.date(2026, 12, 1))
+    assert "## 0.2.0 (2026-12-01)\n\nText.\n\n## 0.1.0" in (tmp_path / "CHANGELOG.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

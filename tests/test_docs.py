@@ -81,7 +81,11 @@ def test_reference_lists_each_public_object_once(generate):
     assert ".. autofunction:: greenkit.settings.read\n" in page
 
 
-def test_changelog_page_starts_with_the_fragments(generate):
+def test_changelog_page_starts_with_the_fragments(generate, tmp_path, monkeypatch):
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "a.added.md").write_text("`a` is new.\n")
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.1.0\n\n- first\n")
+    monkeypatch.setattr(generate.join_changes, "ROOT", tmp_path)
     page = generate.changelog_page()
     assert page.startswith("# Changelog")
     assert page.index("## Next release") < page.index("\n## ", page.index("## Next release") + 1)
