@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenkit import export, frame, store
+from greenkit import export, frame, load, store
 from greenkit.errors import FormatError, SchemaError, SettingsError
 from greenkit.export import _excel
 
@@ -317,3 +317,13 @@ def test_missing_folder_is_named(make_series, tmp_path):
         FileNotFoundError, match=rf"^There is no folder {re.escape(str(tmp_path / 'no'))}\. Create it first\.$"
     ):
         export.write_csv(df, tmp_path / "no" / "usage.csv")
+
+
+def test_load_names_no_text_of_the_columns_that_summaries_repeat(tmp_path, make_series):
+    path = export.write_csv(make_series([1.0]).assign(flow="Pat Example"), tmp_path / "a.csv")
+    with pytest.raises(
+        FormatError, match=r"Column flow has a value .* read the file with greenkit\.export\.read_csv"
+    ) as e:
+        load(path)
+    assert "Pat" not in str(e.value)
+    assert export.read_csv(path)["flow"].tolist() == ["Pat Example"]

@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
 from greenkit import _files, frame
-from greenkit.errors import FormatError
+from greenkit.sources import Source
+from greenkit.tables.layouts import own
 
 _TIMES: Final = ("start", "end", "revision")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 """First characters of a cell that a spreadsheet reads as a formula (OWASP, CSV injection), and the guard itself."""
-_GUARD: Final = r"(?s)^'([=+\-@\t\r'])"
 
 
 def write_csv(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -53,39 +52,4 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     FormatError
         If the file is not such a CSV.
     """
-    # text first, so that an ESI ID keeps its digits and a code its zeros
-    raw = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    raw = raw.drop(columns="Unnamed: 0", errors="ignore")  # the index, which df.to_csv writes
-    missing = [name for name in frame.COLUMNS if name not in raw.columns]
-    if missing:
-        raise FormatError(
-            f"The CSV has no column {', '.join(missing)}, so it is not a greenkit frame",
-            source=str(path),
-            next_step="Read it with greenkit.load.",
-        )
-    out = pd.DataFrame({name: _parsed(raw[name], name, str(path)) for name in raw.columns})
-    return frame.tidy(out)
-
-
-def _parsed(column: pd.Series[str], name: str, path: str) -> pd.Series[Any]:
-    known = {**frame.COLUMNS, **frame.EXTRAS}
-    kind = known[name][0] if name in known else ""
-    filled = column.where(column != "")
-    try:
-        if kind == "time":
-            return pd.to_datetime(filled, format="ISO8601", utc=True)
-        if kind == "date":
-            return pd.to_datetime(filled, format="%Y-%m-%d")
-        # the C parser's default rounding may be a bit off in the last place; float() is exact
-        if kind == "float64":
-            return pd.Series([float(v) if v else np.nan for v in column], dtype="float64")
-        if kind == "Int16":
-            return pd.to_numeric(filled).astype(pd.Int16Dtype())
-        return filled.str.replace(_GUARD, r"\1", regex=True)
-    except ValueError as e:
-        reason = str(e).partition(". ")[0]  # pandas adds advice for programmers
-        raise FormatError(
-            f"Column {name} has a value that cannot be read ({reason})",
-            source=path,
-            next_step="Write the file again with greenkit.export.write_csv.",
-        ) from None
+    return own.read_csv(Source(os.fspath(path), lambda: open(path, "rb")))

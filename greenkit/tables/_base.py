@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -202,6 +202,8 @@ class Base:
         self._unknown: set[str] = set()
         self.extra: dict[str, str] = {}
         """Columns that the mapping does not name, with a meter or a multiplier by their names."""
+        self.read_others: Callable[[], dict[str, Words]] = dict
+        """Reads the columns that the mapping of the caller does not name."""
         # what a layout and its code set
         self.asks_kind = True
         self.lanes: list[tuple[Bools, Value]] | None = None

@@ -142,7 +142,7 @@ class Labels(Base):
             first = next(word for word in column.words if word not in MISSING)
             self.ask(
                 "date_system", "From which year do the serial numbers of the times count?", DATE_SYSTEMS,
-                f"The times are numbers such as {first}, as spreadsheets store them",
+                "The times are numbers of days, as spreadsheets store them",
                 int(np.argmax(column.codes == column.words.index(first))),
             )  # fmt: skip
         return "excel-1904" if self.table.date_system == "1904" else "excel"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -66,7 +65,6 @@ COST_CENTS: Final = Kind(
     "info",
     "Column {column} of {file} is in cents or pence, according to its name. greenkit divided its amounts by 100.",
 )
-_LIKE_A_UNIT: Final = re.compile(r"[^\W\d]{1,8}[\d²³]?(/[^\W\d]{1,4})?")
 _MOST_LABELED: Final = 1 << 22
 _CACHED_ROWS: Final = 4096
 """Rows of a wide table whose columns become rows together, which stay in the cache of the processor."""
@@ -408,7 +406,7 @@ class Values(Labels):
         if known is not None:
             return known
         word = word.strip()
-        if column and word and not _LIKE_A_UNIT.fullmatch(word):
+        if column and word and not numbers.is_like_unit(word):
             word = f"in column {column}"
         if word and word not in self._unknown:
             self._unknown.add(word)

@@ -515,14 +515,15 @@ def _sheets(source: Source, limits: Limits) -> Iterator[SheetGrid]:
         names = book.sheetnames[:_MAX_SHEETS]
     except Exception as e:  # noqa: BLE001 openpyxl raises whatever a damaged workbook leads it to
         raise _damaged(source.name, e) from None
-    for sheet in names:
+    for number, sheet in enumerate(names, start=1):
         if not hasattr(book[sheet], "iter_rows"):
             continue  # a sheet with a chart only
 
         def rows(sheet: str = sheet) -> Iterator[list[str]]:
             return _sheet_rows(book[sheet], source.name)
 
-        yield SheetGrid(f"{source.name}!{sheet}" if len(names) > 1 else source.name, source.named, rows)
+        # by its number, because people also name sheets after customers
+        yield SheetGrid(f"{source.name}!sheet {number}" if len(names) > 1 else source.name, source.named, rows)
 
 
 def _sheet_rows(sheet: Any, name: str) -> Iterator[list[str]]:

@@ -53,7 +53,7 @@ ROW_CONFLICT: Final = Kind(
     "warning",
     "{count:interval} of {file} {count:appears|appear} more than once with different values, first {first}. "
     "greenkit kept every version.",
-    "Check which value is correct.",
+    "{fix}",
 )
 
 
@@ -244,11 +244,26 @@ class Engine(Placing):
         # An empty cell next to a value of the same interval means nothing (blocks of a file often overlap by one row).
         conflict = same & ~equal
         if conflict.any():
-            first = int(out.start[1:][conflict][0])
-            self._report(ROW_CONFLICT, count=int(conflict.sum()), first=_instant_text(first))
+            at = int(np.argmax(conflict))
+            zone = out.keys[int(out.series[at])][4] or self._zone() or "UTC"
+            name = self._column_that_differs(out.row[1:][conflict], out.row[:-1][conflict])
+            fix = "Check which value is correct."
+            if name:
+                fix = (
+                    f'Column {name} differs in these rows. If it names the meter, add meter = {{ column = "{name}" }}.'
+                )
+            first = local_text(int(out.start[at]), zone)
+            self._report(ROW_CONFLICT, count=int(conflict.sum()), first=first, words={"fix": fix})
         if again.any():
             self._report(ROW_DUPLICATE, count=int(again.sum()))
             _keep(out, np.concatenate([[True], ~again]))
+
+    def _column_that_differs(self, rows: Ints, others: Ints) -> str:
+        """Return the first column that the mapping does not name and that differs in pairs of rows; "" if none does."""
+        for name, column in self.read_others().items():
+            if len(column.words) < len(column.codes) and (column.codes[rows] != column.codes[others]).all():
+                return name
+        return ""
 
     def _gaps(self, out: Readings) -> None:
         """Ask whether absent rows are zero if many are absent and no value is zero; insert them if they are."""

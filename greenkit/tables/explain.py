@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from greenkit import frame
 from greenkit.errors import AmbiguousTable, Choice, OtherFormat
 from greenkit.findings import quiet
 from greenkit.sources import Limits, Source, walk
 from greenkit.tables import layouts, nem12, numbers, wide
-from greenkit.tables.cells import MISSING, Grid, fold, grids, unique_names
+from greenkit.tables.cells import Grid, Words, fold, grids, unique_names
 from greenkit.tables.layouts import Recognized
 from greenkit.tables.mapping import METERS, Column, Table, TableMapping, Time, Value, dump_mapping
 from greenkit.tables.reader import Tables, open_table
@@ -20,6 +22,10 @@ from greenkit.text import parse_number
 
 _ROWS: Final = 3
 _SAMPLE: Final = 50
+_ADD: Final = (
+    'If one names the meter, add meter = { column = "…" }; for quality, add '
+    'quality = { column = "…", words = { … = "estimated" } }.'
+)
 
 
 def explain_table(
@@ -57,6 +63,8 @@ def explain_table(
     ]
     <BLANKLINE>
     [table.values.Usage]
+    # First rows as they are in the file:
+    #   2024-01-01 00:00 | 1.5
     """
     limits = limits or Limits()
     return "\n".join(_explain(one, layout, tz, limits) for one in walk(source, limits=limits)).rstrip("\n")
@@ -111,6 +119,8 @@ def _draft(grid: Grid) -> str:
         return f"# {name}: there is no row of column names above numbers\n"
     names, rows = found
     columns = {column: [row[i] for row in rows if i < len(row)] for i, column in enumerate(names)}
+    texts = {column: Words(np.arange(len(cells)), cells) for column, cells in columns.items()}
+    sign = numbers.decimal_sign([texts[c] for c, cells in columns.items() if not _is_time(cells)]) or "."
     times = [column for column, cells in columns.items() if _is_time(cells)][:2]
     slots = [pattern for pattern in ("{HH:MM}", "{HHMM}", "{n}") if len(wide.find_slots(names, pattern).names) >= 24]
     open_ = ["Add zone, clock, and label."]
@@ -118,7 +128,7 @@ def _draft(grid: Grid) -> str:
         open_.append("Set the time columns.")
     values: dict[str, Value] = {}
     if not slots:
-        amounts = [column for column, cells in columns.items() if column not in times and _is_number(cells)]
+        amounts = [column for column, text in texts.items() if column not in times and _is_number(text, sign)]
         for column in amounts:
             unit = numbers.unit_of(column) or None
             values[column] = Value(unit=unit)
@@ -137,8 +147,17 @@ def _draft(grid: Grid) -> str:
         cells=Value(flow="delivered") if slots else None,
         meter=meter,
     )
+    used = {*table.time.columns, *values, *(column for pattern in slots[:1] for column in _slot_names(names, pattern))}
+    others = [column for column in names if column not in used and column != getattr(meter, "column", None)]
+    if others:
+        open_.append(f"Columns not used: {', '.join(others)}. {_ADD}")
     lines = [f"# {name}: no known layout. Complete this draft.", *(f"# {line}" for line in open_)]
-    return "\n".join([*lines, dump_mapping(TableMapping(table))])
+    raw = ["# First rows as they are in the file:", *(f"#   {' | '.join(row)}" for row in rows[:_ROWS])]
+    return "\n".join([*lines, dump_mapping(TableMapping(table)).rstrip("\n"), *raw]) + "\n"
+
+
+def _slot_names(names: Sequence[str], pattern: str) -> list[str]:
+    return wide.find_slots(names, pattern).names
 
 
 def _header(grid: Grid) -> tuple[list[str], list[list[str]]] | None:
@@ -169,6 +188,6 @@ def _is_time(cells: Sequence[str]) -> bool:
     return bool(words) and bool((parse_stamps(words).value != NEVER).all())
 
 
-def _is_number(cells: Sequence[str]) -> bool:
-    words = [cell for cell in cells if cell not in MISSING]
-    return bool(words) and all(parse_number(word.replace(",", ".").strip("$ ")) is not None for word in words)
+def _is_number(column: Words, sign: str) -> bool:
+    values, bad = numbers.settle(column, sign)
+    return not bad and not np.isnan(values).all()

@@ -23,7 +23,7 @@ from greenkit.errors import FormatError, OtherFormat
 from greenkit.findings import Findings, Kind
 from greenkit.tables.cells import Grid, fold
 from greenkit.tables.intervals import MINUTE
-from greenkit.tables.numbers import UNITS
+from greenkit.tables.numbers import UNITS, is_like_unit
 from greenkit.tables.stamps import DAY
 
 CLOCK: Final = 10 * 60 * MINUTE
@@ -146,7 +146,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
             day = None
         if kind == "100" and len(row) > 1 and row[1].upper() != "NEM12":
             raise OtherFormat(
-                f"This is {row[1][:8]}, which has cumulative readings but no intervals",
+                "This is another version than NEM12, such as NEM13, which has cumulative readings but no intervals",
                 source=file,
                 next_step="Ask the distributor for NEM12.",
             )
@@ -267,4 +267,4 @@ def _key(channel: _Channel) -> tuple[str, str, str, str]:
 
 
 def _unit(word: str) -> tuple[str, float, str, str]:
-    return UNITS.get(fold(word), (word or "unknown", 1.0, "", ""))
+    return UNITS.get(fold(word), (word if is_like_unit(word) else "unknown", 1.0, "", ""))

@@ -81,6 +81,18 @@ def unit_of(name: str) -> str:
     return name.strip() if fold(name) in UNITS else ""
 
 
+def is_like_unit(word: str) -> bool:
+    """Return whether a word that is not a known unit begins with one, so that a message may repeat it.
+
+    Examples
+    --------
+    >>> is_like_unit("kvarh-Q1"), is_like_unit("Pat Example")
+    (True, False)
+    """
+    first, _, rest = re.sub(r"[^a-z0-9\u00b2\u00b3]+", " ", fold(word)).partition(" ")
+    return len(first) > 1 and first in UNITS and len(rest) <= 4
+
+
 def _bare(word: str) -> str:
     """Return a number without signs of currencies and blanks; parentheses and a trailing minus are negative."""
     word = word.strip()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, Literal
@@ -20,7 +22,7 @@ from greenkit.errors import AmbiguousTable, Choice, FormatError, GreenkitError, 
 from greenkit.findings import Findings, Kind
 from greenkit.sources import Limits, Source, walk
 from greenkit.tables import layouts, nem12
-from greenkit.tables.cells import MISSING, Columns, Grid, fold, grids, unique_names
+from greenkit.tables.cells import MISSING, Columns, Grid, Words, fold, grids, unique_names
 from greenkit.tables.engine import Engine, Readings, local_text, needed_columns
 from greenkit.tables.layouts import Near, Recognized
 from greenkit.tables.mapping import (
@@ -35,7 +37,7 @@ from greenkit.tables.mapping import (
     Value,
     read_mapping,
 )
-from greenkit.text import parse_number
+from greenkit.text import decode_head, parse_number
 from greenkit.times import to_times
 
 Tables = str | os.PathLike[str] | bytes | BinaryIO | Iterable[Any]
@@ -48,7 +50,7 @@ FILE_KINDS: Final = {
             "tables.file.skipped",
             "warning",
             "greenkit left out {file}: {reason}.",
-            "If {file} has readings, load it alone with layout=.",
+            "{fix}",
         ),
         Kind(
             "tables.file.damaged",
@@ -58,6 +60,12 @@ FILE_KINDS: Final = {
         ),
         Kind("tables.file.ambiguous", "serious", "greenkit left out {file}: {reason}.", "{fix}"),
         Kind("tables.file.empty", "warning", "{file} has no readings.", "Check {file}, or export it again."),
+        Kind(
+            "tables.file.bills",
+            "warning",
+            "The source has {count:bill} and no intervals.",
+            "Use greenkit.open_table(…).bills.",
+        ),
         Kind("tables.file.layout", "info", "{file} has the layout {layout}."),
         Kind(
             "tables.file.repeats",
@@ -78,6 +86,7 @@ COLUMN_UNREAD: Final = Kind(
 _OF_VALUES: Final = ("unit", "flow", "kind", "blank")
 _OF_COSTS: Final = ("currency", "credit")
 _SAMPLE: Final = 50
+_ID: Final = re.compile(r"(Service )?[^\s\d]*\d\S*")
 _SAME: Final = 0.0051
 """Values that differ by no more than rounding to two decimals are the same energy."""
 
@@ -359,6 +368,11 @@ class TableReading:
             self._read_file(source, advance)
 
     def _read_file(self, source: Source, advance: Any) -> None:
+        foreign = _foreign_format(source)
+        if foreign is not None:
+            raise OtherFormat(
+                f"This is {foreign.what}", source=os.path.basename(source.name), next_step=foreign.next_step
+            )
         done = False
         problems: list[OtherFormat] = []
         for grid in grids(source, self._limits):
@@ -377,7 +391,8 @@ class TableReading:
         """Record a file that is not a table."""
         foreign = _foreign.recognize(source.head(4096))
         what = f"This is {foreign.what}" if foreign else "The file is not a table"
-        self.left_out.add(source.name, OtherFormat(what, source=os.path.basename(source.name)))
+        fix = foreign.next_step if foreign else ""
+        self.left_out.add(source.name, OtherFormat(what, source=os.path.basename(source.name), next_step=fix))
 
     def _read_nem12(self, grid: Grid) -> bool:
         file = os.path.basename(grid.name)
@@ -419,6 +434,8 @@ class TableReading:
         meter = self._meter or _meter_of(recognized) or "meter"
         engine = _engine(columns, table, recognized, used, meter, file)
         engine.asks_kind = layout is None
+        if layout is None:
+            engine.read_others = functools.partial(_other_columns, grid, recognized, columns, table)
         engine.extra = extra
         if module is not None:
             module.prepare(engine)
@@ -524,7 +541,9 @@ class TableReading:
             file = os.path.basename(name)
             why = reason(error, name, brief=True)
             kind = FILE_KINDS["skipped" if isinstance(error, OtherFormat) else "damaged"]
-            self._findings.add(kind, file=file, words={"reason": why[:1].lower() + why[1:]})
+            alone_fix = f"If {file} has readings, load it alone with layout=."
+            fix = alone_fix if error.next_step == _DESCRIBE else error.next_step or f"Check {file}."
+            self._findings.add(kind, file=file, words={"reason": why[:1].lower() + why[1:], "fix": fix})
         for unclear in self._ambiguous:
             name = unclear.choices[0].file
             self._findings.add(
@@ -533,6 +552,8 @@ class TableReading:
                 arguments=[choice.argument for choice in unclear.choices],
                 words={"reason": "it can be read in several ways", "fix": unclear.next_step},
             )
+        if self._bills and not self._frames:
+            self._findings.add(FILE_KINDS["bills"], count=sum(map(len, self._bills)))
         frames = drop_repeats(self._frames, self._findings)
         readings = frames[0] if len(frames) == 1 else frame.concat(frames)
         return TableData(
@@ -594,6 +615,16 @@ def _place_of(table: Table, grid: Grid) -> _Place:
             next_step="Compare the names with the header of the table, or set header or skip in the mapping.",
         )
     return best[1]
+
+
+def _other_columns(grid: Grid, place: _Place, columns: Columns, table: Table) -> dict[str, Words]:
+    """Read the columns that the mapping does not name, in the rows that were read."""
+    others = [name for name in place.names if name not in {*columns.words, *columns.numbers, *columns.texts}]
+    amounts = [*columns.numbers, *columns.texts]
+    found = grid.read(
+        place.delimiter, place.first, place.names, [*columns.words, *others], amounts, table.missing, lambda _: None
+    )
+    return {name: found.words[name] for name in others} if found.rows == columns.rows else {}
 
 
 def _starts(row: Sequence[str], delimiter: str, text: str) -> bool:
@@ -692,9 +723,10 @@ def _engine(
 
 
 def _meter_of(place: _Place) -> str:
-    """Return the name of the meter from the lines before the header."""
+    """Return the ID of the meter from the lines before the header; what is not an ID may be a customer's name."""
     wanted = place.layout.layout.meter_from if place.layout is not None else ()
-    return " ".join(filter(None, (place.preamble.get(fold(name), "") for name in wanted)))
+    found = [place.preamble.get(fold(name), "").strip() for name in wanted]
+    return " ".join(text for text in found if _ID.fullmatch(text))
 
 
 # -- questions
@@ -1021,6 +1053,17 @@ def _without(df: pd.DataFrame, earlier: pd.DataFrame, findings: Findings) -> pd.
 def _is_telling(values: pd.Series[float]) -> bool:
     """Return whether equal values prove that two series are one: several different values, not a run of zeros."""
     return len(values) >= 4 and values.nunique() >= 3
+
+
+def _foreign_format(source: Source) -> _foreign.Foreign | None:
+    """Return what a file is if it is neither text with cells nor a workbook."""
+    head = source.head(4096)
+    if head.startswith(b"PK\x03\x04"):
+        return None  # a workbook; sources unpacks all other archives
+    found = _foreign.recognize(head)
+    if found is None and decode_head(head).lstrip().startswith("<"):
+        found = _foreign.Foreign("XML", "If it is a Green Button feed, load it with greenkit.load_espi.")
+    return found
 
 
 def is_known(source: Source, limits: Limits | None = None) -> bool:

@@ -38,7 +38,8 @@ def spoiled(layout, day, seed):
     if rng.random() < 0.5:
         rows[:0] = [["Name", NAME], ["Customer Number", ACCOUNT], ["Address", f"{NAME} 1 MAIN ST"]]
     text = "\n".join(delimiter.join(f'"{c}"' if delimiter in c else c for c in row) for row in rows)
-    return (workbook(text) if made.sheet else text.encode()), made.answers
+    sheets = [NAME, "Notes"] if rng.random() < 0.5 else []
+    return (workbook(text, *sheets) if made.sheet else text.encode()), made.answers
 
 
 def _is_one_of(column, names):
@@ -61,7 +62,7 @@ def told(data, answers):
             texts += [str(e), repr(e), str(getattr(e, "choices", ""))]
             continue
         if isinstance(found, str):
-            texts.append(found.partition("# First rows as read")[0])
+            texts.append(found.partition("# First rows")[0])
         else:
             texts += [str([(f.text, f.evidence, f.what_to_do) for f in found.findings]), repr(found)]
     return texts

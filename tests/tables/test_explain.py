@@ -61,3 +61,16 @@ def test_draft_of_a_table_with_decimal_commas():
     mapping = read_mapping_text(text)
     assert mapping.table.time.columns == ("Day", "Hour")
     assert list(mapping.table.values) == ["In"]
+
+
+def test_draft_has_every_column_of_numbers_and_names_the_others():
+    rows = ["A;01.11.2025;00:00;1.012,75;0,5;ok", "B;01.11.2025;00:00;12,75;0,5;ok"]
+    text = tables.explain_table(
+        "\n".join(["Site;Datum;Uhrzeit;Verbrauch (kWh);Einspeisung (kWh);Status", *rows]).encode()
+    )
+    assert '[table.values."Verbrauch (kWh)"]' in text
+    assert '[table.values."Einspeisung (kWh)"]' in text
+    assert "# Columns not used: Site, Status. If one names the meter, add meter" in text
+    assert text.endswith(
+        "#   A | 01.11.2025 | 00:00 | 1.012,75 | 0,5 | ok\n#   B | 01.11.2025 | 00:00 | 12,75 | 0,5 | ok"
+    )

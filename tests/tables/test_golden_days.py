@@ -1121,7 +1121,7 @@ received 2024-10-05 14:30 30 0.2 kWh""",
 )  # fmt: skip
 
 
-def workbook(text):
+def workbook(text, title="Sheet", *others):
     import csv
 
     import openpyxl
@@ -1132,6 +1132,9 @@ def workbook(text):
             float(c) if c.replace(".", "", 1).lstrip("-").isdigit() and not c.startswith("0001") else c for c in row
         ]
         book.active.append(cells)
+    book.active.title = title
+    for name in others:
+        book.create_sheet(name)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()

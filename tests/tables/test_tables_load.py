@@ -176,3 +176,45 @@ def test_attachments_of_a_mailbox_are_read(tmp_path):
     df = load(tmp_path / "a.mbox", tz=PACIFIC)
     assert len(df) == 25 + 24
     assert not any("PAT" in finding.text for finding in df.gk.findings)
+
+
+def test_rows_of_meters_that_the_mapping_does_not_name_are_reported_with_their_column():
+    mapping = {
+        "time": {"columns": ["When"]}, "zone": "Europe/Berlin", "clock": "local", "label": "start", "interval": 60,
+        "values": {"kWh": {"flow": "delivered"}},
+    }  # fmt: skip
+    rows = ["A,2025-11-01 00:00,1,x", "B,2025-11-01 00:00,2,x", "A,2025-11-01 01:00,3,x", "B,2025-11-01 01:00,4,x"]
+    data = "\n".join(["Site,When,kWh,Note", *rows]).encode()
+    (found,) = [f for f in greenkit.open_table(data, mapping).findings if f.name == "tables.row.conflict"]
+    assert "first 2025-11-01 00:00:00+01:00" in found.text
+    assert (
+        found.what_to_do == 'Column Site differs in these rows. If it names the meter, add meter = { column = "Site" }.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "fix"),
+    [
+        (b"%PDF-1.7 ...", "a PDF", "Download the data"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><feed/>", "XML", "load_espi"),
+    ],
+)
+def test_file_of_another_format_is_named(data, what, fix):
+    with pytest.raises(OtherFormat, match=f"This is {what}. .*{fix}"):
+        greenkit.load_table(data)
+
+
+def test_pdf_in_a_folder_has_a_next_step_that_is_possible(tmp_path):
+    (tmp_path / "bill.pdf").write_bytes(b"%PDF-1.7 ...")
+    (tmp_path / "a.csv").write_bytes(opower())
+    data = greenkit.open_table(tmp_path, tz=PACIFIC)
+    (found,) = [f for f in data.findings if f.name == "tables.file.skipped"]
+    assert "this is a PDF" in found.text
+    assert "layout" not in found.what_to_do
+
+
+def test_bills_without_intervals_are_reported():
+    header = "TYPE,START DATE,END DATE,USAGE,UNITS,COST,NOTES"
+    data = greenkit.open_table(f"{header}\nElectric billing,2026-01-01,2026-01-31,300,kWh,$30.00,\n".encode())
+    (found,) = [f for f in data.findings if f.name == "tables.file.bills"]
+    assert "1 bill and no intervals" in found.text

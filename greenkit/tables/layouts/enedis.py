@@ -1,4 +1,4 @@
-"""Load curves of Enedis: the lines before the header name the direction and the meter."""
+"""Load curves of Enedis: the lines before the header name the direction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ _FLOWS: Final[dict[str, Literal["delivered", "received"]]] = {"cons": "delivered
 
 
 def prepare(engine: Engine) -> None:
-    """Set the flow from ``Grandeur metier`` (consumption or production), and the meter from ``Identifiant PRM``."""
+    """Set the flow from ``Grandeur metier``: consumption or production."""
     direction = engine.preamble.get("grandeur metier", "").casefold()[:4]
     spec = engine.table.values["Valeur"]
     if direction in _FLOWS and spec.flow is None:
         engine.change(values={"Valeur": dataclasses.replace(spec, flow=_FLOWS[direction])})
-    if engine.meter == "meter":
-        engine.meter = engine.preamble.get("identifiant prm") or engine.meter
