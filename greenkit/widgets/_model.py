@@ -58,6 +58,7 @@ class PanelModel:
         self.lock = threading.RLock()
         self._listeners: list[Callable[[], object]] = []
         self._job: threading.Thread | None = None
+        self._ending = False  # whether the running job has set its last status
         self._next_word = 0.0
 
     def listen(self, listener: Callable[[], object]) -> None:
@@ -74,6 +75,8 @@ class PanelModel:
         """Set the status line and call the listeners."""
         with self.lock:
             self.line = StatusLine(text, kind)
+            if kind != "busy" and threading.current_thread() is self._job:
+                self._ending = True
             self.changed()
 
     @property
@@ -87,10 +90,15 @@ class PanelModel:
         return "" if self._job is None else self._job.name.removeprefix("greenkit: ")
 
     def start(self, doing: str, job: Callable[[], object]) -> bool:
-        """Start a job on a separate thread and return True; do nothing and return False if a job already runs."""
+        """Start a job on a separate thread and return True; do nothing and return False if a job already runs.
+
+        A job that has set its last status no longer counts as running: the user sees that it is done, although the
+        panel may still draw its result.
+        """
         with self.lock:
-            if self._job is not None:
+            if self._job is not None and not self._ending:
                 return False
+            self._ending = False
             self._job = threading.Thread(target=self._run, args=(job,), name=f"greenkit: {doing}", daemon=True)
             self.set_status(f"{doing} …", "busy")
             self._job.start()
@@ -102,7 +110,8 @@ class PanelModel:
                 job()
         finally:
             with self.lock:
-                self._job, self.done = None, None
+                if self._job is threading.current_thread():
+                    self._job, self.done, self._ending = None, None, False
                 self.changed()
 
     def wait(self, timeout: float | None = None) -> None:

@@ -75,7 +75,7 @@ def server(tmp_path_factory):
                 process.wait()
 
 
-def _answers(process, url, log, seconds=90):
+def _answers(process, url, log, seconds=180):
     end = time.monotonic() + seconds
     while True:
         assert process.poll() is None, log.read_text()
@@ -97,8 +97,10 @@ def chromium(tmp_path_factory):
             str(tmp_path_factory.mktemp("profile")), executable_path=program, headless=True, args=list(FLAGS),
             viewport={"width": 1200, "height": 1300},
         )  # fmt: skip
-        context.set_default_timeout(30_000)
-        api.expect.set_options(timeout=30_000)
+        # generous, because a loaded machine is slow; a test that passes does not wait for them
+        context.set_default_timeout(90_000)
+        context.set_default_navigation_timeout(180_000)
+        api.expect.set_options(timeout=90_000)
         yield context
         context.close()
 

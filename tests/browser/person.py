@@ -10,11 +10,12 @@ import time
 
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api", reason='pip install -e ".[test,browser]"').expect
 READY = """async () => {
     const app = window.jupyterapp;
     await app.restored;
     let panel = null;
-    for (let i = 0; i < 600 && !(panel && panel.sessionContext); i++) {
+    for (let i = 0; i < 1800 && !(panel && panel.sessionContext); i++) {
         panel = app.shell.currentWidget || [...app.shell.widgets('main')].pop();
         if (!(panel && panel.sessionContext)) await new Promise(r => setTimeout(r, 100));
     }
@@ -128,8 +129,8 @@ class Front:
         self.page.goto(f"{self.address}/voila/render/{name}?token={self.token}")
 
     def _ready(self):
-        self.page.locator(".jp-NotebookPanel").first.wait_for(timeout=90_000)
-        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
+        self.page.locator(".jp-NotebookPanel").first.wait_for(timeout=180_000)
+        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=180_000)
         self.page.evaluate(READY)
         self._jupyter = True
 
@@ -184,23 +185,34 @@ class Front:
         """The status line that holds a text."""
         return self.page.locator("[role=status].gk-status", has_text=text)
 
-    def drawn(self, kind, want, *, whole=False, seconds=30.0):
+    def until(self, reached, otherwise, *, seconds=90.0):
+        """Wait until ``reached()`` is true, and return it; fail with the text that ``otherwise()`` returns."""
+        end = time.monotonic() + seconds
+        while not (found := reached()):
+            assert time.monotonic() < end, otherwise()
+            self.page.wait_for_timeout(100)
+        return found
+
+    def was_shown(self, words, pattern):
+        """Wait until a text of :meth:`words` matches a pattern: texts arrive a moment after the page shows them."""
+        self.until(lambda: any(re.search(pattern, text) for text in words), lambda: f"{pattern} is not in {words}")
+
+    def drawn(self, kind, want, *, whole=False):
         """Wait until the picture's traces of one kind carry the energies that are wanted [kWh].
 
         ``whole`` compares their sum alone, where a picture cuts a series into several traces.
 
         JupyterLab draws an output when it comes into view, and a new picture takes a moment to replace the old.
         """
-        end = time.monotonic() + seconds
-        while True:
-            seen = [t for t in self.page.evaluate(LOOK) or [] if t[0] == kind and t[1] != "estimated"]
+        wanted = [sum(want)] if whole else sorted(want)
+        seen = []
+
+        def matches():
+            seen[:] = [t for t in self.page.evaluate(LOOK) or [] if t[0] == kind and t[1] != "estimated"]
             energies = sorted(abs(value) for _, _, value in seen if value)
-            if whole:
-                energies, want = [sum(energies)], [sum(want)]
-            if energies == pytest.approx(sorted(want), rel=1e-6):
-                return
-            assert time.monotonic() < end, f"{seen} is drawn, {kind} of {sorted(want)} is wanted"
-            self.page.wait_for_timeout(100)
+            return ([sum(energies)] if whole else energies) == pytest.approx(wanted, rel=1e-6)
+
+        self.until(matches, lambda: f"{seen} is drawn, {kind} of {wanted} is wanted")
 
     # -- what a person does
 
@@ -242,13 +254,13 @@ class Front:
         can stand before the last of them.
         """
         panel = self.page.locator(".gk-panel").first
-        end = time.monotonic() + 15.0
-        while True:
-            shown = panel.evaluate(CONTROLS)
-            if all(shown) and (set(names) <= set(shown) if others else list(names) == shown):
-                break
-            assert time.monotonic() < end, f"the panel shows {shown}, and {names} are wanted"
-            self.page.wait_for_timeout(100)
+        shown = []
+
+        def complete():
+            shown[:] = panel.evaluate(CONTROLS)
+            return all(shown) and (set(names) <= set(shown) if others else list(names) == shown)
+
+        self.until(complete, lambda: f"the panel shows {shown}, and {names} are wanted")
         panel.locator("a[href], button:enabled, input:enabled, select:enabled").first.focus()
         reached = {self.page.evaluate(FOCUSED)[1]}
         for _ in range(8 * len(shown)):  # a date has four parts
@@ -260,17 +272,35 @@ class Front:
     def choose_by_keys(self, label, *keys):
         """Press keys in a list; give what is chosen then, and see that the list still has the focus."""
         box = self.page.get_by_label(label, exact=True)
-        box.focus()
+        expect(box).to_be_enabled()
         for key in keys:
-            self.page.keyboard.press(key)
-        assert self.page.evaluate(FOCUSED) == ["select", label]
+            box.press(key)
+        self.until(
+            lambda: self.page.evaluate(FOCUSED) == ["select", label],
+            lambda: f"{self.page.evaluate(FOCUSED)} has the focus, not {label}",
+        )
         return box.input_value()
+
+    def press(self, name, key):
+        """Press a key on a button, once it is enabled."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        expect(button).to_be_enabled()
+        button.press(key)
 
     def drop(self, *paths):
         """Drop files on the panel that says that it takes them, as from the desktop."""
         panel = self.page.locator(".gk-panel", has_text="or drop them here").last
-        panel.scroll_into_view_if_needed()
-        box = panel.bounding_box()
+        # the hint appears when the panel takes files; what is above it may still grow and move it
+        expect(panel.get_by_text("or drop them here")).to_be_visible()
+        places = [None]
+
+        def rests():
+            panel.scroll_into_view_if_needed()
+            places.append(panel.bounding_box())
+            return places[-1] is not None and len(places) > 3 and places[-1] == places[-2] == places[-3]
+
+        self.until(rests, lambda: f"the panel moves: {places[-3:]}")
+        box = places[-1]
         devtools = self.page.context.new_cdp_session(self.page)
         for kind in ("dragEnter", "dragOver", "drop"):
             devtools.send("Input.dispatchDragEvent", {
@@ -285,6 +315,8 @@ class Front:
 
     def saved(self):
         """Save the notebook, with the state of its widgets as the settings say; give its text."""
+        # JupyterLab ignores the command while it saves by itself
         self.page.evaluate("async () => await window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_function("() => !window.gkPanel.context.model.dirty")
         path = self.page.evaluate("() => window.gkPanel.context.path")
         return (self.work / path).read_text(encoding="utf-8")

@@ -219,7 +219,7 @@ def test_a_table_that_leaves_a_question_open_waits_for_the_answer():
 
 
 def test_an_answer_without_a_waiting_table_raises():
-    with pytest.raises(SettingsError, match="No table waits"):
+    with pytest.raises(SettingsError, match="No table has an open question"):
         View().answer({"tz": "America/Chicago"})
 
 

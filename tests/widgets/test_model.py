@@ -58,6 +58,29 @@ def test_a_failed_job_leaves_the_panel_usable():
     assert model.line == StatusLine("done", "good")
 
 
+def test_job_can_start_while_the_result_of_the_last_one_is_drawn():
+    model, ran = PanelModel(), []
+
+    def draw():  # at this moment, the user sees "done" and opens the next file
+        if str(model.line) == "done" and not ran:
+            ran.append(model.start("Next", lambda: model.set_status("next", "good")))
+
+    model.listen(draw)
+    model.start("First", lambda: model.set_status("done", "good"))
+    while not ran or model.busy:
+        model.wait(10)
+    assert (ran, model.line) == ([True], StatusLine("next", "good"))
+
+
+def test_choice_during_a_job_does_not_let_a_second_job_start():
+    model, go = PanelModel(), threading.Event()
+    model.start("First", lambda: go.wait(10))
+    model.set_status("a chart was chosen", "good")
+    assert not model.start("Second", lambda: None)
+    go.set()
+    model.wait(10)
+
+
 def test_listeners_are_never_called_on_two_threads_at_once():
     model, inside, most = PanelModel(), [], []
 
