@@ -145,7 +145,7 @@ class FetchReport:
         start: date | str | None = None,
         end: date | str | None = None,
     ) -> pd.DataFrame:
-        """Compare the intervals that this call fetched with what was asked for and with what earlier calls fetched.
+        """Compare the intervals that this call fetched with what was requested and with what earlier calls fetched.
 
         Parameters
         ----------
