@@ -193,6 +193,8 @@ def test_texts_of_kinds_are_sentences(kind):
     for text in (kind.text, kind.what_to_do):
         assert not text or text.endswith((".", ")", "}")), text
         assert "  " not in text
+        for noun in re.findall(r"\{\w+:([\w -]+)\}", text):
+            assert not re.search(r"(?<![aeou])y$|[sx]$|ch$", noun), f"{noun} has no plural with s"
     assert kind.severity == "info" or kind.what_to_do or kind.name in NEEDS_NOTHING, "say what to do"
 
 

@@ -99,7 +99,7 @@ PLACEHOLDER: Final = Kind(
     "warning",
     "{label}: {intervals:zero} {intervals:is|are} marked as {intervals:an estimate|estimates}. Texas utilities write "
     "an estimated zero when they have no value.",
-    "Treat these intervals as missing.",
+    "Treat {intervals:this interval|these intervals} as missing.",
 )
 CHANGE: Final = Kind(
     "quality.change",
@@ -141,13 +141,13 @@ ABSENT: Final = Kind(
     "quality.roster.absent",
     "warning",
     "{meters:meter} of the roster {meters:has|have} no intervals, first {first}.",
-    "Ask the source for the data of these meters.",
+    "Ask the source for the data of {meters:this meter|these meters}.",
 )
 UNKNOWN_METER: Final = Kind(
     "quality.roster.unknown",
     "warning",
     "{meters:meter} {meters:is|are} not in the roster, first {first}.",
-    "Add the meters to the roster, or filter them out.",
+    "Add {meters:the meter to the roster, or filter it|the meters to the roster, or filter them} out.",
 )
 NOT_OURS: Final = Kind(
     "quality.roster.not-ours",

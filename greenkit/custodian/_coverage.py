@@ -53,7 +53,7 @@ DAYS_MISSING: Final = Kind(
     "custodian.answer.days-missing",
     "warning",
     "{count:day} between the first and the last reading {count:has|have} no readings, first {first}.",
-    "Request these days again, and ask the utility if they are still missing.",
+    "Request {count:this day|these days} again, and ask the utility if {count:it is|they are} still missing.",
 )
 CHANGED: Final = Kind(
     "custodian.answer.changed",

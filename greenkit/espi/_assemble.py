@@ -66,7 +66,7 @@ OVERLAPPING: Final = Kind(
     "espi.reading.overlapping",
     "warning",
     "{count:reading} {count:overlaps|overlap} the previous reading, so that time is counted twice; first at {first}.",
-    "Check the durations of these readings.",
+    "Check the {count:duration of this reading|durations of these readings}.",
 )
 MISSING: Final = Kind(
     "espi.value.missing",

@@ -34,7 +34,7 @@ PLACED: Final = Kind(
     "info",
     "{count:reading} {count:has|have} no start or no duration. greenkit placed {count:it|them} by the interval length "
     "within the block{elsewhere}.",
-    "Check the times of these readings.",
+    "Check the {count:time of this reading|times of these readings}.",
 )
 NO_TIME: Final = Kind(
     "espi.time.none",

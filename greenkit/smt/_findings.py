@@ -78,7 +78,7 @@ ROW_UNREADABLE: Final = Kind(
     "smt.row.unreadable",
     "serious",
     "greenkit left out {count:row} that it cannot read, first {first}.",
-    "Check these rows, or request the data again.",
+    "Check {count:this row|these rows}, or request the data again.",
 )
 HEADER_REPEATED: Final = Kind(
     "smt.row.repeated-header",
@@ -124,7 +124,7 @@ REVISION_UNREADABLE: Final = Kind(
     "smt.revision.unreadable",
     "warning",
     "{count:revision} cannot be read, first {first}. greenkit treats a day with an unreadable revision as the oldest.",
-    "If these days have another revision, compare the two.",
+    "If {count:this day has|these days have} another revision, compare the two.",
 )
 
 # -- values
@@ -152,7 +152,7 @@ ZERO_ESTIMATED: Final = Kind(
     "warning",
     "{count:value} {count:is an estimated zero|are estimated zeros}, first {first}. TDSPs write 0,E when they have no "
     "data, so the energy may be missing rather than zero.",
-    "Check these days before you use their totals.",
+    "Check {count:this day before you use its total|these days before you use their totals}.",
 )
 QUALITY_OTHER: Final = Kind(
     "smt.quality.other",
@@ -167,7 +167,7 @@ DAY_INCOMPLETE: Final = Kind(
     "smt.day.incomplete",
     "warning",
     "{count:day} {count:lacks|lack} intervals, first {first}. greenkit filled in nothing.",
-    "Request these days again, or leave them out of comparisons.",
+    "Request {count:this day|these days} again, or leave {count:it|them} out of comparisons.",
 )
 DAY_DUPLICATE: Final = Kind(
     "smt.day.duplicate",
@@ -293,7 +293,7 @@ LSE_TIME: Final = Kind(
     "serious",
     "{count:interval} {count:has|have} a time that cannot be read, first {first}. greenkit placed {count:it|them} "
     "after the previous interval.",
-    "Check these times in the file.",
+    "Check {count:this time|these times} in the file.",
 )
 LSE_JOINED: Final = Kind(
     "smt.lse.joined",

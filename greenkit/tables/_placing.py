@@ -47,7 +47,7 @@ TIME_REPEATED_HOUR: Final = Kind(
     "warning",
     "The repeated hour of {count:day} is incomplete, first {first}. greenkit used the order of rows to assign "
     "them to the first or second hour.",
-    "Check these days before you rely on their hours.",
+    "Check {count:this day before you rely on its|these days before you rely on their} hours.",
 )
 TIME_HOUR_LOST: Final = Kind(
     "tables.time.hour-lost",

@@ -58,7 +58,7 @@ ZERO_ESTIMATE: Final = Kind(
     "warning",
     "{count:interval} of meter {meter} {count:is an estimated zero|are estimated zeros}, which TDSPs write when they "
     "have no data. greenkit billed 0{bound}.",
-    "Check those days before you rely on the bills.",
+    "Check {count:that day|those days} before you rely on the bills.",
 )
 NO_VERSION: Final = Kind(
     "tariff.version.none",

@@ -149,7 +149,7 @@ def test_estimated_zero_is_a_placeholder(make_series):
     guessed = make_series([0.0, *day], quality=["estimated"] + ["actual"] * 24)
     report = quality.assess(guessed)
     assert report.table[["placeholders", "zeros"]].to_numpy().tolist() == [[1, 1]]
-    assert report.findings.named("quality.placeholder")[0].what_to_do == "Treat these intervals as missing."
+    assert report.findings.named("quality.placeholder")[0].what_to_do == "Treat this interval as missing."
     # beside panels, zero is an ordinary value
     solar = make_series([0.0] + [0.0] * 12 + day, quality=["estimated"] + ["actual"] * 36)
     assert quality.assess(solar).table["placeholders"].tolist() == [0]
