@@ -244,7 +244,7 @@ def test_csv_of_two_concatenated_layouts():
 
 def test_bytes_without_an_end_of_row(monkeypatch):
     monkeypatch.setattr(text, "_LONGEST", 5000)
-    with pytest.raises(LimitError, match="More than 5,000 bytes have no end of a row"):
+    with pytest.raises(LimitError, match="More than 5,000 bytes contain no line end"):
         list(text.read_pieces(io.BytesIO(b"9" * 10_000), "x.csv", lambda n: None, size=1000))
 
 

@@ -82,7 +82,7 @@ def test_invalid_interval_time():
     found = read(text)
     assert found.readings["start"].tolist() == read(lse()).readings["start"].tolist()
     assert (
-        "line 5: 'xxxx'. greenkit placed it after the interval before" in found.findings.named("smt.lse.time")[0].text
+        "line 5: 'xxxx'. greenkit placed it after the previous interval" in found.findings.named("smt.lse.time")[0].text
     )
 
 
