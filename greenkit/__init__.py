@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenkit import accessor as _accessor  # noqa: F401 registers df.gk
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # public name → the module that defines it; a name that equals the last part of its module is the module itself
 _PUBLIC = {
