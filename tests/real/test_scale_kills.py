@@ -1,7 +1,7 @@
 """Datasets under Dask: the same result as in order, with workers and drivers killed at every step.
 
 Two processes that write the same files at once, and a worker with too little memory, are here too. The number of kills
-is that of ring 2; ``GREENKIT_KILLS`` and ``GREENKIT_SEED`` make it longer.
+is that of ring 2; tests/soak/kill_datasets.py is the long form.
 """
 
 import datetime as dt
@@ -27,8 +27,7 @@ pytestmark = [
         not greenkit.scale._runner.has_dask(), reason="the extra scale is not installed: no module distributed"
     ),
 ]
-KILLS = int(os.environ.get("GREENKIT_KILLS", "20"))
-SEED = int(os.environ.get("GREENKIT_SEED", "7"))
+KILLS, SEED = 20, 7
 METERS, FILES = 40, 12
 
 RECORD = (
@@ -75,9 +74,9 @@ DRIVER = """
 """
 
 
-@pytest.fixture(scope="module")
-def inbox(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inbox")
+def write_inbox(folder):
+    """Write one file for each night, with the same meters."""
+    folder.mkdir(exist_ok=True)
     for f in range(FILES):
         day = dt.date(2025, 7, 1) + dt.timedelta(days=f)
         rows = ",".join(f"{0.01 * (i + f):.3f},A," for i in range(96))
@@ -85,6 +84,12 @@ def inbox(tmp_path_factory):
             RECORD.format(meter=f"{m:017d}", day=f"{day:%Y%m%d}") + f"10000000,{rows}\n" for m in range(METERS)
         )
         (folder / f"night{f:02d}.lse").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inbox")
+    write_inbox(folder)
     return folder
 
 
