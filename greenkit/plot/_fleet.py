@@ -38,6 +38,10 @@ MEASURES: Final[Mapping[str, tuple[str, str]]] = {
 """Measures of a meter: the title of each, and the column with its unit."""
 _NAMED: Final = 60
 """Most meters whose names fit beside their bars."""
+_POINTS: Final = 4000
+"""Most meters that are drawn one by one. A page with a million of them would have 40 MB, and show a blot."""
+_CELLS: Final = (80, 50)
+"""Cells of a density, across and up."""
 _PANES: Final = 400
 _CLASSES: Final = 60
 _WORST: Final = 20
@@ -120,6 +124,10 @@ def ranking(
         If no meter has a value, or if the meters have several units.
     SettingsError
         If there is no such measure.
+
+    Notes
+    -----
+    Of more than 4,000 meters, the 1,000 highest are drawn one by one, and of the others every so many.
     """
     _check_measure(measure)
     table = _one_flow(_table(data, ("meter", measure), meter, flow, start, end))
@@ -127,7 +135,7 @@ def ranking(
     if not len(table):
         raise _theme.nothing()
     table = table.sort_values(measure, ascending=False, kind="stable")
-    value, names = table[measure].to_numpy(dtype=np.float64), [_theme.plain(str(m)) for m in table["meter"]]
+    value = table[measure].to_numpy(dtype=np.float64)
     what, unit = MEASURES[measure][0], _unit(table, measure)
     middle = float(np.median(value))
     shown = {"completeness": _style.percent(middle), "load_factor": f"{middle:.2f}"}.get(
@@ -139,12 +147,13 @@ def ranking(
     sheet = Sheet.of(f"{what} of {counted(len(table), 'meter')}", _theme.plain(note), given=title, theme=theme,
                      showlegend=False)  # fmt: skip
     sheet.layout["height"] = height or (int(sheet.top + 70 + 18 * max(len(table), 6)) if few else 460)
-    rank = np.arange(1, len(table) + 1)
+    rank = _drawn(len(table))
+    names = [_theme.plain(str(m)) for m in table["meter"].to_numpy()[rank - 1]]
     digits = ".1%" if measure == "completeness" else ",.4~g"
     label = f"%{{customdata}}<br>%{{{'x' if few else 'y'}:{digits}}} {unit}<extra></extra>"
     settings = {"tickformat": ".0%"} if measure == "completeness" else {}
-    bars: dict[str, Any] = {"marker": {"color": _style.COLORS[0], "line": {"width": 0}}, "customdata": names,
-                            "hovertemplate": label}  # fmt: skip
+    marks: dict[str, Any] = {"customdata": names, "hovertemplate": label}
+    bars = {**marks, "marker": {"color": _style.COLORS[0], "line": {"width": 0}}}
     line = {"type": "line", "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}
     if few:
         sheet.add("bar", x=value, y=names, orientation="h", **bars)
@@ -152,12 +161,23 @@ def ranking(
         sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
         sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
     else:
-        sheet.add("bar", x=rank, y=value, **bars)
+        if len(rank) == len(table):
+            sheet.add("bar", x=rank, y=value, **bars)
+        else:
+            sheet.add("scatter", x=rank, y=value[rank - 1], mode="lines", fill="tozeroy",
+                      line={"color": _style.COLORS[0], "width": 1}, **marks)  # fmt: skip
         sheet.axis("xaxis", "Rank", anchor="y", showgrid=False, range=[0, len(table) + 1])
         sheet.axis("yaxis", unit or what.lower(), anchor="x", **settings)
         sheet.layout["shapes"] = [{**line, "x0": 0, "x1": 1, "xref": "paper", "y0": middle, "y1": middle}]
         sheet.layout["bargap"] = 0.05
     return sheet.figure()
+
+
+def _drawn(n: int) -> Any:
+    """Return the ranks of the meters that are drawn: all, or the 1,000 highest and 3,000 of the others."""
+    if n <= _POINTS:
+        return np.arange(1, n + 1)
+    return np.unique(np.append(np.arange(1, 1001), np.linspace(1001, n, _POINTS - 1000).astype(np.int64)))
 
 
 def small_multiples(
@@ -419,6 +439,10 @@ def load_factor(
         Meter → class; each class has a color.
     meter, flow, start, end, title, height, theme
         As in :func:`greenkit.plot.load`. Of several flows, the delivered one is drawn.
+
+    Notes
+    -----
+    Of more than 4,000 meters, the chart shows how many are in each cell of a grid, for all classes together.
     """
     table = _one_flow(_table(data, ("meter", "annual", "load_factor"), meter, flow, start, end))
     table = table[(table["annual"] > 0) & table["load_factor"].notna()]
@@ -429,6 +453,9 @@ def load_factor(
     sheet = Sheet.of(f"Load factor of {counted(len(table), 'meter')}", _flow_note(table), given=title, height=height,
                      theme=theme, hovermode="closest")  # fmt: skip
     unit = _unit(table, "annual")
+    if len(table) > _POINTS:
+        _add_density(sheet, table["annual"].to_numpy(), table["load_factor"].to_numpy(), unit)
+        group = group[:0]
     for i, name in enumerate(sorted(set(group))):
         part = table[group == name]
         sheet.add(
@@ -443,6 +470,25 @@ def load_factor(
     sheet.axis("xaxis", unit, type="log", anchor="y", tickvals=ticks, ticktext=[f"{t:,.10g}" for t in ticks])
     sheet.axis("yaxis", "load factor", anchor="x", rangemode="tozero")
     return sheet.figure()
+
+
+def _add_density(sheet: Sheet, annual: Any, factor: Any, unit: str) -> None:
+    """Add the number of meters in each cell of a grid: equal ratios across, equal steps up.
+
+    The colors follow the logarithm of the number, so that single meters far from the others can be seen.
+    """
+    across = np.geomspace(annual.min(), annual.max() * 1.0001, _CELLS[0] + 1)
+    up = np.linspace(0, max(float(factor.max()), 1e-9), _CELLS[1] + 1)
+    count = np.histogram2d(annual, factor, bins=(across, up))[0].T
+    with np.errstate(divide="ignore"):
+        color = np.where(count > 0, np.log10(count), np.nan)
+    powers = np.arange(np.floor(np.log10(count.max())) + 1)
+    bar = {**sheet.colorbar("meters", "y"), "tickvals": powers, "ticktext": [f"{10**p:,.0f}" for p in powers]}
+    sheet.add(
+        "heatmap", x=across, y=up, z=color.astype(np.float32), customdata=count.astype(np.int32),
+        colorscale=_style.SCALE, colorbar=bar, hoverongaps=False,
+        hovertemplate=f"%{{customdata:,}} meters<br>load factor about %{{y:.2f}}, %{{x:,.3~g}} {unit}<extra></extra>",
+    )  # fmt: skip
 
 
 def fleet_load(

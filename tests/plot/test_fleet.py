@@ -114,3 +114,21 @@ def test_meters_in_two_units_are_refused(three, make_series):
     gas = make_series([1.0] * 24, unit="therm", meter="G", flow="received")
     with pytest.raises(SchemaError, match="in kWh and therm"):
         plot.ranking(frame.concat([frame.tidy(three[three["flow"] == "received"]), gas]), flow="export")
+
+
+def test_a_million_meters_are_a_density_and_a_curve_not_a_blot(table):
+    n = 20_000
+    many = pd.concat([table] * (n // len(table) + 1), ignore_index=True).head(n)
+    many["meter"] = [f"m{i}" for i in range(n)]
+    (cells,) = plot.load_factor(many).data
+    assert cells.type == "heatmap"
+    assert np.asarray(cells.customdata).sum() == n, "each meter is in one cell"
+    assert np.nanmax(cells.z) == pytest.approx(np.log10(np.asarray(cells.customdata).max()), rel=1e-6)
+    assert cells.x[0] == many["annual"].min()
+    assert cells.y[-1] == many["load_factor"].max()
+    (curve,) = plot.ranking(many).data
+    assert len(curve.x) == len(curve.customdata) == 4000
+    assert (curve.x[0], curve.x[-1]) == (1, n)
+    assert curve.y[-1] == many["total"].min()
+    assert (np.diff(curve.y) <= 0).all()
+    assert curve.customdata[0] == many["meter"][many["total"].idxmax()]
