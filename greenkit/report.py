@@ -203,7 +203,7 @@ def write_report(
     if suffix in (".ipynb", ".parquet"):
         raise ValueError(f"The page is HTML, so its name must not be {Path(path).name}. Name it report.html.")
     noted = Findings(frame.findings_of(df) if findings is None else findings)
-    with warnings.catch_warnings():
+    with intervals.reading_once(), warnings.catch_warnings():
         # the page has these findings, under "Findings"
         warnings.simplefilter("ignore", GreenkitWarning)
         facts = _Facts.of(df, plan)
@@ -588,7 +588,8 @@ def _shown(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 def _no_longer_than(df: pd.DataFrame, hours: int) -> pd.DataFrame:
     """Return the rows of the series whose usual interval is at most ``hours``."""
     found = intervals.checked(df)
-    return df.iloc[found.row[(found.interval <= hours * 3600)[found.code]]]
+    fits = found.interval <= hours * 3600
+    return df if fits.all() else df.iloc[found.row[fits[found.code]]]
 
 
 def chart_html(figure: go.Figure) -> str:

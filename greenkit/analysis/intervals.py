@@ -7,7 +7,9 @@ completes a result: it adds the attributes of the meters, and the decisions abou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import contextlib
+import contextvars
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,9 @@ from greenkit._series import adds_up as adds_up
 from greenkit._series import power_unit as power_unit
 from greenkit.findings import counted, warn
 from greenkit.times import to_times
+
+_Known = dict[tuple[int, str], tuple[pd.DataFrame, Intervals]]
+_known: contextvars.ContextVar[_Known | None] = contextvars.ContextVar("known", default=None)
 
 
 def from_frame(df: pd.DataFrame) -> Intervals:
@@ -99,6 +104,33 @@ def checked(df: pd.DataFrame, *, resolution: str = "finest") -> Intervals:
     GreenkitWarning
         Once if there are duplicates, and once if intervals overlap.
     """
+    known = _known.get()
+    if known is not None and (id(df), resolution) in known:
+        return known[id(df), resolution][1]
+    found = _checked(df, resolution)
+    if known is not None:
+        # the frame is kept, because another one could get the id of a frame that no longer exists
+        known[id(df), resolution] = df, found
+    return found
+
+
+@contextlib.contextmanager
+def reading_once() -> Iterator[None]:
+    """Let :func:`checked` read each frame once while the block runs. No frame may change in the block.
+
+    A chart or a report calls several analyses of one frame, and each of them reads it.
+    """
+    if _known.get() is not None:
+        yield
+        return
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _checked(df: pd.DataFrame, resolution: str) -> Intervals:
     found = _intervals.latest(from_frame(df), df)
     kept = deduplicate(found, df)
     dropped = len(found) - len(kept)

@@ -12,7 +12,7 @@ from greenkit import _style, tariffs
 from greenkit._style import Theme
 from greenkit.analysis import _periods, blocks, intervals, totals
 from greenkit.analysis.bills import Bills
-from greenkit.analysis.intervals import HOUR, Floats, Intervals
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, reading_once
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.plot import _theme
@@ -39,6 +39,7 @@ _OTHER: Final = "other hours"
 _PANDAS: Final = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
 
+@reading_once()
 def daily(
     df: pd.DataFrame,
     *,
@@ -188,6 +189,7 @@ def _demand(sheet: Sheet, rates: pd.DataFrame, period: str) -> None:
 # -- months and bills
 
 
+@reading_once()
 def monthly(
     df: pd.DataFrame,
     *,
@@ -329,6 +331,7 @@ def _cost(sheet: Sheet, part: pd.DataFrame, axes: tuple[str, str], panels: int, 
 # -- time of use
 
 
+@reading_once()
 def tou(
     df: pd.DataFrame,
     names: Mapping[int, str] | None = None,

@@ -10,7 +10,7 @@ import pandas as pd
 from greenkit import _style
 from greenkit._style import Theme
 from greenkit.analysis import _periods, quality, shape, totals
-from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, checked, power_unit
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, checked, power_unit, reading_once
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
@@ -34,6 +34,7 @@ _AGAIN: Final = " again"
 _DATE: Final = "%{x|%a, %b %-d, %Y}"
 
 
+@reading_once()
 def calendar(
     df: pd.DataFrame,
     *,
@@ -167,6 +168,7 @@ def _year(
                zeroline=False)  # fmt: skip
 
 
+@reading_once()
 def week(
     df: pd.DataFrame,
     *,
@@ -219,6 +221,7 @@ def _hours_title(found: Intervals) -> str:
     return _style.time_title(list(found.keys["zone"]), "Local hour")
 
 
+@reading_once()
 def completeness(
     df: pd.DataFrame,
     *,
@@ -286,6 +289,7 @@ def legend_of_days(sheet: Sheet) -> None:
                   marker={"symbol": "square", "size": 10, "color": color})  # fmt: skip
 
 
+@reading_once()
 def heatmap(
     df: pd.DataFrame,
     *,

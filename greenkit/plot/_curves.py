@@ -12,7 +12,7 @@ from greenkit import _style
 from greenkit._style import Theme
 from greenkit.analysis import _periods, intervals, shape
 from greenkit.analysis._periods import Holidays
-from greenkit.analysis.intervals import HOUR, Intervals, power_unit
+from greenkit.analysis.intervals import HOUR, Intervals, power_unit, reading_once
 from greenkit.analysis.shape import SERIES, Moments
 from greenkit.errors import SchemaError
 from greenkit.plot import _theme
@@ -31,6 +31,7 @@ _WITHIN_DAY: Final = 3 * 3600
 """Longest interval in seconds of which a day has a shape."""
 
 
+@reading_once()
 def average_day(
     df: pd.DataFrame,
     by: str | Sequence[str] = ("day_type",),
@@ -119,6 +120,7 @@ def _day(sheet: Sheet, part: pd.DataFrame, kind: str, unit: str, color: str, axe
     )  # fmt: skip
 
 
+@reading_once()
 def duration(
     df: pd.DataFrame,
     *,
@@ -197,6 +199,7 @@ def _marks(sheet: Sheet, row: pd.Series[Any], unit: str, *, fine: bool) -> None:
         })  # fmt: skip
 
 
+@reading_once()
 def peak_days(
     df: pd.DataFrame,
     n: int = 5,

@@ -16,7 +16,7 @@ import pandas as pd
 from greenkit import _style
 from greenkit._style import Theme
 from greenkit.analysis import fleet, quality, shape
-from greenkit.analysis.intervals import power_unit
+from greenkit.analysis.intervals import power_unit, reading_once
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
 from greenkit.plot import _theme
@@ -95,6 +95,7 @@ def _flow_note(table: pd.DataFrame) -> str:
     return _style.flow_label(str(table["flow"].iloc[0])) if "flow" in table.columns else ""
 
 
+@reading_once()
 def ranking(
     data: pd.DataFrame,
     measure: str = "total",
@@ -367,6 +368,7 @@ def _least_complete(days: pd.DataFrame) -> list[str]:
     return [str(name) for name in share[share < 1].head(_WORST).index]
 
 
+@reading_once()
 def annual_energy(
     data: pd.DataFrame,
     *,
@@ -417,6 +419,7 @@ def annual_energy(
     return sheet.figure()
 
 
+@reading_once()
 def load_factor(
     data: pd.DataFrame,
     by: Mapping[str, str] | None = None,

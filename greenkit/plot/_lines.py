@@ -9,7 +9,7 @@ import numpy as np
 
 from greenkit import _style
 from greenkit._style import Theme
-from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, checked, power_unit
+from greenkit.analysis.intervals import HOUR, Bools, Floats, Intervals, checked, power_unit, reading_once
 from greenkit.plot import _theme
 from greenkit.plot._clock import Clock, clock
 from greenkit.plot._theme import Names, Sheet
@@ -38,6 +38,7 @@ _BUTTONS: Final = {
 }
 
 
+@reading_once()
 def load(
     df: pd.DataFrame,
     *,

@@ -137,3 +137,17 @@ def test_results_in_groups_of_series_equal_those_at_once(make_series, monkeypatc
     assert [first for first, _ in intervals.checked(df).batches()] == [0, 1, 2, 3, 4]
     for made, want in zip(results(), at_once, strict=True):
         pd.testing.assert_frame_equal(made, want)
+
+
+def test_a_frame_is_read_once_within_a_block_and_anew_after_it(make_series, monkeypatch):
+    reads = []
+    read = intervals.from_frame
+    monkeypatch.setattr(intervals, "from_frame", lambda df: reads.append(1) or read(df))
+    df = make_series([1.0, 2.0])
+    with intervals.reading_once():
+        first = intervals.checked(df)
+        with intervals.reading_once():
+            assert intervals.checked(df) is first
+        assert len(intervals.checked(make_series([1.0]))) == 1
+    assert len(reads) == 2
+    assert intervals.checked(df) is not first
