@@ -170,7 +170,7 @@ def _read_bills(path: str, zone: str, arguments: argparse.Namespace) -> pd.DataF
                 if isinstance(e, SchemaError):
                     raise
                 raise FormatError(
-                    f"{path}: a bill has a date or an amount that cannot be read ({e})",
+                    f"{path}: A bill has a date or an amount that cannot be read ({e})",
                     next_step="Write dates as 2025-01-31, and amounts as numbers.",
                 ) from None
     with quiet():

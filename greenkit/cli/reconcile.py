@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         table = df.gk.reconcile(bills, dates=arguments.dates)
     if not len(table):
         raise FormatError(
-            "No bill is for a series of the files",
+            "None of the bills belongs to a series in the files",
             next_step="Compare the meters and units of the bills with those that greenkit info shows.",
         )
     if arguments.json:

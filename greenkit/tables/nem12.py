@@ -146,7 +146,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
             day = None
         if kind == "100" and len(row) > 1 and row[1].upper() != "NEM12":
             raise OtherFormat(
-                "This is another version than NEM12, such as NEM13, which has cumulative readings but no intervals",
+                "This is not NEM12 but another version, such as NEM13, which has cumulative readings but no intervals",
                 source=file,
                 next_step="Ask the distributor for NEM12.",
             )

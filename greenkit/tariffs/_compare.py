@@ -54,8 +54,8 @@ NONE_WHOLE: Final = Kind(
 EXPORT_UNPRICED: Final = Kind(
     "tariff.compare.export-unpriced",
     "warning",
-    "{count:plan} of {of:,} {count:defines|define} no price for exported energy, so {kwh:,.0f} {unit} of export earn "
-    "nothing there: {names}.",
+    "{count:plan} of {of:,} {count:defines|define} no price for exported energy, so {kwh:,.0f} {unit} of exported "
+    "energy earns no credit there: {names}.",
     "Add [export] to a plan if its label or tariff sheet has a price.",
 )
 LESS_THAN_YEAR: Final = Kind(

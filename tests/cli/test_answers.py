@@ -191,7 +191,7 @@ def test_reconcile_reads_bills_of_a_file_of_their_own(tmp_path, capsys):
     bills.write_text("meter,start,end,value\n1008901000000000000043,soon,2024-11-07,1\n")
     code, _, err = run(["reconcile", samples.path("smt-interval"), "--bills", bills], capsys)
     assert code == Exit.FAILED
-    assert "a bill has a date or an amount that cannot be read" in err
+    assert "A bill has a date or an amount that cannot be read" in err
 
 
 def test_reconcile_without_bills_says_how_to_pass_them(capsys):

@@ -394,7 +394,7 @@ def test_31_comparison_names_the_plans_without_an_export_price(chicago):
     without, paid = plan(name="without", energy=1), plan(name="paid", energy=2, export={"price": 0.1, "carry": "pay"})
     (found,) = compare_plans(df, [without, paid]).findings.named("tariff.compare.export-unpriced")
     assert (found.evidence["count"], found.evidence["kwh"]) == (1, 12.0)
-    assert "earn nothing there: without." in found.message
+    assert "earns no credit there: without." in found.message
     assert "tariff.compare.export-unpriced" not in compare_plans(df, [paid]).findings.names
     delivered = chicago(np.ones(24))
     assert "tariff.compare.export-unpriced" not in compare_plans(delivered, [without]).findings.names
