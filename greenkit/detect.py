@@ -197,6 +197,20 @@ def open_contents(
         return Contents(data.readings, (data,))
 
 
+def kinds_of(source: Readable) -> set[str]:
+    """Return which readers the files of a path are for: ``espi``, ``smt``, ``known table``, ``table``, and ``other``.
+
+    Raises
+    ------
+    FormatError, LimitError, FileNotFoundError
+        As in :func:`load`, if the source has no files or is damaged.
+    """
+    kinds = {_kind_of(one) for one in walk(source)}
+    if not kinds:
+        raise _no_files(source)
+    return kinds
+
+
 def _no_files(source: Any) -> FormatError:
     """Return the error for a folder, an archive, or a list without files."""
     what = "source"

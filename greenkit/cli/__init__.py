@@ -18,7 +18,14 @@ from typing import Final
 from greenkit import __version__
 from greenkit.cli._command import EXIT_CODES, Exit, run_and_report
 
-_DESCRIPTION: Final = "Read, check, and fetch meter data: Green Button (ESPI) and Smart Meter Texas (SMT)."
+_DESCRIPTION: Final = (
+    "Read, check, price, and fetch meter data: Green Button (ESPI), Smart Meter Texas (SMT), and utility tables."
+)
+_EXAMPLES: Final = """examples:
+  greenkit info usage.xml
+  greenkit report usage.xml -o report.html
+  greenkit fetch smt
+  greenkit quality --help"""
 
 
 def commands() -> dict[str, ModuleType]:
@@ -39,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         prog="greenkit",
         description=_DESCRIPTION,
-        epilog=f"exit codes:\n{codes}",
+        epilog=f"{_EXAMPLES}\n\nexit codes:\n{codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     program.add_argument("--version", action="version", version=f"greenkit {__version__}")

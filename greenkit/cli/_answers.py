@@ -49,13 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("tables", "What a table does not state. greenkit asks for what it needs.")
     group.add_argument("--layout", metavar="LAYOUT", help="mapping of the columns: a TOML file, or a known layout")
     for answer in ANSWERS:
+        words = [f'"{word}"' if " " in word else word for word in answer.choices]
         group.add_argument(
             "--" + answer.name.replace("_", "-"),
             choices=answer.choices or None,
-            metavar=answer.metavar or None,
+            metavar=answer.metavar or answer.name.rpartition("_")[2].upper(),
             type=answer.convert,
-            help=answer.about,
+            help=f"{answer.about}: {_either(words)}" if words else answer.about,
         )
+
+
+def _either(words: list[str]) -> str:
+    """Return words as in "start or end" and "lost, summed, or kept"."""
+    first, last = ", ".join(words[:-1]), words[-1]
+    return f"{first}{',' if len(words) > 2 else ''} or {last}"
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -131,6 +131,8 @@ _CALLS: Final = tuple(
         (r" (to|of) load_table\b", ""),
         (r"Call greenkit\.open_\w+\(FILE\)\.(bills|registers)\.", TO_INFO),
         (r", or call open_espi to see everything in the feed", ""),
+        (r", or keep the undamaged part with open_\w+\(\.\.\., recover=True\)", ""),
+        (r" with df\.gk\.", " in Python with df.gk."),
         (r"\bput (.*?) in open_\w+\(…\)\.registers, separate from usage\. To use them, call open_espi\.",
          r"kept \1 separate from usage."),
         (r"Call (df\.gk\.\w+\(\)) to keep", r"In Python, \1 keeps"),

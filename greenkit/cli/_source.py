@@ -22,6 +22,8 @@ SCHEMA: Final = 1
 
 def add_source(parser: argparse.ArgumentParser, *, several: bool = True) -> None:
     """Add the files to load, and the options for their clock and for tables: the same for every command."""
+    # the list of all options would hide the message of a wrong argument
+    parser.usage = f"%(prog)s {'FILE [FILE ...]' if several else 'FILE'} [options]"
     parser.add_argument(
         "source",
         nargs="+" if several else None,
@@ -151,14 +153,14 @@ def load_with_bills(arguments: argparse.Namespace) -> tuple[pd.DataFrame, pd.Dat
     found = open_files(arguments)
     df = intervals_of(found, arguments)
     zone = zone_of(df, arguments)
-    return df, bills_of(found, zone) if arguments.bills is None else _read_bills(arguments.bills, zone, arguments)
+    return df, bills_of(found, zone) if arguments.bills is None else _read_bills(arguments.bills, zone)
 
 
-def _read_bills(path: str, zone: str, arguments: argparse.Namespace) -> pd.DataFrame:
+def _read_bills(path: str, zone: str) -> pd.DataFrame:
     """Read bills from a file of their own: one that greenkit knows, or a CSV file with start, end, and value."""
     from greenkit.analysis.bills import tidy_bills
     from greenkit.detect import open_contents
-    from greenkit.errors import FormatError, SchemaError
+    from greenkit.errors import AmbiguousTable, FormatError, SchemaError
     from greenkit.findings import quiet
 
     if Path(path).suffix.lower() == ".csv" and Path(path).is_file():
@@ -173,13 +175,19 @@ def _read_bills(path: str, zone: str, arguments: argparse.Namespace) -> pd.DataF
                     f"{path}: A bill has a date or an amount that cannot be read ({e})",
                     next_step="Write dates as 2025-01-31, and amounts as numbers.",
                 ) from None
+    own = "Pass a file with bills, or a CSV file with the columns start, end, and value."
     with quiet():
-        bills = bills_of(open_contents(path, tz=zone), zone)
+        try:
+            found = open_contents(path)
+        except AmbiguousTable as e:
+            if any(choice.argument != "tz" for choice in e.choices):
+                raise FormatError(e.problem, next_step=own) from None
+            found = open_contents(path, tz=zone)
+        except FormatError as e:
+            raise FormatError(e.problem, next_step=own) from None
+    bills = bills_of(found, zone)
     if bills is None:
-        raise FormatError(
-            f"{path} has no bills",
-            next_step="Pass a file with bills, or a CSV file with the columns start, end, and value.",
-        )
+        raise FormatError(f"{path} has no bills", next_step=own)
     return bills
 
 

@@ -17,6 +17,7 @@ from greenkit.cli._command import Exit, write_findings, write_line
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     _source.add_source(parser)
+    parser.usage = "%(prog)s FILE [FILE ...] --plan PLAN [options]"
     parser.add_argument("--plan", required=True, metavar="PLAN", help="a plan in TOML, or a URDB rate as JSON or CSV")
     parser.add_argument("--rate", metavar="LABEL", help="which rate of a URDB file to use")
     parser.add_argument(
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
             return Exit.FAILED
         return Exit.DONE
     lines = bill.frame[["meter", "bill", "line", "season", "period", "tier", "quantity", "unit", "price", "amount"]]
+    shown = [name for name in lines if not lines[name].isin(("", 0)).all()]  # a plan without seasons needs no season
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 2_000):
-        write_line(lines.to_string(index=False) if len(lines) else "There is no bill.")
+        write_line(lines[shown].to_string(index=False) if len(lines) else "There is no bill.")
         write_line(f"\n{bill}")
     return Exit.DONE if len(lines) else Exit.FAILED

@@ -2,6 +2,9 @@
 
 The file is correct if the command ends with exit code 0. The output lists the facts that differ from the defaults, and
 the facts that nobody has verified with a registered account.
+
+example:
+  greenkit check-profile my-utility.toml
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     profile = profiles.load(arguments.profile)
     for name, value in profile.facts().items():
         if name != "unverified":
-            write_line(f"{name}: {value}")
+            write_line(f"{name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
     for fact in profile.unverified:
         write_line(f"unverified: {fact}")
     return Exit.DONE

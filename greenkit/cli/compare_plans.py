@@ -17,6 +17,7 @@ from greenkit.cli._command import Exit, write_findings, write_line
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     _source.add_source(parser, several=False)
+    parser.usage = "%(prog)s FILE PLAN [PLAN ...] [options]"
     parser.add_argument("plans", nargs="+", metavar="PLAN", help="a plan in TOML, or a CSV file of offers")
 
 

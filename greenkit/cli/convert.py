@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     _source.add_source(parser)
+    parser.usage = "%(prog)s FILE [FILE ...] -o OUTPUT [options]"
     parser.add_argument(
         "-o",
         "--output",

@@ -3,6 +3,9 @@
 A PKCS#12 file, as Java's keytool and Windows write it, becomes NAME.crt.pem and NAME.key.pem. The common name is
 compared with the host name of this machine, as SMT does. For a PEM file the command only checks: dates, name, key type,
 and whether --key belongs to it.
+
+example:
+  greenkit convert-certificate client.p12 --into keys
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 NAME is a path, intervaldata/FILE, or the name of a file in the first folder of the settings. This cannot be undone, and
 the command does not check whether a copy exists: use it for files that you do not want. greenkit fetch deletes files
 after their copy is verified, if delete is set in the settings.
+
+example:
+  greenkit delete smt intervaldata/20260712.lse.asc
 """
 
 from __future__ import annotations

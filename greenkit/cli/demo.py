@@ -1,4 +1,8 @@
-"""Run the full workflow on this machine, from a simulated utility to charts."""
+"""Run the full workflow on this machine, from a simulated utility to charts.
+
+example:
+  greenkit demo --into greenkit-demo
+"""
 
 from __future__ import annotations
 

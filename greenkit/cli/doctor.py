@@ -2,6 +2,10 @@
 
 Without an option, the command tries every step from the settings to a decrypted file, prints what it found and what to
 do, and exits with 0 if no check failed, else 1.
+
+example:
+  greenkit doctor smt --new
+  greenkit doctor smt
 """
 
 from __future__ import annotations

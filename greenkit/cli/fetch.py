@@ -2,6 +2,9 @@
 
 For cron, service managers, and people at a terminal. Exit codes 3, 4, and 5 show a scheduler what happened: some files
 are missing, another fetch is running, or the server does not answer. A process that is killed loses no file.
+
+example:
+  greenkit fetch smt --into smt-files
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 NAME is a path, intervaldata/FILE, or the name of a file in the first folder of the settings. The files are neither
 decrypted nor recorded, and nothing is deleted on the server; greenkit fetch does all of that. An existing file is not
 replaced.
+
+example:
+  greenkit get smt intervaldata/20260712.lse.asc
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ALIASES = ("load",)
 _MOST: Final = 5
 """Most bills and register readings that are printed."""
+_MAPPING: Final = "schema = 1"
+_NO_MAPPING: Final = "needs no mapping"
 _REGISTERS: Final = ("meter", "flow", "usage_date", "start", "time", "start_reading", "end_reading", "value", "unit")
 
 
@@ -40,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
-    from greenkit import frame, tables
+    from greenkit import frame
 
     if arguments.explain:
-        for source in arguments.source:
-            write_line(tables.explain_table(source, arguments.layout, tz=arguments.tz))
-        return Exit.DONE
+        texts = [_explain(source, arguments) for source in arguments.source]
+        write_line("\n".join(texts))
+        return Exit.DONE if all(_MAPPING in text or _NO_MAPPING in text for text in texts) else Exit.FAILED
     found = _source.open_files(arguments)
     df = found.readings
     bills = _source.bills_of(found, _source.zone_of(df, arguments))
@@ -64,6 +66,21 @@ def run(arguments: argparse.Namespace) -> int:
         file = shlex.quote(arguments.source[0]) if len(arguments.source) == 1 else "FILE…"
         write_line(f"For gaps, estimates, and implausible values, run greenkit quality {file}.")
     return Exit.DONE
+
+
+def _explain(source: str, arguments: argparse.Namespace) -> str:
+    """Return the mappings of the tables in a file, or raise FormatError if it has none and needs none."""
+    from greenkit import detect, tables
+    from greenkit.errors import FormatError
+
+    kinds = detect.kinds_of(source)
+    if kinds <= {"espi", "smt"}:
+        raise FormatError(
+            f"{source} needs no mapping, because it is not a table", next_step=f"Run greenkit info {source}."
+        )
+    if kinds == {"other"}:
+        detect.open_contents(source)  # raises the error that says what the file is
+    return tables.explain_table(source, arguments.layout, tz=arguments.tz)
 
 
 def _print(found: Contents, bills: pd.DataFrame | None, zone: str) -> None:

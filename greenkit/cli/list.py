@@ -1,6 +1,9 @@
 """List the files on the server.
 
 Prints the size, the date in UTC, and the path of each file of the folders of the settings, or of the given ones.
+
+example:
+  greenkit list smt
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@
 
 Only the public part goes to SMT: HOST.crt.pem, KEY.pub, or the file that --public names; HOST.csr.pem goes to the
 authority. Existing files are never replaced. The password is asked for, unless --password-env or --no-password is set.
+
+example:
+  greenkit make-key ssh --into keys
 """
 
 from __future__ import annotations

@@ -52,4 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _roster(path: str) -> pd.DataFrame:
     """Read the roster of ``--expected``."""
-    return _source.read_table(path, "a roster with the columns meter, from, and to")
+    from greenkit.errors import FormatError
+
+    table = _source.read_table(path, "a roster with the columns meter, from, and to")
+    if "meter" not in table:
+        raise FormatError(
+            f"{path} has no column meter", next_step="Pass a CSV file with the columns meter, from, and to."
+        )
+    return table

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("start", "end"):
         shown = shown.assign(**{name: shown[name].dt.strftime("%Y-%m-%d")})
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 2_000):
-        write_line(shown.round(3).to_string(index=False))
+        write_line((shown.round(3).replace(-0.0, 0.0)).to_string(index=False))
     write_line()
     for status in dict.fromkeys(table["status"]):
         count = int((table["status"] == status).sum())

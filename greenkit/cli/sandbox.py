@@ -1,4 +1,8 @@
-"""Run a simulated utility on this machine until Ctrl-C."""
+"""Run a simulated utility on this machine until Ctrl-C.
+
+example:
+  greenkit sandbox --profile pge --day 60
+"""
 
 from __future__ import annotations
 

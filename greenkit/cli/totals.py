@@ -19,9 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--period",
         default="month",
         metavar="PERIOD",
-        help="15min, 30min, hour, day, week, month, quarter, season, or year; also as adverbs, such as monthly "
+        help="15min, 30min, hour, day, week, month, quarter, season, year, or bill; also as adverbs, such as monthly "
         "(default: %(default)s)",
     )
+    _source.add_bills(parser)
     _source.add_json(parser)
 
 
@@ -29,8 +30,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
     import pandas as pd
 
-    df = _source.load(arguments)
-    table = df.gk.totals(arguments.period)
+    from greenkit.analysis.totals import SPELLINGS
+    from greenkit.errors import FormatError
+
+    if SPELLINGS.get(arguments.period) == "bill":
+        df, bills = _source.load_with_bills(arguments)
+        if bills is None:
+            raise FormatError("The files have no bills", next_step="Pass --bills with a file that has them.")
+    else:
+        df, bills = _source.load(arguments), None
+    table = df.gk.totals(arguments.period, bills=bills)
     if arguments.json:
         write_line(_source.to_json(totals=table, findings=df.gk.findings.as_list()))
         return Exit.DONE

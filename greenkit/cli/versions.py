@@ -1,4 +1,8 @@
-"""Print the versions of greenkit, Python, and the main dependencies."""
+"""Print the versions of greenkit, Python, and the main dependencies.
+
+example:
+  greenkit versions
+"""
 
 from __future__ import annotations
 
