@@ -119,7 +119,6 @@ def _option(found: re.Match[str]) -> str:
     return f"--{name.replace('_', '-')} {value}".rstrip()
 
 
-TO_INFO: Final = "To see them, run greenkit info FILE."
 _NAMES: Final = ("tz", "epoch", "layout", "start", "end", "expected", "dates", *(a.name for a in _answers.ANSWERS))
 _ARGUMENT: Final = re.compile(
     rf"\b(?P<name>{'|'.join(_NAMES)})=(?:'(?P<text>[^']*)'|(?P<number>\d+(?:\.\d+)?)|(?=[ .,:;)]|$))"
@@ -129,19 +128,23 @@ _CALLS: Final = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r" (to|of) load_table\b", ""),
-        (r"Call greenkit\.open_\w+\(FILE\)\.(bills|registers)\.", TO_INFO),
+        (r"(Call|Use) greenkit\.open_\w+\((FILE|…)\)\.(bills|registers)\.", "To see them, run greenkit info FILE."),
+        (r"To use (it|them|\{count:it\|them\}), call open_espi\.", r"To see \1, run greenkit info FILE."),
+        (r"Open the source with open_espi or open_smt to see", "To see"),
+        (r"To see all of them\.", "To see all of them, run greenkit info FILE."),
+        (r"\bput (.*?) in open_\w+\(…\)\.registers, separate from usage\.", r"kept \1 separate from usage."),
+        (r" (It is|They are) in open_\w+\(…\)\.registers and \.bills\.", ""),
         (r", or call open_espi to see everything in the feed", ""),
         (r", or keep the undamaged part with open_\w+\(\.\.\., recover=True\)", ""),
-        (r" with df\.gk\.", " in Python with df.gk."),
-        (r"\bput (.*?) in open_\w+\(…\)\.registers, separate from usage\. To use them, call open_espi\.",
-         r"kept \1 separate from usage."),
-        (r"Call (df\.gk\.\w+\(\)) to keep", r"In Python, \1 keeps"),
-        (r" (It is|They are) in open_\w+\(…\)\.registers and \.bills\.", ""),
         (r"Call load_smt if it is .*?, and load_table if it is from another portal",
          "Run greenkit info with this file alone"),
         (r"Read it with greenkit\.(store\.read|export\.read_csv|load|load or greenkit\.load_table)\.",
          "Run greenkit info with this file alone."),
         (r"read it with greenkit\.load_table", "run greenkit info --explain FILE"),
+        (r"Call df\.gk\.quality\(\)", "Run greenkit quality FILE"),
+        (r"with df\.gk\.quality\(\)", "with greenkit quality FILE"),
+        (r"Call (df\.gk\.\w+\(\)) to keep", r"In Python, \1 keeps"),
+        (r"(with df\.gk\.\w+\(\)|call df\.gk\.\w+\(\)|(?:pass|with) revisions=['\"]all['\"])", r"\1 in Python"),
     )
 )  # fmt: skip
 """Advice that names a function → the same advice at the command line."""

@@ -10,11 +10,12 @@ example:
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
 from greenkit.cli import _source
-from greenkit.cli._command import TO_INFO, Exit, as_options, write_line
+from greenkit.cli._command import Exit, as_options, write_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         return Exit.DONE
     _print(found, bills, _source.zone_of(df, arguments))
     if len(found.findings):
-        own = f" {TO_INFO}"  # the advice to run this command
-        write_line(f"\n{as_options(str(found.findings)).replace(own, '')}")
+        text = re.sub(r" To see [\w ]+, run greenkit info FILE\.", "", as_options(str(found.findings)))
+        write_line(f"\n{text}")
     else:
         write_line("\nNo problems while reading.")
     if len(df):

@@ -14,6 +14,7 @@ import pytest
 import greenkit
 from greenkit import cli, errors, samples
 from greenkit.cli._command import EXIT_CODES, Exit, as_options, run_and_report
+from greenkit.findings import catalogue
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,12 +67,19 @@ def test_info_takes_the_arguments_that_a_finding_names(capsys):
         ("Call df.gk.drop_duplicates() to keep the last of each.",
          "In Python, df.gk.drop_duplicates() keeps the last of each."),
         ("greenkit put 3 register readings in open_espi(…).registers, separate from usage. To use them, call open_espi.",
-         "greenkit kept 3 register readings separate from usage."),
+         "greenkit kept 3 register readings separate from usage. To see them, run greenkit info FILE."),
         ("pass start= and end=, or expected=.", "pass --start and --end, or --expected."),
     ],
 )  # fmt: skip
 def test_advice_names_the_options_of_the_command(text, shown):
     assert as_options(text) == shown
+
+
+def test_advice_of_every_finding_can_be_followed_at_the_command_line():
+    for kind in catalogue().values():
+        text = as_options(re.sub(r"\{\w+!r\}", "'x'", kind.what_to_do))
+        only_python = re.search(r"\b[a-z_]+=|\b(open|load)_\w+|\bgreenkit\.\w|\w\(\)", text)
+        assert only_python is None or "in Python" in text or "In Python" in text, (kind.name, text)
 
 
 @pytest.mark.parametrize("command", ["info", "quality", "convert"])
