@@ -23,7 +23,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from greenkit.cli import _answers
-from greenkit.errors import BusyError, GreenkitError, ServerUnavailable
+from greenkit.errors import AmbiguousTable, BusyError, GreenkitError, ServerUnavailable
 
 if TYPE_CHECKING:
     from greenkit.findings import Findings
@@ -87,10 +87,26 @@ def write_error(error: GreenkitError | OSError, *, subject: str = "") -> None:
         problem, next_step = f"{error.filename}: {error.strerror}", ""
     else:
         problem, next_step = str(error) or type(error).__name__, ""
+    if isinstance(error, AmbiguousTable):
+        problem, *lines = _questions(error)
+        problem = "\n".join([as_options(problem), *lines])
     closing = "" if problem.endswith((".", "?", "!")) else "."
     write_line(f"Error: {f'{subject}: ' if subject else ''}{as_options(problem)}{closing}", error=True)
     if next_step:
         write_line(f"Next step: {as_options(next_step)}", error=True)
+
+
+def _questions(error: AmbiguousTable) -> list[str]:
+    """Return the problem of a table that can be read in several ways, and a line for each open question."""
+    of = {choice.argument: choice for choice in reversed(error.choices)}
+    place = error.source or of[error.choices[0].argument].file
+    lines = [f"{place}: {'One question is' if len(of) == 1 else f'{len(of)} questions are'} open:"]
+    for choice in reversed(of.values()):
+        name = choice.argument.replace("_", "-")
+        words = ", ".join(f'"{value}"' if " " in value else value for value in choice.values)
+        answers = "an IANA time zone" if name == "tz" else words
+        lines.append(f"  --{name}: {choice.question} {choice.evidence}. Answers: {answers}.")
+    return lines
 
 
 def as_options(text: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from greenkit.cli._command import Exit, write_error, write_line
-from greenkit.cli.make_key import add_password, new_password
+from greenkit.cli.make_key import add_password, ask, new_password
 from greenkit.errors import CertificateError
 from greenkit.secret import Secret
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     path, key = Path(arguments.file).expanduser(), arguments.key
     named = arguments.file_password_env
     if not certificates.is_pem(path):
-        given = Secret.env(named) if named else Secret.prompt(f"Password of {path.name}")
+        given = Secret.env(named) if named else ask(f"Password of {path.name}", "--file-password-env")
         new = new_password(arguments, "new private key")
         folder = Path(arguments.into).expanduser() if arguments.into else path.parent
         pair = certificates.from_pkcs12(path, given, folder, key_password=new, unprotected=arguments.no_password)

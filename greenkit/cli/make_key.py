@@ -45,13 +45,23 @@ def add_password(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-password", action="store_true", help="make a private key without a password")
 
 
+def ask(label: str, option: str) -> Secret:
+    """Ask for a password, or raise SettingsError with the option to pass if there is no terminal."""
+    try:
+        return Secret.prompt(label)
+    except SettingsError as e:
+        raise SettingsError(
+            e.problem, next_step=f"Pass {option} NAME, an environment variable with the password."
+        ) from None
+
+
 def new_password(arguments: argparse.Namespace, what: str) -> Secret | None:
     """Return the password of a new private key: from the environment, or asked for twice."""
     if arguments.no_password:
         return None
     if arguments.password_env:
         return Secret.env(arguments.password_env)
-    first, second = Secret.prompt(f"New password of the {what}"), Secret.prompt("Repeat it")
+    first, second = ask(f"New password of the {what}", "--password-env"), ask("Repeat it", "--password-env")
     if first != second:
         raise SettingsError("The two passwords differ", next_step="Run the command again.")
     if not first:

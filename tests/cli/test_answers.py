@@ -90,7 +90,9 @@ def test_errors_of_a_table_name_options_until_it_is_read(own, capsys):
     assert "Describe the table with --layout; `greenkit info --explain FILE` prints a mapping" in err
     code, _, err = run(["info", table, "--layout", layout], capsys)
     assert code == Exit.FAILED
-    assert "(--label)" in err
+    assert "\n  --label: " in err
+    assert "\n  --date-order: Which part of the dates is first?" in err
+    assert 'Answers: "month first", "day first".\n' in err
     step = err.rpartition("Next step: ")[2]
     assert step.startswith("Pass --tz ZONE, the IANA time zone of the site, and the other answers, such as --")
     assert "=" not in step
@@ -256,6 +258,21 @@ def test_report_has_the_bills_of_the_feed(tmp_path, capsys):
 
 
 # -- words
+
+
+def test_password_without_a_terminal_names_the_option(tmp_path, capsys, monkeypatch):
+    def no_terminal(label):
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", no_terminal)
+    for words, option in (
+        (["convert-certificate", tmp_path / "client.p12"], "--file-password-env"),
+        (["make-key", "ssh", "--into", tmp_path], "--password-env"),
+    ):
+        (tmp_path / "client.p12").write_bytes(b"0")
+        code, _, err = run(words, capsys)
+        assert code == Exit.FAILED
+        assert f"Next step: Pass {option} NAME, an environment variable with the password." in err
 
 
 @pytest.mark.parametrize(
