@@ -113,20 +113,15 @@ def intervals_of(found: Contents, arguments: argparse.Namespace) -> pd.DataFrame
 
 
 def _frame_of(source: Any) -> pd.DataFrame | None:
-    """Return the frame of a CSV or Parquet file that ``greenkit convert`` wrote; None for any other source."""
-    from greenkit import export, store
+    """Return the frame of a Parquet file that ``greenkit convert`` wrote; None for any other source."""
+    from greenkit import store
 
     if not isinstance(source, str) or not os.path.isfile(source):
         return None
     with open(source, "rb") as file:
-        head = file.read(64)
-    if head.startswith(b"PAR1"):
-        return store.read(source)
-    return export.read_csv(source) if head.removeprefix(b"\xef\xbb\xbf").startswith(_TIDY) else None
-
-
-_TIDY: Final = b"meter,series,flow,start,end,value,unit,zone,quality"
-"""Header of a frame that greenkit wrote as CSV."""
+        if file.read(4) != b"PAR1":
+            return None
+    return store.read(source)
 
 
 # -- bills

@@ -60,12 +60,6 @@ FILE_KINDS: Final = {
         ),
         Kind("tables.file.ambiguous", "serious", "greenkit left out {file}: {reason}.", "{fix}"),
         Kind("tables.file.empty", "warning", "{file} has no readings.", "Check {file}, or export it again."),
-        Kind(
-            "tables.file.bills",
-            "warning",
-            "The source has {count:bill} and no intervals.",
-            "Use greenkit.open_table(…).bills.",
-        ),
         Kind("tables.file.layout", "info", "{file} has the layout {layout}."),
         Kind(
             "tables.file.repeats",
@@ -552,8 +546,6 @@ class TableReading:
                 arguments=[choice.argument for choice in unclear.choices],
                 words={"reason": "it can be read in several ways", "fix": unclear.next_step},
             )
-        if self._bills and not self._frames:
-            self._findings.add(FILE_KINDS["bills"], count=sum(map(len, self._bills)))
         frames = drop_repeats(self._frames, self._findings)
         readings = frames[0] if len(frames) == 1 else frame.concat(frames)
         return TableData(

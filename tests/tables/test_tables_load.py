@@ -12,7 +12,7 @@ from day_samples import day, values
 import greenkit
 from greenkit import samples
 from greenkit.errors import AmbiguousTable, OtherFormat
-from greenkit.findings import quiet
+from greenkit.findings import GreenkitWarning, quiet
 
 PACIFIC = "America/Los_Angeles"
 PREAMBLE = 'Name,PAT EXAMPLE\nAddress,"1 MAIN ST"\nAccount Number,7\nService,Service 1\n\n'
@@ -215,6 +215,7 @@ def test_pdf_in_a_folder_has_a_next_step_that_is_possible(tmp_path):
 
 def test_bills_without_intervals_are_reported():
     header = "TYPE,START DATE,END DATE,USAGE,UNITS,COST,NOTES"
-    data = greenkit.open_table(f"{header}\nElectric billing,2026-01-01,2026-01-31,300,kWh,$30.00,\n".encode())
-    (found,) = [f for f in data.findings if f.name == "tables.file.bills"]
-    assert "1 bill and no intervals" in found.text
+    data = f"{header}\nElectric billing,2026-01-01,2026-01-31,300,kWh,$30.00,\n".encode()
+    with pytest.warns(GreenkitWarning, match="1 bill and no intervals"):
+        df = greenkit.load_table(data)
+    assert [f.name for f in df.gk.findings] == ["tables.file.layout", "load.intervals.none"]
