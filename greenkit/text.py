@@ -348,12 +348,18 @@ def scan_decimals(text: Bytes, at: Positions) -> tuple[Positions | Floats, Posit
         Place after the number; the same as ``at`` if there is none.
     """
     whole, end = scan_digits(text, at)
-    pointed = np.flatnonzero(text[end] == ord("."))
-    if not len(pointed):
+    is_pointed = text[end] == ord(".")
+    if not is_pointed.any():
         return whole, end
-    part, stop = scan_digits(text, end[pointed] + 1)
-    places = stop - end[pointed] - 1
-    fits = (places > 0) & (stop - at[pointed] <= DIGITS + 1)
+    pointed = np.flatnonzero(is_pointed)
+    is_each = len(pointed) == len(at)  # as in most files; then nothing needs to be selected
+    point = end if is_each else end[pointed]
+    part, stop = scan_digits(text, point + 1)
+    places = stop - point - 1
+    fits = (places > 0) & (stop - (at if is_each else at[pointed]) <= DIGITS + 1)
+    if is_each and fits.all():
+        tens = _TENS[places]
+        return (whole * tens + part) / tens, stop  # both are exact integers: one rounding
     pointed, part, stop, tens = pointed[fits], part[fits], stop[fits], _TENS[places[fits]]
     number = whole.astype(np.float64)
     number[pointed] = (whole[pointed] * tens + part) / tens  # both are exact integers: one rounding

@@ -185,6 +185,11 @@ class Header2(NamedTuple):
     readings: dict[str, float | None]  # meter readings; empty if there are none
     is_scaled: bool
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether nothing about it is reported."""
+        return self.step is not None and self.unit == KWH and not self.is_scaled
+
 
 @lru_cache(_CACHED)
 def header_2(line: bytes) -> Header2:
@@ -391,19 +396,9 @@ class _Records:
         when = span(start, stop, dst, second.step or STEP)
         channel = cached_channel(channel_name)
         revision = time_stamp(four)
-        where = f"{meter} from {start}"
-        # a cell that cannot be read is masked only for the few records that have one
-        for kind, applies, cell in (
-            (LSE_INTERVAL, second.step is None, None),
-            (LSE_MULTIPLIER, second.is_scaled, None),
-            (FLOW_OTHER, self._is_new(channel), None),
-            (UNIT_OTHER, second.unit != KWH, second.unit),
-            (LSE_INVALID, invalid.strip().upper() == "Y", None),
-            (REVISION_UNREADABLE, revision is None, four),
-        ):
-            if applies:
-                text = decode(cell) if isinstance(cell, bytes) else cell
-                self.lines.report(kind, where if text is None else f"{masked(text)} of {where}", line=line)
+        is_invalid = invalid.strip().upper() == "Y"
+        if not second.is_usual or revision is None or is_invalid or self._is_new(channel):
+            self._report_header(line, f"{meter} from {start}", second, channel, is_invalid, four, revision)
         self.meter.append(self.store.meters[meter])
         self.channel.append(self.store.channels[channel])
         self.unit.append(self.store.units[second.unit])
@@ -414,6 +409,28 @@ class _Records:
             add_register(
                 meter=meter, channel=channel, day=when.day, source=self.file, unit=second.unit, **second.readings
             )
+
+    def _report_header(
+        self,
+        line: int,
+        where: str,
+        second: Header2,
+        channel: _codes.Channel,
+        is_invalid: bool,
+        four: bytes,
+        revision: int | None,
+    ) -> None:
+        """Report what is unusual in the headers of one record."""
+        for kind, applies, cell in (
+            (LSE_INTERVAL, second.step is None, ""),
+            (LSE_MULTIPLIER, second.is_scaled, ""),
+            (FLOW_OTHER, self._is_new(channel), ""),
+            (UNIT_OTHER, second.unit != KWH, masked(second.unit)),
+            (LSE_INVALID, is_invalid, ""),
+            (REVISION_UNREADABLE, revision is None, masked(decode(four))),
+        ):
+            if applies:
+                self.lines.report(kind, f"{cell} of {where}" if cell else where, line=line)
 
     def _is_new(self, channel: _codes.Channel) -> bool:
         return channel not in self.store.channels and channel not in (_codes.LOAD, _codes.GENERATION)
