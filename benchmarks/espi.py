@@ -31,6 +31,7 @@ FILES = {
     "1 MB": (1, {}),
     "100 MB": (100, {}),
     "100 MB, 24 readings a block": (100, {"readings": 24}),
+    "100 MB, one reading an entry": (100, {"readings": 1}),
     "100 MB, all members, prefixes": (100, {"members": "all", "prefix": "ns0"}),
     "20 MB, attributes on members": (20, {"irregular": True}),
 }

@@ -17,7 +17,7 @@ from greenkit.espi import _rows, quirks
 from greenkit.espi._codes import MONEY, QUALITY, Codes
 from greenkit.espi._feed import Feed
 from greenkit.espi._readings import LAST, NO_CODE, NONE
-from greenkit.espi._rows import Bools, Ints, Numbers, Rows, all_by_series
+from greenkit.espi._rows import Bools, Ints, Numbers, Rows, all_by_series, documents_of_blocks
 from greenkit.espi._series import Series, SeriesIndex
 from greenkit.findings import Findings, Kind
 from greenkit.times import US, to_times
@@ -232,15 +232,15 @@ def _sort(rows: Rows) -> Findings:
     is_ahead = (rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (start[1:] > start[:-1]))
     if is_ahead.all():
         return out
-    updated = np.array([_updated(rows.feed, b.entry) for b in rows.feed.readings.blocks], dtype=np.int64)[rows.block]
+    texts = rows.feed.entries.updated
+    updated = np.array([_instant(texts[n]) for n in rows.feed.readings.blocks.entry], dtype=np.int64)[rows.block]
     rows.keep(np.lexsort((updated, start, rank)))
     out.extend(_drop_readings_of_other_files(rows, ranks[rows.series]))
     out.extend(_ties(rows, ranks[rows.series]))
     return out
 
 
-def _updated(feed: Feed, entry: int) -> int:
-    text = feed.entries[entry].updated if entry >= 0 else ""
+def _instant(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -342,8 +342,8 @@ def _senders_of(rows: Rows) -> dict[int, list[quirks.Quirk]]:
         return {}
     applied: dict[int, set[quirks.Quirk]] = {}
     for number in np.unique(rows.block).tolist():
-        entry = rows.feed.entries[rows.feed.readings.blocks[number].entry]
-        of_document = rows.feed.documents[entry.document].quirks
+        document = rows.feed.entries.document[rows.feed.readings.blocks.entry[number]]
+        of_document = rows.feed.documents[document].quirks
         applied.setdefault(rows.index.of_block[number], set()).update(of_document)
     return {number: sorted(found, key=quirks.registered().index) for number, found in sorted(applied.items())}
 
@@ -541,7 +541,7 @@ def _document(rows: Rows) -> Numbers:
     feed = rows.feed
     if len(feed.documents) == 1:
         return np.zeros(len(rows), dtype=np.int32)
-    return np.array([feed.entries[b.entry].document for b in feed.readings.blocks], dtype=np.int32)[rows.block]
+    return documents_of_blocks(feed)[rows.block]
 
 
 def _quality(rows: Rows, value: Floats, codes: Codes) -> tuple[pd.Categorical, pd.Categorical]:
@@ -589,8 +589,7 @@ def _vocabularies(feed: Feed) -> tuple[list[Mapping[str, str]], Numbers]:
     if len(distinct) < 2:
         return distinct, np.zeros(0, dtype=np.int32)
     numbers = [distinct.index(words) for words in of_document]
-    of_block = [numbers[feed.entries[b.entry].document] for b in feed.readings.blocks]
-    return distinct, np.array(of_block, dtype=np.int32)
+    return distinct, np.array(numbers, dtype=np.int32)[documents_of_blocks(feed)]
 
 
 def _append(texts: list[str], text: str | None) -> int:

@@ -37,9 +37,9 @@ import functools
 import io
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, islice, repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -48,7 +48,7 @@ from lxml import etree
 
 from greenkit.errors import FormatError, LimitError
 from greenkit.espi import _parse
-from greenkit.espi._feed import Entry, Feed, href
+from greenkit.espi._feed import Entry, Feed, href, hrefs
 from greenkit.espi._parse import SAFE, Advance, DocumentReader, ReadPlainly
 from greenkit.espi._readings import COLUMNS, EMPTY, NONE, Block, Readings
 from greenkit.espi._xml import Names
@@ -60,18 +60,23 @@ from greenkit.times import US
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Columns = dict[str, npt.NDArray[Any]]
+Span = tuple[int, int]
+_Slot = tuple[Ints, npt.NDArray[Any]]
+"""Where a slot begins at each position, and its numbers, or where its texts end."""
 
 
 # Templates of readings
 
 NOTHING: Final = ""
 """Column of a slot in a comment, whose digits mean nothing."""
-# column → first number that the plain reader does not simply multiply by a factor
+_SPACE: Final = ord(" ")
+# column of digits → first number that the plain reader does not simply multiply by a factor
 BELOW: Final = {
     **dict.fromkeys(("value", "cost"), 10**DIGITS),
     **dict.fromkeys(("tou", "cpp", "tier"), 1 << 15),
     "start": 253402214400,
     "duration": 1 << 32,
+    "run": 10**DIGITS,
     NOTHING: 10**DIGITS,
 }
 DECIMALS: Final = ("value", "cost")
@@ -80,8 +85,10 @@ _NUMBER: Final = re.compile(rb">\s*[-+]?([0-9]{1,15}|[0-9]{0,14}\.[0-9]{1,14})\s
 _COMMENT: Final = re.compile(rb"<!--(?:[^<>&\x80-\xff-]|-[^<>&\x80-\xff-])*-->")  # some senders write dates there
 # an attribute that does not declare a namespace and is not in one
 _ATTRIBUTE: Final = rb"""\s+(?!xmlns\s*=)[A-Za-z_][A-Za-z0-9_.-]*\s*=\s*(?:"[\x20!\x23-%'-;=-~]*"|'[\x20-%(-;=-~]*')"""
-_SENTINELS: Final = (b"12347", b"23459")
-_DECIMAL: Final = b"34570.625"
+_SENTINELS: Final = (12347, 23459)
+"""The first of the test numbers of each turn. All columns can have them, and no two slots get the same one."""
+_DECIMAL: Final = ".625"
+_MOST_NUMBERS: Final = 1000
 _NAMESPACE: Final = b"http://naesb.org/espi"
 
 
@@ -113,40 +120,70 @@ def learn_reading(sample: bytes, opening: bytes, prefix: bytes) -> ReadingTempla
     left = re.sub(tag, b"", _COMMENT.sub(b"", sample))
     if re.search(rb"[<>&\x80-\xff]", left):
         return None
-    probe, parts, slots, cursor = _Probe(opening, prefix), list[bytes](), list[tuple[str, int]](), 0
-    for begin, end in sorted(_numbers_in(sample)):
-        slot = probe.slot(sample[:begin], sample[end:])
-        if slot and (slot[0] in DECIMALS or sample[begin:end].isdigit()):
-            parts.append(sample[cursor:begin])
-            slots.append(slot)
-            cursor = end
+    probe, in_comment = _Probe(opening, prefix), set(_digits_in_comments(sample))
+    spans = sorted({*(number.span(1) for number in _NUMBER.finditer(sample)), *in_comment})
     own = probe.row(sample)
-    if own is None:
+    probed = probe.row(_filled(sample, _test_numbers(spans, 0))) if len(spans) <= _MOST_NUMBERS else None
+    if own is None or probed is None:
         return None
+    slots: dict[Span, tuple[str, int]] = {}
+    for span, text in _test_numbers(spans, 0).items():
+        slot = _slot_of(int(text), probed)
+        if slot and (slot[0] in DECIMALS or sample[slice(*span)].isdigit()):
+            slots[span] = slot
+        elif span in in_comment and not slot:
+            slots[span] = NOTHING, 1
+    # with other numbers in the slots, the row must have these numbers, and else be as it was
+    for decimals in ("", _DECIMAL):
+        texts = _test_numbers(list(slots), 1)
+        texts = {span: text + decimals * (slots[span][0] in DECIMALS) for span, text in texts.items()}
+        expected = own | {name: float(texts[span]) * factor for span, (name, factor) in slots.items() if name}
+        row = probe.row(_filled(sample, texts))
+        if row is None or any(repr(float(row[name])) != repr(float(expected[name])) for name in COLUMNS):
+            return None
     # every number of the row must come from a slot, so that no template repeats the sample's own values
-    columns = [name for name, _ in slots if name]
+    columns = [name for name, _ in slots.values() if name]
     numbers = [name for name, value in own.items() if name != "quality" and repr(value) != repr(EMPTY[name])]
     if not columns or sorted(numbers) != sorted(columns):
         return None
     quality = probe.readings.quality_texts[own["quality"]] if own["quality"] >= 0 else None
-    return ReadingTemplate((*parts, sample[cursor:]), tuple(slots), quality)
+    return ReadingTemplate(_between(sample, list(slots)), tuple(slots.values()), quality)
 
 
-def _numbers_in(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the positions of numbers that may differ between readings: texts of elements, and digits in comments."""
-    for number in _NUMBER.finditer(sample):
-        yield number.span(1)
-    yield from _digits_in_comments(sample)
+def _test_numbers(spans: Sequence[Span], turn: int) -> dict[Span, str]:
+    """Return a distinct number for each span."""
+    return {span: str(_SENTINELS[turn] + n) for n, span in enumerate(spans)}
 
 
-def _digits_in_comments(text: bytes) -> Iterator[tuple[int, int]]:
+def _slot_of(number: int, row: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Return the column of a row that has a test number, and the factor on the number."""
+    for name in COLUMNS:
+        for factor in (US,) if name in ("start", "duration") else (1, -1):
+            if name in BELOW and row[name] == factor * number:
+                return name, factor
+    return None
+
+
+def _filled(sample: bytes, texts: Mapping[Span, str]) -> bytes:
+    """Return the sample with another text in each span."""
+    kept = _between(sample, list(texts))
+    return b"".join(chain.from_iterable(zip(kept, [*(text.encode() for text in texts.values()), b""], strict=True)))
+
+
+def _between(sample: bytes, spans: Sequence[Span]) -> tuple[bytes, ...]:
+    """Return the parts of a sample before, between, and after spans, which are in ascending order."""
+    bounds = [0, *(place for span in spans for place in span), len(sample)]
+    return tuple(sample[begin:end] for begin, end in zip(bounds[::2], bounds[1::2], strict=True))
+
+
+def _digits_in_comments(text: bytes) -> Iterator[Span]:
     for comment in _COMMENT.finditer(text):
         for digits in re.finditer(rb"[0-9]{1,15}", comment[0]):
             yield digits.start() + comment.start(), digits.end() + comment.start()
 
 
 class _Probe:
-    """Reads one reading several times, with test numbers in its slots."""
+    """Reads one reading several times, without a template."""
 
     def __init__(self, opening: bytes, prefix: bytes) -> None:
         name = b":" + prefix[:-1] if prefix else b""
@@ -165,23 +202,6 @@ class _Probe:
             return None
         return {name: column[-1] for name, column in self.readings.columns.items()}
 
-    def slot(self, before: bytes, after: bytes) -> tuple[str, int] | None:
-        """Return the column that the number between two texts determines, and the factor on the number."""
-        first, second = (self.row(before + sentinel + after) for sentinel in _SENTINELS)
-        if first is None or second is None:
-            return None
-        changed = [name for name in COLUMNS if repr(first[name]) != repr(second[name])]
-        if not changed:
-            return (NOTHING, 1) if before.rfind(b"<!--") > before.rfind(b"-->") else None
-        name = changed[0]
-        if len(changed) > 1 or name not in BELOW:
-            return None
-        for factor in (US,) if name in ("start", "duration") else (1, -1):
-            if (first[name], second[name]) == tuple(factor * int(sentinel) for sentinel in _SENTINELS):
-                third = self.row(before + _DECIMAL + after) if name in DECIMALS else None
-                return (name, factor) if third is None or third[name] == factor * float(_DECIMAL) else None
-        return None
-
 
 # Templates of entries
 
@@ -193,127 +213,120 @@ _RUN: Final = re.compile(rb'IntervalReading [\w-]+="([0-9]+)"/>')
 # words of printable ASCII without markup, which XML does not change
 _TEXT: Final = rb"""[^<>&"'\x00-\x20\x7f-\xff]++(?: ++[^<>&"'\x00-\x20\x7f-\xff]++)*+"""
 _SLOT: Final = re.compile(rb"""(?:>\s*|\shref=["'])([0-9]+(?=\s*<)|%b(?=\s*[<"']))""" % _TEXT)
-# few enough digits that the plain reader simply multiplies by a million
-_SLOT_PATTERNS: Final = {
-    "start": rb"([0-9]{1,11}+)",
-    "duration": rb"([0-9]{1,9}+)",
-    "run": rb"([0-9]++)",
-    NOTHING: rb"[0-9]++",
-}
-_MEMBERS: Final = ("self_", "id", "title", "published", "updated", "start", "duration", "run")
+_PLAIN: Final = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"<>&\"'")
+"""The bytes of such words and the spaces between them. All others end a text."""
+TEXTS: Final = ("self_", "id", "title", "published", "updated")
 _FEW: Final = 64  # entries to read without a template before learning one, which takes as long
 _ENTRY_TEMPLATES: Final = 8
 _ENTRY_FAILURES: Final = 8
 _ENOUGH_ENTRIES: Final = 1024  # after these, the parser reads the rest of a document if less than half of them fit
 
-Span = tuple[int, int]
 EntryAndBlock = tuple[Entry, Block]
 """An entry and its only block. ``block.first`` is the number of its run until the rows are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryTemplate:
-    """The pattern of an entry, and the meaning of its groups.
+    """The bytes between the texts of an entry, and the meaning of the texts.
 
-    The texts of an entry are the groups of its match, followed by the ``constants`` that all these entries share.
-    ``own``, ``up``, and ``related`` are indexes into these texts: ``own`` in the order of _MEMBERS, the others for the
-    links.
+    There is one more of ``literals`` than of ``slots``. The name of a slot is one of TEXTS, ``start`` or ``duration``
+    of the block, ``run``, or a link: ``up 0``, ``up 1``, ``related 0``. ``constants`` are the texts that all these
+    entries share, and ``up`` and ``related`` are the numbers of links.
     """
 
-    pattern: re.Pattern[bytes]
-    constants: tuple[str, ...]
-    own: tuple[int, ...]
-    up: tuple[int, ...]
-    related: tuple[int, ...]
+    literals: tuple[bytes, ...]
+    slots: tuple[str, ...]
+    constants: dict[str, str]
+    up: int
+    related: int
 
-    def read(self, text: bytes, at: int) -> tuple[list[Entry], list[Block], int]:
-        """Read the consecutive entries that fit, from a position on; return them, their blocks, and the end position.
+    def read(self, text: _Text, begin: Ints) -> tuple[Ints, Ints, Columns]:
+        """Read the entries that fit: return their indexes in ``begin``, the position of their ends, and their columns.
 
         An entry with an empty link does not fit, because the plain reader ignores such links.
         """
-        rows, ends, match = list[tuple[bytes, ...]](), [at], self.pattern.match
-        while found := match(text, ends[-1]):
-            rows.append(found.groups())
-            ends.append(found.end())
-        if not rows:
-            return [], [], at
-        # One column for each text of an entry, with one element for each entry that fits. Everything below is done for
-        # a whole column, since a document may have a hundred thousand entries with one reading each.
-        columns: list[Any] = [*zip(*rows, strict=True), *([text.encode()] * len(rows) for text in self.constants)]
-        self_, id_, title, published, updated = (_decoded(columns[n]) for n in self.own[:5])
-        start, duration, run = (columns[n] for n in self.own[5:])
-        up, related = (
-            list(map(_links, *(_decoded(columns[n]) for n in places))) if places else [()] * len(rows)
-            for places in (self.up, self.related)
-        )
-        empty = {links for links in {*up, *related} if "" in links}
-        count = next((n for n in range(len(rows)) if empty & {up[n], related[n]}), len(rows)) if empty else len(rows)
-        texts = map(href, self_), up, related, id_, title, published, updated
-        entries = map(Entry, repeat(0), repeat(0), *texts, repeat(("IntervalBlock",)))
-        blocks = map(Block, _instants(start), _instants(duration), map(int, run), repeat(0))
-        return list(islice(entries, count)), list(islice(blocks, count)), ends[count]
+        fitting, end, found = text.fit(begin, self.literals, self.slots)
+        numbers, texts = dict[str, Ints](), dict[str, list[str]]()
+        for name, (first, last) in zip(self.slots, found, strict=True):
+            if name in BELOW:
+                numbers[name] = last
+            else:
+                texts[name] = text.slices(first, last)
+        count = len(fitting)
+        texts |= {name: [constant] * count for name, constant in self.constants.items() if name not in BELOW}
+        texts["self_"] = hrefs(texts["self_"])
+        columns: Columns = {name: _objects(texts[name], count) for name in TEXTS}
+        for of, links in (("up", self.up), ("related", self.related)):
+            hrefs_of = [texts[f"{of} {n}"] for n in range(links)]
+            columns[of] = _objects(map(_links, *hrefs_of) if links else repeat((), count), count)
+        for name in ("start", "duration"):
+            constant = self.constants.get(name)
+            seconds = numbers[name] if constant is None else np.full(count, int(constant or 0), dtype=np.int64)
+            columns[name] = np.full(count, NONE, dtype=np.int64) if constant == "" else seconds * US
+        columns["run"] = numbers["run"]
+        empty = {links for links in {*columns["up"], *columns["related"]} if "" in links}
+        if empty:
+            whole = np.array([not empty & {*pair} for pair in zip(columns["up"], columns["related"], strict=True)])
+            fitting, end = fitting[whole], end[whole]
+            columns = {name: column[whole] for name, column in columns.items()}
+        return fitting, end, columns
 
 
-def _decoded(column: Sequence[bytes]) -> list[str]:
-    """Decode texts without line ends; to decode them as one costs less than one by one."""
-    return b"\n".join(column).decode().split("\n")
-
-
-def _instants(column: Sequence[bytes]) -> list[int]:
-    return [int(seconds) * US if seconds else NONE for seconds in column]
+def _objects(items: Iterable[Any], count: int) -> npt.NDArray[np.object_]:
+    return np.fromiter(items, dtype=object, count=count)
 
 
 @functools.lru_cache(maxsize=256)
-def _links(*hrefs: str) -> tuple[str, ...]:
-    return tuple(map(href, hrefs))  # cached, because thousands of entries have the same links
+def _links(*paths: str) -> tuple[str, ...]:
+    return tuple(map(href, paths))  # cached, because thousands of entries have the same links
 
 
 def _texts(entry: Entry, block: Block) -> dict[str, str]:
-    """Return each text of an entry by its name in _MEMBERS; links are ``up 0``, ``up 1``, ``related 0``."""
-    texts = {name: getattr(entry, name) for name in _MEMBERS[:5]}
+    """Return each text of an entry by the name of its slot."""
+    texts = {name: getattr(entry, name) for name in TEXTS}
     texts |= {f"{of} {n}": text for of in ("up", "related") for n, text in enumerate(getattr(entry, of))}
     texts |= {name: "" if (t := getattr(block, name)) == NONE else str(t // US) for name in ("start", "duration")}
     return texts | {"run": str(block.first)}
 
 
-def learn_entry(sample: bytes, root: bytes) -> EntryTemplate | None:
+def learn_entry(sample: bytes, opening: bytes, root: bytes) -> EntryTemplate | None:
     """Learn the template of an entry from the result of the plain reader; None if any of it is unusual.
 
     Parameters
     ----------
     sample : bytes
-        One entry from its opening to its closing tag, with a marker in place of a run of readings.
-    root : bytes
-        First tag of the document: the meaning of an entry depends on the namespaces that are declared there.
+        One entry from the end of its opening tag to the end of its closing tag, with a marker in place of a run of
+        readings.
+    opening, root : bytes
+        Its opening tag, and the first tag of the document: the meaning of an entry depends on the namespaces that are
+        declared there.
     """
-    model = _read_plainly(sample, root)
+    model = _read_plainly(opening + sample, root)
     if model is None:
         return None
-    spans = [found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample)]
-    probed = _read_plainly(_filled(sample, spans, 1), root)
-    span_of = dict(zip(_sentinels(sample, spans, 1), spans, strict=True))
+    spans = sorted(found.span(1) for pattern in (_SLOT, _RUN) for found in pattern.finditer(sample))
+    probed = _read_plainly(opening + _filled(sample, _test_texts(sample, spans, 1)), root)
+    span_of = {text: span for span, text in _test_texts(sample, spans, 1).items()}
     slots = {span_of[text]: name for name, text in _texts(*probed).items() if text in span_of} if probed else {}
     slots |= dict.fromkeys(_digits_in_comments(sample), NOTHING)
-    template = _entry_template(sample, dict(sorted(slots.items())), model)
+    slots = dict(sorted(slots.items()))
+    literals = _between(sample, list(slots))
+    constants = {name: text for name, text in _texts(*model).items() if name not in slots.values()}
+    if "run" in constants:
+        return None
+    template = EntryTemplate(literals, tuple(slots.values()), constants, len(model[0].up), len(model[0].related))
     # with other texts in the slots, the template must read what the plain reader reads
-    other = _filled(sample, list(slots), 2)
-    for text, plain in ((sample, model), (other, _read_plainly(other, root))):
-        if plain is None or template.read(text, 0) != ([plain[0]], [plain[1]], len(text)):
+    other = _filled(sample, _test_texts(sample, list(slots), 2))
+    for text, plain in ((sample, model), (other, _read_plainly(opening + other, root))):
+        _, end, columns = template.read(_Text(text), np.zeros(1, dtype=np.int64))
+        if plain is None or end.tolist() != [len(text)]:
+            return None
+        entry, block = plain
+        wanted = {name: getattr(entry, name) for name in (*TEXTS, "up", "related")}
+        wanted |= {"start": block.start, "duration": block.duration, "run": block.first}
+        if wanted != {name: column[0] for name, column in columns.items()}:
             return None
     return template
-
-
-def _entry_template(sample: bytes, slots: dict[Span, str], model: EntryAndBlock) -> EntryTemplate:
-    pattern, cursor = b"[%b]*+" % WHITE, 0
-    for (begin, end), name in slots.items():
-        pattern += re.escape(sample[cursor:begin]) + _SLOT_PATTERNS.get(name, b"(%b)" % _TEXT)
-        cursor = end
-    pattern += re.escape(sample[cursor:])
-    constants = {name: text for name, text in _texts(*model).items() if name not in slots.values()}
-    names = [name for name in (*slots.values(), *constants) if name != NOTHING]
-    up, related = ([f"{of} {n}" for n in range(len(getattr(model[0], of)))] for of in ("up", "related"))
-    places = (tuple(map(names.index, own)) for own in (_MEMBERS, up, related))
-    return EntryTemplate(re.compile(pattern), tuple(constants.values()), *places)
 
 
 def _read_plainly(sample: bytes, root: bytes) -> EntryAndBlock | None:
@@ -329,94 +342,295 @@ def _read_plainly(sample: bytes, root: bytes) -> EntryAndBlock | None:
         return None
     readings = feed.readings
     alone = len(feed.entries) == len(readings.blocks) == len(readings) == 1 and feed.documents[0].root == "feed"
-    if not alone or feed.resources or findings or readings.doubtful or readings.blocks[0].statement:
+    if not alone or feed.resources or findings or readings.doubtful or readings.blocks.statements:
         return None
     block = readings.blocks[0]
     return feed.entries[0], Block(block.start, block.duration, int(run[1]), 0)
 
 
-def _sentinels(sample: bytes, spans: list[Span], turn: int) -> list[str]:
-    return [f"{turn}{n:08}" if sample[a:b].isdigit() else f"text {turn} {n}" for n, (a, b) in enumerate(spans)]
+def _test_texts(sample: bytes, spans: Sequence[Span], turn: int) -> dict[Span, str]:
+    """Return a distinct text for each span, of digits if the sample has digits there."""
+    return {
+        (begin, end): f"{turn}{n:08}" if sample[begin:end].isdigit() else f"text {turn} {n}"
+        for n, (begin, end) in enumerate(spans)
+    }
 
 
-def _filled(sample: bytes, spans: list[Span], turn: int) -> bytes:
-    """Return the sample with a distinct text in each span."""
-    out, cursor = b"", 0
-    for (begin, end), text in sorted(zip(spans, _sentinels(sample, spans, turn), strict=True)):
-        out += sample[cursor:begin] + text.encode()
-        cursor = end
-    return out + sample[cursor:]
+# Cutting readings and entries out of a text
 
 
 @dataclass(slots=True)
-class EntryGroup:
-    """Entries that follow each other, and the block of each."""
+class _Rows:
+    """The readings or the entries of one piece of the document, one row for each.
 
-    entries: list[Entry] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=list)
+    ``begin`` is the position after the opening tag and ``end`` the position after the closing tag, both int64;
+    ``is_proved`` marks the rows of the ``columns`` that are filled.
+    """
+
+    begin: Ints
+    end: Ints
+    is_proved: Bools
+    columns: Columns
+
+    def fill(self, rows: Ints, end: Ints, columns: Columns) -> None:
+        """Mark rows as proved, and fill their columns."""
+        self.is_proved[rows], self.end[rows] = True, end
+        for name, column in columns.items():
+            self.columns[name][rows] = column
 
 
-def _first_tag(text: bytes) -> bytes:
-    """Return the first tag of a document; empty if it is incomplete."""
-    found = _ROOT.match(text)
-    return found[0] if found else b""
+class _Cutter:
+    """The tags of the elements that are cut out of a document, and the white space between two of them."""
+
+    def __init__(self, attribute: bytes) -> None:
+        self.attribute = attribute
+        self.opening = self.closing = self.separator = b""
+
+    def rows(self, parts: list[bytes], columns: Mapping[str, tuple[Any, Any]]) -> _Rows:
+        """Return a row for each opening tag between the parts of a text; columns are dtypes with their empty values."""
+        # Positions after each opening tag. For the text "ab<R>cd</R><R>e</R>" with the opening tag <R>, parts are "ab",
+        # "cd</R>", "e</R>"; sizes with the tag are 5, 9, 8; begins are 5 and 14.
+        sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + len(self.opening)
+        begin = np.cumsum(sizes)[:-1]
+        filled = {name: np.full(len(begin), empty, dtype=code) for name, (code, empty) in columns.items()}
+        return _Rows(begin, begin.copy(), np.zeros(len(begin), dtype=bool), filled)
+
+    def stretches(self, text: _Text, rows: _Rows) -> tuple[Ints, Ints]:
+        """Return the first and the last row of each stretch of proved rows that follow each other."""
+        # Each row of a stretch is joined to the next one. For five rows
+        #   is_proved  T T F T T
+        #   joined     T F F T F     (row 0 is followed by row 1, row 3 by row 4)
+        #   firsts     0     3       proved, and the row before is not joined to it
+        #   lasts        1     4     proved, and not joined to the next
+        joined = self._joined(text, rows)
+        firsts = np.flatnonzero(rows.is_proved & ~np.concatenate(([False], joined[:-1])))
+        return firsts, np.flatnonzero(rows.is_proved & ~joined)
+
+    def _joined(self, text: _Text, rows: _Rows) -> Bools:
+        """Return a mask of the proved rows that another follows, with only the usual white space between them."""
+        joined = rows.is_proved.copy()
+        joined[-1] = False
+        joined[:-1] &= rows.is_proved[1:]
+        gap = np.zeros(len(joined), dtype=np.int64)  # bytes between the end of a row and the opening tag of the next
+        gap[:-1] = rows.begin[1:] - len(self.opening) - rows.end[:-1]
+        if not self.separator and joined.any():
+            first = int(np.argmax(joined))
+            between = text.piece[rows.end[first] : rows.end[first] + gap[first]]
+            self.separator = b"" if between.strip(WHITE) else between
+        joined &= gap == len(self.separator)
+        if self.separator:
+            joined[joined] = text.has(self.separator, rows.end[joined])
+        return joined
+
+    def marked(self, text: _Text, begin: Ints, end: Ints, numbers: Iterable[int]) -> bytes:
+        """Return a text with a numbered marker in place of each stretch from an opening tag to a closing tag."""
+        cuts = [0, *end.tolist()], [*(begin - len(self.opening)).tolist(), len(text.piece)]
+        kept = [text.piece[first:last] for first, last in zip(*cuts, strict=True)]
+        marker = b'%b %b="%%d"/>' % (self.opening[:-1].replace(b"%", b"%%"), self.attribute)
+        markers = [marker % number for number in numbers]
+        return b"".join(chain.from_iterable(zip(kept, [*markers, b""], strict=True)))
 
 
-class EntryCutter:
+class EntryCutter(_Cutter):
     """Cuts the entries that fit a template out of one document, whose runs of readings are cut out already."""
 
+    COLUMNS: Final = {
+        **dict.fromkeys((*TEXTS, "up", "related"), ("O", None)),
+        **dict.fromkeys(("start", "duration", "run"), ("q", 0)),
+    }
+
     def __init__(self, root: bytes, attribute: bytes) -> None:
-        self.root, self.attribute = root, attribute
-        self.opening = self.closing = b""
+        super().__init__(attribute)
+        self.root = root
         self.templates: list[EntryTemplate] = []
-        self.seen = self.fitting = self.failures = 0
+        self.fitting = self.missed = self.failures = 0
 
-    def cut(self, text: bytes) -> tuple[bytes, dict[int, EntryGroup]]:
-        """Return the text with a marker for each group of entries, and the groups by their markers' numbers."""
-        if not self.opening and (found := _ENTRY.search(text)):
+    def cut(self, piece: bytes) -> tuple[bytes, list[Columns]]:
+        """Return the text with a marker for each group of entries that follow each other, and their columns.
+
+        The column ``run`` has the number of each entry's run, and a marker has that of the first.
+        """
+        if not self.opening and (found := _ENTRY.search(piece)):
             self.opening, self.closing = found[0], b"</%b>" % found[1]
-        out, groups, cursor = list[bytes](), dict[int, EntryGroup](), 0
-        is_hopeless = not self.opening or (self.seen > _ENOUGH_ENTRIES and self.fitting * 2 < self.seen)
-        at = -1 if is_hopeless else text.find(self.opening)
-        while at >= 0:
-            group, end = self._group(text, at)
-            if group.blocks:
-                number = group.blocks[0].first
-                out += [text[cursor:at], b'%b %b="%d"/>' % (self.opening[:-1], self.attribute, number)]
-                groups[number] = group
-                cursor = end
-            else:
-                self._learn(text, at)
-            at = text.find(self.opening, max(end, at + 1))
-        return b"".join((*out, text[cursor:])), groups
+        is_hopeless = self.fitting + self.missed > _ENOUGH_ENTRIES and self.missed > self.fitting
+        parts = piece.split(self.opening) if self.opening and not is_hopeless else []
+        if len(parts) < 2:
+            return piece, []
+        text, rows = _Text(piece), self.rows(parts, self.COLUMNS)
+        for template in self.templates:
+            self._prove(text, rows, template)
+        self._learn(text, parts, rows)
+        if not rows.is_proved.any():
+            return piece, []
+        self.fitting += int(rows.is_proved.sum())
+        firsts, lasts = self.stretches(text, rows)
+        stretches = zip(firsts.tolist(), lasts.tolist(), strict=True)
+        groups = [
+            {name: column[first : last + 1] for name, column in rows.columns.items()} for first, last in stretches
+        ]
+        numbers = rows.columns["run"][firsts].tolist()
+        return self.marked(text, rows.begin[firsts], rows.end[lasts], numbers), groups
 
-    def _group(self, text: bytes, at: int) -> tuple[EntryGroup, int]:
-        """Read the consecutive entries from a position on that fit a template, and return the position of their end."""
-        group = EntryGroup()
-        while True:
-            before = at
-            for template in self.templates:
-                entries, blocks, at = template.read(text, at)
-                group.entries += entries
-                group.blocks += blocks
-            if at == before:
-                break
-        self.seen, self.fitting = self.seen + len(group.blocks), self.fitting + len(group.blocks)
-        return group, at
+    def _prove(self, text: _Text, rows: _Rows, template: EntryTemplate) -> None:
+        left = np.flatnonzero(~rows.is_proved)
+        fitting, end, columns = template.read(text, rows.begin[left])
+        rows.fill(left[fitting], end, columns)
 
-    def _learn(self, text: bytes, at: int) -> None:
-        """Learn a template from an entry that fits none, if a run was cut out of it. It is still read without one."""
-        end = text.find(self.closing, at) + len(self.closing)
-        if text.find(self.attribute, at, end) < 0:
-            return
-        self.seen += 1
-        is_due = self.seen - self.fitting > _FEW * (len(self.templates) + self.failures + 1)
-        if is_due and self.failures < _ENTRY_FAILURES and len(self.templates) < _ENTRY_TEMPLATES:
-            template = learn_entry(text[at:end], self.root)
-            if template:
-                self.templates.append(template)
-            else:
+    def _learn(self, text: _Text, parts: list[bytes], rows: _Rows) -> None:
+        """Learn templates from entries that fit none, if a run was cut out of them."""
+        for row in np.flatnonzero(~rows.is_proved).tolist():
+            if rows.is_proved[row]:
+                continue
+            end = parts[row + 1].find(self.closing) + len(self.closing)
+            if parts[row + 1].find(self.attribute, 0, end) < 0:
+                continue
+            self.missed += 1
+            is_due = self.missed > _FEW * (len(self.templates) + self.failures + 1)
+            if is_due and self.failures < _ENTRY_FAILURES and len(self.templates) < _ENTRY_TEMPLATES:
+                template = learn_entry(parts[row + 1][:end], self.opening, self.root)
+                if template:
+                    self.templates.append(template)
+                    self._prove(text, rows, template)
+                else:
+                    self.failures += 1
+
+
+class RunCutter(_Cutter):
+    """Cuts the runs of readings that fit a template out of one document."""
+
+    COLUMNS: Final = {name: (code, EMPTY[name]) for name, code in COLUMNS.items()}
+
+    def __init__(self, attribute: bytes, readings: Readings) -> None:
+        super().__init__(attribute)
+        self.prefix = b""
+        self.readings = readings
+        self.templates: list[ReadingTemplate] = []
+        self.seen = self.proved = self.failures = 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether too few of many readings are proved."""
+        return self.seen > _ENOUGH and self.proved * 2 < self.seen
+
+    def prove(self, piece: bytes) -> tuple[_Text, _Rows] | None:
+        """Prove the readings of a piece, and fill their columns; None if it has too few of them."""
+        if not self.opening and (found := _READING.search(piece)):  # all tags of readings are those of the first
+            self.opening, self.prefix = found[0], found[1]
+            self.closing = b"</" + found[0][1:]
+        parts = piece.split(self.opening) if self.opening else []
+        if len(parts) < 3:
+            return None
+        text, rows = _Text(piece), self.rows(parts, self.COLUMNS)
+        for template in self.templates:
+            self._prove(text, rows, template)
+        for template in self._learned(parts, rows):
+            self._prove(text, rows, template)
+        self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.is_proved.sum())
+        return text, rows
+
+    def _prove(self, text: _Text, rows: _Rows, template: ReadingTemplate) -> None:
+        left = np.flatnonzero(~rows.is_proved)
+        names = [name for name, _ in template.slots]
+        fitting, end, found = text.fit(rows.begin[left], template.literals, names)
+        left, columns = left[fitting], Columns()
+        for (name, factor), (_, number) in zip(template.slots, found, strict=True):
+            if name != NOTHING:
+                columns[name] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
+        if template.quality is not None and len(left):
+            columns["quality"] = np.full(len(left), self.readings.quality_id(template.quality), dtype=np.int16)
+        rows.fill(left, end, columns)
+
+    def _learned(self, parts: list[bytes], rows: _Rows) -> Iterator[ReadingTemplate]:
+        """Yield templates learned from readings that are not proved; the caller proves with each before the next."""
+        for row in np.flatnonzero(~rows.is_proved).tolist():
+            if len(self.templates) >= _TEMPLATES or self.failures >= _FAILURES:
+                return
+            if rows.is_proved[row] or (end := parts[row + 1].find(self.closing)) < 0:
+                continue
+            template = learn_reading(parts[row + 1][: end + len(self.closing)], self.opening, self.prefix)
+            if template is None:
                 self.failures += 1
+            else:
+                self.templates.append(template)
+                yield template
+
+
+class _Text:
+    """The bytes of one piece, for comparisons at many positions at once."""
+
+    def __init__(self, piece: bytes) -> None:
+        self.piece, self.size = piece, len(piece)
+        self.bytes = np.frombuffer(piece + bytes(DIGITS + 1), dtype=np.uint8)
+
+    def fit(self, begin: Ints, literals: Sequence[bytes], slots: Sequence[str]) -> tuple[Ints, Ints, list[_Slot]]:
+        """Compare a template with the text from each position on.
+
+        Returns
+        -------
+        fitting : int64 array
+            Indexes of the positions at which the text fits.
+        end : int64 array
+            Where the template ends there.
+        slots : list of pairs of arrays
+            For each slot, where it begins, and its number, or where its text ends.
+        """
+        # left: indexes of the positions that still fit; at: the position in the text that each of them has reached;
+        # found: two arrays for each slot so far, parallel to left. A template of two literals and one slot takes three
+        # steps: compare the first literal at each position, read digits up to their end, compare the second literal
+        # there. After each step, what does not fit is dropped from all these arrays.
+        # rank: how many bytes before ``at`` end a text. A literal has a known number of them, so that the next one,
+        # which is the end of a text that begins at ``at``, need not be searched.
+        left, at, found = np.arange(len(begin)), begin, list[_Slot]()
+        has_texts = not BELOW.keys() >= set(slots)
+        rank = np.searchsorted(self._ends, at) if has_texts else at
+        for n, literal in enumerate(literals):
+            fits = self.has(literal, at)
+            at = np.minimum(at + len(literal), self.size)
+            if has_texts:
+                rank = np.minimum(rank + len(literal.translate(None, _PLAIN)), len(self._ends) - 1)
+            if n < len(slots):
+                if slots[n] in BELOW:
+                    number, end = self.numbers(at, decimals=slots[n] in DECIMALS)
+                    fits &= (end > at) & (number < BELOW[slots[n]])
+                    found.append((at, number))
+                else:
+                    following = literals[n + 1]
+                    end = self._ends[rank] - (len(following) - len(following.lstrip(b" ")))
+                    fits &= (end > at) & (self.bytes[at] != _SPACE) & (self.bytes[end - 1] != _SPACE)
+                    found.append((at, end))
+                at = end
+            if not fits.all():
+                left, at, rank, found = left[fits], at[fits], rank[fits], [(a[fits], b[fits]) for a, b in found]
+        return left, at, found
+
+    def has(self, literal: bytes, at: Ints) -> Bools:
+        """Return a mask of the positions at which the text has the literal."""
+        last = self.size - len(literal)
+        if last < 0:
+            return np.zeros(len(at), dtype=bool)
+        # a view of the text as overlapping strings of the literal's length, one for each byte: no copy is made
+        windows = np.ndarray((last + 1,), dtype=f"S{len(literal)}", buffer=self.bytes, strides=(1,))
+        return np.asarray((windows[np.minimum(at, last)] == literal) & (at <= last))
+
+    def numbers(self, at: Ints, *, decimals: bool) -> tuple[npt.NDArray[Any], Ints]:
+        """Return the number of at most 15 digits that begins at each position, and the position of its end."""
+        return (scan_decimals if decimals else scan_digits)(self.bytes, at)
+
+    @functools.cached_property
+    def _ends(self) -> Ints:
+        """The positions of all bytes that end a text, and the end of the piece."""
+        ends = (self.bytes - np.uint8(0x20)) > np.uint8(0x7E - 0x20)  # unsigned: control characters wrap around
+        for byte in b"<>&\"'":
+            ends |= self.bytes == byte
+        return np.flatnonzero(ends[: self.size + 1])
+
+    def slices(self, begin: Ints, end: Ints) -> list[str]:
+        """Return the plain texts between two positions."""
+        return [self._decoded[first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)]
+
+    @functools.cached_property
+    def _decoded(self) -> str:
+        return self.piece.decode("latin-1")  # a character for each byte
 
 
 # The reader
@@ -430,42 +644,21 @@ _Run = tuple[Columns, int, int]
 """The columns of a piece, and the first and the end of the run's rows in them."""
 
 
-@dataclass(slots=True)
-class _Rows:
-    """The readings of one piece of the document, one row for each.
-
-    ``begin`` is the position after the opening tag and ``end`` the position after the closing tag, both int64;
-    ``is_proved`` marks the rows of the ``columns`` that are filled.
-    """
-
-    begin: Ints
-    end: Ints
-    is_proved: Bools
-    columns: Columns
-
-    @classmethod
-    def at(cls, begin: Ints) -> _Rows:
-        n = len(begin)
-        columns = {name: np.full(n, EMPTY[name], dtype=code) for name, code in COLUMNS.items()}
-        return cls(begin, begin.copy(), np.zeros(n, dtype=bool), columns)
-
-
 class FastReader(DocumentReader):
     """Reads a document from which proved runs are cut out, and inserts each run where its marker appears."""
 
     def __init__(self, feed: Feed, source: Source, *, recover: bool, encoding: str | None) -> None:
         super().__init__(feed, source, recover=recover, encoding=encoding)
         self.attribute = f"run-{secrets.token_hex(8)}"  # no document can contain it
+        self.run_cutter = RunCutter(self.attribute.encode(), self.readings)
         self.entry_cutter = EntryCutter(b"", b"")
-        self.opening = self.closing = self.prefix = self.separator = b""
-        self.templates: list[ReadingTemplate] = []
-        self.seen = self.proved = self.failures = self.number = 0
+        self.number = 0
         self._waiting: dict[int, _Run] = {}
-        self._groups: dict[int, EntryGroup] = {}
+        self._groups: dict[int, tuple[Columns, Columns, Ints, Ints]] = {}
 
     def run(self, advance: Advance) -> Findings:
         findings = super().run(advance)
-        if self._waiting:  # a marker did not appear where readings are
+        if self._waiting or self._groups:  # a marker did not appear where readings are
             raise ReadPlainly
         if self.entries.loose_readings:  # a group of entries and readings between entries would change their order
             raise ReadPlainly
@@ -474,11 +667,12 @@ class FastReader(DocumentReader):
     def pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         pieces = iter(pieces)
         first = next(pieces, b"")
-        self.entry_cutter = EntryCutter(_first_tag(first), self.attribute.encode())
+        found = _ROOT.match(first)
+        self.entry_cutter = EntryCutter(found[0] if found else b"", self.attribute.encode())
         pieces = chain((first,), pieces)
         for piece in pieces:
             yield self._shortened(piece)
-            if self.seen > _ENOUGH and self.proved * 2 < self.seen:
+            if self.run_cutter.is_hopeless:
                 break
         yield from pieces
 
@@ -498,18 +692,17 @@ class FastReader(DocumentReader):
         in_feed = element.getparent() is self.root and self.names[self.root.tag] == "atom:feed"
         if self.entries.blocks or not in_feed:
             raise ReadPlainly
-        group = self._groups.pop(int(number))
-        runs = [self._waiting.pop(block.first) for block in group.blocks]
-        columns, begin, last = runs[0][0], runs[0][1], runs[-1][2]  # the runs of a group follow each other
-        shift, document = len(self.readings) - begin, len(self.feed.documents) - 1
-        for entry, block, (_, first, end) in zip(group.entries, group.blocks, runs, strict=True):
-            entry.document = document
-            entry.number = block.entry = len(self.feed.entries)
-            block.first, block.rows = shift + first, end - first
-            self.feed.entries.append(entry)
-        self.readings.blocks += group.blocks
-        self._append(columns, begin, last)
-        self.entries.resources += len(runs)
+        group, columns, first, end = self._groups.pop(int(number))
+        count, entries = len(first), self.feed.entries
+        shift = len(self.readings) - int(first[0])  # the runs of a group follow each other
+        number_of = np.arange(len(entries), len(entries) + count)
+        places = {"first": shift + first, "rows": end - first, "entry": number_of}
+        self.readings.blocks.extend(group | places)
+        shared = {"document": len(self.feed.documents) - 1, "kinds": ("IntervalBlock",), "version": 0}
+        cells = {name: column.tolist() for name, column in group.items()}
+        entries.extend(cells | {name: repeat(cell, count) for name, cell in shared.items()})
+        self._append(columns, int(first[0]), int(end[-1]))
+        self.entries.resources += count
 
     def fault(self, code: int, line: int, reason: str, at_end: bool) -> None:
         if code == _parse._UNDECLARED and at_end:
@@ -523,124 +716,20 @@ class FastReader(DocumentReader):
 
     def _shortened(self, piece: bytes) -> bytes:
         """Return a piece of the document with markers in place of runs and of entries."""
-        if not self.opening:
-            self._find_names(piece)
-        parts = piece.split(self.opening) if self.opening else []
-        if len(parts) < 3:
+        found = self.run_cutter.prove(piece)
+        if found is None:
             return piece
-        # Positions after the opening tag of each reading. For the piece "ab<R>cd</R><R>e</R>" with the opening tag
-        # <R>, parts are "ab", "cd</R>", "e</R>"; sizes with the tag are 5, 9, 8; begins are 5 and 14.
-        sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + len(self.opening)
-        rows = _Rows.at(np.cumsum(sizes)[:-1])
-        text = _Text(piece)
-        for template in self.templates:
-            self._prove(text, rows, template)
-        for template in self._learned(parts, rows):
-            self._prove(text, rows, template)
-        self.seen, self.proved = self.seen + len(rows.begin), self.proved + int(rows.is_proved.sum())
-        shortened, groups = self.entry_cutter.cut(self._without_runs(piece, text, rows))
-        self._groups |= groups
+        text, rows = found
+        firsts, lasts = self.run_cutter.stretches(text, rows)
+        numbers, ends = range(self.number, self.number + len(firsts)), lasts + 1
+        shortened = self.run_cutter.marked(text, rows.begin[firsts], rows.end[lasts], numbers)
+        shortened, groups = self.entry_cutter.cut(shortened)
+        in_entry = np.zeros(len(firsts), dtype=bool)
+        for group in groups:
+            runs = group["run"] - self.number
+            in_entry[runs] = True
+            self._groups[int(group["run"][0])] = group, rows.columns, firsts[runs], ends[runs]
+        for run in np.flatnonzero(~in_entry).tolist():
+            self._waiting[self.number + run] = rows.columns, int(firsts[run]), int(ends[run])
+        self.number += len(firsts)
         return shortened
-
-    def _find_names(self, piece: bytes) -> None:
-        """Set the tags of readings to those of the first reading in the document."""
-        if found := _READING.search(piece):
-            self.opening, self.prefix = found[0], found[1]
-            self.closing = b"</" + found[0][1:]
-
-    def _prove(self, text: _Text, rows: _Rows, template: ReadingTemplate) -> None:
-        """Prove the readings that fit a template, and fill their columns."""
-        # left: numbers of the rows that still fit; at: the position in the text that each of them has reached; numbers:
-        # one array for each slot so far, parallel to left. A template of two literals and one slot takes three steps:
-        # compare the first literal at each position, read digits up to their end, compare the second literal there.
-        # After each step, rows that do not fit are dropped from all these arrays.
-        left = np.flatnonzero(~rows.is_proved)
-        at, numbers = rows.begin[left], list[npt.NDArray[Any]]()
-        for n, literal in enumerate(template.literals):
-            fits = text.has(literal, at)
-            at = at + len(literal)
-            if n < len(template.slots) and fits.any():
-                number, end = text.numbers(at, decimals=template.slots[n][0] in DECIMALS)
-                fits &= (end > at) & (number < BELOW[template.slots[n][0]])
-                numbers.append(number)
-                at = end
-            if not fits.all():
-                left, at, numbers = left[fits], at[fits], [number[fits] for number in numbers]
-            if not len(left):
-                return
-        for (name, factor), number in zip(template.slots, numbers, strict=True):
-            if name != NOTHING:
-                rows.columns[name][left] = number if factor == 1 else number * rows.columns[name].dtype.type(factor)
-        if template.quality is not None:
-            rows.columns["quality"][left] = self.readings.quality_id(template.quality)
-        rows.is_proved[left], rows.end[left] = True, at
-
-    def _learned(self, parts: list[bytes], rows: _Rows) -> Iterator[ReadingTemplate]:
-        """Yield templates learned from readings that are not proved; the caller proves with each before the next."""
-        for row in np.flatnonzero(~rows.is_proved).tolist():
-            if len(self.templates) >= _TEMPLATES or self.failures >= _FAILURES:
-                return
-            if rows.is_proved[row] or (end := parts[row + 1].find(self.closing)) < 0:
-                continue
-            template = learn_reading(parts[row + 1][: end + len(self.closing)], self.opening, self.prefix)
-            if template is None:
-                self.failures += 1
-            else:
-                self.templates.append(template)
-                yield template
-
-    def _without_runs(self, piece: bytes, text: _Text, rows: _Rows) -> bytes:
-        """Return a piece with a marker in place of each run."""
-        # A run is a maximal sequence of proved rows of which each is joined to the next. For five rows
-        #   is_proved  T T F T T
-        #   joined     T F F T F     (row 0 is followed by row 1, row 3 by row 4)
-        #   firsts     0     3       proved, and the row before is not joined to it
-        #   lasts        1     4     proved, and not joined to the next
-        joined = self._joined(piece, text, rows)
-        firsts = np.flatnonzero(rows.is_proved & ~np.concatenate(([False], joined[:-1])))
-        lasts = np.flatnonzero(rows.is_proved & ~joined)
-        begins, ends = rows.begin[firsts] - len(self.opening), rows.end[lasts]
-        marker, out, cursor = self.opening[:-1] + b" " + self.attribute.encode(), list[bytes](), 0
-        for first, last, begin, end in zip(*(a.tolist() for a in (firsts, lasts, begins, ends)), strict=True):
-            out += (piece[cursor:begin], b'%b="%d"/>' % (marker, self.number))
-            self._waiting[self.number] = rows.columns, first, last + 1
-            self.number += 1
-            cursor = end
-        return b"".join((*out, piece[cursor:]))
-
-    def _joined(self, piece: bytes, text: _Text, rows: _Rows) -> Bools:
-        """Return a mask of the proved rows that another follows, with only the usual white space between them."""
-        joined = rows.is_proved.copy()
-        joined[-1] = False
-        joined[:-1] &= rows.is_proved[1:]
-        gap = np.zeros(len(joined), dtype=np.int64)  # bytes between the end of a row and the opening tag of the next
-        gap[:-1] = rows.begin[1:] - len(self.opening) - rows.end[:-1]
-        if not self.separator and joined.any():
-            first = int(np.argmax(joined))
-            between = piece[rows.end[first] : rows.end[first] + gap[first]]
-            self.separator = b"" if between.strip(WHITE) else between
-        joined &= gap == len(self.separator)
-        if self.separator:
-            joined[joined] = text.has(self.separator, rows.end[joined])
-        return joined
-
-
-class _Text:
-    """The bytes of one piece, for comparisons at many positions at once."""
-
-    def __init__(self, piece: bytes) -> None:
-        self.size = len(piece)
-        self.bytes = np.frombuffer(piece + bytes(DIGITS + 1), dtype=np.uint8)
-
-    def has(self, literal: bytes, at: Ints) -> Bools:
-        """Return a mask of the positions at which the text has the literal."""
-        last = self.size - len(literal)
-        if last < 0:
-            return np.zeros(len(at), dtype=bool)
-        # a view of the text as overlapping strings of the literal's length, one for each byte: no copy is made
-        windows = np.ndarray((last + 1,), dtype=f"S{len(literal)}", buffer=self.bytes, strides=(1,))
-        return np.asarray((windows[np.minimum(at, last)] == literal) & (at <= last))
-
-    def numbers(self, at: Ints, *, decimals: bool) -> tuple[npt.NDArray[Any], Ints]:
-        """Return the number of at most 15 digits that begins at each position, and the position of its end."""
-        return (scan_decimals if decimals else scan_digits)(self.bytes, np.minimum(at, self.size))

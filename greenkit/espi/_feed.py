@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, overload
 from urllib.parse import unquote
 
 from greenkit.espi._readings import Mark, Readings
@@ -39,6 +40,52 @@ class Entry:
     version: int = 0  # of entries of one document with one self link and different content
 
 
+class Entries(Sequence[Entry]):
+    """The entries of all documents, in columns: one list for each member of an :class:`Entry`, except its number.
+
+    Some feeds have an entry for each reading. ``entries[n]`` is a copy of one entry; to change it, change the columns.
+    """
+
+    def __init__(self) -> None:
+        self.document: list[int] = []
+        self.self_: list[str] = []
+        self.up: list[tuple[str, ...]] = []
+        self.related: list[tuple[str, ...]] = []
+        self.id: list[str] = []
+        self.title: list[str] = []
+        self.published: list[str] = []
+        self.updated: list[str] = []
+        self.kinds: list[tuple[str, ...]] = []
+        self.version: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+    @overload
+    def __getitem__(self, number: int) -> Entry: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Entry]: ...
+    def __getitem__(self, number: int | slice) -> Entry | list[Entry]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(len(self))[number]]
+        return Entry(number=number, **{name: column[number] for name, column in vars(self).items()})
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry, whose number is the length so far."""
+        for name, column in vars(self).items():
+            column.append(getattr(entry, name))
+
+    def extend(self, columns: Mapping[str, Iterable[Any]]) -> None:
+        """Add entries in columns."""
+        for name, column in vars(self).items():
+            column.extend(columns[name])
+
+    def truncate(self, length: int) -> None:
+        """Remove the entries after the first ones."""
+        for column in vars(self).values():
+            del column[length:]
+
+
 @dataclass(slots=True)
 class Document:
     """One file: its name, the title, root element, and links of its feed, and the quirks of its sender."""
@@ -57,7 +104,7 @@ class Feed:
 
     names: Names = field(default_factory=Names)
     documents: list[Document] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: Entries = field(default_factory=Entries)
     resources: list[Resource] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -71,7 +118,8 @@ class Feed:
         """Remove everything that was read since the mark."""
         readings, documents, entries, resources = mark
         self.readings.rollback(readings)
-        del self.documents[documents:], self.entries[entries:], self.resources[resources:]
+        self.entries.truncate(entries)
+        del self.documents[documents:], self.resources[resources:]
 
     def entries_of(self, kind: str) -> list[Entry]:
         """Return the entries that contain a resource of this kind, in document order."""
@@ -105,3 +153,25 @@ def href(text: str | None) -> str:
     if mark and "/" not in scheme:
         path = rest.partition("/")[2]
     return path.rpartition(_RESOURCE)[2].strip("/")
+
+
+def hrefs(paths: Iterable[str]) -> list[str]:
+    """Normalize many links as :func:`href` does, with the work of it once for all links in the same folder.
+
+    Examples
+    --------
+    >>> hrefs(["https://x.example/espi/1_1/resource/UsagePoint/1", "https://x.example/espi/1_1/resource/UsagePoint/2"])
+    ['UsagePoint/1', 'UsagePoint/2']
+    """
+    folders: dict[str, str] = {}
+    out = []
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if folder not in folders:
+            # "" if the last segment may belong to what is cut off, such as the name of the host
+            with_slash = href(f"{folder}/x").removesuffix("x")
+            folders[folder] = with_slash if with_slash.endswith("/") and "%" not in folder else ""
+        before = folders[folder]
+        is_plain = before and name and "%" not in name and name == name.strip()
+        out.append(before + name if is_plain else href(path))
+    return out

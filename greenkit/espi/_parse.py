@@ -399,15 +399,16 @@ class EntryReader:
 
     def block(self, element: Any) -> None:
         """Read an IntervalBlock as soon as it ended, and free it."""
-        self.blocks.append(len(self.feed.readings.blocks))
-        block = self.feed.readings.read_block(element, self.reading)
+        number = len(self.feed.readings.blocks)
+        self.blocks.append(number)
+        self.feed.readings.read_block(element, self.reading)
         interval = element[0] if len(element) and self.names[element[0].tag] == "interval" else ()
         powers = tuple(self.feed.readings.multipliers)
         if len(interval) > 2 or powers:
             members = self._tree(interval) if len(interval) > 2 else {}
             texts = {name: values[0].strip() for name, values in members.items() if isinstance(values[0], str)}
             if powers or not texts.keys() <= _PERIOD:
-                block.statement = Statement(texts, powers)
+                self.feed.readings.blocks.statements[number] = Statement(texts, powers)
         element.clear()
 
     def read(self, element: Any) -> None:
@@ -527,7 +528,7 @@ class EntryReader:
         entry.kinds = tuple(dict.fromkeys(kind for kind, _ in found))
         self.feed.entries.append(entry)
         for number in blocks:
-            self.feed.readings.blocks[number].entry = entry.number
+            self.feed.readings.blocks.entry[number] = entry.number
         self.feed.resources += [
             Resource(kind, self._tree(element), entry.number) for kind, element in found if kind != "IntervalBlock"
         ]

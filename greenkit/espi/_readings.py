@@ -10,11 +10,14 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from greenkit.errors import FormatError
 from greenkit.espi._xml import Names
@@ -133,12 +136,63 @@ class Block:
     statement: Statement | None = None
 
 
+class Blocks(Sequence[Block]):
+    """The blocks of all documents, in columns: an int64 array for each number of a :class:`Block`.
+
+    ``blocks[n]`` is a copy of one block; to change it, change the columns.
+    """
+
+    def __init__(self) -> None:
+        self.start, self.duration, self.first, self.rows, self.entry = (array("q") for _ in range(5))
+        self.statements: dict[int, Statement] = {}
+
+    @property
+    def columns(self) -> dict[str, array[int]]:
+        """The arrays by their names."""
+        return {name: getattr(self, name) for name in ("start", "duration", "first", "rows", "entry")}
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @overload
+    def __getitem__(self, number: int) -> Block: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Block]: ...
+    def __getitem__(self, number: int | slice) -> Block | list[Block]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(len(self))[number]]
+        cells = {name: column[number] for name, column in self.columns.items()}
+        return Block(**cells, statement=self.statements.get(number))
+
+    def append(self, block: Block) -> None:
+        """Add a block."""
+        if block.statement:
+            self.statements[len(self)] = block.statement
+        for name, column in self.columns.items():
+            column.append(getattr(block, name))
+
+    def extend(self, columns: Mapping[str, npt.NDArray[np.int64]]) -> None:
+        """Add blocks in columns."""
+        for name, column in self.columns.items():
+            column.frombytes(columns[name].tobytes())
+
+    def truncate(self, length: int) -> None:
+        """Remove the blocks after the first ones."""
+        for column in self.columns.values():
+            del column[length:]
+        self.statements = {number: found for number, found in self.statements.items() if number < length}
+
+    def array(self, name: str) -> npt.NDArray[np.int64]:
+        """Return a column as a numpy array without a copy; while it is in use, no block can be added."""
+        return np.frombuffer(self.columns[name], dtype=np.int64)
+
+
 class Readings:
     """The readings of all documents, in document order."""
 
     def __init__(self, names: Names) -> None:
         self.columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
-        self.blocks: list[Block] = []
+        self.blocks = Blocks()
         self.quality_texts: list[str] = []
         self.doubtful: Counter[tuple[str, str]] = Counter()
         self._quality_ids: dict[str, int] = {}
@@ -159,7 +213,8 @@ class Readings:
         self.doubtful = doubtful.copy()  # a mark serves twice if the fast path and an encoding both fail
         for column in self.columns.values():
             del column[rows:]
-        del self.blocks[blocks:], self.quality_texts[qualities:]
+        self.blocks.truncate(blocks)
+        del self.quality_texts[qualities:]
         self._quality_ids = {text: n for n, text in enumerate(self.quality_texts)}
 
     def take_columns(self) -> dict[str, array[Any]]:

@@ -124,7 +124,7 @@ class Rows:
     def of(cls, feed: Feed, index: SeriesIndex) -> Rows:
         """Take over the columns of a feed. The rows of the blocks follow each other without gaps."""
         columns = {name: np.frombuffer(a, dtype=a.typecode) for name, a in feed.readings.take_columns().items()}
-        counts = np.array([b.rows for b in feed.readings.blocks], dtype=np.int64)
+        counts = feed.readings.blocks.array("rows")
         block = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         of_block = np.array(index.of_block, dtype=np.int32)
         return cls(feed, index, columns, block, of_block[block] if len(block) else block)
@@ -150,6 +150,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.block)
+
+
+def documents_of_blocks(feed: Feed) -> Numbers:
+    """Return the number of the document of each block."""
+    return np.array(feed.entries.document, dtype=np.int32)[feed.readings.blocks.array("entry")]
 
 
 def all_by_series(rows: Rows, hit: Bools) -> Bools:
@@ -188,10 +193,7 @@ def _alike(rows: Rows) -> Ints:
     Only these can be duplicates, and their readings are compared; most feeds have none.
     """
     blocks, start = rows.feed.readings.blocks, rows.columns["start"]
-    count, first, begin, length = (
-        np.fromiter((getattr(b, name) for b in blocks), dtype=np.int64, count=len(blocks))
-        for name in ("rows", "first", "start", "duration")
-    )
+    count, first, begin, length = (blocks.array(name) for name in ("rows", "first", "start", "duration"))
     filled = np.flatnonzero(count)
     if len(filled) < 2:
         return filled[:0]
@@ -314,11 +316,11 @@ def fix_by_quirks(rows: Rows, tz: str | None) -> Findings:
     applied = {quirk for document in rows.feed.documents for quirk in document.quirks if "fix_rows" in quirk.sets}
     if not applied or not len(rows):
         return out
-    blocks = rows.feed.readings.blocks
-    documents = [rows.feed.entries[b.entry].document for b in blocks]
+    documents = documents_of_blocks(rows.feed)
     first = np.flatnonzero(np.r_[True, rows.block[1:] != rows.block[:-1]])
     begins = dict(zip(rows.block[first].tolist(), rows.columns["start"][first].tolist(), strict=True))
-    labels = np.array([begins.get(n, NONE) if b.start == NONE else b.start for n, b in enumerate(blocks)])
+    declared = rows.feed.readings.blocks.start
+    labels = np.array([begins.get(n, NONE) if start == NONE else start for n, start in enumerate(declared)])
     for quirk in sorted(applied, key=quirks.registered().index):
         is_theirs = np.array([quirk in rows.feed.documents[n].quirks for n in documents], dtype=bool)
         here = np.flatnonzero(is_theirs[rows.block])

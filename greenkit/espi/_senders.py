@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from greenkit.espi import quirks
 from greenkit.espi._feed import Entry, Feed, Resource
-from greenkit.espi._readings import Block
 from greenkit.espi.quirks import BlockFacts, DocumentFacts, ImpliedReadingType, Quirk
 from greenkit.findings import Findings, Kind
 
@@ -29,17 +28,17 @@ CONFLICT: Final = Kind(
 def recognize(feed: Feed) -> Findings:
     """Set the quirks of each document, and add the ReadingTypes that its blocks imply if it has none."""
     out = Findings()
-    typed = {feed.entries[r.entry].document for r in feed.of("ReadingType")}
+    entries, blocks = feed.entries, feed.readings.blocks
+    typed = {entries.document[r.entry] for r in feed.of("ReadingType")}
     titles: dict[int, list[str]] = {}
     for resource in feed.of("ReadingType"):
-        titles.setdefault(feed.entries[resource.entry].document, []).append(feed.entries[resource.entry].title)
-    stating: dict[int, list[Block]] = {}
-    for block in feed.readings.blocks:
-        if block.statement:
-            stating.setdefault(feed.entries[block.entry].document, []).append(block)
+        titles.setdefault(entries.document[resource.entry], []).append(entries.title[resource.entry])
+    stated: dict[int, set[str]] = {}
+    for block, statement in blocks.statements.items():
+        stated.setdefault(entries.document[blocks.entry[block]], set()).update(statement.interval)
     reported: set[str] = set()
     for number, document in enumerate(feed.documents):
-        members = frozenset(name for b in stating.get(number, ()) if b.statement for name in b.statement.interval)
+        members = frozenset(stated.get(number, ()))
         facts = DocumentFacts(
             document.title, members, number in typed, tuple(titles.get(number, ())), _block_links(feed, number)
         )
@@ -64,7 +63,8 @@ def recognize(feed: Feed) -> Findings:
 
 def _block_links(feed: Feed, document: int) -> Any:
     def links() -> Iterator[str]:
-        return (e.self_ for e in feed.entries if e.document == document and "IntervalBlock" in e.kinds)
+        columns = zip(feed.entries.document, feed.entries.kinds, feed.entries.self_, strict=True)
+        return (self_ for number, kinds, self_ in columns if number == document and "IntervalBlock" in kinds)
 
     return links
 
@@ -73,7 +73,7 @@ def _add_reading_types(feed: Feed, document: int, quirk: Quirk, reported: set[st
     """Add the ReadingTypes that blocks imply, with one entry for all blocks that imply the same one."""
     out = Findings()
     entries: dict[tuple[Any, ...], Entry] = {}
-    for block in feed.readings.blocks:
+    for number, block in enumerate(feed.readings.blocks):
         entry = feed.entries[block.entry]
         if entry.document != document:
             continue
@@ -89,7 +89,7 @@ def _add_reading_types(feed: Feed, document: int, quirk: Quirk, reported: set[st
                 out.add(
                     implied.kind, severity=implied.severity, words=implied.words, file=feed.documents[document].name
                 )
-        block.entry = entries[key].number
+        feed.readings.blocks.entry[number] = entries[key].number
         feed.readings.doubtful["own", "powerOfTenMultiplier"] -= len(multipliers)  # the quirk accounts for them
     return out
 

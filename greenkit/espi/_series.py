@@ -197,13 +197,15 @@ def _same_id(x: Entry, ys: EntryIndex) -> list[Entry]:
 
 _Rule = Callable[[Entry, EntryIndex], list[Entry]]
 _Fit = tuple[str, Callable[[Entry], bool]]
-_BY_COLLECTION: Final = "up"
 # from a block or a MeterReading to the entry that names it
-UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
+_LINKS_UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
     ("self", _named_by),
-    (_BY_COLLECTION, _collection_named_by),
+    ("up", _collection_named_by),
     ("back", _names),
     ("collection", _names_collection),
+)
+UPWARD: Final = (
+    *_LINKS_UPWARD,
     ("path", _nested),
     ("path", _nested_in_usage_point),
 )
@@ -226,7 +228,6 @@ class LinkResolver:
         self.feed = feed
         self.used: Counter[tuple[str, str, str]] = Counter()
         self._peers: dict[str, dict[int, dict[int, int]]] = {}
-        self._by_collection: dict[tuple[str, str, tuple[str, ...], int], Entry] = {}
 
     def find(
         self,
@@ -245,14 +246,7 @@ class LinkResolver:
         """
         if not ys.entries:
             return None
-        # of thousands of blocks with one parent collection, only the first is looked up
-        alike = (of, ys.kind, x.up, x.document) if rules is UPWARD and x.self_ not in ys.by_related else None
-        found = self._by_collection.get(alike) if alike and ys.kind not in x.kinds else None
-        rule = _BY_COLLECTION
-        if found is None:
-            rule, found = self._find(x, of, ys, rules, order, fits)
-            if alike and found and rule == _BY_COLLECTION:
-                self._by_collection[alike] = found
+        rule, found = self._find(x, of, ys, rules, order, fits)
         self.used[of, ys.kind, rule] += 1
         return found
 
@@ -304,10 +298,12 @@ class LinkResolver:
         """Return the position of each entry of a kind in its document, by document and entry number."""
         if kind not in self._peers:
             places = self._peers[kind] = {}
-            for e in self.feed.entries:
-                if kind in e.kinds:
-                    of = places.setdefault(e.document, {})
-                    of[e.number] = len(of)
+            for number, (document, kinds) in enumerate(
+                zip(self.feed.entries.document, self.feed.entries.kinds, strict=True)
+            ):
+                if kind in kinds:
+                    of = places.setdefault(document, {})
+                    of[number] = len(of)
         return self._peers[kind]
 
     def report(self) -> Findings:
@@ -478,23 +474,31 @@ class SeriesResolver:
         return self._data.get((kind, entry.number)) if entry else None
 
     def _last_year(self) -> int:
-        starts = [b.start for b in self.feed.readings.blocks if b.start != NONE]
-        last = max(starts, default=NONE)
+        last = max(self.feed.readings.blocks.start, default=NONE)
         return datetime.fromtimestamp(last // US, UTC).year if last != NONE else 2024
 
     def resolve(self) -> SeriesIndex:
         """Return the series of each block."""
-        index = SeriesIndex()
+        index, blocks = SeriesIndex(), self.feed.readings.blocks
         by_entry: dict[int, int] = {}
+        by_links: dict[tuple[Any, ...], int] = {}
         by_key: dict[tuple[Any, ...], int] = {}
-        for block in self.feed.readings.blocks:
-            if block.entry not in by_entry:
-                key, described = self._described(self.feed.entries[block.entry], block)
-                if key not in by_key:
-                    by_key[key] = len(index.series)
-                    index.series.append(described)
-                by_entry[block.entry] = by_key[key]
-            index.of_block.append(by_entry[block.entry])
+        for block, number in enumerate(blocks.entry):
+            found = by_entry.get(number)
+            if found is None:
+                links = self._links_of(number)
+                found = by_links.get(links)
+                if found is None:
+                    entry = self.feed.entries[number]
+                    key, described = self._described(entry, blocks[block])
+                    if key not in by_key:
+                        by_key[key] = len(index.series)
+                        index.series.append(described)
+                    found = by_key[key]
+                    if self._is_joined_by_links(entry):  # of thousands of blocks with the same links, one is looked up
+                        by_links[links] = found
+                by_entry[number] = found
+            index.of_block.append(found)
         _distinguish(index.series)
         index.findings.extend(self._on_links)
         if self._contradictory:
@@ -517,6 +521,26 @@ class SeriesResolver:
         out, self._findings = self._findings, Findings()
         return out
 
+    def _links_of(self, number: int) -> tuple[Any, ...]:
+        """Return what an entry has in common with others that have the same links, and are in the same folder."""
+        entries = self.feed.entries
+        self_ = entries.self_[number]
+        is_named = self_ in self.meter_readings.by_related or self_ in self.meter_readings.by_self
+        folder = self_ if is_named else self_.rpartition("/")[0]
+        return entries.document[number], folder, is_named, entries.up[number], entries.related[number]
+
+    def _is_joined_by_links(self, entry: Entry) -> bool:
+        """Return whether the links of an entry are all that decides its series."""
+        if len(entry.kinds) > 1 or self._own_type(entry):
+            return False
+        meter_reading = self.links.linked(entry, self.meter_readings, _LINKS_UPWARD)
+        return meter_reading is not None and not self._other_owner(entry, meter_reading)
+
+    def _own_type(self, entry: Entry) -> Entry | None:
+        """Return the ReadingType that the links of a block name themselves."""
+        is_near = entry.related or "ReadingType" in entry.kinds
+        return self.links.linked(entry, self.reading_types, ACROSS[:1]) if is_near else None
+
     def _described(self, entry: Entry, block: Block) -> tuple[tuple[Any, ...], Series]:
         fits = (("fit", lambda y: self._fits_length(self._type_of(y), block)), _fits_title(entry))
         meter_reading = self.links.find(entry, "IntervalBlock", self.meter_readings, UPWARD, fits=fits)
@@ -524,8 +548,7 @@ class SeriesResolver:
             both = [y for y in (meter_reading, other) if self._fits_length(self._type_of(y), block)]
             self._contradictory.append(len(both) == 1)
             meter_reading = both[0] if len(both) == 1 else meter_reading
-        own_is_near = entry.related or "ReadingType" in entry.kinds
-        own = self.links.linked(entry, self.reading_types, ACROSS[:1]) if own_is_near else None
+        own = self._own_type(entry)
         if not meter_reading or own:
             return self._joined(entry, block, meter_reading, own)
         # thousands of blocks have one MeterReading
@@ -713,8 +736,9 @@ def _number_versions(feed: Feed) -> Findings:
             continue
         content = repr((resource.data, sorted(entry.related)))
         known = contents.setdefault((resource.kind, entry.document, entry.self_), {})
-        entry.version = known.setdefault(content, len(known))
-        count[resource.kind] += entry.version > 0
+        version = known.setdefault(content, len(known))
+        feed.entries.version[resource.entry] = version
+        count[resource.kind] += version > 0
     for kind, n in sorted((+count).items()):
         out.add(SAME_LINK, of=kind, count=n)
     return out

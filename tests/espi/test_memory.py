@@ -27,7 +27,7 @@ def long_feed(rows=ROWS):
     start = found.readings.columns["start"]
     for row in range(1, rows):
         start[row] += row * 3_600_000_000
-    found.readings.blocks[0].rows = rows
+    found.readings.blocks.rows[0] = rows
     return found
 
 
