@@ -4,6 +4,7 @@ import io
 import itertools
 import random
 import re
+import time
 from collections import Counter
 from dataclasses import astuple
 from pathlib import Path
@@ -27,6 +28,7 @@ from greenkit.synthetic import data_samples
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 SAMPLES = [name.partition(".")[0] for name in data_samples.SAMPLES if name.endswith(".xml")]
 START = utc("2024-01-05 05:00")
+SLOWEST = 3.0  # seconds of CPU time for a mutant, which takes milliseconds
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,10 @@ def compare(seeds, monkeypatch):
         data, rng = mutant(seed), random.Random(~seed)
         monkeypatch.setattr(_xml, "CHUNK", rng.choice([64, 700, 4000, 1 << 18, 1 << 18]))
         recover = rng.random() < 0.2
-        assert state(data, Counting, recover) == state(data, None, recover), f"seed {seed}"
+        began = time.process_time()
+        one = state(data, Counting, recover)
+        assert time.process_time() - began < SLOWEST, f"seed {seed}"
+        assert one == state(data, None, recover), f"seed {seed}"
     return Counting.total
 
 
