@@ -123,7 +123,7 @@ def test_epoch_seconds_are_accepted_as_number_and_text(given):
 @pytest.mark.parametrize(
     "given",
     [np.int64(1709280000 * 10**9), np.int64(20240301), np.float64("nan"), np.bool_(True), np.timedelta64(1, "D"),
-     np.datetime64("NaT"), "170928000012", float("inf"), 10**400, b"2024-03-01"],
+     np.datetime64("NaT"), "170928000012", 1709280000000, np.int64(1709280000000), float("inf"), 10**400, b"2024-03-01"],
 )  # fmt: skip
 def test_numbers_that_could_be_anything_are_refused(given):
     with pytest.raises(errors.SettingsError, match="is not an unambiguous date or time"):
@@ -285,6 +285,29 @@ def test_interrupt_between_answer_and_save_keeps_the_grant(utility, tmp_path):
     assert len(client.usage(*MARCH)) == 288
     assert utility.counts["token refresh_token"] == 1
     assert utility.counts["reuse detected"] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_interrupt_while_the_code_is_exchanged_keeps_the_grant(utility):
+    client = utility.connect()
+    flow = client.authorize("paste")
+    url, save = click(flow.url, follow=False), client._grants.store.save
+
+    def interrupted(token):
+        os.kill(os.getpid(), signal.SIGINT)  # Python's handler runs in the main thread
+        for _ in range(10):
+            time.sleep(0.01)
+        save(token)
+
+    client._grants.store.save = interrupted
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            flow.finish(url)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert len(client.usage(*MARCH)) == 288
+    assert utility.counts["token authorization_code"] == 1
 
 
 def test_run_to_end_returns_raises_and_keeps_the_callers_deadline():
@@ -770,6 +793,13 @@ def test_revoke_after_forget_is_an_error(utility):
     with pytest.raises(errors.SettingsError, match="cannot end the authorization at the utility") as caught:
         client.revoke()
     assert "utility's website" in caught.value.next_step
+
+
+def test_text_of_a_sign_in_has_the_link_and_what_to_do(utility):
+    with utility.connect().authorize("paste") as flow:
+        assert flow.url in repr(flow).splitlines()[1]
+        assert "client.finish(" in repr(flow)
+    assert flow.url not in repr(flow)
 
 
 def test_prompt_without_a_terminal_is_an_error_of_greenkit(utility, monkeypatch):

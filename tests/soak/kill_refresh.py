@@ -15,7 +15,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -73,12 +72,9 @@ def run(count: int, seed: int) -> Counter[str]:
         try:
             for order in ["measure"] * 3 + ["kill"] * count:
                 reused = utility.counts["reuse detected"]
-                refreshes = utility.counts["token refresh_token"]
                 worker.stdin.write(order + "\n")
                 worker.stdin.flush()
                 outcome = worker.stdout.readline().strip()
-                time.sleep(0.02)  # the utility may still be answering a process that is gone
-                rotated = utility.counts["token refresh_token"] > refreshes
                 if order == "measure":
                     continue
                 found[outcome] += 1
@@ -86,22 +82,17 @@ def run(count: int, seed: int) -> Counter[str]:
                     with client._grants.store.locked():  # finishes the save of the killed process
                         pass
                     token = client._grants.store.load()
-                    newest = utility.register.tokens[-1]
-                    if token is not None and token.refresh is not None and token.refresh.reveal() == newest.refresh:
-                        found["kept"] += 1
-                    else:
-                        # the answer was lost between the utility and the disk, which no client can prevent
-                        assert rotated, "a grant was lost although the utility had not renewed it"
-                        found["answer lost"] += 1
                     client._grants.token(token.access if token else None)
                 except errors.AuthorizationExpired as e:
-                    found["told to authorize again"] += 1
+                    # the utility renewed the grant, and its answer was lost on the way to the disk, which no client can
+                    # prevent; what it had renewed is known only now, since it may answer a process that is gone late
+                    assert utility.counts["reuse detected"] == reused + 1, "a grant was lost without a renewal"
                     assert e.next_step  # noqa: PT017 this is no test function
-                    assert rotated
-                    assert utility.counts["reuse detected"] == reused + 1
+                    found["answer lost"] += 1
                     authorize(client, visitor)
                 else:
                     assert utility.counts["reuse detected"] == reused, "a refresh token was used twice"
+                    found["kept"] += 1
                 left = sorted(p.name for p in tokens.iterdir() if not p.name.endswith((".json", ".lock")))
                 assert not left, left
                 assert all(p.stat().st_mode & 0o077 == 0 for p in tokens.iterdir())

@@ -774,6 +774,19 @@ def test_original_that_the_lost_ledger_knew_is_never_replaced(server, into, loss
     no_leftovers(into)
 
 
+def test_original_that_appears_during_a_fetch_is_never_replaced(server, into):
+    class Restoring(DirectoryRemote):
+        def fetch(self, path, sink, offset=0):
+            (Home(into).received / Path(path).name).write_bytes(b"restored from a backup")
+            super().fetch(path, sink, offset)
+
+    assert run(server, into, remote=Restoring(server), delete="fetched").complete
+    received = {p.name: p.read_bytes() for p in Home(into).received.iterdir()}
+    assert {received[f"{name}.asc"] for name in PLAIN} == {b"restored from a backup"}
+    assert len(received) == 2 * len(PLAIN)
+    assert plain_files(into) == PLAIN
+
+
 def test_file_that_the_server_still_has_is_not_doubled_after_the_loss_of_the_ledger(server, into):
     run(server, into)
     Home(into).ledger.unlink()
