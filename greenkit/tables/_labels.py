@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ LABEL_INFERRED: Final = Kind(
 )
 
 
+_LENGTH: Final = re.compile(
+    r"(?P<number>\d{1,5}(\.\d{1,3})?)?\s*(?P<unit>d|days?|h|hrs?|hours?|m|mins?|minutes?|minute\(s\))?\.?"
+)
 END_INCLUSIVE: Final = Kind(
     "tables.label.inclusive",
     "info",
@@ -308,9 +312,17 @@ def _are_serials(words: Sequence[str]) -> bool:
 
 
 def minutes_of(word: str) -> int:
-    """Return the length that a cell such as ``15``, ``60min`` or ``Hour`` states, in microseconds; 0 if none."""
-    word = fold(word)
-    digits = "".join(c for c in word if c.isdigit() or c == ".")
-    unit = word.replace(digits, "").strip() if digits else word
-    scale = {"hour": 60, "hours": 60, "h": 60, "hr": 60, "day": 1440, "days": 1440, "d": 1440}.get(unit, 1)
-    return int(float(digits or (1 if scale > 1 else 0)) * scale * MINUTE)
+    """Return the length that a cell such as ``15``, ``60min`` or ``Hour`` states, in microseconds; 0 if none.
+
+    Examples
+    --------
+    >>> [minutes_of(word) // MINUTE for word in ("15", "60min", "Hour", "1.5 h", "Pat 12")]
+    [15, 60, 60, 90, 0]
+    """
+    match = _LENGTH.fullmatch(fold(word))
+    if match is None or not (match["number"] or match["unit"]):
+        return 0
+    scale = (
+        1440 if match["unit"] and match["unit"][0] == "d" else 60 if match["unit"] and match["unit"][0] == "h" else 1
+    )
+    return int(float(match["number"] or scale > 1) * scale * MINUTE)

@@ -88,6 +88,12 @@ INTERVAL_UNKNOWN: Final = Kind(
 ZONES: Final = (
     "America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Los_Angeles",
 )  # fmt: skip
+INTERVAL_UNREADABLE: Final = Kind(
+    "tables.interval.unreadable",
+    "warning",
+    "{count:row} of {file} {count:has|have} no readable interval length. greenkit used {minutes} minutes.",
+    "Check {count:this row|these rows} of {file}.",
+)
 _NEIGHBOR_DAYS: Final = 10
 
 
@@ -362,7 +368,7 @@ class Placing(Values):
             length: Any = int(interval * MINUTE)
         elif isinstance(interval, Column):
             column = self.words(interval.column)
-            length = column.map([minutes_of(word) for word in column.words], np.int64)[part.row]
+            length = self._readable(column.map([minutes_of(word) for word in column.words], np.int64)[part.row])
         elif self.table.is_wide:
             length = self._step
         else:
@@ -371,6 +377,16 @@ class Placing(Values):
         for at, long in self._long.items():
             end[instants == at] = at + long
         return start, end
+
+    def _readable(self, length: Ints) -> Ints:
+        """Return lengths of intervals from a column; a row without a readable length has that of most rows."""
+        bad = length == 0
+        if not bad.any():
+            return length
+        distinct, counts = np.unique(length[~bad], return_counts=True)
+        usual = int(distinct[np.argmax(counts)]) if len(distinct) else HOUR
+        self._report(INTERVAL_UNREADABLE, count=int(bad.sum()), minutes=usual / MINUTE)
+        return np.where(bad, usual, length)
 
     def _measured(self, part: Part, instants: Ints, series: Ints, backward: bool) -> Ints:
         if backward:

@@ -381,9 +381,11 @@ class Values(Labels):
         if isinstance(unit, Column | WordsOf):
             column = self.words(unit.column)
             meanings = {fold(k): v for k, v in getattr(unit, "words", {}).items()}
-            found = [self._unit(meanings.get(fold(word), word), unit.column) for word in column.words] or [
-                ("kWh", 1.0, "energy", "electricity")
-            ]
+            seen = np.bincount(column.codes[part.row], minlength=len(column.words)) > 0  # not a repeated header's word
+            found = [
+                self._unit(meanings.get(fold(word), word) if here else "kWh", unit.column)
+                for word, here in zip(column.words, seen, strict=True)
+            ] or [numbers.UNITS["kwh"]]
             distinct = list(dict.fromkeys(found))
             return column.map([distinct.index(f) for f in found], np.int32), distinct
         if unit is None:

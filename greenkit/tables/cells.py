@@ -438,7 +438,7 @@ class _Collector:
         return out
 
     def _texts(self, place: int) -> list[str]:
-        return [decode(text).strip() for text in self._seen[place]]
+        return [decode(text).replace("\0", "").strip() for text in self._seen[place]]
 
     def _as_words(self, place: int, chunks: list[Codes]) -> Words:
         kind = np.min_scalar_type(max(len(self._seen[place]) - 1, 0))
@@ -562,7 +562,7 @@ def _cell_text(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e18 else repr(value)
     return str(value)
 
 

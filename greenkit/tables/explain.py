@@ -149,10 +149,10 @@ def _draft(grid: Grid) -> str:
     )
     used = {*table.time.columns, *values, *(column for pattern in slots[:1] for column in _slot_names(names, pattern))}
     others = [column for column in names if column not in used and column != getattr(meter, "column", None)]
-    if others:
-        open_.append(f"Columns not used: {', '.join(others)}. {_ADD}")
     lines = [f"# {name}: no known layout. Complete this draft.", *(f"# {line}" for line in open_)]
     raw = ["# First rows as they are in the file:", *(f"#   {' | '.join(row)}" for row in rows[:_ROWS])]
+    if others:
+        raw.append(f"# Columns not used: {', '.join(others)}. {_ADD}")
     return "\n".join([*lines, dump_mapping(TableMapping(table)).rstrip("\n"), *raw]) + "\n"
 
 

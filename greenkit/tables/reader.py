@@ -77,6 +77,11 @@ COLUMN_UNREAD: Final = Kind(
     "Column {column} of {file} has numbers that the mapping does not read.",
     "Add the column to values in the mapping, with skip = true if you do not need it.",
 )
+BILL_DUPLICATE: Final = Kind(
+    "tables.bill.duplicate",
+    "info",
+    "greenkit left out {count:bill} that another row or file also has.",
+)
 _OF_VALUES: Final = ("unit", "flow", "kind", "blank")
 _OF_COSTS: Final = ("currency", "credit")
 _SAMPLE: Final = 50
@@ -546,12 +551,17 @@ class TableReading:
                 arguments=[choice.argument for choice in unclear.choices],
                 words={"reason": "it can be read in several ways", "fix": unclear.next_step},
             )
+        bills = _joined(self._bills, _BILL_COLUMNS)
+        again = bills.duplicated([name for name in _BILL_COLUMNS if name != "source"])
+        if again.any():
+            self._findings.add(BILL_DUPLICATE, count=int(again.sum()))
+            bills = bills[~again].reset_index(drop=True)
         frames = drop_repeats(self._frames, self._findings)
         readings = frames[0] if len(frames) == 1 else frame.concat(frames)
         return TableData(
             frame.note(readings, self._findings),
             _joined(self._registers, _REGISTER_COLUMNS),
-            _joined(self._bills, _BILL_COLUMNS),
+            bills,
             self._findings,
             self._mappings,
             self._layouts,

@@ -293,8 +293,11 @@ def recognize(grid: Grid, kind: str = "readings") -> Recognized | Near | None:
 
 
 def _named(layout: Layout, row: Sequence[str]) -> list[str]:
-    """Return the names of a header, with those of the mapping where a variant has others."""
-    renamed = list(row)
+    """Return the names of a header, with those of the mapping where a variant has others.
+
+    Empty cells at its end are left out: their numbers are no names of intervals.
+    """
+    renamed = list(row[: max((i + 1 for i, cell in enumerate(row) if cell), default=0)])
     for name, own in layout.layout.rename.items():
         renamed = [own if _fits(fold(cell), name) else cell for cell in renamed]
     return renamed
@@ -341,7 +344,7 @@ def _preamble(rows: Sequence[Sequence[str]]) -> dict[str, str]:
             cells = [name, value.strip()]
         if len(cells) == 2:
             out.setdefault(fold(cells[0]), cells[1])
-    for names, values in itertools.pairwise(rows):
+    for names, values in itertools.pairwise([row for row in rows if row]):
         if len(names) == len(values) > 2:  # a line of names above a line of values
             for name, value in zip(names, values, strict=True):
                 out.setdefault(fold(name), value.strip())
