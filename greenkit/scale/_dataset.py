@@ -742,14 +742,18 @@ class Dataset:
         results = self._run(_compact_range, self._ranges(which), arguments, client, progress)
         new = [part for parts in results for part in parts]
         paths = {p["path"] for p in old}
+        is_done = [False]
 
         def choose(days: Any) -> _delta.Change | None:
             now = {p["path"] for p in _delta.files_in(days, month)}
+            is_done[:] = [bool(new) and {p.path for p in new} <= now]
+            if is_done[0]:  # the commit was reported as failed, although it was written
+                return None
             # files that were added during the call stay beside the new ones; if any was removed, another compaction was
             # first
             return _delta.Change([], new, old) if paths <= now else None
 
-        if _delta.commit(self.folder, choose) is None:
+        if _delta.commit(self.folder, choose) is None and not is_done[0]:
             _delta.delete_parts(_delta.location(self.folder, "days"), new)
             return 0
         return len(old)

@@ -299,13 +299,19 @@ class _Ingest:
                 done.parts = []
         again: list[Done] = []
         current: list[Done] = []
+        added: list[Done] = []
 
         def choose(days: DeltaTable) -> _delta.Change | None:
             known = _known(self.folder, days).digests
             again.clear()
             current.clear()
-            for done in whole:
-                (again if any(r.piece.digest in known for r in done.read) else current).append(done)
+            added.clear()
+            # a commit may be written and yet reported as failed: its files must not be taken for those of others
+            mine = _delta.committed(days, [done.task.name for done in whole])
+            for done, is_added in zip(whole, mine, strict=True):
+                is_known = any(r.piece.digest in known for r in done.read)
+                (added if is_added else again if is_known else current).append(done)
+            self.version = int(days.version())
             if not current:
                 return None
             self._append_others(current)
@@ -315,7 +321,8 @@ class _Ingest:
         version = _delta.commit(self.folder, choose)
         if version is not None:
             self.version = version
-            self._rows += _file_rows(current, refused)
+            added += current
+        self._rows += _file_rows(added, refused)
         self._since = time.monotonic()
         self._drop_known(again)
 

@@ -181,3 +181,25 @@ def test_a_roster_that_cannot_be_written_is_an_error(usage):
 def test_errors_of_the_code_itself_are_not_translated():
     with pytest.raises(ZeroDivisionError), _faults.reading("x"):
         raise ZeroDivisionError
+
+
+def test_a_commit_that_is_written_but_reported_as_failed_keeps_its_files(base, usage, monkeypatch):
+    import deltalake
+    from deltalake.exceptions import CommitFailedError
+
+    real, failures = deltalake.DeltaTable.create_write_transaction, []
+
+    def write_and_fail(*a, **k):
+        real(*a, **k)
+        if not failures:
+            failures.append(1)
+            raise CommitFailedError("Transaction failed: Version 2 already exists")
+
+    monkeypatch.setattr(deltalake.DeltaTable, "create_write_transaction", write_and_fail)
+    report = add(base, usage)
+    ds = greenkit.open_dataset(usage)
+    assert (report.rows, report.known, len(ds.frame())) == (24, 0, 48)
+    assert (report.version, len(ds.files), failures.pop()) == (ds.version, 2, 1)
+    assert ds.compact("2025-11", client="in order") == 2
+    assert (len(ds.frame()), failures) == (48, [1])
+    assert len(ds.months) == ds.months["files"].sum() == 1
