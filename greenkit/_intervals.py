@@ -150,24 +150,9 @@ class Intervals:
         """Most frequent length in each series, in seconds; 0 for a series in which no interval has a length."""
         if self.usual is not None:
             return self.usual
-        length = self.end - self.start
-        n = len(self.keys)
-        if not len(length):
-            return np.zeros(n, dtype=np.int64)
-        low, high = np.minimum.reduceat(length, self.first), np.maximum.reduceat(length, self.first)
-        usual = np.zeros(n, dtype=np.int64)
-        usual[self.code[self.first]] = low
-        # series with several lengths are counted; most have one
-        several = self.code[self.first[low < high]]
-        if len(several):
-            mixed = np.isin(self.code, several) if len(several) < n else slice(None)
-            which, lengths = pd.factorize(length[mixed], sort=True)
-            counts = np.bincount(self.code[mixed] * len(lengths) + which, minlength=n * len(lengths))
-            counts = counts.reshape(n, len(lengths))
-            counts[:, lengths == 0] = 0
-            most = np.where(counts.any(axis=1), lengths[counts.argmax(axis=1)], 0)
-            usual[several] = most[several]
-        return np.asarray(usual // US, dtype=np.int64)
+        usual = np.zeros(len(self.keys), dtype=np.int64)
+        usual[self.code[self.first]] = lengths(self.first, self.start, self.end)[0]
+        return usual // US
 
     def count_in(self, time: Any, code: Any) -> Ints:
         """Return how many intervals of the usual length of a series fit into a time (microseconds), rounded."""
@@ -197,8 +182,13 @@ class Intervals:
 
     def label(self, code: int) -> str:
         """Return the name of one series for a message."""
-        key = self.keys.iloc[code]
-        return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
+        return label(self.keys, code)
+
+
+def label(keys: pd.DataFrame, code: int) -> str:
+    """Return the name of one of the series in ``keys`` for a message."""
+    key = keys.iloc[code]
+    return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
 
 
 def groups(first: Ints, rows: int) -> Iterator[tuple[int, int, slice]]:
@@ -216,6 +206,47 @@ def groups(first: Ints, rows: int) -> Iterator[tuple[int, int, slice]]:
     cuts = [0, *(np.flatnonzero(np.diff(edges[1:] // BATCH)) + 1).tolist(), len(first)]
     for a, b in pairwise(cuts):
         yield a, b, slice(int(edges[a]), int(edges[b]))
+
+
+def lengths(first: Ints, start: Instants, end: Instants) -> tuple[Ints, Bools]:
+    """Return the most frequent length of the intervals of each series, and whether all of them have it.
+
+    Parameters
+    ----------
+    first : array of int64
+        First row of each series, increasing. Each series has rows.
+    start, end : array of int64
+        Microseconds since 1970 UTC.
+
+    Returns
+    -------
+    array of int64
+        Microseconds; of lengths that are equally frequent, the shortest. An interval without length does not count.
+    array of bool
+        Whether the series has intervals of one length only.
+
+    Examples
+    --------
+    >>> lengths(np.array([0, 2]), np.array([0, 1, 0, 1, 2]), np.array([1, 2, 1, 2, 4]))[0].tolist()
+    [1, 1]
+    """
+    low, high = np.zeros(len(first), dtype=np.int64), np.zeros(len(first), dtype=np.int64)
+    for a, b, rows in groups(first, len(start)) if len(first) else ():
+        length = end[rows] - start[rows]
+        low[a:b], high[a:b] = (each.reduceat(length, first[a:b] - first[a]) for each in (np.minimum, np.maximum))
+    several = np.flatnonzero(low < high)
+    if len(several):
+        # series with several lengths are counted; most have one
+        count = np.diff(np.append(first, len(start)))[several]
+        mixed = ranges(first[several], count)
+        which, sizes = pd.factorize(end[mixed] - start[mixed], sort=True)
+        number = np.repeat(np.arange(len(several)), count) * len(sizes) + which
+        counts = np.bincount(number, minlength=len(several) * len(sizes)).reshape(len(several), len(sizes))
+        counts[:, sizes == 0] = 0
+        low[several] = np.where(counts.any(axis=1), sizes[counts.argmax(axis=1)], 0)
+    uniform = np.ones(len(first), dtype=bool)
+    uniform[several] = False
+    return low, uniform
 
 
 def ranges(first: Ints, count: Ints) -> Ints:
@@ -262,6 +293,9 @@ def _wall(instants: Instants, zone: str) -> Instants:
 
 # -- from a frame
 
+_BLOCK: Final = 1 << 16
+"""Rows whose names are compared at once."""
+
 
 def runs(df: pd.DataFrame) -> tuple[Ints, Ints, pd.DataFrame]:
     """Find the series of a frame, run by run.
@@ -282,8 +316,12 @@ def runs(df: pd.DataFrame) -> tuple[Ints, Ints, pd.DataFrame]:
     columns = [_category(df[name]) for name in KEY]
     codes = [column.array.codes for column in columns]
     changed = np.zeros(max(len(df) - 1, 0), dtype=bool)
-    for each in codes:
-        changed |= each[1:] != each[:-1]
+    # in blocks that stay in the cache of the processor
+    for a in range(0, len(changed), _BLOCK):
+        block = changed[a : a + _BLOCK]
+        for each in codes:
+            here = each[a : a + _BLOCK + 1]
+            block |= here[1:] != here[:-1]
     first = np.append(np.zeros(min(len(df), 1), dtype=np.int64), np.flatnonzero(changed) + 1)
     joint = np.zeros(len(first), dtype=np.int64)
     for column, each in zip(columns, codes, strict=True):
@@ -398,9 +436,14 @@ def newest(first: Ints, revision: Ints) -> Bools:
     return np.asarray(revision == np.repeat(np.maximum.reduceat(revision, first), count))
 
 
+def has_revisions(df: pd.DataFrame) -> bool:
+    """Return whether any row states the revision that it is from."""
+    return "revision" in df.columns and bool(df["revision"].notna().any())
+
+
 def latest(found: Intervals, df: pd.DataFrame) -> Intervals:
     """Keep the newest revision of each local day of each series; a row without a revision is older than any other."""
-    if "revision" not in df.columns or not len(found) or not df["revision"].notna().any():
+    if not has_revisions(df):
         return found
     revision = to_instants(df["revision"])[found.row]
     day = found.date

@@ -17,17 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from greenkit._intervals import BATCH, Bools, Floats, Intervals, Ints, Runs, is_duplicate, ranges
+from greenkit._intervals import Bools, Floats, Intervals, Ints, Runs, is_duplicate, label, lengths, ranges
 from greenkit._series import ADDITIVE
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
-from greenkit.times import Instants, midnights
+from greenkit.times import US, Instants, midnights
 
 COLUMNS: Final = {
     "relation": "part, copy, alternative, complement, successor, or separate",
@@ -57,6 +58,8 @@ _ENOUGH: Final = 24
 """Readings that no two meters share by chance, if enough of them differ."""
 _VARIED: Final = 10
 """Distinct values that readings need to be compared between meters."""
+_CHUNK: Final = 1 << 13
+"""Rows of the flows that are compared at once, so that their arrays stay in the cache of the processor."""
 
 
 class Successor(NamedTuple):
@@ -115,13 +118,13 @@ NONE: Final = Relations()
 # -- finding them
 
 
-def find(found: Intervals, df: pd.DataFrame, *, resolution: str = "finest") -> Relations:
+def find(found: Intervals | Runs, df: pd.DataFrame, *, resolution: str = "finest") -> Relations:
     """Find the relations between the series of a frame.
 
     Parameters
     ----------
-    found : Intervals
-        Each interval once.
+    found : Intervals or Runs
+        Each interval once. Runs are sorted by series.
     df : DataFrame
         The frame that they are from; its columns ``kind`` and ``commodity`` keep series apart.
     resolution : str
@@ -140,24 +143,6 @@ def find(found: Intervals, df: pd.DataFrame, *, resolution: str = "finest") -> R
     return _Search(found, df, resolution).run()
 
 
-def possible(runs: Runs) -> bool:
-    """Return whether the series of a frame can have any relation, judged by their names, and by equal values."""
-    keys = runs.keys
-    if len(keys) < 2:
-        return False
-    if keys.duplicated(["meter", "flow", "unit", "zone"]).any() or (keys["flow"] == "net").any():
-        return True
-    after = np.append(runs.first[1:], len(runs.value))
-    total = np.add.reduceat(runs.value, runs.first)
-    table = pd.DataFrame(
-        {"count": after - runs.first, "start": runs.start[runs.first], "end": runs.end[after - 1], "total": total}
-    )
-    # among a thousand meters, some have the same total by chance: only the readings of those are compared
-    alike = np.flatnonzero(table.duplicated(keep=False) & (total != 0) & ~np.isnan(total))
-    readings = {runs.value[runs.first[i] : after[i]].tobytes() for i in alike}
-    return len(readings) < len(alike)
-
-
 def _check_resolution(resolution: object) -> None:
     known = ("finest", "coarsest", *RESOLUTIONS)
     if resolution not in known:
@@ -171,54 +156,84 @@ class _Search:
     """One search for relations.
 
     ``group`` numbers the series by meter, flow, unit, kind, commodity, and zone; ``cluster`` also by interval length.
-    ``flow`` is the result: the cluster of a proven part, else the series itself.
+    ``leader`` is the result: the first series of proven parts, else the series itself.
     """
 
-    def __init__(self, found: Intervals, df: pd.DataFrame, resolution: str) -> None:
-        self.found, self.df, self.resolution = found, df, resolution
-        self.n = len(found.keys)
+    def __init__(self, found: Intervals | Runs, df: pd.DataFrame, resolution: str) -> None:
+        self.keys, self.df, self.resolution = found.keys, df, resolution
+        self.start, self.end, self.value = found.start, found.end, found.value
+        self.n = len(self.keys)
         # first row of each series, and the number of its rows; what a message states about it
-        self.first = np.searchsorted(found.code, np.arange(self.n))
-        self.count = np.diff(np.append(self.first, len(found)))
-        self.names = {name: found.keys[name].tolist() for name in ("meter", "flow", "unit", "series")}
-        self.low = int(found.start.min()) if len(found) else 0
-        self.span = int(found.end.max()) - self.low + 1 if len(found) else 1
+        if isinstance(found, Runs):
+            self.first, self.row = found.first, found.first
+        else:
+            self.first = np.searchsorted(found.code, np.arange(self.n))
+            self.row = found.row[np.minimum(self.first, max(len(found) - 1, 0))] if len(found) else self.first
+        self.count = np.diff(np.append(self.first, len(self.value)))
+        self.names = {name: self.keys[name].tolist() for name in ("meter", "flow", "unit", "series")}
         self.used = np.ones(self.n, dtype=bool)
         # the series that stands for the flow of each series: at first each for itself
         self.leader = np.arange(self.n)
+        self.members = np.ones(self.n, dtype=np.int64)
         self.sign = np.ones(self.n)
         self.rows: list[dict[str, Any]] = []
-        self.notes: list[str] = []
+        self.notes: dict[str, None] = {}
+
+    @cached_property
+    def lengths(self) -> tuple[Ints, Bools]:
+        """Most frequent length of each series in seconds, and whether all of its intervals have that length."""
+        usual, uniform = np.zeros(self.n, dtype=np.int64), np.ones(self.n, dtype=bool)
+        has = self.count > 0
+        usual[has], uniform[has] = lengths(self.first[has], self.start, self.end)
+        return usual // US, uniform
+
+    @cached_property
+    def low(self) -> int:
+        """First start of all series, each of which is sorted."""
+        return int(self.start[self.first[self.count > 0]].min()) if len(self.start) else 0
+
+    @cached_property
+    def span(self) -> int:
+        """Time from the first start to the last end of all series, and 1."""
+        return int(self.end.max()) - self.low + 1 if len(self.start) else 1
+
+    @cached_property
+    def total(self) -> Floats:
+        """Sum of the values of each series, which is finite if each value is."""
+        total = np.zeros(self.n)
+        has = self.count > 0
+        if has.any():
+            total[has] = np.add.reduceat(self.value, self.first[has])
+        return total
 
     def run(self) -> Relations:
-        keys = self.found.keys
-        self.group = _numbers(keys, ["meter", "flow", "unit", "zone"])
+        self.group = _numbers(self.keys, ["meter", "flow", "unit", "zone"])
         size = np.bincount(self.group)
         if (size[self.group] > 1).any():
             self.group = self._by_kind()
             size = np.bincount(self.group)
             several = size[self.group] > 1
             if several.any():
-                self.length = _length_class(self.found.interval)
+                self.length = _length_class(self.lengths[0])
                 self.parts(several)
                 self.alternatives(several)
         self.copies()
-        if (keys["flow"] == "net").any():
+        if (self.keys["flow"] == "net").any():
             self.complements()
         if not self.rows:
             return NONE
-        return Relations(self.rows, self._flows(), self.sign if (self.sign < 0).any() else None, self.notes)
+        return Relations(self.rows, self._flows(), self.sign if (self.sign < 0).any() else None, list(self.notes))
 
     def _by_kind(self) -> Ints:
         """Keep kinds and commodities apart, for the first row of each series has both."""
-        keys = self.found.keys.assign(group=self.group)
-        first = self.found.row[self.found.first]
+        keys = pd.DataFrame({"group": self.group})
+        has = np.flatnonzero(self.count)
         for name in ("kind", "commodity"):
             if name in self.df.columns:
                 words = np.full(self.n, "", dtype=object)
-                words[self.found.code[self.found.first]] = self.df[name].iloc[first].astype("object").fillna("")
+                words[has] = self.df[name].iloc[self.row[has]].astype("object").fillna("")
                 keys[name] = words
-        return _numbers(keys, [n for n in ("group", "kind", "commodity") if n in keys.columns])
+        return _numbers(keys, list(keys.columns))
 
     def _flows(self) -> Ints | None:
         """Return the number of the flow of each series, in the order of their leaders."""
@@ -233,29 +248,35 @@ class _Search:
 
     def parts(self, several: Bools) -> None:
         """Join the series of one group and interval length if their intervals do not overlap with different values."""
-        found = self.found
         cluster = _numbers(pd.DataFrame({"group": self.group, "length": self.length}), ["group", "length"])
-        count = np.bincount(cluster)
-        joined = several & (count[cluster] > 1)
+        joined = several & (np.bincount(cluster)[cluster] > 1)
         if not joined.any():
             return
-        # rows of such series, sorted by cluster and start; clash: an interval that overlaps the one before it, which
-        # is not the same interval with the same value
-        series = np.flatnonzero(joined)
-        rows = ranges(self.first[series], self.count[series])
-        order = rows[_by_start(np.repeat(cluster[series], self.count[series]), found.start[rows], found.end[rows])]
-        each = cluster[found.code[order]]
-        start, end, value = found.start[order], found.end[order], found.value[order]
-        tied = each[1:] == each[:-1]
-        other = found.code[order][1:] != found.code[order][:-1]
-        same = tied & (start[1:] == start[:-1]) & (end[1:] == end[:-1])
+        pieces = self._pieces()
+        for _, series in _grouped(np.flatnonzero(joined), cluster[joined]):
+            self._join(series, *(self._clashes(series) if pieces.overlap(series) else (0, 0)))
+
+    def _pieces(self) -> _Pieces:
+        """Return the pieces of all series."""
+        new = self.start[1:] != self.end[:-1]
+        new[self.first[1:][(self.first[1:] > 0) & (self.first[1:] < len(self.start))] - 1] = True
+        begin = np.append(np.zeros(min(len(self.start), 1), dtype=np.int64), np.flatnonzero(new) + 1)
+        edge = np.searchsorted(begin, np.append(self.first, len(self.start)))
+        return _Pieces(edge, self.start[begin], self.end[np.append(begin[1:], len(self.end))[: len(begin)] - 1])
+
+    def _clashes(self, series: Ints) -> tuple[int, int]:
+        """Count the intervals that overlap with those of another series, and the ones that are in two series."""
+        # rows of the series, sorted by start; clash: an interval that overlaps the one before it, which is not the
+        # same interval with the same value
+        rows, code = ranges(self.first[series], self.count[series]), np.repeat(series, self.count[series])
+        order = np.lexsort([self.end[rows], self.start[rows]])
+        rows, code = rows[order], code[order]
+        start, end, value = self.start[rows], self.end[rows], self.value[rows]
+        same = (start[1:] == start[:-1]) & (end[1:] == end[:-1])
         # a missing value contradicts no other
         alike = same & ((value[1:] == value[:-1]) | np.isnan(value[1:]) | np.isnan(value[:-1]))
-        clash = tied & other & (start[1:] < end[:-1]) & ~alike
-        clashes = np.bincount(each[1:][clash], minlength=len(count))
-        shared = np.bincount(each[1:][alike], minlength=len(count))
-        for number, series in _grouped(np.flatnonzero(joined), cluster[joined]):
-            self._join(series, int(clashes[number]), int(shared[number]))
+        clash = (code[1:] != code[:-1]) & (start[1:] < end[:-1]) & ~alike
+        return int(clash.sum()), int(alike.sum())
 
     def _join(self, series: Ints, clashes: int, shared: int) -> None:
         sizes = self.count[series]
@@ -267,6 +288,7 @@ class _Search:
             return
         leader = int(series[0])
         self.leader[series] = leader
+        self.members[leader] = len(series)
         copies = self._copied(series, sizes) if shared else np.zeros(len(series), dtype=bool)
         kept = int((~copies).sum())
         for code, copied, size in zip(series.tolist(), copies.tolist(), sizes.tolist(), strict=True):
@@ -288,7 +310,7 @@ class _Search:
         copied = np.zeros(len(series), dtype=bool)
         for i in np.argsort(-sizes, kind="stable"):
             a, b = edges[0][i], edges[1][i]
-            own = set(zip(self.found.start[a:b].tolist(), self.found.end[a:b].tolist(), strict=True))
+            own = set(zip(self.start[a:b].tolist(), self.end[a:b].tolist(), strict=True))
             copied[i] = bool(own) and own <= seen
             seen |= own
         return copied
@@ -297,27 +319,28 @@ class _Search:
 
     def alternatives(self, several: Bools) -> None:
         """Leave out coarser series whose values equal the sums of finer ones."""
-        # one flow of each interval length: a group in which series of one length stay apart has no alternatives
-        units = self.found.keys["unit"].isin(ADDITIVE).to_numpy(dtype=bool)
+        units = self.keys["unit"].isin(ADDITIVE).to_numpy(dtype=bool)
         leads = np.flatnonzero(several & units & (self.leader == np.arange(self.n)))
-        flows = [
-            series[np.argsort(self.length[series], kind="stable")]
-            for _, series in _grouped(leads, self.group[leads])
-            if len(series) > 1 and len(set(self.length[series].tolist())) == len(series)
-        ]
+        leads = leads[np.lexsort([self.length[leads], self.group[leads]])]
+        group, length = self.group[leads], self.length[leads]
+        # a group in which series of one length stay apart has no alternatives
+        apart = group[1:][(group[1:] == group[:-1]) & (length[1:] == length[:-1])]
+        leads = leads[np.isin(group, apart, invert=True)]
+        flows = [series for _, series in _grouped(leads, self.group[leads]) if len(series) > 1]
+        if not flows:
+            return
         # most coarse series are the sums of the finest one, so all of these are compared at once
-        pairs = [(coarse, series[0]) for series in flows for coarse in series[1:].tolist()]
-        coarse, fine = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        compared, equal = self._compare(coarse, fine)
-        known = {int(c): (int(n), int(e)) for c, n, e in zip(coarse, compared, equal, strict=True)}
+        coarse, fine = np.concatenate([f[1:] for f in flows]), np.concatenate([f[:1].repeat(len(f) - 1) for f in flows])
+        compared, equal = (counts.tolist() for counts in self._compare(coarse, fine))
+        known = dict(zip(coarse.tolist(), zip(compared, equal, strict=True), strict=True))
         for series in flows:
-            self._choose(series, known)
+            self._choose(series.tolist(), known)
 
-    def _choose(self, series: Ints, known: dict[int, tuple[int, int]]) -> None:
+    def _choose(self, series: list[int], known: dict[int, tuple[int, int]]) -> None:
         """Find the resolutions of one flow, and keep the one that is asked for; ``known`` compares with the finest."""
-        proven = [int(series[0])]
+        proven = series[:1]
         proof = {}
-        for coarse in series[1:].tolist():
+        for coarse in series[1:]:
             compared, equal = known[coarse]
             for fine in proven[1:] if not compared else ():
                 compared, equal = (int(n[0]) for n in self._compare(np.array([coarse]), np.array([fine])))
@@ -336,9 +359,9 @@ class _Search:
         if len(proven) < 2:
             return
         chosen = self._resolution(proven)
+        other = _minutes(self.lengths[0][chosen])
         for code in proven:
             compared, equal = proof.get(code, (0, 0))
-            other = _minutes(self.found.interval[chosen])
             text = f"Used in place of {len(proven) - 1} other resolution{'s' * (len(proven) > 2)} of the same energy."
             if code != chosen:
                 text = f"Left out: the same energy at {other}, which is used."
@@ -347,7 +370,7 @@ class _Search:
         of = (
             f", the {self.resolution} of {len(proven)} resolutions" if self.resolution in ("finest", "coarsest") else ""
         )
-        self._note(f"{self._quantity(chosen)} at {_minutes(self.found.interval[chosen])}{of}")
+        self._note(f"{self._quantity(chosen)} at {other}{of}")
 
     def _resolution(self, proven: Sequence[int]) -> int:
         if self.resolution == "finest":
@@ -358,94 +381,102 @@ class _Search:
         for code in proven:
             if self.length[code] == wanted:
                 return code
-        have = ", ".join(_minutes(self.found.interval[code]) for code in proven)
+        have = ", ".join(_minutes(self.lengths[0][code]) for code in proven)
         raise SchemaError(
-            f"{self.found.label(proven[0])} has no intervals of resolution {self.resolution!r}, only {have}",
+            f"{label(self.keys, proven[0])} has no intervals of resolution {self.resolution!r}, only {have}",
             next_step="Pass resolution='finest', or one of those.",
         )
 
     # -- comparing flows
 
     def _chunks(self, *leaders: Ints) -> Iterator[slice]:
-        """Yield groups of flows with about BATCH rows, and few enough for :meth:`_flat`."""
+        """Yield groups of flows with about _CHUNK rows, and few enough for :meth:`_flat`."""
         most = max(int(2**62 // self.span), 1)
         rows = np.cumsum(np.maximum.reduce([self.count[each] for each in leaders])) if len(leaders[0]) else np.zeros(0)
-        cuts = np.union1d(np.flatnonzero(np.diff(rows // BATCH)) + 1, np.arange(0, len(rows), most)).tolist()
+        cuts = np.union1d(np.flatnonzero(np.diff(rows // _CHUNK)) + 1, np.arange(0, len(rows), most)).tolist()
         for a, b in pairwise([*([0] if cuts[:1] != [0] else []), *cuts, len(rows)]):
             yield slice(a, b)
 
     def _flat(self, leaders: Ints) -> _Flat:
         """Return the intervals with a value of some flows, one after another, each sorted by start and only once."""
-        if (self.leader == np.arange(self.n)).all():
-            series, flow = leaders, np.arange(len(leaders))
-        else:
+        one = len(leaders) == 1
+        if one and self.members[leaders[0]] == 1 and np.isfinite(self.total[leaders[0]]):
+            code = leaders[0]
+            here = slice(self.first[code], self.first[code] + self.count[code])
+            return _Flat(None, self.start[here], self.end[here], self.value[here], bool(self.lengths[1][code]))
+        series, flow = leaders, np.arange(len(leaders))
+        if (self.members[leaders] > 1).any():
             # the series of each flow: those with the same leader are next to each other in order
             order = np.argsort(self.leader, kind="stable")
             begin, after = (np.searchsorted(self.leader[order], leaders, side=s) for s in ("left", "right"))
-            series, flow = order[ranges(begin, after - begin)], np.repeat(np.arange(len(leaders)), after - begin)
+            series, flow = order[ranges(begin, after - begin)], np.repeat(flow, after - begin)
         rows, flow = ranges(self.first[series], self.count[series]), np.repeat(flow, self.count[series])
-        start, end, value = self.found.start[rows], self.found.end[rows], self.found.value[rows]
+        start, end, value = self.start[rows], self.end[rows], self.value[rows]
         if len(series) > len(leaders):
             order = _by_start(flow, start, end)
             start, end, value = start[order], end[order], value[order]
-        key = flow * self.span + (start - self.low)
+        if not one:
+            shift = flow * self.span - self.low
+            start, end = start + shift, end + shift
         kept = np.isfinite(value)
-        twice = np.append(False, (key[1:] == key[:-1]) & (end[1:] == end[:-1]) & kept[:-1]) if len(key) else kept
-        kept &= ~twice
-        if kept.all():
-            return _Flat(flow, key, end - start, value)
-        return _Flat(flow[kept], key[kept], (end - start)[kept], value[kept])
+        if len(kept):
+            kept &= ~np.append(False, (start[1:] == start[:-1]) & (end[1:] == end[:-1]) & kept[:-1])
+        return _Flat(None if one else flow, start, end, value).take(slice(None) if kept.all() else kept)
 
     def _compare(self, coarse: Ints, fine: Ints) -> tuple[Ints, Ints]:
         """Count the values of coarse flows that complete sets of fine intervals can be compared with, and that agree.
 
-        The sums of the fine values come from a running sum: that of the intervals a to b is ``sums[b] - sums[a]``. A
-        coarse hour with the fine quarters 1, 2, 3, 4 is compared with 10, and not at all if one of them is missing.
+        A coarse hour with the fine quarters 1, 2, 3, 4 is compared with 10, and not at all if one of them is missing.
         """
         compared, equal = np.zeros(len(coarse), dtype=np.int64), np.zeros(len(coarse), dtype=np.int64)
         for part in self._chunks(coarse, fine):
             big, small = self._flat(coarse[part]), self._flat(fine[part])
-            sums, time = np.append(0.0, np.cumsum(small.value)), np.append(0, np.cumsum(small.length))
-            a, b = np.searchsorted(small.key, big.key), np.searchsorted(small.key, big.key + big.length)
-            complete = (time[b] - time[a] == big.length) & (b > a)
-            off = np.abs(sums[b] - sums[a] - big.value)
-            near = off <= _EQUAL * np.abs(big.value) + _ROUNDING * (b - a + 1)
+            a, b = small.places(big.start), small.places(big.end)
+            if small.uniform and len(small.start):
+                time = (b - a) * (small.end[0] - small.start[0])
+            else:
+                reached = np.append(0, np.cumsum(small.end - small.start))
+                time = reached[b] - reached[a]
+            complete = (time == big.end - big.start) & (b > a)
+            if not complete.all():
+                big, a, b = big.take(complete), a[complete], b[complete]
+            sums = _sums(small.value, a, b)
+            near = np.abs(sums - big.value) <= _EQUAL * np.abs(big.value) + _ROUNDING * (b - a + 1)
             n = part.stop - part.start
-            compared[part] = np.bincount(big.flow[complete], minlength=n)
-            equal[part] = np.bincount(big.flow[complete & near], minlength=n)
+            compared[part], equal[part] = big.counts(np.ones(len(near), dtype=bool), n), big.counts(near, n)
         return compared, equal
 
     # -- copies across meters
 
     def copies(self) -> None:
         """Count a service once that is listed under several meters."""
-        found, meters = self.found, self.names["meter"]
-        if len(set(meters)) < 2:
+        meters = self.names["meter"]
+        code = np.flatnonzero((self.count >= _ENOUGH) & (self.total != 0) & ~np.isnan(self.total))
+        if not len(code) or len(set(meters)) < 2:
             return
-        code = np.flatnonzero(self.count)
+        # among a thousand meters, some have the same total by chance: only the readings of those are compared
         table = pd.DataFrame(
             {
                 "count": self.count[code],
-                "start": found.start[self.first[code]],
-                "end": found.end[self.first[code] + self.count[code] - 1],
-                "total": np.add.reduceat(found.value, self.first[code]) if len(code) else [],
+                "start": self.start[self.first[code]],
+                "end": self.end[self.first[code] + self.count[code] - 1],
+                "total": self.total[code],
             },
             index=code,
         )
-        table = table[(table["count"] >= _ENOUGH) & (table["total"] != 0) & table["total"].notna()]
         alike = table[table.duplicated(keep=False)]
         if not len(alike):
             return
         held: dict[tuple[Any, ...], int] = {}
         for number in alike.index.tolist():
             a, b = self.first[number], self.first[number] + self.count[number]
-            value = found.value[a:b]
+            value = self.value[a:b]
             if self.leader[number] != number or not self.used[number] or len(np.unique(value)) < _VARIED:
                 continue
             content = (
                 self.names["flow"][number],
                 self.names["unit"][number],
-                found.start[a:b].tobytes(),
+                self.start[a:b].tobytes(),
                 value.tobytes(),
             )
             of = held.setdefault(content, number)
@@ -462,7 +493,7 @@ class _Search:
     def complements(self) -> None:
         """Compare each net series with delivered − received, which also proves a received series that is negative."""
         leads = np.flatnonzero(self.used & (self.leader == np.arange(self.n)))
-        keys = self.found.keys.iloc[leads]
+        keys = self.keys.iloc[leads]
         place = _numbers(keys, ["meter", "unit"])
         flow = keys["flow"].to_numpy(dtype=str)
         # the only delivered and the only received flow of each meter and unit
@@ -482,16 +513,22 @@ class _Search:
             whole, out, back = (self._flat(each[part]) for each in (net, delivered, received))
             (with_out, a), (with_back, b) = _matches(whole, out), _matches(whole, back)
             both = with_out & with_back
-            flow, value, plus, minus = whole.flow[both], whole.value[both], out.value[a[both]], back.value[b[both]]
-            off = _EQUAL * np.abs(value) + 3 * _ROUNDING
-            tests = (np.ones(len(flow), dtype=bool), np.abs(plus - minus - value) <= off,
-                     np.abs(plus + minus - value) <= off, minus > 0, minus < 0)  # fmt: skip
-            counts = (np.bincount(flow[test], minlength=part.stop - part.start).tolist() for test in tests)
-            for i, count in enumerate(zip(*counts, strict=True)):
-                self._decide(int(net[part][i]), int(received[part][i]), *count)
+            kept = slice(None) if both.all() else both
+            whole, plus, minus = whole.take(kept), out.value[a][kept], back.value[b][kept]
+            off = _EQUAL * np.abs(whole.value)
+            off += 3 * _ROUNDING
+            below = minus < 0
+            tests = [np.ones(len(off), dtype=bool), np.abs(plus - minus - whole.value) <= off, below]
+            if below.any():
+                tests += [np.abs(plus + minus - whole.value) <= off, minus > 0]
+            counts = [whole.counts(test, part.stop - part.start).tolist() for test in tests]
+            for i, (compared, *found) in enumerate(zip(*counts, strict=True)):
+                self._decide(int(net[part][i]), int(received[part][i]), compared, *found)
 
-    def _decide(self, net: int, received: int, compared: int, minus: int, plus: int, above: int, below: int) -> None:
-        """Decide about a net flow: how many intervals equal d − r and d + r, and have r above and below 0."""
+    def _decide(
+        self, net: int, received: int, compared: int, minus: int, below: int, plus: int = 0, above: int = 0
+    ) -> None:
+        """Decide about a net flow: how many intervals equal d − r, have r below 0, equal d + r, and have r above 0."""
         if below and not above and plus >= _AGREE * compared and plus > minus:
             self.sign[self.leader == received] = -1
             text = "Its sign is reversed: the net series proves that received is stored as negative values."
@@ -514,7 +551,7 @@ class _Search:
             {
                 "relation": relation,
                 **{name: names[name][code] for name in ("meter", "flow", "unit", "series")},
-                "minutes": float(self.found.interval[code] / 60),
+                "minutes": float(self.lengths[0][code] / 60),
                 "intervals": int(self.count[code]),
                 "of": f"{names['meter'][of]} / {names['flow'][of]} / {names['series'][of]}",
                 "compared": compared,
@@ -524,15 +561,17 @@ class _Search:
         )
 
     def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+        self.notes[text] = None
 
 
 def _numbers(table: pd.DataFrame, names: list[str]) -> Ints:
-    if len(names) == 1:
-        return np.asarray(pd.factorize(table[names[0]])[0], dtype=np.int64)
-    number = table.groupby(names, sort=False, observed=True, dropna=False).ngroup()
-    return np.asarray(number.to_numpy(dtype=np.int64), dtype=np.int64)
+    """Return the number of each row's combination of values, counted from 0 in the order of the rows."""
+    number = np.zeros(len(table), dtype=np.int64)
+    for name in names:
+        code, values = pd.factorize(table[name], use_na_sentinel=False)
+        if len(values) > 1:
+            number = pd.factorize(number * len(values) + code)[0]
+    return number
 
 
 def _length_class(seconds: Ints) -> Ints:
@@ -574,27 +613,93 @@ def _by_start(group: Ints, start: Instants, end: Instants) -> Ints:
 
 
 @dataclass(frozen=True)
+class _Pieces:
+    """The pieces of each series: adjoining intervals, from the first start to the last end.
+
+    Those of series ``i`` are ``start[edge[i]:edge[i + 1]]`` and ``end[…]``. They are far fewer than the intervals.
+    """
+
+    edge: Ints
+    start: Instants
+    end: Instants
+
+    def overlap(self, series: Ints) -> bool:
+        """Return whether any two intervals of some series overlap.
+
+        An on-peak series with the hours 7 to 10 and 17 to 18 of a day has the pieces 7 to 11 and 17 to 19, and the
+        others have 0 to 7, 11 to 17, and 19 to 24. No two of them overlap if, in order of size, each end is at most
+        the next start: the ends 7, 11, 17, 19, 24 and the starts 0, 7, 11, 17, 19.
+        """
+        here = ranges(self.edge[series], self.edge[series + 1] - self.edge[series])
+        start, end = self.start[here], self.end[here]
+        # an interval without length may lie within another one
+        if (start >= end).any():
+            return True
+        # each series is sorted, which a stable sort uses
+        start.sort(kind="stable")
+        end.sort(kind="stable")
+        return bool((end[:-1] > start[1:]).any())
+
+
+@dataclass(frozen=True)
 class _Flat:
     """The intervals with a value of several flows, one after another.
 
-    ``flow`` counts the flows from 0. ``key`` is one sorted number for flow and start: of two flows over 10 hours that
-    begin at 0:00, the intervals from 3:00 have the keys 3 and 13, so one search finds the starts of all flows.
+    ``flow`` counts the flows from 0; None if there is one flow only. With several, ``start`` and ``end`` are numbers
+    that increase from flow to flow: of two flows over 10 hours that begin at 0:00, the intervals from 3:00 have the
+    starts 3 and 13, so one search finds the starts of all flows. ``uniform`` is true if it is known that all intervals
+    have one length.
     """
 
-    flow: Ints
-    key: Ints
-    length: Ints
+    flow: Ints | None
+    start: Ints
+    end: Ints
     value: Floats
+    uniform: bool = False
+
+    def places(self, times: Instants) -> Ints:
+        """Return the number of intervals that start before each time."""
+        n = len(self.start)
+        if self.flow is None and self.uniform and n and self.end[0] > self.start[0]:
+            first, length = int(self.start[0]), int(self.end[0] - self.start[0])
+            if int(self.end[-1]) - first == n * length:
+                # without a gap, the position follows from the time
+                return np.minimum(np.maximum((times - (first - length + 1)) // length, 0), n)
+        return np.searchsorted(self.start, times)
+
+    def take(self, where: Bools | slice) -> _Flat:
+        """Keep some intervals."""
+        if isinstance(where, slice):
+            return self
+        flow = None if self.flow is None else self.flow[where]
+        return _Flat(flow, self.start[where], self.end[where], self.value[where])
+
+    def counts(self, where: Bools, n: int) -> Ints:
+        """Count the intervals of each of ``n`` flows for which ``where`` is true."""
+        if self.flow is None:
+            return np.array([np.count_nonzero(where)])
+        return np.bincount(self.flow[where], minlength=n)
 
 
-def _matches(one: _Flat, other: _Flat) -> tuple[Bools, Ints]:
+def _sums(value: Floats, a: Ints, b: Ints) -> Floats:
+    """Return the sum of ``value[a[i]:b[i]]`` for each i, where each ``a[i] < b[i]``.
+
+    ``reduceat`` adds up from each position to the next one: of the ranges 0 to 2 and 3 to 5, the positions 0, 2, 3, 5
+    give the sums of 0 to 2, 2 to 3, 3 to 5, and a rest, of which every other one is wanted.
+    """
+    edge = np.empty(2 * len(a), dtype=np.int64)
+    edge[::2], edge[1::2] = a, b
+    return np.asarray(np.add.reduceat(np.append(value, 0.0), edge)[::2]) if len(edge) else np.zeros(0)
+
+
+def _matches(one: _Flat, other: _Flat) -> tuple[Bools, Ints | slice]:
     """Return which intervals of ``one`` are in ``other``, and their positions there."""
-    if np.array_equal(one.key, other.key):
-        return one.length == other.length, np.arange(len(one.key))
-    place = np.minimum(np.searchsorted(other.key, one.key), max(len(other.key) - 1, 0))
-    if not len(other.key):
-        return np.zeros(len(one.key), dtype=bool), place
-    return (other.key[place] == one.key) & (other.length[place] == one.length), place
+    if np.array_equal(one.start, other.start):
+        return one.end == other.end, slice(None)
+    place = np.minimum(np.searchsorted(other.start, one.start), max(len(other.start) - 1, 0))
+    if not len(other.start):
+        return np.zeros(len(one.start), dtype=bool), slice(0, 0)
+    return (other.start[place] == one.start) & (other.end[place] == one.end), place
 
 
 # -- physical flows

@@ -407,8 +407,10 @@ def relations(df: pd.DataFrame) -> pd.DataFrame:
 
     check(df)
     runs = _intervals.plain(df)
-    if runs is not None and not _relations.possible(runs):
-        return _relations.NONE.table
+    if runs is not None and (runs.code[1:] > runs.code[:-1]).all():
+        made = _relations.find(runs, df)
+        if not made.rows or not _intervals.has_revisions(df):
+            return made.table
     found = _intervals.deduplicate(_intervals.latest(_intervals.of(df), df), df)
     return _relations.find(found, df).table
 

@@ -98,6 +98,15 @@ def test_series_that_overlap_with_other_values_stay_separate(make_series):
         df.gk.flows("day")
 
 
+def test_an_interval_without_length_within_another_one_is_no_part(make_series):
+    later = make_series([1, 2, 3], "2024-07-02", series="b")
+    df = frame.concat(make_series([1, 2, 3], series="a"), later)
+    assert frame.relations(df)["relation"].tolist() == ["part"] * 2
+    inside = make_series([0.5], "2024-07-01 01:30", series="b")
+    df = frame.concat(df, inside.assign(end=inside["start"]))
+    assert frame.relations(df)["relation"].tolist() == ["separate"] * 2
+
+
 def test_flows_units_kinds_and_meters_are_never_parts_of_each_other(make_series):
     later = "2024-07-02"
     df = frame.concat(
@@ -141,6 +150,18 @@ def test_alternatives_with_a_missing_hour_are_proven_by_the_other_days(make_seri
     row = df.index[(df["series"] == "H1")][5]
     found = frame.relations(without(df, row)).set_index("series")
     assert found.loc["D1", ["relation", "compared", "equal"]].tolist() == ["alternative", 2, 2]
+
+
+def test_monthly_values_equal_days_of_different_lengths(make_series):
+    zone = "America/New_York"
+    days = [("2025-03-01", 8, "24h"), ("2025-03-09", 1, "23h"), ("2025-03-10", 52, "24h")]
+    months = [("2025-03-01", 31.0, "743h"), ("2025-04-01", 30.0, "720h")]
+    df = frame.concat(
+        *(make_series([1.0] * n, start, zone=zone, series="D", every=every) for start, n, every in days),
+        *(make_series([value], start, zone=zone, series="M", every=every) for start, value, every in months),
+    )
+    found = frame.relations(df).set_index("series")
+    assert found.loc["M", ["relation", "compared", "equal"]].tolist() == ["alternative", 2, 2]
 
 
 def test_daily_values_that_are_not_sums_stay_separate(make_series):
@@ -219,7 +240,7 @@ def test_relations_of_many_meters_equal_those_of_each(make_series, monkeypatch):
     parts[2].loc[parts[2]["flow"] == "net", "value"] = 1.0
     parts[4] = without(parts[4], 80)
     df = frame.concat(parts)
-    monkeypatch.setattr(_relations, "BATCH", 100)
+    monkeypatch.setattr(_relations, "_CHUNK", 100)
     order = ["meter", "relation", "series"]
     found = frame.relations(df).sort_values(order, ignore_index=True)
     alone = pd.concat([frame.relations(part) for part in parts]).sort_values(order, ignore_index=True)
