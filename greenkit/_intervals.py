@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from greenkit._series import KEY, adds_up
+from greenkit._series import KEY, SERIES, adds_up
+from greenkit._style import series_label
 from greenkit.times import US, Instants, to_instants, to_wall_clock, view_instants
 
 if TYPE_CHECKING:
@@ -187,8 +188,7 @@ class Intervals:
 
 def label(keys: pd.DataFrame, code: int) -> str:
     """Return the name of one of the series in ``keys`` for a message."""
-    key = keys.iloc[code]
-    return f"{key['meter']} / {key['flow']} / {key['series']} [{key['unit']}]"
+    return series_label(*keys[list(SERIES)].iloc[code])
 
 
 def groups(first: Ints, rows: int) -> Iterator[tuple[int, int, slice]]:

@@ -26,6 +26,7 @@ import pandas as pd
 
 from greenkit._intervals import Bools, Floats, Intervals, Ints, Runs, is_duplicate, label, lengths, ranges
 from greenkit._series import ADDITIVE
+from greenkit._style import flow_label
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
 from greenkit.times import US, Instants, midnights
@@ -534,7 +535,7 @@ class _Search:
             text = "Its sign is reversed: the net series proves that received is stored as negative values."
             self._row("complement", received, received, compared, plus, text)
             self._row("complement", net, net, compared, plus, "Compared: net equals delivered − received.")
-            self._note("received is stored as negative values, and its sign is reversed")
+            self._note("export is stored as negative values, and its sign is reversed")
         else:
             agrees = compared and minus >= _AGREE * compared
             text = "Compared: net equals delivered − received." if agrees else (
@@ -543,7 +544,7 @@ class _Search:
             self._row("complement", net, net, compared, minus, text)
 
     def _quantity(self, code: int) -> str:
-        return f"{self.names['flow'][code]} [{self.names['unit'][code]}]"
+        return f"{flow_label(self.names['flow'][code])} [{self.names['unit'][code]}]"
 
     def _row(self, relation: str, code: int, of: int, compared: int, equal: int, decision: str) -> None:
         names = self.names

@@ -104,6 +104,17 @@ def flow_label(flow: str) -> str:
     return {"received": "export", "unknown": "direction not stated"}.get(flow, flow)
 
 
+def series_label(meter: object, flow: object, series: object, unit: object) -> str:
+    """Return the label of a series, with that of its flow.
+
+    Examples
+    --------
+    >>> series_label("M1", "received", "2", "kWh")
+    'M1 / export / 2 [kWh]'
+    """
+    return f"{meter} / {flow_label(str(flow))} / {series} [{unit}]"
+
+
 def zone_label(zones: Sequence[str]) -> str:
     """Return the label of local times: the zone, or UTC if it is unknown or if there are several.
 

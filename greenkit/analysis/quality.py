@@ -592,7 +592,7 @@ class QualityReport:
 
     def __repr__(self) -> str:
         lines = [
-            f"{r['meter']} / {r['flow']} / {r['series']} [{r['unit']}]: intervals {_present(r)}, gaps {_gaps(r)}, "
+            f"{_style.series_label(*(r[n] for n in _SERIES))}: intervals {_present(r)}, gaps {_gaps(r)}, "
             f"estimated {r['estimated']:,}"
             for r in self.table.head(_MOST).to_dict("records")
         ]
@@ -608,7 +608,8 @@ class QualityReport:
         head = ["meter", "flow", "series", "unit", "days", "intervals", "gaps", "estimated", "worst"]
         shown = self.table.head(_MOST).to_dict("records")
         rows = [
-            [*(r[name] for name in _SERIES), strip, _present(r), _gaps(r), f"{r['estimated']:,}", r["worst"]]
+            [r["meter"], _style.flow_label(r["flow"]), r["series"], r["unit"], strip,
+             _present(r), _gaps(r), f"{r['estimated']:,}", r["worst"]]
             for r, strip in zip(shown, _strips(self._seen.days, len(shown)), strict=True)
         ]  # fmt: skip
         more = f"<p>… and {len(self.table) - _MOST:,} more series.</p>" if len(self.table) > _MOST else ""
@@ -798,7 +799,7 @@ def _sum_findings(sums: pd.DataFrame) -> Findings:
         if len(bad):
             most = bad.iloc[int(bad["difference"].abs().to_numpy().argmax())]
             words = {
-                "label": f"{' / '.join(map(str, key[:3]))} [{key[3]}]",
+                "label": _style.series_label(*key),
                 "of": len(part),
                 "start": f"{most['start']:%Y-%m-%d}",
                 "difference": float(most["difference"]),

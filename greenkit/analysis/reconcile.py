@@ -25,7 +25,7 @@ STATUSES: Final = {
     "match": "equal to a thousandth of the unit",
     "rounding": "within the tolerance",
     "power of ten": "equal except for a factor of 10, 100, …: a multiplier is missing or applied twice",
-    "net": "the bill equals delivered − received",
+    "net": "the bill equals delivered − export",
     "gaps": "the missing intervals can explain the difference",
     "estimated": "the estimated intervals can explain the difference",
     "shifted": "equal if the start or end of the bill is moved by an hour or a day",
@@ -289,7 +289,7 @@ def _power_of_ten(one: _BilledSeries, sums: _Sums, billed: float, close: float) 
 def _net(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
     received = one.received() if one.found.keys["flow"].iloc[one.code] == "delivered" else np.nan
     near = abs(sums.value - received - billed) <= close
-    return f"{sums.value:,.3f} delivered less {received:,.3f} received" if near else ""
+    return f"{sums.value:,.3f} delivered less {received:,.3f} export" if near else ""
 
 
 def _gaps(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
