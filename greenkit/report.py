@@ -74,6 +74,7 @@ h2 {{ font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid var(--
 .headline {{ font-size: 1.1rem; margin: .2rem 0; }}
 .about, .note {{ color: var(--muted); margin: .2rem 0; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }}
+@media (max-width: 760px) {{ .figures {{ grid-template-columns: 1fr 1fr; }} }}
 .figures > div {{ border: 1px solid var(--line); border-radius: 6px; padding: .6rem .9rem; }}
 .figures b {{ display: block; font-size: 1.6rem; line-height: 1.3; font-weight: 600; }}
 .figures span {{ color: var(--muted); font-size: .85rem; }}

@@ -89,7 +89,7 @@ def test_strips_of_many_series_begin_with_the_least_complete(tmp_path, make_seri
     assert "4 more series are not shown; all of them are complete." in page
 
 
-def test_energy_of_unknown_direction_and_missing_cost_are_said_plainly(tmp_path, make_series):
+def test_energy_of_unknown_direction_and_missing_cost_are_stated_plainly(tmp_path, make_series):
     page = greenkit.write_report(make_series([1.0, 2.0], flow="unknown"), tmp_path / "r.html").read_text("utf-8")
     assert "3.0 kWh of unstated direction" in page
     assert "<b>–</b><span>cost: none in the data, and no plan was passed</span>" in page
@@ -120,7 +120,7 @@ def test_page_does_not_take_the_name_of_its_notebook(tmp_path, make_series):
 
 
 @pytest.mark.parametrize("name", ["r.pdf", "R.PDF"])
-def test_pdf_is_refused_with_the_way_to_make_one(tmp_path, make_series, name):
+def test_pdf_name_raises_an_error_that_explains_printing(tmp_path, make_series, name):
     with pytest.raises(ValueError, match="open the page in a browser, and print it to a PDF"):
         greenkit.write_report(make_series([1.0]), tmp_path / name)
     assert not list(tmp_path.iterdir())
@@ -174,3 +174,9 @@ def test_every_axis_of_a_chart_has_the_color_of_the_page(tmp_path, make_series):
     page = greenkit.write_report(make_series([1.0] * 24), tmp_path / "r.html").read_text(encoding="utf-8")
     # plotly names the ticks of the first pane xtick and those of the others x2tick, x3tick, …
     assert '[class$="tick"] text' in page
+
+
+def test_figures_of_a_narrow_page_are_two_by_two(tmp_path, make_series):
+    page = greenkit.write_report(make_series([1.0] * 24), tmp_path / "r.html").read_text(encoding="utf-8")
+    # four in a row would cut off an amount such as 7,392.87 USD at 640 pixels
+    assert "@media (max-width: 760px) { .figures { grid-template-columns: 1fr 1fr; } }" in page

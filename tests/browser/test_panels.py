@@ -81,7 +81,7 @@ def test_authorize_fetch_and_change_the_chart(front, shot):
     front.run(place + 1, page.evaluate("() => window.gkPanel.content.widgets.length") - 1)
 
 
-def test_refuse_then_begin_again(front):
+def test_customer_refuses_and_then_starts_over(front):
     to_the_panel(front, METHOD="loopback")
     tab = front.follow_link()
     front.customer(tab, allow=False)

@@ -10,7 +10,7 @@ CHARTS = ("Load", "Heatmap", "Average day", "Months", "Load duration")
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 28)")])
-def test_the_page_draws_itself_alone(chromium, shot, tmp_path, scheme, paper):
+def test_page_draws_every_chart_without_a_network(chromium, shot, tmp_path, scheme, paper):
     path = greenkit.write_report(greenkit.load(samples.path("espi")), tmp_path / "report.html")
     page = chromium.new_page()
     asked, problems = [], []

@@ -36,7 +36,7 @@ def test_the_skipped_hour_is_blank_not_missing(make_series):
     assert not grey
 
 
-def test_what_is_missing_is_grey(make_series):
+def test_times_without_a_value_are_gray(make_series):
     df = make_series(range(48))
     df.loc[5, "value"] = np.nan
     values, grey = cells(plot.heatmap(df[df["value"] != 30]))
@@ -44,7 +44,7 @@ def test_what_is_missing_is_grey(make_series):
     assert len(values) == 46
 
 
-def test_quarter_hours_are_power_and_units_are_told(make_series):
+def test_quarter_hours_are_drawn_as_power_with_their_unit(make_series):
     figure = plot.heatmap(make_series([0.5] * 96, every="15min"))
     values, _ = cells(figure)
     assert set(values.values()) == {2.0}
@@ -53,7 +53,7 @@ def test_quarter_hours_are_power_and_units_are_told(make_series):
     assert figure.layout.yaxis.tickvals[:2] == ("00:00", "03:00")
 
 
-def test_a_sign_centres_the_colours(make_series):
+def test_negative_values_center_the_colors_on_zero(make_series):
     net = plot.heatmap(make_series([-1, 2], flow="net")).data[0]
     assert (net.zmid, net.zmin, net.zmax) == (0, -2, 2)
     one = plot.heatmap(make_series([1, 2])).data[0]
@@ -72,7 +72,7 @@ def test_one_charger_does_not_flatten_the_colors(make_series):
     assert nights.colorbar.title.text == "kW, to the<br>90th percentile<br>(highest 7.5)"
 
 
-def test_unknown_zone_is_said_on_the_axis(make_series):
+def test_axis_states_that_the_zone_is_unknown(make_series):
     assert plot.heatmap(make_series([1, 2])).layout.yaxis.title.text == "Local time (America/Chicago)"
     df = make_series([1.0] * 24, zone="UTC")
     assert plot.heatmap(df).layout.yaxis.title.text == "UTC (time zone unknown)"

@@ -44,7 +44,7 @@ def test_the_average_day_by_season_and_series(make_series):
     ]  # fmt: skip
 
 
-def test_the_duration_curve_marks_what_a_single_load_has(make_series):
+def test_duration_curve_of_one_series_marks_mean_base_and_near_peak(make_series):
     df = make_series([1.0, 4.0, 2.0, 1.0] * 6)
     figure = plot.duration(df)
     (line,) = figure.data
@@ -198,7 +198,7 @@ ALL = [
 
 
 @pytest.mark.parametrize("name", [*ALL, *FLEET])
-def test_every_picture_refuses_nothing_and_leaves_the_frame_alone(make_series, name):
+def test_every_chart_raises_for_an_empty_frame_and_does_not_change_the_frame(make_series, name):
     with pytest.raises(SchemaError, match="no value to draw"):
         getattr(plot, name)(frame.empty())
     df = make_series([1.0, 2.0, 3.0])
@@ -224,7 +224,7 @@ def test_a_single_day_has_a_cell_of_its_width_and_one_tick(make_series):
     assert (week.tick0, week.dtick) == ("2024-07-01T00:00:00", 86_400_000)
 
 
-def test_the_years_of_a_series_share_their_colours(make_series):
+def test_years_of_a_series_share_one_color_scale(make_series):
     df = make_series([1.0] * 24 + [5.0] * 24, "2023-12-31")
     scales = {(t.zmin, t.zmax) for t in plot.calendar(df).data if t.type == "heatmap" and t.showscale is not False}
     assert scales == {(0.0, 120.0)}
@@ -257,7 +257,7 @@ def test_a_series_without_a_value_does_not_shift_the_names(make_series):
     assert [a.text for a in plot.average_day(df).layout.annotations] == ["b · weekday", "delivered · weekday"]
 
 
-def test_too_many_series_are_told_by_what_to_choose(make_series):
+def test_error_for_too_many_series_names_what_to_choose(make_series):
     both = frame.concat([make_series([1.0], flow="received"), make_series([1.0], flow="net")])
     with pytest.raises(SchemaError, match="Choose fewer with flow=, as in flow='net'"):
         plot.peak_days(both)

@@ -44,7 +44,7 @@ def test_the_listener_authorizes_by_itself(utility):
     hands.until(lambda: str(model.line) == "Authorized.")
 
 
-def test_a_refusal_is_said_and_another_try_is_possible(utility):
+def test_refusal_is_shown_and_another_attempt_is_possible(utility):
     model = SignIn(utility.connect(), "loopback")
     model.begin()
     follow(visit(model.url, allow=False))
@@ -85,7 +85,7 @@ def test_cancel_frees_the_link(utility):
         model.paste(Secret(address))
 
 
-def test_a_deadline_is_said(utility):
+def test_expired_sign_in_is_shown(utility):
     client = utility.connect()
     flow = client.authorize("paste", deadline=0.05)
     model = SignIn(client, "paste")
@@ -189,7 +189,7 @@ def test_revoking_in_the_panel_ends_the_authorization_at_the_utility(utility):
 
 
 @pytest.mark.usefixtures("kernel")
-def test_what_goes_wrong_at_the_beginning_is_said_in_the_panel(utility):
+def test_error_at_the_start_is_shown_in_the_panel(utility):
     client = utility.connect()
     client.redirect_uri = None
     panel = Authorize(client)

@@ -46,7 +46,7 @@ def test_it_begins_with_the_first_meter_and_every_day(df):
     assert len(view.chosen) == (df["meter"] == "household-0001").sum()
 
 
-def test_each_choice_narrows_the_rows_and_the_picture_follows(df):
+def test_each_choice_narrows_the_rows_and_redraws_the_chart(df):
     view = View(df)
     view.draw()
     truth = df[df["meter"] == "household-0001"]
@@ -75,7 +75,7 @@ def test_a_flow_that_the_next_meter_lacks_becomes_all(df):
 
 
 @pytest.mark.parametrize("picture", CHARTS)
-def test_every_picture_can_be_drawn(df, picture):
+def test_every_chart_can_be_drawn(df, picture):
     view = View(df.assign(tou=np.where(df["start"].dt.hour < 12, 1, 2)))
     view.choose(picture=picture)
     if CHARTS[picture][1]:
@@ -87,7 +87,7 @@ def test_every_picture_can_be_drawn(df, picture):
     assert view.figure.data
 
 
-def test_a_picture_that_these_data_do_not_allow_says_why(df):
+def test_chart_that_the_data_does_not_allow_states_the_reason(df):
     view = View(df)
     view.choose(picture="Peak days", flow="all")
     assert view.figure is None
@@ -127,7 +127,7 @@ def test_wrong_choices_are_refused(df):
 
 
 @pytest.mark.parametrize(("sample", "reader"), [("espi", greenkit.load_espi), ("smt-interval", greenkit.load_smt)])
-def test_files_are_loaded_by_what_they_hold(sample, reader):
+def test_files_are_loaded_by_their_content(sample, reader):
     content = greenkit.samples.path(sample).read_bytes()
     view = View()
     view.draw()
@@ -140,7 +140,7 @@ def test_files_are_loaded_by_what_they_hold(sample, reader):
     assert set(view.frame["source"]) == {"whatever.bin"}
 
 
-def test_a_file_that_is_no_meter_data_leaves_what_was_there(df):
+def test_file_without_meter_data_keeps_the_loaded_frame(df):
     view = View(df)
     view.load([("photo.jpg", b"\xff\xd8\xff not meter data"), ("b", b"")])
     view.wait(20)

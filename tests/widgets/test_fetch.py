@@ -65,7 +65,7 @@ def test_wrong_choices_are_refused(utility):
         model.choose(end=LAST)
 
 
-def test_data_in_preparation_and_a_busy_utility_are_said(utility):
+def test_data_in_preparation_and_a_busy_utility_are_shown(utility):
     model = UsageFetch(authorized(utility), FIRST, LAST)
     utility.behavior.prepared.add("usage")
     model.fetch()
@@ -87,7 +87,7 @@ def test_data_in_preparation_and_a_busy_utility_are_said(utility):
     assert len(model.frame)
 
 
-def test_days_without_readings_keep_what_was_fetched_before(utility):
+def test_days_without_readings_keep_the_fetched_frame(utility):
     model = UsageFetch(authorized(utility), datetime.date(2024, 3, 1), datetime.date(2024, 3, 1))
     model.fetch()
     model.wait(20)
@@ -295,7 +295,7 @@ def test_a_person_checks_every_step(tmp_path):
         assert secret.read_text() not in hands.wire(panel.widget)
 
 
-def test_a_server_that_is_gone_is_said(tmp_path):
+def test_unreachable_server_is_shown(tmp_path):
     with SftpServer() as server:
         remote = server.remote(timeout=2.0)
     model = SmtFetch(remote, tmp_path / "smt")

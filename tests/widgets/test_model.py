@@ -10,7 +10,7 @@ from greenkit.widgets import _model, _parts
 from greenkit.widgets._model import PanelModel, StatusLine
 
 
-def test_an_error_of_ours_becomes_its_sentence_and_is_kept():
+def test_greenkit_error_is_shown_as_its_sentence_and_kept():
     model = PanelModel()
     fault = FormatError("no <feed> is in it:\n look at the file", source="a.xml")
     model.guard(lambda: (_ for _ in ()).throw(fault))()
@@ -18,7 +18,7 @@ def test_an_error_of_ours_becomes_its_sentence_and_is_kept():
     assert model.error is fault
 
 
-def test_an_error_of_others_shows_its_type_alone():
+def test_other_errors_show_only_their_type():
     model = PanelModel()
     model.guard(lambda: 1 / 0)()
     assert "ZeroDivisionError" in str(model.line)
@@ -28,7 +28,7 @@ def test_an_error_of_others_shows_its_type_alone():
     assert _model.sentence(GreenkitError("")).startswith("An unexpected error")
 
 
-def test_what_stops_python_is_not_held_back():
+def test_keyboard_interrupt_is_not_caught():
     with pytest.raises(KeyboardInterrupt):
         PanelModel().guard(lambda: (_ for _ in ()).throw(KeyboardInterrupt))()
 
@@ -99,7 +99,7 @@ def test_listeners_are_never_called_on_two_threads_at_once():
     assert max(most) == 1
 
 
-def test_progress_is_told_at_most_ten_times_a_second():
+def test_progress_is_shown_at_most_ten_times_a_second():
     model, told = PanelModel(), []
     model.set_status("Fetching …", "busy")
     model.listen(lambda: told.append(str(model.line)))
@@ -111,7 +111,7 @@ def test_progress_is_told_at_most_ten_times_a_second():
     assert 0 < model.done <= 1
 
 
-def test_findings_do_not_warn_under_quiet_and_in_this_thread_alone():
+def test_findings_do_not_warn_under_quiet_but_only_in_this_thread():
     found = Findings()
     found.add(Kind("a.b", "warning", "Something."))
     with quiet():
