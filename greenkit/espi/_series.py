@@ -481,7 +481,7 @@ class SeriesResolver:
         """Return the series of each block."""
         index, blocks = SeriesIndex(), self.feed.readings.blocks
         by_entry: dict[int, int] = {}
-        by_links: dict[tuple[Any, ...], int] = {}
+        by_links: dict[tuple[Any, ...], int | None] = {}
         by_key: dict[tuple[Any, ...], int] = {}
         for block, number in enumerate(blocks.entry):
             found = by_entry.get(number)
@@ -495,8 +495,8 @@ class SeriesResolver:
                         by_key[key] = len(index.series)
                         index.series.append(described)
                     found = by_key[key]
-                    if self._is_joined_by_links(entry):  # of thousands of blocks with the same links, one is looked up
-                        by_links[links] = found
+                    if links not in by_links:  # of thousands of blocks with the same links, one is looked up
+                        by_links[links] = found if self._is_joined_by_links(entry) else None
                 by_entry[number] = found
             index.of_block.append(found)
         _distinguish(index.series)
@@ -522,12 +522,13 @@ class SeriesResolver:
         return out
 
     def _links_of(self, number: int) -> tuple[Any, ...]:
-        """Return what an entry has in common with others that have the same links, and are in the same folder."""
+        """Return what an entry has in common with others of the same kinds, links, and folder."""
         entries = self.feed.entries
         self_ = entries.self_[number]
         is_named = self_ in self.meter_readings.by_related or self_ in self.meter_readings.by_self
         folder = self_ if is_named else self_.rpartition("/")[0]
-        return entries.document[number], folder, is_named, entries.up[number], entries.related[number]
+        links = entries.up[number], entries.related[number]
+        return entries.document[number], entries.kinds[number], folder, is_named, *links
 
     def _is_joined_by_links(self, entry: Entry) -> bool:
         """Return whether the links of an entry are all that decides its series."""

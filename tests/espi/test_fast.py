@@ -408,3 +408,14 @@ def test_document_that_fails_twice_counts_its_odd_texts_once():
     found = feed.Feed()
     parse.read(found, Source("a.xml", lambda: io.BytesIO(data)), recover=True, advance=lambda n: None, faster=Counting)
     assert found.readings.doubtful == {("fractional", "start"): 20}
+
+
+def test_entry_with_its_own_reading_type_is_not_joined_as_others_with_its_links():
+    days = daily(6)
+    typed = (
+        f'<ReadingType xmlns="{ESPI}"><uom>72</uom><powerOfTenMultiplier>3</powerOfTenMultiplier>'
+        "<flowDirection>19</flowDirection></ReadingType></content>"
+    )
+    days[3] = days[3].replace("</content>", typed)
+    df = load_espi(whole(more="".join(days)))
+    assert df.loc[df["flow"] == "received", "value"].tolist() == [3, 0.375]  # kWh, of 3 and 3 / 8
