@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-expect = pytest.importorskip("playwright.sync_api", reason='pip install -e ".[test,browser]"').expect
 READY = """async () => {
     const app = window.jupyterapp;
     await app.restored;
@@ -272,7 +271,7 @@ class Front:
     def choose_by_keys(self, label, *keys):
         """Press keys in a list; give what is chosen then, and see that the list still has the focus."""
         box = self.page.get_by_label(label, exact=True)
-        expect(box).to_be_enabled()
+        self.until(box.is_enabled, lambda: f"{label} is disabled")
         for key in keys:
             box.press(key)
         self.until(
@@ -284,14 +283,14 @@ class Front:
     def press(self, name, key):
         """Press a key on a button, once it is enabled."""
         button = self.page.get_by_role("button", name=name, exact=True)
-        expect(button).to_be_enabled()
+        self.until(button.is_enabled, lambda: f"{name} is disabled")
         button.press(key)
 
     def drop(self, *paths):
         """Drop files on the panel that says that it takes them, as from the desktop."""
         panel = self.page.locator(".gk-panel", has_text="or drop them here").last
         # the hint appears when the panel takes files; what is above it may still grow and move it
-        expect(panel.get_by_text("or drop them here")).to_be_visible()
+        panel.get_by_text("or drop them here").wait_for()
         places = [None]
 
         def rests():
