@@ -261,6 +261,25 @@ def test_deadline_ends_an_exchange_that_drips(request, monkeypatch, protocol, st
     assert DATA.startswith(bytes(got))
 
 
+@pytest.mark.parametrize(
+    ("protocol", "where", "wait"),
+    [("ftps", "greenkit.transfer._ftps.FtpSession.getresp", 0.1), ("sftp", "paramiko.Transport.auth_password", 0.7)],
+)
+def test_one_deadline_holds_for_all_steps_of_connecting(request, monkeypatch, protocol, where, wait):
+    """Each step is quick enough for a deadline of its own; together they are not."""
+    server = request.getfixturevalue(protocol)
+    owner, name = pkgutil.resolve_name(where.rpartition(".")[0]), where.rpartition(".")[2]
+    real = getattr(owner, name)
+
+    def method(*args, **kwargs):
+        time.sleep(wait)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, method)
+    with pytest.raises(errors.ServerUnavailable, match=r"within 0\.2 s"):
+        server.remote(timeout=0.2).open()
+
+
 def test_pace_accepts_a_slow_start_and_a_fast_line():
     pace = Pace(0.05)
     pace.count(1)
