@@ -240,7 +240,11 @@ class _Ingest:
                 seen.add(digest)
                 fresh.append(file)
             tasks += scan.only(fresh).tasks(digests, lambda: uuid.uuid4().hex)
-        self._run(tasks, client, progress)
+        try:
+            self._run(tasks, client, progress)
+        finally:  # ranges of files that were not read completely
+            for done in self._pending:
+                _delta.delete_parts(self.root, done.parts)
 
     def _digests(self, files: list[File], client: Client | None) -> dict[str, str]:
         batches = [files[i : i + _DIGESTS] for i in range(0, len(files), _DIGESTS)]
@@ -275,8 +279,6 @@ class _Ingest:
                     self._commit(broken)
         finally:
             self._commit(broken)
-            for done in self._pending:  # ranges of files that were not read completely
-                _delta.delete_parts(self.root, done.parts)
 
     def _is_due(self) -> bool:
         parts = sum(len(done.parts) for done in self._pending)
