@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Final
@@ -132,6 +133,30 @@ class EntryIndex:
             for target in entry.related:
                 self.by_related[target].append(entry)
         self._only: dict[int, Entry | None] = {}
+        self._near: dict[tuple[int, int], list[Entry]] = {}
+
+    @cached_property
+    def by_id(self) -> dict[str, list[Entry]]:
+        """Entries by the last segment of their self links."""
+        found = defaultdict(list)
+        for entry in self.entries:
+            found[entry.self_.rpartition("/")[2]].append(entry)
+        return found
+
+    def near(self, found: list[list[Entry]], x: Entry) -> list[Entry]:
+        """Return the entries of the same document as ``x``, if there are any, with one entry for each resource.
+
+        ``found`` has lists of this index. Thousands of entries may name one list, so its answer is kept; a list of the
+        index lives as long as the index, so its ``id`` is a key.
+        """
+        if len(found) > 1:
+            return _near([y for ys in found for y in ys], x.document)
+        if not found or len(found[0]) < 2:
+            return found[0] if found else []
+        key = id(found[0]), x.document
+        if key not in self._near:
+            self._near[key] = _near(found[0], x.document)
+        return self._near[key]
 
     def only(self, document: int) -> Entry | None:
         """Return the only entry of this kind in a document; None if it has several.
@@ -155,47 +180,54 @@ def _tail(path: str) -> str:
     return "/".join(("", path)).partition("/UsagePoint/")[2]
 
 
-def _named_by(x: Entry, ys: EntryIndex) -> list[Entry]:
-    return ys.by_related.get(x.self_, []) if x.self_ else []
+# Each rule returns lists of the index: those under each link.
 
 
-def _collection_named_by(x: Entry, ys: EntryIndex) -> list[Entry]:
-    return [y for up in x.up for y in ys.by_related.get(up, [])]
+def _named_by(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
+    return _under(ys.by_related, (x.self_,)) if x.self_ else []
 
 
-def _names(x: Entry, ys: EntryIndex) -> list[Entry]:
-    return [y for target in (*x.related, *x.up) for y in ys.by_self.get(target, [])]
+def _collection_named_by(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
+    return _under(ys.by_related, x.up)
 
 
-def _names_collection(x: Entry, ys: EntryIndex) -> list[Entry]:
-    return [y for target in x.related for y in ys.by_up.get(target, [])]
+def _names(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
+    return _under(ys.by_self, (*x.related, *x.up))
 
 
-def _nested(x: Entry, ys: EntryIndex) -> list[Entry]:
+def _names_collection(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
+    return _under(ys.by_up, x.related)
+
+
+def _nested(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
     for path in (x.self_, *x.up):
         for prefix in _prefixes(path + "/"):
             if prefix in ys.by_self:
-                return ys.by_self[prefix]
-    return ys.below.get(x.self_, []) if x.self_ else []
+                return [ys.by_self[prefix]]
+    return _under(ys.below, (x.self_,)) if x.self_ else []
 
 
-def _nested_in_usage_point(x: Entry, ys: EntryIndex) -> list[Entry]:
+def _nested_in_usage_point(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
     for path in (x.self_, *x.up):
         for prefix in _prefixes(_tail(path) + "/"):
             if prefix and prefix in ys.by_tail:
-                return ys.by_tail[prefix]
+                return [ys.by_tail[prefix]]
     return []
 
 
-def _same_id(x: Entry, ys: EntryIndex) -> list[Entry]:
+def _same_id(x: Entry, ys: EntryIndex) -> list[list[Entry]]:
     """Return the ReadingType whose ID the path has for the MeterReading."""
     for path in (x.self_, *x.up):
         if found := segment(path, "MeterReading"):
-            return [y for y in ys.entries if y.self_.rpartition("/")[2] == found and len(found) >= _TELLING]
+            return _under(ys.by_id, (found,)) if len(found) >= _TELLING else []
     return []
 
 
-_Rule = Callable[[Entry, EntryIndex], list[Entry]]
+def _under(index: Mapping[str, list[Entry]], links: Iterable[str]) -> list[list[Entry]]:
+    return [index[link] for link in links if link in index]
+
+
+_Rule = Callable[[Entry, EntryIndex], list[list[Entry]]]
 _Fit = tuple[str, Callable[[Entry], bool]]
 # from a block or a MeterReading to the entry that names it
 _LINKS_UPWARD: Final[tuple[tuple[str, _Rule], ...]] = (
@@ -255,7 +287,7 @@ class LinkResolver:
         if ys.kind in x.kinds:
             return x
         for _, rule in rules:
-            if len(found := _near(rule(x, ys), x)) == 1:
+            if len(found := ys.near(rule(x, ys), x)) == 1:
                 return found[0]
         return None
 
@@ -272,11 +304,11 @@ class LinkResolver:
             return "entry", x
         several: list[Entry] = []
         for name, rule in rules:
-            found = _near(rule(x, ys), x)
+            found = ys.near(rule(x, ys), x)
             if len(found) == 1:
                 return name, found[0]
             several = several or found
-        here = sorted(several, key=_number) or ys.by_document.get(x.document, [])
+        here = several or ys.by_document.get(x.document, [])
         if only := None if several else ys.only(x.document):
             named = next((id_ for path in (x.self_, *x.up) if (id_ := segment(path, "UsagePoint"))), "")
             of_only = segment(only.self_, "UsagePoint")
@@ -315,9 +347,9 @@ class LinkResolver:
         return out
 
 
-def _near(found: list[Entry], x: Entry) -> list[Entry]:
-    """Return the entries of the same document, if there are any, with one entry for each resource."""
-    return _distinct([y for y in found if y.document == x.document] or found) if len(found) > 1 else found
+def _near(found: list[Entry], document: int) -> list[Entry]:
+    """Return the entries of a document, or else all, with one for each resource, in the order of the document."""
+    return sorted(_distinct([y for y in found if y.document == document] or found), key=_number)
 
 
 def _distinct(found: list[Entry]) -> list[Entry]:
@@ -563,7 +595,7 @@ class SeriesResolver:
         if entry.self_.startswith(f"{meter_reading.self_}/") or entry.self_ == meter_reading.self_:
             return None
         for prefix in _prefixes(entry.self_):
-            if found := _near(self.meter_readings.by_self.get(prefix, []), entry):
+            if found := self.meter_readings.near(_under(self.meter_readings.by_self, (prefix,)), entry):
                 return found[0] if len(found) == 1 and found[0].self_ != meter_reading.self_ else None
         return None
 

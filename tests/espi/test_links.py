@@ -5,6 +5,7 @@ from build import (
     MR,
     RT,
     UP,
+    WH,
     block,
     blocks,
     entry,
@@ -17,6 +18,8 @@ from build import (
     utc,
     whole,
 )  # fmt: skip
+
+from greenkit.espi import _series
 
 START = utc("2024-01-05 05:00")
 DAY = block(hourly(START, [1000, 2000]))
@@ -75,6 +78,22 @@ def test_back_links(opened):  # B5: the block names its MeterReading, that names
     found = opened(feed(usage_point(related=()), mr, reading_type(), entry(DAY, "Block/9", related=(MR,))))
     assert series(found) == LINKED
     assert not found.findings.named("espi.link")
+
+
+def test_many_entries_that_name_one_collection_search_it_once(opened, monkeypatch):
+    """40 MeterReadings name the collection of 40 ReadingTypes; a search for each would take quadratic time."""
+    searched = []
+    near = _series._near
+    monkeypatch.setattr(_series, "_near", lambda found, document: searched.append(len(found)) or near(found, document))
+    parts = [usage_point()]
+    for i in range(40):
+        mr = f"{UP}/MeterReading/{i}"
+        parts.append(entry(resource("ReadingType", WH | {"uom": 72}), f"ReadingType/{i}", "ReadingType"))
+        parts.append(entry(resource("MeterReading"), mr, related=(f"{mr}/IntervalBlock", "ReadingType")))
+        parts.append(entry(block(hourly(START, [i])), f"{mr}/IntervalBlock/1", f"{mr}/IntervalBlock"))
+    found = opened(feed(*parts))
+    assert sorted(found.readings["value"]) == [i / 1000 for i in range(40)]
+    assert searched.count(40) <= 2
 
 
 def test_usage_point_absent_but_in_the_path(opened):  # B6
