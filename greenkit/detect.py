@@ -318,6 +318,8 @@ def _rereadable(source: Any, marks: list[tuple[Any, int]], held: contextlib.Exit
     if isinstance(source, bytes | bytearray | memoryview):
         return source
     refuse(source)
+    if hasattr(source, "body"):
+        return source.body
     if hasattr(source, "read"):
         if not getattr(source, "seekable", bool)():
             return source.read()

@@ -183,6 +183,8 @@ def _expand(source: Any, opened: _Opened) -> Iterator[Source]:
         yield Source("bytes", lambda: io.BytesIO(data), len(data))
     elif isinstance(source, str | os.PathLike):
         yield from _paths(os.fspath(source), opened)
+    elif hasattr(source, "body"):  # an answer of a data custodian: its bytes, or the file that has them
+        yield from _expand(source.body, opened)
     elif hasattr(source, "read"):
         yield _file(source, opened)
     elif isinstance(source, Iterable):

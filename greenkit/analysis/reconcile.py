@@ -268,7 +268,9 @@ def _explain(one: _BilledSeries, billed: float, tolerance: float) -> tuple[str, 
     if abs(off) <= 0.001:
         return "match", ""
     if abs(off) <= tolerance:
-        return "rounding", f"{off:+,.3f} of {billed:,.3f}"
+        lacking = _lacking(one, sums)
+        missing = f"; {lacking:g} h have no value" if lacking > 1e-6 else ""
+        return "rounding", f"{off:+,.3f} of {billed:,.3f}{missing}"
     # an explanation that could be coincidence must agree closely
     close = max(0.001, SHARE * abs(billed))
     for explain in (_power_of_ten, _net, _gaps, _estimated, _shifted):
@@ -293,10 +295,16 @@ def _net(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
 
 
 def _gaps(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:
-    lacking = (one.end - one.start) / HOUR - sums.hours
-    lost = billed - sums.value
-    enough = lacking > 1e-6 and 0 < lost <= lacking * sums.highest
-    return f"{lacking:g} h have no value; {lost / lacking:,.3f} per hour would fill them" if enough else ""
+    lacking, lost = _lacking(one, sums), billed - sums.value
+    if not (lacking > 1e-6 and 0 < lost <= lacking * sums.highest):
+        return ""
+    each = f"{lost / lacking:,.3f} {one.found.keys['unit'].iloc[one.code]}"
+    return f"{lacking:g} h have no value; {each} in each of these hours would explain the difference"
+
+
+def _lacking(one: _BilledSeries, sums: _Sums) -> float:
+    """Return the hours of a bill without a value."""
+    return float((one.end - one.start) / HOUR - sums.hours)
 
 
 def _shifted(one: _BilledSeries, sums: _Sums, billed: float, close: float) -> str:

@@ -615,7 +615,7 @@ def price(
         A plan, or a source that :func:`greenkit.load_plan` accepts.
     periods : "month", DataFrame, or sequence of dates
         Calendar months in local time, the bills of a feed (``start`` and ``end``, half-open), or the dates of meter
-        reads. A month that the data cover only in part is marked ``whole = False``.
+        reads. A month whose first or last day has no data, or with more than 10% gaps, has ``whole = False``.
     prices : mapping, optional
         Price series by their name in the plan: a Series or DataFrame with zone-aware times, or a path.
     aggregate : bool

@@ -392,7 +392,10 @@ def test_documents_are_stored_unchanged_in_private_files(utility, tmp_path):
     documents = client.fetch_usage(*SPRING, into=tmp_path / "feeds")
     assert [d.body.parent for d in documents] == [tmp_path / "feeds"] * 2
     assert all(d.body.stat().st_mode & 0o777 == 0o600 for d in documents)
-    assert [d.read() for d in documents] == [d.body for d in client.fetch_usage(*SPRING)]
+    in_memory = client.fetch_usage(*SPRING)
+    assert [d.read() for d in documents] == [d.body for d in in_memory]
+    for given in (documents, in_memory):
+        assert greenkit.open_espi(given).readings.equals(greenkit.load(given))
     check_equal(greenkit.load_espi(tmp_path / "feeds"), truth(utility, *SPRING))
     assert not any("50000" in d.body.name for d in documents)
     told = []
