@@ -279,7 +279,10 @@ class Authorization:
         """
         left = max(0.0, self._until - time.monotonic()) + 1.0
         if not self._done.wait(left if timeout is None else timeout):
-            raise TimeoutError(f"The authorization is still {self._status}. Wait again, or call cancel().")
+            raise TimeoutError(
+                f"The authorization is still {self._status}. Wait again, or call cancel(). If the sign-in page reports "
+                "an error, check client_id and redirect_uri against the registration."
+            )
         if self.error is not None:
             raise type(self.error)(self.error.problem, next_step=self.error.next_step)
         if self._status != "authorized":
@@ -301,7 +304,7 @@ class Authorization:
             return
         while self._status == "waiting":
             try:
-                self.finish(_ask(f"{_PASTE} (it is not shown)"))
+                self.finish(_ask(f"{_PASTE} (what you paste is not displayed)"))
             except StateMismatch as e:
                 print(e)  # noqa: T201
         self.wait(0)

@@ -438,8 +438,13 @@ class Client:
         """Completeness of the latest :meth:`usage`, :meth:`bulk`, or :meth:`load_notified`, by meter, flow, and day.
 
         None before the first one. Columns: ``meter``, ``flow``, ``day`` (local), ``requested_hours``,
-        ``received_hours``, ``readings``, ``status`` (complete, partial, missing, not requested), and ``change``
-        compared with the fetches before (new, revised, same; empty for the first one).
+        ``received_hours``, ``readings``, ``status`` (complete, partial, missing, not yet, not requested), and
+        ``change`` compared with the fetches before (new, revised, same; empty for the first one).
+
+        Every requested day has a row, up to a year in the future. A usage point that is missing from the answer has an
+        empty ``flow``; if the answer has no readings, ``meter`` may be empty, too. The table is empty only if no period
+        was requested, or it is too long to compare, which a finding reports. So test both:
+        ``len(c) > 0 and (c["status"] == "complete").all()``.
         """
         return None if self._coverage is None else self._coverage.frame(self._before)
 
@@ -481,7 +486,7 @@ class Client:
         df.attrs.clear()  # pandas would copy the findings at every access below; they are attached again at the end
         rows = _coverage.Readings.of(df)
         if asked is not None:
-            _coverage.compare_with_window(rows, asked, findings)
+            _coverage.compare_with_window(rows, asked, tz or self.profile.zone, findings)
         found = _coverage.coverage(rows, asked, tz or self.profile.zone)
         before = (
             self._before if self._coverage is None else (self._before or Received()).joined(self._coverage.received)
@@ -489,7 +494,8 @@ class Client:
         compared = before if before is None or usage_point is None else before.of_meter(usage_point)
         meters = [usage_point] if usage_point else self._listed_usage_points() if listed and documents else ()
         found.report(findings, meters=meters, before=compared)
-        self._before, self._coverage = before, found
+        named = meters or (self._usage_points or () if listed else ())
+        self._before, self._coverage = before, found.with_absent(named)
         findings.warn(self.profile.name)
         return frame.note(df, findings)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,12 @@ EMPTY: Final = Kind(
     "warning",
     "The utility sent no readings for {asked}.",
     "Request another period, or ask the utility when its data begins.",
+)
+FUTURE: Final = Kind(
+    "custodian.window.future",
+    "info",
+    "The requested period, {asked}, {reaches} the future, for which there are no readings yet.",
+    "Request these days after they have passed.",
 )
 LESS: Final = Kind(
     "custodian.window.less",
@@ -76,6 +82,7 @@ NOT_COMPARED: Final = Kind(
 )
 _SCHEMA: Final = 1
 _MOST_DAYS: Final = 36_525
+_MOST_LATER: Final = 366  # days in the future that are listed, if the period begins before now
 _MOST_CELLS: Final = 20_000_000  # series × days
 _NEAR: Final = 3_600 * times.US  # an answer may end this long before now
 _EXAMPLES: Final = 5
@@ -146,6 +153,8 @@ class Coverage:
         Seconds with readings (series × day), and seconds of each local day within the request (day).
     count, total : arrays
         Number of readings and sum of their values (series × day).
+    later : array of bool
+        Whether a local day begins in the future (day).
     skipped : bool
         Whether there were too many series and days to compare.
     """
@@ -157,6 +166,7 @@ class Coverage:
     length: npt.NDArray[np.int64]
     count: npt.NDArray[np.int64]
     total: npt.NDArray[np.float64]
+    later: npt.NDArray[np.bool_]
     skipped: bool = False
 
     @property
@@ -170,7 +180,32 @@ class Coverage:
                     for d in np.flatnonzero(self.count[s])
                 }
                 for s, key in enumerate(self.series)
+                if self.count[s].any()
             }
+        )
+
+    def with_absent(self, meters: Iterable[str]) -> Coverage:
+        """Return the coverage with a row of zeros for each usage point that is missing from the answer.
+
+        Parameters
+        ----------
+        meters : iterable of str
+            Usage points of the subscription; see :meth:`report`. Their flow is unknown, so it is empty text. An answer
+            without any series gets one row without a name if there are none, so that no requested day is left out.
+        """
+        present, wanted = {meter for meter, _ in self.series}, set(meters)
+        absent = sorted(wanted - present) if not present or present & wanted else []
+        added = [(meter, "") for meter in absent] or ([] if self.series else [("", "")])
+
+        def grown(held: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.vstack([held, np.zeros((len(added), len(self.dates)), dtype=held.dtype)])
+
+        return replace(
+            self,
+            series=[*self.series, *added],
+            covered=grown(self.covered),
+            count=grown(self.count),
+            total=grown(self.total),
         )
 
     def frame(self, before: Received | None = None) -> pd.DataFrame:
@@ -180,12 +215,15 @@ class Coverage:
         -------
         DataFrame
             ``meter``, ``flow``, ``day``, ``requested_hours``, ``received_hours``, ``readings``, ``status`` (complete,
-            partial, missing, or not requested), ``change`` (new, revised, or same; empty without a previous fetch).
+            partial, missing, not yet, or not requested), ``change`` (new, revised, or same; empty without a previous
+            fetch).
         """
         s, d = (a.ravel() for a in np.indices(self.covered.shape))
         covered, length, count = self.covered[s, d], self.length[d], self.count[s, d]
         status = np.select(
-            [length == 0, count == 0, covered < length], ["not requested", "missing", "partial"], "complete"
+            [length == 0, (count == 0) & self.later[d], count == 0, covered < length],
+            ["not requested", "not yet", "missing", "partial"],
+            "complete",
         )
         keys = self.series or [("", "")]
         meters, flows = (np.array(part, dtype=object) for part in zip(*keys, strict=True))
@@ -320,7 +358,7 @@ class Readings:
         )
 
 
-def coverage(rows: Readings, asked: Window | None, zone: str) -> Coverage:
+def coverage(rows: Readings, asked: Window | None, zone: str, *, now: pd.Timestamp | None = None) -> Coverage:
     """Measure which local days of each series an answer covers.
 
     Parameters
@@ -331,13 +369,16 @@ def coverage(rows: Readings, asked: Window | None, zone: str) -> Coverage:
         The requested period.
     zone : str
         IANA time zone of the days.
+    now : Timestamp, optional
+        Time after which days are in the future. Default: now.
 
     Notes
     -----
     It runs in every fetch, so it builds no frame: it calls ``bincount`` three times over one number per reading.
     """
     starts, ends, codes = rows.starts, rows.ends, rows.codes
-    first, last = _span(starts, ends, asked)
+    now = now or pd.Timestamp.now("UTC")
+    first, last = _span(starts, ends, asked, now)
     if first is None or last is None:
         return _nothing(asked)
     if last - first > _MOST_DAYS * 86_400 * times.US:  # a start in the year 9999
@@ -371,13 +412,14 @@ def coverage(rows: Readings, asked: Window | None, zone: str) -> Coverage:
     total = np.bincount(key, weights=rows.values, minlength=size).astype(float).reshape(shape)
     # one name per run; a meter and flow may have several runs
     names = [(str(rows.meters[m]), str(rows.flows[f])) for m, f in zip(codes[0][heads], codes[1][heads], strict=True)]
-    return _by_flow(asked, names, dates, seconds, np.diff(edges) // times.US, length, count, total)
+    later = edges[:-1] >= int(now.timestamp()) * times.US
+    return _by_flow(asked, names, dates, seconds, np.diff(edges) // times.US, length, count, total, later)
 
 
 def _nothing(asked: Window | None, *, skipped: bool = False) -> Coverage:
     none = np.zeros((0, 0), dtype=np.int64)
     dates = np.array([], dtype="datetime64[D]")
-    return Coverage(asked, [], dates, none, none.ravel(), none, none.astype(float), skipped)
+    return Coverage(asked, [], dates, none, none.ravel(), none, none.astype(float), none.ravel().astype(bool), skipped)
 
 
 def _by_flow(
@@ -389,6 +431,7 @@ def _by_flow(
     length: npt.NDArray[np.int64],
     count: npt.NDArray[np.int64],
     total: npt.NDArray[np.float64],
+    later: npt.NDArray[np.bool_],
 ) -> Coverage:
     """Join the series of one meter and flow.
 
@@ -402,24 +445,30 @@ def _by_flow(
     covered = np.minimum(np.where(summed > day_length, fullest, summed), day_length).astype(np.int64)
     counts = np.array([count[rows].sum(axis=0) for rows in where.values()]).reshape(len(series), len(dates))
     totals = np.array([total[rows].sum(axis=0) for rows in where.values()]).reshape(len(series), len(dates))
-    return Coverage(asked, series, dates, covered, length, counts, totals)
+    return Coverage(asked, series, dates, covered, length, counts, totals, later)
 
 
-def compare_with_window(rows: Readings, asked: Window, findings: Findings) -> None:
+def compare_with_window(rows: Readings, asked: Window, zone: str, findings: Findings) -> None:
     """Report whether the answer covers less or more than was requested; nothing is dropped or filled."""
+    text, at = asked.in_zone(zone), pd.Timestamp.now("UTC").floor("s")
     if not len(rows.starts):
-        findings.add(EMPTY, asked=str(asked))
+        if asked.start >= at:
+            findings.add(FUTURE, severity="warning", asked=text, words={"reaches": "lies in"})
+        else:
+            findings.add(EMPTY, asked=text)
         return
+    if asked.end > at:
+        findings.add(FUTURE, asked=text, words={"reaches": "reaches into"})
     starts, ends = rows.starts, rows.ends
     begin, end = (int(t.timestamp()) * times.US for t in (asked.start, asked.end))
     came = Window(*(pd.Timestamp(int(t), unit="us", tz="UTC") for t in (starts.min(), ends.max())))
-    evidence: dict[str, Any] = {"asked": str(asked), "came": str(came)}
+    evidence: dict[str, Any] = {"asked": text, "came": came.in_zone(zone)}
     # first and last of each meter, by the codes of its category
     codes, names = rows.codes[0], rows.meters
     first, last = np.full(len(names), np.iinfo(np.int64).max), np.full(len(names), np.iinfo(np.int64).min)
     np.minimum.at(first, codes, starts)
     np.maximum.at(last, codes, ends)
-    now = int(pd.Timestamp.now("UTC").floor("s").timestamp()) * times.US
+    now = int(at.timestamp()) * times.US
     short = (last > np.iinfo(np.int64).min) & ((first > begin) | (last < min(end, now - _NEAR)))
     if short.any():
         findings.add(LESS, meters=[str(m) for m in names[short][:_EXAMPLES]], short=int(short.sum()), **evidence)
@@ -429,13 +478,14 @@ def compare_with_window(rows: Readings, asked: Window, findings: Findings) -> No
 
 
 def _span(
-    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], asked: Window | None
+    starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], asked: Window | None, now: pd.Timestamp
 ) -> tuple[int | None, int | None]:
     firsts = [int(starts.min())] if len(starts) else []
     lasts = [max(int(ends.max()), int(starts.max()) + 1)] if len(starts) else []
     if asked is not None:
         firsts.append(int(asked.start.timestamp()) * times.US)
-        lasts.append(int(min(asked.end, pd.Timestamp.now("UTC").ceil("D")).timestamp()) * times.US)
+        until = max(now, asked.start) + pd.Timedelta(days=_MOST_LATER)  # an end in the year 9999 lists no more
+        lasts.append(int(min(asked.end, until).timestamp()) * times.US)
     if not firsts:
         return None, None
     return min(firsts), max(max(lasts), min(firsts) + 1)

@@ -55,6 +55,10 @@ class Window:
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
+    def in_zone(self, zone: str) -> str:
+        """Return the period in local time, with the zone: how a person asked for it."""
+        return f"{Window(self.start.tz_convert(zone), self.end.tz_convert(zone))} ({zone})"
+
 
 def instant(value: object, zone: str) -> pd.Timestamp:
     """Read a date or time, in whole seconds of UTC.
@@ -114,7 +118,7 @@ def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | N
     Raises
     ------
     SettingsError
-        If ``end`` is not after ``start``, or one of them is not a date.
+        If ``end`` is not after ``start``, one of them is not a date, or the utility refuses a period in the future.
 
     Examples
     --------
@@ -128,6 +132,10 @@ def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | N
         last = min(last, now)
     if profile.whole_days:
         first = first.tz_convert(profile.zone).normalize().tz_convert("UTC")
+    if first < instant(end, profile.zone) and first >= last:
+        raise SettingsError(
+            f"The period from {start} to {end} is in the future", next_step="Request it after it has begun."
+        )
     if first >= last:
         raise SettingsError(
             f"The period from {start} to {end} is empty", next_step="Pass an end that is after the start."

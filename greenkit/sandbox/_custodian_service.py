@@ -63,7 +63,8 @@ class Pages:
             if error.redirect_uri:  # The redirect URI is registered, so the error goes there.
                 return self._provider.handle_error_response(None, error)  # type: ignore[no-any-return]
             why = "This request is not valid, and no data was shared. Tell the company that sent you here."
-            return self._page("Request refused", f"<p>{why}</p>"), 400
+            cause = f"{text(self._unregistered())} Check the settings of the client."
+            return self._page("Request refused", f"<p>{why}</p><p id='cause'>{cause}</p>"), 400
         form = flask.request.form
         if flask.request.method == "GET":
             return self._sign_in(), 200
@@ -78,6 +79,15 @@ class Pages:
         if customer is None or time.monotonic() > until:
             return self._sign_in("This page was already used or has expired. Sign in again."), 401
         return self._decide(grant, customer, form)
+
+    def _unregistered(self) -> str:
+        """Return which value of the link is not the registered one; a real utility may not tell."""
+        sent, app = flask.request.args, self._register.application
+        if sent.get("client_id") != app.id:
+            return "client_id is not the registered one."
+        if not app.check_redirect_uri(sent.get("redirect_uri", "")):
+            return "redirect_uri is not a registered one."
+        return "Its parameters are not those of an authorization request."
 
     def _decide(self, grant: Any, customer: Customer, form: Any) -> flask.Response | tuple[str, int]:
         chosen = tuple(m for m in customer.meters if m.id in form.getlist("meter"))

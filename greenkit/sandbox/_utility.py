@@ -7,6 +7,7 @@ Texas (:mod:`greenkit.sandbox.files`) have one file for each day, in a ZIP archi
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenkit import _files, _toml, pgp, synthetic
 from greenkit.certificates import Pair
+from greenkit.custodian import profiles
 from greenkit.errors import NoGpgProgram, SettingsError
 from greenkit.pgp import Keyring
 from greenkit.sandbox import custodian
@@ -73,7 +75,10 @@ class Utility:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def truth(self, start: Any, end: Any) -> pd.DataFrame:
-        """Return the true values of the meters as a tidy frame; ``end`` is exclusive."""
+        """Return the true values of the meters of all customers as a tidy frame.
+
+        ``end`` is exclusive, and dates are local days of the meters, as in ``custodian.connect().usage``.
+        """
         return synthetic.fleet_frame(list(self.meters), start, end)
 
     def register_key(self, public_key: str | bytes, keyring: Keyring, *, days: int = 7) -> None:
@@ -174,7 +179,8 @@ def start(
     Parameters
     ----------
     profile : str
-        Profile whose dialect the service has; see :data:`greenkit.custodian.profiles.SHIPPED`.
+        Profile whose dialect the service has; see :data:`greenkit.custodian.profiles.SHIPPED`. Its zone is that of the
+        meters, America/Chicago, so that the same dates mean the same days at every server.
     day_length : float, optional
         Length of a simulated day in seconds, after which files are added and deleted. Default: the date stays.
     dialect, redirect_uris, notification_uri, server_certificate
@@ -195,7 +201,8 @@ def start(
         authority = held.enter_context(Authority())
         served = held.enter_context(
             custodian.start(
-                profile,
+                # dates without an offset are days of the meters, as in truth() and in the files
+                dataclasses.replace(profiles.load(profile), zone=ZONE),
                 authority=authority,
                 people=customers,
                 dialect=dialect,

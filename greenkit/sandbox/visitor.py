@@ -11,6 +11,7 @@ from greenkit.custodian.profiles import LOOPBACK
 from greenkit.errors import SettingsError
 
 _TICKET: Final = re.compile(r"name='ticket' value='([^']+)'")
+_CAUSE: Final = re.compile(r"<p id='cause'>([^<]+) Check")
 _METER: Final = re.compile(r"name='meter' value='([^']+)'")
 
 
@@ -34,7 +35,7 @@ def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool
     Raises
     ------
     SettingsError
-        If the link is not that of a sandbox, or the customer cannot sign in.
+        If the link is not that of a sandbox, the page refuses it, or the customer cannot sign in.
 
     Examples
     --------
@@ -55,6 +56,12 @@ def visit(url: str, *, user: str = "Ada", password: str = "sandbox", allow: bool
     with requests.Session() as browser:
         browser.trust_env = False
         page = browser.post(url, data={"user": user, "password": password}, timeout=30).text
+        cause = _CAUSE.search(page)
+        if cause is not None:
+            raise SettingsError(
+                f"The sign-in page refused the link: {html.unescape(cause[1]).removesuffix('.')}",
+                next_step="Set client_id and redirect_uri as they are registered with the sandbox.",
+            )
         ticket = _TICKET.search(page)
         if ticket is None:
             raise SettingsError(

@@ -4,6 +4,7 @@ import gc
 import itertools
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -23,9 +24,11 @@ import pytest
 from pretend import authorized, click
 
 import greenkit
+import greenkit.synthetic
 from greenkit import errors
 from greenkit.certificates import Pair
-from greenkit.custodian import FileStore, KeyringStore, MemoryStore, _transport, _windows, profiles
+from greenkit.custodian import FileStore, KeyringStore, MemoryStore, _coverage, _transport, _windows, profiles
+from greenkit.custodian._coverage import Received
 from greenkit.custodian._tokens import Token
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
@@ -252,6 +255,7 @@ def test_part_that_is_no_newer_private_token_is_deleted(tmp_path, content):
 INTERRUPTED = """
 import signal, sys, threading, time
 import greenkit
+import greenkit.synthetic
 from greenkit.custodian import _tokens
 client = greenkit.connect("pge", settings=sys.argv[1])
 original, saves = _tokens._files.write_private, []
@@ -676,6 +680,53 @@ def test_coverage_lists_complete_partial_missing_and_changed_days(utility):
     lost = df.gk.findings.named("custodian.answer.lost")[0]
     assert lost.evidence["count"] == 3
     assert df.gk.findings.named("custodian.answer.changed")[0].evidence == {"new": 3, "revised": 0}
+
+
+@pytest.mark.parametrize(
+    ("days", "status", "finding"),
+    [
+        (
+            ("1990-01-01", "1990-01-03"),
+            "missing",
+            "sent no readings for 1990-01-01 00:00 to 1990-01-03 00:00 (America/Los_",
+        ),
+        (
+            ("2099-01-01", "2099-01-03"),
+            "not yet",
+            "2099-01-01 00:00 to 2099-01-03 00:00 (America/Los_Angeles), lies in",
+        ),
+    ],
+)
+def test_every_requested_day_without_readings_has_a_row(utility, days, status, finding):
+    client = authorized(utility)
+    utility.behavior.replace = lambda path: flask.Response("", 204) if path.endswith(BATCH) else None
+    with pytest.warns(GreenkitWarning, match=re.escape(finding)):
+        client.usage(*days)
+    found = client.coverage
+    assert list(found["day"].astype(str)) == [f"{days[0][:4]}-01-01", f"{days[0][:4]}-01-02"]
+    assert list(found["status"]) == [status] * 2
+    assert list(found["meter"]) == [""] * 2
+    assert client._coverage.received == Received()
+
+
+def test_days_after_now_are_not_yet():
+    zone, now = "America/Los_Angeles", pd.Timestamp("2024-03-02 12:00", tz="America/Los_Angeles")
+    df = greenkit.synthetic.fleet_frame(
+        [greenkit.synthetic.household(1, zone=zone, faults=())], "2024-03-01", "2024-03-02"
+    )
+    asked = [pd.Timestamp(day, tz=zone).tz_convert("UTC") for day in ("2024-03-01", "2024-03-05")]
+    rows = _coverage.coverage(_coverage.Readings.of(df), _windows.Window(*asked), zone, now=now).frame()
+    assert list(rows["status"]) == ["complete", "missing", "not yet", "not yet"]
+
+
+def test_missing_usage_point_has_rows_in_the_coverage(utility):
+    client = authorized(utility)
+    one = client.fetch_usage(*MARCH, usage_point="household-0001")[0].read()
+    utility.behavior.replace = lambda path: flask.Response(one) if path.endswith(BATCH) else None
+    with pytest.warns(GreenkitWarning):
+        client.usage(*MARCH)
+    found = client.coverage.query("meter == 'shop-0002'")
+    assert list(zip(found["flow"], found["status"], strict=True)) == [("", "missing")]
 
 
 def test_revised_values_and_gaps_are_reported(utility):

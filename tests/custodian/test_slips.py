@@ -48,6 +48,14 @@ def test_windows_that_begin_in_the_future_are_not_requested():
     assert len(_windows.split(profiles.load("pge"), "2099-03-01", "2099-08-01", now=now)) == 1
 
 
+def test_period_in_the_future_is_named_where_the_utility_refuses_it():
+    profile = replace(profiles.load("pge"), clip_future=True)
+    with pytest.raises(errors.SettingsError, match=r"is in the future\. Request it after it has begun"):
+        _windows.split(profile, "2099-03-01", "2099-08-01")
+    with pytest.raises(errors.SettingsError, match="is empty"):
+        _windows.split(profile, "2099-03-01", "2099-03-01")
+
+
 def test_invalid_zone_or_epoch_is_reported_before_any_request(utility):
     client = authorized(utility)
     before = len(utility.seen)

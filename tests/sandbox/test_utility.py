@@ -53,8 +53,11 @@ def test_green_button_connect_serves_the_true_values(utility):
     with utility.custodian.connect() as client:
         flow = client.authorize("paste")
         flow.finish(visit(flow.url))
-        got = client.usage(*DAYS)
+        got = client.usage("2024-11-02", "2024-11-05")
+        # the profile's zone is that of the meters, so the same dates mean the same days
+        assert (client.profile.zone, set(client.coverage["status"])) == ("America/Chicago", {"complete"})
     truth = utility.truth("2024-11-02", "2024-11-05")
+    assert len(got) == truth["meter"].isin(got["meter"].unique()).sum()
     assert sums(got) == {k: v for k, v in sums(truth).items() if k in sums(got)}
     assert len(sums(got)) == 3
 
@@ -66,6 +69,23 @@ def test_denied_authorization_shares_nothing(utility):
             flow.finish(visit(flow.url, allow=False))
     with pytest.raises(SettingsError, match="did not let Nobody sign in"):
         visit(flow.url, user="Nobody")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named", "other"),
+    [
+        ({"client_id": "other"}, "client_id", "redirect_uri"),
+        ({"redirect_uri": "http://127.0.0.1:8400/other"}, "redirect_uri", "client_id"),
+    ],
+)
+def test_refused_link_names_the_value_that_is_not_registered(utility, wrong, named, other):
+    with utility.custodian.connect(**wrong) as client:
+        flow = client.authorize("paste")
+        with pytest.raises(SettingsError, match=f"refused the link: {named} is not") as error:
+            visit(flow.url)
+        assert other not in error.value.problem
+        with pytest.raises(TimeoutError, match="check client_id and redirect_uri against the registration"):
+            flow.wait(0)
 
 
 @needs_gpg
