@@ -590,13 +590,26 @@ class QualityReport:
         more = [f" And {r['series'] - 1:,} more series." if r["series"] > 1 else "" for r in rows]
         return [(r["severity"], r["name"], r["example"] + text) for r, text in zip(rows, more, strict=True)]
 
+    @cached_property
+    def _shown(self) -> Ints:
+        """Positions of the series to show: all, or the least complete of many."""
+        if len(self.table) <= _MOST:
+            return np.arange(len(self.table))
+        return np.argsort(self.table["completeness"].to_numpy(), kind="stable")[:_MOST]
+
+    @property
+    def _not_shown(self) -> str:
+        hidden = len(self.table) - len(self._shown)
+        gaps = int((self.table["gaps"] > 0).sum())
+        return f"… and {hidden:,} more series; {gaps:,} of {len(self.table):,} series have gaps" if hidden else ""
+
     def __repr__(self) -> str:
         lines = [
             f"{_style.series_label(*(r[n] for n in _SERIES))}: intervals {_present(r)}, gaps {_gaps(r)}, "
             f"estimated {r['estimated']:,}"
-            for r in self.table.head(_MOST).to_dict("records")
+            for r in self.table.iloc[self._shown].to_dict("records")
         ]
-        more = [f"… and {len(self.table) - _MOST:,} more series"] if len(self.table) > _MOST else []
+        more = [self._not_shown] if self._not_shown else []
         found = [f"{severity}: {name}: {text}" for severity, name, text in self._lines()] or ["No findings"]
         return "\n".join(["Quality", *lines, *more, *found, *filter(None, [self._note])])
 
@@ -606,13 +619,13 @@ class QualityReport:
     def html(self) -> str:
         """Return the tables as HTML, without any script."""
         head = ["meter", "flow", "series", "unit", "days", "intervals", "gaps", "estimated", "worst"]
-        shown = self.table.head(_MOST).to_dict("records")
+        shown = self.table.iloc[self._shown].to_dict("records")
         rows = [
             [r["meter"], _style.flow_label(r["flow"]), r["series"], r["unit"], strip,
              _present(r), _gaps(r), f"{r['estimated']:,}", r["worst"]]
-            for r, strip in zip(shown, _strips(self._seen.days, len(shown)), strict=True)
+            for r, strip in zip(shown, _strips(self._seen.days, self._shown), strict=True)
         ]  # fmt: skip
-        more = f"<p>… and {len(self.table) - _MOST:,} more series.</p>" if len(self.table) > _MOST else ""
+        more = f"<p>{self._not_shown}.</p>" if self._not_shown else ""
         found = [list(line) for line in self._lines()]
         seen = _html.table(["severity", "name", "finding"], found) if found else "<p>No findings.</p>"
         decided = "".join(f"<p>{_html.text(note)}.</p>" for note in self._notes)
@@ -829,14 +842,15 @@ def day_status(present: Ints, expected: Ints, estimated: Ints) -> Ints:
     return np.select([present == 0, present < expected, estimated > 0], [3, 2, 1], 0).astype(np.int64)
 
 
-def _strips(table: pd.DataFrame, n: int) -> list[Markup]:
-    """Draw the days of the first series."""
+def _strips(table: pd.DataFrame, codes: Ints) -> list[Markup]:
+    """Draw the days of some series."""
     code = table["code"].to_numpy(dtype=np.int64)
-    edge = np.searchsorted(code, np.arange(n + 1))
-    shown = table.iloc[: edge[-1]]
-    counts = (shown[name].to_numpy(dtype=np.int64) for name in ("present", "expected", "estimated"))
-    status = day_status(*counts)
-    return [strip_svg(status[a:b]) if b > a else Markup("") for a, b in pairwise(edge)]
+    out = []
+    for first, last in zip(np.searchsorted(code, codes), np.searchsorted(code, codes, "right"), strict=True):
+        days = table.iloc[first:last]
+        counts = (days[name].to_numpy(dtype=np.int64) for name in ("present", "expected", "estimated"))
+        out.append(strip_svg(day_status(*counts)) if len(days) else Markup(""))
+    return out
 
 
 def strip_svg(days: Ints) -> Markup:

@@ -85,7 +85,9 @@ def test_gaps_explain_a_shortfall(make_series):
     out = reconcile.compare_bills(df[~df["start"].dt.day.eq(9)], bill(720.0))
     assert out["status"].tolist() == ["gaps"]
     assert out["start"].astype(str).tolist() == ["2024-07-01 00:00:00-05:00"]
-    assert out["detail"].tolist() == ["24 h have no value; 1.000 kWh in each of these hours would explain the difference"]
+    assert out["detail"].tolist() == [
+        "24 h have no value; 1.000 kWh in each of these hours would explain the difference"
+    ]
     assert out[["billed", "metered", "difference", "present", "expected"]].to_numpy().tolist() == [
         [720, 696, -24, 696, 720]
     ]

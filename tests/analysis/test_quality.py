@@ -236,6 +236,17 @@ def test_repr_is_escaped_and_small(make_series):
     assert "10 more series" in repr(quality.assess(many))
 
 
+def test_the_least_complete_of_many_series_are_shown_first(make_series):
+    many = [make_series(wave(24), meter=f"M{i:02d}") for i in range(29)]
+    report = quality.assess(frame.concat([*many, without(make_series(wave(24), meter="Z"), 3)]))
+    text = repr(report)
+    assert text.splitlines()[1].startswith("Z ")
+    assert "10 more series; 1 of 30 series have gaps" in text
+    html = report.html()
+    assert html.index(">Z<") < html.index(">M00<")
+    assert html.count("<svg") >= 20
+
+
 @settings(deadline=None, max_examples=20)
 @given(holes=st.sets(st.integers(1, 98)), day=st.sampled_from(["2024-03-09", "2024-07-01", "2024-11-02"]))
 def test_present_and_missing_always_make_the_expected(make_series, holes, day):
