@@ -35,6 +35,14 @@ GENERATED = DOCS / "reference" / "generated"
 NOTEBOOKS = DOCS / "tutorials" / "notebooks"
 STATIC = GENERATED / "static"
 _NUMBER = re.compile(r"[+,.\d]*[fg%]?")  # a format of numbers; other words of a slot are nouns
+_SLOTS = {
+    ("count", ""): "n",
+    ("count", ","): "n",
+    ("looks", ""): "look like",
+    ("of", ""): "resource",
+    ("of", ","): "total",
+    ("to", ""): "other resource",
+}  # slots whose names are no nouns: name and format → what a reader sees
 _LITERAL = re.compile(r"``([^`]+)``|:\w+:`~?([^`]+)`")
 _NOT_PUBLIC = ("cli", "__main__")  # commands have a page of their own
 
@@ -104,16 +112,25 @@ def _template(text: str) -> str:
     --------
     >>> _template("{count:reading} {count:has|have} no value; first at {first}.")
     '*n* readings have no value; first at *first*.'
+
+    A slot right after a word adds to the sentence, as in "are estimated{over}", and is left out:
+
+    >>> _template("{count:,} {of} entries are estimated{over}.")
+    '*n* *resource* entries are estimated.'
     """
     parts = string.Formatter().parse(text)
-    return "".join(_plain(literal) + (_slot(name, words or "") if name else "") for literal, name, words, _ in parts)
+    return "".join(
+        _plain(literal) + (_slot(name, words or "") if name and not re.search(r"[\w).]$", literal) else "")
+        for literal, name, words, _ in parts
+    )
 
 
 def _slot(name: str, words: str) -> str:
     _, agrees, plural = words.partition("|")
     if agrees:
         return _plain(plural)
-    return f"*{name.replace('_', ' ')}*" if _NUMBER.fullmatch(words) else f"*n* {_plain(words)}s"
+    shown = _SLOTS.get((name, words), name.replace("_", " "))
+    return f"*{shown}*" if _NUMBER.fullmatch(words) else f"*n* {_plain(words)}s"
 
 
 def _plain(text: str) -> str:

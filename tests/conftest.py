@@ -2,13 +2,15 @@
 
 import os
 import socket
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from greenkit import frame
+from greenkit import cli, frame
+from greenkit.findings import GreenkitWarning
 from greenkit.synthetic import data_samples
 
 # the other modules of that folder are programs that are run by hand, some with packages of ring 2
@@ -34,6 +36,19 @@ def sample_path(tmp_path_factory):
         return file
 
     return path
+
+
+@pytest.fixture
+def commands_print_findings(monkeypatch):
+    """Let a command fail that warns of findings, since it prints them itself, where the test's own loads may warn."""
+    run = cli.main
+
+    def main(argv=None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", GreenkitWarning)
+            return run(argv)
+
+    monkeypatch.setattr(cli, "main", main)
 
 
 @pytest.fixture(scope="session")

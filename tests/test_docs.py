@@ -43,6 +43,10 @@ def test_findings_page_lists_every_kind(generate):
     assert not re.search(r"\{\w+[:!}]", page)
     text = "{count:reading} {count:has|have} no value_; first at {first_row:,}."
     assert generate._template(text) == r"*n* readings have no value\_; first at *first row*."
+    text = "{count:,} {of} {count:entry|entries} of {of:,} are estimated{over}. Timestamps {looks} local ({reason})."
+    shown = "*n* *resource* entries of *total* are estimated. Timestamps *look like* local (*reason*)."
+    assert generate._template(text) == shown
+    assert not re.search(r"\*(of|to|looks|count)\*|\w\*\w", page)
     assert page.count("**What to do:**") == sum(bool(kind.what_to_do) for kind in kinds.values())
 
 
@@ -104,6 +108,13 @@ def test_examples_of_a_page_print_the_output_shown(path):
     found = doctest.DocTestRunner().run(test)
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_every_how_to_page_is_in_its_index():
+    index = DOCS / "how-to" / "index.md"
+    listed = re.findall(r"^[a-z0-9-]+$", index.read_text(encoding="utf-8"), re.MULTILINE)
+    pages = sorted(page.stem for page in index.parent.glob("*.md") if page != index)
+    assert sorted(listed) == pages, "docs/how-to/index.md lists each page of its folder once"
 
 
 def test_settings_in_the_pages_are_valid():

@@ -7,6 +7,10 @@ has two functions, and may have a tuple ``ALIASES`` of other names::
     def add_arguments(parser: argparse.ArgumentParser) -> None: ...
     def run(arguments: argparse.Namespace) -> int: ...
 
+A command that reads files calls :func:`greenkit.cli._source.add_source` for their arguments, and
+:func:`greenkit.cli._source.load` (intervals) or :func:`greenkit.cli._source.open_files` (everything) for what they
+contain. Both print no warnings, because a command prints the findings itself, with :func:`write_findings`.
+
 ``run`` returns an exit code, and lets errors pass: :func:`greenkit.cli.main` prints them and chooses the code. Modules
 import at their top only what is fast to import, because the help of the program imports all of them.
 """

@@ -13,7 +13,10 @@ from greenkit.cli import _answers
 from greenkit.cli._command import Exit
 
 # the samples have findings, which the commands print
-pytestmark = pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning"),
+    pytest.mark.usefixtures("commands_print_findings"),
+]
 READERS = ("bill", "compare-plans", "convert", "info", "quality", "reconcile", "report", "totals")
 OWN = "Site;When;Use\nA;01.11.2025 00:00;1,5\nA;01.11.2025 01:00;2,5\nA;01.11.2025 02:00;1,0\n"
 LAYOUT = """schema = 1

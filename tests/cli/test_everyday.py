@@ -10,7 +10,10 @@ from greenkit import cli, samples
 from greenkit.cli._command import Exit
 
 # the sample has an interval without a value
-pytestmark = pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::greenkit.findings.GreenkitWarning"),
+    pytest.mark.usefixtures("commands_print_findings"),
+]
 CSV = str(samples.path("smt-interval"))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import greenkit
 from greenkit import errors
 from greenkit.custodian import _windows, profiles
-from greenkit.custodian.profiles import Profile, load, parse
+from greenkit.custodian.profiles import SHIPPED, Profile, load, parse
 
 OWN = """
 name = "mine"
@@ -103,7 +103,7 @@ def test_invalid_profile_names_the_mistake(tmp_path, line, says):
 def test_missing_keys_and_hosts_are_named():
     with pytest.raises(errors.SettingsError, match="authorize_url"):
         parse({"name": "mine"})
-    with pytest.raises(errors.SettingsError, match="Use one of con_edison"):
+    with pytest.raises(errors.SettingsError, match=f"Use one of {SHIPPED[0]}"):
         load("zzz")
     with pytest.raises(errors.SettingsError, match="serves many utilities"):
         load("savage_data").complete()

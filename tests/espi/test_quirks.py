@@ -269,7 +269,8 @@ def test_two_quirks_that_set_the_same_thing_are_reported_and_do_not_apply(regist
     assert found.readings["unit"].tolist() == ["unknown"] * 2
 
 
-def document_of(name):
+def documents():
+    """Return a document of each built-in quirk, and under "" one that none recognizes."""
     start = utc("2024-01-05 06:00")
     smt = whole(block(hourly(start, range(24)), utc("2024-01-05 00:00"), 86400), title="SMT Green Button Report: x")
     gas = whole(block(hourly(start, [7])), uom=169).replace(
@@ -285,16 +286,21 @@ def document_of(name):
         "smart_meter_texas": smt,
         "smarthub": feed(smarthub(72, 3, start, 31250)),
         "": whole(block(hourly(start, [3]))),
-    }[name]
+    }
+
+
+def test_every_quirk_has_a_document():
+    for quirk in quirks.registered():
+        assert quirk.name in documents(), f"add a document of {quirk.name} to documents() in this file"
 
 
 @pytest.mark.parametrize("quirk", quirks.registered(), ids=lambda quirk: quirk.name)
 def test_removing_a_quirk_changes_its_own_documents_only(registry, quirk):
-    names = [other.name for other in quirks.registered()] + [""]
-    before = {name: open_espi(document_of(name), tz="America/Chicago") for name in names}
+    samples = documents()
+    before = {name: open_espi(document, tz="America/Chicago") for name, document in samples.items()}
     registry._BUILT_IN.remove(quirk)
-    for name in names:
-        after = open_espi(document_of(name), tz="America/Chicago")
+    for name, document in samples.items():
+        after = open_espi(document, tz="America/Chicago")
         same = before[name].readings.equals(after.readings) and list(before[name].findings) == list(after.findings)
         assert same == (name != quirk.name), name
 

@@ -1,6 +1,7 @@
 """Known layouts: a synthetic file of each, with expected rows worked out by hand, both days of change included."""
 
 import io
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from day_samples import day, utc, values
 
 import greenkit
-from greenkit.errors import AmbiguousTable, OtherFormat
+from greenkit.errors import AmbiguousTable, OtherFormat, SettingsError
 from greenkit.findings import GreenkitWarning, quiet
 from greenkit.tables import layouts
 
@@ -546,6 +547,70 @@ def test_every_layout_has_a_sample_here():
     for layout in layouts.known():
         header = layout.layout.headers[0]
         assert next(name for name in header if name not in ("...", "<cells>")).removesuffix("?") in text, layout.name
+
+
+def test_no_two_layouts_have_the_same_header():
+    pairs = itertools.combinations(layouts.known(), 2)
+    assert [(one.name, other.name) for one, other in pairs if layouts.same_header(one, other)] == []
+
+
+MINE = {
+    "layout": {"name": "mine", "title": "Mine", "headers": [["Meter", "Date", "Hour", "kWh", "Note?"]]},
+    "table": {
+        "time": {"columns": ["Date", "Hour"]},
+        "meter": {"column": "Meter"},
+        "label": "start",
+        "clock": "local",
+        "zone": "America/Denver",
+        "values": {"kWh": {"flow": "delivered", "unit": "kWh"}},
+    },
+}
+
+
+@pytest.fixture
+def registering(monkeypatch):
+    monkeypatch.setattr(layouts, "_registered", [])
+    monkeypatch.setitem(layouts._state, "read", False)
+
+
+def other(**about):
+    return {"layout": {**MINE["layout"], "name": "other", **about}, "table": {**MINE["table"], "zone": CENTRAL}}
+
+
+@pytest.mark.usefixtures("registering")
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["Meter", "Date", "Hour", "kWh"],
+        ["METER", "date", "Hour", "kWh", "Note"],
+        ["Site?", "Meter", "Date", "Hour", "kWh"],
+        ["Meter", "Date", "Hour", "*"],
+    ],
+)
+def test_register_refuses_a_header_that_another_layout_has(header):
+    layouts.register(MINE)
+    with pytest.raises(SettingsError, match="'mine' and 'other' have the same header") as caught:
+        layouts.register(other(headers=[header]))
+    assert "preamble" in caught.value.next_step
+    layouts.register(other(headers=[header], preamble="Other Energy"))
+    df = load("Meter,Date,Hour,kWh\nm,2024-07-04,00:00,1\nm,2024-07-04,01:00,2\n")
+    assert utc(df) == ["07-04 06:00", "07-04 07:00"]
+
+
+@pytest.mark.usefixtures("registering")
+def test_register_refuses_equal_names_of_any_columns():
+    layouts.register(other(headers=[["...", "Alpha", "Beta"]], name="mine"))
+    with pytest.raises(SettingsError, match="same header"):
+        layouts.register(other(headers=[["Gamma"], ["...", "alpha", "Beta?"]]))
+    layouts.register(other(headers=[["Alpha", "Beta", "..."]]))
+
+
+@pytest.mark.usefixtures("registering")
+def test_register_refuses_a_header_of_the_package():
+    with pytest.raises(SettingsError, match="'ppl' and 'other'"):
+        layouts.register(
+            other(headers=[list(next(one for one in layouts.known() if one.name == "ppl").layout.headers[0])])
+        )
 
 
 def test_near_miss_names_the_layout_and_the_difference_and_no_preamble():

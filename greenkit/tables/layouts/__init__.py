@@ -142,12 +142,14 @@ def register(source: str | os.PathLike[str] | Mapping[str, Any] | Layout) -> Lay
     Raises
     ------
     SettingsError
-        If it has a mistake, if a layout of the name exists, or if a table was read before.
+        If it has a mistake, if a layout has the same name or the same header, or if a table was read before.
 
     Examples
     --------
-    >>> sorted(layout.name for layout in known())[:3]
-    ['aclara', 'baltimore', 'bc-hydro']
+    A layout needs a name that no other has:
+
+    >>> "opower" in {layout.name for layout in known()}
+    True
     """
     if _state["read"]:
         raise SettingsError(
@@ -157,6 +159,12 @@ def register(source: str | os.PathLike[str] | Mapping[str, Any] | Layout) -> Lay
     layout = source if isinstance(source, Layout) else _convert(source)
     if layout.name in {one.name for one in known()}:
         raise SettingsError(f"There is already a layout {layout.name!r}", next_step="Choose another name.")
+    for one in known():
+        if same_header(one, layout):
+            raise SettingsError(
+                f"The layouts {one.name!r} and {layout.name!r} have the same header",
+                next_step="Add a preamble that only one of them has, or pass your layout to load_table as layout=.",
+            )
     _registered.append(layout)
     return layout
 
@@ -217,6 +225,31 @@ def match_header(layout: Layout, row: Sequence[str]) -> bool:
     """Return whether a row is the header of a layout."""
     tokens = _tokens(row)
     return any(_matches(header, tokens, layout) for header in layout.layout.headers)
+
+
+def same_header(one: Layout, other: Layout) -> bool:
+    """Return whether a file can have the header of both layouts, without a line before it that tells them apart.
+
+    Only the first layout that is tried would ever read such a file. Headers of value columns (``<cells>``) or any
+    columns (``...``) are the same only if all their names are.
+    """
+    if one.layout.kind != other.layout.kind or fold(one.layout.preamble) != fold(other.layout.preamble):
+        return False
+    return any(
+        _rows_of(mine)[0] == _rows_of(theirs)[0]
+        if {ANY, CELLS} & {*mine, *theirs}
+        else any(_matches(mine, row, one) for row in _rows_of(theirs))
+        or any(_matches(theirs, row, other) for row in _rows_of(mine))
+        for mine, theirs in itertools.product(one.layout.headers, other.layout.headers)
+    )
+
+
+def _rows_of(header: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the longest and the shortest row that a header describes: with its optional names, and without them."""
+    return (
+        [fold(name.removesuffix("?")) for name in header],
+        [fold(name) for name in header if not name.endswith("?")],
+    )
 
 
 def _tokens(row: Sequence[str]) -> list[str]:
