@@ -236,7 +236,8 @@ def test_altered_message_is_damaged(keyring, sender, tmp_path, where):
 
 def test_truncated_message_is_damaged(keyring, whole, binary, tmp_path):
     for message in (binary[:-1], binary[:300_000], binary[: len(binary) // 100], whole[: len(whole) // 2], whole[:200]):
-        fails(keyring, message, errors.DamagedMessage, "Fetch the file again", tmp_path)
+        step = "Fetch the file again. If it fails again tomorrow, ask the sender, such as SMT, to post it again."
+        fails(keyring, message, errors.DamagedMessage, step, tmp_path)
 
 
 def test_two_messages_in_one_file_are_damaged(keyring, binary, tmp_path):
@@ -264,7 +265,8 @@ def test_message_for_another_key_names_that_key(keyring, sender, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("passphrase", "match"), [("wrong", "is wrong"), (None, "has a passphrase"), ("", "has a pass")]
+    ("passphrase", "match"),
+    [("wrong", "is wrong. Set passphrase = .* under .smt.pgp."), (None, "has a passphrase"), ("", "has a pass")],
 )
 def test_wrong_or_missing_passphrase_is_reported(folder, whole, tmp_path, passphrase, match):
     with pgp.Keyring(f"{folder}/ours", passphrase=None if passphrase is None else Secret(passphrase)) as keyring:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 WEAKEST_RSA: Final = 2048
 """Bits of the smallest RSA key that OpenSSL accepts at its usual security level."""
-_SET_IT: Final = "Set certificate_key_password, or ssh_key_passphrase for an SSH key, to the password of the key."
+_SET_IT: Final = {
+    "private key": "Set certificate_key_password to the password of the key.",
+    "SSH key": "Set ssh_key_passphrase to the passphrase of the key.",
+}
 _NEW_CERTIFICATE: Final = (
     "Make a new certificate with greenkit make-key certificate, and send it to the server's operator."
 )
@@ -166,7 +169,7 @@ def read_private_key(path: _files.StrPath, password: Secret | None = None, what:
     password : Secret, optional
         Its password or passphrase. It is not used if the key is not encrypted.
     what : str, optional
-        What the errors call the key.
+        What the errors call the key: ``private key``, or ``SSH key``, whose passphrase is another setting.
 
     Returns
     -------
@@ -193,22 +196,22 @@ def read_private_key(path: _files.StrPath, password: Secret | None = None, what:
     data = data[data.rindex(b"-----BEGIN", 0, data.index(b"PRIVATE KEY-----")) :]
     ssh = data.startswith(b"-----BEGIN OPENSSH")
     load: Any = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
-    fault = ""
+    set_it, fault = _SET_IT.get(what, _SET_IT["private key"]), ""
     try:
         return load(data, password.reveal().encode() if password else None)
     except TypeError:
         # either a password for a key that has none, or none for one that has
         if password:
             return read_private_key(path, None, what)
-        fault, step = "is encrypted, and no password is set", _SET_IT
+        fault, step = "is encrypted, and no password is set", set_it
     except UnsupportedAlgorithm:
         fault, step = "is of a type that greenkit does not support", "Use an RSA or EC key."
     except ValueError as e:
         # cryptography reports this only as text for an OpenSSH key, and the text contains no password
         if ssh and not password and "password" in str(e).lower():
-            fault, step = "is encrypted, and no password is set", _SET_IT
+            fault, step = "is encrypted, and no password is set", set_it
         elif password:
-            fault, step = "cannot be opened: the password is wrong or the file is damaged", _SET_IT
+            fault, step = "cannot be opened: the password is wrong or the file is damaged", set_it
         else:
             fault, step = "is damaged", "Restore the file from a backup, or make a new key with greenkit make-key."
     # outside the handler, and without the key, because a debugger shows the local variables of a frame

@@ -1,7 +1,8 @@
 """Diagnose why files are not fetched.
 
-Without an option, the command tries every step from the settings to a decrypted file, prints what it found and what to
-do, and exits with 0 if no check failed, else 1.
+Without --show, --new, or --onboarding, the command tries every step from the settings to a decrypted test message,
+prints what it found and what to do, and exits with 0 if no check failed, else 1. It reads no file on the server:
+whether those are complete, only greenkit fetch shows.
 
 example:
   greenkit doctor smt --new
@@ -19,6 +20,7 @@ from greenkit.cli._command import Exit, write_line
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     _smt.add_arguments(parser)
+    parser.add_argument("--into", metavar="DIR", help="local folder of greenkit fetch (default: that of the settings)")
     parser.add_argument("--show", action="store_true", help="show the settings, without secrets")
     parser.add_argument("--new", action="store_true", help="write a settings file to fill in")
     parser.add_argument("--onboarding", metavar="DIR", help="write what SMT asks new users for")
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
     from greenkit import settings, transfer
+    from greenkit.transfer import _account
 
     if arguments.new:
         template = settings.write_template(arguments.settings)
@@ -41,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             write_line(f"{name}: {path}")
         return Exit.DONE
     with _smt.traced(arguments):
-        diagnosis = transfer.check_smt(arguments.settings)
+        smt = _account.smt_settings(arguments.settings)  # those of the user also if --into is given
+        diagnosis = transfer.check_smt(smt, into=arguments.into)
     write_line(str(diagnosis))
     return Exit.DONE if diagnosis.ok else Exit.FAILED

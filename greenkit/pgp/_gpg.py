@@ -46,9 +46,15 @@ _NO_AGENT: Final = 77
 _NOT_SUPPORTED: Final = 60
 _NO_PINENTRY: Final = {85, 98, 99, 114, 177}  # no pinentry, fully canceled, canceled, no input, no passphrase
 
+_SET_IT: Final = (
+    'Set passphrase = {env = "NAME"} under [smt.pgp] to the passphrase of the secret key, or pass '
+    'passphrase=Secret.env("NAME").'
+)
+_FETCH_AGAIN: Final = "Fetch the file again. If it fails again tomorrow, ask the sender, such as SMT, to post it again."
+
 # First bytes of files that are not OpenPGP messages: what they are, what to do
 _OTHER_FILES: Final = (
-    (b"", "it is empty", "Fetch the file again."),
+    (b"", "it is empty", _FETCH_AGAIN),
     (b"<!doctype html", "it is a web page, probably an error page", "Open the file to read the error."),
     (b"<html", "it is a web page, probably an error page", "Open the file to read the error."),
     (b"<?xml", "it is plain XML", "Load the file without decrypting it."),
@@ -258,11 +264,11 @@ def cause(status: Status, head: bytes, name: str, limit: int) -> DecryptError:
     """
     began = bool({"BEGIN_DECRYPTION", "ENC_TO", "NEED_PASSPHRASE_SYM"} & status.words.keys())
     if _WRONG_PASSPHRASE in status.codes and "PLAINTEXT" not in status.words:
-        return BadPassphrase(f"{name}: The passphrase is wrong", next_step="Set the passphrase of the secret key.")
+        return BadPassphrase(f"{name}: The passphrase is wrong", next_step=_SET_IT)
     if status.codes & _NO_PINENTRY:
         return BadPassphrase(
             f"{name}: The secret key has a passphrase, and none is set",
-            next_step="Pass passphrase=Secret.env(...), or set passphrase under [smt.pgp].",
+            next_step=_SET_IT,
         )
     if _NO_AGENT in status.codes or "can't connect to the agent" in status.text:
         return NoGpgProgram(
@@ -305,7 +311,7 @@ def cause(status: Status, head: bytes, name: str, limit: int) -> DecryptError:
 
 
 def _damaged(name: str, problem: str) -> DamagedMessage:
-    return DamagedMessage(f"{name}: {problem}, so greenkit uses no part of it", next_step="Fetch the file again.")
+    return DamagedMessage(f"{name}: {problem}, so greenkit uses no part of it", next_step=_FETCH_AGAIN)
 
 
 def _not_openpgp(head: bytes, name: str) -> DecryptError:

@@ -144,6 +144,7 @@ class Utility:
             "port": server.endpoint.port,
             "user": server.user,
             "password": {"file": "smt-password"},
+            "into": "smt-files",
             "delete": "decrypted",
         }
         if protocol == "sftp":

@@ -30,7 +30,6 @@ from greenkit.errors import (
     GreenkitError,
     HostRejected,
     LoginRejected,
-    NotOnServer,
 )
 from greenkit.findings import counted
 from greenkit.secret import Secret
@@ -223,7 +222,9 @@ def check_smt(
     host_name: str | None = None,
     pgp: PgpSettings | None = None,
 ) -> Diagnosis:
-    """Check every step from the settings to the decryption of a file.
+    """Check every step from the settings to the decryption of a test message.
+
+    It reads no file on the server: whether those are complete, only a fetch shows.
 
     Parameters
     ----------
@@ -268,6 +269,7 @@ def check_smt(
     endpoint = _account.smt_endpoint(smt)
     checks = CheckRunner()
     _check_settings(checks, smt)
+    checks.run("destination", "look for the folder that greenkit fetch smt fills", lambda: _destination(smt))
     if smt.protocol == "ftps":
         _check_certificate(checks, smt)
     _check_network(checks, smt, endpoint)
@@ -302,6 +304,24 @@ def _check_settings(checks: CheckRunner, smt: SmtSettings) -> None:
         return f"user {smt.user}, {', '.join(kept) or 'no secret needed'}"
 
     checks.run("settings", "read the user name and the secrets", secrets)
+
+
+def _destination(smt: SmtSettings) -> str:
+    """Check that the local folder is set and that a fetch can write to it or create it. Nothing is written."""
+    if smt.into is None:
+        raise CheckFailed(
+            "No destination folder is set",
+            'Add into = "smt-files" under [smt] in the settings, or pass --into DIR to greenkit fetch smt.',
+        )
+    into = Path(smt.into).expanduser().absolute()
+    nearest = next(path for path in (into, *into.parents) if path.exists())
+    if not nearest.is_dir():
+        raise CheckFailed(f"{nearest} is a file, not a folder", "Set into under [smt] to another folder.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise CheckFailed(
+            f"{nearest} is not writable", f"Allow this user to write to {nearest}, or set into to another folder."
+        )
+    return str(into) if nearest == into else f"{into}, which the first fetch creates"
 
 
 def _check_certificate(checks: CheckRunner, smt: SmtSettings) -> None:
@@ -547,11 +567,7 @@ def _check_folder(checks: CheckRunner, smt: SmtSettings, folder: str, remote: Re
 
     def listing() -> str:
         assert remote is not None  # noqa: S101 else login did not pass
-        try:
-            names.extend(remote.names(folder))
-        except NotOnServer as e:
-            step = f"Correct folders under [smt], or ask SMT for permission to enter {folder!r}."
-            raise CheckFailed(e.problem, step) from None
+        names.extend(remote.names(folder))
         return counted(len(names), "file")
 
     def ages() -> str:

@@ -42,6 +42,7 @@ from greenkit.transfer._remote import (
     Stat,
     Tap,
     log,
+    no_folder,
     traced,
 )
 
@@ -375,10 +376,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
         """Distinguish an empty folder from a missing one: vsftpd lists both alike."""
         # from a server that never grants CWD, a refusal means nothing
         if self._enter(session, folder) == "550":
-            raise NotOnServer(
-                f"{self._endpoint} has no folder {folder!r}, or the account may not enter it",
-                next_step="Check the spelling of the folder, and ask SMT for permission.",
-            )
+            raise no_folder(self._endpoint, folder)
 
     def _is_folder(self, session: FtpSession, path: str) -> bool:
         return not self._enter(session, path)

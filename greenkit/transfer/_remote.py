@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import AnyStr, Final, Generic, Protocol, Self, TypeVar
 
 from greenkit import _net
-from greenkit.errors import AccessRefused, GreenkitError, RemoteError, SettingsError
+from greenkit.errors import AccessRefused, GreenkitError, NotOnServer, RemoteError, SettingsError
 from greenkit.secret import Secret
 
 S = TypeVar("S")
@@ -406,6 +406,21 @@ class NameTable:
     def raw(self, path: str) -> bytes:
         """Return the bytes of a path."""
         return self._raw.get(path) or path.encode()
+
+
+def no_folder(endpoint: Endpoint, folder: str) -> NotOnServer:
+    """Return the error for a folder that cannot be listed, the same for both protocols.
+
+    Examples
+    --------
+    >>> print(no_folder(SMT_SFTP, "intervaldat").next_step)
+    Correct folders under [smt], or the name that you passed, or ask SMT for permission to enter 'intervaldat'.
+    """
+    return NotOnServer(
+        f"{endpoint} has no folder {folder!r}, or the account may not enter it",
+        next_step=f"Correct folders under [smt], or the name that you passed, or ask SMT for permission to enter "
+        f"{folder!r}.",
+    )
 
 
 def join(folder: AnyStr, name: AnyStr) -> AnyStr:

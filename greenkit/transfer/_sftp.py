@@ -48,6 +48,7 @@ from greenkit.transfer._remote import (
     Stat,
     Tap,
     log,
+    no_folder,
     traced,
 )
 
@@ -497,8 +498,11 @@ class SftpRemote(SessionRemote["SftpSession"]):
 
     def _list(self, session: SftpSession, folder: str) -> list[str]:
         log.debug("listing %s", traced(folder))
-        with self._answers(session, folder):
-            return [self._names.text(folder, raw) for raw in session.files(folder.encode() or b".")]
+        try:
+            with self._answers(session, folder):
+                return [self._names.text(folder, raw) for raw in session.files(folder.encode() or b".")]
+        except NotOnServer:
+            raise no_folder(self._endpoint, folder) from None
 
     def _stat(self, session: SftpSession, path: str) -> Stat:
         with self._answers(session, path):

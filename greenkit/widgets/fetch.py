@@ -92,13 +92,14 @@ class SmtFetch(PanelModel):
         self.names, self.report, self.diagnosis = names, report, diagnosis
 
     def check(self) -> None:
-        """Check every step, from the settings to a decrypted file. See :func:`greenkit.check_smt`."""
+        """Check every step, from the settings to a decrypted message. See :func:`greenkit.check_smt`."""
         self.start("Checking", self._check)
 
     def _check(self) -> None:
+        from greenkit.transfer._account import smt_settings
         from greenkit.transfer._doctor import check_smt
 
-        found = check_smt(self.settings)
+        found = check_smt(smt_settings(self.settings), into=self.into)
         wrong = [c for c in found.checks if c.state == "failed"]
         with self.lock:
             self._shown(diagnosis=found)

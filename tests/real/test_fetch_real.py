@@ -131,7 +131,8 @@ def test_odd_names(server, sealed, keyring, tmp_path):
 
 
 def examine(server, gnupg, **changes) -> Diagnosis:
-    return check_smt(**{**account_of(server), "pgp": PgpSettings(home=gnupg, passphrase=PHRASE), **changes})
+    own = {"pgp": PgpSettings(home=gnupg, passphrase=PHRASE), "into": gnupg.parent / "files"}
+    return check_smt(**{**account_of(server), **own, **changes})
 
 
 def failed(found):

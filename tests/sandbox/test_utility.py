@@ -139,6 +139,9 @@ def test_settings_work_from_any_folder(utility, tmp_path, monkeypatch):
         assert str(tmp_path / "box" / "tokens") in client._repr_html_()
     with greenkit.smt_remote(path) as remote:
         assert remote.names("adhocusage") is not None
+    assert greenkit.settings.read(path).smt.into == tmp_path / "box" / "smt-files", (
+        "else greenkit fetch smt would refuse"
+    )
     ftps = utility.write_settings(tmp_path / "ftps", protocol="ftps")
     with greenkit.smt_remote(ftps) as remote:
         assert remote.names("adhocusage") is not None

@@ -23,10 +23,10 @@ from greenkit.transfer._pull import pull
 
 GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
 HOST = socket.gethostname()
-FTPS = ["settings", "certificate file", "certificate dates", "certificate name", "certificate issuer",
+FTPS = ["settings", "destination", "certificate file", "certificate dates", "certificate name", "certificate issuer",
         "certificate key", "name", "port", "greeting", "TLS", "server certificate", "client certificate", "login", "data channel",
         "folder intervaldata", "files of intervaldata"]  # fmt: skip
-SFTP = ["settings", "name", "port", "greeting", "SSH", "host key", "login", "SFTP", "folder intervaldata",
+SFTP = ["settings", "destination", "name", "port", "greeting", "SSH", "host key", "login", "SFTP", "folder intervaldata",
         "files of intervaldata"]  # fmt: skip
 OPENPGP = ["OpenPGP program", "OpenPGP key", "OpenPGP passphrase"]
 
@@ -55,25 +55,25 @@ def sftp():
 
 
 @pytest.fixture
-def on_ftps(ftps, mine):
+def on_ftps(ftps, mine, tmp_path):
     """Check the FTPS server with one setting changed."""
 
     def examine(**changes):
         given = {"protocol": "ftps", "host": "localhost", "port": ftps.endpoint.port, "user": ftps.user,
                  "password": ftps.password, "certificate": mine.certificate, "certificate_key": mine.key,
-                 "ca_file": ftps.authority.file, "timeout": 3.0, "host_name": HOST}  # fmt: skip
+                 "ca_file": ftps.authority.file, "timeout": 3.0, "host_name": HOST, "into": tmp_path / "files"}  # fmt: skip
         return check_smt(**{**given, **changes})
 
     return examine
 
 
 @pytest.fixture
-def on_sftp(sftp):
+def on_sftp(sftp, tmp_path):
     """Check the SFTP server with one setting changed."""
 
     def examine(**changes):
         given = {"host": "localhost", "port": sftp.endpoint.port, "user": sftp.user, "password": sftp.password,
-                 "host_key": sftp.host_key, "timeout": 3.0}  # fmt: skip
+                 "host_key": sftp.host_key, "timeout": 3.0, "into": tmp_path / "files"}  # fmt: skip
         return check_smt(**{**given, **changes})
 
     return examine
@@ -131,6 +131,20 @@ def test_missing_user_or_password_is_reported(on_ftps, on_sftp, monkeypatch):
     assert "GK_TEST_NOT_SET is not set" in broken(found, "settings")
     assert states(found)["greeting"] == "ok", "the network is looked at all the same"
     assert states(found)["login"] == "skipped"
+
+
+def test_destination_that_a_fetch_cannot_write_is_reported(on_sftp, tmp_path):
+    assert 'Add into = "smt-files" under [smt]' in broken(on_sftp(into=None), "destination")
+    (tmp_path / "file").touch()
+    assert "is a file, not a folder" in broken(on_sftp(into=tmp_path / "file" / "below"), "destination")
+    found = on_sftp(into=tmp_path / "new" / "below")
+    assert found.named("destination").found == f"{tmp_path / 'new' / 'below'}, which the first fetch creates"
+    assert os.listdir(tmp_path) == ["file"], "nothing was created"
+
+
+def test_destination_without_permission_is_reported(on_sftp, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: os.fspath(path) != os.fspath(tmp_path))
+    assert f"{tmp_path} is not writable" in broken(on_sftp(), "destination")
 
 
 def test_missing_certificate_file_is_reported(on_ftps, tmp_path):
@@ -365,7 +379,9 @@ def test_unusable_ssh_key_is_reported(on_sftp, sftp, tmp_path):
     locked, key = tmp_path / "locked", tmp_path / "id"
     certificates.new_ssh_key(locked, password=Secret("open sesame"))
     public = certificates.new_ssh_key(key, password=None)
-    assert "ssh_key_passphrase" in broken(on_sftp(ssh_key=locked, password=None), "SSH key")
+    found = broken(on_sftp(ssh_key=locked, password=None), "SSH key")
+    assert "Set ssh_key_passphrase to the passphrase of the key." in found
+    assert "certificate" not in found
     broken(on_sftp(ssh_key=tmp_path / "none", password=None), "SSH key")
     assert "refuses the user name or its key" in broken(on_sftp(ssh_key=key, password=None), "login")
     sftp.register(public)
@@ -379,7 +395,9 @@ def test_unusable_ssh_key_is_reported(on_sftp, sftp, tmp_path):
 def test_missing_folder_is_reported(on, request):
     found = request.getfixturevalue(on)(folders=("intervaldata", "intervaldat"))
     assert states(found)["folder intervaldata"] == "ok"
-    assert "has no" in broken(found, "folder intervaldat")
+    assert "has no folder 'intervaldat', or the account may not enter it | Correct folders under [smt]" in broken(
+        found, "folder intervaldat"
+    )
     assert states(found)["files of intervaldat"] == "skipped"
 
 

@@ -34,11 +34,21 @@ from greenkit.transfer._doctor import Diagnosis, check_smt
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "doctor.md"
 HEAD = """# Find out why files are not fetched
 
-`greenkit doctor smt` (in a notebook `greenkit.check_smt()`) tries every step from the settings to a decrypted file. It
-skips the steps that depend on a failed one, and sends the password once at most. This page lists its output for
-more than thirty faults. A test provokes each of them and compares the output with this page.
+`greenkit doctor smt` (in a notebook `greenkit.check_smt()`) tries every step from the settings to a decrypted test
+message. It skips the steps that depend on a failed one, and sends the password once at most. It reads no file on the
+server: a damaged file shows only in `greenkit fetch smt`. This page lists its output for more than thirty faults. A test
+provokes each of them and compares the output with this page.
 
 """
+SECTIONS = {
+    "Settings": ("settings", "destination"),
+    "Client certificate": ("certificate ",),
+    "Network": ("name", "port", "greeting"),
+    "Server and login": ("server certificate", "TLS", "host key", "SSH key", "login"),
+    "Folders and files": ("folder ", "files of "),
+    "OpenPGP": ("OpenPGP ",),
+}
+"""The headings of the page, and how the names of their checks begin."""
 VERBS = {
     "Add", "Allow", "Ask", "Check", "Compare", "Correct", "Download", "Get", "Import", "Install", "Make", "Put",
     "Renew", "Run", "Set", "Try",
@@ -75,12 +85,13 @@ class World:
     def on_ftps(self, **changes) -> Diagnosis:
         given = {"protocol": "ftps", "host": "localhost", "port": self.ftps.endpoint.port, "user": self.ftps.user,
                  "password": self.ftps.password, "certificate": self.mine.certificate, "certificate_key": self.mine.key,
-                 "ca_file": self.authority.file, "timeout": 3.0, "host_name": HOST}  # fmt: skip
+                 "ca_file": self.authority.file, "timeout": 3.0, "host_name": HOST, "into": self.folder / "into"}  # fmt: skip
         return check_smt(**{**given, **changes})
 
     def on_sftp(self, **changes) -> Diagnosis:
         given = {"host": "localhost", "port": self.sftp.endpoint.port, "user": self.sftp.user,
-                 "password": self.sftp.password, "host_key": self.sftp.host_key, "timeout": 3.0}  # fmt: skip
+                 "password": self.sftp.password, "host_key": self.sftp.host_key, "timeout": 3.0,
+                 "into": self.folder / "into"}  # fmt: skip
         return check_smt(**{**given, **changes})
 
     def with_pair(self, pair, **changes) -> Diagnosis:
@@ -107,6 +118,8 @@ def faults(w: World, closed: int) -> list[Fault]:
     locked = new(HOST, stem="locked", password=Secret("open sesame"))
     own = certificates.new_certificate(made / "own", HOST, password=None)
     public = certificates.new_ssh_key(made / "id", password=None)
+    # an EC key of a certificate is an SSH key too, and opens faster than one in OpenSSH's format
+    sealed_public = certificates.public_ssh(locked.key, Secret("open sesame"))
 
     def renewed(_):
         return w.with_pair(new(HOST, stem=f"renewed-{time.monotonic_ns()}", days=90))
@@ -150,12 +163,33 @@ def faults(w: World, closed: int) -> list[Fault]:
             with pgp.Keyring(made / "g1") as keyring:
                 keyring.forget()
 
+    def sealed(passphrase):
+        w.sftp.register(sealed_public)
+        return w.on_sftp(ssh_key=locked.key, ssh_key_passphrase=passphrase, password=None)
+
+    def locked_home():
+        home = made / "g2"
+        home.mkdir(mode=stat.S_IRWXU)
+        (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # else gpg measures how many it can do
+        pgp.new_key(home, name="REP Two", passphrase=Secret("open sesame"))
+        with pgp.Keyring(home) as keyring:
+            keyring.forget()
+        return home
+
+    def unlocked(passphrase):
+        try:
+            return w.on_sftp(**with_pgp(home=made / "g2", passphrase=passphrase))
+        finally:
+            with pgp.Keyring(made / "g2") as keyring:
+                keyring.forget()
+
     on_ftps, on_sftp, key_of = w.on_ftps, w.on_sftp, "certificate key"
     return [
         Fault("No user name", "settings", lambda: on_sftp(user=""), lambda _: on_sftp(user=w.sftp.user)),
         Fault("No password and no key", "settings", lambda: on_sftp(password=None), lambda _: on_sftp()),
         Fault("A secret that is not there", "settings",
               lambda: on_sftp(password=SecretRef("env", "SMT_PASSWORD_X")), with_variable),
+        Fault("No destination folder", "destination", lambda: on_sftp(into=None), lambda _: on_sftp()),
         Fault("No client certificate", "certificate file",
               lambda: on_ftps(certificate=None, certificate_key=None), lambda _: w.with_pair(w.mine)),
         Fault("A certificate file that does not exist", "certificate file",
@@ -195,6 +229,10 @@ def faults(w: World, closed: int) -> list[Fault]:
               lambda _: on_ftps(host="localhost")),
         Fault("A server with an old version of TLS", "TLS",
               lambda: w.over_tls(w.authority.server(stem="tls12"), ssl.TLSVersion.TLSv1_2, minimum_tls="1.3")),
+        Fault("An SSH key without its passphrase", "SSH key", lambda: on_sftp(ssh_key=locked.key, password=None),
+              lambda _: sealed(Secret("open sesame"))),
+        Fault("A wrong passphrase of the SSH key", "SSH key", lambda: sealed(Secret("wrong")),
+              lambda _: sealed(Secret("open sesame"))),
         Fault("A wrong password", "login",
               lambda: on_ftps(password=Secret("wrong")), lambda _: on_ftps(password=w.ftps.password)),
         Fault("An unknown host key", "host key", lambda: on_sftp(host_key=None, known_hosts=made / "known_hosts"),
@@ -210,6 +248,10 @@ def faults(w: World, closed: int) -> list[Fault]:
               lambda _: on_ftps()),
         Fault("Files that SMT deletes soon", "files of intervaldata", waiting, fetched),
         Fault("A keyring without a key", "OpenPGP key", without_key, with_new_key),
+        Fault("An OpenPGP key without its passphrase", "OpenPGP passphrase", lambda: on_sftp(**with_pgp(home=locked_home())),
+              lambda _: unlocked(Secret("open sesame"))),
+        Fault("A wrong OpenPGP passphrase", "OpenPGP passphrase", lambda: unlocked(Secret("wrong")),
+              lambda _: unlocked(Secret("open sesame"))),
     ]  # fmt: skip
 
 
@@ -231,7 +273,7 @@ def world(quick, tmp_path_factory):
 
 @GPG
 def test_page_lists_each_fault_with_a_step_that_helps(world, closed_port):
-    lines, wrong, followed = [HEAD], [], 0
+    lines, wrong, headings, followed = [HEAD], [], [], 0
     for fault in faults(world, closed_port):
         with pytest.MonkeyPatch.context() as patch:
             if not fault.check.startswith("OpenPGP"):
@@ -241,6 +283,10 @@ def test_page_lists_each_fault_with_a_step_that_helps(world, closed_port):
         check = diagnosis.named(fault.check)
         assert check.state in ("failed", "warning"), f"{fault.title}: {diagnosis}"
         found, step = normal(check.found, world), normal(check.next_step, world)
+        heading = next(title for title, checks in SECTIONS.items() if fault.check.startswith(checks))
+        if heading not in headings:
+            headings.append(heading)
+            lines[-1] += f"## {heading}\n\n"
         lines.append(f"**{fault.title}** ({fault.check}): {found}.  \n*Do:* {step}\n\n")
         if step.split()[0] not in VERBS or not step.endswith(".") or not NAMED.search(step):
             wrong.append(f"{fault.title}: {step}")
@@ -252,6 +298,7 @@ def test_page_lists_each_fault_with_a_step_that_helps(world, closed_port):
             assert all(c.state == "ok" for c in after if c.name == fault.check), f"{fault.title}: {after}"
             followed += 1
     assert wrong == []
+    assert headings == list(SECTIONS), "the faults are in the order of the headings"
     assert len(lines) - 1 >= 30
     assert followed >= len(lines) - 3
     page = "".join(lines).rstrip() + "\n"
