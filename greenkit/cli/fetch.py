@@ -99,6 +99,7 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
             for finding in report.findings.by_severity:
                 write_line(str(finding), error=True)
             write_line(str(report))
+            refused = refused or bool(report.findings.named("smt.fetch.locked"))
             code = max(code, _code_of(report))
     return Exit.FAILED if refused else max(code, Exit.LATER) if later else code
 

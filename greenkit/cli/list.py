@@ -1,6 +1,7 @@
 """List the files on the server.
 
-Prints the size, the date in UTC, and the path of each file of the folders of the settings, or of the given ones.
+Prints the size, the date in UTC, and the path of each file of the folders of the settings, or of the given ones, sorted
+by name within a folder.
 
 example:
   greenkit list smt
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with _smt.connected(arguments) as remote:
         for folder in arguments.folders or remote.endpoint.folders:
-            for name in remote.names(folder):
+            for name in sorted(remote.names(folder)):
                 path, found = join(folder, name), Stat()
                 with contextlib.suppress(FileNotFoundError):  # it was deleted after the listing
                     found = remote.stat(path)

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from greenkit import _files, _foreign, sources
-from greenkit.errors import DamagedMessage, DecryptError, GpgTimedOut, LimitError, NotOpenPGP, RemoteError
+from greenkit.errors import (
+    BadPassphrase,
+    DamagedMessage,
+    DecryptError,
+    GpgTimedOut,
+    LimitError,
+    NoSecretKey,
+    NotOpenPGP,
+    RemoteError,
+)
 from greenkit.findings import Findings, Kind
 from greenkit.transfer._ledger import LOCAL_STATES, UNKNOWN_FOLDER, Home, Ledger, Row
 from greenkit.transfer._remote import Stat
@@ -164,6 +173,7 @@ class Inbox:
         self.home, self.ledger, self.pgp, self.advance, self.findings = home, ledger, pgp, advance, findings
         self.new: set[int] = set()
         self.opened: set[int] = set()
+        self.locked: list[str] = []  # names of files that the passphrase or the keys of the keyring do not open
         self._hangs = 0
 
     def settle(self) -> None:
@@ -298,6 +308,8 @@ class Inbox:
             return self.ledger.update(row, state="undecryptable", note=str(e).removeprefix(f"{row.stored}: "))
         except DecryptError as e:
             self._hangs += isinstance(e, GpgTimedOut)
+            if isinstance(e, BadPassphrase | NoSecretKey):
+                self.locked.append(row.name)
             return self.ledger.update(row, note=str(e).removeprefix(f"{row.stored}: "))
         if known is not None and not known.protected:
             self.findings.add(UNPROTECTED, file=row.name)

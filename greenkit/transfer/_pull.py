@@ -233,6 +233,13 @@ EXPIRING: Final = Kind(
     "{kept} days.",
     "Run the fetch again now, and check why the files fail.",
 )
+LOCKED: Final = Kind(
+    "smt.fetch.locked",
+    "serious",
+    "{named} {count:was|were} fetched but not decrypted, because the passphrase or the secret key is missing or wrong.",
+    "Correct passphrase, or home, under [smt.pgp], and check it with greenkit doctor smt. The next fetch decrypts "
+    "what it already has.",
+)
 STOPPED: Final = Kind(
     "smt.fetch.stopped", "serious", "The server stopped answering, so the call ended early: {error}", "Try again later."
 )
@@ -366,6 +373,8 @@ class _Pull:
         self._missing(listed)
         self._catch_up()
         self._expiring(listed)
+        if self.inbox.locked:
+            self._find(LOCKED, self.inbox.locked)
         return FetchReport(self.folder, self.inbox.home.into, tuple(self.files), self.findings)
 
     # ── before ──

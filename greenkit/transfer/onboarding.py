@@ -24,6 +24,8 @@ _HOW: Final = {
     "openpgp-public-key.asc": "greenkit make-key pgp",
     "ssh-public-key.pub": "greenkit make-key ssh",
 }
+_ONLY_FOR: Final = {"client-certificate.cer": ("ftps", "certificate"), "ssh-public-key.pub": ("sftp", "ssh_key")}
+"""What only one protocol needs, and its setting: left out for the other protocol, unless it is set all the same."""
 _WHAT: Final = {
     "client-certificate.cer": "client certificate, Base-64 X.509 (FTPS)",
     "openpgp-public-key.asc": "OpenPGP public key, to which SMT encrypts",
@@ -84,7 +86,8 @@ def write_onboarding(
     Returns
     -------
     dict
-        For each name the file that was written, or why it was not and what to do.
+        For each name the file that was written, or why it was not and what to do. The client certificate, which only
+        FTPS needs, and the SSH key, which only SFTP needs, are left out for the other protocol if they are not set.
 
     Examples
     --------
@@ -108,6 +111,9 @@ def write_onboarding(
         "ssh-public-key.pub": _ssh_key,
     }
     for name, make in parts.items():
+        protocol_of, setting = _ONLY_FOR.get(name, (smt.protocol, ""))
+        if protocol_of != smt.protocol and getattr(smt, setting) is None:
+            continue
         try:
             made[name] = _write(target / name, make(smt))
         except GreenkitError as e:
@@ -163,11 +169,12 @@ def _host_name() -> str:
 
 def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
     host = smt.host_name or _host_name()
+    certified = "client-certificate.cer" in made
     facts = {
         "Company / account": smt.account or _BLANK,
         "DUNS number": smt.duns or _BLANK,
         "User name": smt.user or "given by SMT",
-        "Host name of this machine (the certificate's common name)": host,
+        f"Host name of this machine{' (the common name of the certificate)' if certified else ''}": host,
         "Public addresses from which requests come": ", ".join(smt.public_addresses) or _BLANK,
         "Server": f"{_account.smt_endpoint(smt)}",
         "Folders": ", ".join(smt.folders),
@@ -176,13 +183,21 @@ def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
     lines += [f"- {what}: {value}" for what, value in facts.items()]
     lines += ["", "## Enclosed", ""]
     lines += [
-        f"- `{n}`: {w}{'' if isinstance(made[n], Path) else f' — NOT ENCLOSED: {made[n]}'}" for n, w in _WHAT.items()
+        f"- `{n}`: {_WHAT[n]}{'' if isinstance(found, Path) else f' — NOT ENCLOSED: {found}'}"
+        for n, found in made.items()
     ]
     lines += [
         "",
         "Only public keys are enclosed; the private keys stay on this machine. An address behind a router is not",
         "public: ask your network administrator for the public one. Each machine that fetches files needs its own",
-        "certificate and its own address on the list. Zip a .cer file before you mail it: mail filters remove it.",
+        *(
+            [
+                "certificate and its own address on the list. Zip a .cer file before you mail it, because mail filters",
+                "remove it.",
+            ]
+            if certified
+            else ["address on the list."]
+        ),
         "",
     ]
     return "\n".join(lines)

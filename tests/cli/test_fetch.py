@@ -7,13 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from greenkit import certificates, cli, pgp, settings
 from greenkit.cli import fetch as command
 from greenkit.cli._command import Exit, run_and_report
-from greenkit.errors import SettingsError
+from greenkit.errors import BadPassphrase, NoSecretKey, SettingsError
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret
@@ -78,6 +79,24 @@ def test_undecryptable_file_exits_with_3(file, server, capsys):
     )
 
 
+@pytest.mark.parametrize("error", [BadPassphrase, NoSecretKey])
+def test_wrong_passphrase_or_key_exits_with_1(file, server, capsys, monkeypatch, error):
+    @contextlib.contextmanager
+    def keyring(smt):
+        def decrypt_file(path, into):
+            raise error(f"{path.name}: it stays closed", next_step="Set passphrase.")
+
+        yield SimpleNamespace(decrypt_file=decrypt_file)
+
+    monkeypatch.setattr(_account, "smt_keyring", keyring)
+    server.put("intervaldata/a.lse.asc", b"-----BEGIN PGP MESSAGE-----\n")
+    assert fetch(file) == Exit.FAILED
+    said = capsys.readouterr()
+    assert "fetched 'a.lse.asc' 28 bytes: it stays closed. Set passphrase." in said.out
+    assert "1 file (a.lse.asc) was fetched but not decrypted" in said.err
+    assert "copied 'b.csv'" in said.out, "the other folder is fetched too"
+
+
 def test_files_are_fetched_and_kept_on_the_server_without_gpg(file, server, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     server.put("intervaldata/a.lse.asc", b"-----BEGIN PGP MESSAGE-----\n")
@@ -134,6 +153,10 @@ def test_missing_folder_exits_with_1_after_the_other_folders(file, tmp_path, cap
     assert fetch(file, "--dir", "intervaldate", "--dir", "adhocusage") == 1
     said = capsys.readouterr()
     assert said.err.startswith("Error: intervaldate: sftp://localhost:")
+    assert (
+        "has no folder 'intervaldate', or the account may not enter it.\nNext step: Correct folders under [smt]"
+        in said.err
+    ), "as greenkit doctor smt says"
     assert "copied 'b.csv'" in said.out
 
 
@@ -204,6 +227,11 @@ def test_doctor_exits_with_1_when_a_check_fails(file, capsys):
     out = capsys.readouterr().out
     assert "ok      login: log in: as sandbox" in out
     assert "ok      folder adhocusage: enter and list it: 1 file" in out
+    file.write_text(file.read_text().replace('into = "files"\n', ""))
+    assert cli.main(["doctor", "smt", "--settings", str(file)]) == 1
+    assert "failed  destination" in capsys.readouterr().out
+    cli.main(["doctor", "smt", "--settings", str(file), "--into", str(file.parent / "files")])
+    assert "ok      destination" in capsys.readouterr().out
     file.write_text(file.read_text().replace("host_key = ", "known_hosts = "))
     assert cli.main(["doctor", "smt", "--settings", str(file)]) == 1
     assert "failed  host key" in capsys.readouterr().out
@@ -225,11 +253,21 @@ def test_doctor_shows_and_creates_settings(file, capsys, tmp_path, server):
 def test_onboarding_lists_what_is_missing(file, capsys, tmp_path):
     assert cli.main(["doctor", "smt", "--settings", str(file), "--onboarding", str(tmp_path / "on")]) == 0
     out = capsys.readouterr().out
-    assert "client-certificate.cer: The settings contain no certificate" in out
+    assert "ssh-public-key.pub: The settings contain no SSH key" in out
     page = (tmp_path / "on" / "onboarding.md").read_text()
     assert "DUNS number: ____" in page
     assert "NOT ENCLOSED" in page
     assert sorted(p.name for p in (tmp_path / "on").iterdir()) == ["onboarding.md"]
+    for text in (out, page):
+        assert "certificate" not in text, "SFTP needs none"
+
+
+def test_onboarding_for_ftps_leaves_out_the_ssh_key(tmp_path):
+    made = write_onboarding(tmp_path, protocol="ftps", pgp=settings.PgpSettings(home=tmp_path / "none"))
+    assert str(made["client-certificate.cer"]).startswith("The settings contain no certificate, which FTPS requires")
+    page = made["onboarding.md"].read_text()
+    assert "ssh" not in {*made} | {page.lower()}
+    assert "Zip a .cer file before you mail it" in page
 
 
 @GPG

@@ -17,6 +17,7 @@ from greenkit.cli._command import Exit
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
 from greenkit.secret import Secret as SecretText
+from greenkit.transfer._remote import SessionRemote
 
 GPG = pytest.mark.skipif(shutil.which("gpg") is None, reason="the gpg program is not installed")
 
@@ -78,6 +79,13 @@ def test_list_prints_size_date_and_path(file, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1
     assert run("list", "smt", "no-folder", "--settings", file) == Exit.FAILED
     assert "Next step:" in capsys.readouterr().err
+
+
+def test_list_is_sorted_by_name(file, capsys, monkeypatch):
+    monkeypatch.setattr(SessionRemote, "names", lambda self, folder: ["b.csv", "a.csv", "c.csv"])
+    assert run("list", "smt", "adhocusage", "--settings", file) == Exit.DONE
+    listed = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert listed == ["adhocusage/a.csv", "adhocusage/b.csv", "adhocusage/c.csv"]
 
 
 def test_get_downloads_one_file_and_replaces_none(file, tmp_path, capsys):

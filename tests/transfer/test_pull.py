@@ -139,6 +139,8 @@ def test_wrong_passphrase_keeps_the_original_and_is_retried_without_fetching(ser
     report = run(server, into, pgp=Unsealer(locked=True), delete="decrypted")
     assert set(states(report).values()) == {"fetched"}
     assert "passphrase is wrong" in report.frame["reason"][0]
+    (finding,) = report.findings.named("smt.fetch.locked")
+    assert str(finding.message).startswith("3 files (first ")
     assert len(listed(server)) == 3
     remote = DirectoryRemote(server)
     run(server, into, remote=remote, delete="decrypted")
