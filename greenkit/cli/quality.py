@@ -1,7 +1,7 @@
 """Check meter data for gaps, duplicates, estimates, and implausible values.
 
 Without ``--start``, ``--end``, or ``--expected``, each series is measured from its first to its last interval. The exit
-code is 6 if a finding is serious.
+code is 6 if a finding is serious. A gap, even of whole days, is not: the report lists it, and the exit code stays 0.
 
 example:
   greenkit quality usage.xml --start 2025-01-01 --end 2026-01-01

@@ -82,6 +82,12 @@ def test_advice_of_every_finding_can_be_followed_at_the_command_line():
         assert only_python is None or "in Python" in text or "In Python" in text, (kind.name, text)
 
 
+def test_quality_lists_a_gap_of_whole_days_and_exits_with_0(capsys):
+    """As its help says, because most files have gaps, and the report names them."""
+    assert cli.main(["quality", str(samples.path("espi")), "--start", "2024-09-20"]) == Exit.DONE
+    assert "intervals are missing" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["info", "quality", "convert"])
 def test_command_prints_advice_as_options_and_the_worst_finding_first(command, capsys, tmp_path):
     output = ["-o", str(tmp_path / "a.csv")] if command == "convert" else []
