@@ -1,7 +1,7 @@
 """Check the TOML file of a utility profile, and print what it sets.
 
-The file is correct if the command ends with exit code 0. The output lists the facts that differ from the defaults, and
-the facts that nobody has verified with a registered account.
+The file is correct if the command ends with exit code 0. The output lists the facts that differ from the defaults, the
+defaults in use, and the facts that nobody has verified with a registered account.
 
 example:
   greenkit check-profile my-utility.toml
@@ -10,6 +10,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 from greenkit.cli._command import Exit, write_line
 
@@ -24,9 +25,21 @@ def run(arguments: argparse.Namespace) -> int:
     from greenkit.custodian import profiles
 
     profile = profiles.load(arguments.profile)
-    for name, value in profile.facts().items():
+    own = profile.facts()
+    defaults = {f.name: getattr(profile, f.name) for f in dataclasses.fields(profile) if f.name not in own}
+    for name, value in own.items():
         if name != "unverified":
-            write_line(f"{name}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}")
+            write_line(f"{name}: {_written(value)}")
+    for name, value in defaults.items():
+        if name != "unverified":
+            write_line(f"{name}: {_written(value)} (default)")
     for fact in profile.unverified:
         write_line(f"unverified: {fact}")
     return Exit.DONE
+
+
+def _written(value: object) -> str:
+    """Return a fact as text; a fact that is not set is "none"."""
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))
+    return str(value) if value not in (None, "", {}) else "none"

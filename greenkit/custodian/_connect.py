@@ -177,6 +177,12 @@ def _settings(
     found = given if isinstance(given, settings_.Settings) else settings_.read(given)
     name = utility.name if isinstance(utility, Profile) else str(utility)
     if name not in found.custodian and given is not None:
+        if Path(name).suffix == ".toml":  # a file has a table of another name, because a dot would divide the name
+            table = profiles.load(name).name
+            raise SettingsError(
+                f"The settings have no table for the file {name}",
+                next_step=f'Write utility = "{name}" under [custodian.{table}], and pass "{table}" to connect().',
+            )
         raise SettingsError(
             f"The settings contain no table [custodian.{name}]", next_step="Write one, or leave settings out."
         )
@@ -208,6 +214,13 @@ def _missing(name: str, profile: Profile, utility: object, given: object) -> Set
     place = settings_.default_path()
     where = "the settings" if given else f"{place}" if place.exists() else f"{place} (which does not exist yet)"
     table = profile.name if isinstance(utility, Profile) else utility
+    if Path(str(table)).suffix == ".toml":  # a dot would divide the name of the table
+        path = Path(str(table)).expanduser().absolute()
+        return SettingsError(
+            f"No {name} is set",
+            next_step=f'Add utility = "{path}" and {name} = {line} under [custodian.{profile.name}] in {where}, and '
+            f'pass "{profile.name}" to connect(). Or pass {name}=.',
+        )
     return SettingsError(
         f"No {name} is set",
         next_step=f"Add {name} = {line} under [custodian.{table}] in {where}, or pass {name}=.",

@@ -7,6 +7,7 @@ A resource is requested with a bearer token and the client certificate, at a URL
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
 import logging
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -212,7 +214,7 @@ class Resources:
             return Answer(200, self._body(response, url, deadline, into, progress), headers, wait)
         with contextlib.closing(_transport.chunks(response, limit=LIMIT)) as pieces:
             head = next(pieces, b"")[:1000]  # enough for a hint; the rest is not read, however long it is
-        return _Refused(status, self._error(status, head, url_label(url), wait, refused), wait)
+        return _Refused(status, self._error(status, head, url, wait, refused), wait)
 
     def _body(
         self, response: requests.Response, url: str, deadline: _net.Deadline, into: Path | None, progress: Progress
@@ -252,10 +254,9 @@ class Resources:
             return
         raise fault
 
-    def _error(
-        self, status: int, head: bytes, where: str, wait: float | None, refused: type[RemoteError]
-    ) -> RemoteError:
+    def _error(self, status: int, head: bytes, url: str, wait: float | None, refused: type[RemoteError]) -> RemoteError:
         """Translate a status. The body is not shown, because it may repeat what was sent."""
+        where = url_label(url)
         meaning = self._profile.meanings.get(status)
         hint = f" (status {status}: {meaning})" if meaning else f" (status {status})"
         if status in (400, 401, 403, 495, 496):
@@ -278,8 +279,11 @@ class Resources:
                 f"{where} is unknown to the utility{hint}", next_step="Check the ID, and resource_url in the profile."
             )
         if status == 400:
+            sent = _window_sent(self._profile, url)
             return ClientRejected(
-                f"{where} refused the request{hint}", next_step="Check the dates, the ID, and the client certificate."
+                f"{where} refused the request{hint}{sent}",
+                next_step="Check the dates, the ID, and the client certificate."
+                + (" If no window is accepted, check dates and window_days of the profile." if sent else ""),
             )
         return RemoteError(
             f"{where} returned an unexpected answer{hint}",
@@ -289,3 +293,18 @@ class Resources:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _window_sent(profile: Profile, url: str) -> str:
+    """Return what the request of a window contained, for the error if it is refused; empty for another request."""
+    sent = dict(parse_qsl(urlsplit(url).query))
+    for names in (profile.window_parameters, profile.bulk_window_parameters):
+        if set(names) <= set(sent):
+            texts = [sent[name] for name in names]
+            is_epoch = all(text.isdecimal() for text in texts)
+            start, end = (
+                float(text) if is_epoch else datetime.datetime.fromisoformat(text).timestamp() for text in texts
+            )
+            written = "in epoch seconds" if is_epoch else "in ISO 8601"
+            return f". greenkit sent dates {written}, and a window of {max(1, round((end - start) / 86_400))} days"
+    return ""

@@ -130,6 +130,9 @@ def test_check_profile_prints_the_facts(capsys, tmp_path):
     out = capsys.readouterr().out
     assert "window_days: 28" in out
     assert "unverified: whether PKCE is accepted" in out
+    assert "\npkce: False (default)\n" in out
+    assert "\nrevoke_url: none (default)\n" in out
+    assert out.count("window_days") == 1
     path = tmp_path / "mine.toml"
     path.write_text('based_on = "pge"\nname = "mine"\nwindow_days = "many"\n')
     assert cli.main(["check-profile", str(path)]) == 1

@@ -3,6 +3,8 @@
 import io
 import zipfile
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
 
 import flask
 import pandas as pd
@@ -96,6 +98,47 @@ def test_error_names_the_settings_file(tmp_path):
         r"exist yet\), or pass client_id=\.$",
     ):
         greenkit.connect()
+
+
+def test_error_of_a_profile_file_names_a_table_that_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text('based_on = "pge"\nname = "mine"\nmutual_tls = false\n')
+    with pytest.raises(errors.SettingsError) as missing:
+        greenkit.connect("mine.toml", client_id="i")
+    step = f'Add utility = "{tmp_path / "mine.toml"}" and client_secret = {{prompt = true}} under [custodian.mine] in '
+    assert missing.value.next_step.startswith(step)
+    # the step helps
+    (tmp_path / "secret").write_text("s")
+    (tmp_path / "secret").chmod(0o600)
+    Path("settings.toml").write_text(
+        '[custodian.mine]\nutility = "mine.toml"\nclient_id = "i"\nclient_secret = {file = "secret"}\n'
+    )
+    with greenkit.connect("mine", settings="settings.toml", tokens="memory") as client:
+        assert client.profile.name == "mine"
+    with pytest.raises(errors.SettingsError, match=r'utility = "mine.toml" under \[custodian.mine\], and pass "mine"'):
+        greenkit.connect("mine.toml", settings="settings.toml")
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"dates": "iso"}, "sent dates in ISO 8601, and a window of 28 days"),
+        ({"window_days": None, "dates": "epoch"}, "sent dates in epoch seconds, and a window of 61 days"),
+    ],
+)
+def test_refused_window_states_what_was_sent(utility, monkeypatch, facts, says):
+    client = authorized(utility)
+    client._fetcher._profile = replace(utility.profile, **facts)
+    url = f"{utility.profile.resource_url}Batch/Subscription/50000"
+    window = _windows.split(client._fetcher._profile, "2024-01-01", "2024-03-02")[0]
+    query = urlencode(_windows.parameters(client._fetcher._profile, window))
+    refused = lambda path: flask.Response("", 400) if "Subscription" in path else None  # noqa: E731
+    monkeypatch.setattr(utility.behavior, "replace", refused)
+    with pytest.raises(errors.ClientRejected, match=rf"{says}\. .*check dates and window_days of the profile"):
+        client._resources.get(f"{url}?{query}", client._grants.customer_bearer)
+    with pytest.raises(errors.ClientRejected) as other:
+        client.usage_points()
+    assert "greenkit sent" not in str(other.value)
 
 
 # -- pasted URLs
