@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from greenkit import _html, _net, frame
@@ -30,6 +30,7 @@ from greenkit.custodian._windows import (
 from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import (
+    AuthorizationExpired,
     ClientRejected,
     FormatError,
     GreenkitError,
@@ -58,12 +59,17 @@ class Revocation:
     ----------
     ended, not_ended : tuple of str
         Of "the authorization" and "the tokens"; what is not ended is followed by the reason.
+    already_ended : bool
+        Whether the authorization had ended at the utility before.
     """
 
     ended: tuple[str, ...]
     not_ended: tuple[str, ...]
+    already_ended: bool = False
 
     def __str__(self) -> str:
+        if self.already_ended:
+            return "The authorization had already ended at the utility; greenkit deleted it here"
         parts = [f"ended: {', '.join(self.ended) or 'nothing'}"]
         if self.not_ended:
             reasons = "; ".join(self.not_ended).removesuffix(".")
@@ -149,7 +155,8 @@ class Client:
         method : {"auto", "loopback", "paste"}
             How the redirect arrives; see :class:`~greenkit.custodian.Authorization`.
         again : bool
-            Start one even if there is a grant. At PG&E this ends the old one.
+            Start one even if there is a grant. At PG&E the old grant ends as soon as the customer approves, even if
+            this process has stopped to wait by then.
         open_browser : bool
             Open the link in the browser of this machine.
         deadline : float
@@ -209,9 +216,10 @@ class Client:
         """Return the state of this client, without a request."""
         if self.grant == "client_credentials":
             return Status("client credentials", "client credentials: nobody needs to sign in")
+        place = str(self._grants.store)
         if self._flow is not None and self._flow.status in ("waiting", "finishing"):
-            return Status("waiting", "waiting for the customer to sign in and approve access")
-        return self._grants.status()
+            return Status("waiting", "waiting for the customer to sign in and approve access", tokens=place)
+        return replace(self._grants.status(), tokens=place)
 
     def revoke(self) -> Revocation:
         """End the grant at the utility and delete it from this machine.
@@ -237,9 +245,12 @@ class Client:
                 end()
                 ended.append(name)
             except GreenkitError as e:
+                if isinstance(e, AuthorizationExpired) and e.final:  # its tokens have no use any more
+                    self.forget()
+                    return Revocation((), (), already_ended=True)
                 failed.append(f"{name} ({e})")
         self.forget()
-        return Revocation(tuple(ended), tuple(failed))
+        return Revocation(tuple(ended), tuple(failed), already_ended=token.ended)
 
     def _ways_to_end(self, token: Token) -> Iterable[tuple[str, Callable[[], object]]]:
         if token.ended:

@@ -36,7 +36,7 @@ class NightlyFetch:
     ----------
     rows : tuple of dict
         One per customer: ``customer``, ``state``, ``readings``, ``new_days``, ``revised_days``, ``first_day``,
-        ``last_day``, ``problem``, ``next_step``.
+        ``last_day``, ``problem``, ``next_step``, ``folder``.
     readings : mapping
         Tidy frame of each customer with an answer, by name.
     """
@@ -50,9 +50,10 @@ class NightlyFetch:
 
         ``state`` is fetched, up to date, pending (the utility is still preparing the data), ended (the customer must
         authorize again), failed (see ``problem`` and ``next_step``), or not tried (the request limit is used up).
+        ``folder`` has the documents of the customer; it is empty text if they were not kept.
         """
         made = pd.DataFrame(list(self.rows), columns=list(_row("", "")))
-        texts = ("customer", "state", "first_day", "last_day", "problem", "next_step")
+        texts = ("customer", "state", "first_day", "last_day", "problem", "next_step", "folder")
         return made.astype(dict.fromkeys(texts, "str") | dict.fromkeys(("readings", "new_days", "revised_days"), int))
 
     @property
@@ -117,9 +118,9 @@ class Customers:
         Returns
         -------
         DataFrame
-            ``customer``, ``state`` (authorized, expired, or not authorized), ``renewed_at`` (UTC, when the access token
-            expires and is renewed), ``scope``, ``last_day`` (newest local day that :meth:`fetch_new` received), and
-            ``text`` (state and next step). Without customers it is empty and has the same dtypes.
+            ``customer``, ``state`` (authorized, expired, or not authorized), ``renewed_at`` (UTC, in the future: when
+            the access token expires and is renewed), ``scope``, ``last_day`` (newest local day that :meth:`fetch_new`
+            received), and ``text`` (state and next step). Without customers it is empty and has the same dtypes.
         """
         rows = []
         for name in self:
@@ -160,7 +161,10 @@ class Customers:
                 if df is not None:
                     frames[name] = df
             except AuthorizationExpired as e:
-                row = _row(name, "ended", e)
+                row = {
+                    **_row(name, "ended", e),
+                    "next_step": f"Call client({name!r}).authorize(), and ask {name} to sign in.",
+                }
             except NotReady as e:
                 row = _row(name, "pending", e)
             except GreenkitError as e:
@@ -169,7 +173,13 @@ class Customers:
                     rows += [row, *(_row(other, "not tried", e) for other in names[i + 1 :])]
                     break
             rows.append(row)
+        if into is not None:
+            rows = [{**row, "folder": str(self._folder_of(str(row["customer"]), into))} for row in rows]
         return NightlyFetch(tuple(rows), frames)
+
+    def _folder_of(self, name: str, into: StrPath) -> Path:
+        """Return the folder of a customer's documents, whose name contains no name of a customer."""
+        return Path(into) / self._path(name).stem
 
     def _fetch_one(
         self, name: str, first: Moment | None, into: StrPath | None, now: Moment | None
@@ -187,7 +197,7 @@ class Customers:
             return _row(name, "up to date", received=received), None
         with self.client(name) as client, quiet():
             client._before = received
-            folder = None if into is None else Path(into) / self._path(name).stem
+            folder = None if into is None else self._folder_of(name, into)
             documents = client.fetch_usage(start, end, into=folder)
             if isinstance(documents, Pending):
                 raise documents.error()
@@ -238,6 +248,7 @@ def _row(
         "last_day": days[-1] if days else "",
         "problem": e.problem if e else "",
         "next_step": e.next_step if e else "",
+        "folder": "",
     }
 
 

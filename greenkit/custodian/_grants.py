@@ -33,15 +33,23 @@ class Status:
     text : str
         The state, and the next step.
     renewed_at : datetime or None
-        When the access token expires, UTC. It is then renewed automatically.
+        When the access token expires, UTC, so a time in the future. It is then renewed automatically.
     scope : str or None
         What the utility granted.
+    tokens : str
+        Where the grant is stored on this machine: a file, the keyring, or memory.
     """
 
     state: str
     text: str
     renewed_at: datetime.datetime | None = None
     scope: str | None = None
+    tokens: str = ""
+
+    @property
+    def expires_at(self) -> datetime.datetime | None:
+        """When the access token expires, UTC; another name of ``renewed_at``."""
+        return self.renewed_at
 
     @property
     def granted(self) -> dict[str, tuple[str, ...]]:

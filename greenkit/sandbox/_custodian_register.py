@@ -223,7 +223,9 @@ class Resources:
     def __init__(self, register: Register, base: str, dialect: str | Dialect) -> None:
         self._register, self._base, self._profile = register, base, register.profile
         named = synthetic.DIALECTS[dialect] if isinstance(dialect, str) else dialect
-        self._dialect = replace(named, base=base.rstrip("/"))
+        # a server knows when it made an entry; the placeholder of some senders would read as a date in 1899
+        dates = "utc" if named.dates == "placeholder" else named.dates
+        self._dialect = replace(named, base=base.rstrip("/"), dates=dates)
         self.jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 

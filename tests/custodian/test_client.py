@@ -1,6 +1,7 @@
 """The client: every way to authorize, windows, pending requests, loading, and completeness."""
 
 import contextlib
+import datetime
 import doctest
 import io
 import re
@@ -322,7 +323,10 @@ def test_each_customer_has_a_separate_grant(utility, tmp_path):
     assert set(grace.usage(*MARCH)["meter"]) == {"household-0003"}
     assert len(list(tmp_path.glob("*.json"))) == 2
     ada.forget()
-    assert grace.status().authorized
+    status = grace.status()
+    assert status.authorized
+    assert status.tokens == f"file {next(tmp_path.glob('*.json'))}"
+    assert status.expires_at == status.renewed_at > datetime.datetime.now(datetime.UTC)
 
 
 # -- usage
@@ -336,7 +340,9 @@ def test_usage_equals_the_true_values_in_accepted_windows(utility):
     assert utility.counts["GET /GreenButtonConnect/espi/1_1/resource/Batch/Subscription/50000"] == 2
     one = client.usage(*MARCH, usage_point="household-0001")
     assert set(one["meter"]) == {"household-0001"}
-    assert list(client.usage_points()["meter"]) == ["household-0001", "shop-0002"]
+    points = client.usage_points()
+    assert list(points["meter"]) == ["household-0001", "shop-0002"]
+    assert (points[["published", "updated"]] > pd.Timestamp("2024-01-01", tz="UTC")).all(axis=None)
     assert list(client.customers()["customer_name"]) == ["Customer 0001", "Shop 0002"]
 
 

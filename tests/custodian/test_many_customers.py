@@ -1,6 +1,7 @@
 """Many customers of one registration: their grants in one table, and a nightly fetch of what is new."""
 
 import json
+from pathlib import Path
 
 import flask
 import pandas as pd
@@ -45,7 +46,8 @@ def test_nightly_fetch_brings_only_what_is_new(customers, utility, tmp_path):
     assert list(first.table["new_days"]) == [9, 3]
     assert list(first.table["last_day"]) == ["2024-03-03"] * 2
     assert set(first.readings["grace"]["meter"]) == {"household-0003"}
-    assert len(list((tmp_path / "feeds").rglob("*.xml"))) == 2
+    assert [len(list(Path(folder).glob("*.xml"))) for folder in first.table["folder"]] == [1, 1]
+    assert {Path(folder).parent for folder in first.table["folder"]} == {tmp_path / "feeds"}
     assert list(customers.table()["last_day"].astype(str)) == ["2024-03-03"] * 2
 
     before = len(utility.seen)
@@ -64,7 +66,8 @@ def test_ended_grant_is_listed_and_does_not_end_the_night(customers, utility):
     done = customers.fetch_new(first="2024-03-01", now="2024-03-02")
     assert done.ended == ("ada",)
     assert list(done.table["state"]) == ["ended", "fetched"]
-    assert "authorize" in done.table["next_step"][0]
+    assert done.table["next_step"][0] == "Call client('ada').authorize(), and ask ada to sign in."
+    assert list(done.table["folder"]) == ["", ""]
     assert list(customers.table()["state"]) == ["expired", "authorized"]
 
 

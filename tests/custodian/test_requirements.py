@@ -773,6 +773,22 @@ def test_r13_newest_tokens_are_revoked(authority):
         assert revoked == [utility.register.tokens[-1].refresh]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_r13_revoke_of_an_ended_grant_says_so(authority, known):
+    profile = replace(profiles.load("generic"), grants=("authorization_code",))
+    with custodian.start(profile, authority=authority) as utility:
+        client = authorized(utility)
+        utility.register.authorizations[50_000].active = False
+        utility.register.expire_access()
+        if known:
+            with pytest.raises(errors.AuthorizationExpired):
+                client.usage_points()
+        done = client.revoke()
+        assert str(done) == "The authorization had already ended at the utility; greenkit deleted it here"
+        assert done.already_ended
+        assert client._grants.store.load() is None
+
+
 def test_r13_revoke_reports_what_it_could_not_end(utility, tmp_path):
     client = authorized(utility, tokens=tmp_path / "tokens")
     utility.behavior.replace = lambda path: flask.Response("", 500)
