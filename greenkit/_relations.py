@@ -766,12 +766,13 @@ def successors_of(stated: pd.DataFrame | Iterable[Successor | tuple[str, str, An
     for entry in stated:
         if isinstance(entry, str) or len(entry) != 3:
             raise SettingsError(
-                f"{entry!r} is not a successor", next_step="Pass the old meter, the new meter, and the first date."
+                f"{entry!r} does not describe a successor",
+                next_step="Pass the old meter, the new meter, and the first date.",
             )
         date = pd.Timestamp(entry[2])
         if pd.isna(date) or entry[0] == entry[1]:
             raise SettingsError(
-                f"{entry!r} is not a successor",
+                f"{entry!r} does not describe a successor",
                 next_step="Pass two meters and the first date of the new one.",
             )
         made.append(Successor(str(entry[0]), str(entry[1]), f"{date:%Y-%m-%d}"))

@@ -270,9 +270,9 @@ def test_successor_continues_the_flow_of_the_old_meter(make_series, stated):
 @pytest.mark.parametrize(
     ("stated", "text"),
     [
-        ([("a", "a", "2024-01-01")], "is not a successor"),
-        ([("a", "b")], "is not a successor"),
-        (["abc"], "is not a successor"),
+        ([("a", "a", "2024-01-01")], "does not describe a successor"),
+        ([("a", "b")], "does not describe a successor"),
+        (["abc"], "does not describe a successor"),
         ([("a", "b", "2024-01-01"), ("a", "c", "2024-01-01")], "A meter has two successors"),
         (pd.DataFrame({"old": ["a"]}), "has no column new, date"),
     ],

@@ -73,7 +73,7 @@ ZERO_RUN: Final = Kind(
 FROZEN: Final = Kind(
     "quality.frozen",
     "info",
-    "{label}: {runs:run} of one repeated value, {runs:|the longest }{longest:,} intervals long, from {at}.",
+    "{label}: {runs:run} of identical values, {runs:|the longest }{longest:,} intervals long, from {at}.",
     "Check whether the meter is stuck.",
 )
 SPIKE: Final = Kind(
@@ -104,7 +104,7 @@ PLACEHOLDER: Final = Kind(
 CHANGE: Final = Kind(
     "quality.change",
     "info",
-    "{label}: The average day changed by more than {limit:.0%} in {changed:month}, most in {most} ({change:+.0%} "
+    "{label}: The daily average changed by more than {limit:.0%} in {changed:month}, most in {most} ({change:+.0%} "
     "compared with {against}).",
 )
 MIXED_LENGTHS: Final = Kind(
@@ -133,7 +133,7 @@ WATT_HOURS: Final = Kind(
 SUM_CHECK: Final = Kind(
     "quality.sum-check",
     "warning",
-    "{label}: In {spans:span} of {of:,}, the register and the intervals differ, most in the one that starts on "
+    "{label}: The register and the intervals differ in {spans:span} of {of:,}, most in the one that starts on "
     "{start}: {difference:+,.3f} ({status}).",
     "Check that span for gaps and for a wrong multiplier.",
 )

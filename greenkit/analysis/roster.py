@@ -57,7 +57,7 @@ class Roster:
         return which, which * _SPAN + self.periods["first"].to_numpy() + _OPEN
 
     def number(self, meters: Any) -> Ints:
-        """Return the position of some meters in :attr:`meters`; −1 for those that are not in the roster."""
+        """Return the position of each meter in :attr:`meters`; −1 for those that are not in the roster."""
         return np.asarray(self.meters.get_indexer(pd.Index(meters, dtype="str")), dtype=np.int64)
 
     def place(self, number: Ints, date: Ints) -> Ints:
@@ -147,7 +147,7 @@ class Roster:
         return found.take(np.concatenate(kept)), (first, np.maximum(first, last))
 
     def problems(self, days: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the findings of the roster: its kind and its evidence."""
+        """Yield the kind and the evidence of each finding of the roster."""
         absent = days[(days["flow"] == "") & (days["status"] == "missing")]["meter"].astype("str").unique()
         if len(absent):
             yield "absent", {"meters": len(absent), "first": str(absent[0])}

@@ -434,7 +434,7 @@ def average_day(
     if len(long):
         raise SchemaError(
             f"{one.label(int(long[0]))} has intervals of {one.interval[long[0]] / 3600:g} h, but an average day needs "
-            "an hour or less",
+            "intervals of an hour or less",
             next_step="Filter out the series.",
         )
     table = by_batch(one, lambda batch: _average(batch, by, holidays))

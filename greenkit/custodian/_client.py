@@ -175,7 +175,7 @@ class Client:
         """
         if self.grant != "authorization_code":
             raise SettingsError(
-                "This client uses client credentials, so nobody signs in", next_step="Call usage() or bulk()."
+                "This client uses client credentials, so there is no sign-in", next_step="Call usage() or bulk()."
             )
         if self.redirect_uri is None:
             raise SettingsError(

@@ -52,7 +52,7 @@ METER_MISSING: Final = Kind(
 LOST: Final = Kind(
     "custodian.answer.lost",
     "warning",
-    "The answer lacks {count:day} of readings that an earlier fetch contained, first {first}.",
+    "The answer no longer contains readings for {count:day} that an earlier fetch contained, first {first}.",
     "Request the period again, and ask the utility if the readings are still missing.",
 )
 DAYS_MISSING: Final = Kind(

@@ -49,7 +49,7 @@ class NightlyFetch:
         """One row per customer.
 
         ``state`` is fetched, up to date, pending (the utility is still preparing the data), ended (the customer must
-        authorize again), failed (see ``problem`` and ``next_step``), or not tried (the request limit is used up).
+        authorize again), failed (see ``problem`` and ``next_step``), or not tried (the request limit was reached).
         ``folder`` has the documents of the customer; it is empty text if they were not kept.
         """
         made = pd.DataFrame(list(self.rows), columns=list(_row("", "")))

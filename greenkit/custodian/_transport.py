@@ -489,7 +489,7 @@ class RateLimiter:
             pause = free - now
             if pause > PATIENCE:
                 raise RateLimited(
-                    "The utility's request limit is used up",
+                    "The utility's request limit has been reached",
                     pause,
                     next_step=f"Try again in {pause / 60:.0f} minutes.",
                 )

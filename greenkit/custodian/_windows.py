@@ -33,7 +33,7 @@ StrPath = str | os.PathLike[str]
 Moment = str | float | datetime.date | np.datetime64 | np.number
 """A date or time: text such as ``"2024-01-31"``, a date, a datetime, a Timestamp, or epoch seconds."""
 EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
-"""Feed that replaces an answer without data; it is read into tables with every column and no row."""
+"""Feed that stands in for an empty answer; it yields tables with all columns and no rows."""
 MOST_PAGES: Final = 1000
 """Largest number of pages of one answer."""
 _LONGEST_WAIT: Final = 86_400.0
@@ -145,8 +145,8 @@ def split(profile: Profile, start: Moment, end: Moment, *, now: pd.Timestamp | N
     # local days, so that windows begin at the same hour before and after a DST change
     step, found = pd.Timedelta(days=profile.window_days), list[Window]()
     while first < last and (first <= now or not found):
-        wall_clock = first.tz_convert(profile.zone).tz_localize(None) + step
-        edge = min(last, moment(wall_clock, profile.zone))
+        local = first.tz_convert(profile.zone).tz_localize(None) + step
+        edge = min(last, moment(local, profile.zone))
         found.append(Window(first, edge))
         first = edge
     return found
@@ -211,7 +211,7 @@ class Pending:
 
     @property
     def problem(self) -> str:
-        """Problem: how much the utility is still preparing."""
+        """What the utility is still preparing."""
         asked = len(self.windows) + len(self.documents)
         return f"The utility is still preparing the data ({len(self.windows)} of {asked} requests)"
 
@@ -244,7 +244,7 @@ class PendingRequests:
         self._until[url] = (time.monotonic() + seconds, transaction)
 
     def left(self, url: str) -> tuple[float, str | None] | None:
-        """Return the seconds until a URL may be requested again, and the job's name; None if it may be now."""
+        """Return the seconds until a URL may be requested again and the job's name; None if it may be requested now."""
         until, transaction = self._until.get(url, (0.0, None))
         left = until - time.monotonic()
         return (left, transaction) if left > 0 else None
@@ -279,7 +279,7 @@ class Fetcher:
     def fetch_urls(
         self, asked: Iterable[tuple[str, Window | None]], bearer: Bearer, into: StrPath | None, progress: Progress
     ) -> list[Document] | Pending:
-        """Fetch URLs in turn, each with its further pages; Pending if any of them is still being prepared."""
+        """Fetch URLs in turn, each with the pages that follow it; Pending if any of them is still being prepared."""
         documents, awaited, wait, transaction = list[Document](), list[Window | None](), 0.0, None
         for url, window in asked:
             known = self.waiting.left(url)
@@ -381,7 +381,7 @@ def as_source(body: bytes | Path) -> BinaryIO | Path:
 
 
 def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | None:
-    """Name a file by its window and a hash of its URL, so that the name contains no customer's id."""
+    """Name a file by its window and a hash of its URL, so that the name contains no customer ID."""
     if into is None:
         return None
     fault = ""
@@ -390,6 +390,6 @@ def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | N
     except OSError as e:
         fault = e.strerror or type(e).__name__
     if fault:
-        raise NotWritten(f"The folder {into} cannot be made ({fault})", next_step="Pass another folder as into.")
+        raise NotWritten(f"The folder {into} cannot be created ({fault})", next_step="Pass another folder as into.")
     span = f"{window.start:%Y%m%dT%H%M}-{window.end:%Y%m%dT%H%M}" if window else "notified"
     return _files.inside(into, f"usage-{span}-{hashed_id(url)[1:]}.xml")

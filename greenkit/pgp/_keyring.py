@@ -477,7 +477,7 @@ def new_key(
     GpgTimedOut
         If gpg does not make the key within ten minutes.
     NotWritten
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     # they become lines of gpg's parameter file; no clear text is kept in a variable of this frame
     fields = {"name": Secret(name), "email": Secret(email), "passphrase": passphrase or Secret("")}

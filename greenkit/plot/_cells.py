@@ -326,8 +326,8 @@ def heatmap(
     for code in range(len(found.keys)):
         if found.interval[code] > 3600:
             raise SchemaError(
-                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h, but a heatmap needs an hour "
-                "or less",
+                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h, but a heatmap needs "
+                "intervals of an hour or less",
                 next_step="Filter out the series, or draw df.gk.plot.calendar().",
             )
     codes = np.unique(found.code)

@@ -236,7 +236,8 @@ def peak_days(
     found, note = _theme.only(intervals.checked(df))
     if found.interval[0] > _WITHIN_DAY:
         raise SchemaError(
-            f"{found.label(0)} has intervals of {found.interval[0] / 3600:g} h, but a day of a peak needs 3 h or less",
+            f"{found.label(0)} has intervals of {found.interval[0] / 3600:g} h, but a chart of a peak day needs "
+            "intervals of 3 h or less",
             next_step="List the highest intervals with df.gk.peaks(), or draw df.gk.plot.daily().",
         )
     df = df.iloc[np.sort(found.row)]

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 CLEAR: Final = "rgba(0,0,0,0)"
 MOST: Final = 12
-"""Most series in one chart; readers cannot distinguish more."""
+"""Maximum number of series in one chart; readers cannot distinguish more."""
 Names = str | Sequence[str] | None
 Moment = "str | datetime.date | datetime.datetime | pd.Timestamp | None"
 _EACH_DAY: Final = 21
 """Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
 _TICKS: Final = 12
-"""Most periods that are all named on an axis."""
+"""Maximum number of periods for which every tick has a label."""
 _WRAP: Final = {"title": 62, "note": 82}
 """Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
 _LINE: Final = {"title": 21, "note": 16, "legend": 21}
@@ -305,7 +305,7 @@ def about(found: Intervals) -> str:
 
 @dataclass
 class Sheet:
-    """A figure in the making: traces and layout as dictionaries.
+    """A figure under construction: traces and layout as dictionaries.
 
     Parameters
     ----------

@@ -215,7 +215,7 @@ REPEATED_HOUR: Final = Kind(
 DAY_FIRST: Final = Kind(
     "smt.time.day-first",
     "warning",
-    "{count:file} {count:contains|contain} the same day of several months and no other day, first {first}. Another "
+    "{count:file} {count:has|have} dates in several months, all on the same day of the month, first {first}. Another "
     "program may have swapped day and month.",
     "Compare the dates with the original file, and export it again if they differ.",
 )

@@ -45,8 +45,8 @@ TIME_MOVED: Final = Kind(
 TIME_REPEATED_HOUR: Final = Kind(
     "tables.time.repeated-hour",
     "warning",
-    "The repeated hour of {count:day} is incomplete, first {first}. greenkit used the order of rows to assign "
-    "them to the first or second hour.",
+    "The repeated hour of {count:day} is incomplete, first {first}. greenkit assigned the rows to the "
+    "first or second hour by their order.",
     "Check {count:this day before you rely on its|these days before you rely on their} hours.",
 )
 TIME_HOUR_LOST: Final = Kind(

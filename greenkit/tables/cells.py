@@ -337,7 +337,8 @@ class _Collector:
         try:
             found = table(types)
         except pa.ArrowInvalid:
-            # Which column has another form of numbers is not said reliably: each is tried as words once, and stays so.
+            # pyarrow does not reliably report which column has numbers in another format, so each column is tried as
+            # text once and then remains text.
             if not self._plain:
                 raise _Unfit from None
             try:

@@ -1,11 +1,12 @@
 """NEM12, the interval data of the Australian market operator (AEMO Meter Data File Format).
 
 Records are distinguished by their first field: 100 begins a file, 200 a channel (meter, suffix, unit, minutes), 300 is
-a day of a channel, 400 divides the quality of that day, 500 is a register, and 900 ends the file. Portals leave 100 and
-900 out. Days are those of market time, UTC+10 in every state, so each has the same number of intervals.
+a day of a channel, 400 divides the quality of that day, 500 is a register, and 900 ends the file. Portals omit records
+100 and 900. Days are those of market time, UTC+10 in every state, so each has the same number of intervals.
 
 Directions are seen from the grid: suffix ``E…`` is energy that leaves the grid (delivered), ``B…`` energy that enters
-it (received). ``Q…`` and ``K…`` are reactive. Two suffixes of one letter are two circuits, and stay two series.
+it (received). ``Q…`` and ``K…`` are reactive. Two suffixes with the same letter are separate circuits and remain
+separate series.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ VERSIONS: Final = Kind(
     "info",
     "{count:day} of {file} {count:is|are} in the file more than once. greenkit used the version that was updated last.",
 )
-SHORT: Final = Kind(
+REGISTERS: Final = Kind(
     "tables.nem12.registers",
     "info",
     "greenkit left out {count:register reading} (records 500) of {file}.",
@@ -175,7 +176,7 @@ def _days(rows: Iterator[list[str]], file: str, unit: str | None, findings: Find
     if day is not None:
         yield _checked(day, file)
     if registers:
-        findings.add(SHORT, file=file, count=registers)
+        findings.add(REGISTERS, file=file, count=registers)
 
 
 def _channel(row: Sequence[str], file: str, line: int, unit: str | None) -> _Channel:
@@ -215,7 +216,7 @@ def _divide(row: Sequence[str], day: _Day, file: str, line: int) -> None:
     numbers = [int(cell) if cell.isdigit() else 0 for cell in row[1:3]]
     if len(numbers) < 2 or not 1 <= numbers[0] <= numbers[1] <= day.channel.per_day:
         raise FormatError(
-            "A quality record (400) names intervals beyond the day", source=file, line=line, next_step=_AGAIN
+            "A quality record (400) has an invalid range of intervals", source=file, line=line, next_step=_AGAIN
         )
     for i in range(numbers[0] - 1, numbers[1]):
         day.codes[i] = row[3].strip().upper() if len(row) > 3 else ""

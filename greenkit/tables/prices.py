@@ -100,7 +100,11 @@ def load_prices(
     df, name = data.readings, source_name(source)
     df = df[df["unit"].astype(str).str.endswith("/kWh")]
     if not len(df):
-        raise FormatError("There are no prices", source=name, next_step="Set the unit of the values, such as USD/MWh.")
+        raise FormatError(
+            "The table has no prices per kWh or MWh",
+            source=name,
+            next_step="Set the unit of the values, such as USD/MWh.",
+        )
     df = _one(_one(df, "meter", "point", point, name), "series", "point_type", point_type, name)
     findings = Findings(f for f in data.findings if f.severity != "info")
     made = _series(df, name, findings)

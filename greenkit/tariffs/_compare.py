@@ -47,7 +47,7 @@ NOT_WHOLE: Final = Kind(
 NONE_WHOLE: Final = Kind(
     "tariff.compare.no-whole-bill",
     "serious",
-    "0 of {count:bill} {count:is|are} complete and priced in every plan, so greenkit ranked the plans over all "
+    "None of {count:bill} {count:is|are} complete and priced in every plan, so greenkit ranked the plans over all "
     "bills that are priced in every plan.",
     "Load complete data before you choose.",
 )
@@ -582,7 +582,9 @@ def _cell(text: str, key: tuple[Any, ...], where: str) -> Any:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise PlanError(f"{where}: {text!r} is not a number", next_step="Write numbers without signs.") from None
+        raise PlanError(
+            f"{where}: {text!r} is not a number", next_step="Write the number without a currency sign, such as 0.12."
+        ) from None
 
 
 def _put(tables: dict[str, Any], key: tuple[Any, ...], value: Any) -> None:

@@ -1,8 +1,8 @@
 """Check of a plan against its label: the plan must result in the average prices that the label prints.
 
-An Electricity Facts Label prints the average price at some monthly kWh: ``100 × bill(kWh) / kWh``, half up to the
-printed decimals, for a month of 30 days and before taxes. Time-of-use labels print the shares that they assume, and
-labels for customers with a demand meter assume a load factor.
+An Electricity Facts Label prints the average price for several levels of monthly usage: ``100 × bill(kWh) / kWh``,
+rounded half up to the printed decimals, for a month of 30 days and before taxes. Time-of-use labels print the shares
+that they assume, and labels for customers with a demand meter assume a load factor.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Proof:
 
 
 def lines_for(plan: Plan, kwh: Decimal, *, days: int, rounded: bool) -> list[Line]:
-    """Return the lines of a bill of so many kWh and days, with the shares and load factor of the plan's label."""
+    """Return the lines of a bill for a given kWh and number of days, with the label's shares and load factor."""
     first = _first_day(plan)
     number = int(np.datetime64(first, "D").astype(np.int64))
     edges = times.midnights(np.array([number, number + days]).astype("datetime64[D]"), plan.zone)
@@ -107,7 +107,7 @@ def proofs(plan: Plan) -> list[Proof]:
 
 
 def prove(plan: Plan) -> list[Proof]:
-    """Raise if a computed price differs from the label, with all computed prices.
+    """Raise PlanError, listing all computed prices, if one differs from the label.
 
     Raises
     ------

@@ -157,7 +157,9 @@ def _extended(tables: dict[str, Any], name: str, folder: Path | None, seen: tupl
     path = Path(other).expanduser()
     path = (folder / path if folder and not path.is_absolute() else path).resolve()
     if path in seen or len(seen) >= _DEEPEST:
-        raise PlanError(f"{name}: extends {other}, which extends this plan again", next_step="Remove one extends.")
+        raise PlanError(
+            f"{name}: extends {other}, which extends this plan", next_step="Remove one of the extends keys."
+        )
     if not path.is_file():
         raise PlanError(f"{name}: There is no plan {other} to extend", next_step="Place it next to the plan.")
     base = read_toml(read_bytes(path), path.name)

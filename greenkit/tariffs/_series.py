@@ -289,6 +289,6 @@ def prices_at(
         at = times.to_times(start[bad][:1], zone)[0]
         raise PlanError(
             f"{name} has no price for {int(bad.sum()):,} intervals, first at {at:%Y-%m-%d %H:%M %z}",
-            next_step="Add the missing hours to the price series, or price a shorter time.",
+            next_step="Add the missing hours to the price series, or price a shorter period.",
         )
     return np.nan_to_num(made)

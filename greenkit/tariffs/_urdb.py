@@ -371,7 +371,7 @@ def _tiers(of: _Record, period: Any, key: str, p: int) -> list[dict[str, Any]]:
     if made[-1]["max"] is not None:
         raise PlanError(
             f"The URDB field {key} has a bound ({made[-1]['max']}) in the last tier of period {p}",
-            next_step="Check the rate: the price above that bound is not known.",
+            next_step="Choose another rate; this one has no price above that bound.",
         )
     return made
 

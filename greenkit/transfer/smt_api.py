@@ -474,7 +474,7 @@ class SmtApi:
             raise ClientRejected(refused, next_step="Ask SMT to finish the API integration of this account.")
         if code == _NO_DATA:
             raise NotReady(
-                f"{refused}, because the utility has no data for those days yet", next_step="Send the request later."
+                f"{refused}, because the utility has no data for those days yet", next_step="Try again later."
             )
         if status in (401, 403):
             raise LoginRejected(

@@ -152,7 +152,7 @@ def test_sum_check_is_part_of_quality(make_series):
     report = quality.assess(df, registers=wrong)
     (found,) = report.findings.named("quality.sum-check")
     assert (
-        "In 1 span of 2, the register and the intervals differ, most in the one that starts on 2024-07-02: -52.000"
+        "The register and the intervals differ in 1 span of 2, most in the one that starts on 2024-07-02: -52.000"
         in found.text
     )
     assert report.sums["status"].tolist() == ["match", "differs"]

@@ -181,7 +181,7 @@ def test_port_in_use_is_reported_and_auto_falls_back_to_pasting(authority, monke
 
 
 def test_authorize_without_the_means_raises_an_error_with_the_cause(utility):
-    with pytest.raises(errors.SettingsError, match="nobody signs in"):
+    with pytest.raises(errors.SettingsError, match="there is no sign-in"):
         utility.connect(grant="client_credentials").authorize()
     with pytest.raises(errors.SettingsError, match="not on this machine"):
         utility.connect(redirect_uri="https://example.com/cb").authorize("loopback")

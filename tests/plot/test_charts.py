@@ -271,7 +271,8 @@ def test_daily_data_has_no_base_and_no_peak_day(make_series):
     figure = plot.duration(df)
     assert [a.text.partition(" ")[0] for a in figure.layout.annotations] == ["mean"]
     with pytest.raises(
-        SchemaError, match=r"intervals of 24 h, but a day of a peak needs 3 h or less\. List the highest"
+        SchemaError,
+        match=r"intervals of 24 h, but a chart of a peak day needs intervals of 3 h or less\. List the highest",
     ):
         plot.peak_days(df)
 

@@ -174,7 +174,7 @@ def test_nem12_later_version_of_a_day_counts():
     ("records", "message"),
     [
         ([CHANNEL.format(unit="kWh"), day300("20240701", [1] * 40)], "must have 48 values"),
-        ([CHANNEL.format(unit="kWh"), day300("20240701", [1] * 48, "V"), "400,1,50,A,,"], "beyond the day"),
+        ([CHANNEL.format(unit="kWh"), day300("20240701", [1] * 48, "V"), "400,1,50,A,,"], "invalid range of intervals"),
         ([CHANNEL.format(unit="kWh"), day300("20240701", [1] * 48, "V"), "400,1,20,A,,"], "variable quality"),
         ([day300("20240701", [1] * 48)], "before the first channel"),
     ],

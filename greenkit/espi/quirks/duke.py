@@ -1,4 +1,4 @@
-"""Duke Energy: usage downloads of blocks alone, whose intervals name meter, unit and length."""
+"""Duke Energy: usage downloads that contain only IntervalBlocks, whose intervals name the meter, unit, and length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SERVICES: Final = {"electric": "1", "gas": "7"}
 
 
 class Duke(Quirk):
-    """The intervals of Duke Energy's blocks have servicePointId, serviceType, unitOfMeasure and secondsPerInterval.
+    """The intervals of Duke Energy's blocks have servicePointId, serviceType, unitOfMeasure, and secondsPerInterval.
 
     The documents have no links and no resources other than IntervalBlocks. Values are decimals in the unit itself, and
     a reading's quality is a word in a ``readingQuality`` without an inner element.
@@ -29,18 +29,18 @@ class Duke(Quirk):
         return not document.interval_members.isdisjoint({"secondsPerInterval", "unitOfMeasure"})
 
     def implied_reading_type(self, block: BlockFacts) -> ImpliedReadingType | None:
-        said = block.interval
-        if not said.keys() & {"secondsPerInterval", "unitOfMeasure"}:
+        stated = block.interval
+        if not stated.keys() & {"secondsPerInterval", "unitOfMeasure"}:
             return None
-        uom, power = UNITS.get(said.get("unitOfMeasure", "kWh").lower().removesuffix("s"), ("", "0"))
-        service = said.get("serviceType", "").lower()
+        uom, power = UNITS.get(stated.get("unitOfMeasure", "kWh").lower().removesuffix("s"), ("", "0"))
+        service = stated.get("serviceType", "").lower()
         members = {
             "uom": uom,
             "powerOfTenMultiplier": power,
             "commodity": SERVICES.get(service, ""),
-            "intervalLength": said.get("secondsPerInterval", ""),
+            "intervalLength": stated.get("secondsPerInterval", ""),
         }
-        path = f"UsagePoint/{said.get('servicePointId') or 'unknown'}/MeterReading/{service or 'usage'}"
+        path = f"UsagePoint/{stated.get('servicePointId') or 'unknown'}/MeterReading/{service or 'usage'}"
         words = {
             "named": "their meter, unit, and interval length in their interval",
             "sender": "Duke Energy",

@@ -23,12 +23,12 @@ class SmartHub(Quirk):
         return "uom" in document.interval_members
 
     def implied_reading_type(self, block: BlockFacts) -> ImpliedReadingType | None:
-        said, powers = block.interval, block.multipliers
-        unit = UNITS.get(integer(said.get("uom")) or 0, UNITS[0])
+        stated, powers = block.interval, block.multipliers
+        unit = UNITS.get(integer(stated.get("uom")) or 0, UNITS[0])
         power = integer(powers[0] if powers else "0") if len(set(powers)) < 2 else None
         if unit is UNITS[0] or power is None:
             return None
-        members = {"uom": said["uom"], "currency": said.get("currency", "")}
+        members = {"uom": stated["uom"], "currency": stated.get("currency", "")}
         members["powerOfTenMultiplier"] = str(unit.kilo - power) if powers else "0"
         words, severity = {"sender": "SmartHub"}, "info"
         if powers:
