@@ -156,7 +156,7 @@ class Client:
             How the redirect arrives; see :class:`~greenkit.custodian.Authorization`.
         again : bool
             Start one even if there is a grant. At PG&E the old grant ends as soon as the customer approves, even if
-            this process has stopped to wait by then.
+            this process has stopped waiting by then.
         open_browser : bool
             Open the link in the browser of this machine.
         deadline : float
