@@ -266,7 +266,8 @@ def test_onboarding_for_ftps_leaves_out_the_ssh_key(tmp_path):
     made = write_onboarding(tmp_path, protocol="ftps", pgp=settings.PgpSettings(home=tmp_path / "none"))
     assert str(made["client-certificate.cer"]).startswith("The settings contain no certificate, which FTPS requires")
     page = made["onboarding.md"].read_text()
-    assert "ssh" not in {*made} | {page.lower()}
+    assert sorted(made) == ["client-certificate.cer", "onboarding.md", "openpgp-public-key.asc"]
+    assert "ssh" not in page.lower()
     assert "Zip a .cer file before you mail it" in page
 
 
