@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import greenkit
 from greenkit import cli, findings, frame, settings
 from greenkit.analysis import reconcile
 from greenkit.cli._command import EXIT_CODES
@@ -115,6 +116,17 @@ def test_every_how_to_page_is_in_its_index():
     listed = re.findall(r"^[a-z0-9-]+$", index.read_text(encoding="utf-8"), re.MULTILINE)
     pages = sorted(page.stem for page in index.parent.glob("*.md") if page != index)
     assert sorted(listed) == pages, "docs/how-to/index.md lists each page of its folder once"
+
+
+def test_layout_of_the_guide_leaves_no_question_open():
+    page = (DOCS / "how-to" / "add-a-table-layout.md").read_text(encoding="utf-8")
+    written = tomllib.loads(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    (header,) = written["layout"]["headers"]
+    days = [f"m,2024-07-04,{hour:02}:00,{hour}" for hour in range(3)]
+    table = "\n".join([",".join(header), *days])
+    df = greenkit.load_table(table.encode(), {"table": written["table"]})
+    assert df["start"].dt.strftime("%H:%M %z").tolist() == ["00:00 -0600", "01:00 -0600", "02:00 -0600"]
+    assert df["value"].tolist() == [0, 1, 2]
 
 
 def test_settings_in_the_pages_are_valid():
