@@ -98,6 +98,16 @@ def test_grants_of_an_older_version_are_found_by_name(customers, utility, tmp_pa
     assert list(named) == ["ada"]
 
 
+def test_findings_of_a_nightly_answer_say_what_is_missing(customers, utility):
+    with customers.client("grace") as client:
+        one = client.fetch_usage("2024-03-01", "2024-03-02")[0].read()
+    utility.behavior.replace = lambda path: flask.Response(one) if path.endswith("Subscription/50001") else None
+    night = customers.fetch_new(first="2024-03-01", now="2024-03-04")
+    assert list(night.table["state"]) == ["fetched", "fetched"]
+    assert "custodian.window.less" in night.readings["grace"].gk.findings.names
+    assert "custodian.window.less" not in night.readings["ada"].gk.findings.names
+
+
 def test_forgetting_a_customer_deletes_the_record_of_received_days(customers, tmp_path):
     customers.fetch_new(first="2024-03-01", now="2024-03-02")
     assert len(list((tmp_path / "s" / "tokens").glob("*.received"))) == 2
