@@ -318,21 +318,23 @@ def scan_digits(text: Bytes, at: Positions) -> tuple[Positions, Positions]:
     """
     number, at = np.zeros(len(at), dtype=np.int64), at.copy()
     going = np.ones(len(at), dtype=bool)  # places whose number has not ended yet
+    left = len(at)
+    ended = []  # places whose number ended before the longest one; theirs is computed on, and then put back
     for _ in range(DIGITS):
-        digit = text[at]
+        digit = text.take(at, mode="clip")
         digit -= np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
-        going &= digit < 10
-        left = np.count_nonzero(going)
-        if left == len(going):  # all numbers are equally long so far, as starts and durations are
-            number *= 10
-            at += 1
-        elif left:
-            digit *= going
-            number *= np.where(going, np.uint8(10), np.uint8(1))
-            at += going
-        else:
+        was_going, going = going, going & (digit < 10)
+        before, left = left, np.count_nonzero(going)
+        if not left:
             break
+        if left < before:
+            done = np.flatnonzero(was_going & ~going)
+            ended.append((done, number[done], at[done]))
+        number *= 10
         number += digit
+        at += 1
+    for done, numbers, ends in ended:
+        number[done], at[done] = numbers, ends
     return number, at
 
 
@@ -351,20 +353,26 @@ def scan_decimals(text: Bytes, at: Positions) -> tuple[Positions | Floats, Posit
     is_pointed = text[end] == ord(".")
     if not is_pointed.any():
         return whole, end
-    pointed = np.flatnonzero(is_pointed)
-    is_each = len(pointed) == len(at)  # as in most files; then nothing needs to be selected
-    point = end if is_each else end[pointed]
+    if 2 * np.count_nonzero(is_pointed) < len(at):  # of few, only those are read on
+        few = np.flatnonzero(is_pointed)
+        number = whole.astype(np.float64)
+        number[few], end[few] = _fractions(text, at[few], whole[few], end[few], is_pointed[few])
+        return number, end
+    return _fractions(text, at, whole, end, is_pointed)
+
+
+def _fractions(
+    text: Bytes, at: Positions, whole: Positions, point: Positions, is_pointed: Bools
+) -> tuple[Floats, Positions]:
+    """Return numbers with the decimals that follow their point, and where they end."""
     part, stop = scan_digits(text, point + 1)
     places = stop - point - 1
-    fits = (places > 0) & (stop - (at if is_each else at[pointed]) <= DIGITS + 1)
-    if is_each and fits.all():
-        tens = _TENS[places]
-        return (whole * tens + part) / tens, stop  # both are exact integers: one rounding
-    pointed, part, stop, tens = pointed[fits], part[fits], stop[fits], _TENS[places[fits]]
-    number = whole.astype(np.float64)
-    number[pointed] = (whole[pointed] * tens + part) / tens  # both are exact integers: one rounding
-    end[pointed] = stop
-    return number, end
+    fits = is_pointed & (places > 0) & (stop - at <= DIGITS + 1)
+    tens = _TENS[places]
+    number = (whole * tens + part) / tens  # both are exact integers: one rounding
+    if fits.all():
+        return number, stop
+    return np.where(fits, number, whole), np.where(fits, stop, point)
 
 
 def parse_decimals(text: Bytes, start: Positions, stop: Positions) -> tuple[Floats, Bools]:
