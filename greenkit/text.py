@@ -324,7 +324,7 @@ def scan_digits(text: Bytes, at: Positions) -> tuple[Positions, Positions]:
         digit = text.take(at, mode="clip")
         digit -= np.uint8(48)  # unsigned, so that bytes below "0" wrap around to large numbers
         was_going, going = going, going & (digit < 10)
-        before, left = left, np.count_nonzero(going)
+        before, left = left, int(np.count_nonzero(going))
         if not left:
             break
         if left < before:
