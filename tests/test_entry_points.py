@@ -151,6 +151,7 @@ WITHOUT_FAULT = {
     "certificates.is_pem",
     "certificates.pem",
     "certificates.sign",
+    "Window.in_zone",
     "Certificate.days_left",
     "settings.default_path",
     "Settings.show",

@@ -13,6 +13,7 @@ import tempfile
 import time
 import traceback
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gnupg
@@ -118,6 +119,18 @@ def test_new_key_has_what_smt_requires(key, keyring):
     assert "-----BEGIN PGP PRIVATE KEY BLOCK-----" in secret.reveal()
     with pytest.raises(errors.SettingsError, match="has no key 1234"):
         keyring.public_key("1234")
+
+
+def test_threads_share_a_keyring(key, keyring):
+    """Each thread reads what its own gpg writes: with one object for all, they read each other's pipes."""
+
+    def back(text):
+        with keyring.decrypt(io.BytesIO(keyring.encrypt(text, key.fingerprint))) as file:
+            return file.read()
+
+    plain = [bytes([n]) * 100_000 for n in range(12)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(back, plain)) == plain
 
 
 def test_new_key_without_passphrase_in_a_new_folder(folder, monkeypatch):

@@ -122,7 +122,7 @@ def _limited_class() -> Any:
 
         def _open_subprocess(self, args: list[str], passphrase: bool = False) -> subprocess.Popen[bytes]:
             self.ended = False
-            self.child = subprocess.Popen(  # noqa: S603 no shell; the program is the caller's
+            child = self.child = subprocess.Popen(  # noqa: S603 no shell; the program is the caller's
                 self.make_args(args, passphrase),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -133,8 +133,8 @@ def _limited_class() -> Any:
                 preexec_fn=partial(_end_with_parent, os.getpid()) if sys.platform == "linux" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
-            threading.Thread(target=self._watch, args=(self.child, self.allowed), daemon=True).start()
-            return self.child
+            threading.Thread(target=self._watch, args=(child, self.allowed), daemon=True).start()
+            return child
 
         def _collect_output(self, *args: Any, **kwargs: Any) -> Any:
             found = super()._collect_output(*args, **kwargs)

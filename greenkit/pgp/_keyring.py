@@ -180,7 +180,7 @@ class Keyring:
             raise SettingsError(
                 f"The key file {key!s} cannot be read ({e.strerror})", next_step="Check the path of the file."
             ) from None
-        found = self._call("the import", lambda: self._gpg.import_keys(data))
+        found = self._call("the import", lambda gpg: gpg.import_keys(data))
         if not found.fingerprints:
             where = "The given bytes contain" if isinstance(key, bytes) else f"{key!s} contains"
             raise SettingsError(
@@ -190,18 +190,18 @@ class Keyring:
 
     def list_keys(self, *, secret: bool = True) -> list[Key]:
         """Return the keys that have a secret key in this keyring, or all of them."""
-        return [_key(found) for found in self._call("the list of keys", lambda: self._gpg.list_keys(secret))]
+        return [_key(found) for found in self._call("the list of keys", lambda gpg: gpg.list_keys(secret))]
 
     def public_key(self, fingerprint: str) -> str:
         """Return a public key, ASCII-armored: the form that a sender such as SMT needs."""
-        return str(self._call("the export", lambda: self._gpg.export_keys(fingerprint))) or _no_key(fingerprint)
+        return str(self._call("the export", lambda gpg: gpg.export_keys(fingerprint))) or _no_key(fingerprint)
 
     def secret_key(self, fingerprint: str) -> Secret:
         """Return a secret key, ASCII-armored and still protected by its passphrase, for a backup in a safe place."""
         asks = self._passphrase is not None
         text = self._call(
             "the export",
-            lambda: self._gpg.export_keys(fingerprint, True, passphrase=self._reveal(), expect_passphrase=asks),
+            lambda gpg: gpg.export_keys(fingerprint, True, passphrase=self._reveal(), expect_passphrase=asks),
         )
         return Secret(str(text) or _no_key(fingerprint))
 
@@ -284,7 +284,7 @@ class Keyring:
             with contextlib.suppress(BrokenPipeError, GpgTimedOut):  # reported below, from the status and the limit
                 self._call(
                     "the decryption",
-                    lambda: gpg.decrypt_file(read, passphrase=self._reveal(), extra_args=options),
+                    lambda _: gpg.decrypt_file(read, passphrase=self._reveal(), extra_args=options),
                 )
         finally:
             if gpg.child is not None:
@@ -310,10 +310,13 @@ class Keyring:
     def _reveal(self) -> str | None:
         return self._passphrase.reveal() if self._passphrase else None
 
-    def _call(self, work: str, run: Callable[[], Any]) -> Any:
-        """Run gpg; an exception leaves the frames behind whose locals contain the passphrase."""
+    def _call(self, work: str, run: Callable[[Any], Any]) -> Any:
+        """Run gpg; an exception leaves the frames behind whose locals contain the passphrase.
+
+        Each run has a copy of python-gnupg's object, which notes what its run does: two threads may use one keyring.
+        """
         try:
-            return run()
+            return run(copy.copy(self._gpg))
         except TimeoutError:
             fault: BaseException = _gpg.timed_out(work, self._gpg.allowed())
         except BaseException as e:  # noqa: BLE001 Ctrl-C too
@@ -329,7 +332,7 @@ class Keyring:
         SettingsError
             If the key is missing, has expired, or is not for encryption.
         """
-        made = self._call("the encryption", lambda: self._gpg.encrypt(plain, fingerprint, always_trust=True))
+        made = self._call("the encryption", lambda gpg: gpg.encrypt(plain, fingerprint, always_trust=True))
         if not made.ok:
             raise SettingsError(
                 f"Nothing can be encrypted to the key {fingerprint}: it is missing or has expired",
@@ -501,7 +504,7 @@ def new_key(
             _files.private_folder(home)
     with Keyring(home) as keyring:
         keyring._gpg.allowed = lambda: _gpg.NEW_KEY
-        made = keyring._call("the new key", lambda: keyring._gpg.gen_key(_sheet(name, email, passphrase, years)))
+        made = keyring._call("the new key", lambda gpg: gpg.gen_key(_sheet(name, email, passphrase, years)))
         if not made.fingerprint:
             raise SettingsError(
                 "gpg created no key", next_step="Check that its folder is writable and that gpg-agent can start."

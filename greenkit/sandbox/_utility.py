@@ -94,9 +94,10 @@ class Utility:
             Number of days before today that are posted to ``intervaldata``.
         """
         data = public_key.encode() if isinstance(public_key, str) else public_key
-        self._recipient = (keyring, keyring.add(data)[0])
-        for ago in range(days, 0, -1):
-            self.post(self.today - timedelta(days=ago))
+        with self._lock:  # the next day may begin meanwhile
+            self._recipient = (keyring, keyring.add(data)[0])
+            for ago in range(days, 0, -1):
+                self.post(self.today - timedelta(days=ago))
 
     def post(self, day: date) -> list[Path]:
         """Post the LSE files of a day, one for each TDSP, to ``intervaldata``."""
