@@ -369,7 +369,8 @@ def tou(
     Raises
     ------
     SchemaError
-        If there is neither a column ``tou`` nor a schedule, if there are too many series, or if none has a total.
+        If there is neither a column ``tou`` nor a schedule, if a schedule is for intervals longer than an hour, if
+        there are too many series, or if none has a total.
     SettingsError
         If the schedule is not one of these.
     """
@@ -387,6 +388,14 @@ def tou(
         raise SchemaError(
             f"The series are in {' and '.join(dict.fromkeys(found.keys['unit']))}, which have no totals",
             next_step="Pass a frame of energy or another amount.",
+        )
+    long = np.flatnonzero(one.interval[np.unique(one.code)] > 3600)
+    if schedule is not None and len(long):
+        code = int(np.unique(one.code)[long[0]])
+        raise SchemaError(
+            f"{one.label(code)} has intervals of {one.interval[code] / 3600:g} h, but a schedule needs intervals of an "
+            "hour or less",
+            next_step="Filter out the series, or draw df.gk.plot.monthly().",
         )
     words, code = _periods_of(df, one, names, schedule)
     laid = _periods.assign(one, calendar)

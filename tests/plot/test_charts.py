@@ -341,8 +341,15 @@ def test_time_of_use_does_not_sum_demand(make_series):
         plot.tou(demand, schedule="wholesale")
 
 
+@pytest.mark.parametrize("schedule", ["wholesale", {"on-peak": "16-21"}])
+def test_time_of_use_refuses_days_under_a_schedule(make_series, schedule):
+    """A day has hours of every period, so its energy belongs to none."""
+    with pytest.raises(SchemaError, match=r"has intervals of 24 h, but a schedule needs intervals of an hour or less"):
+        plot.tou(make_series([1.0] * 10, every="24h", zone="UTC"), schedule=schedule)
+
+
 def test_many_months_of_time_of_use_have_short_names_within_their_panel(make_series):
-    df = make_series([1.0] * 14 * 31, every="24h", zone="UTC")
+    df = make_series([1.0] * 24 * 14 * 31, zone="UTC")
     axis = plot.tou(df, schedule="wholesale").layout.xaxis
     assert (axis.tickvals[:2], axis.ticktext[:2]) == (("July 2024", "September 2024"), ("Jul<br>2024", "Sep<br>2024"))
     assert len(axis.ticktext) <= 12
