@@ -73,6 +73,8 @@ def test_one_bill_and_no_bill_raise_schema_error(make_series):
     two = frame.concat([month, make_series(np.full(24 * 31, 1.0), "2025-01-01", meter="M2")])
     with pytest.raises(SchemaError, match="A change needs two bills"):
         plot.bill_change(price(two, plan))
+    with pytest.raises(SchemaError, match="A change needs two bills"):
+        plot.bill_change(price(month.iloc[:0], plan))
     assert plot.bill(made).layout.xaxis.ticktext == ("Jan<br>2025",)
     assert plot.plans(compare_plans(month, [plan])).layout.title.text == "Cost of 1 bill by plan"
     with pytest.raises(SchemaError, match="no bill to draw"):
