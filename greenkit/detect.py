@@ -174,9 +174,11 @@ def open_contents(
                 next_step=f"Leave {given[0]}= out.",
             )
         if kinds & {"espi"} and not kinds & {"smt", "known table"}:
-            from greenkit.espi._reader import open_for_load
+            from greenkit.espi import _reader as espi
 
-            feed = open_for_load(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
+            feed = espi.for_load(
+                espi.open_espi(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
+            )
             return Contents(feed.readings, (feed,))
         if has_tables:
             if tz is not None:
@@ -188,12 +190,9 @@ def open_contents(
                 "tz= and epoch= apply only to Green Button feeds and tables, and the source contains other files",
                 next_step="Load the Green Button feeds separately.",
             )
-        from greenkit.smt import open_smt
+        from greenkit.smt import _reader as smt
 
-        data = open_smt(source, pgp=pgp, errors=errors, progress=progress, limits=limits)
-        if not len(data.readings):
-            data.findings.extend(no_intervals("open_smt", bills=len(data.bills), registers=len(data.registers)))
-            frame.note(data.readings, data.findings)
+        data = smt.for_load(smt.open_smt(source, pgp=pgp, errors=errors, progress=progress, limits=limits))
         return Contents(data.readings, (data,))
 
 

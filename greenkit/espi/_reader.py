@@ -131,22 +131,14 @@ def load_espi(
     >>> df[["flow", "start", "value", "unit"]].iloc[0].astype(str).tolist()
     ['delivered', '2023-11-14 16:15:00-06:00', '0.25', 'kWh']
     """
-    readings = open_for_load(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits).readings
+    opened = open_espi(source, tz=tz, epoch=epoch, errors=errors, progress=progress, limits=limits)
+    readings = for_load(opened).readings
     frame.findings_of(readings).warn("load_espi")
     return readings
 
 
-def open_for_load(
-    source: Readable,
-    *,
-    tz: str | None,
-    epoch: str,
-    errors: Errors,
-    progress: Progress,
-    limits: Limits | None,
-) -> GreenButton:
-    """Read a feed as :func:`open_espi` does; its readings have the findings of :func:`load_espi`."""
-    opened = _open(source, tz, epoch, errors, progress, limits, recover=False)
+def for_load(opened: GreenButton) -> GreenButton:
+    """Return a feed, with the finding that :func:`load_espi` adds to readings without rows."""
     findings = frame.findings_of(opened.readings)
     if opened.readings.empty and not findings.named("espi.register.apart"):
         findings.extend(opened._nothing_read())

@@ -358,15 +358,19 @@ def load_smt(
     >>> load_smt(csv)[["meter", "flow", "start", "value"]].iloc[1].astype(str).tolist()
     ['10000000000000017', 'delivered', '2025-07-06 12:00:00-05:00', '2.25']
     """
-    data = open_smt(
-        source, revisions=revisions, pgp=pgp, strict=strict, errors=errors, progress=progress, limits=limits
+    data = for_load(
+        open_smt(source, revisions=revisions, pgp=pgp, strict=strict, errors=errors, progress=progress, limits=limits)
     )
-    if len(data.readings):
-        data.findings.warn(_name_of(source))
-        return data.readings
-    data.findings.extend(no_intervals("open_smt", bills=len(data.bills), registers=len(data.registers)))
     data.findings.warn(_name_of(source))
-    return frame.note(data.readings, data.findings)
+    return data.readings
+
+
+def for_load(data: SmtData) -> SmtData:
+    """Return the data, with the finding that :func:`load_smt` adds to readings without rows."""
+    if not len(data.readings):
+        data.findings.extend(no_intervals("open_smt", bills=len(data.bills), registers=len(data.registers)))
+        frame.note(data.readings, data.findings)
+    return data
 
 
 @explained
