@@ -20,7 +20,7 @@ from greenkit._series import ADDITIVE as ADDITIVE
 from greenkit._series import SERIES as SERIES
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, Count, Finding, Findings, Kind
-from greenkit.times import US, to_times, view_instants
+from greenkit.times import US, is_zone, to_times, view_instants
 
 if TYPE_CHECKING:
     from greenkit._intervals import Intervals
@@ -749,9 +749,6 @@ def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def zone_of(name: object) -> zoneinfo.ZoneInfo:
     """Return the zone of an IANA name, or raise SchemaError."""
-    try:
-        return zoneinfo.ZoneInfo(str(name))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise SchemaError(
-            f"{name!r} is not a valid IANA time zone", next_step="Use a name such as America/Chicago."
-        ) from None
+    if not is_zone(str(name)):
+        raise SchemaError(f"{name!r} is not a valid IANA time zone", next_step="Use a name such as America/Chicago.")
+    return zoneinfo.ZoneInfo(str(name))

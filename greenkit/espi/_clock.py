@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from greenkit.espi._codes import integer
 from greenkit.findings import Kind
-from greenkit.times import US, Instants, from_wall_clock, local_dates, midnights, to_times
+from greenkit.times import US, Instants, from_wall_clock, is_zone, local_dates, midnights, to_times
 
 DST_OFFSET: Final = Kind(
     "espi.time.dst-offset",
@@ -218,15 +218,14 @@ def _fixed(seconds: int) -> str | None:
 
 def check_zone(tz: str) -> str:
     """Check the name of an IANA time zone, and return it; raise ValueError if there is no such zone."""
-    try:
-        return zoneinfo.ZoneInfo(str(tz)).key
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        import difflib
+    if is_zone(str(tz)):
+        return str(tz)
+    import difflib
 
-        known = {name.lower(): name for name in zoneinfo.available_timezones()}
-        near = difflib.get_close_matches(str(tz).lower(), known, n=1, cutoff=0.88)
-        hint = f"Did you mean {known[near[0]]!r}?" if near else "Use a name such as 'America/Los_Angeles'."
-        raise ValueError(f"tz={tz!r} is not a valid IANA time zone. {hint}") from None
+    known = {name.lower(): name for name in zoneinfo.available_timezones()}
+    near = difflib.get_close_matches(str(tz).lower(), known, n=1, cutoff=0.88)
+    hint = f"Did you mean {known[near[0]]!r}?" if near else "Use a name such as 'America/Los_Angeles'."
+    raise ValueError(f"tz={tz!r} is not a valid IANA time zone. {hint}")
 
 
 def check_epoch(epoch: str) -> str:
