@@ -32,6 +32,7 @@ from greenkit._series import KEY as KEY
 from greenkit._series import POWER as POWER
 from greenkit._series import adds_up as adds_up
 from greenkit._series import power_unit as power_unit
+from greenkit.errors import SchemaError
 from greenkit.findings import counted, warn
 from greenkit.times import to_times
 
@@ -49,6 +50,21 @@ def from_frame(df: pd.DataFrame) -> Intervals:
     """
     frame.check(df)
     return _intervals.of(df)
+
+
+def check_lengths(found: Intervals, longest: int, what: str, *, next_step: str = "Filter out the series.") -> None:
+    """Raise SchemaError if a series has intervals longer than ``longest`` seconds.
+
+    ``what`` names the chart or table that needs intervals of that length or less.
+    """
+    long = np.flatnonzero(found.interval > longest)
+    if len(long):
+        bound = "an hour" if longest == 3600 else f"{longest / 3600:g} h"
+        raise SchemaError(
+            f"{found.label(int(long[0]))} has intervals of {found.interval[long[0]] / 3600:g} h, but {what} needs "
+            f"intervals of {bound} or less",
+            next_step=next_step,
+        )
 
 
 def unique(df: pd.DataFrame) -> pd.DataFrame:

@@ -430,13 +430,7 @@ def average_day(
     """
     by = (by,) if isinstance(by, str) else by
     one = with_power(df)
-    long = np.flatnonzero(one.interval > 3600)
-    if len(long):
-        raise SchemaError(
-            f"{one.label(int(long[0]))} has intervals of {one.interval[long[0]] / 3600:g} h, but an average day needs "
-            "intervals of an hour or less",
-            next_step="Filter out the series.",
-        )
+    intervals.check_lengths(one, 3600, "an average day")
     table = by_batch(one, lambda batch: _average(batch, by, holidays))
     return state(pd.concat([keys_of(one, table.pop("code")), table], axis=1), df, one)
 

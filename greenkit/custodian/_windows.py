@@ -33,7 +33,7 @@ StrPath = str | os.PathLike[str]
 Moment = str | float | datetime.date | np.datetime64 | np.number
 """A date or time: text such as ``"2024-01-31"``, a date, a datetime, a Timestamp, or epoch seconds."""
 EMPTY_FEED: Final = b'<feed xmlns="http://www.w3.org/2005/Atom"/>'
-"""Feed that stands in for an empty answer; it yields tables with all columns and no rows."""
+"""Feed that replaces an empty answer. Its tables have all columns and no rows."""
 MOST_PAGES: Final = 1000
 """Largest number of pages of one answer."""
 _LONGEST_WAIT: Final = 86_400.0

@@ -389,14 +389,9 @@ def tou(
             f"The series are in {' and '.join(dict.fromkeys(found.keys['unit']))}, which have no totals",
             next_step="Pass a frame of energy or another amount.",
         )
-    long = np.flatnonzero(one.interval[np.unique(one.code)] > 3600)
-    if schedule is not None and len(long):
-        code = int(np.unique(one.code)[long[0]])
-        raise SchemaError(
-            f"{one.label(code)} has intervals of {one.interval[code] / 3600:g} h, but a schedule needs intervals of an "
-            "hour or less",
-            next_step="Filter out the series, or draw df.gk.plot.monthly().",
-        )
+    if schedule is not None:
+        monthly = "Filter out the series, or draw df.gk.plot.monthly()."
+        intervals.check_lengths(one, 3600, "a schedule", next_step=monthly)
     words, code = _periods_of(df, one, names, schedule)
     laid = _periods.assign(one, calendar)
     amounts: dict[str, Floats] = {"value": one.amount}

@@ -10,9 +10,8 @@ import pandas as pd
 from greenkit import _style
 from greenkit._style import Theme
 from greenkit.analysis import _periods, quality, shape, totals
-from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, checked, power_unit, reading_once
+from greenkit.analysis.intervals import HOUR, Floats, Intervals, Ints, check_lengths, checked, power_unit, reading_once
 from greenkit.analysis.shape import SERIES
-from greenkit.errors import SchemaError
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Scale, Sheet
 from greenkit.times import ONE_DAY, US, midnights, to_times
@@ -323,13 +322,7 @@ def heatmap(
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(checked(df), _FACETS)
     found = _theme.few(found.take(found.valid & (found.hours > 0)), _FACETS)
-    for code in range(len(found.keys)):
-        if found.interval[code] > 3600:
-            raise SchemaError(
-                f"{found.label(code)} has intervals of {found.interval[code] / 3600:g} h, but a heatmap needs "
-                "intervals of an hour or less",
-                next_step="Filter out the series, or draw df.gk.plot.calendar().",
-            )
+    check_lengths(found, 3600, "a heatmap", next_step="Filter out the series, or draw df.gk.plot.calendar().")
     codes = np.unique(found.code)
     labels = [name if len(codes) > 1 else "" for name in _theme.names(found.keys)]
     sheet = Sheet.of(f"Heatmap, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme)

@@ -14,7 +14,6 @@ from greenkit.analysis import _periods, intervals, shape
 from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit, reading_once
 from greenkit.analysis.shape import SERIES, Moments
-from greenkit.errors import SchemaError
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
 from greenkit.times import local_dates, midnights, to_instants, to_times
@@ -234,12 +233,12 @@ def peak_days(
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found, note = _theme.only(intervals.checked(df))
-    if found.interval[0] > _WITHIN_DAY:
-        raise SchemaError(
-            f"{found.label(0)} has intervals of {found.interval[0] / 3600:g} h, but a chart of a peak day needs "
-            "intervals of 3 h or less",
-            next_step="List the highest intervals with df.gk.peaks(), or draw df.gk.plot.daily().",
-        )
+    intervals.check_lengths(
+        found,
+        _WITHIN_DAY,
+        "a chart of a peak day",
+        next_step="List the highest intervals with df.gk.peaks(), or draw df.gk.plot.daily().",
+    )
     df = df.iloc[np.sort(found.row)]
     top = shape.peaks(df, n)
     unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])

@@ -283,7 +283,7 @@ def bill_change(
     KeyError
         If there is no such bill.
     """
-    if not bill.totals["meter"].value_counts().max() >= 2:  # NaN without bills
+    if not bill.totals["meter"].duplicated().any():
         raise SchemaError("A change needs two bills", next_step="Price a longer period, or choose shorter bills.")
     steps, a, b = bill.changes(before, after, meter=meter)
     first, last = (_theme.plain(_theme.period_label(name)) for name in (a[0], b[0]))
