@@ -11,10 +11,11 @@ the rounded lines. With ``rounded=False`` nothing is rounded, for averages of la
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -172,13 +173,13 @@ class Notes:
     held: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
 
-    def add(self, kind: Kind, key: str = "", *, kwh: float | None = None, **words: Any) -> None:
-        """Count one more bill, and add up its energy; the words of the first one are kept."""
+    def add(self, kind: Kind, key: str = "", *, sums: Mapping[str, float] = MappingProxyType({}), **words: Any) -> None:
+        """Count one more bill, and add up its ``sums``; the words of the first one are kept."""
         self.kinds[kind.name] = kind
         seen = self.held.setdefault((kind.name, key), {"count": 0, **words})
         seen["count"] += 1
-        if kwh is not None:
-            seen["kwh"] = round(seen.get("kwh", 0.0) + kwh, 6)
+        for name, value in sums.items():
+            seen[name] = round(seen.get(name, 0.0) + value, 6)
 
     def report(self, findings: Findings) -> None:
         """Add one finding for each kind and key."""

@@ -132,7 +132,7 @@ def settle(bill: _OneBill) -> None:
     if export is None:
         exported = bill.of.received(bill.b)
         if exported > 0:
-            bill.p.notes.add(NO_EXPORT, kwh=exported, unit=bill.plan.unit)
+            bill.p.notes.add(NO_EXPORT, sums={"kwh": exported}, unit=bill.plan.unit)
         return
     ledger = bill.p.history.export
     _year_begins(bill, export)

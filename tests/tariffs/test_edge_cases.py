@@ -240,6 +240,13 @@ def test_17_total_near_a_threshold_is_reported_and_rounded_as_in_the_plan():
     assert not credit(998.9).findings.named("tariff.credit.at-threshold")
 
 
+def test_17_bills_near_a_threshold_show_the_kwh_of_the_first():
+    one = plan(energy=0, credits=[{"amount": 125, "from": 1000}])
+    bills = {"start": ["2025-01-01", "2025-02-01"], "end": ["2025-02-01", "2025-03-01"], "kWh": [999.5, 1000.25]}
+    (found,) = price_bills(one, pd.DataFrame(bills)).findings.named("tariff.credit.at-threshold")
+    assert (found.evidence["count"], found.evidence["kwh"]) == (2, 999.5)
+
+
 def test_18_bill_without_energy(chicago):
     one = plan(energy=0.1, fixed=[{"amount": 5}], fees=[{"amount": 10, "below": 800}], minimum=20)
     bill = price(chicago(np.zeros(hours("2025-01-01", "2025-02-01"))), one)
