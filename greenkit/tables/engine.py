@@ -180,11 +180,12 @@ class Engine(Placing):
 
     def _rates_and_registers(self, out: Readings, parts: list[Part], which: Ints | None) -> None:
         """Make usage of registers, and split net values where it is asked for."""
+        which = np.zeros(len(out.row), dtype=np.int64) if which is None else which  # the part of each row
         for i, part in enumerate(parts):
             kind = part.spec.kind
             if kind != "register" and not part.spec.split and (kind == "usage" or not self.asks_kind):
                 continue
-            mine = np.ones(len(out.row), dtype=bool) if which is None else which == i
+            mine = which == i
             if kind is None and self.asks_kind and _looks_like_register(out, mine):
                 self.ask(
                     "kind", "Are the values usage, or readings of a register?", ("usage", "register"),
@@ -192,15 +193,13 @@ class Engine(Placing):
                     int(out.row[np.argmax(mine)]),
                 )  # fmt: skip
             if kind == "register":
-                self._from_register(out, mine)
-                return
-            if part.spec.split:
-                _split(out, mine)
+                which = which[self._from_register(out, mine)]
+            elif part.spec.split:
+                which = np.concatenate([which, which[mine]])[_split(out, mine)]
                 self._report(NET_SPLIT)
-                which = None if which is None else which[: len(out.row)]
 
-    def _from_register(self, out: Readings, mine: Bools) -> None:
-        """Replace readings of registers by the differences of neighbors."""
+    def _from_register(self, out: Readings, mine: Bools) -> Bools:
+        """Replace readings of registers by the differences of neighbors, and return which rows are left."""
         value = np.full(len(out.row), np.nan)
         keep = ~mine
         falls: list[int] = []
@@ -230,6 +229,7 @@ class Engine(Placing):
             if found:
                 self._report(kind, count=len(found), first=_instant_text(min(found)))
         _keep(out, keep)
+        return keep
 
     def _duplicates(self, out: Readings) -> None:
         """Leave out exact duplicates, and report intervals with two different values."""
@@ -356,8 +356,11 @@ def _sum_meters(out: Readings, meter: str) -> None:
     out.value, out.cost = value, cost
 
 
-def _split(out: Readings, mine: Bools) -> None:
-    """Split net values by their sign: positive ones are delivered, negative ones received."""
+def _split(out: Readings, mine: Bools) -> Ints:
+    """Split net values by their sign: positive ones are delivered, negative ones received.
+
+    Return the new order of the rows, where those that were split follow all others once more.
+    """
     received = np.where(mine, np.where(np.isnan(out.value), np.nan, np.maximum(-out.value, 0)), np.nan)
     new = {}
     for key in np.unique(out.series[mine]).tolist():
@@ -384,6 +387,7 @@ def _split(out: Readings, mine: Bools) -> None:
     for name in ("row", "series", "start", "end", "value"):
         setattr(out, name, getattr(out, name)[order])
     out.cost = None if out.cost is None else out.cost[order]
+    return order
 
 
 def _looks_like_register(out: Readings, mine: Bools) -> bool:

@@ -391,6 +391,10 @@ class Table:
             raise SettingsError("lacks values", next_step='Write values = { Usage = { flow = "delivered" } }.')
         if self.cells is not None and not self.patterns:
             raise SettingsError("cells requires time.wide", next_step='Write wide = "%H:%M" in time.')
+        if self.cells is not None and (self.cost or any(cell.cost for cell in self.patterns.values())):
+            raise SettingsError(
+                "cost is that of a whole row, but a row of a wide table has many intervals", next_step="Remove cost."
+            )
         if self.clock is not None and self.clock not in CLOCKS and offset_minutes(self.clock) is None:
             raise SettingsError(
                 f"clock is {self.clock!r}, but it must be local, standard, utc, offset, or an offset such as +10:00",

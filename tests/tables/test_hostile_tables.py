@@ -107,6 +107,35 @@ def test_registers_become_usage_and_never_cross_a_fall():
     assert found.registers["value"].tolist() == [100, 101.5, 103, 109, 3, 4]
 
 
+def test_each_of_several_registers_becomes_usage():
+    register = {"unit": "kWh", "kind": "register"}
+    mapping = MAPPING | {"values": {"In": register | {"flow": "delivered"}, "Out": register | {"flow": "received"}}}
+    data = b"Time,In,Out\n2024-01-01 00:00,100,7\n2024-01-01 01:00,101,9\n2024-01-01 02:00,103,9.5\n"
+    assert load(data, mapping).groupby("flow", observed=True)["value"].agg(list).to_dict() == {
+        "delivered": [1, 2],
+        "received": [2, 0.5],
+    }
+
+
+def test_net_is_split_beside_another_column():
+    columns = {"Net": {"flow": "net", "unit": "kWh", "split": True}, "Peak": {"flow": "delivered", "unit": "kW"}}
+    data = b"Time,Net,Peak\n2024-01-01 00:00,1.5,4\n2024-01-01 01:00,-2.5,3\n"
+    df = load(data, MAPPING | {"values": columns})
+    assert df.groupby(["flow", "unit"], observed=True)["value"].agg(list).to_dict() == {
+        ("delivered", "kW"): [4, 3],
+        ("delivered", "kWh"): [1.5, 0],
+        ("received", "kWh"): [0, 2.5],
+    }
+
+
+def test_wide_table_has_no_cost_for_each_interval():
+    from greenkit.errors import SettingsError
+
+    wide = {"time": {"columns": ["Day"], "wide": "{n}"}, "cells": {"flow": "net", "unit": "kWh"}}
+    with pytest.raises(SettingsError, match="many intervals"):
+        load(b"", wide | {"cost": {"column": "Paid"}})
+
+
 def test_values_that_only_rise_are_asked():
     from greenkit.errors import AmbiguousTable
 
