@@ -174,6 +174,7 @@ class Inbox:
         self.new: set[int] = set()
         self.opened: set[int] = set()
         self.locked: list[str] = []  # names of files that the passphrase or the keys of the keyring do not open
+        self.unproven: list[str] = []  # names of files that neither a size nor a decryption proves to be complete
         self._hangs = 0
 
     def settle(self) -> None:
@@ -324,6 +325,8 @@ class Inbox:
             self.findings.add(WRONG_SIZE, file=row.name, words={"size": row.size, "received": row.bytes})
             note = f"The server reports {row.size:,} bytes, but sent {row.bytes:,} twice."
             return self.ledger.update(row, state=state, plain=plain, note=note)
+        if not encrypted and row.proof == "none":
+            self.unproven.append(row.name)
         proof = "decrypted" if encrypted else row.proof
         return self.ledger.update(row, state=state, plain=plain, proof=proof, note="")
 

@@ -240,6 +240,13 @@ LOCKED: Final = Kind(
     "Correct passphrase, or home, under [smt.pgp], and check it with greenkit doctor smt. The next fetch decrypts "
     "what it already has.",
 )
+UNPROVEN: Final = Kind(
+    "smt.fetch.unproven",
+    "warning",
+    "{named} {count:is|are} not encrypted, and the server reports no size, so greenkit cannot check that "
+    "{count:it is|they are} complete.",
+    "Check that the last day of each file is complete.",
+)
 STOPPED: Final = Kind(
     "smt.fetch.stopped", "serious", "The server stopped answering, so the call ended early: {error}", "Try again later."
 )
@@ -343,7 +350,7 @@ def _written(home: Home) -> Iterator[None]:
         if e.errno is None:
             raise
         raise NotWritten(
-            f"{home.into} cannot be written ({e.strerror or e})", next_step="Free disk space or use another folder."
+            f"{home.into} cannot be written ({e.strerror})", next_step="Free disk space or use another folder."
         ) from None
 
 
@@ -373,8 +380,9 @@ class _Pull:
         self._missing(listed)
         self._catch_up()
         self._expiring(listed)
-        if self.inbox.locked:
-            self._find(LOCKED, self.inbox.locked)
+        for kind, names in ((LOCKED, self.inbox.locked), (UNPROVEN, self.inbox.unproven)):
+            if names:
+                self._find(kind, names)
         return FetchReport(self.folder, self.inbox.home.into, tuple(self.files), self.findings)
 
     # ── before ──

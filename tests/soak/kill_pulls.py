@@ -118,8 +118,12 @@ def running(home):
     return found
 
 
-def run(kind, seed, kills, size):
-    """Kill ``kills`` fetches of ``size`` files each and return the counts; AssertionError if a promise is broken."""
+def run(kind, seed, kills, size, minutes):
+    """Kill ``kills`` fetches of ``size`` files each, or as many as ``minutes`` allow, and return the counts.
+
+    AssertionError if a promise is broken.
+    """
+    ends = time.monotonic() + 60 * minutes
     chance = random.Random(seed)
     counts = {"kills": 0, "files": 0, "rounds": 0, "gpg_outlived": 0}
     tenths, stored_then = Counter(), Counter()
@@ -132,7 +136,7 @@ def run(kind, seed, kills, size):
             worker = Worker({**job, "options": server.options()})
             usual = 0.0  # seconds that a fetch of a round takes if it is not killed
             before = {}
-            while counts["kills"] < kills:
+            while counts["kills"] < kills and time.monotonic() < ends:
                 files = {
                     f"{counts['rounds']:04}-{i:02}.lse": chance.randbytes(chance.randrange(200_000))
                     for i in range(size)
@@ -181,9 +185,10 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--files", type=int, default=5, help="files of a round")
+    parser.add_argument("--minutes", type=float, default=60.0, help="start no round after so many minutes")
     given = parser.parse_args()
     began = time.monotonic()
-    counts = run(KINDS[given.server], given.seed, given.kills, given.files)
+    counts = run(KINDS[given.server], given.seed, given.kills, given.files, given.minutes)
     seconds = round(time.monotonic() - began)
     print(json.dumps({"server": given.server, "seed": given.seed, **counts, "seconds": seconds}))
 

@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -49,13 +50,17 @@ for line in sys.stdin:
 """
 
 
-def run(count: int, seed: int) -> Counter[str]:
-    """Kill ``count`` refreshes and return how often each outcome occurred; AssertionError if a promise is broken."""
+def run(count: int, seed: int, minutes: float = 60.0) -> Counter[str]:
+    """Kill ``count`` refreshes, or as many as ``minutes`` allow, and return how often each outcome occurred.
+
+    AssertionError if a promise is broken.
+    """
     import greenkit
     from greenkit import errors
     from greenkit.sandbox import custodian, visitor
 
     found: Counter[str] = Counter()
+    ends = time.monotonic() + 60 * minutes
     with tempfile.TemporaryDirectory() as base, custodian.start("pge") as utility:
         settings = utility.write_settings(Path(base) / "s")
         tokens = Path(base) / "s" / "tokens"
@@ -71,6 +76,8 @@ def run(count: int, seed: int) -> Counter[str]:
         assert worker.stdout is not None
         try:
             for order in ["measure"] * 3 + ["kill"] * count:
+                if time.monotonic() > ends:
+                    break
                 reused = utility.counts["reuse detected"]
                 worker.stdin.write(order + "\n")
                 worker.stdin.flush()
@@ -114,6 +121,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--minutes", type=float, default=60.0, help="start no kill after so many minutes")
     given = parser.parse_args()
     print("seed", given.seed, flush=True)
-    print(json.dumps(run(given.count, given.seed), indent=1))
+    print(json.dumps(run(given.count, given.seed, given.minutes), indent=1))

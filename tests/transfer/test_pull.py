@@ -18,6 +18,7 @@ from greenkit.errors import (
     FormatError,
     GpgTimedOut,
     LoginRejected,
+    NotOnServer,
     NotWritten,
     ServerUnavailable,
     SettingsError,
@@ -29,6 +30,7 @@ from greenkit.transfer import _ledger as ledgers
 from greenkit.transfer._inbox import Part, refusal
 from greenkit.transfer._ledger import Home, Ledger
 from greenkit.transfer._pull import fetch_smt, pull
+from greenkit.transfer._remote import SMT_SFTP, no_folder
 
 PLAIN = {f"{day}.lse": f"day {day}\n".encode() * 500 for day in range(3)}
 
@@ -353,6 +355,19 @@ def test_unencrypted_file_is_copied_and_deleted_only_with_fetched(server, into):
     assert listed(server) == []
 
 
+def test_unencrypted_file_without_a_size_is_reported_as_unproven(server, into):
+    put(server, "IntervalData.csv", b"ESIID,USAGE_DATE\n")
+    report = run(server, into, server={"sizes": False}, delete="fetched")
+    assert [str(f).partition("unproven:")[2] for f in report.findings.named("smt.fetch.unproven")] == [
+        " 1 file (IntervalData.csv) is not encrypted, and the server reports no size, so greenkit cannot check that "
+        "it is complete. Check that the last day of each file is complete."
+    ]
+    assert len(report.findings) == 1
+    assert listed(server) == ["IntervalData.csv"]
+    put(server, "IntervalData.csv", b"ESIID,USAGE_DATE\n1")
+    assert not run(server, into).findings, "the size proves it"
+
+
 def test_empty_file_is_undecryptable(server, into):
     put(server, "0.lse.asc", b"")
     assert states(run(server, into, delete="fetched"))["0.lse.asc"] == "undecryptable"
@@ -429,6 +444,15 @@ def test_full_disk_ends_the_call_with_not_written(server, into, monkeypatch):
     monkeypatch.undo()
     assert run(server, into).complete
     no_leftovers(into)
+
+
+def test_missing_remote_folder_is_not_taken_for_an_error_of_the_local_disk(server, into):
+    class Missing(DirectoryRemote):
+        def names(self, folder):
+            raise no_folder(SMT_SFTP, folder)
+
+    with pytest.raises(NotOnServer, match="has no folder 'intervaldata'"):
+        run(server, into, remote=Missing(server))
 
 
 EVIL = ["..\\..\\win.asc", "a\nb.asc", ".hidden.asc", ".greenkit", "x" * 250 + ".asc", "C:evil.asc", "tab\t.asc"]

@@ -269,12 +269,14 @@ def ftps_server():
         yield server
 
 
-def test_missing_close_notify_is_accepted_if_the_size_agrees(ftps_server):
+def test_missing_close_notify_is_accepted_and_logged_if_the_size_agrees(ftps_server, caplog):
+    caplog.set_level("INFO", "greenkit.transfer")
     ftps_server.put(PATH, DATA)
     ftps_server.misbehave(no_close_notify=True)
     with ftps_server.remote() as remote:
         assert remote.stat(PATH).size == 300_000
         assert fetched(remote) == DATA
+        assert f"the data connection of {PATH} ended without close_notify" in caplog.messages
         ftps_server.misbehave(size_off=5)
         remote.stat(PATH)
         with pytest.raises(errors.TransferError, match="lost after 300,000 of 300,005 bytes"):
