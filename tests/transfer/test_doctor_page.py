@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_doctor import GPG, HOST, OPENPGP, greeting_and_tls, speaking, with_pgp
@@ -73,7 +74,10 @@ class Fault:
 
 
 class World:
-    """Two servers, and the settings of a customer whose files are fetched."""
+    """Two servers, and the settings of a customer whose files are fetched.
+
+    Several steps lead to the same settings, which are then checked only once.
+    """
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder, self.stack = folder, stack
@@ -81,18 +85,28 @@ class World:
         self.ftps = stack.enter_context(FtpsServer(authority=self.authority))
         self.sftp = stack.enter_context(SftpServer())
         self.mine = self.authority.client(HOST, stem="mine", days=90)
+        self.following = False  # a step, so that equal settings have the same diagnosis
+        self._known: dict[str, Diagnosis] = {}
+
+    def check(self, given: dict[str, Any]) -> Diagnosis:
+        if not self.following:
+            return check_smt(**given)
+        settings = repr(sorted((k, v.reveal() if isinstance(v, Secret) else v) for k, v in given.items()))
+        if settings not in self._known:
+            self._known[settings] = check_smt(**given)
+        return self._known[settings]
 
     def on_ftps(self, **changes) -> Diagnosis:
         given = {"protocol": "ftps", "host": "localhost", "port": self.ftps.endpoint.port, "user": self.ftps.user,
                  "password": self.ftps.password, "certificate": self.mine.certificate, "certificate_key": self.mine.key,
                  "ca_file": self.authority.file, "timeout": 3.0, "host_name": HOST, "into": self.folder / "into"}  # fmt: skip
-        return check_smt(**{**given, **changes})
+        return self.check({**given, **changes})
 
     def on_sftp(self, **changes) -> Diagnosis:
         given = {"host": "localhost", "port": self.sftp.endpoint.port, "user": self.sftp.user,
                  "password": self.sftp.password, "host_key": self.sftp.host_key, "timeout": 3.0,
                  "into": self.folder / "into"}  # fmt: skip
-        return check_smt(**{**given, **changes})
+        return self.check({**given, **changes})
 
     def with_pair(self, pair, **changes) -> Diagnosis:
         return self.on_ftps(certificate=pair.certificate, certificate_key=pair.key, **changes)
@@ -117,12 +131,11 @@ def faults(w: World, closed: int) -> list[Fault]:
     elsewhere = w.authority.server("elsewhere.example", stem="elsewhere")
     locked = new(HOST, stem="locked", password=Secret("open sesame"))
     own = certificates.new_certificate(made / "own", HOST, password=None)
-    public = certificates.new_ssh_key(made / "id", password=None)
     # an EC key of a certificate is an SSH key too, and opens faster than one in OpenSSH's format
     sealed_public = certificates.public_ssh(locked.key, Secret("open sesame"))
 
     def renewed(_):
-        return w.with_pair(new(HOST, stem=f"renewed-{time.monotonic_ns()}", days=90))
+        return w.with_pair(w.mine)  # valid for 90 days
 
     def with_variable(_):
         with pytest.MonkeyPatch.context() as patch:
@@ -130,8 +143,8 @@ def faults(w: World, closed: int) -> list[Fault]:
             return w.on_sftp(password=SecretRef("env", "SMT_PASSWORD_X"))
 
     def registered(_):
-        w.sftp.register(public)
-        return w.on_sftp(ssh_key=made / "id", password=None)
+        w.sftp.register(certificates.public_ssh(stranger.key))
+        return w.on_sftp(ssh_key=stranger.key, password=None)
 
     def patched(target, name, value, examine):
         with pytest.MonkeyPatch.context() as patch:
@@ -153,12 +166,17 @@ def faults(w: World, closed: int) -> list[Fault]:
 
     def without_key():
         (made / "g1").mkdir(mode=stat.S_IRWXU)
-        return w.on_sftp(**with_pgp(home=made / "g1"))
+        return on_keyring()
 
     def with_new_key(_):
-        pgp.new_key(made / "g1", name="REP One", passphrase=None, unprotected=True)
+        # else gpg measures how often it can hash a passphrase
+        (made / "g1" / "gpg-agent.conf").write_text("s2k-count 65536\n")
+        pgp.new_key(made / "g1", name="REP One", passphrase=Secret("open sesame"))
+        return on_keyring(Secret("open sesame"))
+
+    def on_keyring(passphrase=None):
         try:
-            return w.on_sftp(**with_pgp(home=made / "g1"))
+            return w.on_sftp(**with_pgp(home=made / "g1", passphrase=passphrase))
         finally:
             with pgp.Keyring(made / "g1") as keyring:
                 keyring.forget()
@@ -166,22 +184,6 @@ def faults(w: World, closed: int) -> list[Fault]:
     def sealed(passphrase):
         w.sftp.register(sealed_public)
         return w.on_sftp(ssh_key=locked.key, ssh_key_passphrase=passphrase, password=None)
-
-    def locked_home():
-        home = made / "g2"
-        home.mkdir(mode=stat.S_IRWXU)
-        (home / "gpg-agent.conf").write_text("s2k-count 65536\n")  # else gpg measures how many it can do
-        pgp.new_key(home, name="REP Two", passphrase=Secret("open sesame"))
-        with pgp.Keyring(home) as keyring:
-            keyring.forget()
-        return home
-
-    def unlocked(passphrase):
-        try:
-            return w.on_sftp(**with_pgp(home=made / "g2", passphrase=passphrase))
-        finally:
-            with pgp.Keyring(made / "g2") as keyring:
-                keyring.forget()
 
     on_ftps, on_sftp, key_of = w.on_ftps, w.on_sftp, "certificate key"
     return [
@@ -215,7 +217,7 @@ def faults(w: World, closed: int) -> list[Fault]:
         Fault("A firewall that drops the connection", "port",
               lambda: patched(_net, "connect", dropped, on_sftp), lambda _: on_sftp()),
         Fault("A server that closes the connection at once", "greeting", lambda: w.speaking(b"")),
-        Fault("A server that sends no greeting", "greeting", lambda: w.speaking(b"", wait=1, timeout=0.5),
+        Fault("A server that sends no greeting", "greeting", lambda: w.speaking(b"", wait=1, timeout=0.2),
               lambda _: on_ftps(port=w.ftps.endpoint.port)),
         Fault("Too many sessions", "greeting", lambda: w.speaking(b"421 Too many sessions\r\n"),
               lambda _: on_ftps()),
@@ -240,7 +242,7 @@ def faults(w: World, closed: int) -> list[Fault]:
         Fault("A different host key", "host key",
               lambda: on_sftp(host_key="SHA256:" + "A" * 43), lambda _: on_sftp(host_key=w.sftp.host_key)),
         Fault("An SSH key that SMT does not know", "login",
-              lambda: on_sftp(ssh_key=made / "id", password=None), registered),
+              lambda: on_sftp(ssh_key=stranger.key, password=None), registered),
         Fault("A folder that does not exist", "folder intervaldat",
               lambda: on_sftp(folders=("intervaldat",)), lambda _: on_sftp(folders=("intervaldata",))),
         Fault("A firewall that blocks the data ports", "folder intervaldata",
@@ -248,10 +250,10 @@ def faults(w: World, closed: int) -> list[Fault]:
               lambda _: on_ftps()),
         Fault("Files that SMT deletes soon", "files of intervaldata", waiting, fetched),
         Fault("A keyring without a key", "OpenPGP key", without_key, with_new_key),
-        Fault("An OpenPGP key without its passphrase", "OpenPGP passphrase", lambda: on_sftp(**with_pgp(home=locked_home())),
-              lambda _: unlocked(Secret("open sesame"))),
-        Fault("A wrong OpenPGP passphrase", "OpenPGP passphrase", lambda: unlocked(Secret("wrong")),
-              lambda _: unlocked(Secret("open sesame"))),
+        Fault("An OpenPGP key without its passphrase", "OpenPGP passphrase", on_keyring,
+              lambda _: on_keyring(Secret("open sesame"))),
+        Fault("A wrong OpenPGP passphrase", "OpenPGP passphrase", lambda: on_keyring(Secret("wrong")),
+              lambda _: on_keyring(Secret("open sesame"))),
     ]  # fmt: skip
 
 
@@ -278,7 +280,10 @@ def test_page_lists_each_fault_with_a_step_that_helps(world, closed_port):
         with pytest.MonkeyPatch.context() as patch:
             if not fault.check.startswith("OpenPGP"):
                 patch.setenv("PATH", "")  # without gpg, which takes half of the time of each diagnosis
+            patch.setitem(_ftps.FtpsRemote.__init__.__kwdefaults__, "backoff", 0.0)  # seconds before a new session
+            world.following = False
             diagnosis = fault.provoke()
+            world.following = True
             after = fault.follow(diagnosis) if fault.follow else None
         check = diagnosis.named(fault.check)
         assert check.state in ("failed", "warning"), f"{fault.title}: {diagnosis}"
