@@ -86,7 +86,7 @@ def _fetch_folders(smt: SmtSettings, folders: Iterable[str], into: Path) -> Exit
         for folder in folders:
             try:
                 report = pull(
-                    remote, folder, into=into, pgp=keyring, delete=smt.delete, tell=lambda f: write_line(str(f))
+                    remote, folder, into=into, pgp=keyring, delete=smt.delete, on_file=lambda f: write_line(str(f))
                 )
             except (FileNotFoundError, AccessRefused) as e:
                 write_error(e, subject=folder)

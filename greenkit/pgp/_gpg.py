@@ -1,7 +1,7 @@
 """Run the gpg program, within limits of time, and read why it did not decrypt.
 
-gpg writes plain text before it knows whether the message is complete, so what it writes goes through a pipe: a gpg
-that outlives a killed process cannot write a file. Its status lines are documented in GnuPG's ``doc/DETAILS``.
+gpg writes plain text before it knows whether the message is complete, so greenkit reads it through a pipe: a gpg that
+outlives a killed process cannot write a file. Its status lines are documented in GnuPG's ``doc/DETAILS``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SET_IT: Final = (
 )
 _FETCH_AGAIN: Final = "Fetch the file again. If it fails again tomorrow, ask the sender, such as SMT, to post it again."
 
-# First bytes of files that are not OpenPGP messages: what they are, what to do
+# First bytes of files that are not OpenPGP messages, with their description and the next step
 _OTHER_FILES: Final = (
     (b"", "it is empty", _FETCH_AGAIN),
     (b"<!doctype html", "it is a web page, probably an error page", "Open the file to read the error."),
@@ -115,7 +115,7 @@ def _limited_class() -> Any:
         """python-gnupg with a time limit for each run of gpg, which ends with this process."""
 
         allowed: Callable[[], float] = staticmethod(lambda: QUICK)
-        """Returns how many seconds the run may take, by what it has done so far."""
+        """Returns the seconds that the run may take, given its progress."""
         ended = False
         """Whether the last run was ended at its limit."""
         child: subprocess.Popen[bytes] | None = None

@@ -53,7 +53,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Decryption:
-    """What is known of a message that was decrypted.
+    """Properties of a decrypted message.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Keyring:
     passphrase : Secret, optional
         Passphrase of the secret key. It is the one that gpg tries, even if gpg's agent remembers another. Without it
         only unprotected keys work, and those that the user's agent has unlocked: gpg never opens a window, because
-        one that nobody sees would block a notebook forever.
+        an invisible window would block a notebook forever.
     program : str, optional
         Name or path of the gpg program. Default: ``"gpg"``.
     max_output : int, optional
@@ -149,7 +149,7 @@ class Keyring:
             stack.callback(keyring.forget)
             for key in keys:
                 keyring.add(key)
-            # close() undoes what was set up here
+            # close() ends the agent and deletes the folder
             keyring._held.push(stack.pop_all())
             return keyring
 
@@ -341,12 +341,12 @@ class Keyring:
         return bytes(made.data)
 
     def forget(self) -> None:
-        """End the agent of this keyring's own folder, which forgets its passphrases; the user's own agent stays."""
+        """End the agent of this keyring's folder, which forgets its passphrases; the user's own agent keeps running."""
         if self._gpg.gnupghome:
             _gpg.end_agent(self._gpg.gnupghome)
 
     def close(self) -> None:
-        """Wipe what was temporary."""
+        """Delete temporary folders, and end their agents."""
         self._held.close()
 
     def __enter__(self) -> Keyring:
@@ -382,7 +382,7 @@ class _Noted:
         return data
 
     def close(self) -> None:
-        """Do nothing: python-gnupg closes what it read, and the file is the caller's."""
+        """Do nothing: python-gnupg closes its input, but the file belongs to the caller."""
 
 
 class _Written:
@@ -404,7 +404,7 @@ class _Written:
         return False
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Write the buffered bytes."""
         if self.failed is None:
             try:
                 self._file.flush()

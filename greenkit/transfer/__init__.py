@@ -1,4 +1,4 @@
-"""Fetch files from Smart Meter Texas: the remotes, and what is built on them."""
+"""Fetch files from Smart Meter Texas over SFTP or FTPS, diagnose the connection, and use its REST API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completeness of a fetch: what was requested, what arrived, what is missing, and what is new, by meter, flow, and day.
+"""Completeness of a fetch: requested, fetched, missing, and new intervals by meter, flow, and day.
 
 It reads the plain files that a fetch stored. It does not know what SMT has, so without ``expected``, ``start``, and
 ``end`` it cannot report a missing meter, or days missing at the start or end.

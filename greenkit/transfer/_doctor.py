@@ -1,7 +1,7 @@
 """Diagnose why files are not fetched: every step of a connection to Smart Meter Texas, one after another.
 
 It replaces the troubleshooting page of SMT's integration guide (ping, telnet, the certificate's name, verbose logs).
-Each check reports what was tried, the answer, and what to do. A check that depends on a failed one is skipped.
+Each check reports the step, its result, and the next step. A check that depends on a failed one is skipped.
 Nothing is fetched or deleted, and the password is sent once at most.
 """
 
@@ -89,9 +89,9 @@ class Check:
     state : {"ok", "warning", "failed", "skipped"}
         ``skipped`` means that it depends on a step that failed.
     tried : str
-        What was done.
+        What the doctor did.
     found : str
-        What came back.
+        The result.
     next_step : str
         What to do now, one or two imperative sentences; empty if there is nothing to do.
     """
@@ -108,7 +108,7 @@ class Check:
 
 
 class CheckFailed(Exception):
-    """Ends a check with another state than ok; what is tried raises it."""
+    """Ends a check with a state other than ok; the function that makes the check raises it."""
 
     def __init__(self, found: str, next_step: str, state: str = "failed") -> None:
         super().__init__(found)
@@ -186,7 +186,7 @@ class CheckRunner:
         return bool(broken)
 
     def run(self, name: str, tried: str, do: Callable[[], str], *, needs: Sequence[str] = ()) -> None:
-        """Run a check: ``do`` returns what was found, or raises what went wrong."""
+        """Run a check: ``do`` returns the result, or raises an error."""
         if self.skipped(name, tried, needs):
             return
         try:
@@ -224,7 +224,7 @@ def check_smt(
 ) -> Diagnosis:
     """Check every step from the settings to the decryption of a test message.
 
-    It reads no file on the server: whether those are complete, only a fetch shows.
+    It reads no file on the server, so it cannot check whether the files are complete; a fetch does.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def check_smt(
     certificate, certificate_key, certificate_key_password, ca_file, minimum_tls : optional
         As above, for FTPS.
     folders, into : tuple of str, path, optional
-        Remote folders to list, and the local folder whose ledger tells which files were fetched.
+        Remote folders to list, and the local folder, whose ledger lists the files that were fetched.
     host_name : str, optional
         Host name that the certificate must have. Default: that of this machine.
     pgp : PgpSettings, optional
@@ -403,7 +403,7 @@ def _only_mine(path: Path) -> None:
 
 
 def _check_network(checks: CheckRunner, smt: SmtSettings, endpoint: Endpoint) -> None:
-    """Resolve, connect, and read the greeting without a client in between, which might wait forever."""
+    """Resolve the name, connect, and read the greeting with a plain socket: a client library might wait forever."""
     proxy = _account.smt_proxy(smt)
     if proxy is None:
         checks.run("name", f"resolve {endpoint.host}", lambda: _resolve(endpoint))

@@ -1,9 +1,9 @@
 """FTP over explicit TLS (RFC 4217) with a client certificate.
 
-:mod:`ftplib` conducts the dialogue. This module adds what it lacks: the data channel resumes the control channel's TLS
-session, which vsftpd, proftpd, FileZilla Server, and AWS Transfer require; the end of a file is distinguished from the
-end of a broken connection; the final reply is always read; nothing is ever sent in clear text; and no exchange lasts
-longer than its deadline, however slowly the server sends.
+:mod:`ftplib` sends the commands and reads the replies. This module adds what it lacks. The data channel resumes the TLS
+session of the control channel, which vsftpd, proftpd, FileZilla Server, and AWS Transfer require. The end of a file is
+distinguished from the end of a broken connection, and the final reply is always read. Nothing is ever sent in clear
+text, and no exchange lasts longer than its deadline, however slowly the server sends.
 """
 
 # ruff: noqa: S321 it is FTP inside TLS, which is what the rule asks for
@@ -90,7 +90,7 @@ class FtpSession(ftplib.FTP_TLS):
         self.welcome = self.getresp()
 
     def log_in(self, user: str, password: Secret) -> None:
-        """Log in; what fails leaves the frames behind whose local variables contain the password."""
+        """Log in; errors are raised without the frames whose local variables contain the password."""
         fault: BaseException | None = None
         try:
             self.login(user, wire(password.reveal().encode()))
@@ -111,7 +111,7 @@ class FtpSession(ftplib.FTP_TLS):
         super().putline(line)
 
     def getline(self) -> str:
-        """Reject a greeting of another protocol, such as SSH or HTTP, and a reply that does not end."""
+        """Read a line; reject a greeting of another protocol, such as SSH or HTTP, and a reply that does not end."""
         line = super().getline()
         log.debug("< %s", traced(line))
         if self._lines == 0 and not re.match(r"\d\d\d", line):
@@ -352,7 +352,7 @@ class FtpsRemote(SessionRemote[FtpSession]):
         try:
             clean, _ = session.receive(f"NLST {line}" if line else "NLST", gather)
         except (ftplib.error_perm, ftplib.error_temp) as e:
-            # at the start it means an empty or a missing folder, depending on the server; later the listing is cut
+            # at the start it means an empty or a missing folder, depending on the server; later, a truncated listing
             if code(e) not in ("450", "550") or listing:
                 raise
             if code(e) == "550" and _REFUSAL.search(str(e)):
@@ -416,8 +416,8 @@ class FtpsRemote(SessionRemote[FtpSession]):
     def _receive(self, session: FtpSession, path: str, tap: Tap, offset: int) -> None:
         """Receive a file.
 
-        A connection that ends without close_notify, as many servers do it, counts as the end only if that agrees
-        with the size, or the server reports no size.
+        Many servers end the data connection without close_notify. greenkit accepts this as the end of the file only
+        if the size agrees, or the server reports no size.
         """
         if offset:
             size = self._stat(session, path).size

@@ -1,7 +1,7 @@
 """The local side of a fetch: originals, parts, and plain files in one folder, and the ledger that records them.
 
-What the server sends becomes a file in three moves, each of which leaves a complete file or none: into a part, under
-its own name, decrypted under its plain name. A file that the ledger does not know is never replaced.
+A file is stored in three steps, each of which leaves a complete file or none: received into a part, renamed to its own
+name, and decrypted under its plain name. A file that the ledger does not know is never replaced.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CHECKPOINT: Final = 32 << 20
 """Bytes after which a part is flushed to disk, so that an interrupted transfer can continue there."""
 LARGEST: Final = 8 << 30
-"""Bytes after which a server that does not stop sending is cut off."""
+"""Bytes of one file after which greenkit stops the transfer, because the server may never end it."""
 ENCRYPTED: Final = re.compile(r"\.(asc|pgp|gpg)$", re.IGNORECASE)
 _DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 """Names that are devices on Windows, whatever their ending."""
@@ -74,7 +74,7 @@ Fetch = Callable[[Callable[[bytes], object], int], object]
 
 
 class Decrypts(Protocol):
-    """What :class:`greenkit.pgp.Keyring` does for a fetch."""
+    """Decrypts files for a fetch, as :class:`greenkit.pgp.Keyring` does."""
 
     def decrypt_file(self, path: _files.StrPath, into: _files.StrPath) -> Decryption | None:
         """Write the plain file complete and verified, or raise DecryptError."""
@@ -88,7 +88,7 @@ class Part:
     path : path
         Where it is written.
     start : int
-        Bytes of an earlier attempt that are kept; the rest of it is cut off.
+        Bytes of an earlier attempt to keep; the rest is removed.
     advance : callable
         Takes the number of bytes received since its last call.
     checkpoint : callable
@@ -129,7 +129,7 @@ class Part:
         self._checkpoint(self.count)
 
     def flush(self) -> None:
-        """Make what was written survive a power failure."""
+        """Flush the file to disk, so that it survives a power failure."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -178,7 +178,7 @@ class Inbox:
         self._hangs = 0
 
     def settle(self) -> None:
-        """Settle what a killed call left: originals being renamed, and parts that no transfer continues."""
+        """Settle the files that a killed call left: originals being renamed, and parts that no transfer continues."""
         for row in self.ledger.rows(state="storing"):
             original = self.original(row)
             complete = original.is_file() and digest(original) == row.sha256
@@ -192,7 +192,7 @@ class Inbox:
         self._adopt()
 
     def _adopt(self) -> None:
-        """Record originals that no row has, as after the loss of the ledger: they are decrypted and compared."""
+        """Record originals that the ledger does not contain, as after its loss; they are decrypted and compared."""
         known = {row.stored for row in self.ledger.rows()}
         found = sorted(path for path in self.home.received.iterdir() if path.is_file() and path.name not in known)
         for path in found:
@@ -331,7 +331,7 @@ class Inbox:
         return self.ledger.update(row, state=state, plain=plain, proof=proof, note="")
 
     def opens(self, path: Path) -> bool:
-        """Return whether a file decrypts: the one proof that is left if the server's size is wrong."""
+        """Return whether a file decrypts, which is the only proof if the server reports a wrong size."""
         if self.pgp is None or not sources.is_openpgp(head(path)):
             return False
         trial = path.with_suffix(".trial")
@@ -354,7 +354,7 @@ class Inbox:
         return self.home.parts / f"{row.id}.part"
 
     def original(self, row: Row) -> Path:
-        """Return the path of what the server sent."""
+        """Return the path of the original, as the server sent it."""
         return self.home.received / str(row.stored)
 
     def is_here(self, row: Row) -> bool:

@@ -1,8 +1,8 @@
-"""The ledger: what was seen, fetched, decrypted, and deleted, in one SQLite file beside the files.
+"""The ledger: which files were seen, fetched, decrypted, and deleted, in one SQLite file beside them.
 
-The ledger is what makes a fetch safe to kill. A record survives the end of the process at once, and a power failure
-from the next :meth:`Ledger.flush` on, which always comes before anything is deleted on a server. A record that is lost
-in between only makes greenkit fetch a file again, under the same name.
+The ledger makes a fetch safe to kill. A record survives the end of the process at once. It survives a power failure
+after the next :meth:`Ledger.flush`, which always comes before a deletion on the server. If a record is lost before
+that, greenkit fetches the file again under the same name.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Ledger:
         if self._db.total_changes == self._safe:
             return
         self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(f"PRAGMA user_version={_VERSION}")  # any write does it: it includes the earlier ones
+        self._db.execute(f"PRAGMA user_version={_VERSION}")  # any write flushes the earlier ones, too
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._safe = self._db.total_changes
 
@@ -266,7 +266,7 @@ class Ledger:
                 holder = self._db.execute("SELECT file FROM claims WHERE kind = ? AND key = ?", [kind, key])
                 if holder.fetchone()["file"] == row.id:
                     return name
-        raise AssertionError(f"every name for {row.name!r} is taken")  # the last one contains the row's own number
+        raise AssertionError(f"every name for {row.name!r} is in use")  # the last one contains the row's own number
 
     def _select(self, where: str, **values: str | None) -> list[Row]:
         found = self._db.execute(f"SELECT {', '.join(_COLUMNS)} FROM files WHERE {where} ORDER BY id", values)  # noqa: S608 as above

@@ -1,6 +1,6 @@
-"""Fetch the files of a remote folder: each once, complete, and deleted last if at all.
+"""Fetch the files of a remote folder: each file once and completely, and delete it there last, if at all.
 
-The order of the steps is the promise. A kill at any moment leaves nothing that the next call does not settle::
+The order of the steps guarantees this. If the process is killed at any moment, the next call settles what is left::
 
     SIZE and MDTM ── receive into a part, hashing ── flush to disk ── SIZE and MDTM again: still growing?
       ── bytes == SIZE ── ledger "storing" ── rename ── flush the folder ── ledger "fetched"
@@ -145,7 +145,7 @@ class FetchReport:
         start: date | str | None = None,
         end: date | str | None = None,
     ) -> pd.DataFrame:
-        """Compare the intervals that this call fetched with what was requested and with what earlier calls fetched.
+        """Compare the intervals that this call fetched with the request and with those of earlier calls.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ KEPT: Final = timedelta(days=10)
 WARN_AFTER: Final = timedelta(days=7)
 _GIVE_UP: Final = 3  # times in a row that the server did not answer, after which the call ends
 _FATAL: Final = (LoginRejected, HostRejected, CertificateRejected)  # continuing would lock the account, or worse
-_SESSIONS: Final = 100  # sessions for one file, each of which must bring a piece of it
+_SESSIONS: Final = 100  # sessions for one file, each of which must add a piece
 _PIECE: Final = 1 << 10  # bytes that count as progress, unless the file is then complete
 _FEW: Final = 10  # names that a finding lists
 
@@ -275,9 +275,9 @@ def fetch_smt(
     pgp : greenkit.pgp.Keyring, optional
         Decrypts. Without it files are only fetched; a later call with it decrypts them without fetching again.
     delete : {"never", "decrypted", "fetched"}, optional
-        What is deleted on the server: nothing (the default); files whose local copy was decrypted and so is proven
-        complete (recommended, because SMT asks users to delete what they downloaded); or also files of which only
-        the size agrees.
+        Which files to delete on the server: none (the default); those whose local copy was decrypted, which proves
+        that it is complete (recommended, because SMT asks users to delete downloaded files); or also those of which
+        only the size agrees.
     progress : None, True or callable, optional
         Shows a bar, or takes the bytes so far and None.
 
@@ -293,12 +293,12 @@ def fetch_smt(
     NotWritten
         If the disk is full or ``into`` cannot be written.
     RemoteError
-        If the server cannot be reached, refuses the login, or has no such folder. What stops a single file is in the
+        If the server cannot be reached, refuses the login, or has no such folder. Errors of a single file are in the
         report instead.
 
     Notes
     -----
-    A name that the server uses again for other content becomes a second file, ``name.<sha256, 12 digits>.asc``.
+    If the server uses a name again for other content, that becomes a second file, ``name.<sha256, 12 digits>.asc``.
     A file that grows while it is fetched is left for the next call. If a server reports no SIZE or MDTM, a file is
     fetched again and compared. The module's docstring describes the order of the steps.
 
@@ -321,9 +321,9 @@ def pull(
     pgp: Decrypts | None = None,
     delete: str = "never",
     progress: Progress = None,
-    tell: Callable[[Fetched], object] = lambda file: None,
+    on_file: Callable[[Fetched], object] = lambda file: None,
 ) -> FetchReport:
-    """Do the same as :func:`fetch_smt` without its warning; ``tell`` takes each file as soon as it is done."""
+    """Fetch as :func:`fetch_smt` does, without its warning, and pass each file to ``on_file`` as soon as it is done."""
     if delete not in DELETE:
         raise SettingsError(
             f"delete is {delete!r}, but it must be one of {', '.join(DELETE)}", next_step='Set delete to "decrypted".'
@@ -336,7 +336,7 @@ def pull(
         ledger = stack.enter_context(Ledger(home.ledger))
         advance = stack.enter_context(progress_bar(progress, None, folder))
         inbox = Inbox(home, ledger, pgp, advance, findings := Findings())
-        return _Pull(remote, folder, inbox, delete, findings, tell).run()
+        return _Pull(remote, folder, inbox, delete, findings, on_file).run()
 
 
 @contextlib.contextmanager
@@ -364,11 +364,11 @@ class _Pull:
         inbox: Inbox,
         delete: str,
         findings: Findings,
-        tell: Callable[[Fetched], object],
+        on_file: Callable[[Fetched], object],
     ) -> None:
         self.remote, self.inbox, self.ledger = remote, inbox, inbox.ledger
         self.place, self.folder = folder.rstrip("/") or folder[:1], folder.strip("/")
-        self.delete, self.findings, self.tell = delete, findings, tell
+        self.delete, self.findings, self.on_file = delete, findings, on_file
         self.files: list[Fetched] = []
         self.failures = 0
 
@@ -388,7 +388,7 @@ class _Pull:
     # ── before ──
 
     def _list(self) -> list[str]:
-        """Return the names to fetch, those first that were seen first, because SMT deletes them first."""
+        """Return the names to fetch in the order of first sight, because SMT deletes the oldest files first."""
         listed = dict.fromkeys(self.remote.names(self.place))
         refused = {name: why for name in listed if (why := refusal(name, self.inbox.home.received))}
         for name, why in refused.items():
@@ -515,7 +515,7 @@ class _Pull:
                 self._row(self.inbox.open(row))
 
     def _missing(self, listed: Collection[str]) -> None:
-        """Record what disappeared from the server, and report files of which there is no copy."""
+        """Record files that disappeared from the server, and report those without a local copy."""
         present = set(listed)
         lost: list[str] = []
         taken: list[str] = []
@@ -545,7 +545,7 @@ class _Pull:
         named = f"1 file ({files[0]})" if len(files) == 1 else f"{len(files):,} files (first {files[0]})"
         self.findings.add(kind, files=files[:_FEW], count=len(files), words={"named": named, **words})
 
-    # ── small things ──
+    # ── helpers ──
 
     def _failed(self, e: RemoteError) -> None:
         """Count the times that the server did not answer; an interrupted file does not count."""
@@ -563,7 +563,7 @@ class _Pull:
 
     def _tell(self, file: Fetched) -> None:
         self.files.append(file)
-        self.tell(file)
+        self.on_file(file)
 
     def _newest(self, name: str) -> Row:
         return self.ledger.versions(self.folder, name)[-1]

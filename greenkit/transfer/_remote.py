@@ -23,7 +23,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 Sink = Callable[[bytes], object]
-"""Takes each chunk of a file in order. What it raises ends the transfer, and ``fetch`` raises it unchanged."""
+"""Takes each chunk of a file in order. Its exceptions end the transfer, and ``fetch`` raises them unchanged."""
 
 BACKOFF: Final = 2.0
 """Seconds before a new session replaces a lost one."""
@@ -36,7 +36,7 @@ _METER: Final = re.compile(r"(?<!\d)\d{17}(?:\d{5})?(?!\d)")  # an ESI ID, which
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What a server reports about a file; None for what it does not report.
+    """Size and date of a file, as a server reports them; None if it does not.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ SMT_FOLDERS: Final = ("intervaldata", "adhocusage")
 SMT_SFTP: Final = Endpoint("sftp", "ftp.smartmetertexas.biz", 22, SMT_FOLDERS)
 """Smart Meter Texas since September 13, 2025."""
 SMT_FTPS: Final = Endpoint("ftps", "ftp.smartmetertexas.biz", 21, SMT_FOLDERS)
-"""Smart Meter Texas before that date, and where it still serves FTPS."""
+"""Smart Meter Texas before that date; it may still provide FTPS."""
 
 
 class Remote(Protocol):
@@ -158,7 +158,7 @@ class SessionRemote(abc.ABC, Generic[S]):
     """
 
     _ERRORS: tuple[type[Exception], ...]
-    """What the protocol's library raises; other exceptions are the caller's."""
+    """Exceptions of the protocol's library; others are raised unchanged."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class SessionRemote(abc.ABC, Generic[S]):
         self._session: S | None = None
         self._names = NameTable()
         self.stage = ""
-        """The step of connecting that was reached; the doctor shows a failure there."""
+        """The last step of connecting that began; the doctor shows a failure there."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -194,7 +194,7 @@ class SessionRemote(abc.ABC, Generic[S]):
 
     @abc.abstractmethod
     def _leave(self, session: S, *, politely: bool) -> None:
-        """End a session; never raise an error, never take long."""
+        """End a session quickly, without raising an error."""
 
     @abc.abstractmethod
     def _lost(self, error: Exception) -> bool:
@@ -316,7 +316,7 @@ def words(e: object, secret: Secret | None) -> str:
 
 
 class Pace:
-    """Notices a transfer that sends a little now and then.
+    """Detects a transfer that is too slow.
 
     Parameters
     ----------
@@ -424,7 +424,7 @@ def no_folder(endpoint: Endpoint, folder: str) -> NotOnServer:
 
 
 def join(folder: AnyStr, name: AnyStr) -> AnyStr:
-    """Put a folder before a name; an empty folder is the one in which a session begins."""
+    """Join a folder and a name; an empty folder is the one in which a session begins."""
     if isinstance(folder, bytes):
         return folder.rstrip(b"/") + b"/" + name if folder else name
     return folder.rstrip("/") + "/" + name if folder else name

@@ -62,7 +62,7 @@ KEY_TYPES: Final = (
 )
 _SIGNED_BY: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # by the type that known_hosts and keys name
 _PIECE: Final = 1 << 15  # the most that every server sends for one request
-_AHEAD: Final = 64  # requests under way at once, so that the distance to the server does not matter
+_AHEAD: Final = 64  # requests in flight at once, so that a distant server is no slower
 _KEEPALIVE: Final = 30
 _MOST_NAMES: Final = 1_000_000
 _LOG: Final = "greenkit.transfer.ssh"  # paramiko writes here, with tracebacks
@@ -201,7 +201,7 @@ class _Judge:
         self.seen: list[str] = []
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        """Judge a key; paramiko calls this by name."""
+        """Accept or reject a host key; paramiko calls this by name."""
         raw = key.asbytes()
         shown = fingerprint(raw)
         log.debug("the host key of %s is %s %s", self._endpoint, key.get_name(), shown)
@@ -362,10 +362,10 @@ class SftpSession:
 
 
 class _Ahead:
-    """Reads a file with many requests under way.
+    """Reads a file with many requests in flight.
 
-    paramiko's own prefetch uses a thread, which sleeps between requests and gives up if the answers arrive faster than
-    it asks. Here one thread asks, and passes each piece on in order as soon as it arrives.
+    paramiko's own prefetch uses a second thread, which sleeps between requests and fails if the answers arrive faster
+    than it sends them. This class sends the requests and yields each piece in order, in the caller's thread.
     """
 
     def __init__(self, sftp: Any, handle: bytes) -> None:
@@ -374,7 +374,7 @@ class _Ahead:
 
     def pieces(self, start: int, size: int) -> Iterator[bytes]:
         """Yield everything from ``start`` to the end that the server reports; ``size`` is only an estimate."""
-        # (number, offset, length) of each request under way, in the order of the file
+        # (number, offset, length) of each request in flight, in the order of the file
         asked: deque[tuple[int, int, int]] = deque()
         place = start
         while True:
@@ -408,7 +408,7 @@ class _Ahead:
         return self._arrived.pop(number)
 
     def _async_response(self, kind: int, message: Any, number: int) -> None:
-        """Take an answer; paramiko calls this by name."""
+        """Store the answer to a request; paramiko calls this by name."""
         from paramiko.sftp import CMD_DATA
 
         if kind == CMD_DATA:
@@ -588,7 +588,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
         import paramiko
 
         client = paramiko.SSHClient()
-        # its thread logs with tracebacks what is raised here in one sentence
+        # paramiko's thread logs each error with its traceback; this class raises it in one sentence
         client.set_log_channel(_LOG)
         logging.getLogger(_LOG).addHandler(logging.NullHandler())
         logging.getLogger(f"{_LOG}.sftp").setLevel(logging.WARNING)  # it would log names, and so ESI IDs
@@ -600,7 +600,7 @@ class SftpRemote(SessionRemote["SftpSession"]):
             client.close()
 
         # paramiko limits each step, and some not at all; closing the connection ends all of them
-        timer = threading.Timer(1.2 * self._timeout + 0.3, expire)  # after paramiko's own, which explain more
+        timer = threading.Timer(1.2 * self._timeout + 0.3, expire)  # after paramiko's own time-outs, which explain more
         timer.daemon = True
         timer.start()
         try:

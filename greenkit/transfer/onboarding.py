@@ -1,4 +1,4 @@
-"""What Smart Meter Texas asks new users for, gathered in one folder to be mailed: public keys only.
+"""Write the files that Smart Meter Texas requires from new users to one folder: public keys only.
 
 Source: "Third Party Integration to SMT", the prerequisites: client certificate (Base-64 X.509), OpenPGP public key,
 public IP addresses, DUNS number, account. Since SMT offers SFTP, also the public SSH key.
@@ -25,7 +25,7 @@ _HOW: Final = {
     "ssh-public-key.pub": "greenkit make-key ssh",
 }
 _ONLY_FOR: Final = {"client-certificate.cer": ("ftps", "certificate"), "ssh-public-key.pub": ("sftp", "ssh_key")}
-"""What only one protocol needs, and its setting: left out for the other protocol, unless it is set all the same."""
+"""Files that only one protocol needs, with its name and their setting, without which the other protocol omits them."""
 _WHAT: Final = {
     "client-certificate.cer": "client certificate, Base-64 X.509 (FTPS)",
     "openpgp-public-key.asc": "OpenPGP public key, to which SMT encrypts",
@@ -163,8 +163,8 @@ def _ssh_key(smt: SmtSettings) -> bytes:
 
 
 def _host_name() -> str:
-    whole = socket.getfqdn()
-    return socket.gethostname() if whole.startswith("localhost") else whole
+    name = socket.getfqdn()
+    return socket.gethostname() if name.startswith("localhost") else name
 
 
 def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:

@@ -27,7 +27,7 @@ from greenkit.custodian import _oauth, _client  # everything that a refresh impo
 import authlib.integrations.requests_client
 settings, seed = sys.argv[1], int(sys.argv[2])
 chance = random.Random(seed)
-longest = 0.0
+took = []
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
@@ -40,10 +40,10 @@ for line in sys.stdin:
     began = time.monotonic()
     if line.strip() == "measure":
         os.waitpid(pid, 0)
-        longest = max(longest, time.monotonic() - began)
+        took.append(time.monotonic() - began)
         print("measured", flush=True)
         continue
-    time.sleep(chance.uniform(0, 1.2 * longest))
+    time.sleep(chance.uniform(0, 1.2 * sorted(took)[len(took) // 2]))
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     print("killed" if os.WIFSIGNALED(status) else "ended", flush=True)
@@ -53,7 +53,7 @@ for line in sys.stdin:
 def run(count: int, seed: int, minutes: float = 60.0) -> Counter[str]:
     """Kill ``count`` refreshes, or as many as ``minutes`` allow, and return how often each outcome occurred.
 
-    AssertionError if a promise is broken.
+    A refresh that ended before its kill is not counted. AssertionError if a promise is broken.
     """
     import greenkit
     from greenkit import errors
@@ -75,9 +75,10 @@ def run(count: int, seed: int, minutes: float = 60.0) -> Counter[str]:
         assert worker.stdin is not None
         assert worker.stdout is not None
         try:
-            for order in ["measure"] * 3 + ["kill"] * count:
-                if time.monotonic() > ends:
-                    break
+            orders = 0
+            while found["killed"] < count and time.monotonic() < ends:
+                order = "measure" if orders < 3 else "kill"
+                orders += 1
                 reused = utility.counts["reuse detected"]
                 worker.stdin.write(order + "\n")
                 worker.stdin.flush()
