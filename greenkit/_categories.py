@@ -79,8 +79,8 @@ def of_series(names: pd.Series[str], code: npt.NDArray[np.integer[Any]]) -> pd.C
     >>> list(of_series(pd.Series(["b", "a"]), np.array([1, 1, 0])))
     ['a', 'a', 'b']
     """
-    codes, words = pd.factorize(names, sort=True)
-    return pd.Categorical.from_codes(codes[code], categories=words)
+    codes, words = _coded(names.tolist())
+    return from_codes(codes[code], words)
 
 
 def from_codes(codes: npt.NDArray[np.integer[Any]], names: Sequence[str]) -> pd.Categorical:

@@ -329,8 +329,8 @@ def runs(df: pd.DataFrame) -> tuple[Ints, Ints, pd.DataFrame]:
     code, distinct = pd.factorize(joint, sort=True)
     at = np.zeros(len(distinct), dtype=np.int64)
     at[code[::-1]] = first[::-1]
-    keys = pd.DataFrame({name: c.iloc[at].astype("str").to_numpy() for name, c in zip(KEY, columns, strict=True)})
-    return first, np.asarray(code, dtype=np.int64), keys.astype("str")
+    words = {name: c.array.categories[c.array.codes[at]] for name, c in zip(KEY, columns, strict=True)}
+    return first, np.asarray(code, dtype=np.int64), pd.DataFrame(words, dtype="str")
 
 
 def _category(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -118,8 +118,8 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
         fix = "Pass its .readings." if hasattr(df, "readings") else "Load one with greenkit.load."
         raise SchemaError(f"A greenkit frame is a pandas DataFrame, not {type(df).__name__}", next_step=fix)
     _check_columns(df)
-    for name in df.columns.intersection(list(DTYPES)):
-        if not fits(df[name], name, exact=exact):
+    for name in df.columns:
+        if name in DTYPES and not fits(df[name], name, exact=exact):
             raise SchemaError(
                 f"Column {name} has dtype {df[name].dtype}, not {DTYPES[name]}",
                 next_step=f"{_TIDY} to restore the dtypes.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
-from greenkit.analysis import quality, shape
+from greenkit.analysis import intervals, quality, shape
 
 _YEAR: Final = 8766.0
 """Hours of an average year."""
@@ -40,16 +41,21 @@ def fleet_table(df: pd.DataFrame, *, roster: pd.DataFrame | None = None) -> pd.D
     >>> list(fleet_table(frame.empty()).columns)[:5]
     ['meter', 'flow', 'unit', 'power_unit', 'hours']
     """
-    load = shape.summarize(df)
-    total = load["mean"] * load["hours"]
-    table = load[[*_KEYS, "power_unit", "hours"]].assign(
-        total=total,
-        annual=total / load["hours"].where(load["hours"] > 0) * _YEAR,
-        mean=load["mean"],
-        peak=load["peak"],
-        load_factor=load["load_factor"],
+    with intervals.reading_once():
+        load, complete = shape.summarize(df), quality.completeness(df)
+    mean, hours = load["mean"].to_numpy(), load["hours"].to_numpy()
+    total = mean * hours
+    table = pd.DataFrame(
+        {
+            **{name: load[name] for name in (*_KEYS, "power_unit", "hours")},
+            "total": total,
+            "annual": np.divide(total, hours, out=np.full(len(load), np.nan), where=hours > 0) * _YEAR,
+            **{name: load[name] for name in ("mean", "peak", "load_factor")},
+        }
     )
+    if roster is None:
+        return table.assign(completeness=complete)
     report = quality.assess(df, expected=roster).table
-    attributes = [] if roster is None else [n for n in report.columns if n in roster.columns and n not in table.columns]
+    attributes = [n for n in report.columns if n in roster.columns and n not in table.columns]
     names = dict.fromkeys(_KEYS, "str")
     return table.astype(names).merge(report[[*_KEYS, "completeness", *attributes]].astype(names), on=_KEYS, how="left")

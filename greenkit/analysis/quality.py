@@ -24,7 +24,7 @@ from greenkit._html import Markup
 from greenkit.analysis import _periods, checks, intervals, reconcile
 from greenkit.analysis._periods import Date, Window
 from greenkit.analysis.checks import LIMITS, Limits
-from greenkit.analysis.intervals import HOUR, KEY, Intervals, Ints
+from greenkit.analysis.intervals import HOUR, KEY, Floats, Intervals, Ints
 from greenkit.analysis.roster import Roster, read_roster
 from greenkit.errors import SettingsError
 from greenkit.findings import SEVERITIES, Finding, Findings, Kind
@@ -446,8 +446,8 @@ def _table(
     longest = np.zeros(n)
     np.maximum.at(longest, gap_code, gap_time / HOUR)
     estimated = _count(valid.code[valid.estimated], n)
+    complete = _share_present(gaps, window)
     with np.errstate(divide="ignore", invalid="ignore"):
-        complete = 1 - np.bincount(gap_code, gap_time, n) / (last - first)
         measured = complete * (1 - estimated / present)
     return found.keys.drop(columns="zone").assign(
         code=np.arange(n),
@@ -469,6 +469,32 @@ def _table(
         negative=_count(found.code[checks.negative(found)], n),
         spike_days=_count(spikes["code"].to_numpy(dtype=np.int64), n),
     )
+
+
+def _share_present(gaps: pd.DataFrame, window: Window) -> Floats:
+    """Return the share of the window of each series that is not in a gap."""
+    first, last = window
+    code, time = gaps["code"].to_numpy(dtype=np.int64), (gaps["end"] - gaps["start"]).to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - np.bincount(code, time, len(first)) / (last - first))
+
+
+def completeness(df: pd.DataFrame) -> Floats:
+    """Return the column ``completeness`` of ``assess(df).table``, without the other checks."""
+
+    def measure(one: Intervals) -> pd.DataFrame:
+        window = _periods.span(one)
+        share = _share_present(checks.gaps(one, window), window)
+        return pd.DataFrame({"code": np.arange(len(share)), "share": share})
+
+    return intervals.by_batch(intervals.checked(df), measure)["share"].to_numpy()
+
+
+def by_day(df: pd.DataFrame) -> pd.DataFrame:
+    """Return ``assess(df).days``, without the other checks."""
+    found = intervals.checked(df)
+    days = intervals.by_batch(found, lambda one: _days(one, _periods.span(one)))
+    return intervals.with_attributes(_named(days, found), intervals.attributes(df))
 
 
 def _days(found: Intervals, window: Window) -> pd.DataFrame:
@@ -825,13 +851,14 @@ def _sum_findings(sums: pd.DataFrame) -> Findings:
 def _named(table: pd.DataFrame, found: Intervals) -> pd.DataFrame:
     """Replace the code of the series by its names, and instants by times."""
     code = table["code"].to_numpy(dtype=np.int64)
-    keys = pd.DataFrame({name: of_series(found.keys[name], code) for name in _SERIES})
-    rest = table.drop(columns="code").reset_index(drop=True)
-    for name in {"start", "end"} & set(rest.columns):
-        rest[name] = times.to_times(rest[name].to_numpy(dtype=np.int64), found.zone)
-    if "date" in rest.columns and rest["date"].dtype.kind != "M":
-        rest["date"] = rest["date"].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
-    return pd.concat([keys, rest], axis=1)
+    columns: dict[str, Any] = {name: of_series(found.keys[name], code) for name in _SERIES}
+    for name in table.columns.drop("code"):
+        columns[name] = table[name].array
+        if name in ("start", "end"):
+            columns[name] = times.to_times(table[name].to_numpy(dtype=np.int64), found.zone)
+        elif name == "date" and table[name].dtype.kind != "M":
+            columns[name] = table[name].to_numpy(dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
+    return pd.DataFrame(columns)
 
 
 # -- strips and cells

@@ -71,8 +71,9 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
     """
     one = with_power(df)
     table = by_batch(one, _summary)
-    out = keys_of(one, table.pop("code")).assign(power_unit=[power_unit(u) for u in one.keys["unit"]])
-    return state(pd.concat([out, table.assign(peak_at=_times(table["peak_at"], one))], axis=1), df, one)
+    units = [power_unit(u) for u in one.keys["unit"]]
+    columns = {**one.keys[SERIES], "power_unit": units, **table.drop(columns="code")}
+    return state(pd.DataFrame({**columns, "peak_at": _times(table["peak_at"], one)}), df, one)
 
 
 def _summary(one: Intervals) -> pd.DataFrame:

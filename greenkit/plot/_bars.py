@@ -79,12 +79,13 @@ def daily(
         )
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end)
     sums = df["unit"].isin(sorted(intervals.POWER))
-    amounts, rates = df[sums], df[~sums]
-    found = _theme.few(intervals.checked(amounts if len(amounts) else df))
+    both = sums.any() and not sums.all()
+    amounts, rates = (df[sums], df[~sums]) if both else (df, None)
+    found = _theme.few(intervals.checked(amounts))
     units = list(dict.fromkeys(found.keys["unit"]))
     if len(units) > 1:
         raise _theme.one_unit(units)
-    table = totals.by_period(amounts if len(amounts) else df, period)
+    table = totals.by_period(amounts, period)
     mirrored = {"delivered", "received"} <= set(found.keys["flow"])
     what = {"day": "Energy per day" if units[0] == "kWh" else "Amount per day"}.get(period, f"Total per {period}")
     partial = (table["present"] < table["expected"]) & (table["present"] > 0)
@@ -109,25 +110,14 @@ def daily(
                    tickformat="%b %-d\n%Y")  # fmt: skip
     sheet.axis("yaxis", units[0] if (table["statistic"] == "sum").all() else f"mean {units[0]}", anchor="x")
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
-    sides: dict[str, Floats] = {}
+    parts = dict(iter(table.groupby(SERIES, observed=True, sort=False)))
     for i, key in enumerate(found.keys[SERIES].itertuples(index=False, name=None)):
-        part = _rows(table, key)
-        value = part["value"].to_numpy()
-        below = mirrored and key[1] == "received"
-        if found.keys["meter"].nunique() == 1 and len(part):
-            sides[str(key[1])] = value
-        _day_bars(sheet, part, names[i], colors[i], below=below)
-    _net_line(sheet, table, found, sides)
-    if len(rates) and len(amounts):
+        _day_bars(sheet, parts[key], names[i], colors[i], below=mirrored and key[1] == "received")
+    if found.keys["meter"].nunique() == 1 and not found.keys["flow"].duplicated().any():
+        _net_line(sheet, dict(zip(found.keys["flow"], parts.values(), strict=True)))
+    if rates is not None:
         _demand(sheet, rates, period)
     return sheet.figure()
-
-
-def _rows(table: pd.DataFrame, key: Sequence[Any]) -> pd.DataFrame:
-    mine = np.ones(len(table), dtype=bool)
-    for name, value in zip(SERIES, key, strict=True):
-        mine &= (table[name] == value).to_numpy()
-    return table[mine]
 
 
 def _day_bars(sheet: Sheet, part: pd.DataFrame, name: str, color: str, *, below: bool) -> None:
@@ -146,19 +136,18 @@ def _pattern(whole: Any) -> dict[str, Any]:
     return {} if whole.all() else {**_HATCH, "shape": np.where(whole, "", "/").tolist()}
 
 
-def _net_line(sheet: Sheet, table: pd.DataFrame, found: Intervals, sides: Mapping[str, Floats]) -> None:
-    if not {"delivered", "received"} <= set(sides) or "net" in sides or found.keys["meter"].nunique() > 1:
+def _net_line(sheet: Sheet, parts: Mapping[str, pd.DataFrame]) -> None:
+    """Draw delivered − received of the periods that both have; ``parts`` holds the totals of each flow."""
+    if not {"delivered", "received"} <= set(parts) or "net" in parts:
         return
-    pair = [table[table["flow"] == flow].set_index("start") for flow in ("delivered", "received")]
-    if any(side.index.has_duplicates for side in pair):
-        return
-    both = pair[0].join(pair[1]["value"].rename("other"), how="inner").reset_index()
-    few = len(both) <= _MARKED
+    one, other = parts["delivered"], parts["received"]
+    start, a, b = np.intersect1d(_ms(one["start"]), _ms(other["start"]), return_indices=True)
+    few = len(start) <= _MARKED
     sheet.add(
-        "scatter", x=_ms(both["start"]) + _widths(both) / 2, y=(both["value"] - both["other"]).to_numpy(), name="net",
-        visible=True if few else "legendonly", mode="lines+markers" if few else "lines",
+        "scatter", x=start + _widths(one)[a] / 2, y=one["value"].to_numpy()[a] - other["value"].to_numpy()[b],
+        name="net", visible=True if few else "legendonly", mode="lines+markers" if few else "lines",
         line={"width": 1.5, "color": _style.FLOWS["net"]}, marker={"size": 4},
-        hovertemplate=f"%{{y:,.4~g}} {both['unit'].iloc[0]}",
+        hovertemplate=f"%{{y:,.4~g}} {one['unit'].iloc[0]}",
     )  # fmt: skip
 
 

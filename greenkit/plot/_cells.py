@@ -191,13 +191,14 @@ def week(
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(checked(df), _PANELS)
-    table = shape.average_day(df, ("weekday",)).merge(shape.summarize(df)[[*SERIES, "minutes"]], on=SERIES)
-    parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
+    table = shape.average_day(df, ("weekday",))
+    lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
+    parts = [(part, lengths[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
     titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else []
     sheet = Sheet.of(f"Weekday by hour, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme)
     axes = sheet.panels(len(parts), 1, titles, each=220, height=height)
-    for part, pair in zip(parts, axes, strict=True):
-        unit, size = power_unit(str(part["unit"].iloc[0])), float(part["minutes"].iloc[0]) / 60
+    for (part, size), pair in zip(parts, axes, strict=True):
+        unit = power_unit(str(part["unit"].iloc[0]))
         cells = part.assign(weekday=part["weekday"].astype("str")).pivot(index="weekday", columns="hour", values="mean")
         # every slot of the day, as wide as its length
         hours = np.arange(0, 24, size)
@@ -250,17 +251,18 @@ def completeness(
     of_days = found.keys[found.interval <= quality.DAILY]
     if len(of_days) > _ROWS:
         raise _theme.too_many(len(of_days), _ROWS, "series", of_days)
-    report = quality.assess(df)
-    if not len(report.days):
+    days = quality.by_day(df)
+    if not len(days):
         raise _theme.nothing()
-    keys = report.days[SERIES].drop_duplicates(ignore_index=True)
+    # the rows of a series follow each other
+    begins = ~days.duplicated(SERIES).to_numpy()
+    keys, row = days.loc[begins, SERIES].reset_index(drop=True), np.cumsum(begins) - 1
     names = _theme.names(keys)
-    row = report.days.merge(keys.assign(row=range(len(keys))), on=SERIES)["row"].to_numpy()
-    date = report.days["date"].to_numpy().astype("datetime64[D]")
+    date = days["date"].to_numpy().astype("datetime64[D]")
     every = np.arange(date.min(), date.max() + ONE_DAY)
     z, present, expected = (np.full((len(keys), len(every)), np.nan, dtype=np.float32) for _ in range(3))
     place = (date - every[0]).astype(np.int64)
-    counts = [report.days[n].to_numpy() for n in ("present", "expected", "estimated")]
+    counts = [days[n].to_numpy() for n in ("present", "expected", "estimated")]
     z[row, place] = quality.day_status(*counts)
     present[row, place], expected[row, place] = counts[0], counts[1]
     sheet = Sheet.of(f"Completeness, {_theme.subject(keys)}", _theme.notes(found), given=title, theme=theme)

@@ -62,14 +62,15 @@ def average_day(
     found = _theme.few(intervals.checked(df), _FACETS)
     by = (by,) if isinstance(by, str) else by
     table = shape.average_day(df, by, holidays=holidays)
-    table = table.merge(shape.summarize(df)[[*SERIES, "minutes"]], on=SERIES)
+    lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
     others = [n for n in by if n != "day_type"]
     if "day_type" not in table.columns:
         table = table.assign(day_type="every day")
-    seen = set(table["day_type"].astype("str"))
+    seen = set(table["day_type"])
     kinds = [k for k in (*_periods.DAY_TYPES, "every day") if k in seen]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
-    parts = [part for _, part in table.groupby(SERIES, observed=True, sort=False)]
+    table["day_type"] = table["day_type"].astype("str")
+    parts = [(part, lengths[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
     keys = _theme.series_of(table)
     series = _theme.names(keys) if len(parts) > 1 else [""]
     colors = _theme.colors(keys)
@@ -83,12 +84,12 @@ def average_day(
         hovermode="x unified",
     )  # fmt: skip
     axes = sheet.panels(len(rows), len(kinds), titles, each=220, height=height)
-    for i, (part, facet, _, color) in enumerate(rows):
+    for i, ((part, length), facet, _, color) in enumerate(rows):
         unit = power_unit(str(part["unit"].iloc[0]))
         one = part if facet is None else part[part[others[0]] == facet]
         for j, kind in enumerate(kinds):
             pair = axes[i * len(kinds) + j]
-            _day(sheet, one[one["day_type"].astype("str") == kind], kind, unit, color, pair)
+            _day(sheet, one[one["day_type"] == kind], length, kind, unit, color, pair)
             last = i == len(rows) - 1 and j == 0
             sheet.axis(f"xaxis{pair[0][1:]}", _style.time_title(list(found.keys["zone"]), "Local hour") if last else "",
                        tickvals=[0, 6, 12, 18, 24], range=[0, 24])  # fmt: skip
@@ -96,24 +97,27 @@ def average_day(
     return sheet.figure()
 
 
-def _day(sheet: Sheet, part: pd.DataFrame, kind: str, unit: str, color: str, axes: tuple[str, str]) -> None:
+def _day(
+    sheet: Sheet, part: pd.DataFrame, length: float, kind: str, unit: str, color: str, axes: tuple[str, str]
+) -> None:
     if not len(part):
         return
-    # extend the last slot to its end, so that a day reaches midnight
-    last = part.iloc[[-1]].assign(hour=part["hour"].iloc[-1] + part["minutes"].iloc[-1] / 60)
-    part = pd.concat([part, last])
-    shared: dict[str, Any] = {"axes": axes, "x": part["hour"].to_numpy(), "legendgroup": kind, "mode": "lines",
+    # extend the last slot to its end, so that a day reaches midnight; length: hours of an interval
+    slot = np.append(np.arange(len(part)), len(part) - 1)
+    column = {name: part[name].to_numpy()[slot] for name in ("hour", "time", "p10", "mean", "p90", "count")}
+    column["hour"][-1] += length
+    shared: dict[str, Any] = {"axes": axes, "x": column["hour"], "legendgroup": kind, "mode": "lines",
                               "showlegend": False}  # fmt: skip
     bands: tuple[tuple[str, dict[str, Any]], ...] = (
         ("p10", {}),
         ("p90", {"fill": "tonexty", "fillcolor": _style.rgba(color, 0.2)}),
     )
     for edge, fill in bands:
-        sheet.add("scatter", y=part[edge].to_numpy(), line={"shape": "hv", "width": 0}, hoverinfo="skip", **fill,
+        sheet.add("scatter", y=column[edge], line={"shape": "hv", "width": 0}, hoverinfo="skip", **fill,
                   **shared)  # fmt: skip
     sheet.add(
-        "scatter", y=part["mean"].to_numpy(), name=kind, line={"shape": "hv", "width": 2, "color": color},
-        text=part["time"].to_numpy(), customdata=part[["p10", "p90", "count"]].to_numpy(),
+        "scatter", y=column["mean"], name=kind, line={"shape": "hv", "width": 2, "color": color},
+        text=column["time"], customdata=np.stack([column[name] for name in ("p10", "p90", "count")], axis=1),
         hovertemplate=f"%{{text}}: %{{y:,.3~g}} {unit} (%{{customdata[0]:,.3~g}} to %{{customdata[1]:,.3~g}}, "
         "%{customdata[2]} days)", **shared,
     )  # fmt: skip

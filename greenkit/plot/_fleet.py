@@ -312,7 +312,7 @@ def fleet_completeness(
         If no interval is expected, or if there are more than 60 classes.
     """
     if "start" in data.columns and "value" in data.columns:
-        data = quality.assess(_theme.choose(data, meter=meter, flow=flow, start=start, end=end)).days
+        data = quality.by_day(_theme.choose(data, meter=meter, flow=flow, start=start, end=end))
     if not len(data):
         raise _theme.nothing()
     worst: list[str] = []

@@ -17,7 +17,7 @@ import pandas as pd
 from greenkit import _style, frame, times
 from greenkit._style import Page, Theme
 from greenkit.analysis import totals
-from greenkit.analysis.intervals import Intervals, adds_up
+from greenkit.analysis.intervals import Intervals, adds_up, checked
 from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
@@ -58,6 +58,9 @@ def choose(
     SettingsError
         If ``start`` or ``end`` is not a date or time, or ``aggregate`` is not a period.
     """
+    if meter is flow is start is end is aggregate is None:
+        checked(df)
+        return df
     frame.check(df)
     df = _named(df, "meter", meter)
     df = _named(df, "flow", flow)
@@ -211,13 +214,14 @@ def names(keys: pd.DataFrame) -> list[str]:
 
 
 def _names(keys: pd.DataFrame) -> list[str]:
-    for parts in (["flow"], ["meter"], ["meter", "flow"], ["flow", "unit"], ["flow", "series"]):
-        if not keys.duplicated(parts).any():
+    columns = {name: [str(value) for value in keys[name]] for name in ("meter", "flow", "series", "unit")}
+    columns["flow"] = [_style.flow_label(flow) for flow in columns["flow"]]
+    made: list[str] = []
+    for parts in ("flow",), ("meter",), ("meter", "flow"), ("flow", "unit"), ("flow", "series"), tuple(columns):
+        made = [" · ".join(row) for row in zip(*(columns[name] for name in parts), strict=True)]
+        if len(set(made)) == len(made):
             break
-    else:
-        parts = ["meter", "flow", "series", "unit"]
-    labeled = keys.assign(flow=[_style.flow_label(str(f)) for f in keys["flow"]])
-    return [" · ".join(row) for row in labeled[parts].itertuples(index=False)]
+    return made
 
 
 def colors(keys: pd.DataFrame) -> list[str]:

@@ -169,6 +169,13 @@ def test_month_is_compared_with_the_previous_year_or_else_the_previous_month(mak
     assert cut["against"].iloc[-1] == "2024-12"
 
 
+def test_days_and_completeness_alone_are_those_of_all_checks(make_series):
+    df = frame.concat([make_series([1.0, np.nan] * 30), make_series([1.0] * 24, flow="received", start="2024-07-06")])
+    report = quality.assess(df)
+    pd.testing.assert_frame_equal(quality.by_day(df), report.days)
+    assert quality.completeness(df).tolist() == report.table["completeness"].tolist()
+
+
 def test_first_and_last_day_expect_only_intervals_within_the_data(make_series):
     report = quality.assess(make_series([1.0] * 42, "2024-07-01 12:00"))
     assert report.days[["expected", "present"]].to_numpy().tolist() == [[12, 12], [24, 24], [6, 6]]

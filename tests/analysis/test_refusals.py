@@ -12,8 +12,8 @@ def test_completeness_of_too_many_meters_is_refused_before_it_is_computed(make_s
     one = make_series([1.0])
     df = frame.tidy(one.loc[one.index.repeat(meters)].assign(meter=[f"M{i}" for i in range(meters)]))
     made = []
-    assess = quality.assess
-    monkeypatch.setattr(quality, "assess", lambda df: made.append(len(df)) or assess(df))
+    by_day = quality.by_day
+    monkeypatch.setattr(quality, "by_day", lambda df: made.append(len(df)) or by_day(df))
     if calls:
         plot.completeness(df)
     else:

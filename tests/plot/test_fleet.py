@@ -37,6 +37,11 @@ def test_fleet_table_measures_each_meter(three):
     assert three.gk.fleet_table(roster=roster).set_index("meter")["rate"].to_dict() == {"M0": "A", "M1": "B", "M2": "B"}
 
 
+def test_fleet_table_has_one_row_for_each_of_two_series_of_a_flow(make_series):
+    df = frame.concat([make_series([1.0] * 24), make_series([2.0] * 24, series="s2")])
+    assert df.gk.fleet_table()["total"].tolist() == [24, 48]
+
+
 def test_ranking_goes_from_the_highest_down(three, table):
     bars = plot.ranking(three).data[0]
     assert (list(bars.y), list(bars.x), bars.orientation) == (["M2", "M1", "M0"], [72, 48, 24], "h")
