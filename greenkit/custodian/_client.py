@@ -26,6 +26,7 @@ from greenkit.custodian._windows import (
     Window,
     as_source,
     instant,
+    reading_an_answer,
 )
 from greenkit.custodian.notifications import BatchList
 from greenkit.custodian.profiles import Profile
@@ -483,7 +484,7 @@ class Client:
         from greenkit.espi import load_espi
 
         findings = Findings()
-        with quiet():
+        with quiet(), reading_an_answer():
             if documents:
                 df = load_espi([as_source(d.body) for d in documents], tz=tz, epoch=epoch)
                 # this client follows pages, and reports for an empty answer what was requested
@@ -622,7 +623,9 @@ class Client:
     def _read(self, url: str, bearer: Bearer) -> GreenButton:
         from greenkit.espi import open_espi
 
-        return open_espi(as_source(self._get(url, bearer) or EMPTY_FEED))
+        body = self._get(url, bearer) or EMPTY_FEED
+        with reading_an_answer():
+            return open_espi(as_source(body))
 
     def _get(self, url: str, bearer: Bearer) -> bytes:
         answer = self._resources.get(url, bearer)

@@ -27,6 +27,7 @@ from greenkit.custodian._oauth import certificate_rejected
 from greenkit.custodian._transport import PATIENCE, RateLimiter, Tls, url_label
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import AuthorizationExpired, ClientRejected, NotWritten, RemoteError
+from greenkit.findings import counted
 from greenkit.secret import Secret
 
 log = logging.getLogger("greenkit.custodian")
@@ -302,9 +303,13 @@ def _window_sent(profile: Profile, url: str) -> str:
         if set(names) <= set(sent):
             texts = [sent[name] for name in names]
             is_epoch = all(text.isdecimal() for text in texts)
-            start, end = (
-                float(text) if is_epoch else datetime.datetime.fromisoformat(text).timestamp() for text in texts
-            )
             written = "in epoch seconds" if is_epoch else "in ISO 8601"
-            return f". greenkit sent dates {written}, and a window of {max(1, round((end - start) / 86_400))} days"
+            try:
+                start, end = (
+                    float(text) if is_epoch else datetime.datetime.fromisoformat(text).timestamp() for text in texts
+                )
+                days = max(1, round((end - start) / 86_400))
+            except (ValueError, OverflowError):  # of a URL that the utility wrote: a next page, or a notification
+                return ""
+            return f". greenkit sent dates {written}, and a window of {counted(days, 'day')}"
     return ""

@@ -6,12 +6,13 @@ pages (``rel="next"``, RFC 4287), or may not be ready yet (status 202).
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,7 +27,7 @@ from greenkit._progress import Progress
 from greenkit.custodian._resources import Bearer, Resources
 from greenkit.custodian._transport import checked_url, hashed_id
 from greenkit.custodian.profiles import Profile
-from greenkit.errors import HostRejected, NotReady, NotWritten, SettingsError
+from greenkit.errors import FormatError, HostRejected, LimitError, NotReady, NotWritten, SettingsError
 from greenkit.times import moment
 
 StrPath = str | os.PathLike[str]
@@ -38,6 +39,9 @@ MOST_PAGES: Final = 1000
 """Largest number of pages of one answer."""
 _LONGEST_WAIT: Final = 86_400.0
 """Longest time [s] before a request is sent again, whatever a 202 specifies."""
+_AGAIN: Final = (
+    "Request the data again; if the answer is the same, check resource_url in the profile and ask the utility about it."
+)
 _EDGE: Final = 1 << 16
 """Bytes at each end of a large document that are searched for the link to the next page."""
 
@@ -378,6 +382,33 @@ def as_source(body: bytes | Path) -> BinaryIO | Path:
     file = io.BytesIO(body)
     file.name = "the utility's answer"
     return file
+
+
+@contextlib.contextmanager
+def reading_an_answer() -> Iterator[None]:
+    """Replace the next step of errors that readers raise: unlike a file, an answer cannot be downloaded again.
+
+    Raises
+    ------
+    FormatError, LimitError
+        Of the reader, with what to do about the answer of a server.
+
+    Examples
+    --------
+    >>> with reading_an_answer():
+    ...     raise FormatError("This is a web page", next_step="Download the file again.")
+    Traceback (most recent call last):
+    greenkit.errors.FormatError: This is a web page. Request the data again; if the answer is the same, check \
+resource_url in the profile and ask the utility about it.
+    """
+    try:
+        yield
+    except FormatError as e:
+        e.next_step = _AGAIN
+        raise
+    except LimitError as e:
+        e.next_step = "Do not trust the answer; ask the utility about it."
+        raise
 
 
 def _file_for(into: StrPath | None, url: str, window: Window | None) -> Path | None:

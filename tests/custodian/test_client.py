@@ -16,10 +16,11 @@ import pytest
 from pretend import authorized, click, query_of, truth
 
 import greenkit
-from greenkit import errors, frame
+from greenkit import errors, espi, frame
 from greenkit.custodian import _authorization, _windows, notifications, profiles
 from greenkit.custodian._tokens import KeyringStore, Token, scope_parts
 from greenkit.custodian._windows import Pending
+from greenkit.espi import _tables
 from greenkit.findings import GreenkitWarning
 from greenkit.sandbox import custodian
 from greenkit.secret import Secret
@@ -360,6 +361,18 @@ def test_every_profile_works_with_its_simulated_utility(authority, name):
         assert utility.counts["token refresh_token"] == 1
         if "client_credentials" in profile.grants:
             assert utility.connect(grant="client_credentials").service_status()
+
+
+def test_usage_reads_the_readings_alone(utility, monkeypatch):
+    client, read, built = authorized(utility), [], []
+    client._usage_points = ()  # the list of usage points is a request of its own
+    load, read_table = espi.load_espi, _tables.Tables._read
+    monkeypatch.setattr(espi, "load_espi", lambda source, **more: read.append(source) or load(source, **more))
+    monkeypatch.setattr(_tables.Tables, "_read", lambda self, name: built.append(name) or read_table(self, name))
+    df = client.usage(*MARCH)
+    assert len(df) == 288
+    assert len(read) == 1  # all documents in one call
+    assert built == []
 
 
 def test_usage_has_only_approved_meters_and_may_be_empty(utility):

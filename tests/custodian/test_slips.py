@@ -141,6 +141,15 @@ def test_refused_window_states_what_was_sent(utility, monkeypatch, facts, says):
     assert "greenkit sent" not in str(other.value)
 
 
+@pytest.mark.parametrize("dates", ["published-min=a&published-max=b", f"published-min=1&published-max={'9' * 400}"])
+def test_refused_url_of_the_utility_may_contain_any_dates(utility, monkeypatch, dates):
+    client = authorized(utility)
+    monkeypatch.setattr(utility.behavior, "replace", lambda path: flask.Response("", 400))
+    with pytest.raises(errors.ClientRejected, match="refused the request") as caught:
+        client._resources.get(f"{utility.profile.resource_url}Batch/Bulk/1?{dates}", client._grants.customer_bearer)
+    assert "greenkit sent" not in str(caught.value)
+
+
 # -- pasted URLs
 
 
@@ -284,8 +293,10 @@ def test_error_about_an_answer_names_the_utility(utility):
     page = "<html>We are down for maintenance</html>"
     utility.behavior.replace = lambda path: None if path.endswith("token") else flask.Response(page)
     for ask in (lambda: client.usage(*MARCH), client.usage_points):
-        with pytest.raises(errors.FormatError, match=r"^the utility's answer: This is a web page"):
+        with pytest.raises(errors.FormatError, match=r"^the utility's answer: This is a web page") as caught:
             ask()
+        assert caught.value.next_step.startswith("Request the data again")
+        assert "ownload" not in caught.value.next_step  # that is for a file
     utility.behavior.replace = None
 
 
