@@ -370,7 +370,14 @@ def chunks(response: requests.Response, *, limit: int) -> Generator[bytes, None,
 
 
 def exchange_error(
-    e: BaseException, url: str, deadline: _net.Deadline, *, timeout: float, proxy: _net.Proxy | None
+    e: BaseException,
+    url: str,
+    deadline: _net.Deadline,
+    *,
+    timeout: float,
+    proxy: _net.Proxy | None,
+    where: str | None = None,
+    who: str = "the utility",
 ) -> RemoteError:
     """Translate what requests and urllib3 raise during an exchange.
 
@@ -378,19 +385,24 @@ def exchange_error(
     ----------
     e : BaseException
     url : str
-        What was requested; the error contains its :func:`url_label`.
+        What was requested.
     deadline : Deadline
         Limit of the whole exchange.
     timeout : float
         Longest silence [s].
     proxy : Proxy or None
+    where : str, optional
+        The server, as the error names it. Default: the :func:`url_label`.
+    who : str, optional
+        Who runs the server.
     """
+    where = where or url_label(url)
     if time.monotonic() >= deadline.ends:
         return TransferError(
-            f"{url_label(url)} did not complete its answer within {deadline.seconds:g} s",
+            f"{where} did not complete its answer within {deadline.seconds:g} s",
             next_step="Request a shorter period, or try again later.",
         )
-    return _net.request_error(e, url_label(url), host=urlsplit(url).hostname or "", timeout=timeout, proxy=proxy)
+    return _net.request_error(e, where, host=urlsplit(url).hostname or "", timeout=timeout, who=who, proxy=proxy)
 
 
 def run_to_end(call: Callable[[], _Result]) -> _Result:

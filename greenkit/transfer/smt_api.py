@@ -141,6 +141,7 @@ PATHS: Final[Mapping[str, str]] = {
 
 
 _LARGEST_ANSWER: Final = 256 << 20
+_TOTAL: Final = 1800.0  # longest time [s] for one exchange, from the connection to the last byte of the answer
 _EARLY: Final = 60.0  # seconds before its end at which a token is no longer used
 _NO_DATA: Final = "1"
 _NOT_INTEGRATED: Final = "2076"
@@ -240,6 +241,7 @@ class SmtApi:
         self._session: requests.Session | None = None
         self._token: Secret | None = None
         self._token_ends = 0.0
+        self._total = _TOTAL
         self._spent = 0.0
         self._spent_on: date | None = None
 
@@ -419,13 +421,13 @@ class SmtApi:
 
         from greenkit.custodian import _transport
 
+        deadline = _net.Deadline(self._total)
         try:
-            with _net.Deadline(_transport.TOTAL):
+            with deadline:
                 return self._send(path, body, token)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            host = urllib.parse.urlsplit(self.url).hostname or ""
-            error: BaseException = _net.request_error(
-                e, "Smart Meter Texas", host=host, timeout=self.timeout, who="SMT", proxy=self._proxy
+            error: BaseException = _transport.exchange_error(
+                e, self.url, deadline, timeout=self.timeout, proxy=self._proxy, where="Smart Meter Texas", who="SMT"
             )
         except BaseException as e:  # noqa: BLE001 Ctrl-C, too, must not leave the frames with the password behind
             error = _net.strip_traceback(e)

@@ -7,6 +7,7 @@ import threading
 from datetime import date
 
 import pytest
+from dripping import Drip
 from tunnel import Tunnel
 
 import greenkit
@@ -21,6 +22,7 @@ from greenkit.errors import (
     RemoteError,
     ServerUnavailable,
     SettingsError,
+    TransferError,
 )
 from greenkit.sandbox.authority import Authority
 from greenkit.secret import Secret
@@ -263,6 +265,23 @@ def test_closed_port_and_silence_are_unavailable(authority, api, server):
     nobody = SmtApi(user="u", password=Secret("p"), duns="0", url="https://localhost:9", ca_file=authority.file)
     with nobody as gone, pytest.raises(ServerUnavailable, match="refuses connections"):
         gone.interval_reads(METER, "2026-07-01", "2026-07-01")
+
+
+@pytest.mark.parametrize("stage", Drip.STAGES)
+@pytest.mark.parametrize("what", ["login", "reads"])
+def test_one_deadline_ends_an_exchange_that_drips(authority, stage, what):
+    with (
+        Drip(authority, stage) as slow,
+        SmtApi(
+            user="REP1", password=Secret(PASSWORD), duns="0", url=slow.url, ca_file=authority.file, timeout=5
+        ) as api,
+    ):
+        api._total = 0.15
+        if what == "reads":
+            api._token, api._token_ends = Secret(TOKEN), float("inf")
+        with pytest.raises(TransferError, match=r"^Smart Meter Texas did not .* within 0\.15 s") as caught:
+            api.interval_reads(METER, "2026-07-01", "2026-07-01")
+        assert caught.value.next_step
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "https://user:pw@localhost", "https://", "https://x?token=1"])
