@@ -244,7 +244,7 @@ class Labels(Base):
         good = (date != NEVER) & ~np.isnan(minutes) & (minutes >= 0) & (minutes <= 25 * 60)
         elapsed = np.where(good, minutes * MINUTE, 0).astype(np.int64)
         label = np.where(good, date + elapsed, NEVER)
-        zone = self._zone()
+        zone = self._zone() if self.table.clock in (None, "local") else None  # other clocks do not change
         if zone is None or not good.any():
             return np.asarray(label, dtype=np.int64)
         for change in changes(zone, int(date[good].min()), int(date[good].max()) + DAY):

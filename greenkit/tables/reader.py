@@ -944,11 +944,12 @@ def _tou(arrays: Readings, engine: Engine) -> dict[str, Any]:
     meanings = {fold(k): v for k, v in spec.words.items()}
     words = [meanings.get(fold(word), word.strip()) for word in column.words]
     own = column.codes[arrays.row]
+    seen = np.bincount(own, minlength=len(words)) > 0  # not a repeated header's word
+    words = [w if here else "" for w, here in zip(words, seen, strict=True)]
     if all(not w or (w.isdigit() and int(w) < 32_768) for w in words):
         values = np.array([int(w) if w else 0 for w in words], dtype=np.int16)[own]
         return {"tou": pd.arrays.IntegerArray(values, np.array([not w for w in words])[own])}
-    seen = np.bincount(own, minlength=len(words)) > 0
-    return {"tou_name": _categories([w[:80] if s else "" for w, s in zip(words, seen, strict=True)], own)}
+    return {"tou_name": _categories([w[:80] for w in words], own)}
 
 
 def _registers(arrays: Readings, engine: Engine, file: str) -> pd.DataFrame:

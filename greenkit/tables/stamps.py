@@ -242,7 +242,7 @@ def _serials(words: Sequence[str], base: datetime.date) -> Stamps:
     first = (base.toordinal() - 719_163) * 86_400
     for i, word in enumerate(words):
         try:
-            days = float(word)
+            days = float(word.replace(",", "."))
         except ValueError:
             continue
         if 0 <= days < 200_000:

@@ -32,7 +32,7 @@ from greenkit.tables.placement import Change, changes
 from greenkit.tables.stamps import DAY, NEVER, US, parse_stamps
 
 MINUTE: Final = 60 * US
-_PER_DAY: Final = (24, 48, 72, 96, 144, 288, 1440)
+PER_DAY: Final = (24, 48, 72, 96, 144, 288, 1440)
 _PARTS: Final = {"{HH:MM}": r"(\d{1,2}:\d{2})", "{HHMM}": r"(\d{3,4})", "{n}": r"(\d{1,4})", "*": ".*"}
 _SPLIT: Final = re.compile(r"(\{HH:MM\}|\{HHMM\}|\{n\}|\*)")
 
@@ -75,7 +75,7 @@ class Slots:
     def per_day(self) -> int:
         """Intervals of a day of 24 hours."""
         count = int(self.number.max()) if self.number.any() else int((~self.extra).sum())
-        fitting = [n for n in _PER_DAY if n <= count <= n + n // 24]
+        fitting = [n for n in PER_DAY if n <= count <= n + n // 24]
         if not fitting:
             raise SettingsError(
                 f"{count} columns are not the intervals of a day", next_step="Correct time.wide in the mapping."

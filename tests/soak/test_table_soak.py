@@ -18,14 +18,13 @@ import greenkit
 from greenkit.findings import quiet
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tables"))
+from mappings import FORMS, long_tables, same, wide_tables, written
 from private_text import ACCOUNT, GOLDEN, NAME, spoiled, told
-from test_write import frames_and_mappings, same, written
 
 sys.path.pop(0)
 
 SEED = int(os.environ.get("GREENKIT_SOAK_SEED", "1"))
 EXAMPLES = int(os.environ.get("GREENKIT_SOAK_EXAMPLES", "300"))
-FORMS = [(",", "."), (";", ","), ("\t", ".")]
 pytestmark = pytest.mark.real
 
 
@@ -36,7 +35,7 @@ def tell_the_run():
 
 @seed(SEED)
 @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(frames_and_mappings(), st.sampled_from(FORMS), st.booleans())
+@given(st.one_of(long_tables(), long_tables(), wide_tables()), st.sampled_from(FORMS), st.booleans())
 def test_parse_after_write_returns_the_frame_for_any_mapping(made, form, reverse):
     df, mapping = made
     with quiet():
