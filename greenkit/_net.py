@@ -60,7 +60,7 @@ TLS_VERSIONS: Final = {
 _ALERTS: Final = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": (
         "requires a client certificate",
-        "Set certificate and key to the client certificate that is registered with {who}",
+        "Set certificate and certificate_key to the client certificate that is registered with {who}",
     ),
     "TLSV1_ALERT_UNKNOWN_CA": (
         "does not know the issuer of the client certificate",
@@ -107,8 +107,8 @@ _NO_COMMON_TLS: Final = {
     "NO_SHARED_CIPHER": ("supports only old TLS ciphers", _OLD_TLS),
     "SSLV3_ALERT_HANDSHAKE_FAILURE": (
         "ended the TLS handshake: it requires a client certificate or supports only old ciphers",
-        "Set certificate and key to the client certificate that is registered with {who}; if it is set, allow old "
-        'ciphers with minimum_tls = "1.0"',
+        "Set certificate and certificate_key to the client certificate that is registered with {who}; if it is set, "
+        'allow old ciphers with minimum_tls = "1.0"',
     ),
 }
 # X509_V_ERR_…, of ssl.SSLCertVerificationError.verify_code: what is wrong with the server's certificate
@@ -409,6 +409,12 @@ def environment_proxy(host: str) -> str:
         return ""
     names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
     return next((name for name in names if os.environ.get(name)), "")
+
+
+def host_name() -> str:
+    """Return the name of this machine, complete if the system knows it: the common name of its certificates."""
+    name = socket.getfqdn()
+    return socket.gethostname() if name.startswith("localhost") else name
 
 
 # ── failures as errors ──

@@ -177,7 +177,7 @@ def ssl_error(reason):
 @pytest.mark.parametrize(
     ("reason", "kind", "step"),
     [
-        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", CertificateRejected, "Set certificate and key"),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", CertificateRejected, "Set certificate and certificate_key"),
         ("SSLV3_ALERT_CERTIFICATE_EXPIRED", CertificateRejected, "send it to SMT"),
         ("TLSV1_ALERT_CERTIFICATE_EXPIRED", CertificateRejected, "send it to SMT"),  # OpenSSL 3.2 and later
         ("WRONG_VERSION_NUMBER", RemoteError, "Check the host and the port"),
@@ -293,3 +293,10 @@ def test_loopback_listener_ends_a_request_that_drips(monkeypatch):
 def test_port_of_a_loopback_listener_is_not_shared():
     with listener(lambda request: _net.Reply(200)) as at, pytest.raises(OSError, match="in use"):
         _net.LoopbackListener(at.port, lambda request: _net.Reply(200))
+
+
+@pytest.mark.parametrize(("full", "name"), [("pc.example.com", "pc.example.com"), ("localhost.localdomain", "pc")])
+def test_host_name_is_that_of_the_machine_and_not_of_the_loopback(monkeypatch, full, name):
+    monkeypatch.setattr("socket.getfqdn", lambda: full)
+    monkeypatch.setattr("socket.gethostname", lambda: "pc")
+    assert _net.host_name() == name

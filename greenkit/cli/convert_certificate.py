@@ -11,7 +11,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     named = arguments.file_password_env
     if not certificates.is_pem(path):
         given = Secret.env(named) if named else ask(f"Password of {path.name}", "--file-password-env")
-        new = new_password(arguments, "new private key")
+        new = new_password(arguments, "private key")
         folder = Path(arguments.into).expanduser() if arguments.into else path.parent
         pair = certificates.from_pkcs12(path, given, folder, key_password=new, unprotected=arguments.no_password)
         write_line(f"Wrote {pair.certificate} and {pair.key}.")
@@ -52,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _report(path: Path, host: str | None) -> int:
     """Print what the certificate contains, and check its dates, its key type, and its name."""
-    from greenkit import certificates
+    from greenkit import _net, certificates
 
     found = certificates.read(path)
     signed = "self-signed, for testing only" if found.self_signed else f"issued by {found.issuer}"
     write_line(f"{found.common_name}, {found.key_type}, valid until {found.ends:%Y-%m-%d}, {signed}.")
     code = Exit.DONE
-    wanted = host or socket.getfqdn()
+    wanted = host or _net.host_name()
     checks: list[Callable[[], None]] = [
         lambda: certificates.check_dates(found),
         lambda: certificates.check_type(path),

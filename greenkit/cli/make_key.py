@@ -15,7 +15,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import socket
 from pathlib import Path
 
 from greenkit.cli._command import Exit, write_line
@@ -71,10 +70,10 @@ def new_password(arguments: argparse.Namespace, what: str) -> Secret | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return an exit code."""
-    from greenkit import certificates, pgp
+    from greenkit import _net, certificates, pgp
 
     folder = Path(arguments.into).expanduser()
-    host = arguments.host or socket.getfqdn()
+    host = arguments.host or _net.host_name()
     if arguments.kind in ("certificate", "request"):
         make = certificates.new_certificate if arguments.kind == "certificate" else certificates.new_request
         password = new_password(arguments, "private key")
@@ -96,7 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
             passphrase=new_password(arguments, "OpenPGP key"),
             unprotected=arguments.no_password,
         )
-        write_line(f"Made the OpenPGP key {key.fingerprint} ({key.user}), valid until {key.expires:%Y-%m-%d}.")
+        where = arguments.home or "your own keyring"
+        write_line(
+            f"Made the OpenPGP key {key.fingerprint} ({key.user}) in {where}, valid until {key.expires:%Y-%m-%d}."
+        )
         with pgp.Keyring(arguments.home) as keyring:
             public = keyring.public_key(key.fingerprint)
         if arguments.public:

@@ -368,7 +368,7 @@ def _dates(path: Path) -> str:
 
 def _name(smt: SmtSettings, path: Path) -> str:
     found = certificates.read(path)
-    names = [smt.host_name] if smt.host_name else [socket.gethostname(), socket.getfqdn()]
+    names = [smt.host_name] if smt.host_name else [socket.gethostname(), _net.host_name()]
     for name in names:
         with contextlib.suppress(CertificateError):
             certificates.check_host(found, name)

@@ -574,7 +574,9 @@ class FtpsRemote(SessionRemote[FtpSession]):
         return _net.tls_error(e, self._endpoint, who="SMT") or CertificateRejected(
             f"{self._endpoint} closed the connection right after the TLS handshake ({_cause(e)}), as "
             "servers do if they do not accept the client certificate",
-            next_step="Ask SMT whether the client certificate is installed.",
+            next_step="Ask SMT whether the client certificate is installed."
+            if self._certificate is not None
+            else "Set certificate and certificate_key to the client certificate that is registered with SMT.",
         )
 
     def _not_private(self, e: Exception, session: FtpSession) -> RemoteError:

@@ -6,13 +6,12 @@ public IP addresses, DUNS number, account. Since SMT offers SFTP, also the publi
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from greenkit import _files, certificates
+from greenkit import _files, _net, certificates
 from greenkit.errors import CertificateError, GreenkitError, SettingsError
 from greenkit.secret import Secret
 from greenkit.settings import PgpSettings, SecretRef, SmtSettings
@@ -146,10 +145,14 @@ def _openpgp_key(smt: SmtSettings) -> bytes:
     with _account.smt_keyring(replace(smt, pgp=replace(smt.pgp, passphrase=None))) as keyring:
         wanted = (smt.pgp.key or "").replace(" ", "").upper()
         keys = [key for key in keyring.list_keys() if key.fingerprint.endswith(wanted) and key.encrypts]
-        if len(keys) != 1:
-            what = "no secret key" if not keys else f"{len(keys)} secret keys"
+        if not keys:
             raise SettingsError(
-                f"The keyring has {what}",
+                f"The keyring has no secret key{f' {wanted}' if wanted else ''} for encryption",
+                next_step="Set home under [smt.pgp] to the keyring that has it, or import it with gpg --import.",
+            )
+        if len(keys) > 1:
+            raise SettingsError(
+                f"The keyring has {len(keys)} secret keys",
                 next_step="Set key = ... under [smt.pgp] to the fingerprint of the right one.",
             )
         return keyring.public_key(keys[0].fingerprint).encode()
@@ -162,13 +165,8 @@ def _ssh_key(smt: SmtSettings) -> bytes:
     return certificates.public_ssh(smt.ssh_key, _account.secret(smt.ssh_key_passphrase)).encode()
 
 
-def _host_name() -> str:
-    name = socket.getfqdn()
-    return socket.gethostname() if name.startswith("localhost") else name
-
-
 def _page(smt: SmtSettings, made: dict[str, Path | str]) -> str:
-    host = smt.host_name or _host_name()
+    host = smt.host_name or _net.host_name()
     certified = "client-certificate.cer" in made
     facts = {
         "Company / account": smt.account or _BLANK,

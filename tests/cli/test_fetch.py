@@ -47,6 +47,13 @@ def file(server, tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def small_keys(monkeypatch):
+    """Keys that are made at once."""
+    monkeypatch.setattr("greenkit.certificates._make.RSA_BITS", 2048)
+    monkeypatch.setattr("greenkit.pgp._keyring._RSA_BITS", 1024)
+
+
 def fetch(file, *more):
     return cli.main(["fetch", "smt", "--settings", str(file), *more])
 
@@ -272,7 +279,17 @@ def test_onboarding_for_ftps_leaves_out_the_ssh_key(tmp_path):
 
 
 @GPG
-def test_onboarding_contains_public_keys_only(tmp_path):
+def test_onboarding_without_an_openpgp_key_names_the_keyring(tmp_path):
+    (tmp_path / "gnupg").mkdir(mode=0o700)
+    made = write_onboarding(tmp_path / "on", pgp=settings.PgpSettings(home=tmp_path / "gnupg"))
+    assert made["openpgp-public-key.asc"] == (
+        "The keyring has no secret key for encryption. Set home under [smt.pgp] to the keyring that has it, or import "
+        "it with gpg --import. To make one, run greenkit make-key pgp."
+    )
+
+
+@GPG
+def test_onboarding_contains_public_keys_only(tmp_path, small_keys):
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
     (home / "gpg-agent.conf").write_text("s2k-count 65536\n")
@@ -307,7 +324,7 @@ def test_onboarding_contains_public_keys_only(tmp_path):
         keyring.forget()
 
 
-def test_the_server_takes_what_onboarding_enclosed(tmp_path):
+def test_the_server_takes_what_onboarding_enclosed(tmp_path, small_keys):
     with Authority() as authority, FtpsServer(authority=authority) as server:
         pair = certificates.new_certificate(tmp_path, "machine.example", password=None)
         made = write_onboarding(tmp_path / "on", certificate=pair.certificate)

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import stat
 import tomllib
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
-from greenkit import Secret, certificates, cli, pgp, settings
+from greenkit import Secret, _net, certificates, cli, pgp, settings
 from greenkit.cli._command import Exit
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
@@ -182,7 +181,7 @@ def test_make_key_pgp(tmp_path, capsys):
         "make-key", "pgp", "--organization", "Example Energy", "--home", home, "--public", public, "--no-password"
     )
     assert made == Exit.DONE
-    assert "Example Energy" in capsys.readouterr().out
+    assert f"(Example Energy) in {home}, valid until" in capsys.readouterr().out
     assert public.read_text().startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----")
     with pgp.Keyring(home) as keyring:
         assert len(keyring.list_keys()) == 1
@@ -231,7 +230,7 @@ def test_convert_certificate_writes_pem_and_compares_the_name(authority, tmp_pat
 
 
 def test_convert_certificate_checks_a_pem_file(authority, capsys):
-    pair, other = authority.client(socket.getfqdn(), stem="mine"), authority.client("other", stem="other")
+    pair, other = authority.client(_net.host_name(), stem="mine"), authority.client("other", stem="other")
     assert run("convert-certificate", pair.certificate, "--key", pair.key) == Exit.DONE
     assert "belongs to the certificate" in capsys.readouterr().out
     assert run("convert-certificate", pair.certificate, "--key", other.key) == Exit.FAILED

@@ -442,6 +442,8 @@ def test_missing_client_certificate_is_rejected(ftps_server, version):
             with pytest.raises((errors.CertificateRejected, errors.RemoteError), match="certificate") as caught:
                 remote.open()
             assert not isinstance(caught.value, errors.LoginRejected | errors.HostRejected)
+            for fault in (caught.value, remote._no_login(EOFError(), ftps.FtpSession(remote._context, 1.0))):
+                assert ("Set certificate and certificate_key" in fault.next_step) == (given["key"] is None)
 
 
 def test_registered_client_certificate_is_accepted(ftps_server, tmp_path):
