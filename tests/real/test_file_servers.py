@@ -76,12 +76,9 @@ def test_ten_thousand_names(server):
     for name in expected:
         server.put(f"intervaldata/{name}", b"")
     with server.remote() as remote:
-        began = time.monotonic()
         names = remote.names("intervaldata")
-        took = time.monotonic() - began
     assert len(names) == 10_000
     assert set(names) == expected
-    assert took < 30
     server.clear()
 
 
@@ -156,10 +153,8 @@ def test_cut_connection_and_resume(server):
     killed = []
     with server.remote(timeout=10) as remote:
         remote.open()
-        began = time.monotonic()
         with pytest.raises(errors.TransferError):
             remote.fetch(PATH, sink)
-        assert time.monotonic() - began < 15
         assert killed
         assert bytes(got) == data[: len(got)]
         assert len(got) < len(data)

@@ -54,6 +54,14 @@ def sftp():
         yield server
 
 
+def without_gpg(**given):
+    """Check without gpg, which takes half of the time, unless its settings are given."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "pgp" not in given:
+            patch.setenv("PATH", "")
+        return check_smt(**given)
+
+
 @pytest.fixture
 def on_ftps(ftps, mine, tmp_path):
     """Check the FTPS server with one setting changed."""
@@ -62,7 +70,7 @@ def on_ftps(ftps, mine, tmp_path):
         given = {"protocol": "ftps", "host": "localhost", "port": ftps.endpoint.port, "user": ftps.user,
                  "password": ftps.password, "certificate": mine.certificate, "certificate_key": mine.key,
                  "ca_file": ftps.authority.file, "timeout": 3.0, "host_name": HOST, "into": tmp_path / "files"}  # fmt: skip
-        return check_smt(**{**given, **changes})
+        return without_gpg(**{**given, **changes})
 
     return examine
 
@@ -74,7 +82,7 @@ def on_sftp(sftp, tmp_path):
     def examine(**changes):
         given = {"host": "localhost", "port": sftp.endpoint.port, "user": sftp.user, "password": sftp.password,
                  "host_key": sftp.host_key, "timeout": 3.0, "into": tmp_path / "files"}  # fmt: skip
-        return check_smt(**{**given, **changes})
+        return without_gpg(**{**given, **changes})
 
     return examine
 
@@ -375,10 +383,11 @@ def test_unknown_or_different_host_key_is_reported(on_sftp, tmp_path):
     assert "must contain the SHA-256 fingerprint" in broken(on_sftp(host_key="nonsense"), "SSH")
 
 
-def test_unusable_ssh_key_is_reported(on_sftp, sftp, tmp_path):
-    locked, key = tmp_path / "locked", tmp_path / "id"
-    certificates.new_ssh_key(locked, password=Secret("open sesame"))
-    public = certificates.new_ssh_key(key, password=None)
+def test_unusable_ssh_key_is_reported(on_sftp, sftp, authority, tmp_path):
+    # the EC key of a certificate is an SSH key too, and opens at once
+    locked = authority.client(HOST, stem="ssh-locked", password=Secret("open sesame")).key
+    key = authority.client(HOST, stem="ssh").key
+    public = certificates.public_ssh(key)
     found = broken(on_sftp(ssh_key=locked, password=None), "SSH key")
     assert "Set ssh_key_passphrase to the passphrase of the key." in found
     assert "certificate" not in found
@@ -428,8 +437,7 @@ def test_running_fetch_is_a_warning(on_sftp, tmp_path, monkeypatch):
     assert "Another fetch is using" in broken(found, "files of intervaldata", "warning")
 
 
-def test_missing_gpg_is_reported(on_sftp, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_missing_gpg_is_reported(on_sftp):
     found = on_sftp()
     assert "Install GnuPG" in broken(found, "OpenPGP program")
     assert states(found)["OpenPGP passphrase"] == "skipped"

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import ftplib
+import itertools
 import logging
 import pkgutil
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 import traceback
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import paramiko
 import pytest
@@ -18,7 +20,7 @@ from tunnel import Tunnel
 from greenkit import Secret, certificates, errors
 from greenkit.sandbox.authority import Authority
 from greenkit.sandbox.files import FtpsServer, SftpServer
-from greenkit.transfer import _ftps, _sftp
+from greenkit.transfer import _ftps, _remote, _sftp
 from greenkit.transfer._remote import Endpoint, Pace
 from greenkit.transfer._sftp import KnownHosts, read_fingerprint
 
@@ -280,16 +282,16 @@ def test_one_deadline_holds_for_all_steps_of_connecting(request, monkeypatch, pr
         server.remote(timeout=0.2).open()
 
 
-def test_pace_accepts_a_slow_start_and_a_fast_line():
-    pace = Pace(0.05)
+def test_pace_accepts_a_slow_start_and_a_fast_line(monkeypatch):
+    now = itertools.count(0, 40)  # seconds; each look at the clock is later
+    monkeypatch.setattr(_remote, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
+    pace = Pace(60)
     pace.count(1)
-    time.sleep(0.06)
-    with pytest.raises(TimeoutError, match="only 2 bytes"):
+    with pytest.raises(TimeoutError, match="only 2 bytes in 80 s"):
         pace.count(1)
-    pace = Pace(0.05)
-    for _ in range(3):
-        time.sleep(0.06)
-        pace.count(10_000)
+    pace = Pace(60)
+    for _ in range(5):
+        pace.count(80_000)
 
 
 # ── what servers refuse ──
