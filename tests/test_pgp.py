@@ -27,7 +27,7 @@ from greenkit.pgp import _keyring as keyrings
 pytestmark = pytest.mark.skipif(not shutil.which("gpg"), reason="the gpg program is not installed")
 
 PASSPHRASE = "s3cret %41 ß#x"
-# does not compress, so that a cut message has lost plain text; 600 kB is many of gpg's blocks
+# does not compress, so that a truncated message lacks plain text; 600 kB is many of gpg's blocks
 PLAIN = random.Random(4).randbytes(600_000)
 
 
@@ -51,7 +51,7 @@ class Sender:
 
 @pytest.fixture(scope="module")
 def folder():
-    # short, since the agents' sockets stand in it
+    # short, because the agents' sockets are in it
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="gkt-") as path:
@@ -63,7 +63,7 @@ def folder():
 @pytest.fixture(scope="module")
 def key(folder):
     os.mkdir(f"{folder}/ours", 0o700)
-    # the agent takes 0.1 to 0.5 s to stretch a passphrase, each time; not here
+    # else the agent takes 0.1 to 0.5 s each time to stretch a passphrase
     Path(f"{folder}/ours/gpg-agent.conf").write_text("s2k-count 65536\n")
     return pgp.new_key(f"{folder}/ours", name="Example Energy", email="it@example.org", passphrase=Secret(PASSPHRASE))
 
@@ -526,7 +526,7 @@ def test_gpg_that_hangs_while_it_decrypts_is_ended(folder, whole, tmp_path, monk
 
 
 def slow(tmp_path):
-    """Write a gpg that passes everything on to the real one, a second late."""
+    """Write a gpg that starts the real one a second late."""
     path = tmp_path / "slow"
     path.write_text('#!/bin/sh\ncase "$*" in *--decrypt*) sleep 1;; esac\nexec gpg "$@"\n')
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""File servers that others wrote, on loopback, each with a folder of its own and the tests' certificate authority.
+"""Third-party file servers on loopback, each with its own folder and the certificate authority of the tests.
 
 vsftpd and proftpd require that the data channel resumes the control channel's TLS session, and a client certificate
 from the authority; pure-ftpd requires TLS alone. OpenSSH's sshd and proftpd's mod_sftp provide SFTP and nothing else.
@@ -147,7 +147,7 @@ class Vsftpd(Ftps):
         users = self.base / "users"
         users.write_text(f"{USER}\n")
         pam = Path("/etc/pam.d") / service
-        # any password will do: PAM knows no file of passwords that works without a real account
+        # any password is accepted, because PAM has no password file that works without a real account
         rule = f"auth required pam_listfile.so item=user sense=allow onerr=fail file={users}"
         pam.write_text(f"{rule}\naccount required pam_permit.so\n")
         stack.callback(pam.unlink)

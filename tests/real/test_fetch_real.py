@@ -54,13 +54,13 @@ def sealed(keyring):
 
 
 def fill(server, sealed):
-    """Lay the files down so that the serving account may delete them."""
+    """Put the files on the server so that its account may delete them."""
     for name, data in sealed.items():
         server.put(f"intervaldata/{name}", data)
 
 
 def account_of(server):
-    """What a settings file says of a server."""
+    """Return the settings of a server."""
     common = {"host": "localhost", "port": server.port, "timeout": 10.0}
     if isinstance(server, Sshd):
         return {**common, "protocol": "sftp", "user": "root", "ssh_key": server.key,
@@ -75,7 +75,7 @@ def account_of(server):
 
 @pytest.fixture
 def command(server, gnupg, tmp_path):
-    """The program, as cron calls it."""
+    """Run the command as cron does."""
     said = {**account_of(server), "into": tmp_path / "into", "delete": "decrypted"}
     kept = {name: said.pop(name) for name in ("password",) if name in said}
     lines = [

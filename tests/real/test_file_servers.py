@@ -1,4 +1,4 @@
-"""Both remotes against vsftpd, proftpd and OpenSSH's sftp-server; curl drives the same servers beside them."""
+"""Both remotes against vsftpd, proftpd, and OpenSSH's sftp-server; curl reads from the same servers."""
 
 import ftplib
 import hashlib
@@ -138,7 +138,7 @@ def test_paths_that_climb_stay_inside(ftps):
 
 
 def test_cut_connection_and_resume(server):
-    """The server's process for this session is killed in mid-file; the master goes on."""
+    """The server's process for this session is killed during a file; its parent keeps running."""
     data = os.urandom(20_000_000)
     server.put(PATH, data)
     got = bytearray()
@@ -163,7 +163,7 @@ def test_cut_connection_and_resume(server):
 
 
 def _descendants(pid):
-    """Give the processes that a server of ours started."""
+    """Return the processes that a server started."""
     found, todo = [], [pid]
     while todo:
         one = todo.pop()
@@ -231,7 +231,7 @@ def test_four_clients_at_once(server):
 
 
 def test_ftplib_alone_fails_here(ftps):
-    """So these servers do demand what the remote adds: the same TLS session on the data channel."""
+    """These servers require what the remote adds: the same TLS session on the data channel."""
     context = ssl.create_default_context(cafile=ftps.authority.file)
     context.load_cert_chain(ftps.client.certificate, ftps.client.key)
     with ftplib.FTP_TLS(context=context, timeout=10) as plain:
@@ -288,7 +288,7 @@ def test_client_certificate_is_validated(ftps, version, which, tmp_path):
 
 
 def test_self_signed_client_certificate(start, tmp_path, authority):
-    """SMT takes these while testing: the server is given the certificate itself to trust."""
+    """SMT accepts them for testing: the server trusts the certificate itself."""
     password = Secret("key password")
     pair = certificates.new_certificate(tmp_path, "meter-pc.example.org", password=password)
     both = tmp_path / "trusted.pem"

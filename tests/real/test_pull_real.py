@@ -1,4 +1,4 @@
-"""The whole pull against the real servers: killed at random, by two machines, with a damaged message."""
+"""Complete pulls from the real servers: killed at random, by two machines, with a damaged message."""
 
 import json
 import os
@@ -75,13 +75,13 @@ def check_all_here_once(server, *folders):
 
 
 def test_killed_at_random(inbox, keyring, tmp_path):
-    """Each file comes exactly once; at every moment, what is not here whole is still on the server."""
+    """Each file is stored exactly once; at every moment, a file that is not stored completely is on the server."""
     chance = random.Random(inbox.port)
     killed = 0
     for kill in range(KILLS):
         process = start(inbox, keyring, tmp_path)
         process.stdout.readline()
-        # by what has come, not by the clock alone: on a fast machine the whole pull takes less than a second
+        # by the number of stored files, because on a fast machine the pull takes less than a second
         while process.poll() is None and len(plain_files(tmp_path)) < 3 * kill:
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.1))
@@ -99,7 +99,7 @@ def test_killed_at_random(inbox, keyring, tmp_path):
 
 
 def test_two_machines_at_once(inbox, keyring, tmp_path):
-    """Two ledgers, one account: what the other took is no error, and nothing is lost between them."""
+    """Two ledgers use one account: a file that the other one fetched is no error, and no file is lost."""
     folders = [tmp_path / "one", tmp_path / "two"]
     wrong = []
 

@@ -49,7 +49,7 @@ class Lines:
 
 
 class Disk:
-    """What of a ledger is surely on disk: a copy made at each flush and at its end, which takes its place after a kill."""
+    """The records of a ledger that are surely on disk: a copy from its last flush or end, which replaces it after a kill."""
 
     def __init__(self, base):
         self.inner, self.copy = base / "into" / ".greenkit", base / "disk"
@@ -79,7 +79,7 @@ class Disk:
 
 
 def go(base, delete, lines=None):
-    """Two pulls; the first transfer of c.lse is cut, so that going on with a part is killed at too."""
+    """Pull twice; the first transfer of c.lse is interrupted, so that some kills come while a part is continued."""
     sys.settrace(lines)
     try:
         for faults in ({"c.lse.asc": [1500, 1500]}, {}):
@@ -90,7 +90,7 @@ def go(base, delete, lines=None):
 
 
 def go_in_child(base, delete, deadly):
-    """True when the child was killed at the point, False when it came to its end first."""
+    """Return whether the child was killed at the point; False if it ended before."""
     child = os.fork()
     if child == 0:
         try:
@@ -116,12 +116,14 @@ def plain_files(base):
 
 
 def check_after_kill(base, at):
-    """Whatever the point: no part under a final name, nothing deleted that is not here whole."""
+    """Check that no part has a final name, and that every deleted file is stored completely."""
     for name, data in plain_files(base).items():
-        assert FILES[name] == data, f"point {at}: {name} is not whole"
+        assert FILES[name] == data, f"point {at}: {name} is not complete"
     received = base / "into" / ".greenkit" / "received"
     for path in received.iterdir() if received.exists() else ():
-        assert path.read_bytes() == seal(FILES[path.name.removesuffix(".asc")]), f"point {at}: {path.name} is not whole"
+        assert path.read_bytes() == seal(FILES[path.name.removesuffix(".asc")]), (
+            f"point {at}: {path.name} is not complete"
+        )
     on_server = os.listdir(base / "server" / "intervaldata")
     for name in FILES:
         assert f"{name}.asc" in on_server or name in plain_files(base), f"point {at}: {name} is lost"
@@ -143,7 +145,7 @@ def check_at_end(base, at, delete):
 
 
 def run(base, *, seed, count, delete, lose):
-    """Kill at ``count`` points, check the promises after each, and return how many points were tried and exist."""
+    """Kill at ``count`` points, check the promises after each, and return the numbers of tried and of all points."""
     fresh(base)
     disk = Disk(base) if lose != "never" else None
     counter = Lines()

@@ -1,4 +1,4 @@
-"""What the tests of transfers share."""
+"""Fixtures that the tests of transfers share."""
 
 import os
 import tempfile
@@ -11,7 +11,7 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """A RAM disk, since a pull flushes often and would wait for a busy disk; RSA keys that are made at once."""
+    """Use a RAM disk, because a pull flushes often, and RSA keys that are made at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", MEMORY)
         patch.setattr("greenkit.certificates._make.RSA_BITS", 2048)

@@ -1,7 +1,7 @@
-"""A remote that is a folder on this disk, with faults on demand, and messages that prove themselves whole.
+"""A remote that is a folder on this disk, with faults on demand, and messages that verify like those of OpenPGP.
 
-It outlives a killed pull, as a server does, and writes down each deletion. The wire has its own tests against real
-servers; here the steps above it are tried.
+It outlives a killed pull, as a server does, and logs each deletion. Other tests use real servers; this remote is for the
+steps above the protocol.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ BEGIN = b"-----BEGIN PGP MESSAGE-----\n"
 
 
 def seal(plain):
-    """A message that, like OpenPGP's, cannot be cut or altered unnoticed."""
+    """Return a message whose truncation or alteration is detected, as with OpenPGP."""
     return BEGIN + hashlib.sha256(plain).hexdigest().encode() + b"\n" + plain
 
 
 class Unsealer:
-    """Opens what :func:`seal` made; ``locked`` is a keyring whose passphrase is missing."""
+    """Decrypts the messages of :func:`seal`; ``locked`` is a keyring whose passphrase is missing."""
 
     def __init__(self, locked=False):
         self.locked = locked
@@ -32,18 +32,18 @@ class Unsealer:
         data = Path(path).read_bytes()
         self.opened.append(Path(path).name)
         if not data.startswith(BEGIN):
-            raise NotOpenPGP(f"{Path(path).name}: it holds no OpenPGP message")
+            raise NotOpenPGP(f"{Path(path).name}: it contains no OpenPGP message")
         if self.locked:
             raise BadPassphrase(f"{Path(path).name}: the passphrase is wrong")
         digest, _, plain = data[len(BEGIN) :].partition(b"\n")
         if hashlib.sha256(plain).hexdigest().encode() != digest:
-            raise DamagedMessage(f"{Path(path).name}: it is cut or altered")
+            raise DamagedMessage(f"{Path(path).name}: it is truncated or altered")
         with _files.atomic(into) as file:
             file.write(plain)
 
 
 class DirectoryRemote:
-    """``faults`` holds, by file name, what goes wrong there, one entry for each transfer (None: nothing)."""
+    """``faults`` lists the faults of a file by its name, one entry for each transfer (None: no fault)."""
 
     def __init__(self, root, *, faults=None, sizes=True, dates=True, chunk=1000, size_error=0):
         self.root = Path(root)
@@ -88,9 +88,9 @@ class DirectoryRemote:
         elif fault == "taken":
             self._file(path).unlink()
         elif fault == "cut" or isinstance(fault, int):
-            raise TransferError(f"{path}: {end:,} of {len(data):,} bytes came")
+            raise TransferError(f"{path}: {end:,} of {len(data):,} bytes arrived")
         elif fault == "late 451":
-            raise TransferError(f"{path}: the server said 451 after the last byte")
+            raise TransferError(f"{path}: the server answered 451 after the last byte")
         elif fault == "down":
             raise ServerUnavailable("the connection was lost")
 
@@ -99,7 +99,7 @@ class DirectoryRemote:
         file = self._file(path)
         fault = self._fault("DELE " + Path(path).name)
         if fault == "refused":
-            raise TransferError(f"{path}: the server said 550 permission denied")
+            raise TransferError(f"{path}: the server answered 550 permission denied")
         with open(self.root / "deleted.log", "a") as log:
             log.write(f"{path} {hashlib.sha256(file.read_bytes()).hexdigest()}\n")
         file.unlink()
@@ -111,7 +111,7 @@ class DirectoryRemote:
 
 
 def put(root, name, data, *, folder="intervaldata", age_days=0.0):
-    """Put a file on the server, as old as said."""
+    """Put a file of this age on the server."""
     path = Path(root) / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)

@@ -137,7 +137,7 @@ def test_missing_user_or_password_is_reported(on_ftps, on_sftp, monkeypatch):
 
     found = on_ftps(password=SecretRef("env", "GK_TEST_NOT_SET"))
     assert "GK_TEST_NOT_SET is not set" in broken(found, "settings")
-    assert states(found)["greeting"] == "ok", "the network is looked at all the same"
+    assert states(found)["greeting"] == "ok", "the network is checked even so"
     assert states(found)["login"] == "skipped"
 
 

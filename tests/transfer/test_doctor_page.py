@@ -65,7 +65,7 @@ NAMED = re.compile(
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: how it is provoked, the check that shows it, and what its step asks for, if a test can do that."""
+    """A fault: how to provoke it, the check that shows it, and how to follow its step, if a test can do that."""
 
     title: str
     check: str
@@ -123,7 +123,7 @@ class World:
 
 
 def faults(w: World, closed: int) -> list[Fault]:
-    """The table: settings and certificates, the network, the server, then OpenPGP."""
+    """Return the faults: settings and certificates, the network, the server, then OpenPGP."""
     now, new, made = datetime.now(UTC), w.authority.client, w.folder
     old = new(HOST, stem="old", begins=now - timedelta(days=9), days=2)
     early = new(HOST, stem="early", begins=now + timedelta(days=2))

@@ -49,7 +49,7 @@ def told(faults):
 
 
 def cases():
-    """Give each server each fault that it can have; most of them in ring 2, for their time."""
+    """Yield each server with each fault that it can have; most of them are in ring 2, because they take long."""
     for kind in (FtpsServer, SftpServer):
         more = MORE_FAULTS + (CLOSE_NOTIFY if kind is FtpsServer else [])
         for faults in FAULTS + more:
@@ -115,7 +115,7 @@ def test_no_fault_loses_truncates_or_duplicates_a_file(server, keyring, tmp_path
     report = once(server, tmp_path, keyring)
     assert not isinstance(report, Exception)
     assert check(server, tmp_path)
-    # one of which the server gave a wrong size was taken, but is left there
+    # a file whose size the server reports wrongly is stored, and stays on the server
     assert os.listdir(server.root / "intervaldata") == (["a.lse.asc"] if faults.size_off else [])
     kept = [p for p in tmp_path.rglob("*") if p.is_file() and p.name.endswith(".part")]
     assert kept == []

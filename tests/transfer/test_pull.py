@@ -104,7 +104,7 @@ def test_delete_is_the_last_step_and_the_ledger_is_done(server, into, delete):
         def delete(self, path):
             name = Path(path).name
             assert plain_files(into)[name.removesuffix(".asc")] == PLAIN[name.removesuffix(".asc")]
-            assert self.log[-1] == ("stat", path), "a last look, since the name may hold other content by now"
+            assert self.log[-1] == ("stat", path), "checked once more, because the name may have other content by now"
             super().delete(path)
 
     report = run(server, into, remote=Watching(server), delete=delete)
@@ -119,7 +119,7 @@ def test_files_without_a_keyring_are_decrypted_later_without_the_server(server, 
     assert not report.complete
     assert set(report.frame["reason"]) == {"Not decrypted, because no OpenPGP keyring is set."}
     assert set(report.frame["new"]) == {True}
-    assert listed(server) == [f"{name}.asc" for name in PLAIN], "nothing proves them whole yet"
+    assert listed(server) == [f"{name}.asc" for name in PLAIN], "nothing proves yet that they are complete"
     for name in listed(server):
         (server / "intervaldata" / name).unlink()
     remote = DirectoryRemote(server)
@@ -392,7 +392,7 @@ def test_file_deleted_by_another_machine_is_not_deleted_again(server, into):
     remote = DirectoryRemote(server)
     report = run(server, into, remote=remote, pgp=Other(), delete="decrypted")
     assert set(states(report).values()) == {"done"}
-    assert remote.count("delete") == 0, "another file may have taken the name meanwhile"
+    assert remote.count("delete") == 0, "another file may have taken the name"
 
 
 def test_lost_reply_to_delete_is_settled_by_the_next_call(server, into):
@@ -565,7 +565,7 @@ def test_old_files_are_reported_before_and_after_they_are_lost(server, into):
     report = run(server, into)
     assert report.findings.names == ["smt.fetch.lost"]
     assert report.findings[0].severity == "serious"
-    assert run(server, into).findings.names == [], "said once"
+    assert run(server, into).findings.names == [], "reported once"
 
 
 def test_young_file_that_disappeared_is_reported_as_taken(server, into):
@@ -709,7 +709,7 @@ def test_no_warning_without_a_finding(server, into):
 
 
 def test_ledger_settings_survive_power_failures(tmp_path):
-    """SQLite's own promise: FULL flushes the log with the commit; a log that one process holds needs no shared memory."""
+    """FULL flushes SQLite's log with each commit; a log that one process uses needs no shared memory."""
     with Ledger(tmp_path / "ledger.db") as ledger:
         said = []
         ledger._db.set_trace_callback(said.append)

@@ -257,7 +257,7 @@ def test_deadline_ends_an_exchange_that_drips(request, monkeypatch, protocol, st
         with pytest.raises(errors.RemoteError, match=r"within 0\.2 s|in time|only \d+ bytes") as caught:
             remote.fetch(PATH, got.extend)
         remote.close()
-    # the server is slow, and nobody is asked to change a setting, a name, or a right
+    # the server is slow, so the next step asks for no change of a setting, a name, or a permission
     assert type(caught.value) in (errors.ServerUnavailable, errors.TransferError)
     assert caught.value.next_step
     assert DATA.startswith(bytes(got))
@@ -268,7 +268,7 @@ def test_deadline_ends_an_exchange_that_drips(request, monkeypatch, protocol, st
     [("ftps", "greenkit.transfer._ftps.FtpSession.getresp", 0.1), ("sftp", "paramiko.Transport.auth_password", 0.7)],
 )
 def test_one_deadline_holds_for_all_steps_of_connecting(request, monkeypatch, protocol, where, wait):
-    """Each step is quick enough for a deadline of its own; together they are not."""
+    """Each step is quicker than the deadline; together they are not."""
     server = request.getfixturevalue(protocol)
     owner, name = pkgutil.resolve_name(where.rpartition(".")[0]), where.rpartition(".")[2]
     real = getattr(owner, name)

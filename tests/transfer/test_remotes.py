@@ -32,7 +32,7 @@ def running(request):
 
 @pytest.fixture
 def server(running):
-    """A server in its right mind, with one file."""
+    """A server without faults, with one file."""
     for path in running.root.rglob("*"):
         if path.is_file():
             path.unlink()
@@ -63,7 +63,7 @@ def test_endpoints_of_smt_have_their_ports_and_folders():
 def test_remote_lists_stats_fetches_and_deletes(server, remote):
     assert remote.names("intervaldata") == ["a.asc"]
     assert remote.names("adhocusage") == []
-    assert sorted(remote.names("")) in ([], ["adhocusage", "intervaldata"])  # SFTP tells folders from files
+    assert sorted(remote.names("")) in ([], ["adhocusage", "intervaldata"])  # SFTP distinguishes folders from files
     found = remote.stat(PATH)
     assert found.size == len(DATA)
     assert abs(found.modified - datetime.now(UTC)) < timedelta(minutes=1)
@@ -137,7 +137,7 @@ def test_interrupted_transfer_is_an_error_and_can_be_resumed(server, remote, cut
 def test_stalled_transfer_ends_within_the_timeout(server):
     server.misbehave(stall=True)
     with server.remote(timeout=20) as remote:
-        # logged in with patience, since this machine may be slow
+        # the login has more time, because this machine may be slow
         if isinstance(server, FtpsServer):
             remote._session.timeout = 0.2
         else:
@@ -151,7 +151,7 @@ def test_error_after_the_last_byte_is_raised(server, remote):
     with pytest.raises(errors.TransferError, match="error in reading"):
         fetched(remote)
     server.misbehave(late_error=False)
-    # the next answers belong to their questions
+    # the next replies belong to their commands
     assert remote.stat(PATH).size == 300_000
     assert fetched(remote) == DATA
 
@@ -189,7 +189,7 @@ def test_wrong_or_missing_size_is_returned_as_reported(server, remote):
 
 
 def test_error_of_the_sink_is_raised_unchanged(server, remote):
-    """Also one that looks like the network's: it is not retried, and not taken for a missing file."""
+    """An error of the sink that looks like one of the network is not retried, and does not mean a missing file."""
     for error in (BrokenPipeError("mine"), FileNotFoundError("mine"), KeyboardInterrupt()):
         seen = []
 
@@ -214,7 +214,7 @@ def test_lost_session_is_replaced_once(server, remote):
 
 
 def _break(remote):
-    """Cut the session's socket under it, as an idle time-out of a firewall does."""
+    """Close the socket of the session, as a firewall does after an idle time-out."""
     session = remote._session
     wire = session.sock if isinstance(remote, FtpsRemote) else session.client.get_transport().sock
     wire.shutdown(socket.SHUT_RDWR)
@@ -316,7 +316,7 @@ def test_epsv_is_tried_before_pasv(ftps_server, monkeypatch):
 
 
 def refusing(monkeypatch, said):
-    """Let the session's server answer some commands so."""
+    """Replace the server's replies to some commands."""
     asked = ftp_session.FtpSession.sendcmd
 
     def answer(self, command):
@@ -371,7 +371,7 @@ def test_interrupted_listing_is_an_error(ftps_server, monkeypatch):
 
 
 def test_server_without_rest_is_read_from_the_start(ftps_server, monkeypatch):
-    """What is there already is passed over."""
+    """The bytes that are stored already are skipped."""
     ftps_server.put(PATH, DATA)
     monkeypatch.setattr(ftp_session.FtpSession, "_restart", lambda self, offset: False)
     with ftps_server.remote() as remote:
@@ -380,7 +380,7 @@ def test_server_without_rest_is_read_from_the_start(ftps_server, monkeypatch):
 
 
 def test_fetching_a_folder_over_ftps_raises_is_a_folder(ftps_server):
-    """NLST does not tell; the answers to SIZE, RETR and CWD do."""
+    """NLST does not distinguish folders from files; the replies to SIZE, RETR, and CWD do."""
     (ftps_server.root / "intervaldata" / "archive").mkdir(exist_ok=True)
     with ftps_server.remote() as remote:
         assert "archive" in remote.names("intervaldata")
@@ -705,7 +705,7 @@ def test_remotes_implement_the_protocol():
 
 @pytest.mark.parametrize("most", [1, 1000, 32_767])
 def test_short_reads_are_completed(sftp_server, monkeypatch, most):
-    """RFC drafts allow it; what was asked for ahead must not be put after a gap."""
+    """Drafts of the RFC allow short reads; pieces that were requested ahead must not follow a gap."""
     import asyncssh
 
     data = DATA[: 200 * most]
@@ -721,7 +721,7 @@ def test_short_reads_are_completed(sftp_server, monkeypatch, most):
 
 @pytest.mark.parametrize("off", [-70_000, -1, 1, 70_000, 10_000_000])
 def test_wrong_size_does_not_truncate_sftp(sftp_server, off):
-    """A whole number of pieces, and a size that is wrong: all that the server has comes, and no more."""
+    """The file is a whole number of pieces, and its size is wrong: exactly the bytes of the server arrive."""
     data = DATA[: 8 * 32_768]
     sftp_server.put("adhocusage/pieces", data)
     sftp_server.misbehave(size_off=off)

@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that opens tunnels, notes them, and can drip what a server sends."""
+"""An HTTP proxy on loopback that opens tunnels, records them, and can slow a server down to single bytes."""
 
 import contextlib
 import re
