@@ -699,7 +699,7 @@ def test_report_escapes_names_and_reasons(server, into):
     html = run(server, into)._repr_html_()
     assert "&lt;b&gt;.asc" in html
     assert "<b>.asc" not in html
-    assert "holds no OpenPGP message" in html
+    assert "contains no OpenPGP message" in html
 
 
 def test_no_warning_without_a_finding(server, into):
