@@ -66,9 +66,10 @@ def bill(
     lines = lines[lines["meter"] == chosen]
     bills = totals["bill"].tolist()
     names = [_theme.plain(_theme.period_label(b)) for b in bills]
+    note = "" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing"
     sheet = Sheet.of(
         f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
-        "" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing",
+        "; ".join(filter(None, [_about(totals), note])),
         given=title, height=height, theme=theme, barmode="relative",
     )  # fmt: skip
     table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
@@ -96,6 +97,13 @@ def bill(
     return sheet.figure()
 
 
+def _about(totals: pd.DataFrame) -> str:
+    """Return the period of some bills and their time zone; bills of several zones are in UTC."""
+    zone = str(totals["start"].dt.tz)
+    first, last = totals["start"].min(), totals["end"].max() - pd.Timedelta(1, "us")
+    return f"{_style.days(first.date(), last.date())}, {zone}"
+
+
 def plans(
     comparison: Comparison, *, title: str | None = None, height: int | None = None, theme: Theme = "light"
 ) -> go.Figure:
@@ -120,20 +128,29 @@ def plans(
         raise SchemaError("There is no bill to draw", next_step="Compare plans for a frame that has intervals.")
     currency = str(ranking["currency"].iloc[0])
     names = [_theme.plain(p) for p in ranking["plan"]]
-    bills = int(ranking["bills"].iloc[0])
+    bills = comparison.by_bill
+    bills = bills[bills["ranked"]]
+    first, last = (_theme.period_label(str(name)) for name in (bills["bill"].min(), bills["bill"].max()))
+    ranges = (ranking["cost_high"] - ranking["cost_low"]).to_numpy()
+    ranged = bool((ranges > 0.01).any())
     sheet = Sheet.of(
-        f"Cost of {counted(bills, 'bill')} by plan",
-        "" if comparison.certain else "gaps in the data could change which plan is cheapest",
+        f"Cost of {counted(len(bills), 'bill')} by plan, {_theme.subject(bills)}",
+        _theme.plain("; ".join(filter(None, [
+            first if first == last else f"{first} to {last}",
+            "line: range of what the missing usage could cost" if ranged else "",
+            "" if comparison.certain else "gaps in the data could change which plan is cheapest",
+        ]))),
         given=title, height=height, usual=140 + 34 * len(names), theme=theme,
     )  # fmt: skip
     cost = ranking["computed_cost"].to_numpy()
     color = [_style.COLORS[1] if r == 1 else _style.COLORS[0] for r in ranking["rank"]]
     sheet.add(
         "bar", y=names, x=cost, orientation="h", marker={"color": color}, showlegend=False,
-        text=[f"{c:,.0f}" for c in cost], textposition="auto", insidetextanchor="end",
+        # the range is at the end of the bar, so the cost is at its beginning, in black for contrast on both colors
+        text=[f"{c:,.0f}" for c in cost], textposition="inside", insidetextanchor="start", textangle=0,
+        insidetextfont={"color": "#000000"}, cliponaxis=False,
         error_x={"type": "data", "symmetric": False, "array": ranking["cost_high"].to_numpy() - cost,
-                 "arrayminus": cost - ranking["cost_low"].to_numpy(), "color": sheet.page.ink,
-                 "visible": bool((ranking["cost_high"] - ranking["cost_low"] > 0.01).any())},
+                 "arrayminus": cost - ranking["cost_low"].to_numpy(), "color": sheet.page.ink, "visible": ranged},
         hovertemplate=f"%{{y}}: %{{x:,.2f}} {currency}<extra></extra>",
     )  # fmt: skip
     sheet.axis("xaxis", currency)
@@ -164,7 +181,8 @@ def price_map(plan: Plan, *, title: str | None = None, height: int | None = None
     panels = [_prices_of(plan, kind) for kind in (1, 6)]
     same = np.array_equal(panels[0], panels[1])
     titles = ["every day"] if same else ["weekdays", "weekends"]
-    sheet = Sheet.of(f"Energy price by month and hour, {_theme.plain(plan.name)}", given=title, theme=theme)
+    sheet = Sheet.of(f"Energy price by month and hour, {_theme.plain(plan.name)}", _style.zone_label([plan.zone]),
+                     given=title, theme=theme)  # fmt: skip
     axes = sheet.panels(1, len(titles), titles, each=330, height=height)
     low, high = float(np.min(panels)), float(np.max(panels))
     for i, pair in enumerate(axes):
@@ -174,8 +192,8 @@ def price_map(plan: Plan, *, title: str | None = None, height: int | None = None
             showscale=i == 0, colorbar=sheet.colorbar(f"{plan.currency}/{plan.unit}", "y"),
             hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.5~g}} {plan.currency}/{plan.unit}<extra></extra>",
         )  # fmt: skip
-        sheet.axis(f"xaxis{pair[0][1:]}", showgrid=False, type="category",
-                   tickvals=[f"{h:02d}:00" for h in range(0, 24, 4)])  # fmt: skip
+        sheet.axis(f"xaxis{pair[0][1:]}", _style.time_title([plan.zone]) if i == 0 else "", showgrid=False,
+                   type="category", tickvals=[f"{h:02d}:00" for h in range(0, 24, 4)])  # fmt: skip
         sheet.axis(f"yaxis{pair[1][1:]}", showgrid=False, type="category", autorange="reversed")
     return sheet.figure()
 
@@ -206,7 +224,9 @@ def cost_by_hour(
     height: int | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
-    """Draw what energy and delivery per kWh cost in each hour of the week, as an average of the data.
+    """Draw what energy and delivery per kWh cost in each hour of the week, as an average of the hours with data.
+
+    An hour of the week without data, such as the hour that clocks skip, is blank.
 
     Parameters
     ----------
@@ -218,6 +238,8 @@ def cost_by_hour(
         As in :func:`greenkit.plot.load`.
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end)
+    if not len(df):
+        raise _theme.nothing(rows=0)
     if isinstance(plan, pd.Series | pd.DataFrame):
         unit = "cost per hour"
     else:
@@ -226,29 +248,40 @@ def cost_by_hour(
     made = made[made["computed_cost"].notna()]
     if not len(made):
         raise SchemaError("No interval has a price", next_step="Price delivered energy in kWh.")
-    zone = str(made["zone"].iloc[0])
-    local = made["start"].dt.tz_convert(zone)
-    days = local.dt.tz_localize(None).dt.normalize()
-    # average cost of an hour of the week: its cost over the number of such days
-    count = days.drop_duplicates().dt.day_of_week.value_counts()
-    sums = made.groupby([local.dt.day_of_week.to_numpy(), local.dt.hour.to_numpy()])["computed_cost"].sum().unstack()
-    sums = sums.reindex(index=range(7), columns=range(24)).fillna(0.0)
-    mean = sums.div(count.reindex(range(7)), axis=0)
-    subject = _theme.subject(made)
-    note = f"{_style.days(days.min(), days.max())}, {_style.zone_label([zone])}"
+    zones = [str(zone) for zone in made["zone"].unique()]
+    # each meter's own local hours: 07:00 in New York and 07:00 in Chicago are the same hour of the week
+    wall = pd.Series(pd.NaT, index=made.index, dtype="datetime64[us]")
+    for zone in zones:
+        mine = (made["zone"] == zone).to_numpy()
+        wall[mine] = made["start"][mine].dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
+    # average cost of an hour of the week: its cost over the number of such hours with data, each instant once, so that
+    # the hour that clocks skip has none, and the repeated hour has two
+    hour = made["start"].dt.tz_convert("UTC") - (wall - wall.dt.floor("h"))
+    keys = pd.DataFrame(
+        {"weekday": wall.dt.day_of_week, "hour": wall.dt.hour, "at": hour, "cost": made["computed_cost"]}
+    )
+    groups = keys.groupby(["weekday", "hour"])
+    mean = (groups["cost"].sum() / groups["at"].nunique()).unstack().reindex(index=range(7), columns=range(24))
+    note = f"{_style.days(wall.min().date(), wall.max().date())}, {_zones(zones)}"
     scale = _theme.color_scale(mean.to_numpy(), unit)
-    sheet = Sheet.of(f"Average cost by hour of the week, {subject}", note, given=title, height=height, usual=380,
-                     theme=theme)  # fmt: skip
+    sheet = Sheet.of(f"Average cost by hour of the week, {_theme.subject(made)}", note, given=title, height=height,
+                     usual=380, theme=theme)  # fmt: skip
     sheet.add(
         "heatmap", z=mean.to_numpy(), x=[f"{h:02d}:00" for h in range(24)],
         y=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-        xgap=1, ygap=1, **scale.colors, colorbar=sheet.colorbar(scale.label, "y"),
+        xgap=1, ygap=1, hoverongaps=False, **scale.colors, colorbar=sheet.colorbar(scale.label, "y"),
         hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.4f}} {unit}<extra></extra>",
     )  # fmt: skip
-    sheet.axis("xaxis", _style.time_title([zone]), showgrid=False, type="category",
+    several = f"Local time ({_zones(zones)})"
+    sheet.axis("xaxis", _style.time_title(zones) if len(zones) == 1 else several, showgrid=False, type="category",
                tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)])  # fmt: skip
     sheet.axis("yaxis", showgrid=False, type="category", autorange="reversed")
     return sheet.figure()
+
+
+def _zones(zones: list[str]) -> str:
+    """Return the label of local times that each meter has in its own zone."""
+    return _style.zone_label(zones) if len(zones) == 1 else f"the time zone of each meter, {len(zones)} zones"
 
 
 def bill_change(
@@ -287,8 +320,11 @@ def bill_change(
         raise SchemaError("A change needs two bills", next_step="Price a longer period, or choose shorter bills.")
     steps, a, b = bill.changes(before, after, meter=meter)
     first, last = (_theme.plain(_theme.period_label(name)) for name in (a[0], b[0]))
-    sheet = Sheet.of(f"From {first} to {last}, {_theme.plain(bill.plan.name)}", given=title,
-                     height=height, theme=theme, showlegend=False)  # fmt: skip
+    every = bill.totals
+    chosen = str(every["meter"].iloc[0]) if meter is None else meter
+    sheet = Sheet.of(f"From {first} to {last}, {_theme.plain(bill.plan.name)}",
+                     f"meter {_theme.plain(chosen)}, {every['start'].dt.tz}", given=title, height=height, theme=theme,
+                     showlegend=False)  # fmt: skip
     names = [first, *(_theme.plain(_KINDS.get(k, k)) for k, _ in steps), last]
     sheet.add(
         "waterfall", x=names, y=[a[1], *(v for _, v in steps), b[1]],

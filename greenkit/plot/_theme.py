@@ -37,10 +37,16 @@ _TICKS: Final = 12
 """Maximum number of periods for which every tick has a label."""
 _WRAP: Final = {"title": 62, "note": 82}
 """Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
+_COLUMNS: Final = 0.05
+"""Share of the width between two columns of panels; 24 at the end of one does not touch 0 of the next at 640 pixels."""
 _LINE: Final = {"title": 21, "note": 16, "legend": 21}
 """Height of a line in pixels."""
 _FLATTENED: Final = {99: 1.5, 95: 3.0, 90: 3.0}
 """Percentile → a scale ends there if it would otherwise end more than this many times as high."""
+
+
+DAILY: Final = "Filter out the series, or draw df.gk.plot.daily()."
+"""Next step for data of days in a chart of hours."""
 
 
 # -- the rows of a chart
@@ -133,7 +139,7 @@ def _aggregated(df: pd.DataFrame, period: str) -> pd.DataFrame:
 def few(found: Intervals, most: int = MOST) -> Intervals:
     """Return the intervals; raise SchemaError if there is no value, or if there are too many series for one chart."""
     if not found.valid.any():
-        raise nothing()
+        raise nothing(rows=len(found))
     if len(found.keys) > most:
         raise too_many(len(found.keys), most, "series", found.keys)
     return found
@@ -175,13 +181,18 @@ def series_of(table: pd.DataFrame) -> pd.DataFrame:
 # -- errors
 
 
-def nothing() -> SchemaError:
-    """Return the error for a frame without a value."""
+def nothing(*, rows: int = 1) -> SchemaError:
+    """Return the error for a frame without a value, or without rows."""
+    if not rows:
+        return SchemaError("The frame has no rows to draw", next_step="Check how it was loaded and filtered.")
     return SchemaError("The frame has no value to draw", next_step="Check it with df.gk.quality().")
 
 
-def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaError:
-    """Return the error for more series than one chart can show, with an argument that chooses fewer."""
+def too_many(count: int, most: int, what: str, keys: pd.DataFrame, *, instead: str = "") -> SchemaError:
+    """Return the error for more series than one chart can show, with an argument that chooses fewer.
+
+    ``instead`` is a chart that can show them.
+    """
     by = next((name for name in ("meter", "flow", "series", "unit") if keys[name].nunique() > 1), "start")
     if by in ("meter", "flow"):
         example = f"Choose fewer with {by}=, as in {by}={str(keys[by].iloc[0])!r}."
@@ -189,15 +200,40 @@ def too_many(count: int, most: int, what: str, keys: pd.DataFrame) -> SchemaErro
         example = "Choose fewer days with start= and end=."
     else:
         example = f'Filter the frame, as in df[df["{by}"] == {str(keys[by].iloc[0])!r}].'
+    if instead:
+        example = f"{example.removesuffix('.')}, or draw {instead}."
     return SchemaError(f"The frame has {count:,} {what}, but this chart shows at most {most}", next_step=example)
 
 
-def one_unit(units: list[str]) -> SchemaError:
-    """Return the error for units that cannot share an axis."""
+def one_unit(units: Sequence[str], filters: Sequence[str] = ()) -> SchemaError:
+    """Return the error for units that cannot share an axis.
+
+    ``filters`` are the units of the frame, if they are not those of the axis: kWh for kW.
+    """
+    known = list(filters or units)
+    example = "kWh" if "kWh" in known else known[0]
     return SchemaError(
-        f"The series are in {' and '.join(units)}, but this chart has one axis",
-        next_step="Filter the frame to one unit.",
+        f"The series are in {listed(units)}, but this chart has one axis",
+        next_step=f'Filter the frame to one unit, as in df[df["unit"] == {example!r}].',
     )
+
+
+def no_totals(units: Sequence[str], next_step: str) -> SchemaError:
+    """Return the error for units that do not add up, such as kW, in a chart of totals."""
+    return SchemaError(f"The series are in {listed(units)}, which have no totals", next_step=next_step)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["kW", "V"]), listed(["kW", "kWh", "V"])
+    ('kW and V', 'kW, kWh, and V')
+    """
+    if len(words) < 3:
+        return " and ".join(words)
+    return f"{', '.join(words[:-1])}, and {words[-1]}"
 
 
 # -- names
@@ -299,9 +335,22 @@ def about(found: Intervals) -> str:
     """Return the period of the intervals and the time zone of their days."""
     if not len(found):
         return ""
-    edges = np.array([found.start.min(), max(found.end.max() - 1, found.start.min())], dtype=np.int64)
-    first, last = times.to_times(edges, found.zone)
-    return f"{_style.days(first.date(), last.date())}, {_style.zone_label(list(found.keys['zone']))}"
+    first, last = found.start.min(), max(found.end.max() - 1, found.start.min())
+    return _about(int(first), int(last), list(found.keys["zone"]))
+
+
+def about_frame(df: pd.DataFrame) -> str:
+    """Return the period of the rows of a tidy frame and the time zone of their days, as :func:`about` does."""
+    if not len(df):
+        return ""
+    first, last = times.to_instants(pd.Series([df["start"].min(), df["end"].max()]))
+    return _about(int(first), max(int(last) - 1, int(first)), [str(zone) for zone in df["zone"].unique()])
+
+
+def _about(first: int, last: int, zones: list[str]) -> str:
+    edges = np.array([first, last], dtype=np.int64)
+    a, b = times.to_times(edges, zones[0] if len(set(zones)) == 1 else "UTC")
+    return f"{_style.days(a.date(), b.date())}, {_style.zone_label(zones)}"
 
 
 # -- the sheet
@@ -417,13 +466,13 @@ class Sheet:
         inner = max(total - top - bottom, 1.0)
         gap = between / inner
         tall = max((1 - gap * (rows - 1)) / rows, 0.02)
-        wide = (1 - 0.03 * (columns - 1)) / columns
+        wide = (1 - _COLUMNS * (columns - 1)) / columns
         made: list[tuple[str, str]] = []
         for place in range(rows * columns):
             row, column = divmod(place, columns)
             number = "" if place == 0 else str(place + 1)
             high = 1 - row * (tall + gap)
-            left = column * (wide + 0.03)
+            left = column * (wide + _COLUMNS)
             x, y = f"x{number}", f"y{number}"
             self.axis(f"xaxis{number}", anchor=y, domain=[left, min(left + wide, 1)])
             self.axis(f"yaxis{number}", anchor=x, domain=[max(high - tall, 0), high])

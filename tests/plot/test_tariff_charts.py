@@ -55,6 +55,60 @@ def test_cost_by_hour_averages_over_the_days_of_the_data(make_series):
     assert np.asarray(figure.data[0].z).sum() == 35
 
 
+FLAT = {"name": "Flat", "zone": "America/Chicago", "energy": 0.5}
+
+
+def test_cost_of_an_hour_without_data_is_blank(make_series):
+    # the night of March 10, 2024, skips 02:00; the second Sunday lacks 05:00
+    df = make_series(np.full(24 * 14 - 1, 2.0), "2024-03-04")
+    df = frame.tidy(df[df["start"] != "2024-03-17 05:00-05:00"])
+    cells = np.asarray(plot.cost_by_hour(df, FLAT).data[0].z)
+    assert np.nanmin(cells) == np.nanmax(cells) == 1.0, "each hour with data costs one dollar"
+    assert np.isnan(np.asarray(plot.cost_by_hour(frame.tidy(df[df["start"] < "2024-03-11"]), FLAT).data[0].z)[6][2])
+
+
+def test_cost_of_the_repeated_hour_is_an_average_of_both(make_series):
+    cells = np.asarray(plot.cost_by_hour(make_series(np.full(25, 2.0), "2024-11-03"), FLAT).data[0].z)
+    assert cells[6].tolist() == [1.0] * 24
+
+
+def test_cost_by_hour_follows_the_clock_of_each_meter(make_series):
+    morning = np.where(np.arange(24) == 7, 2.0, 0.0)
+    zones = {"M1": "America/Chicago", "M2": "America/New_York"}
+    df = frame.concat([make_series(morning, "2024-07-01", meter=m, zone=zone) for m, zone in zones.items()])
+    figure = plot.cost_by_hour(df, FLAT)
+    assert np.flatnonzero(np.asarray(figure.data[0].z)[0] > 0).tolist() == [7]
+    assert figure.layout.xaxis.title.text == "Local time (the time zone of each meter, 2 zones)"
+
+
+def test_cost_by_hour_of_no_rows_asks_for_rows(make_series):
+    with pytest.raises(SchemaError, match="no rows to draw"):
+        plot.cost_by_hour(make_series([1.0]).iloc[:0], FLAT)
+
+
+def test_charts_of_bills_state_period_and_zone(make_series):
+    df = make_series(np.full(24 * 59, 1.0), "2025-01-01")
+    made = price(df, load_plan(samples.path("plan-flat")))
+    assert plot.bill(made).layout.title.subtitle.text == "January 1 to February 28, 2025, America/Chicago"
+    assert plot.bill_change(made).layout.title.subtitle.text == "meter M1, America/Chicago"
+    compared = plot.plans(compare_plans(df, [load_plan(samples.path("plan-flat"))])).layout.title
+    assert (compared.text, compared.subtitle.text) == (
+        "Cost of 2 bills by plan, meter M1", "January 2025 to February 2025",
+    )  # fmt: skip
+    prices = plot.price_map(load_plan(samples.path("plan-california-tou")))
+    assert prices.layout.xaxis.title.text == "Local time (America/Los_Angeles)"
+
+
+def test_costs_on_bars_have_contrast_and_their_range_has_a_note(make_series):
+    df = make_series(np.full(24 * 31, 1.0), "2025-01-01")
+    df = frame.tidy(df.drop(index=range(100, 130)))
+    figure = plot.plans(compare_plans(df, [load_plan(samples.path(n)) for n in ("plan-flat", "plan-free-nights")]))
+    bar = figure.data[0]
+    assert (bar.insidetextfont.color, bar.insidetextanchor) == ("#000000", "start")
+    assert bar.error_x.visible
+    assert "line: range of what the missing usage could cost" in figure.layout.title.subtitle.text.replace("<br>", " ")
+
+
 def test_bill_change_steps_add_up(year):
     made = price(year, load_plan(samples.path("plan-usage-credit")))
     steps, before, after = made.changes("2025-02", "2025-07")
@@ -76,6 +130,6 @@ def test_one_bill_and_no_bill_raise_schema_error(make_series):
     with pytest.raises(SchemaError, match="A change needs two bills"):
         plot.bill_change(price(month.iloc[:0], plan))
     assert plot.bill(made).layout.xaxis.ticktext == ("Jan<br>2025",)
-    assert plot.plans(compare_plans(month, [plan])).layout.title.text == "Cost of 1 bill by plan"
+    assert plot.plans(compare_plans(month, [plan])).layout.title.text == "Cost of 1 bill by plan, meter M1"
     with pytest.raises(SchemaError, match="no bill to draw"):
         plot.plans(compare_plans(month.iloc[:0], [plan]))
