@@ -28,8 +28,8 @@ def fleet_table(df: pd.DataFrame, *, roster: pd.DataFrame | None = None) -> pd.D
     -------
     DataFrame
         ``meter``, ``flow``, ``unit``, ``power_unit``, ``hours`` with data, ``total``, ``annual`` (total ÷ hours ×
-        8,766), ``mean``, ``peak``, ``load_factor``, ``completeness``, and the attributes of the roster. An empty frame
-        returns an empty table.
+        8,766), ``mean``, ``peak``, ``load_factor``, ``completeness``, and the attributes of the roster. A unit that
+        has no totals, such as kW or V, has NaN in ``total`` and ``annual``. An empty frame returns an empty table.
 
     Notes
     -----
@@ -44,7 +44,8 @@ def fleet_table(df: pd.DataFrame, *, roster: pd.DataFrame | None = None) -> pd.D
     with intervals.reading_once():
         load, complete = shape.summarize(df), quality.completeness(df)
     mean, hours = load["mean"].to_numpy(), load["hours"].to_numpy()
-    total = mean * hours
+    sums = np.array([intervals.adds_up(str(unit)) for unit in load["unit"]], dtype=bool)
+    total = np.where(sums, mean * hours, np.nan)
     table = pd.DataFrame(
         {
             **{name: load[name] for name in (*_KEYS, "power_unit", "hours")},

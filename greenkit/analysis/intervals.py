@@ -52,7 +52,7 @@ def from_frame(df: pd.DataFrame) -> Intervals:
     return _intervals.of(df)
 
 
-def check_lengths(found: Intervals, longest: int, what: str, *, next_step: str = "Filter out the series.") -> None:
+def check_lengths(found: Intervals, longest: int, what: str, *, next_step: str) -> None:
     """Raise SchemaError if a series has intervals longer than ``longest`` seconds.
 
     ``what`` names the chart or table that needs intervals of that length or less.

@@ -431,7 +431,7 @@ def average_day(
     """
     by = (by,) if isinstance(by, str) else by
     one = with_power(df)
-    intervals.check_lengths(one, 3600, "an average day")
+    intervals.check_lengths(one, 3600, "an average day", next_step="Filter out the series, or use df.gk.totals('day').")
     table = by_batch(one, lambda batch: _average(batch, by, holidays))
     return state(pd.concat([keys_of(one, table.pop("code")), table], axis=1), df, one)
 

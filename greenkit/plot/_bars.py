@@ -36,7 +36,9 @@ _DAY_MS: Final = 86_400_000.0
 # "overlay" keeps the color of the bar below the lines
 _HATCH: Final = {"shape": "/", "fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 5}
 _OTHER: Final = "other hours"
-_PANDAS: Final = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+_PANDAS: Final = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+_DEMAND: Final = (_style.COLORS[3], _style.COLORS[2])
+"""Colors of at most two series of demand."""
 
 
 @reading_once()
@@ -155,23 +157,26 @@ def _demand(sheet: Sheet, rates: pd.DataFrame, period: str) -> None:
     """Draw the highest demand of each period on a second axis."""
     found = intervals.checked(rates)
     one = found.take(found.valid)
-    codes = [c for c in range(len(one.keys)) if str(one.keys["unit"].iloc[c]) in ("kW", "kVA", "kvar")][:2]
+    codes = [c for c in range(len(one.keys)) if str(one.keys["unit"].iloc[c]) in ("kW", "kVA", "kvar")]
+    codes = codes[: len(_DEMAND)]
     if not codes:
         return
-    unit = str(one.keys["unit"].iloc[codes[0]])
-    sheet.axis("yaxis2", f"highest demand [{unit}]", anchor="x", overlaying="y", side="right", showgrid=False,
-               rangemode="tozero", tickmode="auto")  # fmt: skip
-    for code in codes:
+    units = [str(unit) for unit in one.keys["unit"].iloc[codes]]
+    names = _theme.names(one.keys.iloc[codes].reset_index(drop=True))
+    sheet.axis("yaxis2", f"highest demand [{', '.join(dict.fromkeys(units))}]", anchor="x", overlaying="y",
+               side="right", showgrid=False, rangemode="tozero", tickmode="auto")  # fmt: skip
+    for code, unit, name, color in zip(codes, units, names, _DEMAND, strict=False):
         mine = one.take(one.code == code)
-        dates = pd.Series(mine.wall.view("datetime64[us]"))
-        first = dates.dt.floor("D") if period == "day" else dates.dt.to_period(_PANDAS[period]).dt.start_time
-        day = pd.Series(mine.power).groupby(first).max()
+        dates = pd.Series(mine.wall.view("datetime64[us]")).dt.to_period(_PANDAS[period])
+        highest = pd.Series(mine.power).groupby(dates).max()
+        periods = pd.PeriodIndex(highest.index)
+        edges = (periods.start_time, (periods + 1).start_time)
+        first, last = (edge.to_numpy("datetime64[ms]").astype(np.float64) for edge in edges)
         sheet.add(
-            "scatter", ("x", "y2"), x=day.index.to_numpy("datetime64[ms]").astype(np.float64) + _DAY_MS / 2,
-            y=day.to_numpy(), name=f"demand{'' if len(codes) == 1 else ' ' + str(one.keys['unit'].iloc[code])}",
-            mode="lines+markers" if len(day) <= _MARKED else "lines",
-            line={"width": 1.5, "color": _style.COLORS[3]}, marker={"size": 4},
-            hovertemplate=f"%{{y:,.4~g}} {one.keys['unit'].iloc[code]}",
+            "scatter", ("x", "y2"), x=(first + last) / 2, y=highest.to_numpy(),
+            name="demand" if len(codes) == 1 else f"demand · {name}",
+            mode="lines+markers" if len(highest) <= _MARKED else "lines",
+            line={"width": 1.5, "color": color}, marker={"size": 4}, hovertemplate=f"%{{y:,.4~g}} {unit}",
         )  # fmt: skip
 
 
@@ -374,10 +379,8 @@ def tou(
     sums = np.array([intervals.adds_up(str(unit)) for unit in found.keys["unit"]], dtype=bool)
     one = found.take(found.valid & sums[found.code])
     if not len(one):
-        raise SchemaError(
-            f"The series are in {' and '.join(dict.fromkeys(found.keys['unit']))}, which have no totals",
-            next_step="Pass a frame of energy or another amount.",
-        )
+        units = list(dict.fromkeys(found.keys["unit"]))
+        raise _theme.no_totals(units, "Pass a frame of energy or another amount.")
     if schedule is not None:
         monthly = "Filter out the series, or draw df.gk.plot.monthly()."
         intervals.check_lengths(one, 3600, "a schedule", next_step=monthly)
@@ -429,10 +432,12 @@ def _periods_of(
     """Return the names of the time-of-use periods, and for each interval the position of its name."""
     if schedule is None:
         if "tou" not in df.columns or df["tou"].isna().all():
+            fine = bool((one.interval <= 3600).all())
             raise SchemaError(
-                "The frame has no time-of-use codes",
-                next_step="Pass schedule=, such as schedule={'on-peak': '16-21'}, or fill the column tou.",
-            )
+                "The frame has no time-of-use codes" + ("" if fine else ", and its intervals are longer than an hour"),
+                next_step="Pass schedule=, such as schedule={'on-peak': '16-21'}, or fill the column tou." if fine
+                else "Draw df.gk.plot.monthly().",
+            )  # fmt: skip
         value = df["tou"].iloc[one.row].fillna(-1).to_numpy(dtype=np.int64)
         distinct, code = np.unique(value, return_inverse=True)
         known = names or {}

@@ -75,12 +75,18 @@ def calendar(
     axes = sheet.panels(len(panels), 1, titles, each=165, height=height)
     # the years of a series share one color scale, so that they can be compared
     known = table[table["present"] > 0].groupby(SERIES, observed=True)
-    scales = {key: _theme.color_scale(part["value"], str(part["unit"].iloc[0])) for key, part in known}
+    scales = {key: _theme.color_scale(part["value"], _unit(part)) for key, part in known}
     layouts = [_Weeks.of(part["date"].to_numpy().astype("datetime64[D]")) for _, part in panels]
     wide = max(max(one.count for one in layouts), 8)
     for (key, part), weeks, pair in zip(panels, layouts, axes, strict=True):
         _year(sheet, part, weeks, wide, scales.get(key[:-1]), pair)
     return sheet.figure()
+
+
+def _unit(part: pd.DataFrame) -> str:
+    """Return the unit of the days: that of their totals, or of their means if it has no totals."""
+    unit = str(part["unit"].iloc[0])
+    return unit if (part["statistic"] == "sum").all() else f"mean {unit}"
 
 
 class _Weeks:
@@ -126,7 +132,7 @@ class _Weeks:
 def _year(
     sheet: Sheet, part: pd.DataFrame, weeks: _Weeks, wide: int, scale: Scale | None, axes: tuple[str, str]
 ) -> None:
-    unit, every = str(part["unit"].iloc[0]), weeks.every
+    unit, every = _unit(part), weeks.every
     place = (part["date"].to_numpy().astype("datetime64[D]") - weeks.first).astype(np.int64)
     value, share = np.full(len(every), np.nan), np.full(len(every), np.nan)
     value[place] = part["value"]
@@ -191,6 +197,7 @@ def week(
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(checked(df), _PANELS)
+    check_lengths(found, 3600, "a chart of hours", next_step=_theme.DAILY)
     table = shape.average_day(df, ("weekday",))
     lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
     parts = [(part, lengths[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
@@ -250,10 +257,10 @@ def completeness(
     # reject too many series before the computation
     of_days = found.keys[found.interval <= quality.DAILY]
     if len(of_days) > _ROWS:
-        raise _theme.too_many(len(of_days), _ROWS, "series", of_days)
+        raise _theme.too_many(len(of_days), _ROWS, "series", of_days, instead="df.gk.plot.fleet_completeness()")
     days = quality.by_day(df)
     if not len(days):
-        raise _theme.nothing()
+        raise _theme.nothing(rows=len(df))
     # the rows of a series follow each other
     begins = ~days.duplicated(SERIES).to_numpy()
     keys, row = days.loc[begins, SERIES].reset_index(drop=True), np.cumsum(begins) - 1

@@ -61,6 +61,7 @@ def average_day(
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(intervals.checked(df), _FACETS)
     by = (by,) if isinstance(by, str) else by
+    intervals.check_lengths(found, 3600, "an average day", next_step=_theme.DAILY)
     table = shape.average_day(df, by, holidays=holidays)
     lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
     others = [n for n in by if n != "day_type"]
@@ -155,7 +156,7 @@ def duration(
     valued = found.keys.iloc[np.unique(found.code[found.valid])]
     units = list(dict.fromkeys(power_unit(u) for u in valued["unit"]))
     if len(units) > 1:
-        raise _theme.one_unit(units)
+        raise _theme.one_unit(units, list(dict.fromkeys(valued["unit"])))
     row = shape.summarize(df).iloc[0] if len(found.keys) == 1 else None
     sheet = Sheet.of(
         f"Load duration, {_theme.subject(found.keys)}",
@@ -256,7 +257,9 @@ def peak_days(
         _peak_day(sheet, one, date, rank, color, unit, zone)
         if len(marks):
             _coincident(sheet, marks, date, unit, zone)
-    sheet.axis("xaxis", f"Hours since midnight, {_style.zone_label([zone])}", range=[0, 25], dtick=3, anchor="y",
+    longest = max((float(np.nanmax(t["x"])) for t in sheet.data), default=24.0)
+    sheet.axis("xaxis", f"Hours since midnight, {_style.zone_label([zone])}", range=[0, max(24.0, longest)], dtick=3,
+               anchor="y",
                hoverformat=".4~g")  # fmt: skip
     sheet.axis("yaxis", unit, rangemode="tozero", anchor="x")
     return sheet.figure()

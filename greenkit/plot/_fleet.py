@@ -15,7 +15,7 @@ import pandas as pd
 
 from greenkit import _style
 from greenkit._style import Theme
-from greenkit.analysis import fleet, quality, shape
+from greenkit.analysis import fleet, intervals, quality, shape
 from greenkit.analysis.intervals import power_unit, reading_once
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.findings import counted
@@ -47,13 +47,18 @@ _CLASSES: Final = 60
 _WORST: Final = 20
 """Most meters below the row of all meters."""
 _ALL: Final = "all meters"
+_TOTALS: Final = "Filter out the series, or draw df.gk.plot.ranking()."
 
 
 def _table(data: pd.DataFrame, columns: Sequence[str], meter: Names, flow: Names, start: Any, end: Any
-           ) -> pd.DataFrame:  # fmt: skip
-    """Return the table of a tidy frame, or the given one if it is a table already."""
-    if "start" in data.columns and "value" in data.columns:
-        made = fleet.fleet_table(_theme.choose(data, meter=meter, flow=flow, start=start, end=end))
+           ) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    """Return the table of a tidy frame with its period and zone, or the given one if it is a table already."""
+    about = ""
+    if _is_frame(data):
+        df = _theme.choose(data, meter=meter, flow=flow, start=start, end=end)
+        if not len(df):
+            raise _theme.nothing(rows=0)
+        made, about = fleet.fleet_table(df), _theme.about_frame(df)
     else:
         _require(data, columns, "Pass a tidy frame, or the result of df.gk.fleet_table().")
         made = data
@@ -61,7 +66,11 @@ def _table(data: pd.DataFrame, columns: Sequence[str], meter: Names, flow: Names
             if wanted is not None:
                 given = [wanted] if isinstance(wanted, str) else list(wanted)
                 made = made[made[name].isin([*given, *(["received"] if "export" in given else [])])]
-    return made
+    return made, about
+
+
+def _is_frame(data: pd.DataFrame) -> bool:
+    return "start" in data.columns and "value" in data.columns
 
 
 def _require(data: pd.DataFrame, columns: Sequence[str], next_step: str) -> None:
@@ -71,8 +80,18 @@ def _require(data: pd.DataFrame, columns: Sequence[str], next_step: str) -> None
         raise SchemaError(f"The table has no column {', '.join(missing)}", next_step=next_step)
 
 
-def _one_flow(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one flow: the delivered one if there are several. Units are never mixed."""
+def _one_flow(table: pd.DataFrame, measure: str = "") -> pd.DataFrame:
+    """Return the rows of one flow that have the measure: the delivered one if there are several flows.
+
+    Units are never mixed; a demand series has no total, so it does not stand in the way of the energy of its meter.
+    """
+    if measure:
+        known = np.isfinite(table[measure].to_numpy(dtype=np.float64))
+        if len(table) and not known.any() and "unit" in table.columns:
+            rates = [unit for unit in table["unit"].astype("str").unique() if not intervals.adds_up(unit)]
+            if rates and measure in ("total", "annual"):
+                raise _theme.no_totals(rates, "Pass a frame of energy, or draw df.gk.plot.ranking('peak').")
+        table = table[known]
     if "flow" in table.columns and table["flow"].nunique() > 1 and (table["flow"] == "delivered").any():
         table = table[table["flow"] == "delivered"]
     if "unit" in table.columns and table["unit"].nunique() > 1:
@@ -93,6 +112,11 @@ def _unit(table: pd.DataFrame, measure: str) -> str:
 
 def _flow_note(table: pd.DataFrame) -> str:
     return _style.flow_label(str(table["flow"].iloc[0])) if "flow" in table.columns else ""
+
+
+def _middle(count: int, text: str) -> str:
+    """Return the note of the median, which says nothing about a single meter."""
+    return f"median {text}" if count > 1 else "one meter only; df.gk.plot.monthly() shows it over time"
 
 
 @reading_once()
@@ -131,8 +155,8 @@ def ranking(
     Of more than 4,000 meters, the 1,000 highest are drawn one by one, and of the others every so many.
     """
     _check_measure(measure)
-    table = _one_flow(_table(data, ("meter", measure), meter, flow, start, end))
-    table = table[np.isfinite(table[measure].to_numpy(dtype=np.float64))]
+    table, about = _table(data, ("meter", measure), meter, flow, start, end)
+    table = _one_flow(table, measure)
     if not len(table):
         raise _theme.nothing()
     table = table.sort_values(measure, ascending=False, kind="stable")
@@ -144,7 +168,7 @@ def ranking(
     )
     few = len(table) <= _NAMED
     highest = "" if few else f"highest: {', '.join(str(m) for m in table['meter'].head(3))}"
-    note = "; ".join(filter(None, [_flow_note(table), f"median {shown}", highest]))
+    note = "; ".join(filter(None, [about, _flow_note(table), _middle(len(table), shown), highest]))
     sheet = Sheet.of(f"{what} of {counted(len(table), 'meter')}", _theme.plain(note), given=title, theme=theme,
                      showlegend=False)  # fmt: skip
     sheet.layout["height"] = height or (int(sheet.top + 70 + 18 * max(len(table), 6)) if few else 460)
@@ -160,7 +184,8 @@ def ranking(
         sheet.add("bar", x=value, y=names, orientation="h", **bars)
         sheet.axis("xaxis", unit or what.lower(), anchor="y", **settings)
         sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
-        sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
+        if len(table) > 1:
+            sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
     else:
         if len(rank) == len(table):
             sheet.add("bar", x=rank, y=value, **bars)
@@ -207,8 +232,12 @@ def small_multiples(
     SchemaError
         If there is no value, or if there are too many meters.
     """
-    if "start" in data.columns and "value" in data.columns:
-        data = shape.average_day(_theme.choose(data, meter=meter, flow=flow, start=start, end=end), ())
+    about = ""
+    if _is_frame(data):
+        df = _theme.choose(data, meter=meter, flow=flow, start=start, end=end)
+        found = _theme.few(intervals.checked(df), len(df))
+        intervals.check_lengths(found, 3600, "an average day", next_step=_TOTALS)
+        data, about = shape.average_day(df, ()), _theme.about_frame(df)
     _require(data, ("meter", "hour", "mean"), "Pass a tidy frame or df.gk.average_day(()).")
     table = _one_flow(data)
     days = [(str(name), part.sort_values("hour")) for name, part in table.groupby("meter", observed=True, sort=False)]
@@ -234,7 +263,7 @@ def small_multiples(
     unit = power_unit(str(table["unit"].iloc[0])) if "unit" in table.columns else ""
     prefix = _shared_prefix([name for name, _ in days])
     note = "; ".join(filter(None, [
-        _flow_note(table), "each pane: one day, from zero to its own highest value",
+        about, _flow_note(table), "each pane: one day, from zero to its own highest value",
         f"names without {_theme.plain(prefix)}" if prefix else "",
     ]))  # fmt: skip
     sheet = Sheet.of(f"Average day of {counted(len(days), 'meter')}", note, given=title, theme=theme, showlegend=False)
@@ -311,8 +340,12 @@ def fleet_completeness(
     SchemaError
         If no interval is expected, or if there are more than 60 classes.
     """
-    if "start" in data.columns and "value" in data.columns:
-        data = quality.by_day(_theme.choose(data, meter=meter, flow=flow, start=start, end=end))
+    zone = ""
+    if _is_frame(data):
+        df = _theme.choose(data, meter=meter, flow=flow, start=start, end=end)
+        if not len(df):
+            raise _theme.nothing(rows=0)
+        data, zone = quality.by_day(df), _style.zone_label([str(z) for z in df["zone"].unique()])
     if not len(data):
         raise _theme.nothing()
     worst: list[str] = []
@@ -340,7 +373,7 @@ def fleet_completeness(
     with np.errstate(divide="ignore", invalid="ignore"):
         share[row, place] = 100 * sums["present"].to_numpy() / sums["expected"].to_numpy()
     counts[row, place] = sums[["present", "expected"]].to_numpy()
-    note = _style.days(every[0], every[-1])
+    note = ", ".join(filter(None, [_style.days(every[0], every[-1]), zone]))
     if worst:
         note += (
             f"; below: {'the least complete meter' if len(worst) == 1 else f'the {len(worst)} least complete meters'}"
@@ -394,16 +427,16 @@ def annual_energy(
     The energy of a meter is its total ÷ hours with data × 8,766 hours. Data of a part of a year therefore includes the
     season of that part.
     """
-    table = _one_flow(_table(data, ("meter", "annual"), meter, flow, start, end))
+    table, about = _table(data, ("meter", "annual"), meter, flow, start, end)
+    table = _one_flow(table, "annual")
     value = table["annual"].to_numpy(dtype=np.float64)
-    value = value[np.isfinite(value)]
     if not len(value):
         raise _theme.nothing()
     unit, middle = _unit(table, "annual"), float(np.median(value))
     low, high = float(value.min()), float(value.max())
     span = (0.9 * low, 1.1 * low) if low == high > 0 else None
     count, edge = np.histogram(value, bins=min(40, max(7, int(np.sqrt(len(value)) * 1.8))), range=span)
-    note = "; ".join(filter(None, [_flow_note(table), f"median {_style.number(middle, unit)}"]))
+    note = "; ".join(filter(None, [about, _flow_note(table), _middle(len(value), _style.number(middle, unit))]))
     sheet = Sheet.of(f"Energy per year of {counted(len(value), 'meter')}", note, given=title, height=height, usual=380,
                      theme=theme, showlegend=False, bargap=0.03)  # fmt: skip
     labels = [f"{_style.number(a)} to {_style.number(b)}" for a, b in pairwise(edge.tolist())]
@@ -412,8 +445,9 @@ def annual_energy(
         marker={"color": _style.COLORS[0], "line": {"width": 0}},
         hovertemplate=f"%{{y}} meters with %{{customdata}} {unit}<extra></extra>",
     )  # fmt: skip
-    sheet.layout["shapes"] = [{"type": "line", "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper",
-                               "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}]  # fmt: skip
+    if len(value) > 1:
+        sheet.layout["shapes"] = [{"type": "line", "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper",
+                                   "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}]  # fmt: skip
     sheet.axis("xaxis", unit, showgrid=False, anchor="y")
     sheet.axis("yaxis", "meters", anchor="x", rangemode="tozero", **({"dtick": 1} if count.max() <= 5 else {}))
     return sheet.figure()
@@ -447,14 +481,16 @@ def load_factor(
     -----
     Of more than 4,000 meters, the chart shows how many are in each cell of a grid, for all classes together.
     """
-    table = _one_flow(_table(data, ("meter", "annual", "load_factor"), meter, flow, start, end))
+    table, about = _table(data, ("meter", "annual", "load_factor"), meter, flow, start, end)
+    table = _one_flow(table, "annual")
     table = table[(table["annual"] > 0) & table["load_factor"].notna()]
     if not len(table):
         raise _theme.nothing()
     classes = {} if by is None else dict(by.items())
     group = np.array([str(classes.get(str(m), "no class")) if classes else "" for m in table["meter"]])
-    sheet = Sheet.of(f"Load factor of {counted(len(table), 'meter')}", _flow_note(table), given=title, height=height,
-                     theme=theme, hovermode="closest")  # fmt: skip
+    note = "; ".join(filter(None, [about, _flow_note(table), "" if len(table) > 1 else _middle(1, "")]))
+    sheet = Sheet.of(f"Load factor of {counted(len(table), 'meter')}", note, given=title, height=height, theme=theme,
+                     hovermode="closest")  # fmt: skip
     unit = _unit(table, "annual")
     if len(table) > _POINTS:
         _add_density(sheet, table["annual"].to_numpy(), table["load_factor"].to_numpy(), unit)

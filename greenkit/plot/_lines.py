@@ -146,8 +146,8 @@ def _axes(sheet: Sheet, panels: list[str], axis: Clock, found: Intervals) -> Non
             "buttons": [*buttons, {"step": "all", "label": "all"}], "bgcolor": sheet.page.shade, "x": 0, "y": 1.0,
             "activecolor": sheet.page.line, "yanchor": "bottom", "font": {"size": _style.SIZES["small"]},
         }  # fmt: skip
-    # plotly makes the room that the range slider needs below
-    sheet.layout["margin"]["b"] -= _SLIDER
+    # plotly makes the room that the range slider needs below; the title of the axis needs its own without a legend
+    sheet.layout["margin"]["b"] -= _SLIDER if len(found.keys) > 1 or found.estimated.any() else 0
     sheet.axis(
         "xaxis", axis.title, type="date", anchor="y" if len(panels) == 1 else f"y{len(panels)}",
         hoverformat="%a, %b %-d, %Y, %H:%M", rangeselector=selector, showspikes=False,

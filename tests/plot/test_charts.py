@@ -199,7 +199,7 @@ ALL = [
 
 @pytest.mark.parametrize("name", [*ALL, *FLEET])
 def test_every_chart_raises_for_an_empty_frame_and_does_not_change_the_frame(make_series, name):
-    with pytest.raises(SchemaError, match="no value to draw"):
+    with pytest.raises(SchemaError, match="no rows to draw"):
         getattr(plot, name)(frame.empty())
     df = make_series([1.0, 2.0, 3.0])
     before = df.copy()
@@ -257,6 +257,45 @@ def test_a_series_without_a_value_does_not_shift_the_names(make_series):
     assert [a.text for a in plot.average_day(df).layout.annotations] == ["b · weekday", "delivered · weekday"]
 
 
+@pytest.mark.parametrize("name", ["week", "average_day"])
+def test_daily_data_is_sent_to_a_chart_that_can_draw_it(make_series, name):
+    df = make_series([1.0] * 9, every="24h", zone="UTC")
+    with pytest.raises(SchemaError, match=r"needs intervals of an hour or less.*or draw df\.gk\.plot\.daily\(\)"):
+        getattr(plot, name)(df)
+    assert plot.daily(df).data
+    with pytest.raises(SchemaError, match=r"longer than an hour\. Draw df\.gk\.plot\.monthly\(\)"):
+        plot.tou(df)
+    with pytest.raises(SchemaError, match=r"or draw df\.gk\.plot\.ranking\(\)"):
+        plot.small_multiples(df)
+
+
+def test_error_for_several_units_has_a_filter_that_works(make_series):
+    df = frame.concat([make_series([1.0] * 24, unit=unit, series=unit) for unit in ("kvarh", "kWh", "therm")])
+    with pytest.raises(SchemaError, match=r'in kWh, kvarh, and therm, .*as in df\[df\["unit"\] == \'kWh\'\]') as raised:
+        plot.daily(df)
+    with pytest.raises(SchemaError, match=r'in kW, kvar, and therm/h, .*as in df\[df\["unit"\] == \'kWh\'\]'):
+        plot.duration(df)
+    assert raised.value.next_step.startswith("Filter the frame to one unit")
+    assert plot.daily(df[df["unit"] == "kWh"]).data
+
+
+def test_hours_since_midnight_end_with_the_longest_day(make_series):
+    assert plot.peak_days(make_series(range(24), "2024-07-01")).layout.xaxis.range == (0, 24)
+    assert plot.peak_days(make_series(range(25), "2024-11-03")).layout.xaxis.range == (0, 25)
+
+
+def test_names_of_hours_in_adjacent_panes_do_not_touch(make_series):
+    layout = plot.average_day(make_series([1.0] * 24 * 7)).layout
+    # "24" is centered on the end of one pane and "0" on the begin of the next: 20 px of text on 540 px of chart
+    assert (layout.xaxis2.domain[0] - layout.xaxis.domain[1]) * 540 >= 24
+
+
+def test_calendar_of_demand_states_that_it_is_a_mean(make_series):
+    cells = plot.calendar(make_series([2.0] * 72, unit="kW")).data[1]
+    assert (cells.z[0][0], cells.colorbar.title.text) == (2, "mean kW")
+    assert "mean kW" in cells.hovertemplate
+
+
 def test_error_for_too_many_series_names_what_to_choose(make_series):
     both = frame.concat([make_series([1.0], flow="received"), make_series([1.0], flow="net")])
     with pytest.raises(SchemaError, match="Choose fewer with flow=, as in flow='net'"):
@@ -289,6 +328,25 @@ def test_daily_bars_have_export_below_zero_and_the_net(make_series):
     assert export.customdata[0][0] == 12
     assert figure.layout.barmode == "relative"
     assert list(plot.daily(df, aggregate="month").data[0].y) == [71]
+
+
+def test_demand_of_months_is_in_the_middle_of_its_bars(make_series):
+    days = 24 * 60
+    df = frame.concat([make_series([1.0] * days, "2024-07-01"),
+                       make_series([3.0] * days, "2024-07-01", unit="kW", series="2")])  # fmt: skip
+    figure = plot.daily(df, aggregate="month")
+    (bars,), (line,) = traces(figure, "delivered"), traces(figure, "demand")
+    assert list(line.x) == list(bars.x)
+
+
+def test_two_demands_differ_in_name_and_color(make_series):
+    amounts = make_series([1.0] * 48)
+    demands = [make_series([2.0] * 48, unit=unit, series=unit) for unit in ("kW", "kVA")]
+    figure = plot.daily(frame.concat([amounts, *demands]))
+    lines = [t for t in figure.data if t.yaxis == "y2"]
+    assert {t.name for t in lines} == {"demand · delivered · kVA", "demand · delivered · kW"}
+    assert len({t.line.color for t in lines}) == 2
+    assert figure.layout.yaxis2.title.text == "highest demand [kVA, kW]"
 
 
 def test_energy_and_demand_have_two_axes(make_series):

@@ -137,3 +137,43 @@ def test_a_million_meters_are_a_density_and_a_curve_not_a_blot(table):
     assert curve.y[-1] == many["total"].min()
     assert (np.diff(curve.y) <= 0).all()
     assert curve.customdata[0] == many["meter"][many["total"].idxmax()]
+
+
+@pytest.mark.parametrize("name", ["ranking", "annual_energy", "load_factor", "small_multiples", "fleet_completeness"])
+def test_charts_of_a_frame_state_period_and_zone(three, name):
+    text = getattr(plot, name)(three).layout.title.subtitle.text.replace("<br>", " ")
+    assert text.startswith("July 1, 2024, America/Chicago")
+
+
+def test_charts_of_a_table_have_no_period(table):
+    assert plot.annual_energy(table).layout.title.subtitle.text.startswith("delivered; median ")
+
+
+def test_demand_has_no_energy_and_hides_none(make_series):
+    energy = frame.concat([make_series([float(i)] * 24, meter=f"M{i}") for i in (1, 2)])
+    demand = make_series([5.0] * 24, unit="kW", series="2", meter="M1")
+    both = frame.concat([energy, demand])
+    table = both.gk.fleet_table()
+    assert table[table["unit"] == "kW"][["total", "annual"]].isna().all(axis=None)
+    assert list(plot.ranking(both).data[0].x) == [48, 24]
+    assert sum(plot.annual_energy(both).data[0].y) == 2
+    assert len(plot.load_factor(both).data[0].x) == 2
+    with pytest.raises(SchemaError, match=r"in kW, which have no totals\. .*ranking\('peak'\)"):
+        plot.annual_energy(demand)
+    assert list(plot.ranking(demand, "peak").data[0].x) == [5]
+
+
+def test_one_meter_is_not_compared_with_itself(make_series):
+    one = make_series([1.0] * 24)
+    for figure in (plot.ranking(one), plot.annual_energy(one), plot.load_factor(one)):
+        assert "one meter only; df.gk.plot.monthly()" in figure.layout.title.subtitle.text.replace("<br>", " ")
+        assert not figure.layout.shapes
+    assert plot.monthly(one).data
+
+
+def test_completeness_of_many_series_is_sent_to_the_chart_of_a_fleet(make_series):
+    day = make_series([1.0] * 2)
+    df = frame.tidy(pd.concat([day.assign(meter=f"M{i}") for i in range(201)], ignore_index=True))
+    with pytest.raises(SchemaError, match=r"at most 200\. .*or draw df\.gk\.plot\.fleet_completeness\(\)"):
+        plot.completeness(df)
+    assert plot.fleet_completeness(df).data

@@ -185,6 +185,14 @@ def test_buttons_exist_only_for_spans_within_the_data(make_series):
     assert labels(make_series([1.0] * 40, every="24h")) == ["day", "week", "month", "all"]
 
 
+def test_title_of_the_axis_has_room_without_a_legend(make_series):
+    one = plot.load(make_series([1.0] * 48)).layout
+    two = plot.load(frame.concat([make_series([1.0] * 48, flow=flow) for flow in ("delivered", "received")])).layout
+    assert (one.showlegend, two.showlegend) == (False, True)
+    # the range slider and the title of the axis are above the legend, or end the figure
+    assert min(one.margin.b, two.margin.b) >= 40
+
+
 def test_zones_that_differ_share_utc(make_series):
     df = frame.concat([make_series([1]), make_series([1], meter="M2", zone="America/New_York")])
     assert plot.load(df).layout.xaxis.title.text == "UTC (2 time zones)"
@@ -193,7 +201,7 @@ def test_zones_that_differ_share_utc(make_series):
 def test_frames_that_cannot_be_drawn_raise(make_series):
     with pytest.raises(SchemaError, match="no value to draw"):
         plot.load(make_series([np.nan]))
-    with pytest.raises(SchemaError, match="no value to draw"):
+    with pytest.raises(SchemaError, match="no rows to draw"):
         plot.load(frame.empty())
     many = frame.concat([make_series([1], meter=f"M{i}") for i in range(13)])
     with pytest.raises(
