@@ -269,6 +269,11 @@ class Coverage:
             (*key, day) for key, days in before.days.items() for day in days.keys() & whole if (key, day) not in present
         )
 
+    def changed_days(self, before: Received) -> tuple[int, int]:
+        """Return the number of local days with new readings of a series, and of those with different values."""
+        changes = self._changes(before)
+        return int((changes == "new").any(axis=0).sum()), int((changes == "revised").any(axis=0).sum())
+
     def _changes(self, before: Received | None) -> npt.NDArray[np.str_]:
         changes = np.full(self.covered.shape, "", dtype="<U7")
         if before is None:
@@ -304,11 +309,10 @@ class Coverage:
         lost = self._lost(before)
         if lost:
             texts = [f"{day} of {meter} ({flow})" for meter, flow, day in lost[:_EXAMPLES]]
-            findings.add(LOST, count=len(lost), first=texts[0], days=texts)
+            findings.add(LOST, count=len({day for *_, day in lost}), first=texts[0], days=texts)
         self._report_gaps(findings)
         if before is not None and before.days:
-            changes = self._changes(before)
-            new, revised = int((changes == "new").sum()), int((changes == "revised").sum())
+            new, revised = self.changed_days(before)
             if new or revised:
                 findings.add(CHANGED, new=new, revised=revised)
 

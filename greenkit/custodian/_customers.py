@@ -205,11 +205,11 @@ class Customers:
             found = client._coverage
             if found is None:
                 raise AssertionError("a loaded answer has a coverage")
-        changes = found._changes(received)
+        new, revised = found.changed_days(received)
         joined = received.joined(found.received)
         self._keep(name, joined)
         row = _row(name, "fetched", received=joined, readings=len(df))
-        return {**row, "new_days": int((changes == "new").sum()), "revised_days": int((changes == "revised").sum())}, df
+        return {**row, "new_days": new, "revised_days": revised}, df
 
     def _received(self, name: str) -> Received:
         path = self._path(name).with_suffix(".received")

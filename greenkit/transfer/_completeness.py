@@ -31,6 +31,8 @@ def completeness(
     import pandas as pd
 
     first, last = _day(start, "start"), _day(end, "end")
+    if isinstance(expected, str | pd.DataFrame):
+        raise SettingsError("expected is not a list of ESI IDs", next_step='Pass a list, or roster["meter"].')
     asked = None if expected is None else sorted({str(meter) for meter in expected})
     counts = _counts(report.new)
     older = [path for path in _plain_files(report.into) if path not in set(report.new)]

@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from greenkit.secret import Secret
 from greenkit.settings import SmtSettings
 
 if TYPE_CHECKING:
+    import pandas as pd
     import requests
 
 VERSIONS: Final[Mapping[str, str]] = {"latest": "L", "all": "A"}
@@ -137,12 +138,30 @@ PATHS: Final[Mapping[str, str]] = {
     "token": "/v2/token/",
     "interval": "/v2/15minintervalreads/",
     "daily": "/v2/dailyreads/",
+    "agreements": "/v2/myagreements/",
+    "subscriptions": "/v2/Mysubscriptions/",
+}
+# Fields of the lists, by column. Integrators document the requests and these names, but not how they are nested.
+_LISTS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "agreements": {
+        "agreement": ("agreementnumber", "agreementid"),
+        "meter": ("esiid",),
+        "status": ("status",),
+        "reason": ("statusreason", "agreementstatus"),
+    },
+    "subscriptions": {
+        "subscription": ("subscriptionnumber", "subscriptionid"),
+        "meter": ("esiid",),
+        "status": ("status", "subscriptionstatus"),
+        "type": ("subscriptiontype",),
+    },
 }
 
 
 _LARGEST_ANSWER: Final = 256 << 20
 _TOTAL: Final = 1800.0  # longest time [s] for one exchange, from the connection to the last byte of the answer
 _EARLY: Final = 60.0  # seconds before its end at which a token is no longer used
+_DEEPEST: Final = 20  # levels of objects in a list
 _NO_DATA: Final = "1"
 _NOT_INTEGRATED: Final = "2076"
 
@@ -341,6 +360,52 @@ class SmtApi:
         body = self._request(list(meters), start, end, flow=flow, version=version, mode="FTP", form=form)
         return self._ask("interval", body)
 
+    def agreements(self) -> pd.DataFrame:
+        """List the agreements by which customers share their data with this account.
+
+        Returns
+        -------
+        DataFrame
+            One row for each agreement and meter, all columns text: ``agreement`` (its number), ``meter`` (ESI ID),
+            ``status`` and ``reason`` in SMT's words, then every other field under SMT's name. A field that an
+            agreement does not have is empty. Without agreements the table is empty.
+
+        Raises
+        ------
+        LoginRejected, ClientRejected, RateLimited, ServerUnavailable, HostRejected, RemoteError
+            If SMT refuses, cannot be reached, or sends a list that greenkit does not understand.
+
+        Examples
+        --------
+        >>> agreed = api.agreements()  # doctest: +SKIP
+        >>> report.completeness(agreed["meter"], start="2026-07-01", end="2026-07-31")  # doctest: +SKIP
+        """
+        return self._list("agreements")
+
+    def subscriptions(self) -> pd.DataFrame:
+        """List the subscriptions of this account, by which SMT sends data regularly.
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`agreements` returns it, with ``subscription``, ``meter``, ``status``, and ``type`` first.
+
+        Raises
+        ------
+        RemoteError
+            See :meth:`agreements`.
+        """
+        return self._list("subscriptions")
+
+    def _list(self, kind: str) -> pd.DataFrame:
+        body = {
+            "trans_id": secrets.token_hex(8),
+            "requestorID": self.user,
+            "requesterAuthenticationID": self.duns,
+            "SMTTermsandConditions": "Y",
+        }
+        return _table(self._ask(kind, body).json(), _LISTS[kind])
+
     def close(self) -> None:
         """Delete the token and close the connections."""
         self._token = None
@@ -492,6 +557,60 @@ class SmtApi:
             if secret:
                 text = text.replace(secret.reveal(), "***")
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+
+
+def _table(answer: Mapping[str, Any], fields: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Build a table of the innermost objects of an answer, each with the fields of the objects around it.
+
+    Parameters
+    ----------
+    answer : mapping
+    fields : mapping
+        Column → names of its field, in lower case without underscores. The first column identifies a row.
+
+    Raises
+    ------
+    RemoteError
+        If the answer has objects but none has a value for the first column.
+
+    Examples
+    --------
+    >>> answer = {"trans_id": "1", "list": [{"AgreementNumber": 7, "meters": [{"ESIID": "10"}, {"ESIID": "11"}]}]}
+    >>> _table(answer, {"agreement": ("agreementnumber",), "meter": ("esiid",)})[["agreement", "meter"]].values.tolist()
+    [['7', '10'], ['7', '11']]
+    """
+    import pandas as pd
+
+    rows = []
+    for one in _objects(answer, {}, 0):
+        known = {name.lower().replace("_", ""): name for name in reversed(one)}
+        own = {column: next((known[n] for n in names if n in known), None) for column, names in fields.items()}
+        rest = {name: text for name, text in one.items() if name not in own.values() and name != "trans_id"}
+        rows.append({column: one[name] if name else "" for column, name in own.items()} | rest)
+    key = next(iter(fields))
+    kept = [row for row in rows if row[key]]
+    if rows and not kept:
+        raise RemoteError(
+            f"SMT's answer contains no {key} that greenkit understands",
+            next_step="Report the names of its fields to the greenkit developers.",
+        )
+    columns = list(dict.fromkeys([*fields, *(name for row in kept for name in row)]))
+    return pd.DataFrame([[row.get(name, "") for name in columns] for row in kept], columns=columns).astype("str")
+
+
+def _objects(value: Mapping[str, Any], around: Mapping[str, str], depth: int) -> Iterator[Mapping[str, str]]:
+    """Yield the fields of each object that contains no further objects, with those of the objects around it."""
+    own = {**around, **{k: str(v) for k, v in value.items() if isinstance(v, str | int | float) and str(v)}}
+    inner = [
+        one
+        for v in value.values()
+        for one in (v if isinstance(v, list) else [v])
+        if isinstance(one, dict) and one and depth < _DEEPEST
+    ]
+    for one in inner:
+        yield from _objects(one, own, depth + 1)
+    if not inner and depth:
+        yield own
 
 
 def _address(url: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from pretend import authorized
 
 import greenkit
-from greenkit import settings
+from greenkit import findings, settings
 from greenkit.custodian import NightlyFetch, open_customers, profiles
 from greenkit.custodian._tokens import default_folder
 from greenkit.sandbox import custodian
@@ -67,6 +67,19 @@ def test_nightly_script_maps_states_to_exit_codes(monkeypatch, capsys, tmp_path,
         utility.register.authorizations[50_000].active = False
         code, said = run_nightly(monkeypatch, capsys, customers)
         assert (code, said.out) == (1, "2 customers: 1 ended, 1 pending\n")
+
+
+def test_sandbox_and_roster_of_the_page_work_as_printed(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for script in (b for b in blocks("connect-customers.md", "python") if "visitor" in b or "roster =" in b):
+        exec(compile(script, "page.py", "exec"), names)
+    said = capsys.readouterr().out
+    assert said.startswith("2 customers: 2 fetched\n")
+    assert "1 meter of the roster has no intervals, first shop-0004" in said
+    assert len(names["df"]) == 4 * 4 * 96
+    with findings.quiet():
+        assert len(greenkit.load("feeds")) == 4 * 4 * 96
 
 
 def test_page_lists_every_state_of_a_nightly_fetch():

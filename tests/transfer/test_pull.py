@@ -973,6 +973,9 @@ def test_completeness_compares_what_was_asked_came_and_is_new(server, into):
     assert (len(empty), list(empty.columns)) == (0, list(found.columns))
     with pytest.raises(SettingsError, match="start is 'July'"):
         report.completeness(start="July")
+    for table in (pd.DataFrame({"meter": [meter]}), meter):  # would be read as the names of its columns, or as letters
+        with pytest.raises(SettingsError, match="expected is not a list of ESI IDs"):
+            report.completeness(table)
 
 
 def test_completeness_knows_days_when_clocks_change(server, into):

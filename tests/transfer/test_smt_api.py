@@ -284,6 +284,43 @@ def test_one_deadline_ends_an_exchange_that_drips(authority, stage, what):
         assert caught.value.next_step
 
 
+AGREEMENTS = [
+    {"agreementNumber": 71, "status": "ACT", "statusReason": "Active", "customerMeterList": [
+        {"ESIID": METER, "meterNumber": "1"}, {"ESIID": f"{METER[:-1]}2"}]},
+    {"agreementNumber": 72, "status": "PEN", "ESIID": f"{METER[:-1]}3", "empty": None, "names": ["a"]},
+]  # fmt: skip
+
+
+def test_agreements_and_subscriptions_are_listed(api, server):
+    server.next["/v2/myagreements/"] = [(200, {}, {"trans_id": "x", "agreementList": AGREEMENTS})]
+    found = api.agreements()
+    assert list(found.columns) == ["agreement", "meter", "status", "reason", "meterNumber"]
+    assert found["meter"].tolist() == [METER, f"{METER[:-1]}2", f"{METER[:-1]}3"]
+    assert found["agreement"].tolist() == ["71", "71", "72"]
+    assert found["reason"].tolist() == ["Active", "Active", ""]
+    path, body, token = server.seen[-1]
+    assert (path, token) == ("/v2/myagreements/", f"Bearer {TOKEN}")
+    assert len(body.pop("trans_id")) == 16
+    assert body == {"requestorID": "REP1", "requesterAuthenticationID": "000000000", "SMTTermsandConditions": "Y"}
+    one = {"subscriptionNumber": "S1", "esiid": METER, "subscriptionType": "CSPENROLL", "dataType": "INTERVAL"}
+    server.next["/v2/Mysubscriptions/"] = [(200, {}, {"data": {"subscriptions": [one]}})]
+    row = api.subscriptions().iloc[0].to_dict()
+    assert row == {"subscription": "S1", "meter": METER, "status": "", "type": "CSPENROLL", "dataType": "INTERVAL"}
+
+
+def test_empty_list_has_every_column_and_an_unknown_one_is_an_error(api, server):
+    server.next["/v2/myagreements/"] = [
+        (200, {}, {"trans_id": "x", "agreementList": []}),
+        (200, {}, {"list": [{"number": 1}]}),
+    ]
+    none = api.agreements()
+    assert list(none.columns) == ["agreement", "meter", "status", "reason"]
+    assert len(none) == 0
+    with pytest.raises(RemoteError, match="contains no agreement") as caught:
+        api.agreements()
+    assert caught.value.next_step
+
+
 @pytest.mark.parametrize("url", ["http://localhost", "https://user:pw@localhost", "https://", "https://x?token=1"])
 def test_url_that_is_not_plain_https_is_rejected(url):
     with pytest.raises(SettingsError, match="must be https"):
