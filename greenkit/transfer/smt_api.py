@@ -583,7 +583,7 @@ def _table(answer: Mapping[str, Any], fields: Mapping[str, tuple[str, ...]]) -> 
 
     rows = []
     for one in _objects(answer, {}, 0):
-        known = {name.lower().replace("_", ""): name for name in reversed(one)}
+        known = {name.lower().replace("_", ""): name for name in reversed(list(one))}
         own = {column: next((known[n] for n in names if n in known), None) for column, names in fields.items()}
         rest = {name: text for name, text in one.items() if name not in own.values() and name != "trans_id"}
         rows.append({column: one[name] if name else "" for column, name in own.items()} | rest)
