@@ -65,7 +65,7 @@ def word_columns(
     for name in ("meter", "series", "zone"):
         item, ids = getattr(table, name), rows[name].tolist()
         if isinstance(item, Column):
-            columns.setdefault(item.column, []).append(_Meaning(name, ids, _fits_id, own=([_safe(x) for x in ids], [])))
+            columns.setdefault(item.column, []).append(_Meaning(name, ids, _fits_id, own=([safe(x) for x in ids], [])))
     if isinstance(table.flow, Words) and any(spec.flow is None for spec in specs.values()):
         flow = _folded(table.flow)
         columns.setdefault(table.flow.column, []).append(
@@ -101,7 +101,7 @@ def _add_units(
 
         have = rows["unit"].tolist()
         columns.setdefault(column, []).append(
-            _Meaning("unit", have, fits, [*getattr(unit, "words", ())], ([], [_safe(x) for x in have]))
+            _Meaning("unit", have, fits, [*getattr(unit, "words", ())], ([], [safe(x) for x in have]))
         )
 
 
@@ -118,17 +118,17 @@ def _add_rest(columns: dict[str, list[_Meaning]], rows: pd.DataFrame, table: Tab
             meaning = means.get(fold(word), means.get("*", "other") if word else "actual")
             return 2 if meaning == wanted else int(wanted == "missing")  # an empty cell shows a missing value
 
-        own = [_safe(x) for x in rows["quality_code"]], have
+        own = [safe(x) for x in rows["quality_code"]], have
         words = [word for word in quality.words if word != "*"]
         columns.setdefault(quality.column, []).append(_Meaning("quality", have, fits_quality, [*words, ""], own))
     if (tou := table.tou) is not None:
         names, have = _folded(tou), rows["tou"].tolist()
 
         def fits_tou(word: str, wanted: str) -> int:
-            return 2 if names.get(fold(word), word) == wanted else int(word == _safe(wanted))
+            return 2 if names.get(fold(word), word) == wanted else int(word == safe(wanted))
 
         columns.setdefault(tou.column, []).append(
-            _Meaning("tou", have, fits_tou, [*tou.words], ([], [_safe(x) for x in have]))
+            _Meaning("tou", have, fits_tou, [*tou.words], ([], [safe(x) for x in have]))
         )
     if isinstance(commodity := table.commodity, Words):
         fuels = _folded(commodity)
@@ -178,12 +178,12 @@ def _fits_id(word: str, wanted: str) -> int:
     return 2 * (clean_id(word) == wanted)
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Return text that no spreadsheet reads as a formula; the reader takes the apostrophe off an ID.
 
     Examples
     --------
-    >>> _safe("=1+1"), _safe("0042")
+    >>> safe("=1+1"), safe("0042")
     ("'=1+1", '0042')
     """
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,7 +1,8 @@
 """``to_table``: a tidy frame as a table that a mapping describes, or as one of the tables that others ask for.
 
-The mapping grammar is written backwards: whatever a mapping reads, it can write, so one writer serves every layout. The
-named tables are
+The mapping grammar is written backwards: whatever a mapping reads, it can write, so one writer serves every layout.
+A flow that the frame has as parts or at two resolutions is written once, as :func:`greenkit.frame.physical` decides,
+unless the mapping has series. The named tables are
 
 =================  ==================================================================================================
 ``hours``          one row for a day, columns HE01 to HE25; the repeated hour in order
@@ -23,9 +24,11 @@ import pandas as pd
 from greenkit import frame
 from greenkit.errors import SchemaError
 from greenkit.tables import _backwards
+from greenkit.tables._written_times import MINUTE
+from greenkit.tables._written_words import safe
 from greenkit.tables.mapping import TableMapping, read_mapping
 from greenkit.tables.placement import standard_offset
-from greenkit.tables.stamps import DAY, US
+from greenkit.tables.stamps import DAY, Ints
 from greenkit.times import midnights, to_instants, to_wall_clock
 
 NAMED: Final = ("hours", "quarters", "8760", "averages")
@@ -40,23 +43,27 @@ def to_table(
     Parameters
     ----------
     df : DataFrame
-        A tidy frame. The named tables need one flow and unit; ``8760`` and ``averages`` one series.
+        A tidy frame. ``hours`` and ``quarters`` need one flow and unit; ``8760`` and ``averages`` one series.
     layout : {"hours", "quarters", "8760", "averages"} or path, dict, TableMapping
         A named table, or a mapping as for :func:`greenkit.load_table`.
 
     Returns
     -------
     DataFrame
-        ``hours`` and ``quarters``: ``Meter``, ``Date``, ``HE01`` … ``HE25`` or ``1`` … ``100``, in local time, NaN
-        where there is no interval. ``8760``: ``Hour`` (1 to 8760) and ``Value`` in standard time. ``averages``:
-        ``Month``, ``Day`` (``weekday`` or ``weekend``), and the hours ``0`` to ``23``. A mapping: its columns.
+        ``hours`` and ``quarters``: ``Meter``, ``Date``, ``HE01`` … ``HE25`` or ``1`` … ``100``, in local time and in
+        order, so that the repeated hour is in its place; NaN where no intervals with values fill the column.
+        ``8760``: ``Hour`` (1 to 8760) and ``Value`` in standard time, of the calendar year with the most hours.
+        ``averages``: ``Month``, ``Day`` (``weekday`` or ``weekend``), and the hours ``0`` to ``23``. A mapping: its
+        columns, in which text never begins as a formula does. ``header_rows = 2`` makes a MultiIndex of the columns,
+        and ``header = false`` columns ``1``, ``2``, … for ``to_csv(header=False)``. Lines before the header and the
+        delimiter are those of the file, so you write them. A frame without rows returns a table without rows.
 
     Raises
     ------
     SchemaError
-        If the frame has intervals, series, or flows that the table cannot hold.
+        If the table cannot hold the frame: greenkit reads each table of a mapping back, and compares it with the frame.
     SettingsError
-        If the mapping has a mistake.
+        If the mapping has a mistake, or describes bills.
 
     Examples
     --------
@@ -77,86 +84,101 @@ def to_table(
 # -- named tables
 
 
-def _hourly(df: pd.DataFrame, minutes: int) -> pd.DataFrame:
-    """Return values of equal length, each in its place: amounts are added up, power is averaged."""
-    lengths = (df["end"] - df["start"]).dt.total_seconds()
-    if len(df) and (lengths.max() > minutes * 60 or ((minutes * 60) % lengths).any()):
+def _in_slots(df: pd.DataFrame, minutes: int, at: Ints, keys: Mapping[str, Ints]) -> pd.DataFrame:
+    """Return the value of each slot of a day or year: amounts are added up, and power is averaged.
+
+    Example, in slots of 60 minutes, of quarter-hours of 1, 2, 3, and 4 kWh: 10. If one of them is absent or has no
+    value, the slot has none, because a sum of the others would be too low.
+
+    Parameters
+    ----------
+    at : array of int64
+        Start of each interval in microseconds, on a clock whose slots begin at multiples of their length.
+    keys : mapping
+        Name → what separates slots beside ``at``.
+
+    Returns
+    -------
+    DataFrame
+        The keys, ``slot``, and ``value``.
+    """
+    step = minutes * MINUTE
+    length = to_instants(df["end"]) - to_instants(df["start"])
+    wrong = (length <= 0) | (at % step + length > step)
+    if wrong.any():
         raise SchemaError(
-            f"The frame has intervals of {lengths.max() / 60:g} minutes, which do not fit {minutes} minutes",
-            next_step="Choose a coarser table.",
+            f"The frame has intervals of {length[wrong][0] / MINUTE:g} minutes, which do not fit {minutes} minutes",
+            next_step="Choose a table of longer intervals, or filter the frame to one interval length.",
         )
-    return df
+    value = df["value"].to_numpy()
+    table = pd.DataFrame({**keys, "slot": at // step, "value": value, "length": length * ~np.isnan(value)})
+    if len(df) and df["unit"].iloc[0] not in frame.ADDITIVE:
+        table["value"] *= length / step
+    sums = table.groupby([*keys, "slot"], as_index=False)[["value", "length"]].sum()
+    return sums.assign(value=sums["value"].where(sums["length"] == step)).drop(columns="length")
 
 
-def _by_day(df: pd.DataFrame, minutes: int) -> pd.DataFrame:
-    keys = df[["flow", "unit", "zone"]].drop_duplicates()
-    if len(keys) > 1:
-        raise SchemaError(
-            "The frame has several flows, units, or zones", next_step="Filter it to one flow and unit first."
-        )
-    per_day = 25 * 60 // minutes
-    names = [f"HE{i:02}" for i in range(1, 26)] if minutes == 60 else [str(i) for i in range(1, per_day + 1)]
-    if not len(df):
-        return pd.DataFrame(columns=["Meter", "Date", *names])
-    df = _hourly(df, minutes)
-    zone = str(df["zone"].iloc[0])
+def _since_midnight(df: pd.DataFrame, zone: str) -> tuple[Ints, Ints]:
+    """Return the local date of each interval in microseconds, and the time since midnight: 3 h for the second 02:00."""
     start = to_instants(df["start"])
     date = to_wall_clock(start, zone) // DAY * DAY
     distinct, where = np.unique(date, return_inverse=True)
     begins = midnights(distinct.astype("datetime64[us]").astype("datetime64[D]"), zone)
-    slot = (start - begins[where.reshape(-1)]) // (minutes * 60 * US)
-    table = pd.DataFrame(
-        {"Meter": df["meter"].astype(str).to_numpy(), "Date": date.astype("datetime64[us]"), "slot": slot,
-         "value": df["value"].to_numpy()}
-    )  # fmt: skip
-    grouped = table.groupby(["Meter", "Date", "slot"])["value"]
-    sums = grouped.sum(min_count=1) if df["unit"].iloc[0] in frame.ADDITIVE else grouped.mean()
-    out = sums.unstack("slot").reindex(columns=range(per_day))
+    return date, start - begins[where.reshape(-1)]
+
+
+def _by_day(df: pd.DataFrame, minutes: int) -> pd.DataFrame:
+    df = frame.physical(df)
+    if len(df[["flow", "unit", "zone"]].drop_duplicates()) > 1:
+        raise SchemaError(
+            "The frame has several flows, units, or zones", next_step="Filter it to one flow and unit first."
+        )
+    if len(df[["meter", "series"]].drop_duplicates()) > df["meter"].nunique():
+        raise SchemaError("A meter has several series of one flow", next_step="Filter the frame to one of them.")
+    per_day = 25 * 60 // minutes
+    names = [f"HE{i:02}" for i in range(1, 26)] if minutes == 60 else [str(i) for i in range(1, per_day + 1)]
+    if not len(df):
+        return pd.DataFrame(columns=["Meter", "Date", *names])
+    date, since = _since_midnight(df, str(df["zone"].iloc[0]))
+    meter = df["meter"].astype(str).map(safe).to_numpy(dtype=object)
+    slots = _in_slots(df, minutes, since, {"Meter": meter, "Date": date})
+    out = slots.pivot(index=["Meter", "Date"], columns="slot", values="value").reindex(columns=range(per_day))
     out.columns = pd.Index(names)
     out = out.reset_index()
-    out["Date"] = out["Date"].dt.strftime("%Y-%m-%d")
+    out["Date"] = out["Date"].astype("datetime64[us]").dt.strftime("%Y-%m-%d")
     return out
 
 
 def _one_series(df: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    df = frame.physical(df)
     found = df[list(frame.SERIES)].drop_duplicates()
     if len(found) != 1:
         raise SchemaError(f"The frame has {len(found)} series", next_step="Filter it to one meter, flow, and series.")
-    return _hourly(df, 60), str(df["zone"].iloc[0])
-
-
-def _standard(df: pd.DataFrame, zone: str) -> pd.Series[float]:
-    """Return hourly values by standard time without a zone, amounts added up and power averaged."""
-    start = to_instants(df["start"])
-    low, high = int(start.min()), int(start.max())
-    local = (start + standard_offset(zone, low, high)).astype("datetime64[us]")
-    hours = pd.Series(df["value"].to_numpy(), index=pd.DatetimeIndex(local)).resample("h")
-    return hours.sum(min_count=1) if df["unit"].iloc[0] in frame.ADDITIVE else hours.mean()
+    return df, str(df["zone"].iloc[0])
 
 
 def _8760(df: pd.DataFrame) -> pd.DataFrame:
     df, zone = _one_series(df)
-    hours = _standard(df, zone)
-    found = pd.DatetimeIndex(hours.index)
-    years, counts = np.unique(found.year, return_counts=True)
+    start = to_instants(df["start"])
+    slots = _in_slots(df, 60, start + standard_offset(zone, int(start.min()), int(start.max())), {})
+    hours = pd.DatetimeIndex((slots["slot"] * (60 * MINUTE)).to_numpy().astype("datetime64[us]"))
+    years, counts = np.unique(hours.year, return_counts=True)
     year = int(years[np.argmax(counts)])
     whole = pd.date_range(f"{year}-01-01", f"{year + 1}-01-01", freq="h", inclusive="left")
     whole = whole[~((whole.month == 2) & (whole.day == 29))]
-    return pd.DataFrame({"Hour": range(1, 8761), "Value": hours.reindex(whole).to_numpy()})
+    value = pd.Series(slots["value"].to_numpy(), index=hours)
+    return pd.DataFrame({"Hour": range(1, 8761), "Value": value.reindex(whole).to_numpy()})
 
 
 def _averages(df: pd.DataFrame) -> pd.DataFrame:
     df, zone = _one_series(df)
-    local = pd.DatetimeIndex(to_wall_clock(to_instants(df["start"]), zone).astype("datetime64[us]"))
+    date, since = _since_midnight(df, zone)
     # hours of the clock: the repeated hour counts as two of the same hour
-    value = pd.Series(df["value"].to_numpy())
-    place = [local.strftime("%Y-%m-%d %H"), to_instants(df["start"]) // (3600 * US)]
-    grouped = value.groupby(place)
-    hours = (grouped.sum(min_count=1) if df["unit"].iloc[0] in frame.ADDITIVE else grouped.mean()).reset_index()
-    hours.columns = ["at", "instant", "value"]
-    at = pd.to_datetime(hours["at"], format="%Y-%m-%d %H")
-    day = np.where(at.dt.day_of_week >= 5, "weekend", "weekday")
-    out = hours["value"].groupby([at.dt.month, day, at.dt.hour]).mean().unstack()
+    hour = to_wall_clock(to_instants(df["start"]), zone) % DAY // (60 * MINUTE)
+    slots = _in_slots(df, 60, since, {"date": date, "hour": hour})
+    at = slots["date"].astype("datetime64[us]").dt
+    day = np.where(at.day_of_week >= 5, "weekend", "weekday")
+    out = slots["value"].groupby([at.month, day, slots["hour"]]).mean().unstack()
     index = pd.MultiIndex.from_product([range(1, 13), ["weekday", "weekend"]], names=["Month", "Day"])
     out = out.reindex(index).reindex(columns=range(24))
     out.columns = pd.Index([str(h) for h in range(24)])

@@ -135,6 +135,33 @@ def test_8760_has_the_hours_of_standard_time():
     assert value.notna().sum() == 23
 
 
+@pytest.mark.parametrize("layout", ["hours", "8760", "averages"])
+def test_incomplete_hour_has_no_value(layout):
+    df = build("Australia/Adelaide", "2024-07-04", 1, 15, ["delivered"], ["m"])  # at UTC+09:30
+    df.loc[5, "value"] = np.nan
+    table = to_table(df.drop(9), layout)
+    cells = table.set_index(list(table.columns[: {"hours": 2, "8760": 1, "averages": 2}[layout]])).to_numpy().ravel()
+    shown = cells[~np.isnan(cells)]
+    assert len(shown) == 22  # without 01:00 and 02:00
+    np.testing.assert_allclose(shown[:2], df["value"].to_numpy().reshape(24, 4).sum(axis=1)[[0, 3]])
+
+
+def test_power_is_averaged():
+    df = build("America/Chicago", "2024-07-04", 1, 15, ["delivered"], ["m"]).assign(unit="kW")
+    assert to_table(df, "hours")["HE01"].tolist() == pytest.approx([df["value"].iloc[:4].mean()])
+
+
+def test_named_tables_count_the_same_energy_once():
+    hours = build("America/Chicago", "2024-07-04", 3, 60, ["delivered"], ["m"])
+    days = build("America/Chicago", "2024-07-04", 3, 1440, ["delivered"], ["m"])
+    sums = hours.groupby(hours["start"].dt.date)["value"].sum().to_numpy()
+    both = greenkit.frame.concat([hours, days.assign(series="day", value=sums)])
+    pd.testing.assert_frame_equal(to_table(both, "hours"), to_table(hours, "hours"))
+    pd.testing.assert_frame_equal(to_table(both, "8760"), to_table(hours, "8760"))
+    parts = greenkit.frame.tidy(hours.assign(series=np.where(hours["start"].dt.hour < 12, "low", "high")))
+    pd.testing.assert_frame_equal(to_table(parts, "averages"), to_table(hours, "averages"))
+
+
 def test_averages_count_both_repeated_hours_and_no_skipped_one():
     november = to_table(FALL, "averages").set_index(["Month", "Day"]).loc[(11, "weekend")]
     assert november[["0", "1", "2"]].tolist() == [1, 2.5, 4]  # 01:00 is the average of 2 and 3
