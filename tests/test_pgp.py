@@ -614,7 +614,10 @@ def test_aead_message_is_decrypted(keyring, sender, session):
         assert plain.read() == PLAIN
 
 
-@pytest.mark.parametrize("cut", [40, 70_000, 300_000, 600_000, -1, -16, -17, -40])
+CUTS = [40, 70_000, *(pytest.param(cut, marks=pytest.mark.real) for cut in (300_000, 600_000, -1, -40)), -16, -17]
+
+
+@pytest.mark.parametrize("cut", CUTS)
 def test_truncated_aead_message_is_damaged_and_not_unprotected(keyring, sender, session, tmp_path, cut):
     fails(keyring, aead(sender, *session, cut=cut), errors.DamagedMessage, "Fetch the file again", tmp_path)
 

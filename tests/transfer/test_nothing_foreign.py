@@ -48,34 +48,40 @@ PLACES = {
     "ftps": (_ftps.FtpSession, ("begin", "auth", "login", "prot_p", "sendcmd", "receive", "getresp")),
     "sftp": (_sftp.SftpSession, ("__init__", "files")),
 }
+# of these the first use is that of connecting, in which all calls are alike
+CONNECTING = ("begin", "auth", "login", "prot_p", "__init__", "getresp")
+QUICK = ("open", "fetch_smt")
 
 
 def faults():
     for protocol, (_, methods) in PLACES.items():
         for method in methods:
-            for error in RAISED + (FTP if protocol == "ftps" else SSH):
-                yield pytest.param(protocol, method, error, id=f"{protocol}-{method}-{type(error).__name__}")
-            for error in LIKE_OSERROR:
+            few = QUICK if method in CONNECTING else tuple(CALLS)
+            rest = [name for name in CALLS if name not in few]
+            for error in [*RAISED, *(FTP if protocol == "ftps" else SSH), *LIKE_OSERROR]:
                 name = f"{protocol}-{method}-{type(error).__name__}"
-                yield pytest.param(protocol, method, error, id=name, marks=pytest.mark.real)
+                slow = [pytest.mark.real] if error in LIKE_OSERROR else []
+                yield pytest.param(protocol, method, error, few, id=name, marks=slow)
+                if rest:
+                    yield pytest.param(protocol, method, error, rest, id=f"{name}-rest", marks=pytest.mark.real)
 
 
-@pytest.mark.parametrize(("protocol", "method", "error"), list(faults()))
-def test_only_documented_errors_come_out(servers, tmp_path, monkeypatch, protocol, method, error):
+@pytest.mark.parametrize(("protocol", "method", "error", "calls"), list(faults()))
+def test_only_documented_errors_come_out(servers, tmp_path, monkeypatch, protocol, method, error, calls):
     server = servers[protocol]
 
     def fail(*args, **kwargs):
         raise error
 
-    for name, call in CALLS.items():
+    for name in calls:
         remote = server.remote(backoff=0, timeout=5)
-        if method not in ("begin", "auth", "login", "prot_p", "__init__", "getresp") and name != "open":
+        if method not in CONNECTING and name != "open":
             remote.open()
         with monkeypatch.context() as patch:
             patch.setattr(PLACES[protocol][0], method, fail)
             raised = None
             try:
-                call(remote, tmp_path / "into")
+                CALLS[name](remote, tmp_path / "into")
             except errors.GreenkitError as e:  # anything else ends the test
                 raised = e
         if raised is not None:
