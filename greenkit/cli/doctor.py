@@ -1,8 +1,8 @@
 """Diagnose why files are not fetched.
 
 Without --show, --new, or --onboarding, the command tries every step from the settings to a decrypted test message,
-prints what it found and what to do, and exits with 0 if no check failed, else 1. It reads no file on the server:
-whether those are complete, only greenkit fetch shows.
+prints the results and what to do, and exits with 0 if no check failed, else 1. It reads no file on the server, so only
+greenkit fetch shows whether the files are complete.
 
 example:
   greenkit doctor smt --new
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--into", metavar="DIR", help="local folder of greenkit fetch (default: that of the settings)")
     parser.add_argument("--show", action="store_true", help="show the settings, without secrets")
     parser.add_argument("--new", action="store_true", help="write a settings file to fill in")
-    parser.add_argument("--onboarding", metavar="DIR", help="write what SMT asks new users for")
+    parser.add_argument("--onboarding", metavar="DIR", help="write the files that SMT requires from new users")
 
 
 def run(arguments: argparse.Namespace) -> int:
