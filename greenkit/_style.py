@@ -115,29 +115,33 @@ def series_label(meter: object, flow: object, series: object, unit: object) -> s
     return f"{meter} / {flow_label(str(flow))} / {series} [{unit}]"
 
 
-def zone_label(zones: Sequence[str]) -> str:
+def zone_label(zones: Sequence[str], *, local: bool = False) -> str:
     """Return the label of local times: the zone, or UTC if it is unknown or if there are several.
+
+    ``local`` says that each of several series is in its own zone, and not in UTC.
 
     Examples
     --------
     >>> zone_label(["America/Chicago"]), zone_label(["UTC"])
     ('America/Chicago', 'UTC, time zone unknown')
+    >>> zone_label(["America/Chicago", "America/Denver"]), zone_label(["America/Chicago", "America/Denver"], local=True)
+    ('UTC, 2 time zones', '2 time zones')
     """
     distinct = sorted(set(zones))
     if len(distinct) > 1:
-        return f"UTC, {len(distinct)} time zones"
+        return f"{'' if local else 'UTC, '}{len(distinct)} time zones"
     return "UTC, time zone unknown" if not distinct or distinct[0] == "UTC" else distinct[0]
 
 
-def time_title(zones: Sequence[str], what: str = "Local time") -> str:
-    """Return the title of a time axis.
+def time_title(zones: Sequence[str], what: str = "Local time", *, local: bool = False) -> str:
+    """Return the title of a time axis; ``local`` is that of :func:`zone_label`.
 
     Examples
     --------
     >>> time_title(["America/Chicago"]), time_title(["UTC"])
     ('Local time (America/Chicago)', 'UTC (time zone unknown)')
     """
-    label = zone_label(zones)
+    label = zone_label(zones, local=local)
     return f"UTC ({label.removeprefix('UTC, ')})" if label.startswith("UTC, ") else f"{what} ({label})"
 
 

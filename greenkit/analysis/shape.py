@@ -57,7 +57,7 @@ def summarize(df: pd.DataFrame) -> pd.DataFrame:
 
         * ``minutes``: length of the interval that peaks refer to; ``intervals`` and ``hours`` that were used
         * ``mean``, ``peak``, ``peak_at`` (start of the highest interval; the first if several are equal)
-        * ``load_factor``: mean ÷ peak, over the hours with data
+        * ``load_factor``: mean ÷ peak, over the hours with data; NaN if the peak is not above zero
         * ``base``: 5th percentile; ``always_on``: base × hours ÷ total, the share that never switches off
         * ``night``: median over days of the lowest value from 01:00 to 05:00 local time
         * ``near_base``, ``near_peak``: 2.5th and 97.5th percentile of a day, averaged over days; ``base_to_peak``
@@ -98,7 +98,7 @@ def _summary(one: Intervals) -> pd.DataFrame:
                 "mean": mean,
                 "peak": peak,
                 "peak_at": at,
-                "load_factor": mean / peak,
+                "load_factor": np.where(peak > 0, mean / peak, np.nan),
                 "base": base,
                 "always_on": base / mean,
                 "night": night,

@@ -100,9 +100,9 @@ def daily(
         given=title, height=height, usual=400, theme=theme, barmode="relative" if mirrored else "group",
         hovermode="x unified", bargap=0.15,
     )  # fmt: skip
-    first, last = _local(table["start"]).min(), _local(table["end"]).max()
+    first, last = _local(table, "start").min(), _local(table, "end").max()
     zones = list(found.keys["zone"])
-    sheet.axis("xaxis", _style.time_title(zones, "Local date"), type="date", showgrid=False,
+    sheet.axis("xaxis", _style.time_title(zones, "Local date", local=True), type="date", showgrid=False,
                range=[str(first), str(last)], anchor="y",
                hoverformat="%a, %b %-d, %Y" if period == "day" else "%b %-d, %Y")  # fmt: skip
     count = int((last - first) / np.timedelta64(1, "D"))
@@ -110,11 +110,13 @@ def daily(
         # in the middle of the bars
         sheet.axis("xaxis", tick0=str(first + np.timedelta64(12, "h")), dtick=_DAY_MS * -(-count // 8),
                    tickformat="%b %-d\n%Y")  # fmt: skip
-    sheet.axis("yaxis", units[0] if (table["statistic"] == "sum").all() else f"mean {units[0]}", anchor="x")
+    sheet.axis("yaxis", units[0] if (table["statistic"] == "sum").all() else f"mean {units[0]}", anchor="x",
+               rangemode="tozero")  # fmt: skip
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
     parts = dict(iter(table.groupby(SERIES, observed=True, sort=False)))
     for i, key in enumerate(found.keys[SERIES].itertuples(index=False, name=None)):
-        _day_bars(sheet, parts[key], names[i], colors[i], below=mirrored and key[1] == "received")
+        place = (0, 1) if mirrored else (i, len(found.keys))
+        _day_bars(sheet, parts[key], names[i], colors[i], place, below=mirrored and key[1] == "received")
     if found.keys["meter"].nunique() == 1 and not found.keys["flow"].duplicated().any():
         _net_line(sheet, dict(zip(found.keys["flow"], parts.values(), strict=True)))
     if rates is not None:
@@ -122,12 +124,16 @@ def daily(
     return sheet.figure()
 
 
-def _day_bars(sheet: Sheet, part: pd.DataFrame, name: str, color: str, *, below: bool) -> None:
+def _day_bars(sheet: Sheet, part: pd.DataFrame, name: str, color: str, place: tuple[int, int], *, below: bool) -> None:
+    """Draw the bars of one series. ``place`` is (i, n): the i-th of n series that share the width of a day."""
+    # plotly does not group bars that have a width, so each has its offset from the middle of the day
+    i, n = place
     whole = (part["present"] >= part["expected"]).to_numpy()
-    start, width = _ms(part["start"]), _widths(part)
+    start, width = _ms(part, "start"), _widths(part)
     counts = np.stack([part["value"], part["present"], part["expected"]], axis=1)
     sheet.add(
-        "bar", x=start + width / 2, y=(-1 if below else 1) * part["value"].to_numpy(), width=width * 0.85, name=name,
+        "bar", x=start + width / 2, y=(-1 if below else 1) * part["value"].to_numpy(), width=width * 0.85 / n,
+        offset=width * 0.85 * (i / n - 0.5), name=name,
         customdata=counts, marker={"color": color, "line": {"width": 0}, "pattern": _pattern(whole)},
         hovertemplate=f"%{{customdata[0]:,.4~g}} {part['unit'].iloc[0]} (%{{customdata[1]:,}} of %{{customdata[2]:,}} "
         "intervals)",
@@ -143,7 +149,7 @@ def _net_line(sheet: Sheet, parts: Mapping[str, pd.DataFrame]) -> None:
     if not {"delivered", "received"} <= set(parts) or "net" in parts:
         return
     one, other = parts["delivered"], parts["received"]
-    start, a, b = np.intersect1d(_ms(one["start"]), _ms(other["start"]), return_indices=True)
+    start, a, b = np.intersect1d(_ms(one, "start"), _ms(other, "start"), return_indices=True)
     few = len(start) <= _MARKED
     sheet.add(
         "scatter", x=start + _widths(one)[a] / 2, y=one["value"].to_numpy()[a] - other["value"].to_numpy()[b],
@@ -245,7 +251,7 @@ def monthly(
 
 
 def _axes(sheet: Sheet, part: pd.DataFrame, axes: tuple[str, str], *, named_months: bool) -> None:
-    start, unit = _local(part["start"]), str(part["unit"].iloc[0])
+    start, unit = _local(part, "start"), str(part["unit"].iloc[0])
     settings: dict[str, Any] = {}
     if named_months:
         each = -(-len(part) // _LABELS)
@@ -255,7 +261,7 @@ def _axes(sheet: Sheet, part: pd.DataFrame, axes: tuple[str, str], *, named_mont
         settings = {"tickvals": middle[::each].astype(str).tolist(), "ticktext": names[::each]}
         if each > 1:
             settings["ticktext"] = [f"{t:%b}<br>{t:%Y}" for t in pd.DatetimeIndex(start)][::each]
-    edges = [str(start[0]), str(_local(part["end"]).max())]
+    edges = [str(start[0]), str(_local(part, "end").max())]
     sheet.axis(f"xaxis{axes[0][1:]}", type="date", showgrid=False, range=edges, **settings)
     title = unit if (part["statistic"] == "sum").all() else f"mean {unit}"
     sheet.axis(f"yaxis{axes[1][1:]}", title, rangemode="tozero")
@@ -265,7 +271,7 @@ def _months(
     sheet: Sheet, part: pd.DataFrame, color: str, axes: tuple[str, str], name: str, *, named: bool, first: bool
 ) -> None:
     unit, whole = str(part["unit"].iloc[0]), (part["present"] >= part["expected"]).to_numpy()
-    start, width = _ms(part["start"]), _widths(part)
+    start, width = _ms(part, "start"), _widths(part)
     before = _year_before(part)
     if np.isfinite(before).any():
         sheet.add(
@@ -283,18 +289,27 @@ def _months(
     )  # fmt: skip
 
 
-def _local(times: pd.Series[Any]) -> Any:
-    return pd.DatetimeIndex(times).tz_localize(None).to_numpy("datetime64[ms]")
+def _local(part: pd.DataFrame, edge: str) -> Any:
+    """Return the start or the end of periods in the time zone of their meter; a table of several zones is in UTC."""
+    times = pd.DatetimeIndex(part[edge])
+    if str(times.tz) != "UTC":
+        return times.tz_localize(None).to_numpy("datetime64[ms]")
+    zones = part["zone"].astype("str").to_numpy()
+    local = np.empty(len(part), dtype="datetime64[ms]")
+    for zone in dict.fromkeys(zones):
+        mine = zones == zone
+        local[mine] = times[mine].tz_convert(zone).tz_localize(None).to_numpy("datetime64[ms]")
+    return local
 
 
-def _ms(times: pd.Series[Any]) -> Floats:
+def _ms(part: pd.DataFrame, edge: str) -> Floats:
     """Return local times as milliseconds of a plotly axis."""
-    return np.asarray(_local(times).astype(np.int64), dtype=np.float64)
+    return np.asarray(_local(part, edge).astype(np.int64), dtype=np.float64)
 
 
 def _widths(part: pd.DataFrame) -> Floats:
     """Return the length of each period on the axis, in milliseconds."""
-    return np.asarray(_ms(part["end"]) - _ms(part["start"]))
+    return np.asarray(_ms(part, "end") - _ms(part, "start"))
 
 
 def _year_before(part: pd.DataFrame) -> Any:
@@ -314,7 +329,7 @@ def _cost(sheet: Sheet, part: pd.DataFrame, axes: tuple[str, str], panels: int, 
         range=[low - room * (low < 0), high + room], tickmode="auto",
     )  # fmt: skip
     sheet.add(
-        "scatter", (axes[0], f"y{number}"), x=_ms(part["start"]) + _widths(part) / 2, y=part["cost"].to_numpy(),
+        "scatter", (axes[0], f"y{number}"), x=_ms(part, "start") + _widths(part) / 2, y=part["cost"].to_numpy(),
         name="cost", legendgroup="cost", showlegend=first, cliponaxis=False,
         mode="lines+markers" if len(part) <= _MARKED else "lines",
         line={"color": _style.COST, "width": 2}, marker={"size": 7, "line": {"width": 1, "color": "white"}},
@@ -413,7 +428,7 @@ def tou(
     for c, pair in zip(codes, axes, strict=True):
         periods = [laid.name[r] for r in np.flatnonzero(laid.code == c)]
         sheet.axis(f"xaxis{pair[0][1:]}", type="category", showgrid=False, **_theme.period_ticks(periods))
-        sheet.axis(f"yaxis{pair[1][1:]}", str(found.keys["unit"].iloc[c]))
+        sheet.axis(f"yaxis{pair[1][1:]}", str(found.keys["unit"].iloc[c]), rangemode="tozero")
     if "cost" in amounts:
         _switch(sheet, [str(found.keys["unit"].iloc[c]) for c in codes], _currency(df), axes)
     return sheet.figure()

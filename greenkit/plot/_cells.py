@@ -225,7 +225,7 @@ def week(
 
 
 def _hours_title(found: Intervals) -> str:
-    return _style.time_title(list(found.keys["zone"]), "Local hour")
+    return _style.time_title(list(found.keys["zone"]), "Local hour", local=True)
 
 
 @reading_once()
@@ -284,7 +284,7 @@ def completeness(
         hovertemplate=f"%{{y}}<br>{_DATE}<br>%{{customdata[0]}} of %{{customdata[1]}} intervals<extra></extra>",
     )  # fmt: skip
     legend_of_days(sheet)
-    sheet.axis("xaxis", _style.time_title(list(found.keys["zone"]), "Local date"), **axis)
+    sheet.axis("xaxis", _style.time_title(list(found.keys["zone"]), "Local date", local=True), **axis)
     # plotly leaves out names that do not fit
     sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, tickmode="auto", nticks=40)
     return sheet.figure()

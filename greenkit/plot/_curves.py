@@ -92,7 +92,8 @@ def average_day(
             pair = axes[i * len(kinds) + j]
             _day(sheet, one[one["day_type"] == kind], length, kind, unit, color, pair)
             last = i == len(rows) - 1 and j == 0
-            sheet.axis(f"xaxis{pair[0][1:]}", _style.time_title(list(found.keys["zone"]), "Local hour") if last else "",
+            hours = _style.time_title(list(found.keys["zone"]), "Local hour", local=True)
+            sheet.axis(f"xaxis{pair[0][1:]}", hours if last else "",
                        tickvals=[0, 6, 12, 18, 24], range=[0, 24])  # fmt: skip
             sheet.axis(f"yaxis{pair[1][1:]}", unit if j == 0 else "", rangemode="tozero")
     return sheet.figure()
@@ -183,7 +184,11 @@ def duration(
 
 def _factor(row: pd.Series[Any], unit: str) -> str:
     length = f"{row['minutes']:g} min" if row["minutes"] < 120 else f"{row['minutes'] / 60:g} h"
-    return f"load factor {row['load_factor']:.2f}: mean ÷ peak ({_style.number(row['peak'], unit)} in {length})"
+    peak = f"{_style.number(row['peak'], unit)} in {length}"
+    factor = row["load_factor"]
+    if not np.isfinite(factor):
+        return f"peak {peak}"
+    return f"load factor {factor:.{2 if factor >= 0.01 else 4}f}: mean ÷ peak ({peak})"
 
 
 def _marks(sheet: Sheet, row: pd.Series[Any], unit: str, *, fine: bool) -> None:

@@ -99,6 +99,11 @@ def _one_flow(table: pd.DataFrame, measure: str = "") -> pd.DataFrame:
     return table
 
 
+def _no_load_factor() -> SchemaError:
+    return SchemaError("No meter has a load factor, because no load is above zero",
+                       next_step="Draw df.gk.plot.ranking('total').")  # fmt: skip
+
+
 def _check_measure(measure: str) -> None:
     if measure not in MEASURES:
         raise SettingsError(f"There is no measure {measure!r}", next_step=f"Use one of {', '.join(MEASURES)}.")
@@ -158,7 +163,7 @@ def ranking(
     table, about = _table(data, ("meter", measure), meter, flow, start, end)
     table = _one_flow(table, measure)
     if not len(table):
-        raise _theme.nothing()
+        raise _no_load_factor() if measure == "load_factor" else _theme.nothing()
     table = table.sort_values(measure, ascending=False, kind="stable")
     value = table[measure].to_numpy(dtype=np.float64)
     what, unit = MEASURES[measure][0], _unit(table, measure)
@@ -173,7 +178,8 @@ def ranking(
                      showlegend=False)  # fmt: skip
     sheet.layout["height"] = height or (int(sheet.top + 70 + 18 * max(len(table), 6)) if few else 460)
     rank = _drawn(len(table))
-    names = [_theme.plain(str(m)) for m in table["meter"].to_numpy()[rank - 1]]
+    meters = [str(m) for m in table["meter"].to_numpy()[rank - 1]]
+    names = [_theme.plain(m) for m in meters]
     digits = ".1%" if measure == "completeness" else ",.4~g"
     label = f"%{{customdata}}<br>%{{{'x' if few else 'y'}:{digits}}} {unit}<extra></extra>"
     settings = {"tickformat": ".0%"} if measure == "completeness" else {}
@@ -181,8 +187,8 @@ def ranking(
     bars = {**marks, "marker": {"color": _style.COLORS[0], "line": {"width": 0}}}
     line = {"type": "line", "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}
     if few:
-        sheet.add("bar", x=value, y=names, orientation="h", **bars)
-        sheet.axis("xaxis", unit or what.lower(), anchor="y", **settings)
+        sheet.add("bar", x=value, y=[_theme.plain(m) for m in _theme.short(meters)], orientation="h", **bars)
+        sheet.axis("xaxis", unit or what.lower(), anchor="y", rangemode="tozero", **settings)
         sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
         if len(table) > 1:
             sheet.layout["shapes"] = [{**line, "x0": middle, "x1": middle, "y0": 0, "y1": 1, "yref": "paper"}]
@@ -252,18 +258,23 @@ def small_multiples(
     x: list[Any] = []
     y: list[Any] = []
     text: list[str] = []
+    zeros: list[float] = []
     for i, (name, part) in enumerate(days):
         row, column = divmod(i, columns)
         hour, mean = part["hour"].to_numpy(dtype=np.float64), part["mean"].to_numpy(dtype=np.float64)
-        top = float(np.nanmax(np.abs(mean), initial=0.0)) or 1.0
+        low, high = float(np.nanmin(mean, initial=0.0)), float(np.nanmax(mean, initial=0.0))
+        scale = 0.6 / ((high - low) or 1.0)
+        zeros.append(-row - scale * low)
         x += [*(column + 0.06 + 0.88 * hour / 24), None]
-        y += [*(-row + 0.6 * mean / top), None]
+        y += [*(-row + scale * (mean - low)), None]
         text += [*(f"{_theme.plain(name)}<br>{int(h):02d}:{round(h % 1 * 60):02d}: {_style.number(m)}"
                    for h, m in zip(hour, mean, strict=True)), ""]  # fmt: skip
     unit = power_unit(str(table["unit"].iloc[0])) if "unit" in table.columns else ""
     prefix = _shared_prefix([name for name, _ in days])
+    # below zero only with a net flow or reversed signs
+    lowest = "its lowest, with a line at zero," if any(zero % 1 for zero in zeros) else "zero"
     note = "; ".join(filter(None, [
-        about, _flow_note(table), "each pane: one day, from zero to its own highest value",
+        about, _flow_note(table), f"each pane: one day, from {lowest} to its own highest value",
         f"names without {_theme.plain(prefix)}" if prefix else "",
     ]))  # fmt: skip
     sheet = Sheet.of(f"Average day of {counted(len(days), 'meter')}", note, given=title, theme=theme, showlegend=False)
@@ -284,7 +295,7 @@ def small_multiples(
     bases: dict[str, Any] = {"x": [], "y": []}
     for i in range(len(days)):
         bases["x"] += [i % columns + 0.06, i % columns + 0.94, None]
-        bases["y"] += [-(i // columns)] * 2 + [None]
+        bases["y"] += [zeros[i]] * 2 + [None]
     sheet.add("scatter", **bases, mode="lines", line={"width": 1, "color": sheet.page.line}, hoverinfo="skip")
     sheet.axis("xaxis", visible=False, range=[0, columns], anchor="y", fixedrange=True)
     sheet.axis("yaxis", visible=False, range=[-rows + 0.85, 1], anchor="x", fixedrange=True)
@@ -345,7 +356,7 @@ def fleet_completeness(
         df = _theme.choose(data, meter=meter, flow=flow, start=start, end=end)
         if not len(df):
             raise _theme.nothing(rows=0)
-        data, zone = quality.by_day(df), _style.zone_label([str(z) for z in df["zone"].unique()])
+        data, zone = quality.by_day(df), _style.zone_label([str(z) for z in df["zone"].unique()], local=True)
     if not len(data):
         raise _theme.nothing()
     worst: list[str] = []
@@ -384,8 +395,9 @@ def fleet_completeness(
     sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
     sheet.axis("xaxis", anchor="y", **axis)
     sheet.add(
-        "heatmap", z=share, x=places, y=[_theme.plain(n) for n in names], zmin=0, zmax=100, colorscale=_style.SCALE,
-        colorbar=sheet.colorbar("% present", "y"), ygap=2, hoverongaps=False, customdata=counts,
+        "heatmap", z=share, x=places, y=[_theme.plain(n) for n in _theme.short(names)], zmin=0, zmax=100,
+        colorscale=_style.SCALE, colorbar=sheet.colorbar("% present", "y"), ygap=2, hoverongaps=False,
+        customdata=counts,
         hovertemplate="%{y}<br>%{x|%a, %b %-d, %Y}<br>%{z:.1f}%: %{customdata[0]:,} of %{customdata[1]:,} intervals"
         "<extra></extra>",
     )  # fmt: skip
@@ -434,7 +446,7 @@ def annual_energy(
         raise _theme.nothing()
     unit, middle = _unit(table, "annual"), float(np.median(value))
     low, high = float(value.min()), float(value.max())
-    span = (0.9 * low, 1.1 * low) if low == high > 0 else None
+    span = (low - 0.1 * abs(low), low + 0.1 * abs(low)) if low == high != 0 else None
     count, edge = np.histogram(value, bins=min(40, max(7, int(np.sqrt(len(value)) * 1.8))), range=span)
     note = "; ".join(filter(None, [about, _flow_note(table), _middle(len(value), _style.number(middle, unit))]))
     sheet = Sheet.of(f"Energy per year of {counted(len(value), 'meter')}", note, given=title, height=height, usual=380,
@@ -485,7 +497,7 @@ def load_factor(
     table = _one_flow(table, "annual")
     table = table[(table["annual"] > 0) & table["load_factor"].notna()]
     if not len(table):
-        raise _theme.nothing()
+        raise _no_load_factor()
     classes = {} if by is None else dict(by.items())
     group = np.array([str(classes.get(str(m), "no class")) if classes else "" for m in table["meter"]])
     note = "; ".join(filter(None, [about, _flow_note(table), "" if len(table) > 1 else _middle(1, "")]))
@@ -506,6 +518,13 @@ def load_factor(
     # on a logarithmic axis, plotly would label 2,000 as 2
     low, high = np.floor(np.log10(table["annual"].min())), np.ceil(np.log10(table["annual"].max()))
     ticks = [m * 10.0**e for e in np.arange(low, high + 1) for m in ((1, 2, 5) if high - low <= 3 else (1,))]
+    if sum(table["annual"].min() <= tick <= table["annual"].max() for tick in ticks) < 2:
+        # meters that are close together lie between two ticks, so show both
+        edges = (
+            max(t for t in ticks if t <= table["annual"].min()),
+            min(t for t in ticks if t >= table["annual"].max()),
+        )
+        sheet.axis("xaxis", range=[np.log10(edges[0]) - 0.02, np.log10(edges[1]) + 0.02])
     sheet.axis("xaxis", unit, type="log", anchor="y", tickvals=ticks, ticktext=[f"{t:,.10g}" for t in ticks])
     sheet.axis("yaxis", "load factor", anchor="x", rangemode="tozero")
     return sheet.figure()

@@ -103,7 +103,7 @@ def load(
         notes.append("export is below zero")
     notes += _repeats(axis, found)
     sheet = Sheet.of(
-        f"Load, {_theme.subject(found.keys)}", _theme.notes(found, *notes), given=title, height=height,
+        f"Load, {_theme.subject(found.keys)}", _theme.notes(found, *notes, utc=True), given=title, height=height,
         usual=360 - _SLIDER + 150 * len(panels), theme=theme, hovermode="x unified",
     )  # fmt: skip
     _axes(sheet, panels, axis, found)

@@ -60,7 +60,9 @@ def bill(
     if not len(totals):
         raise SchemaError("There is no bill to draw", next_step="Price a frame that has intervals.")
     chosen = str(totals["meter"].iloc[0]) if meter is None else meter
-    totals = totals[totals["meter"] == chosen].tail(_MOST_BILLS)
+    totals = totals[totals["meter"] == chosen]
+    count = len(totals)
+    totals = totals.tail(_MOST_BILLS)
     if not len(totals):
         raise SchemaError(f"There is no bill of meter {chosen!r}", next_step="Use a meter of bill.totals.")
     lines = lines[lines["meter"] == chosen]
@@ -69,7 +71,9 @@ def bill(
     note = "" if totals["whole"].all() else "* incomplete: cut off, or more than 10% of the intervals are missing"
     sheet = Sheet.of(
         f"Bills on {_theme.plain(bill.plan.name)}, meter {_theme.plain(chosen)}",
-        "; ".join(filter(None, [_about(totals), note])),
+        "; ".join(filter(None, [
+            _about(totals), f"the last {_MOST_BILLS} of {count:,} bills" if count > _MOST_BILLS else "", note,
+        ])),
         given=title, height=height, theme=theme, barmode="relative",
     )  # fmt: skip
     table = lines.groupby(["kind", "bill"], observed=True)["amount"].sum()
@@ -181,8 +185,7 @@ def price_map(plan: Plan, *, title: str | None = None, height: int | None = None
     panels = [_prices_of(plan, kind) for kind in (1, 6)]
     same = np.array_equal(panels[0], panels[1])
     titles = ["every day"] if same else ["weekdays", "weekends"]
-    sheet = Sheet.of(f"Energy price by month and hour, {_theme.plain(plan.name)}", _style.zone_label([plan.zone]),
-                     given=title, theme=theme)  # fmt: skip
+    sheet = Sheet.of(f"Energy price by month and hour, {_theme.plain(plan.name)}", given=title, theme=theme)
     axes = sheet.panels(1, len(titles), titles, each=330, height=height)
     low, high = float(np.min(panels)), float(np.max(panels))
     for i, pair in enumerate(axes):
@@ -262,7 +265,9 @@ def cost_by_hour(
     )
     groups = keys.groupby(["weekday", "hour"])
     mean = (groups["cost"].sum() / groups["at"].nunique()).unstack().reindex(index=range(7), columns=range(24))
-    note = f"{_style.days(wall.min().date(), wall.max().date())}, {_zones(zones)}"
+    note = f"{_style.days(wall.min().date(), wall.max().date())}, {_style.zone_label(zones, local=True)}"
+    if made["meter"].nunique() > 1:
+        note += "; all meters together"
     scale = _theme.color_scale(mean.to_numpy(), unit)
     sheet = Sheet.of(f"Average cost by hour of the week, {_theme.subject(made)}", note, given=title, height=height,
                      usual=380, theme=theme)  # fmt: skip
@@ -272,16 +277,10 @@ def cost_by_hour(
         xgap=1, ygap=1, hoverongaps=False, **scale.colors, colorbar=sheet.colorbar(scale.label, "y"),
         hovertemplate=f"%{{y}} %{{x}}<br>%{{z:.4f}} {unit}<extra></extra>",
     )  # fmt: skip
-    several = f"Local time ({_zones(zones)})"
-    sheet.axis("xaxis", _style.time_title(zones) if len(zones) == 1 else several, showgrid=False, type="category",
+    sheet.axis("xaxis", _style.time_title(zones, local=True), showgrid=False, type="category",
                tickvals=[f"{h:02d}:00" for h in range(0, 24, 3)])  # fmt: skip
     sheet.axis("yaxis", showgrid=False, type="category", autorange="reversed")
     return sheet.figure()
-
-
-def _zones(zones: list[str]) -> str:
-    """Return the label of local times that each meter has in its own zone."""
-    return _style.zone_label(zones) if len(zones) == 1 else f"the time zone of each meter, {len(zones)} zones"
 
 
 def bill_change(

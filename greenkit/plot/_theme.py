@@ -7,7 +7,7 @@ dictionaries, and plotly sees all of them once.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -37,6 +37,10 @@ _TICKS: Final = 12
 """Maximum number of periods for which every tick has a label."""
 _WRAP: Final = {"title": 62, "note": 82}
 """Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
+_NAME: Final = 28
+"""Most characters of a name in a legend, on an axis, or above a panel. Names of meters have 17 to 22."""
+_TITLE: Final = 36
+"""Most characters of the title of a panel that has another beside it; a longer one breaks before its last part."""
 _COLUMNS: Final = 0.05
 """Share of the width between two columns of panels; 24 at the end of one does not touch 0 of the next at 640 pixels."""
 _LINE: Final = {"title": 21, "note": 16, "legend": 21}
@@ -252,12 +256,28 @@ def names(keys: pd.DataFrame) -> list[str]:
 def _names(keys: pd.DataFrame) -> list[str]:
     columns = {name: [str(value) for value in keys[name]] for name in ("meter", "flow", "series", "unit")}
     columns["flow"] = [_style.flow_label(flow) for flow in columns["flow"]]
+    columns |= {name: short(columns[name]) for name in ("meter", "series")}
     made: list[str] = []
     for parts in ("flow",), ("meter",), ("meter", "flow"), ("flow", "unit"), ("flow", "series"), tuple(columns):
         made = [" · ".join(row) for row in zip(*(columns[name] for name in parts), strict=True)]
         if len(set(made)) == len(made):
             break
     return made
+
+
+def short(names: Sequence[str], most: int = _NAME) -> list[str]:
+    """Return names without the middle of those that are too long for a legend or an axis.
+
+    Names stay as they are if their ends do not distinguish them.
+
+    Examples
+    --------
+    >>> short(["M1", "Community center, north wing, meter 2"])
+    ['M1', 'Community…orth wing, meter 2']
+    """
+    head = most // 3
+    made = [n if len(n) <= most else f"{n[:head]}…{n[len(n) - (most - head - 1) :]}" for n in names]
+    return made if len(set(made)) == len(set(names)) else list(names)
 
 
 def colors(keys: pd.DataFrame) -> list[str]:
@@ -291,10 +311,13 @@ def subject(keys: pd.DataFrame) -> str:
     return f"meter {plain(str(known[0]))}" if len(known) == 1 else counted(len(known), "meter")
 
 
-def notes(found: Intervals, *texts: str) -> str:
-    """Return the subtitle: the period and the time zone, then the notes of the chart and of its physical flows."""
+def notes(found: Intervals, *texts: str, utc: bool = False) -> str:
+    """Return the subtitle: the period and the time zone, then the notes of the chart and of its physical flows.
+
+    ``utc`` says that the chart draws the series of several time zones in UTC, and not each in its own.
+    """
     decided = found.relations.notes if found.relations is not None else []
-    return plain("; ".join([*filter(None, [about(found), *texts]), *decided]))
+    return plain("; ".join([*filter(None, [about(found, utc=utc), *texts]), *decided]))
 
 
 def period_label(period: str) -> str:
@@ -331,26 +354,40 @@ def period_ticks(periods: Sequence[str]) -> dict[str, Any]:
     return {"tickvals": [plain(period_label(p)) for p in periods][::each], "ticktext": text[::each]}
 
 
-def about(found: Intervals) -> str:
+def about(found: Intervals, *, utc: bool = False) -> str:
     """Return the period of the intervals and the time zone of their days."""
     if not len(found):
         return ""
-    first, last = found.start.min(), max(found.end.max() - 1, found.start.min())
-    return _about(int(first), int(last), list(found.keys["zone"]))
+    zone = found.keys["zone"].astype("str").to_numpy()
+    if len(set(zone)) == 1 or utc:
+        one = str(zone[0]) if len(set(zone)) == 1 else "UTC"
+        return _about({one: (int(found.start.min()), int(found.end.max()))}, _style.zone_label(list(zone)))
+    of = zone[found.code]
+    spans = {str(z): (int(found.start[of == z].min()), int(found.end[of == z].max())) for z in set(of)}
+    return _about(spans, _style.zone_label(list(zone), local=True))
 
 
 def about_frame(df: pd.DataFrame) -> str:
     """Return the period of the rows of a tidy frame and the time zone of their days, as :func:`about` does."""
     if not len(df):
         return ""
-    first, last = times.to_instants(pd.Series([df["start"].min(), df["end"].max()]))
-    return _about(int(first), max(int(last) - 1, int(first)), [str(zone) for zone in df["zone"].unique()])
+    spans = {}
+    zones = [str(zone) for zone in df["zone"].unique()]
+    for zone in zones:
+        mine = df if len(zones) == 1 else df[df["zone"] == zone]
+        first, last = times.to_instants(pd.Series([mine["start"].min(), mine["end"].max()]))
+        spans[zone] = (int(first), int(last))
+    return _about(spans, _style.zone_label(zones, local=True))
 
 
-def _about(first: int, last: int, zones: list[str]) -> str:
-    edges = np.array([first, last], dtype=np.int64)
-    a, b = times.to_times(edges, zones[0] if len(set(zones)) == 1 else "UTC")
-    return f"{_style.days(a.date(), b.date())}, {_style.zone_label(zones)}"
+def _about(spans: Mapping[str, tuple[int, int]], label: str) -> str:
+    """Return the local dates from the first start to the last end in any of the zones."""
+    dates = [
+        time.date()
+        for zone, (start, end) in spans.items()
+        for time in times.to_times(np.array([start, max(end - 1, start)], dtype=np.int64), zone)
+    ]
+    return f"{_style.days(min(dates), max(dates))}, {label}"
 
 
 # -- the sheet
@@ -457,9 +494,12 @@ class Sheet:
         colorbar : bool
             Whether the panels have a color bar at their right.
         """
-        named = any(titles)
-        between = (26 if named else 8) + (44 if x_titles else 10)  # pixels from one row to the next
-        top, bottom = self.top + (24 if named else 0), self.layout["margin"]["b"]
+        if columns > 1 and any(len(title) > _TITLE for title in titles):
+            titles = ["<br>".join(title.rsplit(" · ", 1)) for title in titles]
+        lines = max((1 + title.count("<br>") for title in titles if title), default=0)
+        above = 8 + _LINE["note"] * lines if lines else 0
+        between = (2 + above if lines else 8) + (44 if x_titles else 10)  # pixels from one row to the next
+        top, bottom = self.top + above, self.layout["margin"]["b"]
         total = height or int(top + bottom + each * rows + between * (rows - 1))
         self.layout["height"] = total
         self.layout["margin"]["t"] = top

@@ -1,5 +1,7 @@
 """The pictures of shape, days and months: their data and their axes."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -294,6 +296,64 @@ def test_calendar_of_demand_states_that_it_is_a_mean(make_series):
     cells = plot.calendar(make_series([2.0] * 72, unit="kW")).data[1]
     assert (cells.z[0][0], cells.colorbar.title.text) == (2, "mean kW")
     assert "mean kW" in cells.hovertemplate
+
+
+def test_bars_of_several_meters_do_not_cover_each_other(make_series):
+    df = frame.concat([make_series([1.0] * 24, meter=f"M{i}") for i in range(3)])
+    bars = plot.daily(df).data
+    spans = [(t.x[0] + t.offset[0], t.x[0] + t.offset[0] + t.width[0]) for t in bars]
+    assert len({t.x[0] for t in bars}) == 1, "one unified hover for the day"
+    assert all(a[1] <= b[0] + 1 for a, b in itertools.pairwise(spans))
+    assert spans[2][1] - spans[0][0] == pytest.approx(0.85 * 86_400_000)
+
+
+def test_periods_of_meters_in_several_zones_are_local(make_series):
+    zones = {"M1": "America/Chicago", "M2": "Europe/Berlin"}
+    df = frame.concat([make_series([1.0] * 24, "2024-07-01", meter=m, zone=zone) for m, zone in zones.items()])
+    months = plot.monthly(df)
+    assert {months.layout[name].ticktext for name in ("xaxis", "xaxis2")} == {("Jul<br>2024",)}
+    assert months.data[0].x[0] == months.data[1].x[0]
+    days = plot.daily(df)
+    assert days.data[0].x[0] == days.data[1].x[0]
+    assert days.layout.title.subtitle.text == "July 1, 2024, 2 time zones"
+    assert days.layout.xaxis.title.text == "Local date (2 time zones)"
+    assert plot.average_day(df).layout.xaxis2.title.text == "Local hour (2 time zones)"
+    assert plot.load(df).layout.title.subtitle.text == "June 30 to July 2, 2024, UTC, 2 time zones"
+
+
+def test_long_names_fit_and_stay_different(make_series):
+    wings = [f"<b>Community</b> center of the very long name, {wing} wing" for wing in ("north", "south")]
+    df = frame.concat([make_series([1.0] * 24 * 7, meter=meter) for meter in wings])
+    figure = plot.average_day(df)
+    titles = [a.text for a in figure.layout.annotations]
+    assert titles[0] == "&lt;b>Commun…g name, north wing<br>weekday"
+    assert len(set(titles)) == 4
+    assert figure.layout.margin.t >= plot.average_day(make_series([1.0] * 24 * 7)).layout.margin.t + 16
+    assert all(len(t.name) <= 40 for t in plot.load(df).data)
+    ranked = plot.ranking(df).data[0]
+    assert (ranked.y[0][:4], ranked.customdata[0][-10:]) == ("&lt;", "north wing")
+    assert len(ranked.y[0]) <= 40
+    same = [f"{'a' * 20}{i}{'b' * 20}" for i in range(2)]
+    alike = frame.concat([make_series([1.0], meter=meter) for meter in same])
+    assert list(plot.ranking(alike).data[0].y) == same, "names whose ends are the same are complete"
+
+
+def test_duration_without_a_peak_has_no_load_factor(make_series):
+    for values, peak in ([0.0] * 24, "peak 0 kW in 60 min"), ([-2.0] * 24, "peak -2.0 kW in 60 min"):
+        df = make_series(values, flow="net")
+        assert df.gk.fleet_table()["load_factor"].isna().all()
+        assert plot.duration(df).layout.title.subtitle.text.endswith(f"; {peak}")
+        with pytest.raises(SchemaError, match=r"No meter has a load factor"):
+            plot.load_factor(df)
+        assert plot.ranking(df).data
+    tiny = plot.duration(make_series([1.0] * 999 + [5000.0])).layout.title.subtitle.text
+    assert "load factor 0.0012: mean" in tiny
+
+
+def test_amounts_of_zero_have_an_axis_from_zero(make_series):
+    df = make_series([0.0] * 48)
+    for figure in plot.daily(df), plot.tou(df, schedule="wholesale"):
+        assert figure.layout.yaxis.rangemode == "tozero"
 
 
 def test_error_for_too_many_series_names_what_to_choose(make_series):

@@ -177,3 +177,26 @@ def test_completeness_of_many_series_is_sent_to_the_chart_of_a_fleet(make_series
     with pytest.raises(SchemaError, match=r"at most 200\. .*or draw df\.gk\.plot\.fleet_completeness\(\)"):
         plot.completeness(df)
     assert plot.fleet_completeness(df).data
+
+
+def test_small_multiples_of_a_net_flow_stay_in_their_panes(make_series):
+    df = make_series([-3.0, 1.0] * 24, flow="net")
+    line, _, base = plot.small_multiples(df).data
+    y = np.array(line.y, dtype=float)
+    assert (np.nanmin(y), np.nanmax(y), base.y[0]) == (0, pytest.approx(0.6), pytest.approx(0.45))
+    text = plot.small_multiples(df).layout.title.subtitle.text.replace("<br>", " ")
+    assert "from its lowest, with a line at zero, to its own highest value" in text
+
+
+def test_meters_that_are_close_together_lie_between_two_ticks(make_series):
+    df = frame.concat([make_series([v] * 24, meter=f"M{v}") for v in (0.95, 0.96, 0.97)])
+    axis = plot.load_factor(df).layout.xaxis
+    shown = [t for t, at in zip(axis.ticktext, axis.tickvals, strict=True)
+             if axis.range[0] <= np.log10(at) <= axis.range[1]]  # fmt: skip
+    assert shown == ["5,000", "10,000"]
+
+
+def test_energy_of_one_meter_below_zero_has_a_bar_of_its_size(make_series):
+    bars = plot.annual_energy(make_series([-1.0] * 24, flow="net")).data[0]
+    assert sum(bars.y) == 1
+    assert bars.width[0] > 100

@@ -78,7 +78,7 @@ def test_cost_by_hour_follows_the_clock_of_each_meter(make_series):
     df = frame.concat([make_series(morning, "2024-07-01", meter=m, zone=zone) for m, zone in zones.items()])
     figure = plot.cost_by_hour(df, FLAT)
     assert np.flatnonzero(np.asarray(figure.data[0].z)[0] > 0).tolist() == [7]
-    assert figure.layout.xaxis.title.text == "Local time (the time zone of each meter, 2 zones)"
+    assert figure.layout.xaxis.title.text == "Local time (2 time zones)"
 
 
 def test_cost_by_hour_of_no_rows_asks_for_rows(make_series):
@@ -107,6 +107,15 @@ def test_costs_on_bars_have_contrast_and_their_range_has_a_note(make_series):
     assert (bar.insidetextfont.color, bar.insidetextanchor) == ("#000000", "start")
     assert bar.error_x.visible
     assert "line: range of what the missing usage could cost" in figure.layout.title.subtitle.text.replace("<br>", " ")
+
+
+def test_bills_that_are_left_out_are_stated(make_series):
+    made = price(make_series(np.full(40, 30.0), "2022-01-01", every="730h"), load_plan({**FLAT, "energy": 0.1}))
+    count = len(made.totals)
+    figure = plot.bill(made)
+    assert count > 36
+    assert len(figure.data[-1].x) == 36
+    assert f"the last 36 of {count} bills" in figure.layout.title.subtitle.text.replace("<br>", " ")
 
 
 def test_bill_change_steps_add_up(year):
