@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import time
 import urllib.parse
@@ -600,14 +601,14 @@ def _table(answer: Mapping[str, Any], fields: Mapping[str, tuple[str, ...]]) -> 
 
 def _objects(value: Mapping[str, Any], around: Mapping[str, str], depth: int) -> Iterator[Mapping[str, str]]:
     """Yield the fields of each object that contains no further objects, with those of the objects around it."""
-    own = {**around, **{k: str(v) for k, v in value.items() if isinstance(v, str | int | float) and str(v)}}
-    inner = [
-        one
-        for v in value.values()
-        for one in (v if isinstance(v, list) else [v])
-        if isinstance(one, dict) and one and depth < _DEEPEST
-    ]
-    for one in inner:
+    texts = {k: str(v) for k, v in value.items() if isinstance(v, str | int | float) and str(v)}
+    # JSON can escape half a character, which no column can hold
+    own = {**around, **{k: v.encode("utf-8", "replace").decode() for k, v in texts.items()}}
+    inner, lists = list[Mapping[str, Any]](), [list(value.values())]
+    for values in lists:  # it grows, because a list may contain lists
+        inner += [v for v in values if isinstance(v, dict) and v]
+        lists += [v for v in values if isinstance(v, list)]
+    for one in inner if depth < _DEEPEST else ():
         yield from _objects(one, own, depth + 1)
     if not inner and depth:
         yield own
@@ -627,7 +628,9 @@ def _token_of(raw: bytes) -> tuple[Secret, int] | None:
     """Return the token of an answer and the seconds that it is valid, or None if the answer has none."""
     found = _mapping(raw)
     token, seconds = found.get("accessToken"), str(found.get("expiresIn", "")).strip()
-    return (Secret(token), int(seconds)) if isinstance(token, str) and token and seconds.isdigit() else None
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+        return None  # it could not stand in a header
+    return (Secret(token), int(seconds)) if re.fullmatch("[0-9]{1,9}", seconds) else None
 
 
 def _mapping(raw: bytes) -> dict[str, Any]:

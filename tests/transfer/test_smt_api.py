@@ -8,12 +8,14 @@ from datetime import date
 
 import pytest
 from dripping import Drip
+from secrets_in_tracebacks import plain
 from tunnel import Tunnel
 
 import greenkit
 from greenkit import settings
 from greenkit.errors import (
     ClientRejected,
+    GreenkitError,
     HostRejected,
     LimitError,
     LoginRejected,
@@ -265,6 +267,64 @@ def test_closed_port_and_silence_are_unavailable(authority, api, server):
     nobody = SmtApi(user="u", password=Secret("p"), duns="0", url="https://localhost:9", ca_file=authority.file)
     with nobody as gone, pytest.raises(ServerUnavailable, match="refuses connections"):
         gone.interval_reads(METER, "2026-07-01", "2026-07-01")
+
+
+LOGIN, LIST = "/v2/token/", "/v2/myagreements/"
+FAULTS = {
+    "empty": (200, {}, b""),
+    "web page": (200, {}, b"<html>"),
+    "json array": (200, {}, b"[1]"),
+    "deep json": (200, {}, b'{"a":' * 10_000),
+    "huge number": (200, {}, b'{"accessToken": "a", "expiresIn": 1e999}'),
+    "many digits": (200, {}, b'{"accessToken": "a", "expiresIn": "' + b"9" * 5000 + b'"}'),
+    "a superscript": (200, {}, '{"accessToken": "a", "expiresIn": "²"}'.encode()),
+    "lone surrogate": (200, {}, b'{"accessToken": "\\ud800", "expiresIn": "3600"}'),
+    "two lines": (200, {}, b'{"accessToken": "a\\r\\nX: 1", "expiresIn": "3600"}'),
+    "not utf-8": (200, {}, b'{"accessToken": "\xff\xfe"}'),
+    "broken gzip": (200, {"Content-Encoding": "gzip"}, b"\x1f\x8bno"),
+    "unknown encoding": (200, {"Content-Encoding": "rot13, br"}, b"x"),
+    "nul": (200, {}, b"\0" * 64),
+    "long wait": (503, {"Retry-After": "9" * 400}, b""),
+    "odd error": (200, {}, b'{"errorCode": {"a": [1]}, "errorMessage": ["x"]}'),
+    **{f"status {s}": (s, {}, b"no") for s in (202, 204, 301, 400, 401, 403, 404, 407, 418, 429, 500, 503)},
+}
+CALLS = {
+    READS: lambda api: api.interval_reads(METER, "2026-07-01", "2026-07-01"),
+    "/v2/dailyreads/": lambda api: api.daily_reads(METER, "2026-07-01", "2026-07-01"),
+    LIST: lambda api: api.agreements(),
+    "/v2/Mysubscriptions/": lambda api: api.subscriptions(),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_call_meets_each_fault_with_a_documented_error(api, server, fault):
+    raised = []
+    for path, call in [*CALLS.items(), (LOGIN, CALLS[READS])]:
+        server.next = {path: [FAULTS[fault]] * 2}
+        if path == LOGIN:
+            api._token = None
+        error = error_of(call, api)
+        if error is not None:
+            assert error.next_step.endswith("."), (path, str(error))
+            assert not any(secret in plain(error) for secret in (PASSWORD, TOKEN)), path
+            raised.append(path)
+    assert LOGIN in raised
+
+
+def error_of(call, api):
+    """Return the error of greenkit that a call raises, or None; anything else fails the test."""
+    try:
+        call(api)
+    except GreenkitError as e:
+        return e
+    return None
+
+
+def test_text_that_no_column_can_hold_is_replaced(api, server):
+    server.next[LIST] = [(200, {}, b'{"list": [[{"agreementNumber": "7", "name": "a\\ud800"}]]}')]
+    assert api.agreements().iloc[0].to_dict() == {
+        "agreement": "7", "meter": "", "status": "", "reason": "", "name": "a?",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", Drip.STAGES)
