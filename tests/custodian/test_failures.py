@@ -255,7 +255,6 @@ def test_part_that_is_no_newer_private_token_is_deleted(tmp_path, content):
 INTERRUPTED = """
 import signal, sys, threading, time
 import greenkit
-import greenkit.synthetic
 from greenkit.custodian import _tokens
 client = greenkit.connect("pge", settings=sys.argv[1])
 original, saves = _tokens._files.write_private, []

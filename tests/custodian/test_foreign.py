@@ -10,11 +10,13 @@ from dataclasses import replace
 
 import flask
 import pytest
-from pretend import authorized
+from pretend import authorized, click
 from secrets_in_tracebacks import TOOLS, from_greenkit
 
 from greenkit import errors, findings
+from greenkit.custodian import open_customers
 from greenkit.sandbox import custodian
+from greenkit.secret import Secret
 
 MARCH = ("2024-03-01", "2024-03-02")
 
@@ -68,6 +70,8 @@ ENTRIES = {
         f"<BatchList><resources>{c.profile.resource_url}Batch/Subscription/50000</resources></BatchList>".encode()
     ),
     "refresh": lambda c: c._grants.token(c._grants.token().access),
+    "exchange": lambda c: c._grants.exchange(Secret("code-of-a-test"), c.redirect_uri, Secret("verifier-of-a-test")),
+    "client token": lambda c: c._grants.endpoint.client_credentials(),
 }
 
 
@@ -83,6 +87,7 @@ def test_each_entry_point_meets_each_fault_with_a_documented_error(one, fault):
     client = authorized(one)
     token = client._grants.store.load()
     secrets = [one.client_secret, token.access, token.refresh, one.registration_token]
+    secrets += [Secret("code-of-a-test"), Secret("verifier-of-a-test")]
     client._resources._sleep = lambda seconds: None
     raised = []
     for name, call in ENTRIES.items():
@@ -97,10 +102,27 @@ def test_each_entry_point_meets_each_fault_with_a_documented_error(one, fault):
         if error is not None:
             raised.append(name)
             assert error.next_step.endswith("."), (name, type(error), str(error))
-            check_hidden(error, [s.reveal() for s in secrets], name, slowly=name not in SHOWN)
+            check_hidden(error, [s.reveal() for s in secrets], name, slowly=len(SHOWN) < 4 and name not in SHOWN)
             SHOWN.add(name)
     # 202 and 204 are answers, and revoke() reports what it could not end
     assert len(raised) >= (1 if fault in ("status 202", "status 204") else 4), raised
+
+
+def test_nightly_fetch_turns_each_fault_into_a_row(one, tmp_path):
+    one.behavior.replace = None
+    customers = open_customers("pge", settings=one.write_settings(tmp_path / "s"))
+    with customers.client("ada") as client:
+        client.finish(click(client.authorize("paste").url, follow=False))
+        token = client._grants.store.load()
+    for name in ("reset", "web page", "deep json", "broken gzip", "doctype", "status 202", "status 401", "status 503"):
+        one.behavior.replace = FAULTS[name]
+        (row,) = customers.fetch_new(first=MARCH[0], now=MARCH[1]).rows
+        one.behavior.replace = None
+        assert row["state"] in ("fetched", "pending", "ended", "failed"), name
+        assert row["state"] == "fetched" or (row["problem"] and row["next_step"].endswith(".")), name
+        customers._path("ada").with_suffix(".received").unlink(missing_ok=True)
+        with customers.client("ada") as client, client._grants.store.locked():
+            client._grants.store.save(token)
 
 
 def error_of(call, *args):
@@ -112,7 +134,7 @@ def error_of(call, *args):
     return None
 
 
-SHOWN = set()  # entry points of which an error was shown by IPython too, which takes ten times as long as the others
+SHOWN = set()  # entry points whose error IPython showed too, which takes ten times as long as the other tools
 
 
 def check_hidden(error, secrets, name, *, slowly=True):

@@ -315,7 +315,7 @@ def test_r06_urls_of_the_utility_and_of_named_hosts_are_accepted():
 
 
 @given(st.text(max_size=40), st.text(max_size=20))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_r06_accepted_url_has_the_same_host_for_every_parser(host, tail):
     from urllib3.util import parse_url
 
