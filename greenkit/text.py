@@ -176,10 +176,10 @@ def read_pieces(
     8
     [Piece(text=b'a,1\n', line=1, cut=False), Piece(text=b'b,2\n', line=2, cut=True)]
     """
-    line, rest = 1, b""
+    line, rest = 1, bytearray()
     for chunk in _utf8_chunks(file, size, advance):
         if len(cut) > 1:  # a record may begin where two chunks meet
-            chunk, rest = rest + chunk, b""
+            chunk, rest = bytes(rest) + chunk, bytearray()
         at = chunk.rfind(cut)
         if at < 0:
             rest += chunk
@@ -192,11 +192,11 @@ def read_pieces(
         text = b"".join((rest, memoryview(chunk)[: at + 1]))
         yield Piece(text, line, False)
         line += int(np.count_nonzero(np.frombuffer(text, dtype=np.uint8) == 10))
-        rest = chunk[at + 1 :]
-    rest = rest.rstrip(b"\x1a\0")
-    if rest:
-        ended = rest.endswith(b"\n")
-        yield Piece(rest if ended else rest + b"\n", line, not ended)
+        rest = bytearray(chunk[at + 1 :])
+    last = rest.rstrip(b"\x1a\0")
+    if last:
+        ended = last.endswith(b"\n")
+        yield Piece(bytes(last if ended else last + b"\n"), line, not ended)
 
 
 def _utf8_chunks(file: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:

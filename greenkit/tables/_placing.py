@@ -173,8 +173,8 @@ class Placing(Values):
             part.label = part.label[:0]
         if not keep.all():
             kept = runs(keep)
-            if self.table.is_wide:  # these arrays were made of the cells, and nothing else uses them
-                part.row, part.value = squeeze(part.row, kept), squeeze(part.value, kept)
+            if self.table.is_wide:  # all but the values were made of the cells, and nothing else uses them
+                part.row, part.value = squeeze(part.row, kept), take(part.value, kept)
                 series, start = squeeze(series, kept), squeeze(start, kept)
             else:
                 part, series, start = part.take(kept), take(series, kept), squeeze(start, kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -60,11 +61,20 @@ ENERGY_DISAGREES: Final = Kind(
     "Column {column} of {file} differs from {others} in {count:row}, by {largest} at most. greenkit does not read it.",
     "Check which of the columns is correct.",
 )
+METER_ROUNDED: Final = Kind(
+    "tables.meter.rounded",
+    "warning",
+    "A spreadsheet seems to have rounded {count:ID} in column {column} of {file}: it keeps 15 digits of a number. "
+    "Different meters may have the same ID.",
+    "Export the file again, and import the column as text if you open it in a spreadsheet.",
+)
 COST_CENTS: Final = Kind(
     "tables.cost.cents",
     "info",
     "Column {column} of {file} is in cents or pence, according to its name. greenkit divided its amounts by 100.",
 )
+_LONG_ID: Final = re.compile(r"\d{17,}")
+_ROUNDED_ID: Final = re.compile(r"\d([.,]\d+)?E\+?\d{2}|[1-9]\d{14}0{2,}", re.IGNORECASE)
 _MOST_LABELED: Final = 1 << 22
 _CACHED_ROWS: Final = 4096
 """Rows of a wide table whose columns become rows together, which stay in the cache of the processor."""
@@ -171,6 +181,15 @@ class Values(Labels):
         self.used[name] = name
         self.table = dataclasses.replace(self.table, meter=Column(name))
 
+    def _check_ids(self) -> None:
+        """Report IDs of meters such as 1.04437E+16, or of which all long ones end with zeros after 15 digits."""
+        if not isinstance(self.table.meter, Column):
+            return
+        ids = {clean_id(word) for word in self.words(self.table.meter.column).words}
+        rounded = {one for one in ids if _ROUNDED_ID.fullmatch(one)}
+        if rounded and all(one in rounded for one in ids if _LONG_ID.fullmatch(one)):
+            self._report(METER_ROUNDED, count=len(rounded), column=self.used[self.table.meter.column])
+
     def _lane_parts(self, rows: Ints, start: Ints, end: Ints | None) -> list[Part]:
         """Return the blocks of a file that share one column, as the code of a layout has separated them."""
         name = next(iter(self.table.values))
@@ -210,7 +229,7 @@ class Values(Labels):
             if spec.factor != 1:
                 values = values * spec.factor + 0.0
             if multiplier is not None:
-                values *= multiplier[rows][:, None]
+                values = values * multiplier[rows][:, None]
             label = self._wide_label(slots)
             repeat: str | None = self.table.repeat
             if repeat is None:
@@ -244,7 +263,10 @@ class Values(Labels):
         return parts
 
     def _cells(self, names: Sequence[str], rows: Ints) -> Floats:
-        """Return columns of numbers as an array of rows by columns."""
+        """Return columns of numbers as an array of rows by columns, which may be that of the table itself."""
+        if self.columns.block is not None and self.columns.block[0] == list(names):
+            block = self.columns.block[1]
+            return block if len(rows) == self.columns.rows else block[rows]
         columns = [self.numbers(name) for name in names]
         if len(rows) < self.columns.rows:
             columns = [column[rows] for column in columns]
@@ -531,6 +553,7 @@ class Values(Labels):
 
     def periods(self) -> tuple[Ints, Ints, list[tuple[Part, Any, Any]]]:
         """Return local start and exclusive end of bills, and the value columns with their flow and unit."""
+        self._check_ids()
         used = self._used_rows()
         start, end, _ = self.stamps()
         rows = np.flatnonzero(used & (start != NEVER))

@@ -28,10 +28,18 @@ HEAD_ROWS: Final = 200
 """Number of rows that are searched for a header."""
 _HEAD: Final = 1 << 20
 MAX_COLUMNS: Final = 20_000
+_TAIL: Final = 1 << 16
+"""Bytes before the last line that are compared with it."""
+_TAIL_ROWS: Final = 24
+"""Rows whose numbers must have equally many decimals before one with fewer decimals is remarkable."""
+_WIDE: Final = 24
+"""Columns of numbers from which they are kept as one array: the table may have a column for each interval of a day."""
 _MAX_WORD: Final = 4_096
 """Bytes of the longest word; a longer cell cannot be read."""
 _MAX_SHEET_CELLS: Final = 100_000_000
 _MAX_SHEETS: Final = 200
+_PIECE: Final = 1 << 20
+"""Bytes to parse at a time, which stay in the cache of the processor."""
 _HELD: Final = 1 << 24
 """Bytes that wait for the end of a quoted cell that spans pieces."""
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -41,6 +49,7 @@ MISSING: Final = (*BLANKS, "No Data", "NoData", "--", "#N/A")
 Codes = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 _FOLD_BLANKS: Final = re.compile(r"\s+")
+_DECIMALS: Final = re.compile(r"[+-]?\d+(?:[.,](\d*))?")
 _DIGITS: Final = re.compile(r"[\d,. \u00a0\u202f'-]+")
 
 
@@ -116,6 +125,10 @@ class Columns:
         currencies; :func:`greenkit.tables.numbers.settle` makes numbers of them.
     left_out : int
         Rows with too few cells.
+    cut : str
+        Why the last row may be truncated; empty if nothing shows that it is.
+    block : tuple of a list of str and an array of float64, rows by columns; optional
+        Names and cells of the columns of numbers of a wide table, if all are numbers; ``numbers`` has views of them.
     """
 
     file: str
@@ -124,6 +137,8 @@ class Columns:
     numbers: dict[str, Floats] = field(default_factory=dict)
     texts: dict[str, Words] = field(default_factory=dict)
     left_out: int = 0
+    cut: str = ""
+    block: tuple[list[str], Floats] | None = None
 
     def take(self, rows: Codes) -> Columns:
         """Return some of the rows."""
@@ -214,17 +229,24 @@ class CsvGrid:
         as_words: set[int] = set()
         while True:
             collector = _Collector(self.name, names, words, numbers, [*MISSING, *missing], delimiter, width, as_words)
-            self._collect(collector, first, advance)
+            cut = self._collect(collector, first, advance, delimiter)
             if not (mixed := collector.mixed() - as_words):
-                return collector.columns()
+                columns = collector.columns()
+                columns.cut = cut
+                return columns
             as_words |= mixed
 
-    def _collect(self, collector: _Collector, first: int, advance: Advance) -> None:
+    def _collect(self, collector: _Collector, first: int, advance: Advance, delimiter: str) -> str:
+        """Add the rows of the file, and return why its last row may be truncated."""
+        cut, tail = "", b""
         with self._source.open() as file:
             held, skip = b"", first
-            for piece in read_pieces(file, self.name, advance):
+            for piece in read_pieces(file, self.name, advance, size=_PIECE):
                 text = _after(piece.text, skip) if skip else piece.text
                 skip = max(0, skip - piece.text.count(b"\n")) if skip else 0
+                if piece.cut:
+                    cut = _cut(piece.text, tail, delimiter)
+                tail = piece.text[-_TAIL:]
                 text = held + text
                 held = b""
                 if _is_open(text) and len(text) < _HELD and not piece.cut:
@@ -233,6 +255,7 @@ class CsvGrid:
                 collector.add_text(text)
             if held:
                 collector.add_text(held)
+        return cut
 
     def iterate(self, delimiter: str) -> Iterator[list[str]]:
         """Yield every row, for formats whose rows differ in kind."""
@@ -245,6 +268,32 @@ class CsvGrid:
 def _is_open(text: bytes) -> bool:
     """Return whether the quotation marks are odd, so that a cell may go on; most files have none, which is quick."""
     return b'"' in text and text.count(b'"') % 2 == 1
+
+
+def _cut(text: bytes, before: bytes, delimiter: str) -> str:
+    r"""Return how a last line without a line end differs from the rows before it as a truncated one would.
+
+    Most files without a final line end are complete, and a line of totals differs from the rows in its first cell.
+
+    Examples
+    --------
+    >>> _cut(b"2024-01-03,0.", b"Day,kWh,Note\n2024-01-01,0.1,x\n2024-01-02,0.2,x\n", ",")
+    'it has fewer cells than each row before it'
+    >>> _cut(b"2024-01-03,0.3", b"Day,kWh\n2024-01-01,0.1\n2024-01-02,0.25\n", ",")
+    ''
+    """
+    *earlier, last = [split_row(line, delimiter) for line in decode(before + text).split("\n") if line]
+    kind = re.sub(r"\d+", "0", last[0]) if last else ""
+    rows = [row for row in earlier[1:] if len(row) > 1 and re.sub(r"\d+", "0", row[0]) == kind]
+    if len(last) < 2 or len(rows) < 2:
+        return ""
+    if len(last) < min(map(len, rows)):
+        return "it has fewer cells than each row before it"
+    matches = [_DECIMALS.fullmatch(row[-1]) for row in (last, *rows) if len(row) == len(last)]
+    decimals = [len(match[1] or "") if match else -1 for match in matches]
+    if len(decimals) > _TAIL_ROWS and set(decimals[1:]) == {max(decimals)} and 0 <= decimals[0] < max(decimals):
+        return "its last number has fewer decimals than each number before it"
+    return ""
 
 
 def _after(text: bytes, lines: int) -> bytes:
@@ -280,6 +329,8 @@ class _Collector:
         self._names = list(names)
         self._missing = list(dict.fromkeys(missing))
         self._plain = {place for place in self._numbers if place < self._width} - set(as_words)
+        self._wide = sorted(self._numbers) if len(self._plain) == len(self._numbers) >= _WIDE else []
+        self._blocks: list[Floats] = []
         columns = {**self._words, **self._numbers}
         self._seen: dict[int, dict[bytes, int]] = {place: {} for place in columns}
         self._chunks: dict[int, list[Any]] = {place: [] for place in columns}
@@ -357,11 +408,19 @@ class _Collector:
 
     def _take(self, found: Any, types: dict[str, Any]) -> None:
         made: dict[int, Any] = {}
-        for name in types:
-            place, column = int(name), found.column(name)
-            if not column.num_chunks:
-                return
-            chunk = column.chunk(0)
+        batches = found.to_batches()  # one, or none if there are no rows
+        if not batches:
+            return
+        chunks = {int(name): column for name, column in zip(types, batches[0].columns, strict=True)}
+        if self._wide and not any(hasattr(chunks[place], "dictionary") for place in self._wide):
+            block = np.empty((found.num_rows, len(self._wide)))
+            for i, place in enumerate(self._wide):
+                block[:, i] = chunks.pop(place).to_numpy(zero_copy_only=False)
+                made[place] = block[:, i]
+            if np.isinf(block).any():
+                raise _Unfit
+            self._blocks.append(block)
+        for place, chunk in chunks.items():
             if hasattr(chunk, "dictionary"):
                 texts = chunk.dictionary.to_pylist()
                 if any(b"\n" in text and len(text) > 200 for text in texts):
@@ -425,6 +484,11 @@ class _Collector:
         out = Columns(self._file, self._rows, left_out=self._left_out)
         for place, name in self._words.items():
             out.words[name] = self._as_words(place, self._chunks.pop(place))
+        if self._blocks and sum(map(len, self._blocks)) == self._rows:
+            block = np.concatenate(self._blocks)
+            out.block = [self._numbers[place] for place in self._wide], block
+            out.numbers = {name: block[:, i] for i, name in enumerate(out.block[0])}
+            return out
         for place, name in self._numbers.items():
             chunks = self._chunks.pop(place)
             if all(chunk.dtype == np.float64 for chunk in chunks):

@@ -82,6 +82,7 @@ class Engine(Placing):
     def read(self) -> Readings:
         """Return the readings; questions and findings are recorded on the way."""
         self._set_meter()
+        self._check_ids()
         used = self._used_rows()
         start, end, offset = self.stamps()
         used &= start != NEVER

@@ -39,8 +39,8 @@ from greenkit.tables.stamps import DAY, US
 
 HOUR: Final = 3600 * US
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK: Final = 1 << 12
-"""Labels that are examined together; they stay in the cache of the processor."""
+_BLOCK: Final = 1 << 8
+"""Labels that are examined together, because they are mostly of one series and of a few days."""
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -160,12 +160,16 @@ def _to_utc(label: Ints, zone: str, second: Bools | None, bounds: tuple[Ints, In
     offsets = np.array([found[0].before, *(c.after for c in found)], dtype=np.int64)
     first_at = np.array([c.at + max(c.before, c.after) for c in found], dtype=np.int64)
     out = np.empty_like(label)
-    # Most blocks are between two changes of the clock, so that all their labels have one offset.
-    for i, (low, high) in enumerate(np.searchsorted(first_at, [lows, highs], side="right").T.tolist()):
-        block = slice(i * _BLOCK, (i + 1) * _BLOCK)
-        own = label[block]
-        offset = offsets[low] if low == high else offsets[np.searchsorted(first_at, own, side="right")]
-        np.subtract(own, offset, out=out[block])
+    # Most blocks are between two changes of the clock, so that all their labels have one offset: that of the least.
+    # In the other blocks, and for the labels after the last block, each label is searched.
+    blocks = len(label) // _BLOCK
+    place = np.searchsorted(first_at, [lows[:blocks], highs[:blocks]], side="right")
+    whole, made = (array[: blocks * _BLOCK].reshape(-1, _BLOCK) for array in (label, out))
+    np.subtract(whole, offsets[place[0]][:, None], out=made)
+    mixed = np.flatnonzero(place[0] != place[1])
+    made[mixed] = whole[mixed] - offsets[np.searchsorted(first_at, whole[mixed], side="right")]
+    rest = label[blocks * _BLOCK :]
+    out[blocks * _BLOCK :] = rest - offsets[np.searchsorted(first_at, rest, side="right")]
     if second is not None and second.any():
         second_at = np.array([c.at + (c.after if c.is_fall else max(c.before, c.after)) for c in found], dtype=np.int64)
         out[second] = label[second] - offsets[np.searchsorted(second_at, label[second], side="right")]

@@ -59,6 +59,12 @@ FILE_KINDS: Final = {
             "Download {file} again.",
         ),
         Kind("tables.file.ambiguous", "serious", "greenkit left out {file}: {reason}.", "{fix}"),
+        Kind(
+            "tables.file.cut",
+            "warning",
+            "{file} may be truncated: its last row has no line end, and {difference}.",
+            "Compare the last row with the source of {file}, or download it again.",
+        ),
         Kind("tables.file.empty", "warning", "{file} has no readings.", "Check {file}, or export it again."),
         Kind("tables.file.layout", "info", "{file} has the layout {layout}."),
         Kind(
@@ -430,6 +436,8 @@ class TableReading:
         mapping = layout.for_names(recognized.names) if layout is not None else read_mapping(self._mapping or {})
         table = answered(mapping.table, self._answers)
         columns, table, used, extra = self._columns(grid, recognized, table, advance)
+        if columns.cut:
+            self._findings.add(FILE_KINDS["cut"], file=file, words={"difference": columns.cut})
         meter = self._meter or _meter_of(recognized) or "meter"
         engine = _engine(columns, table, recognized, used, meter, file)
         engine.asks_kind = layout is None

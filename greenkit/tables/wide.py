@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from greenkit.errors import SettingsError
-from greenkit.tables._base import runs, squeeze
+from greenkit.tables._base import runs, squeeze, take
 from greenkit.tables.cells import fold
 from greenkit.tables.placement import Change, changes
 from greenkit.tables.stamps import DAY, NEVER, US, parse_stamps
@@ -176,7 +176,7 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     date : array of int64
         Local date of each row, in microseconds.
     values : array of float64, rows by slots
-        Becomes part of the result.
+        The result may have a view of it.
     slots : Slots
     label : {"start", "end"}
         What the names of columns mark, if they are times.
@@ -219,7 +219,7 @@ def expand(date: Ints, values: Floats, slots: Slots, label: str, zone: str, repe
     kept = runs(keep.reshape(-1))
     return Expanded(
         keep.sum(axis=1), squeeze(out.label, kept), None if out.fold is None else squeeze(out.fold, kept),
-        squeeze(out.value, kept),
+        take(out.value, kept),
     )  # fmt: skip
 
 

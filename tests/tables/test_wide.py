@@ -96,6 +96,17 @@ def test_spring_with_blank_cells_or_92_values_from_the_left(repeat):
         assert utc(df) == [f"{at:%m-%d %H:%M}" for at, _ in day("2024-03-10", CENTRAL, 15)]
 
 
+@pytest.mark.parametrize(("clock", "first"), [("standard", "03-10 06:00"), ("utc", "03-10 00:00")])
+def test_cells_of_the_skipped_hour_are_kept_where_the_clock_does_not_change(clock, first):
+    mapping = {"time": {"columns": ["Date"], "wide": "INT{n}"}, "zone": CENTRAL, "clock": clock,
+               "cells": {"flow": "delivered", "unit": "kWh"}}  # fmt: skip
+    df = load(table([(SPRING, values(96))], numbered(96)), layout=mapping, unit=None, date_order="month first")
+    assert df["value"].tolist() == values(96)
+    start = pd.Timestamp(f"2024-{first}", tz="UTC")
+    assert (df["start"] == pd.date_range(start, periods=96, freq="15min")).all()
+    assert not {"tables.time.moved", "tables.time.skipped-hour"} & set(df.gk.findings.names)
+
+
 def test_25_columns_of_hours_ending():
     rows = [(ORDINARY[0], [*values(24), ""]), (FALL, values(25))]
     df = load(table(rows, numbered(25, "HE")), repeat="in order")
