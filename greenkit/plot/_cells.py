@@ -273,6 +273,7 @@ def completeness(
     z[row, place] = quality.day_status(*counts)
     present[row, place], expected[row, place] = counts[0], counts[1]
     sheet = Sheet.of(f"Completeness, {_theme.subject(keys)}", _theme.notes(found), given=title, theme=theme)
+    sheet.name_rows()
     # more rows are lower, so that 200 fit on two screens
     each = 22 if len(keys) <= 40 else 9
     sheet.layout["height"] = height or int(sheet.top + 60 + each * max(len(keys), 3))

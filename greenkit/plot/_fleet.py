@@ -187,6 +187,7 @@ def ranking(
     bars = {**marks, "marker": {"color": _style.COLORS[0], "line": {"width": 0}}}
     line = {"type": "line", "line": {"dash": "dot", "width": 1.5, "color": sheet.page.ink}}
     if few:
+        sheet.name_rows()
         sheet.add("bar", x=value, y=[_theme.plain(m) for m in _theme.short(meters)], orientation="h", **bars)
         sheet.axis("xaxis", unit or what.lower(), anchor="y", rangemode="tozero", **settings)
         sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
@@ -390,6 +391,7 @@ def fleet_completeness(
             f"; below: {'the least complete meter' if len(worst) == 1 else f'the {len(worst)} least complete meters'}"
         )
     sheet = Sheet.of(f"Completeness of {count} by day", note, given=title, theme=theme)
+    sheet.name_rows()
     sheet.layout["height"] = height or int(sheet.top + 80 + 26 * max(len(names), 4))
     places, axis = _theme.dates(every)
     sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")
@@ -677,6 +679,7 @@ def findings_by_day(
     count = np.zeros((len(names), len(every)))
     count[np.searchsorted(names, table["name"].astype("str")), (date - every[0]).astype(np.int64)] = table["series"]
     sheet = Sheet.of("Findings by day", _style.days(every[0], every[-1]), given=title, theme=theme)
+    sheet.name_rows()
     sheet.layout["height"] = height or int(sheet.top + 80 + 30 * max(len(names), 4))
     places, axis = _theme.dates(every)
     sheet.axis("yaxis", type="category", autorange="reversed", showgrid=False, anchor="x")

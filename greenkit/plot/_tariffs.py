@@ -146,6 +146,7 @@ def plans(
         ]))),
         given=title, height=height, usual=140 + 34 * len(names), theme=theme,
     )  # fmt: skip
+    sheet.name_rows()
     cost = ranking["computed_cost"].to_numpy()
     color = [_style.COLORS[1] if r == 1 else _style.COLORS[0] for r in ranking["rank"]]
     sheet.add(

@@ -457,6 +457,10 @@ class Sheet:
             }  # fmt: skip
         return cls(page, [], {**base, **layout}, float(top))
 
+    def name_rows(self) -> None:
+        """Begin the title at the edge of the page, because names of rows beside the chart would push it out."""
+        self.layout["title"] |= {"xref": "container", "pad": {"t": 12, "l": 16}}
+
     def axis(self, name: str, title: str = "", **settings: Any) -> None:
         """Set an axis, such as ``"xaxis2"``; a second call changes the settings that it names."""
         base = self.layout.setdefault(

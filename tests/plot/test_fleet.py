@@ -200,3 +200,9 @@ def test_energy_of_one_meter_below_zero_has_a_bar_of_its_size(make_series):
     bars = plot.annual_energy(make_series([-1.0] * 24, flow="net")).data[0]
     assert sum(bars.y) == 1
     assert bars.width[0] > 100
+
+
+def test_names_of_rows_do_not_push_the_title_out(three):
+    beside = [plot.ranking(three), plot.completeness(three), plot.fleet_completeness(three)]
+    assert {f.layout.title.xref for f in beside} == {"container"}
+    assert plot.annual_energy(three).layout.title.xref == "paper"

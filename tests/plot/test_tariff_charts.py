@@ -106,6 +106,7 @@ def test_costs_on_bars_have_contrast_and_their_range_has_a_note(make_series):
     bar = figure.data[0]
     assert (bar.insidetextfont.color, bar.insidetextanchor) == ("#000000", "start")
     assert bar.error_x.visible
+    assert figure.layout.title.xref == "container", "names of plans would push the notes out of a narrow page"
     assert "line: range of what the missing usage could cost" in figure.layout.title.subtitle.text.replace("<br>", " ")
 
 
