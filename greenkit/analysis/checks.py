@@ -177,7 +177,7 @@ def months(found: Intervals, limits: Limits = LIMITS, *, window: Window | None =
         lies in the window, or between the first and the last interval), ``expected_in_month`` (in all of it),
         ``estimated`` (share of present), ``daily`` (value of an average day), ``against`` (the month that it is
         compared with, or empty), and ``change`` (as a share). Months with less than ``limits.completeness`` of all
-        their intervals are not compared.
+        their intervals are not compared. A month in which no interval is expected has no row.
     """
     periods = _periods.assign(found, _periods.MONTHS, window)
     sums = _periods.aggregate(found, periods)
@@ -198,7 +198,8 @@ def months(found: Intervals, limits: Limits = LIMITS, *, window: Window | None =
         usable = same & fit & fit[np.maximum(before, 0)]
         table.loc[usable, "against"] = table["month"].to_numpy()[before[usable]]
         table.loc[usable, "change"] = daily[usable] / daily[before[usable]] - 1
-    return table
+    # a month in which only the rest of the last interval lies, as of daily values from 5:00 to 5:00, expects none
+    return table[(table["expected"] > 0) | (table["present"] > 0)].reset_index(drop=True)
 
 
 def adding_series(found: Intervals) -> Bools:

@@ -155,6 +155,17 @@ def test_estimated_zero_is_a_placeholder(make_series):
     assert quality.assess(solar).table["placeholders"].tolist() == [0]
 
 
+def test_rest_of_the_last_interval_is_no_month(make_series):
+    """Daily values from 5:00 to 5:00: the last one of January ends in February, which expects none."""
+    january = make_series([1.0] * 31, "2025-01-01 05:00", every="24h")
+    columns = ["month", "present", "expected", "expected_in_month"]
+    for window in ({}, {"start": "2025-01-01", "end": "2025-02-01 05:00"}):
+        months = quality.assess(january, **window).months
+        assert months[columns].to_numpy().tolist() == [["2025-01", 31, 31, 31]]
+    lost = quality.assess(january, start="2025-01-01", end="2025-02-03").months
+    assert lost[columns].to_numpy().tolist() == [["2025-01", 31, 31, 31], ["2025-02", 0, 2, 28]]
+
+
 def test_month_is_compared_with_the_previous_year_or_else_the_previous_month(make_series):
     hours = 24 * (366 + 31)
     values = np.ones(hours) + np.arange(hours) % 7 / 100
