@@ -316,10 +316,12 @@ def runs(df: pd.DataFrame) -> tuple[Ints, Ints, pd.DataFrame]:
     columns = [_category(df[name]) for name in KEY]
     codes = [column.array.codes for column in columns]
     changed = np.zeros(max(len(df) - 1, 0), dtype=bool)
+    # a column with one category never changes
+    several = [each for column, each in zip(columns, codes, strict=True) if len(column.cat.categories) > 1]
     # in blocks that stay in the cache of the processor
     for a in range(0, len(changed), _BLOCK):
         block = changed[a : a + _BLOCK]
-        for each in codes:
+        for each in several:
             here = each[a : a + _BLOCK + 1]
             block |= here[1:] != here[:-1]
     first = np.append(np.zeros(min(len(df), 1), dtype=np.int64), np.flatnonzero(changed) + 1)

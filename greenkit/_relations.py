@@ -61,6 +61,8 @@ _VARIED: Final = 10
 """Distinct values that readings need to be compared between meters."""
 _CHUNK: Final = 1 << 13
 """Rows of the flows that are compared at once, so that their arrays stay in the cache of the processor."""
+_BATCH: Final = 1 << 16
+"""Pieces, or coarse values, that are compared at once."""
 
 
 class Successor(NamedTuple):
@@ -83,8 +85,8 @@ class Relations:
 
     Parameters
     ----------
-    rows : list of dict
-        One per series that has a relation, with the keys of :data:`COLUMNS`.
+    rows : list of tuple
+        One per series that has a relation, in the order of :data:`COLUMNS`.
     flow : array of int64, or None
         Number of the physical flow of each series, −1 for a series that is not used; None if each series is a flow.
     sign : array of float64, or None
@@ -93,7 +95,7 @@ class Relations:
         One sentence per kind of decision, for charts and reports.
     """
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     flow: Ints | None = None
     sign: Floats | None = None
     notes: list[str] = field(default_factory=list)
@@ -101,15 +103,18 @@ class Relations:
     @property
     def table(self) -> pd.DataFrame:
         """The relations as a table, with the columns of :data:`COLUMNS`."""
-        out = pd.DataFrame(self.rows, columns=list(COLUMNS))
         numbers = {"minutes": "float64", "intervals": "int64", "compared": "int64", "equal": "int64"}
-        return out.astype({name: numbers.get(name, "str") for name in COLUMNS})
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(COLUMNS)
+        return pd.DataFrame(
+            {n: pd.Series(v, dtype=numbers.get(n, "str")) for n, v in zip(COLUMNS, columns, strict=True)}
+        )
 
     def as_attrs(self) -> dict[str, Any]:
         """Return the first relations as small plain JSON, for ``df.attrs["greenkit"]``; nothing if there are none."""
         if not self.rows:
             return {}
-        return {"relations": self.rows[:MOST], "relations_of": len(self.rows)}
+        rows = [dict(zip(COLUMNS, row, strict=True)) for row in self.rows[:MOST]]
+        return {"relations": rows, "relations_of": len(self.rows)}
 
 
 NONE: Final = Relations()
@@ -177,7 +182,8 @@ class _Search:
         self.leader = np.arange(self.n)
         self.members = np.ones(self.n, dtype=np.int64)
         self.sign = np.ones(self.n)
-        self.rows: list[dict[str, Any]] = []
+        # relation, series, series whose flow it belongs to, compared, equal, and decision
+        self.rows: list[tuple[str, int, int, int, int, str]] = []
         self.notes: dict[str, None] = {}
 
     @cached_property
@@ -223,7 +229,7 @@ class _Search:
             self.complements()
         if not self.rows:
             return NONE
-        return Relations(self.rows, self._flows(), self.sign if (self.sign < 0).any() else None, list(self.notes))
+        return Relations(self._named(), self._flows(), self.sign if (self.sign < 0).any() else None, list(self.notes))
 
     def _by_kind(self) -> Ints:
         """Keep kinds and commodities apart, for the first row of each series has both."""
@@ -253,17 +259,56 @@ class _Search:
         joined = several & (np.bincount(cluster)[cluster] > 1)
         if not joined.any():
             return
-        pieces = self._pieces()
-        for _, series in _grouped(np.flatnonzero(joined), cluster[joined]):
-            self._join(series, *(self._clashes(series) if pieces.overlap(series) else (0, 0)))
+        overlap = self._overlaps(np.flatnonzero(joined), cluster)
+        for number, series in _grouped(np.flatnonzero(joined), cluster[joined]):
+            self._join(series, *(self._clashes(series) if overlap[number] else (0, 0)))
 
-    def _pieces(self) -> _Pieces:
-        """Return the pieces of all series."""
-        new = self.start[1:] != self.end[:-1]
-        new[self.first[1:][(self.first[1:] > 0) & (self.first[1:] < len(self.start))] - 1] = True
-        begin = np.append(np.zeros(min(len(self.start), 1), dtype=np.int64), np.flatnonzero(new) + 1)
-        edge = np.searchsorted(begin, np.append(self.first, len(self.start)))
-        return _Pieces(edge, self.start[begin], self.end[np.append(begin[1:], len(self.end))[: len(begin)] - 1])
+    @cached_property
+    def pieces(self) -> _Pieces:
+        """The pieces of all series."""
+        n = len(self.start)
+        new = np.append(self.start[1:] != self.end[:-1], True)[:n]
+        new[self.first[(self.first > 0) & (self.first < n)] - 1] = True
+        # the last row of each piece, and the row after it
+        last = np.flatnonzero(new)
+        row = np.append(0, last + 1)
+        edge = np.searchsorted(row, np.append(self.first, n))
+        return _Pieces(edge, row, self.start[row[:-1]], self.end[last])
+
+    @cached_property
+    def begins(self) -> Ints:
+        """One number for the series and the start of each piece, which increases."""
+        edge, _, begin, _ = self.pieces
+        return np.asarray(np.repeat(np.arange(self.n), np.diff(edge)) * self.span + (begin - self.low))
+
+    def _overlaps(self, series: Ints, cluster: Ints) -> Bools:
+        """Return for each cluster whether any two intervals of its ``series`` overlap.
+
+        An on-peak series with the hours 7 to 10 and 17 to 18 of a day has the pieces 7 to 11 and 17 to 19, and the
+        others have 0 to 7, 11 to 17, and 19 to 24. No two of them overlap if, in order of size, each end is at most
+        the next start: the ends 7, 11, 17, 19, 24 and the starts 0, 7, 11, 17, 19. The pieces of several clusters are
+        sorted at once, each cluster in a span of its own, as if the second one were on the next day.
+        """
+        found = np.zeros(int(cluster.max()) + 1, dtype=bool)
+        edge, most = self.pieces.edge, max(int(2**62 // self.span), 1)
+        count = np.diff(edge)
+        # clusters of about _BATCH pieces, and few enough that the times of all of them fit into 64 bits
+        rows = np.cumsum(np.bincount(cluster[series], count[series], len(found)))
+        chunk = rows // _BATCH + np.arange(len(found)) // most
+        series = series[np.argsort(cluster[series], kind="stable")]
+        for part in np.split(series, np.flatnonzero(np.diff(chunk[cluster[series]])) + 1):
+            here, own = ranges(edge[part], count[part]), np.repeat(cluster[part], count[part])
+            start, end = self.pieces.start[here], self.pieces.end[here]
+            # an interval without length may lie within another one
+            found[own[start >= end]] = True
+            shift = (own - cluster[part[0]]) * self.span - self.low
+            start += shift
+            end += shift
+            # each series is sorted, which a stable sort uses; sorting keeps each cluster in its place
+            start.sort(kind="stable")
+            end.sort(kind="stable")
+            found[own[1:][(end[:-1] > start[1:]) & (own[1:] == own[:-1])]] = True
+        return found
 
     def _clashes(self, series: Ints) -> tuple[int, int]:
         """Count the intervals that overlap with those of another series, and the ones that are in two series."""
@@ -390,11 +435,11 @@ class _Search:
 
     # -- comparing flows
 
-    def _chunks(self, *leaders: Ints) -> Iterator[slice]:
-        """Yield groups of flows with about _CHUNK rows, and few enough for :meth:`_flat`."""
+    def _chunks(self, *leaders: Ints, size: int | None = None) -> Iterator[slice]:
+        """Yield groups of flows with about _CHUNK rows, or ``size`` rows, and few enough for :meth:`_flat`."""
         most = max(int(2**62 // self.span), 1)
         rows = np.cumsum(np.maximum.reduce([self.count[each] for each in leaders])) if len(leaders[0]) else np.zeros(0)
-        cuts = np.union1d(np.flatnonzero(np.diff(rows // _CHUNK)) + 1, np.arange(0, len(rows), most)).tolist()
+        cuts = np.union1d(np.flatnonzero(np.diff(rows // (size or _CHUNK))) + 1, np.arange(0, len(rows), most)).tolist()
         for a, b in pairwise([*([0] if cuts[:1] != [0] else []), *cuts, len(rows)]):
             yield slice(a, b)
 
@@ -430,6 +475,11 @@ class _Search:
         A coarse hour with the fine quarters 1, 2, 3, 4 is compared with 10, and not at all if one of them is missing.
         """
         compared, equal = np.zeros(len(coarse), dtype=np.int64), np.zeros(len(coarse), dtype=np.int64)
+        regular = self._regular(coarse, fine)
+        if regular.any():
+            compared[regular], equal[regular] = self._compare_regular(coarse[regular], fine[regular])
+        others = np.flatnonzero(~regular)
+        coarse, fine = coarse[others], fine[others]
         for part in self._chunks(coarse, fine):
             big, small = self._flat(coarse[part]), self._flat(fine[part])
             a, b = small.places(big.start), small.places(big.end)
@@ -441,11 +491,60 @@ class _Search:
             complete = (time == big.end - big.start) & (b > a)
             if not complete.all():
                 big, a, b = big.take(complete), a[complete], b[complete]
-            sums = _sums(small.value, a, b)
-            near = np.abs(sums - big.value) <= _EQUAL * np.abs(big.value) + _ROUNDING * (b - a + 1)
+            near = _near(_sums(np.append(small.value, 0.0), a, b), big.value, b - a)
             n = part.stop - part.start
-            compared[part], equal[part] = big.counts(np.ones(len(near), dtype=bool), n), big.counts(near, n)
+            compared[others[part]], equal[others[part]] = (
+                big.counts(np.ones(len(near), dtype=bool), n),
+                big.counts(near, n),
+            )
         return compared, equal
+
+    def _regular(self, coarse: Ints, fine: Ints) -> Bools:
+        """Return which pairs are two series without empty values, of which the fine one has one interval length.
+
+        The series with the last row is none of them, because ``reduceat`` needs a row after each sum.
+        """
+        usual, uniform = self.lengths
+        alone = (self.members == 1) & np.isfinite(self.total)
+        regular = alone[coarse] & alone[fine] & uniform[fine] & (usual[fine] > 0)
+        regular &= self.first[fine] + self.count[fine] < len(self.value)
+        # one number for each series and time needs to fit into 64 bits
+        return np.asarray(regular & (self.n < 2**62 // self.span))
+
+    def _compare_regular(self, coarse: Ints, fine: Ints) -> tuple[Ints, Ints]:
+        """Compare as :meth:`_compare` does, where the positions in the fine series follow from its pieces."""
+        compared, equal = np.zeros(len(coarse), dtype=np.int64), np.zeros(len(coarse), dtype=np.int64)
+        usual = self.lengths[0] * US
+        for part in self._chunks(coarse, size=_BATCH):
+            count = self.count[coarse[part]]
+            rows, pair = ranges(self.first[coarse[part]], count), np.repeat(np.arange(len(count)), count)
+            small = fine[part][pair]
+            start, end, value, length = self.start[rows], self.end[rows], self.value[rows], usual[small]
+            a, b = self._before(start, small, length), self._before(end, small, length)
+            complete = ((b - a) * length == end - start) & (b > a)
+            if not complete.all():
+                a, b, value, pair = a[complete], b[complete], value[complete], pair[complete]
+            # the last sum ends where the values do
+            near = _near(_sums(self.value[: b.max(initial=0) + 1], a, b), value, b - a)
+            compared[part] = np.bincount(pair, minlength=len(count))
+            equal[part] = np.bincount(pair[near], minlength=len(count))
+        return compared, equal
+
+    def _before(self, times: Instants, series: Ints, length: Ints) -> Ints:
+        """Return the first row of a series that starts at a time or after it, for series of one interval length.
+
+        Hours from 0:00 to 4:00 and from 6:00 to 8:00 in rows 10 to 15 are two pieces. The last piece that begins before
+        3:00 is the first one, and 3 hours from its begin is row 13. For 5:00, five hours are more than it has, so the
+        row is 14, the first one of the next piece.
+        """
+        edge, row, begin, _ = self.pieces
+        place = edge[series]
+        several = edge[series + 1] - place > 1
+        if several.any():
+            wanted = series[several] * self.span + (times[several] - self.low)
+            place[several] = np.maximum(np.searchsorted(self.begins, wanted) - 1, place[several])
+        # a time before the first piece, or after the last interval of a piece, is limited to the rows of the piece
+        return np.clip(row[place] - (begin[place] - times) // length, row[place], row[place + 1])
 
     # -- copies across meters
 
@@ -468,25 +567,27 @@ class _Search:
         alike = table[table.duplicated(keep=False)]
         if not len(alike):
             return
-        held: dict[tuple[Any, ...], int] = {}
+        # the first series of each distinct content, by its flow, its unit, and some of its values
+        held: dict[tuple[str, str, bytes], list[int]] = {}
         for number in alike.index.tolist():
-            a, b = self.first[number], self.first[number] + self.count[number]
-            value = self.value[a:b]
-            if self.leader[number] != number or not self.used[number] or len(np.unique(value)) < _VARIED:
+            here = slice(self.first[number], self.first[number] + self.count[number])
+            start, value = self.start[here], self.value[here]
+            if self.leader[number] != number or not self.used[number] or not _is_varied(value):
                 continue
-            content = (
-                self.names["flow"][number],
-                self.names["unit"][number],
-                self.start[a:b].tobytes(),
-                value.tobytes(),
-            )
-            of = held.setdefault(content, number)
-            if of != number and meters[of] != meters[number]:
+            key = self.names["flow"][number], self.names["unit"][number], value[:: len(value) // _ENOUGH].tobytes()
+            others = held.setdefault(key, [])
+            for of in others:
+                a, b = self.first[of], self.first[of] + self.count[of]
+                if np.array_equal(value, self.value[a:b]) and np.array_equal(start, self.start[a:b]):
+                    break
+            else:
+                others.append(number)
+                continue
+            if meters[of] != meters[number]:
                 self.used[number] = False
                 text = f"Counted once: meter {meters[of]} has the same readings."
-                self._row("copy", number, of, int(b - a), int(b - a), text)
-        copied = sum(row["relation"] == "copy" for row in self.rows)
-        if copied:
+                self._row("copy", number, of, len(value), len(value), text)
+        if any(row[0] == "copy" for row in self.rows):
             self._note("readings that several meters share are counted once")
 
     # -- complements
@@ -547,22 +648,25 @@ class _Search:
         return f"{flow_label(self.names['flow'][code])} [{self.names['unit'][code]}]"
 
     def _row(self, relation: str, code: int, of: int, compared: int, equal: int, decision: str) -> None:
-        names = self.names
-        self.rows.append(
-            {
-                "relation": relation,
-                **{name: names[name][code] for name in ("meter", "flow", "unit", "series")},
-                "minutes": float(self.lengths[0][code] / 60),
-                "intervals": int(self.count[code]),
-                "of": f"{names['meter'][of]} / {names['flow'][of]} / {names['series'][of]}",
-                "compared": compared,
-                "equal": equal,
-                "decision": decision,
-            }
-        )
+        self.rows.append((relation, code, of, compared, equal, decision))
+
+    def _named(self) -> list[tuple[Any, ...]]:
+        """Return the rows with the names of their series, in the order of COLUMNS."""
+        meter, flow, unit, series = (self.names[name] for name in ("meter", "flow", "unit", "series"))
+        minutes, count = (self.lengths[0] / 60).tolist(), self.count.tolist()
+        return [
+            (relation, meter[i], flow[i], unit[i], series[i], minutes[i], count[i],
+             f"{meter[of]} / {flow[of]} / {series[of]}", compared, equal, decision)
+            for relation, i, of, compared, equal, decision in self.rows
+        ]  # fmt: skip
 
     def _note(self, text: str) -> None:
         self.notes[text] = None
+
+
+def _is_varied(value: Floats) -> bool:
+    """Return whether there are enough distinct values to compare meters, which a part of them mostly shows."""
+    return len(np.unique(value[: 4 * _VARIED])) >= _VARIED or len(np.unique(value)) >= _VARIED
 
 
 def _numbers(table: pd.DataFrame, names: list[str]) -> Ints:
@@ -613,33 +717,17 @@ def _by_start(group: Ints, start: Instants, end: Instants) -> Ints:
     return np.lexsort([end, start, group]) if (key[1:] == key[:-1]).any() else order
 
 
-@dataclass(frozen=True)
-class _Pieces:
+class _Pieces(NamedTuple):
     """The pieces of each series: adjoining intervals, from the first start to the last end.
 
-    Those of series ``i`` are ``start[edge[i]:edge[i + 1]]`` and ``end[…]``. They are far fewer than the intervals.
+    The first row of piece ``k`` is ``row[k]``, and ``row`` also has the number of all rows. The pieces of series ``i``
+    are ``edge[i]`` to ``edge[i + 1]``. They are far fewer than the intervals.
     """
 
     edge: Ints
+    row: Ints
     start: Instants
     end: Instants
-
-    def overlap(self, series: Ints) -> bool:
-        """Return whether any two intervals of some series overlap.
-
-        An on-peak series with the hours 7 to 10 and 17 to 18 of a day has the pieces 7 to 11 and 17 to 19, and the
-        others have 0 to 7, 11 to 17, and 19 to 24. No two of them overlap if, in order of size, each end is at most
-        the next start: the ends 7, 11, 17, 19, 24 and the starts 0, 7, 11, 17, 19.
-        """
-        here = ranges(self.edge[series], self.edge[series + 1] - self.edge[series])
-        start, end = self.start[here], self.end[here]
-        # an interval without length may lie within another one
-        if (start >= end).any():
-            return True
-        # each series is sorted, which a stable sort uses
-        start.sort(kind="stable")
-        end.sort(kind="stable")
-        return bool((end[:-1] > start[1:]).any())
 
 
 @dataclass(frozen=True)
@@ -660,12 +748,6 @@ class _Flat:
 
     def places(self, times: Instants) -> Ints:
         """Return the number of intervals that start before each time."""
-        n = len(self.start)
-        if self.flow is None and self.uniform and n and self.end[0] > self.start[0]:
-            first, length = int(self.start[0]), int(self.end[0] - self.start[0])
-            if int(self.end[-1]) - first == n * length:
-                # without a gap, the position follows from the time
-                return np.minimum(np.maximum((times - (first - length + 1)) // length, 0), n)
         return np.searchsorted(self.start, times)
 
     def take(self, where: Bools | slice) -> _Flat:
@@ -683,20 +765,26 @@ class _Flat:
 
 
 def _sums(value: Floats, a: Ints, b: Ints) -> Floats:
-    """Return the sum of ``value[a[i]:b[i]]`` for each i, where each ``a[i] < b[i]``.
+    """Return the sum of ``value[a[i]:b[i]]`` for each i, where ``a[i] < b[i] < len(value)``.
 
     ``reduceat`` adds up from each position to the next one: of the ranges 0 to 2 and 3 to 5, the positions 0, 2, 3, 5
     give the sums of 0 to 2, 2 to 3, 3 to 5, and a rest, of which every other one is wanted.
     """
     edge = np.empty(2 * len(a), dtype=np.int64)
     edge[::2], edge[1::2] = a, b
-    return np.asarray(np.add.reduceat(np.append(value, 0.0), edge)[::2]) if len(edge) else np.zeros(0)
+    return np.asarray(np.add.reduceat(value, edge)[::2]) if len(edge) else np.zeros(0)
+
+
+def _near(sums: Floats, value: Floats, count: Ints) -> Bools:
+    """Return whether sums of so many values equal a value, but for rounding."""
+    return np.asarray(np.abs(sums - value) <= _EQUAL * np.abs(value) + _ROUNDING * (count + 1))
 
 
 def _matches(one: _Flat, other: _Flat) -> tuple[Bools, Ints | slice]:
     """Return which intervals of ``one`` are in ``other``, and their positions there."""
     if np.array_equal(one.start, other.start):
-        return one.end == other.end, slice(None)
+        equal = one.uniform and other.uniform and np.array_equal(one.end[:1], other.end[:1])
+        return (np.ones(len(one.end), dtype=bool) if equal else one.end == other.end), slice(None)
     place = np.minimum(np.searchsorted(other.start, one.start), max(len(other.start) - 1, 0))
     if not len(other.start):
         return np.zeros(len(one.start), dtype=bool), slice(0, 0)
@@ -781,15 +869,15 @@ def successors_of(stated: pd.DataFrame | Iterable[Successor | tuple[str, str, An
     return made
 
 
-def succeed(found: Intervals, successors: Sequence[Successor]) -> tuple[Intervals, list[dict[str, Any]]]:
+def succeed(found: Intervals, successors: Sequence[Successor]) -> tuple[Intervals, list[tuple[Any, ...]]]:
     """Assign the intervals of each old meter before the date to its successor, whose earlier ones are left out.
 
     Returns
     -------
     Intervals
         With the name of the new meter; old and new series are still apart, and :func:`find` joins them as parts.
-    list of dict
-        Rows of the table of relations.
+    list of tuple
+        Rows of the table of relations, in the order of :data:`COLUMNS`.
     """
     keys = found.keys.copy()
     kept = np.ones(len(found), dtype=bool)
@@ -801,16 +889,9 @@ def succeed(found: Intervals, successors: Sequence[Successor]) -> tuple[Interval
                 mine = found.code == code
                 kept &= ~mine | ((found.start < cut) == before)
                 keys.loc[code, "meter"] = new
-                rows.append(
-                    {
-                        "relation": "successor",
-                        **{name: found.keys[name].iloc[code] for name in ("meter", "flow", "unit", "series")},
-                        "minutes": float(found.interval[code] / 60),
-                        "intervals": int(mine.sum()),
-                        "of": f"{new} / {keys['flow'].iloc[code]} / {keys['series'].iloc[code]}",
-                        "compared": 0,
-                        "equal": 0,
-                        "decision": f"Stated: meter {new} replaces meter {old} from {date}.",
-                    }
-                )
+                names = [found.keys[name].iloc[code] for name in ("meter", "flow", "unit", "series")]
+                of = f"{new} / {keys['flow'].iloc[code]} / {keys['series'].iloc[code]}"
+                text = f"Stated: meter {new} replaces meter {old} from {date}."
+                minutes = float(found.interval[code] / 60)
+                rows.append(("successor", *names, minutes, int(mine.sum()), of, 0, 0, text))
     return replace(found, keys=keys).take(kept), rows

@@ -125,12 +125,17 @@ def check(df: pd.DataFrame, *, exact: bool = False) -> pd.DataFrame:
                 next_step=f"{_TIDY} to restore the dtypes.",
             )
     for name in _FILLED:
-        if _has_empty(df[name]):
-            raise SchemaError(f"Column {name} has empty cells", next_step="Fill or drop those rows.")
+        # an empty end is earlier than its start, so the check of the times finds it
+        if name != "end" and _has_empty(df[name]):
+            raise _has_empty_cells(name)
     _check_times(df, exact=exact)
     if exact:
         _check_exact(df)
     return df
+
+
+def _has_empty_cells(name: str) -> SchemaError:
+    return SchemaError(f"Column {name} has empty cells", next_step="Fill or drop those rows.")
 
 
 def _has_empty(column: pd.Series[Any]) -> bool:
@@ -180,6 +185,8 @@ def _check_times(df: pd.DataFrame, *, exact: bool) -> None:
             raise SchemaError(f"Column {name} is in {found}, but column zone is {want}", next_step=f"{_TIDY}.")
     backwards = view_instants(df["end"]) < view_instants(df["start"])
     if backwards.any():
+        if _has_empty(df["end"]):
+            raise _has_empty_cells("end")
         row = int(np.flatnonzero(backwards)[0])
         raise SchemaError(f"Row {row} ends before it starts", next_step="Correct its start and end.")
 

@@ -69,6 +69,14 @@ def test_series_by_time_of_use_are_parts_of_one_flow(make_series):
     assert df.gk.shape()["peak"].tolist() == [1.5]
 
 
+def test_parts_are_found_beside_other_meters(make_series, monkeypatch):
+    monkeypatch.setattr(_relations, "_BATCH", 50)
+    others = [make_series([1.0] * 24, meter=meter) for meter in ("A", "Z")]
+    more = by_time_of_use(make_series).assign(meter="M2")
+    found = frame.relations(frame.concat(*others, by_time_of_use(make_series), frame.tidy(more)))
+    assert found[["meter", "relation"]].to_numpy().tolist() == [["M1", "part"]] * 3 + [["M2", "part"]] * 3
+
+
 def test_parts_with_a_missing_interval_stay_parts(make_series):
     df = without(by_time_of_use(make_series), 30)
     assert frame.relations(df)["relation"].tolist() == ["part"] * 3
@@ -179,6 +187,17 @@ def test_parts_are_compared_with_a_coarser_series_as_one(make_series):
     df = frame.concat(parts, daily)
     assert frame.relations(df)["relation"].tolist() == ["part"] * 3 + ["alternative"] * 2
     assert frame.physical(df)["value"].sum() == pytest.approx(7 * sum(DAY))
+
+
+def test_hour_that_moved_across_midnight_makes_two_days_incomplete(make_series):
+    df = hourly_and_daily(make_series)
+    row = df.index[df["series"] == "H1"][24]
+    for name in ("start", "end"):
+        df.loc[row, name] -= pd.Timedelta("30min")
+    # whether or not another meter follows
+    for both in (df, frame.concat(df, make_series([1.0] * 24, meter="M2"))):
+        found = frame.relations(both).set_index("series")
+        assert found.loc["D1", ["relation", "compared", "equal"]].tolist() == ["alternative", 1, 1]
 
 
 # -- copies
