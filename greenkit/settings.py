@@ -10,7 +10,7 @@ The file names where a password, passphrase, or client secret is stored. greenki
     password = {env = "SMT_PASSWORD"}        an environment variable
     password = {file = "~/.smt-password"}    the first line of a file that only you may read
     password = {keyring = "smt-password"}    the system keyring (keyring set greenkit smt-password)
-    password = {prompt = true}               a prompt, once
+    password = {prompt = true}               a prompt, the first time
 
 greenkit refuses a secret in clear text, because people mail, commit, and show settings files. Relative paths start from
 the folder of the settings file. An unknown key is an error, because a misspelled ``delete`` or ``known_hosts`` would
@@ -96,7 +96,7 @@ class SecretRef:
         Raises
         ------
         SettingsError
-            If the value is not such a table. A text may be the secret itself.
+            If the value is not such a table. Text could be the secret itself.
         """
         if not isinstance(value, Mapping):
             raise place.error("contains a secret in clear text", f"Remove it and write {_WAYS}.")

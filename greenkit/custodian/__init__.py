@@ -1,4 +1,4 @@
-"""Green Button Connect: authorize at a utility over OAuth 2.0 with mutual TLS, keep the grant alive, fetch."""
+"""Green Button Connect: authorize at a utility (OAuth 2.0 with mutual TLS), renew the grant, and fetch the data."""
 
 from greenkit.custodian._authorization import Authorization, Method
 from greenkit.custodian._client import Client, Revocation

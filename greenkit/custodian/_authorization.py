@@ -3,9 +3,9 @@
 It never blocks. A listener or a pasted URL finishes it, whichever comes first. A script, a REPL, a notebook, and the
 widgets use the same object.
 
-The redirect is the one message that anybody can forge, because it comes through the browser. Its ``state`` serves
-once, and is compared before anything else of the redirect is read (RFC 6749, 10.12). A refusal is an error and never
-leads to another grant.
+Anybody can forge the redirect, because it comes through the browser. greenkit accepts its ``state`` once, and compares
+it before it reads anything else of the redirect (RFC 6749, 10.12). A refusal is an error and never leads to another
+grant.
 """
 
 from __future__ import annotations
@@ -507,7 +507,7 @@ def with_free_port(redirect_uri: str) -> str:
 
 
 class RedirectListener:
-    """Receive the redirect on 127.0.0.1. It keeps listening until the right one has come, or it is closed.
+    """Receive the redirect on 127.0.0.1. It listens until the right redirect arrives or it is closed.
 
     Parameters
     ----------
@@ -547,7 +547,7 @@ class RedirectListener:
 
     def _answer(self, request: _net.Request) -> _net.Reply:
         want = urlsplit(self.redirect_uri)
-        # another Host header is that of a page which has rebound its name to this machine
+        # a page that has rebound its host name to this machine sends another Host header
         hosts = (want.netloc, want.netloc.removesuffix(":80"))
         if request.path.partition("?")[0] != (want.path or "/") or request.headers.get("Host") not in hosts:
             return _page(404, "Nothing here", "This address only receives the redirect of a sign-in.")

@@ -59,7 +59,7 @@ class Revocation:
     Attributes
     ----------
     ended, not_ended : tuple of str
-        Of "the authorization" and "the tokens"; what is not ended is followed by the reason.
+        Of "the authorization" and "the tokens"; each that was not ended is followed by its reason.
     already_ended : bool
         Whether the authorization had ended at the utility before.
     """
@@ -399,9 +399,9 @@ class Client:
         Parameters
         ----------
         notification : bytes or BatchList
-            The body that the utility posted to the registered address. Anybody can post there, so nothing in it is
-            trusted: unless every URL is one of the utility's resources, nothing is requested. URLs of other customers'
-            subscriptions are left to the clients of these customers.
+            The body that the utility posted to the registered address. Anybody can post there, so greenkit trusts
+            nothing in it: it sends no request unless every URL is one of the utility's resources. It leaves URLs of
+            other customers' subscriptions to the clients of these customers.
         into, progress
             As in :meth:`fetch_usage`.
 

@@ -1,4 +1,4 @@
-"""``connect``: from settings and arguments to a client. What is missing or wrong raises before any request."""
+"""``connect``: from settings and arguments to a client. Missing or invalid values raise before any request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from greenkit.custodian._tokens import FileStore, KeyringStore, MemoryStore, Sto
 from greenkit.custodian._transport import Tls
 from greenkit.custodian.profiles import Profile
 from greenkit.errors import CertificateError, SettingsError
-from greenkit.findings import warn
+from greenkit.findings import counted, warn
 from greenkit.secret import Secret
 
 StrPath = str | os.PathLike[str]
 SOON: Final = 30
-"""Days before a certificate expires from which on greenkit warns."""
+"""Number of days before a certificate expires from which greenkit warns."""
 _PLACES: Final = ("file", "memory", "keyring")
 
 
@@ -58,14 +58,14 @@ def connect(
     ----------
     utility : str, path, or Profile
         A table ``[custodian.NAME]`` of the settings file, or a shipped profile
-        (:data:`greenkit.custodian.profiles.SHIPPED`), or the path of a TOML profile of your own.
+        (:data:`greenkit.custodian.profiles.SHIPPED`), or the path of your own TOML profile.
     settings : path, Settings, or CustodianSettings, optional
         The settings. Default: the file at :func:`greenkit.settings.default_path`, if it exists. The arguments below
         take precedence.
     grant : {"authorization_code", "client_credentials"}
         How to get data: with a customer's authorization, or with your own credentials (self access).
     customer : str
-        A name of your own for the customer, if you serve several. Each has a separate grant.
+        Your name for the customer, if you serve several. Each has a separate grant.
     url : str, optional
         Address of the utility, for the profile of a platform.
     client_id, client_secret, redirect_uri, scope, registration_token
@@ -112,7 +112,7 @@ def connect(
     >>> usage = client.usage("2024-03-01", "2024-04-15")  # doctest: +SKIP
     >>> usage.groupby(["meter", "flow", "unit"], observed=True)["value"].sum()  # doctest: +SKIP
     """
-    # first of all: a traceback with locals shows this frame
+    # first, because a traceback with locals shows this frame
     client_secret = None if client_secret is None else Secret(client_secret)
     certificate_key_password = None if certificate_key_password is None else Secret(certificate_key_password)
     registration_token = None if registration_token is None else Secret(registration_token)
@@ -241,7 +241,9 @@ def _check_tls(profile: Profile, tls: Tls) -> None:
         return
     left = ends - datetime.datetime.now(datetime.UTC)
     if left < datetime.timedelta(days=SOON):
-        warn(f"The certificate {tls.certificate} expires in {left.days} days. Get a new one and register it.")
+        warn(
+            f"The certificate {tls.certificate} expires in {counted(left.days, 'day')}. Get a new one and register it."
+        )
 
 
 def grant_name(profile: Profile, client_id: str, customer: str) -> str:

@@ -23,9 +23,9 @@ from greenkit.findings import counted, quiet
 from greenkit.settings import CustodianSettings, Settings
 
 AGAIN: Final = 3
-"""Days before the last received one that are fetched again, because utilities revise recent readings."""
+"""Number of last received days that greenkit fetches again, because utilities revise recent readings."""
 FIRST: Final = 30
-"""Days that are fetched for a customer without any, if no first day is given."""
+"""Number of days that greenkit fetches for a customer without readings, if no first day is passed."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Customers:
     def fetch_new(
         self, *, first: Moment | None = None, into: StrPath | None = None, now: Moment | None = None
     ) -> NightlyFetch:
-        """Fetch what is new for each customer up to the last local midnight. Errors of one do not stop the others.
+        """Fetch what is new for each customer up to the last local midnight. An error of one stops no other.
 
         Parameters
         ----------
@@ -229,7 +229,7 @@ class Customers:
             _files.write_private(path, received.to_json().encode())
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_folder"):  # of a traceback, whose error left this half made
+        if not hasattr(self, "_folder"):  # in a traceback of an error in __init__
             return f"<Customers of {self._utility!s}>"
         return f"<Customers of {self.profile.name}: {counted(len(self), 'grant')} in {self._folder}>"
 

@@ -1,7 +1,7 @@
 """Grants and where they are stored: in memory, in a private file, or in the system's keyring.
 
-A refresh token may serve only once. Therefore a store is locked, between threads and processes, from before a refresh
-until after its save, and the new token is on disk before it is used. The second process finds the new one.
+Many utilities accept a refresh token only once. Therefore a store is locked, for threads and processes, from before a
+refresh until after its save, and the new token is on disk before it is used. A second process finds the new one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _KNOWN: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """One grant, as the utility's latest token answer left it.
+    """One grant, as of the utility's latest token answer.
 
     Its repr contains neither its secrets nor the customer's URIs, and it cannot be pickled.
 
@@ -289,7 +289,7 @@ class FileStore:
                 _check_private(folder)
                 held.enter_context(_files.locked(folder / f"{self.path.name}.lock", timeout=LOCK_TIMEOUT))
                 self._finish_save()
-            except (OSError, sqlite3.Error) as e:  # SQLite has no code of its own for a folder that cannot be written
+            except (OSError, sqlite3.Error) as e:  # SQLite has no error code for a folder that is not writable
                 fault = type(e).__name__
             if fault:
                 raise SettingsError(

@@ -1,8 +1,8 @@
 """HTTPS to one utility: which URLs may receive the token, TLS with the client certificate, deadlines, request limits.
 
-Nothing here knows OAuth or ESPI documents. A session never follows a redirect, because requests would show the client
-certificate to the next host. It reads no environment variables, because ``REQUESTS_CA_BUNDLE`` would widen a pinned
-authority and ``~/.netrc`` would replace the token. It always verifies the server.
+This module does not read OAuth or ESPI documents. A session never follows a redirect, because requests would show the
+client certificate to the next host. It reads no environment variables, because ``REQUESTS_CA_BUNDLE`` would widen a
+pinned authority and ``~/.netrc`` would replace the token. It always verifies the server.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ _ESCAPED_TRICK: Final = re.compile(r"%(2e|2f|5c|00|25)", re.IGNORECASE)
 # -- URLs
 #
 # The bearer token and the client certificate go only to the utility's hosts and resource paths. URLs come from token
-# answers, feeds, and notifications, none of which is trusted. They are compared part by part, never by a prefix of the
-# text, and the URL that is requested is put together again from the parts that were checked.
+# answers, feeds, and notifications, none of which is trusted. greenkit compares them part by part, never by a prefix
+# of the text, and builds the URL that it requests from the checked parts.
 
 
 def checked_url(profile: Profile, url: str) -> str:
@@ -408,8 +408,8 @@ def exchange_error(
 def run_to_end(call: Callable[[], _Result]) -> _Result:
     """Run a function to its end even if Ctrl-C is pressed; the KeyboardInterrupt is raised afterwards.
 
-    A refresh token serves once. If an interrupt came between the utility's answer and the save, the grant would be
-    lost, so the two run in a thread, which no interrupt reaches.
+    A refresh token can be used once. An interrupt between the utility's answer and the save would lose the grant, so
+    both run in a thread, which no interrupt reaches.
 
     Examples
     --------
@@ -437,7 +437,7 @@ def run_to_end(call: Callable[[], _Result]) -> _Result:
         interrupt = e
     while True:
         try:
-            # an event, because an interrupted join() takes the thread for dead (Python 3.11); with a limit, because
+            # an event, because an interrupted join() considers the thread dead (Python 3.11); with a limit, because
             # Windows cannot interrupt an endless wait
             if done.wait(0.5) or (interrupt is not None and thread.ident is None):  # it was never started
                 break

@@ -60,7 +60,7 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
     def in_zone(self, zone: str) -> str:
-        """Return the period in local time, with the zone: how a person asked for it."""
+        """Return the period in local time with the zone, as a person would write it."""
         return f"{Window(self.start.tz_convert(zone), self.end.tz_convert(zone))} ({zone})"
 
 
@@ -92,7 +92,7 @@ def instant(value: object, zone: str) -> pd.Timestamp:
                 raise ValueError
             return pd.Timestamp(int(value), unit="s", tz="UTC")
         if not isinstance(value, str | datetime.date | np.datetime64) or (
-            isinstance(value, str) and not re.match(r"[0-9]{4}", value)  # "now" has a time zone of its own
+            isinstance(value, str) and not re.match(r"[0-9]{4}", value)  # pandas reads "now" in another time zone
         ):
             raise ValueError
         at = pd.Timestamp(value)

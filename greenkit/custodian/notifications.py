@@ -29,7 +29,7 @@ _DISTRUST: Final = "Check who sent it."
 
 @dataclass(frozen=True)
 class BatchList:
-    """The resources that a notification names: each once, in order, and none of them checked yet."""
+    """The resources that a notification names: each once, in order, and not checked yet."""
 
     uris: tuple[str, ...] = field(repr=False)
 

@@ -128,7 +128,7 @@ def test_epoch_seconds_are_accepted_as_number_and_text(given):
     [np.int64(1709280000 * 10**9), np.int64(20240301), np.float64("nan"), np.bool_(True), np.timedelta64(1, "D"),
      np.datetime64("NaT"), "170928000012", 1709280000000, np.int64(1709280000000), float("inf"), 10**400, b"2024-03-01"],
 )  # fmt: skip
-def test_numbers_that_could_be_anything_are_refused(given):
+def test_ambiguous_numbers_are_refused(given):
     with pytest.raises(errors.SettingsError, match="is not an unambiguous date or time"):
         _windows.instant(given, "America/Los_Angeles")
 
@@ -654,7 +654,7 @@ def test_every_requested_day_without_readings_has_a_row(utility, days, status, f
     assert client._coverage.received == Received()
 
 
-def test_days_after_now_are_not_yet():
+def test_days_after_now_have_the_status_not_yet():
     zone, now = "America/Los_Angeles", pd.Timestamp("2024-03-02 12:00", tz="America/Los_Angeles")
     df = greenkit.synthetic.fleet_frame(
         [greenkit.synthetic.household(1, zone=zone, faults=())], "2024-03-01", "2024-03-02"

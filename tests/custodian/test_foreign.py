@@ -167,7 +167,7 @@ def test_disk_faults_are_errors_of_greenkit(one, tmp_path, monkeypatch, where):
     monkeypatch.undo()
 
 
-def test_error_of_our_own_stays_what_it_is(one, monkeypatch):
+def test_internal_error_is_not_translated(one, monkeypatch):
     one.behavior.replace = None
     client = authorized(one)
     monkeypatch.setattr(type(client._grants.endpoint), "_token_of", lambda self, *args: self.no_such_attribute)

@@ -90,7 +90,7 @@ def test_empty_answer_of_a_new_account_is_reported(utility):
         assert client.usage(*PUBLISHED).empty
 
 
-def test_page_for_users_of_the_sdk_is_right():
+def test_page_for_users_of_the_sdk_is_correct():
     page = PAGE.read_text(encoding="utf-8")
     registration, link, changed = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert greenkit.settings.parse(tomllib.loads(registration)).custodian["pge"].client_id == "YOUR-CLIENT-ID"

@@ -1,8 +1,9 @@
-"""Utility profiles: what is particular to each Green Button Connect service, as facts.
+"""Utility profiles: the facts that differ between Green Button Connect services.
 
-A shipped profile is one small module of this package, found by its name; a user's own is a TOML file. A profile holds
-no code: whatever differs between two services is a field below, and the client itself knows no utility. If a platform
-serves many utilities, its profile contains paths, and ``Profile.at("https://…")`` turns them into URLs.
+A shipped profile is one small module of this package, found by its name; a user's own is a TOML file. A profile
+contains no code: everything that differs between two services is a field below, and the client has no code for one
+utility. If a platform serves many utilities, its profile contains paths, and ``Profile.at("https://…")`` turns them
+into URLs.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 class Profile:
     """The facts of one utility's Green Button Connect service.
 
-    Every field can be set in a TOML file of your own; see :func:`load`.
+    You can set every field in your own TOML file; see :func:`load`.
 
     Attributes
     ----------
@@ -83,7 +84,7 @@ class Profile:
     clip_future : bool
         The service refuses a window that ends in the future, so windows end now.
     whole_days : bool
-        A start that moves begins a new job at the service each time, so windows begin at local midnight.
+        The service starts a new job for each different start, so windows begin at local midnight.
     subscription_in_scope : bool
         Without ``resourceURI``, a scope of digits is the subscription.
     lists_usage_points : bool
@@ -291,7 +292,7 @@ def _convert(facts: Mapping[str, Any], where: str, seen: tuple[Path, ...]) -> Pr
 
 
 def _check_url(profile: str, name: str, url: str, *, is_page: bool) -> None:
-    """Raise unless a URL is https; only a sign-in page on this very machine may be http."""
+    """Raise unless a URL is https; only a sign-in page on this machine may be http."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

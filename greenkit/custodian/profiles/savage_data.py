@@ -4,10 +4,10 @@ Pass your utility's address: ``connect("savage_data", url="https://…")``.
 
 Sources
 -------
-* Clients that work with it: the endpoints; refresh tokens that serve once; an end in the future is answered with 400;
-  Alectra and Hydro Ottawa answer a subscription's batch with 202 forever, while the notification names one URL for
-  each usage point; there is no list of usage points (404); a start that moves starts a new job each time, so windows
-  begin at local midnight.
+* Clients that work with it: the endpoints; refresh tokens that can be used once; status 400 for an end in the future;
+  status 202 forever for a subscription's batch at Alectra and Hydro Ottawa, while the notification names one URL for
+  each usage point; no list of usage points (404); a new job for each different start, so windows begin at local
+  midnight.
 """
 
 from greenkit.custodian.profiles import Profile
