@@ -406,17 +406,23 @@ class _Search:
             return
         chosen = self._resolution(proven)
         other = _minutes(self.lengths[0][chosen])
+        less = ""
         for code in proven:
             compared, equal = proof.get(code, (0, 0))
             text = f"Used in place of {len(proven) - 1} other resolution{'s' * (len(proven) > 2)} of the same energy."
             if code != chosen:
                 text = f"Left out: the same energy at {other}, which is used."
                 self.used[self.leader == code] = False
+                # daily values of a year beside the hours of its last month: the hours do not cover all of them
+                values = len(self._flat(np.array([code])).value) if 0 < compared < self.count[code] else compared
+                if chosen == proven[0] and compared < values:
+                    text += f" It does not cover {values - compared:,} of {counted(values, 'value')} completely."
+                    less = f", which does not cover all values at {_minutes(self.lengths[0][code])}"
             self._row("alternative", code, chosen, compared, equal, text)
         of = (
             f", the {self.resolution} of {len(proven)} resolutions" if self.resolution in ("finest", "coarsest") else ""
         )
-        self._note(f"{self._quantity(chosen)} at {other}{of}")
+        self._note(f"{self._quantity(chosen)} at {other}{of}{less}")
 
     def _resolution(self, proven: Sequence[int]) -> int:
         if self.resolution == "finest":

@@ -160,6 +160,20 @@ def test_alternatives_with_a_missing_hour_are_proven_by_the_other_days(make_seri
     assert found.loc["D1", ["relation", "compared", "equal"]].tolist() == ["alternative", 2, 2]
 
 
+def test_finest_resolution_that_covers_less_time_is_reported(make_series):
+    df = hourly_and_daily(make_series)
+    recent = frame.tidy(df[(df["series"] != "H1") | (df["start"] >= "2026-01-07")])
+    found = frame.relations(recent).set_index("series")
+    assert found.loc["D1", ["compared", "equal", "decision"]].tolist() == [
+        1, 1, "Left out: the same energy at 1 h, which is used. It does not cover 2 of 3 values completely."]  # fmt: skip
+    title = plot.monthly(recent).layout.title.subtitle.text.replace("<br>", " ")
+    assert "at 1 h, the finest of 2 resolutions, which does not cover all values at 1 d" in title
+    assert frame.physical(recent, resolution="day")["value"].sum() == pytest.approx(3 * sum(DAY) + 18)
+    # a day without a value is not lost
+    empty = recent.assign(value=recent["value"].where((recent["series"] != "D1") | (recent["start"] >= "2026-01-07")))
+    assert "cover" not in frame.relations(empty).set_index("series").loc["D1", "decision"]
+
+
 def test_monthly_values_equal_days_of_different_lengths(make_series):
     zone = "America/New_York"
     days = [("2025-03-01", 8, "24h"), ("2025-03-09", 1, "23h"), ("2025-03-10", 52, "24h")]
