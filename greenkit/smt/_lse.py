@@ -87,6 +87,8 @@ _SORT_CODES: Final = (b"00000001", b"00000002", b"00000003", b"00000004", b"1000
 _CODE_1: Final = int.from_bytes(b"00000001", "big")
 _HEADER_1: Final = re.compile(rb"00000001,(?=[^,\n]{1,64},\d{1,3},\d{14},\d{14},)")
 _RECORD: Final = b"\n00000001"
+_PIECE: Final = 1 << 20
+"""Bytes that are read at a time. The arrays of a piece need ten times as much memory, which is used again."""
 _DAY: Final = 86400 * US
 _NO_LIMIT: Final = np.iinfo(np.int64).max
 _CACHED: Final = 1 << 12
@@ -118,7 +120,7 @@ def read(
         Takes the meter readings of header 2, if there are any.
     """
     with source.open() as file:
-        for piece in read_pieces(file, source.name, advance, cut=_RECORD):
+        for piece in read_pieces(file, source.name, advance, cut=_RECORD, size=_PIECE):
             records = _Records(_Lines(piece, source.name, store, counter), store, source.name)
             records.read_headers(add_register)
             if records.meter:

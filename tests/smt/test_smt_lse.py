@@ -186,13 +186,11 @@ def test_older_standard_format_is_named():
 def test_pieces_of_any_size(monkeypatch, size, newline):
     text = lse(per_row=3, newline=newline) + lse(AUTUMN, newline=newline) + lse(channel="1", newline=newline)
     whole = read(text)
-    read_pieces = module.read_pieces
-    monkeypatch.setattr(module, "read_pieces", lambda *args, **options: read_pieces(*args, **options, size=size))
+    monkeypatch.setattr(module, "_PIECE", size)
     same(read(text).readings, whole.readings)
 
 
 def test_line_numbers_across_pieces(monkeypatch):
     text = lse(per_row=1) + lse(channel="1", per_row=1).replace("0.090,A", "O.090,A")
-    read_pieces = module.read_pieces
-    monkeypatch.setattr(module, "read_pieces", lambda *args, **options: read_pieces(*args, **options, size=400))
+    monkeypatch.setattr(module, "_PIECE", 400)
     assert "line 194" in read(text).findings.named("smt.value.unreadable")[0].text
