@@ -1,10 +1,12 @@
 """A damaged dataset, one that may not be read, and a full disk: each is an error of greenkit with a next step."""
 
+import dataclasses
 import datetime as dt
 import os
 import pickle
 import resource
 import shutil
+import uuid
 
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from scale_files import record, write
 
 import greenkit
 from greenkit.errors import FormatError, NotReadable, NotWritten
-from greenkit.scale import _delta, _faults, _runner
+from greenkit.scale import _delta, _faults, _ingest, _runner
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +205,25 @@ def test_a_commit_that_is_written_but_reported_as_failed_keeps_its_files(base, u
     assert ds.compact("2025-11", client="in order") == 2
     assert (len(ds.frame()), failures) == (48, [1])
     assert len(ds.months) == ds.months["files"].sum() == 1
+
+
+def test_ranges_that_wait_for_their_file_are_kept_if_another_process_adds_the_file_of_another_task(
+    base, usage, tmp_path, monkeypatch
+):
+    long, other, third = (tmp_path / "in" / f"{name}.lse" for name in "abc")
+    write(long, "".join(record("L", dt.date(2025, 11, d), [1.0] * 24) for d in (4, 5, 6, 7)), 0)
+    write(other, record("B", dt.date(2025, 11, 4), [2.0] * 24), 0)
+    write(third, record("C", dt.date(2025, 11, 4), [3.0] * 24), 0)
+    scan = dataclasses.replace(greenkit.scan_smt(tmp_path / "in"), cut=long.stat().st_size // 2 + 1)
+    ingest = _ingest._Ingest(str(usage))
+    first, last, batch = scan.tasks(ingest._digests(scan.files, None), lambda: uuid.uuid4().hex)
+    assert [len(task.pieces) for task in (first, last, batch)] == [1, 1, 2]
+    monkeypatch.setattr(_ingest, "_PARTS", 1)
+    # the other process is first with one of the two files, while a range of the long file waits for the last one
+    greenkit.to_dataset(greenkit.scan_smt(other), usage, client="in order")
+    ingest._run([first, batch, last], None, None)
+    found = greenkit.open_dataset(usage).frame(["L", "B", "C"])
+    assert found.groupby("meter", observed=True)["value"].agg(["size", "sum"]).to_numpy().tolist() == [
+        [24, 48.0], [24, 72.0], [96, 96.0],
+    ]  # fmt: skip
+    assert ingest.report().known == 1
