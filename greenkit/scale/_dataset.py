@@ -41,6 +41,8 @@ MOST: Final = 100_000_000
 _DAY_ROWS: Final = 200_000
 _DAYS: Final = 31
 """Most day rows and local days of a task of the fleet; each interval of a day needs 9 kB for its quantiles."""
+_WEIGHT: Final = 2.0
+"""Weight of a day row that is added up: its ranges have arrays of 20 MB, which are used again; larger ones are not."""
 _QUALITY_DAYS: Final = ("date", "meters", "complete", "expected", "present", "estimated")
 
 
@@ -348,7 +350,7 @@ class Dataset:
         return self._with_attributes(_joined(parts))
 
     def _ranges(self, which: Where) -> list[Where]:
-        return _query.ranges(_query.count_by(self._table, which, "meter"), which)
+        return _query.ranges(self._table, which)
 
     def _months_of(self, which: Where) -> list[Where]:
         out = []
@@ -585,7 +587,8 @@ class Dataset:
             ``class`` ("all" without ``by``), ``flow``, ``unit``, ``minutes``, ``start`` (in the zone of most meters),
             ``value`` (sum over meters), ``power`` (sum of mean powers), ``meters`` (with a value), and ``p10``,
             ``p50``, ``p90`` (power over the meters, within 1%; negative ones count as 0). A meter that sends its data
-            as several series of one flow is counted once (:func:`greenkit.frame.physical`).
+            as several series of one flow is counted once (:func:`greenkit.frame.physical`). Intervals shorter than a
+            minute are left out.
 
         Raises
         ------
@@ -599,9 +602,12 @@ class Dataset:
             )
         which = _query.where(meters, start, end)
         classes = None if by is None else self._classes(by)
-        days, of_meters, zones = _query.counts_by(self._table, which, ["day", "meter", "zone"])
-        arguments = (self.folder, self.version, _query.ranges(of_meters, which), classes)
+        days, zones = _query.counts_by(self._table, which, ["day", "zone"])
         tasks = _day_tasks(days)
+        # a task reads only this share of the day rows of a range
+        share = min(max(days.max(), _DAY_ROWS) / days.sum(), 1.0) if len(days) else 1.0
+        ranges = _query.ranges(self._table, which, weight=share * _WEIGHT)
+        arguments = (self.folder, self.version, ranges, classes)
         table = _fleet.joined(self._run(_fleet.profile, tasks, arguments, client, progress))
         if not len(table):
             return table

@@ -9,7 +9,7 @@ count as 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,7 +22,7 @@ from greenkit import frame
 from greenkit._days import breaks
 from greenkit._intervals import HOUR
 from greenkit._series import adds_up
-from greenkit.scale import _query, _rows
+from greenkit.scale import _query, _resolve, _rows
 from greenkit.scale._query import Where
 from greenkit.times import to_times
 
@@ -35,7 +35,7 @@ _SHIFT: Final = 17
 _FIRST: Final = int(_LOWEST.view(np.int32) >> _SHIFT) - 1
 _BINS: Final = int(_HIGHEST.view(np.int32) >> _SHIFT) - _FIRST + 1
 _FINEST: Final = HOUR // 60
-_BLOCK: Final = 4096
+_BLOCK: Final = 1024
 """Day rows that are added at a time: their values stay in the cache of a core."""
 
 Floats = npt.NDArray[np.float64]
@@ -148,35 +148,40 @@ def profile(
     sums: dict[tuple[str, str, str, int], _Sums] = {}
     for one in ranges:
         which = Where(one.meters, one.low, one.high, task.start, task.end)
-        rows = physical(_query.read(table, which))
-        if rows.num_rows:
-            _add(sums, rows, classes)
+        rows = _resolve.resolve_repeated(_query.raw(table, which, _resolve.NEEDED))
+        mixed = with_several_series(rows)
+        if mixed:
+            rows = rows.filter(pc.invert(pc.is_in(rows["meter"], pa.array(mixed))))
+            _add(sums, physical(_query.read(table, replace(which, meters=tuple(mixed)))), classes)
+        _add(sums, rows, classes)
     return _table(sums)
 
 
-def physical(rows: pa.Table) -> pa.Table:
-    """Return day rows in which each physical flow of a meter is one series.
+def with_several_series(rows: pa.Table) -> list[str]:
+    """Return the meters that have a flow in one unit as several series, such as hourly and daily readings."""
+    flow, unit, series = (_rows.rank(rows[name]) for name in ("flow", "unit", "series"))
+    if len(_distinct(flow, unit)) == len(_distinct(flow, unit, series)):
+        return []  # so no meter can have any
+    meter, meters = _rows.ranks(rows["meter"])
+    flows = _distinct(meter, flow, unit, series)
+    several = flows.duplicated(list(flows)[:-1])
+    return sorted({meters[i] for i in flows.loc[several, 0]})
 
-    Almost all meters have one series of each flow and unit; only the others become frames, which
-    :func:`greenkit.frame.physical` decides about.
-    """
-    if not rows.num_rows:
-        return rows
-    meter, flow, unit, series = (_rows.rank(rows[name]) for name in ("meter", "flow", "unit", "series"))
-    each = breaks(meter, flow, unit, series)  # one row of each series, or some more
-    flows = pd.DataFrame({"meter": meter[each], "flow": flow[each], "unit": unit[each], "series": series[each]})
-    flows = flows.drop_duplicates()
-    several = flows.duplicated(["meter", "flow", "unit"])
-    if not several.any():
-        return rows
-    mixed = np.isin(meter, flows["meter"][several])
-    made = [rows.filter(pa.array(~mixed))]
-    part = rows.filter(pa.array(mixed))
+
+def _distinct(*columns: Ints) -> pd.DataFrame:
+    """Return the distinct rows of some columns, which are named by their numbers."""
+    each = breaks(*columns)  # one row of each, or some more
+    return pd.DataFrame({i: column[each] for i, column in enumerate(columns)}).drop_duplicates()
+
+
+def physical(rows: pa.Table) -> pa.Table:
+    """Return day rows in which each physical flow of a meter is one series: see :func:`greenkit.frame.physical`."""
     # meter by meter, because relations between meters would depend on how the meters are divided
-    for meter in pc.unique(part["meter"]).to_pylist():
-        df = _rows.to_frame(part.filter(pc.equal(part["meter"], meter)))
+    made = []
+    for meter in pc.unique(rows["meter"]).to_pylist():
+        df = _rows.to_frame(rows.filter(pc.equal(rows["meter"], meter)))
         made.append(_rows.from_frame(frame.tidy(frame.physical(df))))
-    return pa.concat_tables(made).combine_chunks()
+    return pa.concat_tables(made)
 
 
 def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: Mapping[str, str] | None) -> None:
@@ -190,16 +195,18 @@ def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: 
     start, step = _rows.numbers(rows["start"]), _rows.numbers(rows["step"])
     flow, flows = _rows.ranks(rows["flow"])
     unit, units = _rows.ranks(rows["unit"])
-    meter, meters = _rows.ranks(rows["meter"])
-    names = ["all" if classes is None else classes.get(m, "none") for m in meters]
-    words = sorted(set(names))
-    place = {word: i for i, word in enumerate(words)}
-    group = np.array([place[n] for n in names], dtype=np.int64)[meter]
+    group, words = np.zeros(len(count), dtype=np.int64), ["all"]
+    if classes is not None:
+        meter, meters = _rows.ranks(rows["meter"])
+        of_meter, words = _rows.ranks(pa.array([classes.get(m, "none") for m in meters], pa.string()))
+        group = of_meter[meter]
     usable = (step >= _FINEST) & (count > 0)
+    if not usable.any():
+        return
     keys = np.stack([group, flow, unit, step, start, count])[:, usable]
     order = np.lexsort(keys[::-1])
     keys, rows_of = keys[:, order], np.flatnonzero(usable)[order]
-    edge = np.flatnonzero(np.append(np.ones(min(keys.shape[1], 1), bool), (keys[:, 1:] != keys[:, :-1]).any(axis=0)))
+    edge = breaks(*keys)
     for a, b in zip(edge, np.append(edge[1:], keys.shape[1]), strict=True):
         g, f, u, length, begin, n = (int(x) for x in keys[:, a])
         # intervals that do not begin at a multiple of their length, such as days, are counted from their own start

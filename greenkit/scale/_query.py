@@ -26,6 +26,8 @@ READINGS: Final = 5_000_000
 """Readings of a range of meters: about 1 GB of memory while their quality is checked."""
 _ROWS: Final = READINGS // 100
 """Day rows of a range; a day of 15-minute readings is one row."""
+_SAMPLE: Final = 1000
+"""Rows of a range that are looked at to find its bounds."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,11 @@ def read(table: Any, which: Where, *, keep_all: bool = False) -> pa.Table:
     return _resolve.resolve(raw(table, which), keep_all=keep_all)
 
 
-def raw(table: Any, which: Where, columns: Sequence[str] | None = None) -> pa.Table:
+def raw(table: Any, which: Where, columns: Sequence[str] = _rows.SCHEMA.names) -> pa.Table:
     """Return the day rows as they are stored, of all revisions and deliveries."""
     with _faults.reading(_path(table), table):
-        found = table.to_pyarrow_dataset().to_table(
-            filter=which.expression(), columns=list(columns or _rows.SCHEMA.names)
-        )
-    return found if columns else found.select(_rows.SCHEMA.names).cast(_rows.SCHEMA)
+        found = table.to_pyarrow_dataset().to_table(filter=which.expression(), columns=list(columns))
+    return found.cast(pa.schema([_rows.SCHEMA.field(name) for name in columns]))
 
 
 def count_by(table: Any, which: Where, column: str) -> pd.Series[Any]:
@@ -149,17 +149,27 @@ def _added(parts: Sequence[pa.Table]) -> pd.Series[Any]:
     return pd.Series(every["count_sum"].to_numpy(), index=pd.Index(index), dtype="int64")
 
 
-def ranges(counts: pd.Series[Any], which: Where, most: int = _ROWS) -> list[Where]:
-    """Divide meters into ranges that have about the same number of day rows.
+def ranges(table: Any, which: Where, most: int = _ROWS, *, weight: float = 1.0) -> list[Where]:
+    """Divide the meters into ranges that have about the same number of day rows.
 
     The first range has no lower bound and the last no upper one, so each meter of a roster is in exactly one of them.
+    The bounds come from a sample of the rows, so a range may have some more rows than ``most``.
+
+    Parameters
+    ----------
+    table : DeltaTable
+    which : Where
+    most : int
+        Day rows of a range. Default: 50,000.
+    weight : float
+        How many day rows of a range one day row counts as. Default: 1.
     """
-    if not len(counts):
-        return []
-    before = np.cumsum(counts.to_numpy()) - counts.to_numpy()
-    part = before // most
-    first = np.flatnonzero(np.append(True, part[1:] != part[:-1]))
-    lows = [str(counts.index[int(i)]) for i in first]
+    every = max(most // _SAMPLE, 1)
+    names: list[str] = []
+    with _faults.reading(_path(table), table):
+        for batch in table.to_pyarrow_dataset().scanner(filter=which.expression(), columns=["meter"]).to_batches():
+            names += batch["meter"].take(pa.array(np.arange(0, batch.num_rows, every))).to_pylist()
+    lows = sorted(set(sorted(names)[:: max(int(most / weight) // every, 1)]))
     out = []
     for i, low in enumerate(lows):
         high = lows[i + 1] if i + 1 < len(lows) else None

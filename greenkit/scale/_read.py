@@ -110,7 +110,7 @@ def run_task(task: Task, root: str) -> Done:
         bills.append(_others(found.bills, task, piece))
         read.append(_summary(piece, found))
     days = pa.concat_tables(tables) if tables else _rows.empty()
-    days = _rows.sort(days.combine_chunks())
+    days = _rows.sort(days)
     parts = _delta.write_parts(root, days) if days.num_rows else []
     return Done(task, read, parts, _joined(registers), _joined(bills))
 

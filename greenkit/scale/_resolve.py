@@ -10,7 +10,7 @@ than readings, and looks at single readings only where two rows of one revision 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,10 @@ import pyarrow.compute as pc
 from greenkit._days import breaks
 from greenkit._intervals import newest
 from greenkit.scale import _rows
-from greenkit.scale._rows import KEY, LISTS, WORDS, Ints, counts, flat_values, numbers, places, rank
+from greenkit.scale._rows import KEY, LISTS, ORDER, WORDS, Ints, counts, flat_values, numbers, places, rank
+
+NEEDED: Final = (*ORDER, "step", "values", "revision")
+"""Columns that decide which day rows count, and of which reading."""
 
 
 def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
@@ -28,14 +31,14 @@ def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
     Parameters
     ----------
     table : pyarrow.Table
-        Day rows of any number of files, in any order.
+        Day rows of any number of files, in any order. Columns that are not in :data:`NEEDED` may be absent.
     keep_all : bool
         Keep every revision, and remove only duplicates within each. Default: False.
     """
-    table = _rows.sort(table.combine_chunks())
+    table, keys = _rows.sort_with_keys(table)
     if table.num_rows < 2:
         return table
-    key = [rank(table[name]) if name != "day" else numbers(table[name]) for name in KEY]
+    key = [keys[name] for name in KEY]
     revision = numbers(table["revision"])
     if not keep_all:
         kept = newest(breaks(*key), revision)
@@ -52,7 +55,21 @@ def resolve(table: pa.Table, *, keep_all: bool = False) -> pa.Table:
         return _rows.sort(table) if keep_all else table
     single = table.filter(pa.array(~doubled))
     merged = _merge(table.filter(pa.array(doubled)), [column[doubled] for column in key])
-    return _rows.sort(pa.concat_tables([single, merged]).combine_chunks())
+    return _rows.sort(pa.concat_tables([single, merged]))
+
+
+def resolve_repeated(table: pa.Table) -> pa.Table:
+    """Return the day rows that count, in any order: rows that are the only ones of their key are not sorted."""
+    code = np.zeros(table.num_rows, dtype=np.int64)
+    for name in KEY:  # one number for each key
+        part = numbers(table[name]) if name == "day" else rank(table[name])
+        low = int(part.min(initial=0))
+        code = code * (int(part.max(initial=0)) - low + 1) + part - low
+    _, group, count = np.unique(code, return_inverse=True, return_counts=True)
+    repeated = count[group] > 1
+    if not repeated.any():
+        return table
+    return pa.concat_tables([table.filter(pa.array(~repeated)), resolve(table.filter(pa.array(repeated)))])
 
 
 def _doubled(table: pa.Table, key: list[Ints]) -> Any:
@@ -123,6 +140,8 @@ def _cut(table: pa.Table, row: Ints, start: Ints, count: Ints, flat: Ints) -> pa
     columns["start"] = pa.array(start, pa.int64()).cast(_rows.SCHEMA.field("start").type)
     offsets = pa.array(np.append(0, np.cumsum(count)).astype(np.int32))
     for name in (*(listed for listed, _ in LISTS.values()), *WORDS.values()):
+        if name not in columns:
+            continue
         column = table[name].combine_chunks()
         if column.null_count == len(column):
             continue
@@ -140,4 +159,5 @@ def _cut(table: pa.Table, row: Ints, start: Ints, count: Ints, flat: Ints) -> pa
             lists = pc.if_else(pa.array(held[row]), pa.ListArray.from_arrays(offsets, chosen),
                                pa.scalar(None, column.type))  # fmt: skip
         columns[name] = lists
-    return _rows.build({name: column for name, column in columns.items() if name != "month"}, len(row))
+    made = _rows.build({name: column for name, column in columns.items() if name != "month"}, len(row))
+    return made.select(table.column_names)

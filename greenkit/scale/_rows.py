@@ -69,6 +69,8 @@ SCHEMA: Final = pa.schema(
 )
 KEY: Final = ("meter", "flow", "series", "unit", "day")
 """A revision replaces all rows of its key."""
+ORDER: Final = (*KEY, "start", "delivered", "source", "place")
+"""Columns by which day rows are sorted: those of a key are adjacent, and of equal ones the last delivered is last."""
 _NEVER: Final = np.iinfo(np.int64).min
 
 Ints = npt.NDArray[np.int64]
@@ -180,11 +182,17 @@ def sort(table: pa.Table) -> pa.Table:
 
     Sorted rows make a part small, and let a reader skip the row groups of other meters.
     """
-    names = ("meter", "flow", "series", "unit", "day", "start", "delivered", "source", "place")
-    keys = [_sort_key(table[name]) for name in reversed(names)]
-    if is_sorted(keys):
-        return table
-    return table.take(pa.array(np.lexsort(keys)))
+    return sort_with_keys(table)[0]
+
+
+def sort_with_keys(table: pa.Table) -> tuple[pa.Table, dict[str, Ints]]:
+    """Return sorted day rows, and the numbers by which they are sorted: ranks of texts, and times as numbers."""
+    keys = {name: _sort_key(table[name]) for name in ORDER}
+    columns = list(reversed(keys.values()))
+    if is_sorted(columns):
+        return table, keys
+    order = np.lexsort(columns)
+    return table.combine_chunks().take(pa.array(order)), {name: key[order] for name, key in keys.items()}
 
 
 def is_sorted(keys: Sequence[Ints]) -> bool:

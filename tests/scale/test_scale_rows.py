@@ -74,6 +74,7 @@ def test_day_rows_return_any_frame(df):
     pd.testing.assert_frame_equal(_rows.to_frame(rows), df)
     shuffled = rows.take(pa.array(np.random.default_rng(1).permutation(rows.num_rows)))
     pd.testing.assert_frame_equal(_rows.to_frame(_resolve.resolve(shuffled)), df)
+    pd.testing.assert_frame_equal(_rows.to_frame(_resolve.resolve_repeated(shuffled)), df)
 
 
 def series(values, revision, quality="actual", start="2025-07-01"):
@@ -105,6 +106,17 @@ def test_of_equal_revisions_the_later_file_counts_but_never_its_blanks():
         # 00:15 has a value in a alone; b has a later one for 00:30, and neither has one for 00:45
         assert found["value"].fillna(-1).tolist() == [1.0, 2.0, 7.0, -1.0]
         assert found["quality"].tolist() == ["actual", "actual", "estimated", "missing"]
+
+
+def test_few_columns_are_enough_to_resolve_days_that_are_repeated():
+    a, b = series([1.0, 2.0, np.nan], "2025-07-02"), series([7.0], "2025-07-02", start="2025-07-01 00:15")
+    alone = series([5.0], "2025-07-02", start="2025-07-03")
+    rows = pa.concat_tables([_rows.from_frame(df, delivered=i) for i, df in enumerate((alone, a, b))])
+    found = _resolve.resolve_repeated(rows.select(_resolve.NEEDED))
+    assert found.column_names == list(_resolve.NEEDED)
+    want = _rows.flat_values(_resolve.resolve(rows)).tolist()
+    assert str(want) == "[1.0, 7.0, nan, 5.0]"
+    assert sorted(map(str, _rows.flat_values(found))) == sorted(map(str, want))
 
 
 def test_merging_keeps_lists_that_only_some_rows_have():
