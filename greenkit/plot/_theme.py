@@ -527,7 +527,7 @@ class Sheet:
             if title:
                 self.layout.setdefault("annotations", []).append({
                     "text": title, "x": left, "y": high, "xref": "paper", "yref": "paper", "xanchor": "left",
-                    "yanchor": "bottom", "showarrow": False, "font": {"size": _style.SIZES["text"]},
+                    "yanchor": "bottom", "align": "left", "showarrow": False, "font": {"size": _style.SIZES["text"]},
                 })  # fmt: skip
             made.append((x, y))
         if colorbar:

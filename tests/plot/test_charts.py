@@ -328,6 +328,7 @@ def test_long_names_fit_and_stay_different(make_series):
     titles = [a.text for a in figure.layout.annotations]
     assert titles[0] == "&lt;b>Commun…g name, north wing<br>weekday"
     assert len(set(titles)) == 4
+    assert {a.align for a in figure.layout.annotations} == {"left"}
     assert figure.layout.margin.t >= plot.average_day(make_series([1.0] * 24 * 7)).layout.margin.t + 16
     assert all(len(t.name) <= 40 for t in plot.load(df).data)
     ranked = plot.ranking(df).data[0]
