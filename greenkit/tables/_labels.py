@@ -39,6 +39,8 @@ LABEL_INFERRED: Final = Kind(
 )
 
 
+_SLOT: Final = re.compile(r"(?:HE)?\s*(\d+)(?::00){0,2}", re.IGNORECASE)
+"""Number of an interval: 7, HE07, 07:00, or 7:00:00 after a spreadsheet."""
 _LENGTH: Final = re.compile(
     r"(?P<number>\d{1,5}(\.\d{1,3})?)?\s*(?P<unit>d|days?|h|hrs?|hours?|m|mins?|minutes?|minute\(s\))?\.?"
 )
@@ -265,8 +267,8 @@ class Labels(Base):
 
     @staticmethod
     def _slot_number(word: str) -> float:
-        digits = word.strip().upper().removeprefix("HE").removesuffix(":00").strip()
-        return float(digits) if digits.isdigit() else np.nan
+        match = _SLOT.fullmatch(word.strip())
+        return float(match[1]) if match else np.nan
 
     def _infer_label(self) -> str:
         if not self.time_given or self.table.time.slots:

@@ -1,12 +1,15 @@
 """Known layouts as people's programs save them again: the frame is the same, in every form of the file."""
 
 import csv
+import datetime
 import io
 
+import openpyxl
 import pytest
-from test_golden_days import GOLDEN, intervals
+from test_golden_days import GOLDEN, bills, intervals, opened
 
 import greenkit
+from greenkit.errors import AmbiguousTable, OtherFormat
 from greenkit.findings import quiet
 
 
@@ -73,3 +76,44 @@ def test_interval_length_that_cannot_be_read_is_reported():
         found = greenkit.open_table(text.replace(",15,", ",PAT 9876543210,", 1).encode(), tz="America/Los_Angeles")
     assert "tables.interval.unreadable" in found.findings.names
     assert ((found.readings["end"] - found.readings["start"]).dt.total_seconds() == 900).all()
+
+
+def typed(cell):
+    """Return a cell as a spreadsheet has it after it has opened a CSV: numbers, dates, and times of day."""
+    for parse in (float, datetime.datetime.fromisoformat, datetime.time.fromisoformat):
+        if len(cell) < 20 and (parse is not float or not cell.startswith("0")):
+            try:
+                return parse(cell)
+            except ValueError:
+                pass
+    return cell or None
+
+
+@pytest.mark.parametrize("day", ["fall", "spring"])
+@pytest.mark.parametrize("layout", ["opower", "opower-days", "opower-bills", "bc-hydro", "ercot-day-ahead"])
+def test_layout_is_read_from_a_workbook_with_dates_and_times(layout, day):
+    # openpyxl returns 2024-11-03 00:00:00 for the date 2024-11-03, which is a day of 25 hours, or the last day of a bill
+    made = GOLDEN[layout, day]
+    book = openpyxl.Workbook()
+    for row in csv.reader(made.text.splitlines()):
+        book.active.append([typed(cell) for cell in row])
+    file = io.BytesIO()
+    book.save(file)
+    with quiet():
+        found = opened(file.getvalue(), layout, made.answers)
+    expected = made.rows.splitlines()
+    got = bills(found.bills) if " bill " in expected[0] else intervals(found.readings)
+    assert got[: len(expected)] == expected
+
+
+def test_dates_that_a_spreadsheet_has_changed_are_asked():
+    text = GOLDEN["hydro-quebec", "fall"].text.replace("2024-11-03 ", "11/3/2024 ")
+    with pytest.raises(AmbiguousTable) as caught:
+        greenkit.open_table(text.encode())
+    assert [choice.argument for choice in caught.value.choices] == ["date_order"]
+
+
+def test_near_miss_of_a_wide_table_names_the_column_that_differs():
+    header, rest = GOLDEN["jemena", "fall"].text.split("\n", 1)
+    with pytest.raises(OtherFormat, match=r"nearest is jemena, but column 'Comment' is not part of it"):
+        greenkit.open_table(f"{header},Comment\n{rest}".encode())

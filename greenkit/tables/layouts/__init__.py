@@ -291,11 +291,17 @@ def _fits(token: str, name: str) -> bool:
     return token == name or ("*" in name and fnmatch.fnmatchcase(token, name.replace("[", "[[]")))
 
 
+def _slot_names(layout: Layout, tokens: Sequence[str]) -> set[str]:
+    """Return the names of the value columns of a wide table."""
+    found: set[str] = set()
+    for pattern in layout.table.patterns:
+        found |= set(wide.find_slots(list(tokens), pattern, layout.table.time.extra).names)
+    return found
+
+
 def _cell_columns(layout: Layout, tokens: Sequence[str]) -> int:
     """Return how many of the first columns are value columns of a wide table, or are next to one."""
-    fitting: set[str] = set()
-    for pattern in layout.table.patterns:
-        fitting |= set(wide.find_slots(list(tokens), pattern, layout.table.time.extra).names)
+    fitting = _slot_names(layout, tokens)
     beside = {fold(word) for word in ("QTY", "Quality", "")}
     count = 0
     for token in tokens:
@@ -389,13 +395,15 @@ def _near(row: Sequence[str], kind: str) -> Near | None:
     tokens = _tokens(row)
     if len(tokens) < 3:
         return None
-    here, best = set(tokens), None
+    best = None
     for layout in known():
+        slots = _slot_names(layout, tokens)
+        here = {*tokens} - slots
         for header in layout.layout.headers if layout.layout.kind == kind else ():
             plain = [fold(name.removesuffix("?")) for name in header if name not in (CELLS, ANY)]
             shared = len(here & set(plain)) / max(len(set(plain) | here), 1)
             if shared >= 0.5 and len(here & set(plain)) > 2 and (best is None or shared > best.shared):
-                best = Near(layout, _difference(header, row), shared)
+                best = Near(layout, _difference(header, row, slots), shared)
     return best
 
 
@@ -404,8 +412,8 @@ def _column(name: str) -> str:
     return "an additional column" if re.search(r"\d{5}", name) else f"column {name.strip()[:60]!r}"
 
 
-def _difference(header: Sequence[str], row: Sequence[str]) -> str:
-    known_names = {fold(name.removesuffix("?")) for name in header}
+def _difference(header: Sequence[str], row: Sequence[str], slots: set[str]) -> str:
+    known_names = {fold(name.removesuffix("?")) for name in header} | slots
     tokens = _tokens(row)
     missing = [n for n in header if not n.endswith("?") and n not in (CELLS, ANY) and fold(n) not in tokens]
     other = [_column(row[i]) for i, token in enumerate(tokens) if token and token not in known_names]
