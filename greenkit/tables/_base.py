@@ -113,7 +113,7 @@ class Part:
     column : str
         The column, or the pattern of the columns of a wide table.
     fold : array of int8, optional
-        1 in the second of two equal hours, 0 in the first; -1 if only the order tells.
+        1 in the second of two equal hours, 0 in the first; -1 if only the order of the rows shows it.
     end : array of int64, optional
         Local end in microseconds; NEVER if there is none.
     lines : tuple of two arrays, optional

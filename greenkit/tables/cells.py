@@ -480,7 +480,7 @@ class _Collector:
         return all(word in self._missing or parse_number(word) is not None for word in words)
 
     def columns(self) -> Columns:
-        """Return what was added."""
+        """Return the columns of the rows that were added."""
         out = Columns(self._file, self._rows, left_out=self._left_out)
         for place, name in self._words.items():
             out.words[name] = self._as_words(place, self._chunks.pop(place))

@@ -393,7 +393,7 @@ class Table:
             raise SettingsError("cells requires time.wide", next_step='Write wide = "%H:%M" in time.')
         if self.cells is not None and (self.cost or any(cell.cost for cell in self.patterns.values())):
             raise SettingsError(
-                "cost is that of a whole row, but a row of a wide table has many intervals", next_step="Remove cost."
+                "cost is the amount of one row, but a row of a wide table has many intervals", next_step="Remove cost."
             )
         if self.clock is not None and self.clock not in CLOCKS and offset_minutes(self.clock) is None:
             raise SettingsError(
@@ -405,7 +405,7 @@ class Table:
 
     @property
     def patterns(self) -> dict[str, Value]:
-        """Pattern of the names of wide value columns → what they are."""
+        """Pattern of the names of wide value columns → flow, unit, and factor of their values."""
         if isinstance(self.cells, Mapping) and self.cells:
             return dict(self.cells)
         cells = self.cells if isinstance(self.cells, Value) else Value()

@@ -5,11 +5,11 @@ A table labels these days in one of seven ways (seen in utilities' files):
 ====  =======================================  =====================  ==============================
       fall-back day of 25 hours                spring-forward day     example
 ====  =======================================  =====================  ==============================
-a     labels come twice, in order              skipped                PG&E, SDG&E, ESB Networks
-b     labels come twice, interleaved           skipped                E-REDES, Fluvius
+a     labels appear twice, in order            skipped                PG&E, SDG&E, ESB Networks
+b     labels appear twice, interleaved         skipped                E-REDES, Fluvius
 c     offset or UTC in the label               the same               Enedis, Octopus
-d     labels come once, an hour is lost        skipped                PPL, Aclara
-e     labels come once, both hours summed      row without a value    DTE
+d     labels appear once, an hour is lost      skipped                PPL, Aclara
+e     labels appear once, both hours summed    row without a value    DTE
 f     extra columns                            blank cells            EDI tables, 25 or 100 columns
 g     nothing: standard time                   nothing                NEM12
 ====  =======================================  =====================  ==============================
@@ -343,7 +343,7 @@ def _place_fall(
     copies = int(np.median(np.unique(outside, return_counts=True)[1])) if len(outside) else 1
     nth = occurrence(where.reshape(-1))
     if known.any():
-        return  # the table names the hour of the others, so these are what is left: the first hour
+        return  # the table states the hour of the others, so the remaining rows are in the first hour
     if (counts <= copies).all():
         before, after = (outside < a).any(), (outside >= b).any()
         if before and after:

@@ -158,7 +158,8 @@ class Expanded:
     label : array of int64
         Local start in microseconds.
     fold : array of int8 or None
-        1 in the second of the two hours from the same label; -1 if only the order tells, as in every row if None.
+        1 in the second of the two hours from the same label; -1 if only the order of the rows shows it.
+        None: only the order shows it in any row.
     value : array of float64
     """
 

@@ -80,7 +80,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A known layout: what it is, and its mapping."""
+    """A known layout: how greenkit recognizes it, and its mapping."""
 
     layout: About
     table: Table
@@ -228,7 +228,7 @@ def match_header(layout: Layout, row: Sequence[str]) -> bool:
 
 
 def same_header(one: Layout, other: Layout) -> bool:
-    """Return whether a file can have the header of both layouts, without a line before it that tells them apart.
+    """Return whether a file can have the header of both layouts, without a line before it that distinguishes them.
 
     Only the first layout that is tried would ever read such a file. Headers of value columns (``<cells>``) or any
     columns (``...``) are the same only if all their names are.
@@ -334,7 +334,7 @@ def recognize(grid: Grid, kind: str = "readings") -> Recognized | Near | None:
 def _named(layout: Layout, row: Sequence[str]) -> list[str]:
     """Return the names of a header, with those of the mapping where a variant has others.
 
-    Empty cells at its end are left out: their numbers are no names of intervals.
+    Empty cells at its end are left out, because their numbers do not name intervals.
     """
     renamed = list(row[: max((i + 1 for i, cell in enumerate(row) if cell), default=0)])
     for name, own in layout.layout.rename.items():
