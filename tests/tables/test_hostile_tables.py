@@ -289,6 +289,44 @@ def test_ids_that_a_spreadsheet_has_rounded_in_a_csv_are_reported():
     assert "tables.meter.rounded" not in found.findings.names  # another ID has all digits
 
 
+def test_external_links_and_macros_are_neither_followed_nor_run(monkeypatch):
+    import socket
+
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = {
+        "xl/workbook.xml": (
+            b"</workbook>",
+            f'<externalReferences><externalReference xmlns:r="{office}" r:id="rId99"/></externalReferences></workbook>',
+        ),
+        "xl/_rels/workbook.xml.rels": (
+            b"</Relationships>",
+            f'<Relationship Id="rId99" Type="{office}/externalLink" Target="externalLinks/externalLink1.xml"/>'
+            '<Relationship Id="rId98" Type="http://schemas.microsoft.com/office/2006/relationships/vbaProject" '
+            'Target="vbaProject.bin"/></Relationships>',
+        ),
+        "xl/worksheets/sheet1.xml": (b"<v>2.5</v>", "<f>[1]Sheet1!A1</f><v>2.5</v>"),
+    }
+
+    def change(name, part):
+        old, new = links.get(name, (b"", ""))
+        assert old in part
+        return part.replace(old, new.encode(), 1) if old else part
+
+    data = io.BytesIO(
+        repacked(workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5], ["2024-01-01 01:00", 2.5]]), change)
+    )
+    with zipfile.ZipFile(data, "a") as book:
+        book.writestr("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0" + bytes(500))
+        book.writestr("xl/externalLinks/externalLink1.xml", "<externalLink/>")
+        book.writestr(
+            "xl/externalLinks/_rels/externalLink1.xml.rels",
+            f'<Relationships><Relationship Id="rId1" Type="{office}/externalLinkPath" '
+            'Target="http://127.0.0.1:9/prices.xlsx" TargetMode="External"/></Relationships>',
+        )
+    monkeypatch.setattr(socket, "socket", None)  # a connection would raise TypeError
+    assert load(data.getvalue())["value"].tolist() == [1.5, 2.5]  # the value that the workbook has kept
+
+
 def test_workbook_with_a_doctype_is_refused():
     data = repacked(
         workbook([["Time", "kWh"], ["2024-01-01 00:00", 1.5]]),
