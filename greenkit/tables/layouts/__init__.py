@@ -395,14 +395,15 @@ def _near(row: Sequence[str], kind: str) -> Near | None:
     tokens = _tokens(row)
     if len(tokens) < 3:
         return None
-    best = None
+    here, best = set(tokens), None
     for layout in known():
-        slots = _slot_names(layout, tokens)
-        here = {*tokens} - slots
         for header in layout.layout.headers if layout.layout.kind == kind else ():
             plain = [fold(name.removesuffix("?")) for name in header if name not in (CELLS, ANY)]
-            shared = len(here & set(plain)) / max(len(set(plain) | here), 1)
-            if shared >= 0.5 and len(here & set(plain)) > 2 and (best is None or shared > best.shared):
+            if len(here & set(plain)) < 3:
+                continue
+            slots = _slot_names(layout, tokens)
+            shared = len(here & set(plain)) / len((here - slots) | set(plain))
+            if shared >= 0.5 and (best is None or shared > best.shared):
                 best = Near(layout, _difference(header, row, slots), shared)
     return best
 
