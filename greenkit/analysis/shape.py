@@ -188,11 +188,12 @@ def duration(df: pd.DataFrame) -> pd.DataFrame:
         is at least this high, from above 0 to 100), and ``power``. The area under the curve is the energy.
     """
     one = with_power(df)
-    table = by_batch(one, _curve)
+    table = by_batch(one, curves)
     return state(pd.concat([keys_of(one, table.pop("code")), table], axis=1), df, one)
 
 
-def _curve(one: Intervals) -> pd.DataFrame:
+def curves(one: Intervals) -> pd.DataFrame:
+    """Return the load duration curve of each series: ``code``, ``percent``, and ``power``, as in :func:`duration`."""
     order = np.lexsort([-one.power, one.code])
     code, hours = one.code[order], one.hours[order]
     passed = np.cumsum(hours)
@@ -241,9 +242,8 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
     SettingsError
         If ``n`` is not a whole number of at least 1.
     """
-    _check_count(n)
     one = with_power(df)
-    table = by_batch(one, lambda batch: _peaks(batch, n, one_a_day))
+    table = by_batch(one, lambda batch: highest(batch, n, one_a_day=one_a_day))
     out = keys_of(one, table.pop("code")).assign(
         rank=table["rank"],
         start=_times(table["start"], one),
@@ -255,7 +255,9 @@ def peaks(df: pd.DataFrame, n: int = 10, *, one_a_day: bool = True) -> pd.DataFr
     return state(out, df, one)
 
 
-def _peaks(one: Intervals, n: int, one_a_day: bool) -> pd.DataFrame:
+def highest(one: Intervals, n: int, *, one_a_day: bool = True) -> pd.DataFrame:
+    """Return the highest intervals of each series as :func:`peaks` does, with its ``code`` and with instants."""
+    _check_count(n)
     edge = _day_edges(one)
     row = _first_highest(one.power, edge) if one_a_day else np.arange(len(one))
     # the best candidates first within each series, the earlier of equal ones before the later
@@ -265,8 +267,8 @@ def _peaks(one: Intervals, n: int, one_a_day: bool) -> pd.DataFrame:
     rank = np.arange(len(row)) - first[code] + 1
     row, rank = row[rank <= n], rank[rank <= n]
     day = np.searchsorted(edge, row, side="right") - 1
-    highest = np.full(len(one.keys), np.nan)
-    highest[one.code[row[rank == 1]]] = one.power[row[rank == 1]]
+    peak = np.full(len(one.keys), np.nan)
+    peak[one.code[row[rank == 1]]] = one.power[row[rank == 1]]
     return pd.DataFrame(
         {
             "code": one.code[row],
@@ -274,7 +276,7 @@ def _peaks(one: Intervals, n: int, one_a_day: bool) -> pd.DataFrame:
             "start": one.start[row],
             "wall": one.wall[row],
             "power": one.power[row],
-            "of_peak": one.power[row] / highest[one.code[row]],
+            "of_peak": one.power[row] / peak[one.code[row]],
             "day_total": _day_total(one, edge)[day],
         }
     )

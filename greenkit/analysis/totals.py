@@ -191,7 +191,8 @@ def _frame(found: Intervals, df: pd.DataFrame, parts: list[_Part]) -> pd.DataFra
             strict=True,
         )
     )  # fmt: skip
-    states = np.array([not intervals.adds_up(u) for u in found.keys["unit"]], dtype=bool)[code]
+    statistic = pd.Series(["sum" if intervals.adds_up(unit) else "mean" for unit in found.keys["unit"]])
+    states = (statistic == "mean").to_numpy(dtype=bool)[code]
     with np.errstate(divide="ignore", invalid="ignore"):
         power = np.where(states, value, np.where(hours > 0, value / hours, np.nan))
     out = pd.DataFrame(
@@ -201,7 +202,7 @@ def _frame(found: Intervals, df: pd.DataFrame, parts: list[_Part]) -> pd.DataFra
             "start": to_times(start, found.zone),
             "end": to_times(end, found.zone),
             "value": value,
-            "statistic": pd.Categorical(np.where(states, "mean", "sum")),
+            "statistic": of_series(statistic, code),
             "power": power,
             "hours": hours,
             "present": present,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,11 +17,9 @@ from greenkit.analysis.intervals import HOUR, Intervals, power_unit, reading_onc
 from greenkit.analysis.shape import SERIES, Moments
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
-from greenkit.times import local_dates, midnights, to_instants, to_times
+from greenkit.times import midnights, to_instants, to_times
 
 if TYPE_CHECKING:
-    import datetime
-
     import plotly.graph_objects as go
 
 _FACETS: Final = 6
@@ -152,7 +151,7 @@ def duration(
     """
     df = _theme.choose(df, meter=meter, flow=flow, start=start, end=end, aggregate=aggregate)
     found = _theme.few(intervals.checked(df))
-    curve = shape.duration(df)
+    curve = intervals.by_batch(shape.with_power(df), shape.curves)
     # a series without a value has no curve
     valued = found.keys.iloc[np.unique(found.code[found.valid])]
     units = list(dict.fromkeys(power_unit(u) for u in valued["unit"]))
@@ -165,9 +164,7 @@ def duration(
         theme=theme, hovermode="x unified" if len(found.keys) > 1 else "closest",
     )  # fmt: skip
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
-    code = pd.MultiIndex.from_frame(found.keys[SERIES])
-    for key, part in curve.groupby(SERIES, observed=True, sort=False):
-        place = code.get_loc(key)
+    for place, part in curve.groupby("code"):
         keep = np.unique(np.linspace(0, len(part) - 1, min(len(part), _CORNERS)).round().astype(int))
         percent, power = part["percent"].to_numpy()[keep], part["power"].to_numpy()[keep]
         sheet.add(
@@ -249,18 +246,17 @@ def peak_days(
         "a chart of a peak day",
         next_step="List the highest intervals with df.gk.peaks(), or draw df.gk.plot.daily().",
     )
-    df = df.iloc[np.sort(found.row)]
-    top = shape.peaks(df, n)
     unit, zone = power_unit(found.keys["unit"].iloc[0]), str(found.keys["zone"].iloc[0])
     sheet = Sheet.of(f"Days of the highest peaks, {_theme.subject(found.keys)}", _theme.notes(found, note), given=title,
                      height=height, theme=theme, hovermode="x unified")  # fmt: skip
     one = found.take(found.valid & (found.hours > 0))
-    marks = shape.coincident(df, moments)
-    for rank, first in zip(top["rank"], top["start"], strict=True):
+    top = shape.highest(one, n)
+    moments = [moments] if isinstance(moments, str | datetime.datetime) else list(moments)
+    marks = shape.coincident(df.iloc[np.sort(found.row)], moments) if moments else None
+    for rank, date in zip(top["rank"], (top["wall"].to_numpy() // (24 * HOUR)).astype("datetime64[D]"), strict=True):
         color = _style.COLORS[(rank - 1) % len(_style.COLORS)]
-        date = local_dates(pd.DatetimeIndex([first]).tz_convert(zone))[0]
         _peak_day(sheet, one, date, rank, color, unit, zone)
-        if len(marks):
+        if marks is not None:
             _coincident(sheet, marks, date, unit, zone)
     longest = max((float(np.nanmax(t["x"])) for t in sheet.data), default=24.0)
     sheet.axis("xaxis", f"Hours since midnight, {_style.zone_label([zone])}", range=[0, max(24.0, longest)], dtick=3,
