@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from greenkit import _html, frame
+from greenkit import _html, _style, frame
 from greenkit.findings import Finding, Findings
 
 MOST: Final = 20
@@ -30,7 +30,9 @@ def series_html(df: pd.DataFrame) -> str:
         return ""
     rows = [
         [
-            *row[:4],
+            *row[:2],
+            _style.flow_label(str(row[2])),
+            row[3],
             _moment(row[4]),
             _moment(row[5]),
             _span(row[6]),

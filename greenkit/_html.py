@@ -15,7 +15,7 @@ _STYLE = (
     # tripled for specificity: JupyterLab's rule that right-aligns all cells has two classes
     ".gk.gk.gk th,.gk.gk.gk td{padding:2px 8px;text-align:left;vertical-align:top;"
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
-    ".gk.gk.gk .n{text-align:right}"
+    ".gk.gk.gk .n{text-align:right;white-space:nowrap}"
     ".gk code{font-size:12px;opacity:.8}"
     ".gk .serious{color:var(--jp-error-color1,#c62828)}"
     ".gk .warning{color:var(--jp-warn-color1,#b26a00)}"

@@ -39,7 +39,10 @@ class Preview:
     def _repr_html_(self) -> str:
         head = [_html.Number(name) if name in self.numbers else name for name in self.table.columns]
         rows = [
-            [_html.Number(v) if name in self.numbers else v for name, v in zip(self.table.columns, row, strict=True)]
+            [
+                _html.Number(v) if name in self.numbers else v.replace(" ", "\N{NO-BREAK SPACE}")
+                for name, v in zip(self.table.columns, row, strict=True)
+            ]
             for row in self.table.itertuples(index=False, name=None)
         ]
         return _html.block(self.title, _html.table(head, rows) if rows else "", text=repr(self))

@@ -14,6 +14,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,12 @@ CHARTED: Final = 4
 """Most series that are drawn."""
 _ROWS: Final = 200
 """Most rows of a table that are shown."""
+_OPEN: Final = 40
+"""Most rows of a table without a panel."""
+_FIRST: Final = 10
+"""Rows of a longer table outside its panel."""
+_METERS: Final = 12
+"""Most meters whose series are drawn one by one; more are compared."""
 _FINDINGS: Final = 12
 """Most findings outside a panel."""
 _STRIPS: Final = 40
@@ -420,8 +427,13 @@ def _wide(table: str) -> str:
 
 
 def _table(head: Iterable[str], rows: list[list[object]]) -> str:
+    """Return a table; of a long one, the first rows, and a panel with the others."""
+    names = list(head)
+    if len(rows) <= _OPEN:
+        return _wide(_html.table(names, rows))
     more = f"<p>… and {len(rows) - _ROWS:,} more rows.</p>" if len(rows) > _ROWS else ""
-    return _wide(_html.table(list(head), rows[:_ROWS])) + more
+    rest = _wide(_html.table(names, rows[_FIRST:_ROWS])) + more
+    return _wide(_html.table(names, rows[:_FIRST])) + _panel(f"{len(rows) - _FIRST:,} more rows", rest)
 
 
 def _found(noted: Findings, report: QualityReport | None) -> str:
@@ -561,6 +573,9 @@ def _measure(row: dict[Any, Any], name: str) -> _html.Number:
 
 
 def _charts(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    if df["meter"].nunique() > _METERS:
+        yield from _charts_of_many(df)
+        return
     shown, note = _shown(df)
     if not shown["value"].notna().any():
         return
@@ -572,6 +587,22 @@ def _charts(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
     if daily["value"].notna().any():
         yield "Months", note + chart_html(plot.monthly(daily, theme="page"))
     yield "Load duration", note + "".join(chart_html(plot.duration(one, theme="page")) for one in _by_unit(shown))
+
+
+def _charts_of_many(df: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Yield charts that compare meters, for each unit."""
+    units = _by_unit(df)
+    if not units:
+        return
+    rankings = (plot.ranking(one, "total" if intervals.adds_up(str(one["unit"].iloc[0])) else "mean", theme="page")
+                for one in units)  # fmt: skip
+    yield "Ranking", "".join(map(chart_html, rankings))
+    fine = [one for one in map(partial(_no_longer_than, hours=1), units) if 0 < one["meter"].nunique() <= _ROWS]
+    if fine:
+        yield "Average day", "".join(chart_html(plot.small_multiples(one, theme="page")) for one in fine)
+    daily = _no_longer_than(df, 25)
+    if len(daily):
+        yield "Completeness", chart_html(plot.fleet_completeness(daily, theme="page"))
 
 
 def _by_unit(df: pd.DataFrame) -> list[pd.DataFrame]:

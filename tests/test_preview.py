@@ -1,5 +1,7 @@
 """The preview of a frame and of the long tables of a feed."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,3 +50,10 @@ def test_hostile_text_is_escaped_and_a_count_is_checked(make_series):
     assert "<b>" not in make_series([1.0], meter="<b>x</b>").gk.preview()._repr_html_().partition("<table>")[2]
     with pytest.raises(SettingsError, match="n is 0"):
         make_series([1.0]).gk.preview(0)
+
+
+def test_strip_and_numbers_keep_their_room_in_a_narrow_cell(make_series):
+    df = make_series([1.0] * 48)
+    assert re.search(r"<svg style=.min-width:10em", df.gk.quality()._repr_html_())
+    assert ".gk.gk.gk .n{text-align:right;white-space:nowrap}" in df.gk.quality()._repr_html_()
+    assert "Jul\N{NO-BREAK SPACE}1,\N{NO-BREAK SPACE}2024" in df.gk.preview(1)._repr_html_()

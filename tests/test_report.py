@@ -81,6 +81,18 @@ def test_many_series_are_counted_and_few_are_drawn(tmp_path, make_series):
     assert "therm" in page
 
 
+def test_many_meters_are_compared_and_their_long_tables_are_folded(tmp_path, make_series):
+    df = frame.concat([make_series([1.0] * 24 + [np.nan] * 24, meter=f"M{i:02d}") for i in range(41)])
+    page = greenkit.write_report(df, tmp_path / "r.html").read_text(encoding="utf-8")
+    for title in ("Total of 41 meters", "Average day of 41 meters", "Completeness of 41 meters by day"):
+        assert title in page
+    assert "The first 4" not in page
+    assert page.count("<summary>31 more rows</summary>") == 3, "totals, load shape, and base load at night"
+    few = greenkit.write_report(df.iloc[: 12 * 48], tmp_path / "few.html").read_text(encoding="utf-8")
+    assert "Total of" not in few
+    assert "more rows" not in few
+
+
 def test_strips_of_many_series_begin_with_the_least_complete(tmp_path, make_series):
     parts = [make_series([1.0] * 4, meter=f"M{i:02d}") for i in range(44)]
     parts[43] = frame.tidy(parts[43].drop(index=1))

@@ -892,7 +892,10 @@ def strip_svg(days: Ints) -> Markup:
         if b > a
     )
     total = f"{len(cells) * width:.0f}"
-    return Markup(f'<svg width="{total}" height="12" viewBox="0 0 {total} 12" role="img">{bars}</svg>')
+    # in a narrow cell, a front end would shrink it to a hairline
+    return Markup(
+        f'<svg style="min-width:10em" width="{total}" height="12" viewBox="0 0 {total} 12" role="img">{bars}</svg>'
+    )
 
 
 def _legend() -> Markup:

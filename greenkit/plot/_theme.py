@@ -35,8 +35,8 @@ _EACH_DAY: Final = 21
 """Most dates for which greenkit sets the ticks on days; plotly would set them between days."""
 _TICKS: Final = 12
 """Maximum number of periods for which every tick has a label."""
-_WRAP: Final = {"title": 62, "note": 82}
-"""Characters of a line of the title and of the notes, which fit on a page of 640 pixels."""
+_WRAP: Final = {"title": 62, "note": 72}
+"""Characters of a line of the title and of the notes, which fit into a cell of a page of 640 pixels."""
 _NAME: Final = 28
 """Most characters of a name in a legend, on an axis, or above a panel. Names of meters have 17 to 22."""
 _TITLE: Final = 36

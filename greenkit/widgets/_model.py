@@ -167,8 +167,7 @@ def sentence(e: BaseException) -> str:
     'An unexpected error occurred (KeyError). See the error attribute of this panel.'
     """
     if isinstance(e, GreenkitError | FileNotFoundError) and str(e):
-        text = " ".join(str(e).split())
-        return text[0].upper() + text[1:]
+        return " ".join(str(e).split())
     return f"An unexpected error occurred ({type(e).__name__}). See the error attribute of this panel."
 
 

@@ -14,7 +14,7 @@ def test_greenkit_error_is_shown_as_its_sentence_and_kept():
     model = PanelModel()
     fault = FormatError("no <feed> is in it:\n look at the file", source="a.xml")
     model.guard(lambda: (_ for _ in ()).throw(fault))()
-    assert model.line == StatusLine("A.xml: no <feed> is in it: look at the file", "bad")
+    assert model.line == StatusLine("a.xml: no <feed> is in it: look at the file", "bad")
     assert model.error is fault
 
 
