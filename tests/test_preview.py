@@ -57,3 +57,9 @@ def test_strip_and_numbers_keep_their_room_in_a_narrow_cell(make_series):
     assert re.search(r"<svg style=.min-width:10em", df.gk.quality()._repr_html_())
     assert ".gk.gk.gk .n{text-align:right;white-space:nowrap}" in df.gk.quality()._repr_html_()
     assert "Jul\N{NO-BREAK SPACE}1,\N{NO-BREAK SPACE}2024" in df.gk.preview(1)._repr_html_()
+
+
+def test_series_of_a_feed_are_named_as_in_charts():
+    page = greenkit.open_espi(samples.path("espi"))._repr_html_()
+    assert "<td>export</td>" in page
+    assert "<td>received</td>" not in page

@@ -71,10 +71,10 @@ def _names() -> list[str]:
     return [name for own, module in commands().items() for name in (own, *getattr(module, "ALIASES", ()))]
 
 
-def _options(program: argparse.ArgumentParser, command: str) -> list[str]:
-    """Return the options of a command."""
+def _parser_of(program: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
+    """Return the parser of a command; the program itself without one."""
     subparsers = next(a for a in program._actions if isinstance(a, argparse._SubParsersAction))
-    return [*subparsers.choices[command]._option_string_actions]
+    return subparsers.choices.get(command, program)
 
 
 def _near(word: str, known: Sequence[str], otherwise: str) -> str:
@@ -103,9 +103,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         program.error(f"There is no command {name!r}. {_near(name, _names(), 'greenkit --help lists the commands.')}")
     arguments, unknown = program.parse_known_args(given)
     if unknown:
-        options = [word for word in _options(program, arguments.command) if word.startswith("--")]
-        hint = _near(unknown[0].partition("=")[0], options, f"greenkit {arguments.command} --help lists the options.")
-        program.error(f"unrecognized arguments: {' '.join(unknown)}. {hint}")
+        command = _parser_of(program, arguments.command)
+        options = [word for word in command._option_string_actions if word.startswith("--")]
+        hint = _near(unknown[0].partition("=")[0], options, f"{command.prog} --help lists the options.")
+        command.error(f"unrecognized arguments: {' '.join(unknown)}. {hint}")
     if arguments.command is None:
         program.print_help(sys.stderr)
         return Exit.USAGE

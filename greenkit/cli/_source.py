@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -28,7 +29,8 @@ def add_source(parser: argparse.ArgumentParser, *, several: bool = True) -> None
         "source",
         nargs="+" if several else None,
         metavar="FILE",
-        help="a file, folder, glob pattern, ZIP or gzip file; Green Button, Smart Meter Texas, or a table",
+        help="a file, folder, glob pattern, ZIP or gzip file; Green Button, Smart Meter Texas, or a table; - reads "
+        "standard input",
     )
     parser.add_argument("--tz", type=_time_zone, metavar="ZONE", help="time zone of the site, such as America/Chicago")
     parser.add_argument(
@@ -63,6 +65,9 @@ def open_files(arguments: argparse.Namespace) -> Contents:
     source: Any = arguments.source
     if isinstance(source, list) and len(source) == 1:
         source = source[0]
+    if source == "-":
+        source = io.BytesIO(sys.stdin.buffer.read())
+        source.name = "standard input"
     _refuse_toml(source)
     with quiet():
         kept = _frame_of(source)
@@ -83,7 +88,7 @@ def _refuse_toml(source: Any) -> None:
     from greenkit.errors import FormatError
 
     for name in source if isinstance(source, list) else [source]:
-        if name.lower().endswith(".toml"):
+        if isinstance(name, str) and name.lower().endswith(".toml"):
             raise FormatError(
                 f"{name} is a TOML file, which has no readings",
                 next_step="Pass the file with the readings first, then a plan with --plan or a mapping with --layout.",

@@ -7,9 +7,17 @@ example:
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from greenkit.cli import _source
 from greenkit.cli._command import Exit, write_findings, write_line
+
+
+_SHOWN: Final = (
+    "meter", "flow", "series", "period", "value", "unit", "hours", "present", "expected", "estimated", "cost",
+    "currency",
+)  # fmt: skip
+"""Columns that fit into a terminal; --json prints all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_line(_source.to_json(totals=table, findings=df.gk.findings.as_list()))
         return Exit.DONE
     with pd.option_context("display.width", 200, "display.max_columns", 30, "display.max_rows", 10_000):
-        write_line(table.to_string(index=False))
+        write_line(table[[name for name in _SHOWN if name in table.columns]].to_string(index=False))
     write_findings(df.gk.findings)
     return Exit.DONE

@@ -1,5 +1,6 @@
 """The everyday commands: info, convert, report, quality, totals."""
 
+import io
 import json
 
 import pandas as pd
@@ -106,3 +107,18 @@ def test_info_as_json_has_the_summary_and_the_findings(capsys):
     assert held["rows"] == 73
     assert held["series"][0]["unit"] == "kWh"
     assert "espi.time.local-as-utc" in [f["name"] for f in held["findings"]]
+
+
+def test_a_dash_reads_standard_input(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(samples.path("smt-interval").read_bytes())))
+    assert cli.main(["totals", "-"]) == Exit.DONE
+    out = capsys.readouterr().out
+    assert "162.612  kWh" in out
+    assert max(map(len, out.splitlines())) <= 120, "the table must fit into a terminal"
+
+
+def test_wrong_option_shows_the_usage_of_its_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["totals", CSV, "--perid", "day"])
+    assert ended.value.code == Exit.USAGE
+    assert capsys.readouterr().err.startswith("usage: greenkit totals FILE [FILE ...] [options]\n")
