@@ -51,7 +51,7 @@ def test_duration_curve_of_one_series_marks_mean_base_and_near_peak(make_series)
     figure = plot.duration(df)
     (line,) = figure.data
     assert (line.y[0], line.x[0], line.x[-1]) == (4.0, 0.0, 100.0)
-    assert "load factor 0.50: mean ÷ peak (4.0 kW in 60 min)" in figure.layout.title.subtitle.text
+    assert "load factor 0.50: mean ÷ peak (4.0 kW in 60 min)" in figure.layout.title.subtitle.text.replace("<br>", " ")
     assert figure.layout.xaxis.title.text == "Share of the hours [%]"
     assert any("base (5th percentile) 1.0 kW" in a.text for a in figure.layout.annotations)
     two = plot.duration(frame.concat([df, make_series([1.0], meter="M2")]))

@@ -52,7 +52,7 @@ def test_both_repeated_hours_share_one_hour_and_are_named(make_series):
     assert [x[11:16] for x in at(line)[:5]] == ["00:00", "01:00", "01:30", "02:00", "03:00"]
     assert line.text[:4] == ("", " at 01:00 CDT", " at 01:00 CST", "")
     assert at(line, -1) == "2024-11-04T00:00:00.000"
-    assert "the repeated hour is drawn at half its width" in figure.layout.title.subtitle.text
+    assert "the repeated hour is drawn at half its width" in figure.layout.title.subtitle.text.replace("<br>", " ")
     assert plot.load(make_series(range(24), "2024-11-02")).data[0].text is None
     # the day of a daily reading is drawn as it is
     daily = plot.load(make_series([1.0, 2.0], "2024-11-02", every="24h"))
@@ -99,7 +99,7 @@ def test_export_is_below_zero_and_hovers_as_it_is(make_series):
     assert (export.name, list(export.y), list(export.customdata)) == ("export", [-3, -4, -4], [3, 4, 4])
     assert export.hovertemplate == "%{customdata:,.4~g} kW"
     assert (net.name, list(net.y), net.visible) == ("net", [-2, -2, -2], "legendonly")
-    assert "export is below zero" in figure.layout.title.subtitle.text
+    assert "export is below zero" in figure.layout.title.subtitle.text.replace("<br>", " ")
     assert plot.load(df, flow="export").data[0].y[0] == 3
 
 
@@ -120,7 +120,7 @@ def test_too_many_points_become_means_with_their_range(make_series):
     assert len(line.x) == 1001
     assert max(band.y) == 36.0
     assert max(line.y) == 9.0
-    assert "means of 1 h" in figure.layout.title.subtitle.text
+    assert "means of 1 h" in figure.layout.title.subtitle.text.replace("<br>", " ")
     # a mean over an hour, times its hours, is the energy again
     assert float(np.sum(line.y[:-1])) == pytest.approx(9.0)
 

@@ -52,7 +52,7 @@ def test_a_failed_job_leaves_the_panel_usable():
     model = PanelModel()
     model.start("Job", lambda: (_ for _ in ()).throw(SettingsError("no end: give one")))
     model.wait(10)
-    assert model.line == StatusLine("No end: give one", "bad")
+    assert model.line == StatusLine("no end: give one", "bad")
     assert model.start("Next", lambda: model.set_status("done", "good"))
     model.wait(10)
     assert model.line == StatusLine("done", "good")
