@@ -12,7 +12,6 @@ from typing import Final
 from greenkit.cli import _source
 from greenkit.cli._command import Exit, write_findings, write_line
 
-
 _SHOWN: Final = (
     "meter", "flow", "series", "period", "value", "unit", "hours", "present", "expected", "estimated", "cost",
     "currency",
