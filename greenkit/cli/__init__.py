@@ -74,7 +74,8 @@ def _names() -> list[str]:
 def _parser_of(program: argparse.ArgumentParser, command: str) -> argparse.ArgumentParser:
     """Return the parser of a command; the program itself without one."""
     subparsers = next(a for a in program._actions if isinstance(a, argparse._SubParsersAction))
-    return subparsers.choices.get(command, program)
+    found: argparse.ArgumentParser = subparsers.choices.get(command, program)
+    return found
 
 
 def _near(word: str, known: Sequence[str], otherwise: str) -> str:

@@ -164,7 +164,8 @@ def duration(
         theme=theme, hovermode="x unified" if len(found.keys) > 1 else "closest",
     )  # fmt: skip
     names, colors = _theme.names(found.keys), _theme.colors(found.keys)
-    for place, part in curve.groupby("code"):
+    for place in curve["code"].unique().tolist():
+        part = curve[curve["code"] == place]
         keep = np.unique(np.linspace(0, len(part) - 1, min(len(part), _CORNERS)).round().astype(int))
         percent, power = part["percent"].to_numpy()[keep], part["power"].to_numpy()[keep]
         sheet.add(
