@@ -154,9 +154,10 @@ def _check_series(cells: pd.DataFrame, keys: Sequence[str]) -> None:
     """Raise SchemaError if one column would have intervals that nothing in the table tells apart."""
     if not len(cells):
         return
-    groups = cells.groupby(["column", *keys], sort=False)
     for name in ("meter", "flow", "unit", "series"):
-        if name not in keys and groups[name].nunique().max() > 1:
+        if name in keys or cells[name].nunique() == 1:
+            continue
+        if cells.groupby(["column", *keys], sort=False)[name].nunique().max() > 1:
             raise SchemaError(
                 f"The frame has several {'series' if name == 'series' else name + 's'}, and the table has no column "
                 "that tells them apart",
@@ -174,8 +175,8 @@ def _check_series(cells: pd.DataFrame, keys: Sequence[str]) -> None:
 
 def _converted(cells: pd.DataFrame, table: Table, specs: Mapping[str, Value], keys: Sequence[str]) -> pd.DataFrame:
     """Return the cells with net values where a column is split, and with cumulative readings where it is a register."""
-    parts = []
-    for i, spec in enumerate(specs.values()):
+    parts = [] if any(spec.split or spec.kind == "register" for spec in specs.values()) else [cells]
+    for i, spec in enumerate(specs.values() if not parts else ()):
         part = cells[cells["column"] == i]
         if len(part) and spec.split:
             part = _net(part, keys)
@@ -488,7 +489,10 @@ def _compare(df: pd.DataFrame, back: pd.DataFrame, table: Table, names: Sequence
     extra = [name for name in ("quality", "tou", "tou_name", "commodity") if name in df and _names(table, name)]
     extra += ["cost"] if "cost" in df and "cost" in back else []
     have, read = (_plain(one, keys, extra) for one in (df, back))
-    if len(have) == len(read) and have[keys].equals(read[keys]) and not _differ(have, read, extra).any():
+    if _are_equal(have, read, keys, extra):
+        return
+    have, read = (one.sort_values(keys, ignore_index=True) for one in (have, read))
+    if _are_equal(have, read, keys, extra):
         return
     both = have.merge(read, on=keys, how="outer", suffixes=("", "_read"), indicator=True)
     lost = (both["_merge"] != "both").to_numpy()
@@ -511,14 +515,18 @@ def _compare(df: pd.DataFrame, back: pd.DataFrame, table: Table, names: Sequence
 
 
 def _plain(one: pd.DataFrame, keys: Sequence[str], extra: Sequence[str]) -> pd.DataFrame:
-    """Return the intervals with a value as plain columns, sorted by their keys."""
-    one = one[one["value"].notna()]
+    """Return the intervals with a value as plain columns."""
+    one = one if one["value"].notna().all() else one[one["value"].notna()]
     made = pd.DataFrame({name: _text(one, name) for name in keys if name in one})
     made["at"], made["until"] = to_instants(one["start"]), to_instants(one["end"])
     made["value"] = one["value"].to_numpy()
     for name in extra:
         made[name] = one[name].to_numpy() if name == "cost" else _text(one, name)
-    return made.sort_values([*keys], ignore_index=True)
+    return made
+
+
+def _are_equal(have: pd.DataFrame, read: pd.DataFrame, keys: list[str], extra: Sequence[str]) -> bool:
+    return len(have) == len(read) and have[keys].equals(read[keys]) and not _differ(have, read, extra).any()
 
 
 def _differ(have: pd.DataFrame, read: pd.DataFrame, extra: Sequence[str]) -> Bools:
