@@ -177,9 +177,7 @@ class Labels(Base):
             form = time_format(form)[1] if not self._has_dates(names[0]) else form
         end, own, has_time = self._stamps(names, form, ends=True)
         good = end != NEVER
-        if own is not None and offset is not None:
-            both = good & (own != NO_OFFSET) & (offset != NO_OFFSET)
-            end = np.where(both, end + (offset.astype(np.int64) - own) * MINUTE, end)
+        end = _at_offset(end, own, offset)
         if good.any() and (end[good] <= DAY).all():
             # times without dates: the day of the start, or the next one
             end = np.where(good & (label != NEVER), label // DAY * DAY + end, NEVER)
@@ -227,7 +225,7 @@ class Labels(Base):
         label = column.map(start.value, np.int64)
         self._count_unreadable(label, column)
         offset = column.map(start.offset, np.int32) if (start.offset != NO_OFFSET).any() else None
-        return label, column.map(end.value, np.int64), offset
+        return label, _at_offset(column.map(end.value, np.int64), column.map(end.offset, np.int32), offset), offset
 
     def _with_slots(self, date: Ints) -> Ints:
         """Add counted intervals to dates: hour 1 to 24, and quarter 1 to 4.
@@ -300,6 +298,14 @@ class Labels(Base):
         if isinstance(self.table.label, End):
             return False
         return self.table.label == "end" or (self.table.label is None and self._infer_label() == "end")
+
+
+def _at_offset(end: Ints, own: npt.NDArray[np.int32] | None, offset: npt.NDArray[np.int32] | None) -> Ints:
+    """Return ends by the offset of their starts: from 01:00+01:00 to 03:00+02:00 is one hour, to 02:00+01:00."""
+    if own is None or offset is None:
+        return end
+    both = (end != NEVER) & (own != NO_OFFSET) & (offset != NO_OFFSET)
+    return np.where(both, end + (offset.astype(np.int64) - own) * MINUTE, end)
 
 
 def _are_consecutive(stamps: Stamps) -> bool:

@@ -55,7 +55,7 @@ def time_columns(rows: pd.DataFrame, table: Table) -> dict[str, Any]:
     at = labeled(rows, table)
     local, end_local = to_local(at, zones, table)[0], to_local(end, zones, table)[0]
     days = _are_days(start, end, local, table)
-    form = time.format or ("%Y-%m-%d" if days else ISO)
+    form = time.format or ("%Y-%m-%d" if days else f"{ISO}%z" if table.clock == "offset" else ISO)
     if days:
         local = to_local(start, zones, table)[0] - _day_start(table)
         end_local = end_local - _day_start(table)
@@ -68,10 +68,10 @@ def time_columns(rows: pd.DataFrame, table: Table) -> dict[str, Any]:
     elif time.slots:
         out |= _counted(local, end - start, time.slots, table)
     else:
-        out |= _stamps(local, time.columns, form, local - at, table)
+        out |= _stamps(local, time.columns, form, local - at)
     if isinstance(table.label, End):
         last = (DAY if days else MINUTE) if table.label.inclusive else 0
-        out |= _stamps(end_local - last, table.label.columns, form, end_local - end, table)
+        out |= _stamps(end_local - last, table.label.columns, form, end_local - end)
     if isinstance(table.interval, Column):
         minutes = (end - start) / MINUTE
         out[table.interval.column] = minutes.astype(int) if (minutes % 1 == 0).all() else minutes
@@ -99,14 +99,10 @@ def _are_days(start: Ints, end: Ints, local: Ints, table: Table) -> bool:
     return bool((end - start >= 23 * HOUR).all() and (begins % DAY == _day_start(table)).all())
 
 
-def _stamps(local: Ints, names: Sequence[str], form: str, offset: Ints, table: Table) -> dict[str, Any]:
+def _stamps(local: Ints, names: Sequence[str], form: str, offset: Ints) -> dict[str, Any]:
     """Return local times as one column, or as a date and a time column."""
-    form = form if "%z" in form or table.clock != "offset" or table.time.format else f"{form}%z"
     if len(names) == 1:
-        own = form
-        if len(table.time.columns) == 2 and names != table.time.columns and form not in _BASES:
-            own = ISO if not table.time.format else form  # an end beside a date and a time column
-        return {names[0]: stamp(local, own, offset)}
+        return {names[0]: stamp(local, form, offset)}
     date, clock = time_format(form)
     days = local // DAY * DAY if date in _BASES else local
     return {names[0]: stamp(days, date, offset), names[1]: stamp(local, clock or "%H:%M:%S", offset)}
@@ -139,7 +135,7 @@ def _counted(local: Ints, length: Ints, slots: Sequence[Slot], table: Table) -> 
     whole = local // DAY * DAY
     if len(names) == 2 and largest < HOUR:
         whole = local // HOUR * HOUR  # the time column has the hour, and the numbers are counted in it
-    out = _stamps(whole, names, table.time.format or ("%Y-%m-%d" if len(names) == 1 else ISO), 0 * local, table)
+    out = _stamps(whole, names, table.time.format or ("%Y-%m-%d" if len(names) == 1 else ISO), 0 * local)
     rest = local - whole
     # the largest intervals first: 02:15 is 2 hours, and then 1 quarter
     for i in sorted(range(len(slots)), key=lambda i: -int(unit[i].max(initial=0))):

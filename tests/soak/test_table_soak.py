@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import greenkit
@@ -34,7 +34,13 @@ def tell_the_run():
 
 
 @seed(SEED)
-@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # shrinking takes longer than the search
+)
 @given(st.one_of(long_tables(), long_tables(), wide_tables()), st.sampled_from(FORMS), st.booleans())
 def test_parse_after_write_returns_the_frame_for_any_mapping(made, form, reverse):
     df, mapping = made

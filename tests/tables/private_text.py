@@ -22,7 +22,8 @@ def spoiled(layout, day, seed):
     known = next(one for one in layouts.known() if one.name == layout)
     delimiter = max(",;", key=made.text.count)
     rows = list(csv.reader(made.text.splitlines(), delimiter=delimiter, skipinitialspace=True))
-    head = next(i for i, row in enumerate(rows) if row and layouts.match_header(known, row))
+    headers = [bool(row) and layouts.match_header(known, row) for row in rows]
+    head = headers.index(True)
     ids = {getattr(known.table.meter, "column", None), getattr(known.table.series, "column", None)}
     own = [name for name, mapped in known.layout.rename.items() if mapped in ids]
     names = [tables.cells.fold(name) for name in (*ids, *own) if name]  # ids are in the frame, so also in its summary
@@ -30,8 +31,7 @@ def spoiled(layout, day, seed):
         (i, j)
         for i, row in enumerate(rows)
         for j in range(len(row))
-        if not layouts.match_header(known, row)
-        and (i < head or j >= len(rows[head]) or not _is_one_of(rows[head][j], names))
+        if not headers[i] and (i < head or j >= len(rows[head]) or not _is_one_of(rows[head][j], names))
     ]
     for i, j in rng.sample(places, min(len(places), rng.randrange(4))):
         rows[i][j] = rng.choice([NAME, f"{NAME} {ACCOUNT}"])

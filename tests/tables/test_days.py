@@ -310,3 +310,12 @@ def test_incomplete_repeated_hour_is_placed_by_order_and_reported():
     assert len(df) == 99
     assert "11-03 07:15" not in utc(df)
     assert "tables.time.repeated-hour" in names(df)
+
+
+def test_end_in_the_same_cell_has_its_own_offset():
+    mapping = {"time": {"columns": ["At"], "between": " to "}, "zone": "Europe/Berlin", "clock": "offset",
+               "values": {"Use": {"flow": "delivered", "unit": "kWh"}}}  # fmt: skip
+    at = ["2024-03-31 01:00+01:00", "2024-03-31 03:00+02:00", "2024-03-31 04:00+02:00"]
+    text = f"At,Use\n{at[0]} to {at[1]},1\n{at[1]} to {at[2]},2\n"
+    df = greenkit.load_table(text.encode(), mapping)
+    assert (df["end"] - df["start"]).dt.total_seconds().tolist() == [3600, 3600]
