@@ -26,6 +26,11 @@ WORTH_A_CLUSTER: Final = 64 << 20
 PLANNED: Final = 2 << 30
 """Memory that a worker needs for a task of 64 MB of LSE, with room for the analysis of its meters."""
 _RETRIES: Final = 2
+# Dask lets workers return free memory to the system at once, so that each array costs new pages: twice the CPU time
+_MEMORY: Final = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 28,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 25,
+}
 
 
 class WorkerTooSmall(GreenkitError):
@@ -63,10 +68,12 @@ def runner(client: Client | Literal["in order"] | None, weight: int, tasks: int)
     if client == "in order" or tasks < 2 or weight < WORTH_A_CLUSTER or not has_dask():
         yield None
         return
+    import dask
     from distributed import Client, LocalCluster
 
     workers = min(os.cpu_count() or 1, tasks)
     with (
+        dask.config.set(_MEMORY),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

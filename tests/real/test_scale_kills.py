@@ -18,7 +18,7 @@ import time
 import pytest
 
 import greenkit
-from greenkit.scale import _delta
+from greenkit.scale import _delta, _runner
 
 pytestmark = [
     pytest.mark.real,
@@ -213,3 +213,9 @@ def test_task_that_kills_every_worker_is_an_error_with_numbers(client):
     assert "at least 2 GB" in found[0][1].next_step
     client.cluster.scale(2)
     client.wait_for_workers(1, timeout=60)
+
+
+def test_local_workers_keep_free_memory_for_the_next_array():
+    with _runner.runner(None, _runner.WORTH_A_CLUSTER, 2) as client:
+        found = client.run(os.environ.get, "MALLOC_MMAP_THRESHOLD_")
+    assert set(found.values()) == {str(1 << 25)}
