@@ -405,9 +405,11 @@ def _shaped(out: pd.DataFrame, table: Table) -> pd.DataFrame:
     for name, column in made.items():
         if table.decimal == "," and column.dtype.kind == "f":
             made[name] = column.map(lambda number: _number_text(number, ","))
-        elif isinstance(table.flow, Blocks) and name in table.values:  # numbers, and the names in repeated headers
+        elif isinstance(table.flow, Blocks):  # numbers, and the names in repeated headers
             sign = table.decimal or "."
-            made[name] = column.map(lambda cell, sign=sign: cell if isinstance(cell, str) else _number_text(cell, sign))
+            made[name] = column.map(
+                lambda cell, sign=sign: _number_text(cell, sign) if isinstance(cell, float) else cell
+            )
     if table.header is False:
         made = _numbered(made)
     elif isinstance(table.header, str):

@@ -240,6 +240,16 @@ def test_block_of_each_flow_has_a_header():
     assert [row[0] for row in rows(to_table(BOTH, mapping))].index("At (out)") == 3
 
 
+def test_costs_of_blocks_have_the_decimal_sign_of_the_table():
+    mapping = MINE | {
+        "flow": {"header": {"At": "delivered", "At (out)": "received"}},
+        "values": {"Use": {"unit": "kWh"}},
+        "cost": {"column": "Paid", "currency": "EUR"},
+        "decimal": ",",
+    }
+    assert to_table(BOTH.assign(cost=0.25, currency="EUR"), mapping)["Paid"].tolist().count("0,25") == 6
+
+
 @pytest.mark.parametrize(
     ("form", "names"),
     [
