@@ -46,8 +46,9 @@ def price_intervals(df: pd.DataFrame, plan: Prices, *, prices: PriceSources | No
     Returns
     -------
     DataFrame
-        The frame with two more columns: ``computed_price`` per kWh and ``computed_cost``, in the plan's currency, NaN
-        where a row is not delivered energy or has no value. Tiers count in order of time within a calendar month.
+        The frame, with one row for each physical flow and time as :func:`greenkit.frame.physical` returns, and two
+        more columns: ``computed_price`` per kWh and ``computed_cost``, in the plan's currency, NaN where a row is not
+        delivered energy or has no value. Tiers count in order of time within a calendar month.
         ``attrs["greenkit"]`` has ``load_weighted`` (Σ cost ÷ Σ kWh), ``simple_mean`` (mean price over time), and
         ``not_included``, the charges of the plan that no single interval causes.
 
@@ -57,6 +58,7 @@ def price_intervals(df: pd.DataFrame, plan: Prices, *, prices: PriceSources | No
         If the plan cannot price these data, or an interval has no price in a series.
     """
     frame.check(df)
+    df = frame.physical(df)
     made = df.copy()
     found = np.full(len(df), np.nan)
     left_out: list[str] = []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import greenkit
-from greenkit import frame, plot
+from greenkit import frame, plot, samples
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "espi"))
 from build import block, entry, feed, local_time, meter_reading, reading, reading_type, usage_point
@@ -28,7 +28,8 @@ MONDAY = 1767589200
 """5 January 2026 in New York."""
 HOURS, DAYS = np.arange(168) * 3600 + MONDAY, np.arange(7) * 86400 + MONDAY
 CODES = {"delivered": 1, "received": 19, "net": 4}
-# charts of one frame, without those that need a plan
+# charts of one frame; those of costs have a test of their own, and price_map, findings_by_day, fleet_band, and fleet_load
+# take no frame
 CHARTS = sorted(
     set(plot.__all__)
     - {"bill", "bill_change", "plans", "price_map", "cost_by_hour", "findings_by_day", "fleet_band", "fleet_load"}
@@ -131,6 +132,18 @@ def test_every_chart_equals_that_of_a_plain_series(shape, plain, name):
     more = {"schedule": "wholesale"} if name == "tou" else {}
     figure, want = (getattr(plot, name)(of, **more) for of in (df, plain[len(flows)]))
     assert drawn(figure) == drawn(want) != []
+
+
+def test_charts_of_costs_equal_those_of_a_plain_series(shape, plain):
+    df, _, flows = shape
+    plan = greenkit.load_plan(samples.path("plan-california-tou"))
+    charts = {
+        "cost_by_hour": lambda of: plot.cost_by_hour(of, plan),
+        "bill": lambda of: plot.bill(of.gk.price(plan)),
+        "plans": lambda of: plot.plans(of.gk.compare_plans([plan])),
+    }
+    for draw in charts.values():
+        assert drawn(draw(df)) == drawn(draw(plain[len(flows)])) != []
 
 
 def test_report_has_the_figures(shape, tmp_path):
