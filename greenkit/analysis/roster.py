@@ -69,6 +69,14 @@ class Roster:
         place = np.searchsorted(key, number * _SPAN + date + _OPEN, side="right") - 1
         return np.where((number >= 0) & (place >= np.searchsorted(which, number)), place, -1)
 
+    def row(self, number: Ints, date: Ints) -> Ints:
+        """Return the row whose attributes each meter has on a date; −1 for those that are not in the roster.
+
+        Days before the first period of a meter have its attributes.
+        """
+        place = self.place(number, date)
+        return np.where((place < 0) & (number >= 0), np.searchsorted(self._key[0], number), place)
+
     def ours(self, number: Ints, date: Ints) -> Bools:
         """Return whether each meter is ours on each date."""
         # a period that began earlier may end later than the last one, so the latest end so far counts
@@ -189,10 +197,7 @@ class Roster:
             last = np.searchsorted(which, of_meter, side="right") - 1
             place = np.append(np.where(of_meter >= 0, last, -1), -1)[codes]
         else:
-            number = np.append(of_meter, -1)[codes]
-            place = self.place(number, date)
-            # days before the first period have its attributes
-            place = np.where((place < 0) & (number >= 0), np.searchsorted(which, number), place)
+            place = self.row(np.append(of_meter, -1)[codes], date)
         made = {name: intervals.taken(self.details[name], place) for name in self.details.columns}
         return intervals.with_columns(table, made, prefix=PREFIX)
 
@@ -246,10 +251,10 @@ def with_roster(table: pd.DataFrame, roster: pd.DataFrame) -> pd.DataFrame:
         raise SchemaError("The table has no column meter", next_step="Pass a frame, or a table with a column meter.")
     listed = read_roster(roster)
     # only a meter with several rows has attributes that depend on the date
-    return listed.join(table, _dates_of(table) if len(listed.periods) > len(listed.meters) else None)
+    return listed.join(table, dates_of(table) if len(listed.periods) > len(listed.meters) else None)
 
 
-def _dates_of(table: pd.DataFrame) -> Ints | None:
+def dates_of(table: pd.DataFrame) -> Ints | None:
     """Return the local date of each row, as days since 1970; None if the table has no dates."""
     day = table["date"] if "date" in table.columns else table["start"] if "start" in table.columns else None
     if day is None or day.dtype.kind != "M":

@@ -23,7 +23,7 @@ from greenkit import _html, frame
 from greenkit._progress import Progress
 from greenkit.analysis import fleet, quality, shape, totals
 from greenkit.analysis.checks import Limits
-from greenkit.analysis.roster import read_roster, with_roster
+from greenkit.analysis.roster import Roster, dates_of, read_roster, with_roster
 from greenkit.errors import GreenkitError, LimitError, SchemaError, SettingsError
 from greenkit.findings import SEVERITIES, counted
 from greenkit.scale import _delta, _faults, _fleet, _query, _rows, _runner
@@ -528,15 +528,16 @@ class Dataset:
         ----------
         plan : plan, path, or mapping
             One plan for all meters, as :func:`greenkit.load_plan` takes it; or name → plan, if the roster has a column
-            ``plan`` with these names.
+            ``plan`` with these names. The days of a meter from ``from`` to ``to`` are priced on the plan of that row,
+            so a month in which the plan changes has two bills.
         meters, start, end, client, progress
             As in :meth:`map`.
 
         Returns
         -------
         DataFrame
-            One row for each bill, as ``df.gk.price(plan).totals`` has it, with ``plan``. A meter whose plan is not in
-            the mapping has no bills.
+            One row for each bill, as ``df.gk.price(plan).totals`` has it, with ``plan``. With plans by name, a day on
+            which a meter is not in the roster, or its plan is not in the mapping, has no bill.
 
         Raises
         ------
@@ -545,16 +546,16 @@ class Dataset:
         """
         from greenkit import tariffs
 
-        names = None
+        assignments = None
         roster = self._roster
         assigned = set() if roster is None or "plan" not in roster else set(roster["plan"].dropna().astype("str"))
         if roster is not None and isinstance(plan, Mapping) and assigned & set(map(str, plan)):
-            names = dict(zip(roster["meter"].astype("str"), roster["plan"], strict=True))
-        if names is None:
+            assignments = _one_attribute(roster, "plan")
+        if assignments is None:
             plans: dict[str, Any] = {"": tariffs.load_plan(plan)}
         else:
             plans = {str(name): tariffs.load_plan(one) for name, one in dict(plan).items()}  # type: ignore[arg-type]
-        function = functools.partial(_price, plans=plans, names=names)
+        function = functools.partial(_price, plans=plans, assignments=assignments)
         return self.map(function, meters=meters, start=start, end=end, client=client, progress=progress)
 
     # -- the fleet
@@ -577,7 +578,8 @@ class Dataset:
         period : {"interval", "hour", "day"}
             The intervals as they are, hours, or local days. Default: ``"hour"``.
         by : str, optional
-            Attribute of the roster by which the meters are divided, such as "tdsp".
+            Attribute of the roster by which the meters are divided, such as "tdsp". Each day of a meter has the class
+            of that day.
         start, end, meters, client, progress
             As in :meth:`map`.
 
@@ -646,7 +648,7 @@ class Dataset:
         best = table.assign(month=month).sort_values("power", ascending=False).drop_duplicates("month").head(n)
         return best.sort_values("start", ignore_index=True)[["month", "start", "power", "meters", "unit"]]
 
-    def _classes(self, by: str) -> dict[str, str]:
+    def _classes(self, by: str) -> Roster:
         roster = self._roster
         if roster is None or by not in roster.columns or by in ("meter", "from", "to"):
             has = ", ".join(
@@ -656,8 +658,7 @@ class Dataset:
                 f"The roster has no attribute {by!r}" + (f" (it has {has})" if has else ""),
                 next_step="Store a table with meter and this column with set_meters.",
             )
-        known = roster.dropna(subset=[by])
-        return dict(zip(known["meter"].astype("str"), known[by].astype("str"), strict=True))
+        return _one_attribute(roster, by)
 
     def report(
         self,
@@ -819,15 +820,25 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({n: "str" for n in table.columns if isinstance(table[n].dtype, pd.CategoricalDtype)})
 
 
-def _price(df: pd.DataFrame, plans: Mapping[str, Any], names: Mapping[str, str] | None) -> pd.DataFrame:
+def _one_attribute(roster: pd.DataFrame, name: str) -> Roster:
+    """Return the meters of a roster with their dates and one attribute, as text; empty where a row has none."""
+    part = roster[["meter", *(n for n in ("from", "to") if n in roster.columns)]]
+    return read_roster(part.assign(**{name: ["" if pd.isna(v) else str(v) for v in roster[name]]}))
+
+
+def _price(df: pd.DataFrame, plans: Mapping[str, Any], assignments: Roster | None) -> pd.DataFrame:
     from greenkit import tariffs
 
     out = []
-    meter = df["meter"].astype("str")
+    if assignments is None:
+        return pd.concat([tariffs.price(df, p).totals.assign(plan=p.name) for p in plans.values()], ignore_index=True)
+    number, date = assignments.number(df["meter"].astype("str")), np.asarray(dates_of(df), dtype=np.int64)
+    row = np.where(assignments.ours(number, date), assignments.place(number, date), -1)
+    assigned = np.append(assignments.details["plan"].to_numpy(dtype=str), "")[row]
     for name, plan in plans.items():
-        part = df if names is None else frame.tidy(df[meter.map(names).eq(name).to_numpy(dtype=bool)])
-        if len(part) or names is None:
-            out.append(tariffs.price(part, plan).totals.assign(plan=plan.name if names is None else name))
+        part = frame.tidy(df[assigned == name])
+        if len(part):
+            out.append(tariffs.price(part, plan).totals.assign(plan=name))
     return pd.concat(out, ignore_index=True) if out else pd.DataFrame({"meter": pd.Series(dtype="str")})
 
 

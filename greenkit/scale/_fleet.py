@@ -22,6 +22,7 @@ from greenkit import frame
 from greenkit._days import breaks
 from greenkit._intervals import HOUR
 from greenkit._series import adds_up
+from greenkit.analysis.roster import Roster
 from greenkit.scale import _query, _resolve, _rows
 from greenkit.scale._query import Where
 from greenkit.times import to_times
@@ -122,9 +123,7 @@ def quantiles(bins: Bins) -> dict[str, Floats]:
     return out
 
 
-def profile(
-    task: Where, folder: str, version: int, ranges: list[Where], classes: Mapping[str, str] | None
-) -> pd.DataFrame:
+def profile(task: Where, folder: str, version: int, ranges: list[Where], classes: Roster | None) -> pd.DataFrame:
     """Return the load of the fleet over the days of one task.
 
     Parameters
@@ -135,8 +134,9 @@ def profile(
         The dataset.
     ranges : list of Where
         Ranges of meters, read one after the other.
-    classes : mapping, optional
-        Meter → its class. A meter that is not in it has the class "none". Default: one class, "all".
+    classes : Roster, optional
+        Meters with their class, the only attribute, which may change on a date. A meter without one has the class
+        "none". Default: one class, "all".
 
     Returns
     -------
@@ -184,7 +184,7 @@ def physical(rows: pa.Table) -> pa.Table:
     return pa.concat_tables(made)
 
 
-def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: Mapping[str, str] | None) -> None:
+def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: Roster | None) -> None:
     """Add day rows. Rows with equal start, step, and length are added as one matrix, meters × times.
 
     Almost all meters of a day have the same start and length, so a day of a fleet is a few matrices.
@@ -198,8 +198,9 @@ def _add(sums: dict[tuple[str, str, str, int], _Sums], rows: pa.Table, classes: 
     group, words = np.zeros(len(count), dtype=np.int64), ["all"]
     if classes is not None:
         meter, meters = _rows.ranks(rows["meter"])
-        of_meter, words = _rows.ranks(pa.array([classes.get(m, "none") for m in meters], pa.string()))
-        group = of_meter[meter]
+        of_row, words = _rows.ranks(pa.array([*(v or "none" for v in classes.details.iloc[:, 0]), "none"], pa.string()))
+        # the last word is that of row −1
+        group = of_row[classes.row(classes.number(meters)[meter], _rows.numbers(rows["day"]))]
     usable = (step >= _FINEST) & (count > 0)
     if not usable.any():
         return

@@ -380,6 +380,24 @@ def test_roster_is_joined_in_every_answer(small, tmp_path):
     assert list(greenkit.open_dataset(tmp_path / "usage").meters.columns) == ["meter", "class"]
 
 
+def test_plan_and_class_of_a_meter_change_on_their_dates(small, tmp_path):
+    root, _ = small
+    shutil.copytree(root / "usage", tmp_path / "usage")
+    ds = greenkit.open_dataset(tmp_path / "usage")
+    # A changes on November 2, B leaves on that day and C has no class from then on
+    ds.set_meters(pd.DataFrame({
+        "meter": ["A", "A", "B", "C", "C"], "plan": ["x", "y", "x", "x", "z"], "class": ["home", "shop", "shop", "home", None],
+        "from": ["2025-01-01", "2025-11-02", "2025-11-01", "2025-01-01", "2025-11-02"],
+        "to": ["2025-11-02", None, "2025-11-02", "2025-11-02", None],
+    }))  # fmt: skip
+    bills = ds.price({name: samples.path("plan-flat") for name in "xy"}, client="in order")
+    energy = bills.groupby(["meter", "plan"])["delivered"].sum().round(3).to_dict()
+    assert energy == {("A", "x"): 9.99, ("A", "y"): 10.66, ("B", "x"): 7.56, ("C", "x"): 19.39}
+    load = ds.fleet("day", by="class", start="2025-11-01", end="2025-11-03", client="in order")
+    found = load.assign(day=load["start"].dt.day).set_index(["day", "class"])["meters"].to_dict()
+    assert found == {(1, "home"): 2, (1, "shop"): 1, (2, "none"): 1, (2, "shop"): 2}
+
+
 def test_map_passes_each_meter_complete_and_each_month_separately(small):
     root, _ = small
     ds = greenkit.open_dataset(root / "usage")
