@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from greenkit._html import text
+from greenkit._html import text, text_color
 from greenkit._style import MARKS
 from greenkit.widgets._model import PanelModel, StatusLine
 
@@ -25,9 +25,9 @@ _MARK: Final = {
 _COLOR: Final = {
     "idle": "var(--jp-ui-font-color1, inherit)",
     "busy": "var(--jp-ui-font-color1, inherit)",
-    "good": "var(--jp-success-color1, #2e7d32)",
-    "warn": "var(--jp-warn-color0, #8a5300)",
-    "bad": "var(--jp-error-color1, #c62828)",
+    "good": text_color("success", "#2e7d32"),
+    "warn": text_color("warn", "#8a5300"),
+    "bad": text_color("error", "#c62828"),
 }
 PLOTLY: Final = "application/vnd.plotly.v1+json"
 FIELD: Final = {"description_width": "initial"}

@@ -1,12 +1,13 @@
 """The pictures of shape, days and months: their data and their axes."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from greenkit import _style, frame, plot, samples
+from greenkit import _html, _style, frame, plot, samples
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.tariffs import load_plan
 
@@ -534,6 +535,26 @@ def test_texts_of_both_themes_have_contrast():
         assert contrast(dark, "#16181c") >= 4.5, i
     for color in (*_style.COLORS, *_style.FLOWS.values(), *(c for c, _ in _style.DAYS)):
         assert min(contrast(color, "#ffffff"), contrast(color, "#16181c")) >= 3, color
+
+
+# background and colors of JupyterLab 4, with its text of 87% black or white: the theme's color alone has too little contrast
+@pytest.mark.parametrize(
+    ("page", "ink", "colors"),
+    [
+        ("#ffffff", "#212121", {"success": "#388e3c", "warn": "#f57c00", "error": "#d32f2f"}),
+        ("#111111", "#e0e0e0", {"success": "#4caf50", "warn": "#ff9800", "error": "#f44336"}),
+    ],
+)
+def test_texts_with_a_status_have_contrast_in_jupyterlab(page, ink, colors):
+    for status, color in colors.items():
+        own, share, text = re.fullmatch(
+            r"color-mix\(in srgb,var\(--jp-(\w+)-color1,#c62828\) (\d+)%,var\(--jp-(.+),#c62828\)\)",
+            _html.text_color(status, "#c62828"),
+        ).groups()
+        assert (own, text) == (status, "ui-font-color1")
+        pairs = [(int(color[i : i + 2], 16), int(ink[i : i + 2], 16)) for i in (1, 3, 5)]
+        mixed = "#" + "".join(f"{round((a * int(share) + b * (100 - int(share))) / 100):02x}" for a, b in pairs)
+        assert contrast(mixed, page) >= 4.5, status
 
 
 def test_colors_of_flows_differ_for_color_blind_readers():
