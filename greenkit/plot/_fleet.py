@@ -83,7 +83,7 @@ def _require(data: pd.DataFrame, columns: Sequence[str], next_step: str) -> None
 def _one_flow(table: pd.DataFrame, measure: str = "") -> pd.DataFrame:
     """Return the rows of one flow that have the measure: the delivered one if there are several flows.
 
-    Units are never mixed; a demand series has no total, so it does not stand in the way of the energy of its meter.
+    Units are never mixed; a demand series has no total, so the energy of its meter is drawn without it.
     """
     if measure:
         known = np.isfinite(table[measure].to_numpy(dtype=np.float64))

@@ -62,7 +62,7 @@ KEY_TYPES: Final = (
 )
 _SIGNED_BY: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # by the type that known_hosts and keys name
 _PIECE: Final = 1 << 15  # the most that every server sends for one request
-_AHEAD: Final = 64  # requests in flight at once, so that a distant server is no slower
+_AHEAD: Final = 64  # requests in flight at once, so that a distant server takes no longer
 _KEEPALIVE: Final = 30
 _MOST_NAMES: Final = 1_000_000
 _LOG: Final = "greenkit.transfer.ssh"  # paramiko writes here, with tracebacks

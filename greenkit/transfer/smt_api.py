@@ -629,7 +629,7 @@ def _token_of(raw: bytes) -> tuple[Secret, int] | None:
     found = _mapping(raw)
     token, seconds = found.get("accessToken"), str(found.get("expiresIn", "")).strip()
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-        return None  # it could not stand in a header
+        return None  # no header can contain it
     return (Secret(token), int(seconds)) if re.fullmatch("[0-9]{1,9}", seconds) else None
 
 
