@@ -17,6 +17,7 @@ from greenkit.analysis.shape import SERIES
 from greenkit.errors import SchemaError, SettingsError
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
+from greenkit.times import to_instants
 
 if TYPE_CHECKING:
     import datetime
@@ -294,12 +295,8 @@ def _local(part: pd.DataFrame, edge: str) -> Any:
     times = pd.DatetimeIndex(part[edge])
     if str(times.tz) != "UTC":
         return times.tz_localize(None).to_numpy("datetime64[ms]")
-    zones = part["zone"].astype("str").to_numpy()
-    local = np.empty(len(part), dtype="datetime64[ms]")
-    for zone in dict.fromkeys(zones):
-        mine = zones == zone
-        local[mine] = times[mine].tz_convert(zone).tz_localize(None).to_numpy("datetime64[ms]")
-    return local
+    code, zones = pd.factorize(part["zone"].astype("str"))
+    return intervals.local(to_instants(times), code, list(zones)).view("datetime64[us]").astype("datetime64[ms]")
 
 
 def _ms(part: pd.DataFrame, edge: str) -> Floats:

@@ -199,8 +199,7 @@ def week(
     found = _theme.few(checked(df), _PANELS)
     check_lengths(found, 3600, "a chart of hours", next_step=_theme.DAILY)
     table = shape.average_day(df, ("weekday",))
-    lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
-    parts = [(part, lengths[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
+    parts = _theme.by_series(table, found)
     titles = _theme.names(_theme.series_of(table)) if len(parts) > 1 else []
     sheet = Sheet.of(f"Weekday by hour, {_theme.subject(found.keys)}", _theme.notes(found), given=title, theme=theme)
     axes = sheet.panels(len(parts), 1, titles, each=220, height=height)

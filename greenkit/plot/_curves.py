@@ -14,7 +14,7 @@ from greenkit._style import Theme
 from greenkit.analysis import _periods, intervals, shape
 from greenkit.analysis._periods import Holidays
 from greenkit.analysis.intervals import HOUR, Intervals, power_unit, reading_once
-from greenkit.analysis.shape import SERIES, Moments
+from greenkit.analysis.shape import Moments
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
 from greenkit.times import midnights, to_instants, to_times
@@ -62,7 +62,6 @@ def average_day(
     by = (by,) if isinstance(by, str) else by
     intervals.check_lengths(found, 3600, "an average day", next_step=_theme.DAILY)
     table = shape.average_day(df, by, holidays=holidays)
-    lengths = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
     others = [n for n in by if n != "day_type"]
     if "day_type" not in table.columns:
         table = table.assign(day_type="every day")
@@ -70,7 +69,7 @@ def average_day(
     kinds = [k for k in (*_periods.DAY_TYPES, "every day") if k in seen]
     facets = list(dict.fromkeys(table[others[0]])) if others else [None]
     table["day_type"] = table["day_type"].astype("str")
-    parts = [(part, lengths[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
+    parts = _theme.by_series(table, found)
     keys = _theme.series_of(table)
     series = _theme.names(keys) if len(parts) > 1 else [""]
     colors = _theme.colors(keys)

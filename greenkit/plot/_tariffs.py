@@ -9,10 +9,12 @@ import pandas as pd
 
 from greenkit import _style, tariffs
 from greenkit._style import Theme
+from greenkit.analysis import intervals
 from greenkit.errors import SchemaError
 from greenkit.findings import counted
 from greenkit.plot import _theme
 from greenkit.plot._theme import Names, Sheet
+from greenkit.times import to_instants
 
 if TYPE_CHECKING:
     import datetime
@@ -254,10 +256,8 @@ def cost_by_hour(
         raise SchemaError("No interval has a price", next_step="Price delivered energy in kWh.")
     zones = [str(zone) for zone in made["zone"].unique()]
     # each meter's own local hours: 07:00 in New York and 07:00 in Chicago are the same hour of the week
-    wall = pd.Series(pd.NaT, index=made.index, dtype="datetime64[us]")
-    for zone in zones:
-        mine = (made["zone"] == zone).to_numpy()
-        wall[mine] = made["start"][mine].dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
+    code = pd.Index(zones).get_indexer(pd.Index(made["zone"].astype("str")))
+    wall = pd.Series(intervals.local(to_instants(made["start"]), code, zones).view("datetime64[us]"), index=made.index)
     # average cost of an hour of the week: its cost over the number of such hours with data, each instant once, so that
     # the hour that clocks skip has none, and the repeated hour has two
     hour = made["start"].dt.tz_convert("UTC") - (wall - wall.dt.floor("h"))

@@ -185,6 +185,12 @@ def series_of(table: pd.DataFrame) -> pd.DataFrame:
 # -- errors
 
 
+def by_series(table: pd.DataFrame, found: Intervals) -> list[tuple[pd.DataFrame, float]]:
+    """Return the rows of each series of a table, with the hours of an interval of the series."""
+    hours = dict(zip(found.keys[SERIES].itertuples(index=False, name=None), found.interval / 3600, strict=True))
+    return [(part, hours[key]) for key, part in table.groupby(SERIES, observed=True, sort=False)]
+
+
 def nothing(*, rows: int = 1) -> SchemaError:
     """Return the error for a frame without a value, or without rows."""
     if not rows:
