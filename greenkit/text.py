@@ -20,6 +20,8 @@ from greenkit.errors import LimitError
 
 BLANKS: Final = ("", " ", "NULL", "null", "Null", "NaN", "nan", "NA", "N/A", "n/a", "None", "-")
 """Cells that mean "no value"."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of text that a spreadsheet reads as a formula (OWASP, CSV injection)."""
 PIECE: Final = 1 << 22
 """Bytes of a file that are read at a time."""
 DIGITS: Final = 15

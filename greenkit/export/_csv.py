@@ -12,10 +12,11 @@ from pandas.api.types import is_string_dtype
 from greenkit import _files, frame
 from greenkit.sources import Source
 from greenkit.tables.layouts import own
+from greenkit.text import FORMULA
 
 _TIMES: Final = ("start", "end", "revision")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-"""First characters of a cell that a spreadsheet reads as a formula (OWASP, CSV injection), and the guard itself."""
+_GUARDED: Final = (*FORMULA, "'")
+"""First characters of a cell that gets a guard: those of a formula, and the guard itself."""
 
 
 def write_csv(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
@@ -40,7 +41,7 @@ def write_csv(df: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
 
 
 def _guarded(text: pd.Series[Any]) -> pd.Series[Any]:
-    risky = {word: f"'{word}" for word in text.dropna().unique() if str(word).startswith(_FORMULA)}
+    risky = {word: f"'{word}" for word in text.dropna().unique() if str(word).startswith(_GUARDED)}
     return text.replace(risky) if risky else text
 
 

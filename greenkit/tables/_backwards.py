@@ -23,11 +23,12 @@ import pandas as pd
 
 from greenkit import frame
 from greenkit.errors import SchemaError, SettingsError
-from greenkit.tables._written_times import ISO, MINUTE, is_fixed, stamp, time_columns, to_local
+from greenkit.tables._written_times import ISO, is_fixed, stamp, time_columns, to_local
 from greenkit.tables._written_words import BLOCK, unit_item, word_columns
 from greenkit.tables.cells import Columns, fold
 from greenkit.tables.cells import Words as Coded
 from greenkit.tables.engine import Engine, local_text, needed_columns
+from greenkit.tables.intervals import MINUTE
 from greenkit.tables.mapping import Blocks, Column, Cost, Table, Value, Words
 from greenkit.tables.numbers import UNITS
 from greenkit.tables.placement import HOUR, changes

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from greenkit.tables.intervals import MINUTE
 from greenkit.tables.mapping import Column, End, Slot, Table, offset_minutes
 from greenkit.tables.placement import HOUR, standard_offset, to_utc
 from greenkit.tables.stamps import DAY, US, time_format
 from greenkit.times import to_wall_clock
 
-MINUTE: Final = 60 * US
 ISO: Final = "%Y-%m-%d %H:%M:%S"
 """Format of times where a mapping states none."""
 _BASES: Final = {"excel": "1899-12-30", "excel-1904": "1904-01-01"}

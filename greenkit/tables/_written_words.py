@@ -19,9 +19,8 @@ from greenkit.tables.cells import clean_id, fold
 from greenkit.tables.mapping import Blocks, Column, Table, Value, Words
 from greenkit.tables.numbers import UNITS, unit_of
 from greenkit.tables.placement import HOUR
+from greenkit.text import FORMULA
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of text that a spreadsheet reads as a formula (OWASP, CSV injection)."""
 BLOCK: Final = "\0flow"
 """Column of the flow of each row in a table of blocks, which the blocks replace."""
 

@@ -28,10 +28,10 @@ import numpy.typing as npt
 from greenkit.errors import SettingsError
 from greenkit.tables._base import runs, squeeze, take
 from greenkit.tables.cells import fold
+from greenkit.tables.intervals import MINUTE
 from greenkit.tables.placement import Change, changes
 from greenkit.tables.stamps import DAY, NEVER, US, parse_stamps
 
-MINUTE: Final = 60 * US
 PER_DAY: Final = (24, 48, 72, 96, 144, 288, 1440)
 _PARTS: Final = {"{HH:MM}": r"(\d{1,2}:\d{2})", "{HHMM}": r"(\d{3,4})", "{n}": r"(\d{1,4})", "*": ".*"}
 _SPLIT: Final = re.compile(r"(\{HH:MM\}|\{HHMM\}|\{n\}|\*)")

@@ -24,8 +24,8 @@ import pandas as pd
 from greenkit import frame
 from greenkit.errors import SchemaError
 from greenkit.tables import _backwards
-from greenkit.tables._written_times import MINUTE
 from greenkit.tables._written_words import safe
+from greenkit.tables.intervals import MINUTE
 from greenkit.tables.mapping import TableMapping, read_mapping
 from greenkit.tables.placement import standard_offset
 from greenkit.tables.stamps import DAY, Ints
