@@ -42,7 +42,8 @@ def fleet_table(df: pd.DataFrame, *, roster: pd.DataFrame | None = None) -> pd.D
     ['meter', 'flow', 'unit', 'power_unit', 'hours']
     """
     with intervals.reading_once():
-        load, complete = shape.summarize(df), quality.completeness(df)
+        load = shape.summarize(df)
+        complete = quality.completeness(df) if roster is None else None
     mean, hours = load["mean"].to_numpy(), load["hours"].to_numpy()
     sums = np.array([intervals.adds_up(str(unit)) for unit in load["unit"]], dtype=bool)
     total = np.where(sums, mean * hours, np.nan)

@@ -829,12 +829,13 @@ def _one_attribute(roster: pd.DataFrame, name: str) -> Roster:
 def _price(df: pd.DataFrame, plans: Mapping[str, Any], assignments: Roster | None) -> pd.DataFrame:
     from greenkit import tariffs
 
-    out = []
     if assignments is None:
-        return pd.concat([tariffs.price(df, p).totals.assign(plan=p.name) for p in plans.values()], ignore_index=True)
+        (plan,) = plans.values()
+        return tariffs.price(df, plan).totals.assign(plan=plan.name)
     number, date = assignments.number(df["meter"].astype("str")), np.asarray(dates_of(df), dtype=np.int64)
     row = np.where(assignments.ours(number, date), assignments.place(number, date), -1)
     assigned = np.append(assignments.details["plan"].to_numpy(dtype=str), "")[row]
+    out = []
     for name, plan in plans.items():
         part = frame.tidy(df[assigned == name])
         if len(part):

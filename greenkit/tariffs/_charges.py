@@ -57,7 +57,6 @@ def price_intervals(df: pd.DataFrame, plan: Prices, *, prices: PriceSources | No
     PlanError
         If the plan cannot price these data, or an interval has no price in a series.
     """
-    frame.check(df)
     df = frame.physical(df)
     made = df.copy()
     found = np.full(len(df), np.nan)
