@@ -7,6 +7,20 @@ import threading
 import time
 
 
+def answer_each(server, talk):
+    """Call ``talk`` with each connection to a socket in a thread of its own, until the socket is closed."""
+
+    def serve():
+        while True:
+            try:
+                peer, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(peer,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
 class Drip:
     """A TLS server that sends its answer drop by drop, from a stage on, and never completes it."""
 
@@ -29,15 +43,7 @@ class Drip:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://127.0.0.1:{self.server.getsockname()[1]}"
         self.stop = threading.Event()
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while not self.stop.is_set():
-            try:
-                peer, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(peer,), daemon=True).start()
+        answer_each(self.server, self.talk)
 
     def talk(self, peer):
         try:

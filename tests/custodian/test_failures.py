@@ -20,7 +20,7 @@ import flask
 import numpy as np
 import pandas as pd
 import pytest
-from dripping import Drip
+from dripping import Drip, answer_each
 from pretend import authorized, click
 
 import greenkit
@@ -479,15 +479,7 @@ class Proxy:
     def __init__(self):
         self.asked, self.open, self.server = [], [], socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.server.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                peer, _ = self.server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.tunnel, args=(peer,), daemon=True).start()
+        answer_each(self.server, self.tunnel)
 
     def tunnel(self, peer):
         head = b""
